@@ -1,0 +1,1 @@
+extern crate wasmtime_c_api as _;

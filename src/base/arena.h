@@ -1,0 +1,48 @@
+/*
+ * Memory of one request: many small allocations, one free. Not shared between threads at once.
+ */
+#ifndef SIGNET_BASE_ARENA_H
+#define SIGNET_BASE_ARENA_H
+
+#include "base/bytes.h"
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunks; /* the newest first */
+	char *at, *end;             /* free room of the newest */
+	size_t used, max;           /* bytes taken from the heap; the bound */
+};
+
+void arena_init(struct arena *, size_t max); /* takes no memory until the first allocation */
+void arena_deinit(struct arena *);           /* frees everything that came from it */
+
+/* Zeroed, 16-byte aligned. NULL: ERR_OUT_OF_MEMORY, or ERR_TOO_LARGE past `max`. */
+void *arena_alloc(struct arena *, size_t);
+/* Not zeroed. */
+void *arena_alloc_raw(struct arena *, size_t);
+/* Grows the last allocation in place where it can, else copies. */
+void *arena_realloc(struct arena *, void *old, size_t old_n, size_t n);
+
+#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_array(a, type, n) ((type *)arena_alloc_array((a), sizeof(type), (n)))
+void *arena_alloc_array(struct arena *, size_t size, size_t n); /* checks the product */
+
+/* Copies; the copy is also NUL-terminated. p == NULL: out of memory. Unset stays unset. */
+struct bytes arena_dup(struct arena *, struct bytes);
+struct bytes arena_cat(struct arena *, struct bytes, struct bytes);
+struct bytes arena_printf(struct arena *, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Appends one element to an arena array: `ptr`, `len` and `cap` are lvalues. False: out of memory. */
+#define arena_push(a, ptr, len, cap, value)                                                        \
+	(((len) < (cap) ||                                                                         \
+	  arena_grow((a), (void **)&(ptr), sizeof(*(ptr)), (len), &(cap))) ?                       \
+		 ((ptr)[(len)++] = (value), true) :                                                \
+		 false)
+bool arena_grow(struct arena *, void **ptr, size_t size, size_t len, size_t *cap);
+
+/* live arenas of the process, for /status in debug builds and for leak checks of tests */
+size_t arena_count(void);
+
+#endif

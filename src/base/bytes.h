@@ -1,0 +1,81 @@
+/*
+ * Strings and growing bytes.
+ *
+ * `struct bytes` is a view: whoever made it says how long it lives. NUL-terminated strings exist
+ * only at the borders of libraries. `struct buf` owns its memory and never grows past `max`.
+ */
+#ifndef SIGNET_BASE_BYTES_H
+#define SIGNET_BASE_BYTES_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+	const char *p;
+	size_t n;
+};
+
+/* A view of a string literal. */
+#define B(lit) ((struct bytes){ (lit), sizeof(lit) - 1 })
+/* For printf's "%.*s". */
+#define BFMT(b) (int)((b).n > INT32_MAX ? INT32_MAX : (b).n), ((b).p ? (b).p : "")
+
+struct bytes bytes_of(const char *cstr);                      /* NULL gives {NULL, 0} */
+struct bytes bytes_slice(struct bytes, size_t from, size_t n); /* clamped to what is there */
+
+bool bytes_eq(struct bytes, struct bytes);
+bool bytes_ieq(struct bytes, struct bytes); /* ASCII case folded */
+bool bytes_starts(struct bytes, struct bytes prefix);
+bool bytes_istarts(struct bytes, struct bytes prefix);
+bool bytes_ends(struct bytes, struct bytes suffix);
+int bytes_cmp(struct bytes, struct bytes); /* bytewise, like memcmp, shorter first */
+ptrdiff_t bytes_find(struct bytes, struct bytes needle);  /* -1: not there */
+ptrdiff_t bytes_ifind(struct bytes, struct bytes needle); /* ASCII case folded */
+ptrdiff_t bytes_chr(struct bytes, char);
+struct bytes bytes_trim(struct bytes); /* blanks and tabs off both ends */
+/* Cuts *rest at the first `sep`: returns what stood before and moves *rest behind it. */
+struct bytes bytes_cut(struct bytes *rest, char sep);
+
+/* Decimal digits only, no sign, no blanks. false: not a number or it does not fit. */
+bool bytes_to_u64(struct bytes, uint64_t *out);
+
+/* Whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool bytes_is_utf8(struct bytes);
+
+/* The unset state of optional strings is p == NULL; an empty string has a non-NULL p. */
+static inline bool bytes_set(struct bytes b)
+{
+	return b.p != NULL;
+}
+
+/* Bounded growing bytes on the heap. Appending past `max` fails and leaves what was there. */
+struct buf {
+	char *data;
+	size_t len, cap, max;
+};
+
+void buf_init(struct buf *, size_t max);
+void buf_deinit(struct buf *);
+void buf_reset(struct buf *);                      /* keeps the memory */
+int buf_reserve(struct buf *, size_t more);        /* -1: ERR_TOO_LARGE or ERR_OUT_OF_MEMORY */
+int buf_append(struct buf *, struct bytes);        /* the same */
+int buf_putc(struct buf *, char);                  /* the same */
+int buf_printf(struct buf *, const char *fmt, ...) /* the same */
+	__attribute__((format(printf, 2, 3)));
+int buf_vprintf(struct buf *, const char *fmt, va_list);
+int buf_put_u64(struct buf *, uint64_t); /* decimal */
+/* Appends a JSON string with its quotes: control characters, quote and backslash escaped, the rest
+ * as it is (no \/, no \u for printable text), as serde_json and yyjson print it. */
+int buf_json_string(struct buf *, struct bytes);
+/* Takes the first n bytes away. */
+void buf_drop_front(struct buf *, size_t n);
+
+static inline struct bytes buf_bytes(const struct buf *b)
+{
+	return (struct bytes){ b->data ? b->data : "", b->len };
+}
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * JSON: yyjson on an arena, numbers kept as their text, and a scanner that finds the spans of an
+ * object's members in the source, for edits that leave every other byte alone.
+ */
+#ifndef SIGNET_BASE_JSON_H
+#define SIGNET_BASE_JSON_H
+
+#include <yyjson.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+#define JSON_MAX_DEPTH 128
+
+/* An allocator for yyjson on the arena (realloc grows in place, free does nothing). */
+yyjson_alc json_alc(struct arena *);
+
+/*
+ * Parses; numbers are raw (yyjson_is_raw), duplicate keys are all there (json_get takes the last).
+ * Nesting over JSON_MAX_DEPTH, invalid UTF-8 and trailing text are errors. Strings point into a copy
+ * that lives in the arena. NULL: ERR_JSON_REQUEST with "‹what› at line L column C".
+ */
+yyjson_val *json_parse(struct bytes text, struct arena *);
+
+/* Where an error stands, counted as serde_json counts (line from 1, column from 0 or 1 as it does). */
+void json_position(struct bytes text, size_t offset, size_t *line, size_t *column);
+
+/* The last member of that name, as serde's generic value keeps it. NULL: none, or not an object. */
+yyjson_val *json_get(yyjson_val *obj, const char *key);
+struct bytes json_str(yyjson_val *); /* {NULL,0} unless it is a string */
+struct bytes json_raw(yyjson_val *); /* the digits of a number, {NULL,0} otherwise */
+bool json_u64(yyjson_val *, uint64_t *out); /* an integer (also written 3.0) >= 0 that fits */
+
+/* Compact text of the value, numbers as they were written, key order kept. */
+int json_print(yyjson_val *, struct buf *);
+struct bytes json_print_arena(yyjson_val *, struct arena *);
+
+/* A member of an object as it stands in the source text. */
+struct json_member {
+	struct bytes key;   /* between the quotes, still escaped */
+	struct bytes value; /* first to last byte of the value */
+	size_t from, to;    /* from the key's quote to the end of the value */
+};
+
+/*
+ * Walks the members of the object whose text begins at `text` (which a parser has found valid).
+ * *pos starts at 0. 1: a member; 0: no more; -1: not an object.
+ */
+int json_next_member(struct bytes text, size_t *pos, struct json_member *out);
+/* The last member of that name. false: none. */
+bool json_find_member(struct bytes text, struct bytes key, struct json_member *out);
+/* Removes white space outside of strings; the bytes of everything else stay. */
+int json_compact(struct bytes text, struct buf *out);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Counters, gauges and histograms in the Prometheus text form. Each thread counts in a shard of its
+ * own (one hash look-up and a relaxed add); a scrape sums the shards.
+ */
+#ifndef SIGNET_BASE_METRICS_H
+#define SIGNET_BASE_METRICS_H
+
+#include "base/bytes.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+/* One per metric, static, shared by all threads. `labels` are names, comma-separated ("model,provider")
+ * or NULL. `bounds` of a histogram end with 0; NULL = seconds from 0.001 to 300. */
+struct metric {
+	const char *name, *help, *labels;
+	enum metric_type type;
+	const double *bounds;
+	int id; /* set at registration */
+};
+
+void metrics_register(struct metric *); /* once, at start, before any thread counts */
+/* Label values in the order of the names; n of them must be given. */
+void metric_add(struct metric *, double value, const struct bytes *values, size_t n);
+void metric_observe(struct metric *, double value, const struct bytes *values, size_t n);
+/* A gauge that is read when scraped; `fn` may be called from any thread. */
+void metrics_gauge_fn(struct metric *, double (*fn)(void *), void *arg, const char *label_value);
+
+#define METRIC_ADD(m, v, ...)                                                                      \
+	metric_add((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } },      \
+		   sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /       \
+				   sizeof(struct bytes) -                                          \
+			   1)
+#define METRIC_OBSERVE(m, v, ...)                                                                  \
+	metric_observe((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } },  \
+		       sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /   \
+				       sizeof(struct bytes) -                                      \
+			       1)
+
+int metrics_print(struct buf *out); /* text exposition format 0.0.4 */
+double metric_sum(struct metric *); /* over all shards and labels, for /status */
+
+#endif

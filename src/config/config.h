@@ -1,0 +1,195 @@
+/*
+ * Configuration: TOML files -> one immutable `struct config`, every error with its file, line and key
+ * path (config §1, signet-own (a)). All strings live in the config's own arena. Reference-counted,
+ * so that a reload can swap it whole.
+ */
+#ifndef SIGNET_CONFIG_CONFIG_H
+#define SIGNET_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/map.h"
+#include "inference/inference.h"
+#include "sign/signer.h"
+#include "wire/developer_api.h"
+
+enum credential_kind { CREDENTIAL_NONE, CREDENTIAL_STATIC, CREDENTIAL_DYNAMIC, CREDENTIAL_FALLBACK, CREDENTIAL_MISSING };
+struct credential {
+	enum credential_kind kind;
+	struct bytes value; /* static: the secret */
+	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
+			     * client_x_api_key: the client's header); missing: the variable's name */
+	const struct credential *first, *second; /* fallback */
+};
+
+struct timeouts { /* 0 = unset */
+	uint64_t total_ms, ttft_ms, stream_total_ms;
+};
+
+enum provider_kind { PROVIDER_OPENAI, PROVIDER_RUST_PROXY };
+
+struct model_filter {
+	bool set;
+	struct bytes *include_types, *exclude_types;
+	size_t ninclude, nexclude;
+	int64_t min_usage_left; /* -1 unset */
+	bool only_new;
+};
+
+struct signer_config {
+	bool set;
+	struct bytes path, sha256;
+	struct signer_limits limits;
+	struct bytes inputs[4]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
+	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
+	struct credential device_id;
+	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
+};
+
+struct provider_config {
+	struct bytes name; /* the key under providers */
+	struct bytes type; /* "openai", "rust-proxy" */
+	enum provider_kind kind;
+	struct bytes model_name;
+	struct bytes api_base;  /* openai: with the trailing slash; rust-proxy: api_endpoint */
+	struct bytes endpoint;  /* the URL that is called: api_base + chat/completions; api_endpoint */
+	struct credential api_key;
+	struct timeouts timeouts;
+	struct extras extra_body, extra_headers;
+	bool discard_unknown_chunks;
+	struct mime_override *overrides;
+	size_t noverrides;
+	struct bytes *drop_fields;
+	size_t ndrop_fields;
+	int tool_strict;                 /* of struct dialect */
+	int unsupported_as_placeholder; /* -1: [surfaces] decides */
+	struct signer_config signer;
+	/* rust-proxy */
+	struct credential device_id, session_id;
+	struct bytes os_type, accept_language, models_endpoint;
+	struct developer_api_options developer_api;
+	struct model_filter filter;
+	const struct model_config *model; /* the one it belongs to */
+	void *runtime;                   /* upstream/'s own (discovery state); shared by the workers */
+};
+
+struct model_config {
+	struct bytes name;
+	struct provider_config **routing; /* in order of trial */
+	size_t nrouting;
+	struct timeouts timeouts;
+	bool skip_relay;
+	struct bytes namespace_;
+	bool shorthand;
+};
+
+struct alias {
+	struct bytes name; /* without the '*' if it is a prefix */
+	bool prefix;
+	struct bytes target, display_name;
+	int64_t max_input_tokens, max_output_tokens; /* -1 unset */
+};
+
+enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
+enum list_kind { LIST_MODELS = 1, LIST_FUNCTIONS = 2, LIST_EMBEDDINGS = 4, LIST_ALIASES = 8, LIST_DISCOVERED = 16 };
+
+struct config {
+	struct arena arena;
+	size_t refs; /* atomic */
+	char hash[65];
+	uint64_t loaded_unix_s;
+	struct bytes snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */
+
+	struct {
+		struct bytes bind_address; /* "ip:port" */
+		struct bytes base_path;    /* "" or "/x" */
+		bool debug, unstable_error_json, fetch_files;
+		uint64_t outbound_timeout_ms;       /* 900000 */
+		uint64_t outbound_read_timeout_ms;  /* 0 = unset */
+		double *overhead_buckets;           /* ends with 0; the list may be empty */
+		size_t noverhead_buckets;
+		int observability;                  /* -1 unset, 0, 1 */
+		bool template_filesystem_access;
+	} gateway;
+	bool object_storage_set; /* [object_storage] is there (type disabled) */
+
+	struct model_config **models; /* as configured */
+	size_t nmodels;
+	struct map model_by_name;
+	struct credential openai_default; /* provider_types.openai.defaults, else OPENAI_API_KEY */
+	bool openai_default_set;
+
+	struct {
+		int workers; /* 0 = as many as there are cores allowed */
+		bool finish_on_disconnect;
+		uint64_t drain_s;
+		uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
+		uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
+		bool access_log;
+	} server;
+	struct {
+		uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s;
+		struct bytes ca_file; /* unset: the system's */
+	} upstream;
+	struct bytes module_cache_dir; /* [signing] cache_dir; unset = ‹data›/modules, "" = none */
+	struct {
+		struct alias *aliases;
+		size_t naliases;
+		struct bytes default_model;
+		bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
+		unsigned list; /* bits of enum list_kind */
+		uint64_t head_after_ms, ping_ms;
+	} surfaces;
+	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
+	uint64_t shutdown_drain_s;
+	struct {
+		enum sync_policy sync;
+		uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
+		bool refuse_when_full, compress;
+	} journal;
+	uint64_t max_raw_kib;
+
+	struct bytes base_dir; /* directory of the first file, for relative signer paths of shorthands */
+};
+
+struct config_options {
+	const char *glob;      /* --config-file; NULL with default_config */
+	bool default_config;
+	const char *bind_address, *data_dir; /* command line; NULL = not given */
+	int workers;                         /* 0 = not given */
+	bool offline; /* `signet check`: missing variables and modules are warnings; signers are checked but
+		       * need no data directory */
+};
+
+/* One finding. `line` 0: no place in a file. */
+struct config_issue {
+	struct bytes file, key, text; /* text: TensorZero's whole message and "(value; fix)" */
+	size_t line;
+	bool warning;
+};
+struct config_issues {
+	struct arena arena;
+	struct config_issue *at;
+	size_t len, cap;
+};
+
+/*
+ * Loads. NULL: `issues` holds at least one that is no warning, in the order of the files. Reads
+ * credentials from the environment and loads signer modules, unless offline. Not on a fiber.
+ */
+struct config *config_load(const struct config_options *, struct config_issues *);
+void config_ref(struct config *);
+void config_unref(struct config *);
+void config_issues_deinit(struct config_issues *);
+
+struct model_config *config_model(const struct config *, struct bytes name); /* NULL: not configured */
+/*
+ * The model of a shorthand name ("openai::gpt-4o", "rust-proxy::X"), made on first use and kept for the
+ * life of the config (at most 1,000; beyond that in `arena`). NULL: ERR_MODEL_NOT_FOUND if it is no
+ * shorthand, ERR_API_KEY_MISSING, ERR_CONFIG, ERR_SIGNER if its environment is not there. Any thread.
+ */
+struct model_config *config_shorthand(struct config *, struct bytes name, struct arena *);
+/* Known shorthand prefixes of providers that are not built yet ("anthropic::"): true for these. */
+bool config_is_reserved_shorthand(struct bytes name);
+
+#endif

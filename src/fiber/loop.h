@@ -1,0 +1,36 @@
+/*
+ * A loop: one worker thread's libuv loop, its fibers, and the way other threads reach it.
+ */
+#ifndef SIGNET_FIBER_LOOP_H
+#define SIGNET_FIBER_LOOP_H
+
+#include <uv.h>
+
+#include "base/bytes.h"
+#include "fiber/fiber.h"
+
+struct loop;
+
+/* What another thread wants run on the loop's thread. Embedded in the sender's data; the sender owns it
+ * until `fn` is called. */
+struct loop_task {
+	struct loop_task *next;
+	void (*fn)(struct loop_task *);
+};
+
+struct loop *loop_new(int worker); /* NULL: error set */
+void loop_free(struct loop *);     /* after loop_run returned */
+/* Makes it this thread's loop and runs until loop_stop() and no fiber is left. */
+void loop_run(struct loop *);
+/* From its own thread (post a task from others): loop_run returns once no fiber is left. */
+void loop_stop(struct loop *);
+
+struct loop *loop_self(void); /* of this thread; NULL: none */
+uv_loop_t *loop_uv(struct loop *);
+int loop_worker(const struct loop *); /* number from 0 */
+/* From any thread; never blocks, never allocates. */
+void loop_post(struct loop *, struct loop_task *);
+
+double loop_lag_seconds(const struct loop *); /* longest turn of the last 10 s; any thread may ask */
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * The neutral model: what every surface is read into and every provider is written from
+ * (providers-openai §1). Data only. Strings and arrays live in the request's arena; "unset" is
+ * p == NULL for strings, NULL for arrays. JSON values are kept as their compact text, numbers as the
+ * decimal text that the client or the TOML wrote.
+ */
+#ifndef SIGNET_INFERENCE_INFERENCE_H
+#define SIGNET_INFERENCE_INFERENCE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+
+enum profile { PROFILE_TENSORZERO, PROFILE_OPENAI };
+enum role { ROLE_USER, ROLE_ASSISTANT };
+enum json_mode { JSON_MODE_UNSET, JSON_MODE_OFF, JSON_MODE_ON, JSON_MODE_STRICT, JSON_MODE_TOOL };
+
+enum block_type {
+	BLOCK_TEXT,
+	BLOCK_RAW_TEXT, /* stored as such; to a provider the same as text */
+	BLOCK_TEMPLATE, /* only before rendering: text holds the arguments, name the template */
+	BLOCK_TOOL_CALL,
+	BLOCK_TOOL_RESULT,
+	BLOCK_THOUGHT,
+	BLOCK_FILE,
+	BLOCK_UNKNOWN,
+	BLOCK_REFUSAL,
+	BLOCK_AUDIO,
+};
+
+struct file {
+	bool is_url;
+	struct bytes url;
+	struct bytes data; /* base64, no prefix; unset for a url */
+	struct bytes mime_type, detail, filename;
+};
+
+struct summary {
+	struct bytes id, text;
+};
+
+struct block {
+	enum block_type type;
+	struct bytes text;       /* text, raw_text, thought, refusal; result of a tool_result; JSON of
+				  * template arguments, unknown data, audio. Unset: a thought without text */
+	struct bytes id;         /* tool_call, tool_result */
+	struct bytes name;       /* tool_call, tool_result, template */
+	struct bytes arguments;  /* tool_call: text, never parsed by a wire */
+	bool custom;             /* tool_call of a custom tool: arguments are its free text */
+	bool is_error;           /* tool_result */
+	struct block *parts;     /* tool_result with parts (text, file); NULL for a plain text */
+	size_t nparts;
+	struct bytes signature, provider_type; /* thought */
+	struct summary *summaries;             /* thought */
+	size_t nsummaries;
+	struct file *file;
+	struct bytes model_name, provider_name; /* unknown: only for these, unset = for all */
+	struct bytes extra_data, annotations, logprobs; /* JSON */
+};
+
+struct message {
+	enum role role;
+	struct block *content;
+	size_t len, cap;
+	/* Index of the client's own message (in `source`) that this one stands for, alone and unchanged;
+	 * -1 if it was merged or made. Pass-through keeps those bytes. */
+	ptrdiff_t source_index;
+};
+
+struct tool {
+	struct bytes name, description, parameters; /* parameters: JSON Schema text */
+	bool strict;
+	bool custom;
+	struct bytes format; /* custom: JSON text of the format, unset = none */
+	bool described;      /* the client gave a description (custom tools print it only then) */
+	struct bytes source; /* the client's own JSON of this tool, for pass-through */
+};
+
+struct provider_tool {
+	struct bytes model_name, provider_name; /* scope; unset = all */
+	struct bytes tool;                      /* JSON */
+};
+
+enum tool_choice { TOOL_CHOICE_UNSET, TOOL_CHOICE_NONE, TOOL_CHOICE_AUTO, TOOL_CHOICE_REQUIRED, TOOL_CHOICE_SPECIFIC };
+
+struct tool_config {
+	struct tool *tools; /* functions and custom tools, configured first, then the request's */
+	size_t len, cap;
+	struct provider_tool *provider_tools;
+	size_t nprovider_tools;
+	enum tool_choice choice;
+	struct bytes specific; /* name for TOOL_CHOICE_SPECIFIC */
+	int parallel;          /* -1 unset, 0, 1 */
+	struct bytes *allowed; /* names */
+	size_t nallowed;
+	bool allowed_explicit; /* the request gave allowed_tools */
+};
+
+/* One entry of extra_body or extra_headers (config §2.19). */
+struct extra {
+	struct bytes pointer; /* extra_body: JSON pointer; extra_headers: the header's name */
+	struct bytes value;   /* JSON text; header: its text */
+	bool remove;
+	struct bytes variant_name, model_name, provider_name; /* filters, unset = any */
+};
+
+struct extras {
+	struct extra *at;
+	size_t len, cap;
+};
+
+/* The request that one provider attempt gets. */
+struct inference {
+	struct uuid id; /* model inference id; a seed of generated tool call ids */
+	enum profile profile;
+	struct bytes system; /* unset: none */
+	struct message *messages;
+	size_t nmessages, cmessages;
+	struct tool_config *tools; /* NULL: no tool section at all */
+	struct bytes temperature, top_p, presence_penalty, frequency_penalty; /* decimal text */
+	struct bytes max_tokens, seed;                                        /* decimal text */
+	struct bytes *stop;
+	size_t nstop;
+	bool stop_set; /* an empty list is not unset */
+	bool stream;
+	enum json_mode json_mode; /* as the client or function set it */
+	struct bytes output_schema;
+	struct bytes reasoning_effort, verbosity, service_tier, thinking_budget_tokens;
+	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
+	bool fetch_files;
+	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
+	struct bytes source; /* valid JSON, an object */
+	bool source_is_chat; /* its wire: OpenAI chat completions */
+	bool source_intact;  /* messages were neither joined, moved nor rendered as a whole: each message
+			      * with source_index >= 0 may keep its bytes */
+};
+
+enum finish_reason {
+	FINISH_UNSET,
+	FINISH_STOP,
+	FINISH_STOP_SEQUENCE,
+	FINISH_LENGTH,
+	FINISH_TOOL_CALL,
+	FINISH_CONTENT_FILTER,
+	FINISH_UNKNOWN,
+};
+/* "stop", "stop_sequence", ...; unset gives {NULL, 0}. */
+struct bytes finish_reason_name(enum finish_reason);
+
+#define USAGE_UNKNOWN (-1)
+struct usage {
+	int64_t input_tokens, output_tokens, cache_read, cache_write, reasoning_tokens; /* or USAGE_UNKNOWN */
+	bool estimated;
+};
+void usage_init(struct usage *);                               /* all unknown */
+void usage_max(struct usage *into, const struct usage *from); /* field-wise maximum */
+
+struct result {
+	struct block *content;
+	size_t len, cap;
+	struct usage usage;
+	enum finish_reason finish;
+	struct bytes raw_request;  /* as sent, file data replaced by <TENSORZERO_FILE_i> */
+	struct bytes raw_response; /* the body; streams: event data joined by LF */
+	struct bytes raw_usage;    /* JSON, unset = none */
+	uint64_t response_ms, ttft_ms; /* ttft only of streams */
+	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;
+	struct bytes annotations; /* JSON list of url_citation, unset = none */
+	struct bytes document;    /* the provider's own answer when both wires are the same, else unset */
+};
+
+enum part_type { PART_TEXT, PART_TOOL_CALL, PART_THOUGHT, PART_UNKNOWN, PART_REFUSAL };
+
+struct part {
+	enum part_type type;
+	struct bytes id;
+	struct bytes text;      /* text, refusal, thought (unset: none); JSON of an unknown */
+	struct bytes name;      /* tool_call: only on the parts that add to the name, else unset */
+	struct bytes arguments; /* tool_call: fragment, may be empty */
+	bool custom;
+	struct bytes signature, summary_id, summary_text, provider_type, extra_data; /* thought */
+};
+
+#define DELTA_PARTS 130 /* thought, text and at most 128 calls */
+
+/*
+ * One provider event. Everything in it lives until the next call of the wire's read_event.
+ */
+struct delta {
+	struct part *parts;
+	size_t len;
+	struct usage usage;
+	bool has_usage;
+	struct bytes raw_usage; /* JSON */
+	enum finish_reason finish;
+	struct bytes raw;         /* the event's data */
+	struct bytes annotations; /* JSON, with the last delta (rust-proxy sources) */
+	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
+	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
+	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
+};
+
+/*
+ * Joins deltas into a result (providers-openai §1.5): parts of one (kind, id) form one block at the
+ * place of its first non-empty part.
+ */
+struct gather;
+struct gather *gather_new(struct arena *, size_t max_raw); /* raw text past max_raw is cut in the middle */
+int gather_add(struct gather *, const struct delta *);      /* -1: out of memory */
+/* The result so far; raw_response is set, raw_request and times are the caller's. */
+int gather_finish(struct gather *, struct result *out);
+bool gather_has_content(const struct gather *); /* any non-empty text, thought, call */
+bool gather_raw_cut(const struct gather *);
+void gather_free(struct gather *); /* what is not in the arena; after gather_finish's result was used */
+
+#endif

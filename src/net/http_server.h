@@ -1,0 +1,109 @@
+/*
+ * HTTP/1.1 server (RFC 9112): a listener a worker, one fiber a request in flight.
+ *
+ * An exchange is one request and its answer. The handler runs in a fiber of its own, may wait, and
+ * must answer exactly once; if the client leaves meanwhile the fiber is cancelled. Pipelined requests
+ * are answered in order. An idle keep-alive connection holds no fiber and no buffers.
+ */
+#ifndef SIGNET_NET_HTTP_SERVER_H
+#define SIGNET_NET_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+struct http_server; /* one per worker */
+struct http_conn;
+
+struct http_header {
+	struct bytes name, value; /* the name as it came; compare with bytes_ieq */
+};
+
+struct exchange {
+	/* the request; strings live in `arena` until the handler returns */
+	struct bytes method, target; /* target as it came: path and query */
+	struct bytes path, query;    /* still percent-encoded; query without its '?', unset if none */
+	struct http_header *headers;
+	size_t nheaders;
+	struct arena *arena; /* of this request: deinit after the handler returned */
+	uint64_t started_ns; /* clock_mono_ns() when the first byte of the request was there */
+	bool head;           /* HEAD: bodies are counted, not sent */
+	void *user;          /* the server's `user` */
+	void *state;         /* the handler's own */
+
+	/* headers for whatever answer comes, added by exchange_header() */
+	struct http_header *out;
+	size_t nout, cout;
+
+	/* what was answered, for logs and metrics */
+	int status;          /* 0: nothing yet */
+	uint64_t bytes_sent;
+	bool client_gone; /* the client closed or its socket failed before the answer's end */
+	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
+	struct http_conn *conn;
+};
+
+typedef void http_handler(struct exchange *);
+
+struct http_server_options {
+	http_handler *handler;
+	void *user;
+	/* Called (no waiting) for requests that never reach a handler: bad syntax, limits, timeouts. It
+	 * fills status and body; the connection is closed after it. NULL = empty body. */
+	void (*malformed)(struct exchange *, int status, const char *reason, struct buf *body);
+	/* Called after an exchange is over (answered or gone), before its arena goes. May be NULL. */
+	void (*done)(struct exchange *);
+	size_t max_connections;  /* of the process; above it a connection is closed with 503 */
+	size_t max_header_bytes; /* request line and headers together: 431 (line alone over it: 414) */
+	size_t max_headers;      /* 431 */
+	size_t max_body;         /* after decompression: ERR_BODY_TOO_LARGE */
+	size_t body_memory;      /* of all bodies of the process together: ERR_BUSY */
+	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
+	bool fibers_on_disconnect_finish; /* [server] on_disconnect = "finish": do not cancel */
+};
+
+/* Opens the worker's listener (SO_REUSEPORT) on this thread's loop. NULL: error set. */
+struct http_server *http_server_listen(const struct sockaddr *, size_t addrlen,
+				       const struct http_server_options *);
+/* Stops accepting and closes idle connections; running exchanges end with `connection: close`. */
+void http_server_drain(struct http_server *);
+/* Cancels what still runs. */
+void http_server_cancel_all(struct http_server *);
+size_t http_server_running(const struct http_server *); /* exchanges in flight; its own thread */
+void http_server_free(struct http_server *);            /* after the drain */
+
+/* Tests whether the address is free, by a plain bind (SO_REUSEADDR only). -1: error with the text of
+ * signet-own (b). A port of 0 is replaced by the one found. */
+int http_bind_test(struct sockaddr *, size_t addrlen);
+
+/* The first header of that name (lower case), unset if none. */
+struct bytes exchange_get(const struct exchange *, struct bytes name);
+
+/* Reads the whole body, decoded by its content-encoding (gzip, br, zstd, identity). Waits.
+ * -1: ERR_BODY_TOO_LARGE, ERR_UNSUPPORTED_ENCODING, ERR_REQUEST_TIMEOUT, ERR_BUSY, ERR_PROTOCOL,
+ * ERR_CLOSED, ERR_CANCELLED. The bytes live as long as the exchange. "Expect: 100-continue" is
+ * answered here. May be called once. */
+int exchange_body(struct exchange *, struct bytes *out);
+
+/* Adds a header to the answer, before it is begun. Name lower case. Copied into the arena. */
+int exchange_header(struct exchange *, struct bytes name, struct bytes value);
+
+/* A whole answer in one write, with content-length and date. `type` unset: no content-type. Waits. */
+int exchange_respond(struct exchange *, int status, struct bytes type, struct bytes body);
+
+/* A streamed answer: head and chunks. begin() only prepares: the head leaves with the first flush.
+ * write() buffers; flush() sends what is buffered and waits while the client is slower than that.
+ * After an error (client gone) all three return -1 and nothing more is sent. end() flushes. Waits. */
+int exchange_stream_begin(struct exchange *, int status, struct bytes type);
+int exchange_stream_write(struct exchange *, struct bytes);
+int exchange_stream_flush(struct exchange *);
+int exchange_stream_end(struct exchange *);
+/* The buffer that flush() sends, for writers that print in place: append a whole number of events. */
+struct buf *exchange_stream_buf(struct exchange *);
+/* Ends the answer without its last chunk, so that the client sees a broken transfer. */
+void exchange_abort(struct exchange *);
+
+/* Counters of the process for /status and metrics. */
+size_t http_server_connections(void);
+size_t http_server_body_bytes(void);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Signers: a sandboxed WebAssembly module that signs a request (DESIGN §5, spec/rust-proxy.md "The signer
+ * module"). A `struct signer` is a compiled, checked module; it is immutable, shared by all threads and
+ * reference-counted. Instances are pooled per worker thread and thrown away after a failure.
+ */
+#ifndef SIGNET_SIGN_SIGNER_H
+#define SIGNET_SIGN_SIGNER_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+struct signer;
+
+struct signer_limits {
+	uint32_t memory_mb;  /* linear memory, 16 */
+	uint32_t timeout_ms; /* CPU time of one call, 100 */
+	uint32_t pool;       /* instances kept per worker, 4 */
+};
+
+/* Once a process, before any other call: engine and ticker thread. -1: error. */
+int signing_init(void);
+void signing_deinit(void);
+
+/*
+ * Reads, checks against `sha256` (64 hex digits, unset = any), compiles (or loads the compilation from
+ * `cache_dir`, NULL = none), checks the exports and makes one instance. `id` names it in metrics and logs.
+ * NULL: ERR_SIGNER "Failed to get WasmSigner instance: PATH: REASON". May take 10 ms; not on a fiber.
+ */
+struct signer *signer_load(const char *path, struct bytes id, struct bytes sha256,
+			   const struct signer_limits *, const char *cache_dir);
+void signer_ref(struct signer *);
+void signer_unref(struct signer *);
+
+struct signature {
+	struct bytes text; /* in the arena; 1 byte to 4 KiB, a legal header value */
+	uint64_t us;       /* wall time of the call */
+};
+/*
+ * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack, or off the loop for
+ * large arguments and for modules that were ever cut. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
+ * upstream_code is trap, timeout, memory or answer.
+ */
+int signer_sign(struct signer *, const struct bytes args[4], struct arena *, struct signature *out);
+
+struct bytes signer_id(const struct signer *);
+struct bytes signer_sha256(const struct signer *); /* 64 hex digits */
+struct bytes signer_abi(const struct signer *);    /* "wasm-bindgen" or "wasm-bindgen (multi-value)" */
+uint64_t signer_calls(const struct signer *), signer_failures(const struct signer *);
+size_t signer_instances(void); /* of the process */
+void signer_thread_end(void);  /* frees the calling thread's pooled instances */
+
+/* Text for `signet sign --inspect`: ABI, imports, exports, memory, SHA-256. Works on modules that
+ * signer_load refuses. */
+int signer_inspect(const char *path, struct buf *out);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * The record: rows of finished answers go to the journal (never lost), a drainer moves them to SQLite.
+ * storage §6, §7. store_append() is the only call on the request's path.
+ */
+#ifndef SIGNET_STORE_STORE_H
+#define SIGNET_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+struct store;
+
+struct store_options {
+	const char *data_dir; /* made if missing, locked */
+	int sync;             /* enum sync_policy: 0 always, 1 interval, 2 never */
+	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
+	bool refuse_when_full, compress;
+	uint64_t shutdown_drain_s;
+	struct bytes config_hash, config_text; /* ConfigSnapshot */
+};
+
+/* Takes the data directory's lock; makes and migrates the files; recovers the journal; starts the writer
+ * and drainer threads. NULL: error ("‹dir› is in use by process ‹pid›", not writable, ...). Not on a fiber. */
+struct store *store_open(const struct store_options *);
+/* Only makes and locks the data directory (for --validate-and-exit and for a start with the record off). */
+int store_lock_dir(const char *dir, int *lock_fd);
+/* Writes what is queued, an end record, syncs, gives the drainer its time. Returns the number of records
+ * left for the next start. */
+uint64_t store_close(struct store *);
+
+/* Table numbers of storage §7.1, for ever. */
+enum row_table {
+	ROW_CHAT_INFERENCE = 1,
+	ROW_JSON_INFERENCE = 2,
+	ROW_MODEL_INFERENCE = 3,
+	ROW_CONFIG_SNAPSHOT = 13,
+	ROW_INFERENCE_BY_ID = 64,
+	ROW_REQUEST_ERROR = 65,
+};
+
+/* All rows of one answer. Built in the request's arena. */
+struct record {
+	struct buf payload; /* framed parts, as they go into the journal */
+	uint16_t parts;
+	bool cut; /* a raw body was over its cap */
+};
+int record_init(struct record *);
+void record_deinit(struct record *);
+/* Adds a row: the JSON of storage §2.4 (64, 65: the columns of §6.3 by name). */
+int record_add(struct record *, enum row_table, struct bytes json);
+
+/*
+ * Hands the record to the journal and waits until it is written (and synced, by policy). On a fiber; waits at
+ * most wait_ms for room, also when the fiber is cancelled. 0: recorded. 1: not recorded, served and counted.
+ */
+int store_append(struct store *, struct record *);
+/* Whether a new request must be refused (on_full = "refuse" and full). Cheap, any thread. */
+bool store_refuses(const struct store *);
+
+struct store_status {
+	const char *state; /* ok, slow, down, blocked */
+	uint64_t backlog_records, backlog_bytes, oldest_s, unrecorded, disk_free_bytes;
+	struct bytes alarm; /* unset = none; in the arena given */
+};
+void store_status(const struct store *, struct store_status *, struct arena *);
+
+/* `signet log`: argv without the program and "log". Returns the exit status. */
+int store_log_main(int argc, char **argv);
+
+#endif

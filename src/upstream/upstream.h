@@ -1,0 +1,62 @@
+/*
+ * One call to one provider: encode -> sign -> send -> decode. A file per provider type holds only
+ * endpoint, headers and quirks (struct provider_type); everything else is here, once.
+ */
+#ifndef SIGNET_UPSTREAM_UPSTREAM_H
+#define SIGNET_UPSTREAM_UPSTREAM_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "net/http_client.h"
+#include "wire/wire.h"
+
+struct call;
+
+/* What the client's request brings to every attempt. */
+struct call_context {
+	const struct config *config;
+	struct http_client *client;
+	struct arena *arena;
+	const struct tag *credentials; /* tensorzero::credentials */
+	size_t ncredentials;
+	struct bytes authorization, x_api_key; /* the client's own headers, for dynamic::client_* */
+	const struct exchange *exchange;       /* for headers that pass on (profile openai) */
+	struct bytes variant_name, model_name; /* filters of extra_body and extra_headers */
+	struct buf *ignored;                   /* paths for x-signet-ignored */
+};
+
+/* The signature's facts for the record (ui §5), never the whole signature. */
+struct sign_facts {
+	bool set;
+	struct bytes signer, module_sha256, abi, nonce, timestamp, head;
+	uint64_t us;
+	size_t bytes;
+};
+
+/* Facts of one attempt, for the record; also of failed ones. Strings live in the context's arena. */
+struct attempt {
+	struct bytes raw_request;  /* body as sent, file data as <TENSORZERO_FILE_i>; unset: never written */
+	struct bytes raw_response; /* of a failed attempt: the error body */
+	struct sign_facts signature;
+	int status;                                    /* HTTP status, 0 = none */
+	uint64_t started_ms, sent_ms, head_ms, end_ms; /* clock_mono_ms(); 0 = not reached */
+	struct bytes request_id;                       /* the upstream's */
+	bool stream;
+};
+
+/*
+ * Opens a call: writes the body, applies extra_body and extra_headers, signs, sends, and reads the answer's
+ * head and, for a stream, up to its first delta. A reused connection that closed before an answer is
+ * replaced once, signed anew. Waits. NULL: the attempt failed, error set. `attempt` is filled either way.
+ */
+struct call *upstream_open(const struct provider_config *, const struct inference *, const struct call_context *,
+			   struct attempt *);
+/* A plain call's result. Waits. NULL: failed. */
+struct result *upstream_result(struct call *);
+/* The next delta of a stream: 1, valid until the next call; 0: the stream has ended; -1 cancelled or past the
+ * deadline (what the upstream did wrong is a delta with `error`). Waits; before it has to wait for the socket
+ * it calls `idle`, so that what is buffered for the client leaves; idle's -1 ends the wait. */
+int upstream_next(struct call *, struct delta **out, int (*idle)(void *), void *arg);
+void upstream_close(struct call *);
+
+#endif

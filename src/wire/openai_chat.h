@@ -1,0 +1,81 @@
+/*
+ * OpenAI chat completions, the client's side: reading a request, writing answers, chunks and errors
+ * in either profile (http-api §12, surfaces §3). The provider's side is `wire_openai_chat` in wire.h.
+ * Pure.
+ */
+#ifndef SIGNET_WIRE_OPENAI_CHAT_H
+#define SIGNET_WIRE_OPENAI_CHAT_H
+
+#include "wire/wire.h"
+
+struct tag {
+	struct bytes key, value;
+};
+
+/* What the request says beside the conversation. */
+struct chat_request {
+	struct inference inf; /* id, fetch_files and the function's part are the caller's */
+	struct bytes model;   /* as the client wrote it */
+	bool stream;
+	int include_usage; /* stream_options.include_usage: -1 absent, 0, 1 */
+	bool dryrun;
+	struct bytes variant_name, namespace_, episode_id; /* text as it came, unset if absent */
+	struct bytes cache_options;                        /* JSON */
+	bool dynamic_variant;                              /* internal_dynamic_variant_config was given */
+	struct tag *tags;
+	size_t ntags, ctags;
+	struct tag *credentials;
+	size_t ncredentials, ccredentials;
+	bool include_raw_usage, include_raw_response, include_original_response;
+	bool legacy_functions; /* functions / function_call: the answer uses function_call */
+	bool has_files;
+	struct bytes user, safety_identifier, prompt_cache_key; /* openai profile */
+	struct bytes inference_params; /* JSON object of what is set, in the order of storage §2.2 */
+	struct bytes ignored;          /* "a, b": paths for x-signet-ignored, unset = none */
+};
+
+/*
+ * Reads and checks a body in the order of http-api §12.2, texts of the profile. NULL: ERR_JSON_REQUEST,
+ * ERR_INVALID_OPENAI_REQUEST, ... with `param` and `code` set for profile openai. Does not look at what
+ * needs the configuration (model names, object storage, filters).
+ */
+struct chat_request *openai_chat_read_request(struct bytes body, enum profile, struct arena *);
+
+/* What every answer of one inference carries. */
+struct chat_answer {
+	enum profile profile;
+	struct uuid inference_id, episode_id;
+	int64_t created;     /* Unix seconds */
+	struct bytes model;  /* tensorzero: the tensorzero::… name; openai: as asked for */
+	bool include_usage, include_raw_usage, include_raw_response, include_original_response;
+	bool legacy_functions;
+	bool reasoning_to_client;
+	struct uuid model_inference_id;
+	struct bytes provider_type;
+	struct bytes failed_raw; /* JSON entries of failed attempts for tensorzero_raw_response, comma-joined */
+	bool pass_through;       /* the upstream's own answer is edited in place */
+	bool cached;
+};
+
+/* A plain answer. */
+int openai_chat_write_result(const struct chat_answer *, const struct result *, struct buf *out);
+
+/* The state of one client stream: which calls have which index, what was begun. In the arena. */
+struct chat_writer;
+struct chat_writer *openai_chat_writer_new(const struct chat_answer *, struct arena *);
+/* Appends the events ("data: …\n\n") for one delta: none, one or more. Takes usage and finish reason
+ * out and keeps them for the end. Allocation-free but for `out`. */
+int openai_chat_write_delta(struct chat_writer *, const struct delta *, struct buf *out);
+/* The last chunks with finish reason and usage, and "data: [DONE]\n\n". `usage` and `finish` are those of
+ * the gathered result. After an error in profile openai only [DONE]. */
+int openai_chat_write_end(struct chat_writer *, const struct result *, struct buf *out);
+/* An error inside a stream: one event. `status` is what it would have been before the head. */
+int openai_chat_write_stream_error(struct chat_writer *, const struct error *, int status, struct buf *out);
+
+/* The OpenAI error object: {"error":{"message","type","param","code"}}; both profiles carry all four
+ * keys (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */
+int openai_write_error(const struct error *, int status, struct buf *out);
+/* With gateway.unstable_error_json. */
+int openai_write_error_json(const struct error *, int status, struct buf *out);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Formats. A wire file holds both directions of one format and is pure: no I/O, no clock, no globals.
+ * Client side (reading requests, writing answers) and provider side (writing requests, reading answers)
+ * of one format stand in one file.
+ */
+#ifndef SIGNET_WIRE_WIRE_H
+#define SIGNET_WIRE_WIRE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "inference/inference.h"
+#include "net/sse.h"
+
+/* How one provider's dialect differs from its wire's base. One constant per provider type; the two
+ * strings at the end are the provider's own. */
+struct dialect {
+	struct bytes type, label;    /* "openai", "OpenAI" */
+	struct bytes max_tokens_key; /* "max_completion_tokens" */
+	bool text_refusals;
+	/* from the provider's configuration */
+	struct bytes model;          /* the provider's model_name */
+	enum { STRICT_BY_PROFILE, STRICT_OUTER, STRICT_INNER } tool_strict;
+	const struct bytes *drop_fields; /* pass-through: keys that do not go out */
+	size_t ndrop_fields;
+	const struct mime_override *overrides; /* content_type_overrides */
+	size_t noverrides;
+	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
+	const struct developer_api_options *developer_api; /* rust-proxy only */
+};
+
+enum file_form { FILE_IMAGE_URL, FILE_FILE, FILE_INPUT_AUDIO };
+struct mime_override {
+	struct bytes mime_type;
+	enum file_form form;
+};
+
+/* What a stream's reader remembers between events. One per call. */
+struct wire_stream;
+
+struct wire {
+	struct bytes name; /* "openai_chat", "developer_api" */
+
+	/* Provider side. The body as sent; `ignored` collects paths of what was left out (for
+	 * x-signet-ignored). -1: the attempt fails with the error set. */
+	int (*write_request)(const struct inference *, const struct dialect *, struct buf *out,
+			     struct buf *ignored);
+	struct result *(*read_result)(struct bytes body, const struct inference *,
+				      const struct dialect *, struct arena *);
+	struct wire_stream *(*stream_new)(const struct inference *, const struct dialect *,
+					  struct arena *);
+	void (*stream_free)(struct wire_stream *);
+	/* 1: a delta (valid until the next call). 0: nothing for anyone in this event. 2: the stream has
+	 * ended ([DONE], finish). -1: out of memory. What the upstream did wrong is a delta with `error`. */
+	int (*read_event)(struct wire_stream *, const struct sse_event *, struct delta *out);
+	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. */
+	int (*read_end)(struct wire_stream *, struct delta *out);
+};
+
+extern const struct wire wire_openai_chat, wire_developer_api;
+
+#endif
