@@ -189,6 +189,9 @@ struct model_config *config_model(const struct config *, struct bytes name); /* 
  * shorthand, ERR_API_KEY_MISSING, ERR_CONFIG, ERR_SIGNER if its environment is not there. Any thread.
  */
 struct model_config *config_shorthand(struct config *, struct bytes name, struct arena *);
+/* `signet check`: argv without the program and "check". Returns the exit status. */
+int config_check_main(int argc, char **argv);
+
 /* Known shorthand prefixes of providers that are not built yet ("anthropic::"): true for these. */
 bool config_is_reserved_shorthand(struct bytes name);
 

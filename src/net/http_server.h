@@ -8,6 +8,8 @@
 #ifndef SIGNET_NET_HTTP_SERVER_H
 #define SIGNET_NET_HTTP_SERVER_H
 
+#include <sys/socket.h>
+
 #include "base/arena.h"
 #include "base/bytes.h"
 

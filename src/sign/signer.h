@@ -53,4 +53,7 @@ void signer_thread_end(void);  /* frees the calling thread's pooled instances */
  * signer_load refuses. */
 int signer_inspect(const char *path, struct buf *out);
 
+/* `signet sign`: argv without the program and "sign". Returns the exit status. */
+int signer_main(int argc, char **argv);
+
 #endif

@@ -1,0 +1,37 @@
+/*
+ * What a running Signet consists of. One `struct app` a process; one `struct worker` a thread, reached
+ * from a handler through exchange->user.
+ */
+#ifndef SIGNET_API_APP_H
+#define SIGNET_API_APP_H
+
+#include <stdatomic.h>
+
+#include "config/config.h"
+#include "fiber/loop.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "store/store.h"
+
+struct worker;
+
+struct app {
+	struct config *config;
+	struct store *store; /* NULL: no record (gateway.observability.enabled = false) */
+	struct worker *workers;
+	int nworkers;
+	uint64_t started_unix_s, started_mono_ms;
+	atomic_bool draining;
+};
+
+struct worker {
+	struct app *app;
+	int number;
+	struct loop *loop;
+	struct http_server *server;
+	struct http_client *client;
+};
+
+#define GATEWAY_VERSION "2026.6.0" /* x-tensorzero-gateway-version: the version that is spoken */
+
+#endif
