@@ -24,7 +24,7 @@ void *arena_alloc_raw(struct arena *, size_t);
 /* Grows the last allocation in place where it can, else copies. */
 void *arena_realloc(struct arena *, void *old, size_t old_n, size_t n);
 
-#define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc_array((a), sizeof(type), (n)))
 void *arena_alloc_array(struct arena *, size_t size, size_t n); /* checks the product */
 
@@ -35,11 +35,10 @@ struct bytes arena_printf(struct arena *, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* Appends one element to an arena array: `ptr`, `len` and `cap` are lvalues. False: out of memory. */
-#define arena_push(a, ptr, len, cap, value)                                                        \
-	(((len) < (cap) ||                                                                         \
-	  arena_grow((a), (void **)&(ptr), sizeof(*(ptr)), (len), &(cap))) ?                       \
-		 ((ptr)[(len)++] = (value), true) :                                                \
-		 false)
+#define arena_push(a, ptr, len, cap, value)                                                 \
+	(((len) < (cap) || arena_grow((a), (void **)&(ptr), sizeof(*(ptr)), (len), &(cap))) \
+		 ? ((ptr)[(len)++] = (value), true)                                         \
+		 : false)
 bool arena_grow(struct arena *, void **ptr, size_t size, size_t len, size_t *cap);
 
 /* live arenas of the process, for /status in debug builds and for leak checks of tests */

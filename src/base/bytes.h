@@ -23,7 +23,7 @@ struct bytes {
 /* For printf's "%.*s". */
 #define BFMT(b) (int)((b).n > INT32_MAX ? INT32_MAX : (b).n), ((b).p ? (b).p : "")
 
-struct bytes bytes_of(const char *cstr);                      /* NULL gives {NULL, 0} */
+struct bytes bytes_of(const char *cstr);                       /* NULL gives {NULL, 0} */
 struct bytes bytes_slice(struct bytes, size_t from, size_t n); /* clamped to what is there */
 
 bool bytes_eq(struct bytes, struct bytes);
@@ -31,7 +31,7 @@ bool bytes_ieq(struct bytes, struct bytes); /* ASCII case folded */
 bool bytes_starts(struct bytes, struct bytes prefix);
 bool bytes_istarts(struct bytes, struct bytes prefix);
 bool bytes_ends(struct bytes, struct bytes suffix);
-int bytes_cmp(struct bytes, struct bytes); /* bytewise, like memcmp, shorter first */
+int bytes_cmp(struct bytes, struct bytes);                /* bytewise, like memcmp, shorter first */
 ptrdiff_t bytes_find(struct bytes, struct bytes needle);  /* -1: not there */
 ptrdiff_t bytes_ifind(struct bytes, struct bytes needle); /* ASCII case folded */
 ptrdiff_t bytes_chr(struct bytes, char);

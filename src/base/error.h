@@ -18,13 +18,13 @@ enum error_kind {
 	ERR_NONE,
 	ERR_INTERNAL,
 	ERR_OUT_OF_MEMORY,
-	ERR_TOO_LARGE,   /* a named maximum was reached */
-	ERR_CANCELLED,   /* the fiber was cancelled while it waited */
-	ERR_DEADLINE,    /* the fiber's deadline passed while it waited */
-	ERR_IO,          /* a system call failed */
-	ERR_CLOSED,      /* the peer closed the connection */
-	ERR_STALE,       /* a reused upstream connection closed before the first byte of an answer */
-	ERR_PROTOCOL,    /* the peer broke HTTP, TLS or event-stream framing */
+	ERR_TOO_LARGE, /* a named maximum was reached */
+	ERR_CANCELLED, /* the fiber was cancelled while it waited */
+	ERR_DEADLINE,  /* the fiber's deadline passed while it waited */
+	ERR_IO,        /* a system call failed */
+	ERR_CLOSED,    /* the peer closed the connection */
+	ERR_STALE,     /* a reused upstream connection closed before the first byte of an answer */
+	ERR_PROTOCOL,  /* the peer broke HTTP, TLS or event-stream framing */
 	ERR_NOT_FOUND,
 	ERR_CONFIG,
 	ERR_STORE,
@@ -73,12 +73,13 @@ struct error {
 	int upstream_status; /* 0: none */
 	struct bytes upstream_code, upstream_message, upstream_body;
 	struct bytes provider_type;
-	struct bytes request_id; /* the upstream's */
-	int64_t retry_after_ms;  /* -1: not given */
+	struct bytes request_id;  /* the upstream's */
+	int64_t retry_after_ms;   /* -1: not given */
 	struct bytes param, code; /* openai error object: which field, which code; unset = none */
 	bool fatal;               /* in a stream: nothing follows */
 	/* ALL_PROVIDERS_FAILED, ALL_VARIANTS_FAILED: what failed, in order; names and errors */
 	struct error_list *nested;
+	char *owned; /* heap text of a slot (error.c); NULL in copies */
 };
 
 struct error_list {

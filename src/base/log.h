@@ -28,15 +28,15 @@ struct log_field {
 void log_write(enum log_level, const char *area, const char *msg, const struct log_field *fields);
 bool log_enabled(enum log_level, const char *area);
 
-#define log_at(level, area, msg, ...)                                                              \
-	do {                                                                                       \
-		if (log_enabled((level), (area)))                                                  \
-			log_write((level), (area), (msg),                                          \
-				  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });  \
+#define log_at(level, area, msg, ...)                                                             \
+	do {                                                                                      \
+		if (log_enabled((level), (area)))                                                 \
+			log_write((level), (area), (msg),                                         \
+				  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } }); \
 	} while (0)
 #define log_error(area, msg, ...) log_at(LOG_ERROR, area, msg __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(area, msg, ...) log_at(LOG_WARN, area, msg __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(area, msg, ...) log_at(LOG_INFO, area, msg __VA_OPT__(, ) __VA_ARGS__)
+#define log_warn(area, msg, ...)  log_at(LOG_WARN, area, msg __VA_OPT__(, ) __VA_ARGS__)
+#define log_info(area, msg, ...)  log_at(LOG_INFO, area, msg __VA_OPT__(, ) __VA_ARGS__)
 #define log_debug(area, msg, ...) log_at(LOG_DEBUG, area, msg __VA_OPT__(, ) __VA_ARGS__)
 
 /* `filter` as SIGNET_LOG ("info", "warn,net=debug"); NULL = "info". -1: it names no level. */

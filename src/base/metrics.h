@@ -25,15 +25,15 @@ void metric_observe(struct metric *, double value, const struct bytes *values, s
 /* A gauge that is read when scraped; `fn` may be called from any thread. */
 void metrics_gauge_fn(struct metric *, double (*fn)(void *), void *arg, const char *label_value);
 
-#define METRIC_ADD(m, v, ...)                                                                      \
-	metric_add((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } },      \
-		   sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /       \
-				   sizeof(struct bytes) -                                          \
+#define METRIC_ADD(m, v, ...)                                                                 \
+	metric_add((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }, \
+		   sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /  \
+				   sizeof(struct bytes) -                                     \
 			   1)
-#define METRIC_OBSERVE(m, v, ...)                                                                  \
-	metric_observe((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } },  \
-		       sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /   \
-				       sizeof(struct bytes) -                                      \
+#define METRIC_OBSERVE(m, v, ...)                                                                 \
+	metric_observe((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }, \
+		       sizeof((const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }) /  \
+				       sizeof(struct bytes) -                                     \
 			       1)
 
 int metrics_print(struct buf *out); /* text exposition format 0.0.4 */

@@ -1,0 +1,229 @@
+/*
+ * A chunked bump allocator. Chunks double from 4 KiB to 256 KiB; an allocation that is larger than a
+ * chunk gets one of its own. Freed chunks of the first size are kept in a small list per thread, since
+ * every request takes one and gives it back.
+ */
+#include "base/arena.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+
+#define CHUNK_FIRST   4096u
+#define CHUNK_LARGEST (256u * 1024)
+#define SPARE_MAX     64
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* with this header */
+};
+
+static _Thread_local struct arena_chunk *spare;
+static _Thread_local unsigned nspare;
+static atomic_size_t alive;
+
+size_t arena_count(void)
+{
+	return atomic_load(&alive);
+}
+
+void arena_init(struct arena *a, size_t max)
+{
+	*a = (struct arena){ .max = max };
+}
+
+static struct arena_chunk *chunk_new(size_t size)
+{
+	struct arena_chunk *c;
+
+	if (fault("alloc"))
+		return NULL;
+	if (size == CHUNK_FIRST && spare) {
+		c = spare;
+		spare = c->next;
+		nspare--;
+		return c;
+	}
+	c = malloc(size);
+	if (c)
+		c->size = size;
+	return c;
+}
+
+static void chunk_free(struct arena_chunk *c)
+{
+#ifndef __SANITIZE_ADDRESS__ /* let the sanitizer see uses after the request's end */
+	if (c->size == CHUNK_FIRST && nspare < SPARE_MAX) {
+		c->next = spare;
+		spare = c;
+		nspare++;
+		return;
+	}
+#endif
+	free(c);
+}
+
+void arena_deinit(struct arena *a)
+{
+	if (a->chunks)
+		atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+	for (struct arena_chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		chunk_free(c);
+	}
+	*a = (struct arena){ .max = a->max };
+}
+
+/* A chunk with room for n bytes becomes the newest, or stands behind it if it serves n alone. */
+static void *arena_more(struct arena *a, size_t n)
+{
+	size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_FIRST;
+	struct arena_chunk *c;
+	bool alone;
+
+	if (size > CHUNK_LARGEST)
+		size = CHUNK_LARGEST;
+	if (n > SIZE_MAX - sizeof *c || n > a->max || a->used > a->max - n)
+		return fail_null(ERR_TOO_LARGE, "a request needs more than %zu bytes of memory",
+				 a->max);
+	alone = n + sizeof *c > size / 2 && a->chunks;
+	if (alone || n + sizeof *c > size)
+		size = n + sizeof *c;
+	c = chunk_new(size);
+	if (!c)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	c->size = size;
+	a->used += size;
+	if (!a->chunks)
+		atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+	if (alone) {
+		c->next = a->chunks->next;
+		a->chunks->next = c;
+		return c + 1;
+	}
+	c->next = a->chunks;
+	a->chunks = c;
+	a->at = (char *)(c + 1) + n;
+	a->end = (char *)c + size;
+	return c + 1;
+}
+
+void *arena_alloc_raw(struct arena *a, size_t n)
+{
+	if (n > SIZE_MAX - 15)
+		return fail_null(ERR_TOO_LARGE, "an allocation of %zu bytes", n);
+	n = n ? (n + 15) & ~(size_t)15 : 16;
+	if (n <= (size_t)(a->end - a->at)) {
+		void *p = a->at;
+
+		a->at += n;
+		return p;
+	}
+	return arena_more(a, n);
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	void *p = arena_alloc_raw(a, n);
+
+	return p ? memset(p, 0, n) : NULL;
+}
+
+void *arena_alloc_array(struct arena *a, size_t size, size_t n)
+{
+	size_t all;
+
+	if (__builtin_mul_overflow(size, n, &all))
+		return fail_null(ERR_TOO_LARGE, "an array of %zu elements", n);
+	return arena_alloc(a, all);
+}
+
+void *arena_realloc(struct arena *a, void *old, size_t old_n, size_t n)
+{
+	size_t had = old_n ? (old_n + 15) & ~(size_t)15 : 16;
+	void *p;
+
+	if (old && n <= had)
+		return old;
+	if (old && (char *)old + had == a->at && n <= SIZE_MAX - 15) {
+		size_t more = ((n + 15) & ~(size_t)15) - had;
+
+		if (more <= (size_t)(a->end - a->at)) {
+			a->at += more;
+			return old;
+		}
+	}
+	p = arena_alloc_raw(a, n);
+	if (p && old)
+		memcpy(p, old, old_n < n ? old_n : n);
+	return p;
+}
+
+bool arena_grow(struct arena *a, void **ptr, size_t size, size_t len, size_t *cap)
+{
+	size_t more = *cap ? *cap * 2 : 4;
+	void *p;
+
+	if (more > SIZE_MAX / size) {
+		fail(ERR_TOO_LARGE, "an array of %zu elements", more);
+		return false;
+	}
+	p = arena_realloc(a, *ptr, len * size, more * size);
+	if (!p)
+		return false;
+	*ptr = p;
+	*cap = more;
+	return true;
+}
+
+struct bytes arena_dup(struct arena *a, struct bytes b)
+{
+	char *p;
+
+	if (!b.p)
+		return b;
+	p = arena_alloc_raw(a, b.n + 1);
+	if (!p)
+		return (struct bytes){ NULL, 0 };
+	if (b.n)
+		memcpy(p, b.p, b.n);
+	p[b.n] = 0;
+	return (struct bytes){ p, b.n };
+}
+
+struct bytes arena_cat(struct arena *a, struct bytes x, struct bytes y)
+{
+	char *p;
+
+	if (x.n > SIZE_MAX - y.n - 1)
+		return (struct bytes){ NULL, 0 };
+	p = arena_alloc_raw(a, x.n + y.n + 1);
+	if (!p)
+		return (struct bytes){ NULL, 0 };
+	if (x.n)
+		memcpy(p, x.p, x.n);
+	if (y.n)
+		memcpy(p + x.n, y.p, y.n);
+	p[x.n + y.n] = 0;
+	return (struct bytes){ p, x.n + y.n };
+}
+
+struct bytes arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list args, again;
+	char *p;
+	int n;
+
+	va_start(args, fmt);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	p = n < 0 ? NULL : arena_alloc_raw(a, (size_t)n + 1);
+	if (p)
+		vsnprintf(p, (size_t)n + 1, fmt, again);
+	va_end(again);
+	return p ? (struct bytes){ p, (size_t)n } : (struct bytes){ NULL, 0 };
+}

@@ -1,0 +1,346 @@
+/*
+ * Views and growing bytes. The views never own; the buffers double until their named maximum and
+ * leave their content untouched when they cannot grow, so that a caller may answer with an error
+ * from the same buffer.
+ */
+#include "base/bytes.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+
+struct bytes bytes_of(const char *cstr)
+{
+	return cstr ? (struct bytes){ cstr, strlen(cstr) } : (struct bytes){ NULL, 0 };
+}
+
+struct bytes bytes_slice(struct bytes b, size_t from, size_t n)
+{
+	if (from > b.n)
+		from = b.n;
+	if (n > b.n - from)
+		n = b.n - from;
+	return (struct bytes){ b.p + from, n };
+}
+
+bool bytes_eq(struct bytes a, struct bytes b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline unsigned char lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+bool bytes_ieq(struct bytes a, struct bytes b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool bytes_starts(struct bytes b, struct bytes prefix)
+{
+	return b.n >= prefix.n && (prefix.n == 0 || memcmp(b.p, prefix.p, prefix.n) == 0);
+}
+
+bool bytes_istarts(struct bytes b, struct bytes prefix)
+{
+	return b.n >= prefix.n && bytes_ieq((struct bytes){ b.p, prefix.n }, prefix);
+}
+
+bool bytes_ends(struct bytes b, struct bytes suffix)
+{
+	return b.n >= suffix.n &&
+	       (suffix.n == 0 || memcmp(b.p + b.n - suffix.n, suffix.p, suffix.n) == 0);
+}
+
+int bytes_cmp(struct bytes a, struct bytes b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	if (c)
+		return c;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+ptrdiff_t bytes_find(struct bytes b, struct bytes needle)
+{
+	if (needle.n == 0)
+		return 0;
+	if (b.n < needle.n)
+		return -1;
+	const char *at = memmem(b.p, b.n, needle.p, needle.n);
+
+	return at ? at - b.p : -1;
+}
+
+ptrdiff_t bytes_ifind(struct bytes b, struct bytes needle)
+{
+	for (size_t i = 0; i + needle.n <= b.n; i++)
+		if (bytes_ieq((struct bytes){ b.p + i, needle.n }, needle))
+			return (ptrdiff_t)i;
+	return -1;
+}
+
+ptrdiff_t bytes_chr(struct bytes b, char c)
+{
+	const char *at = b.n ? memchr(b.p, c, b.n) : NULL;
+
+	return at ? at - b.p : -1;
+}
+
+struct bytes bytes_trim(struct bytes b)
+{
+	while (b.n && (b.p[0] == ' ' || b.p[0] == '\t'))
+		b.p++, b.n--;
+	while (b.n && (b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
+		b.n--;
+	return b;
+}
+
+struct bytes bytes_cut(struct bytes *rest, char sep)
+{
+	ptrdiff_t at = bytes_chr(*rest, sep);
+	struct bytes head = *rest;
+
+	if (at < 0) {
+		*rest = (struct bytes){ rest->p + rest->n, 0 };
+		return head;
+	}
+	head.n = (size_t)at;
+	rest->p += at + 1;
+	rest->n -= (size_t)at + 1;
+	return head;
+}
+
+bool bytes_to_u64(struct bytes b, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (b.n == 0)
+		return false;
+	for (size_t i = 0; i < b.n; i++) {
+		if (b.p[i] < '0' || b.p[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(b.p[i] - '0'), &v))
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+/* Length of the valid sequence at p (n bytes left), 0 if there is none. RFC 3629 §4. */
+static size_t utf8_sequence(const unsigned char *p, size_t n)
+{
+	size_t len;
+	unsigned char lo = 0x80, hi = 0xbf;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		len = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		len = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		lo = 0xa0;
+	else if (p[0] == 0xed)
+		hi = 0x9f;
+	else if (p[0] == 0xf0)
+		lo = 0x90;
+	else if (p[0] == 0xf4)
+		hi = 0x8f;
+	if (n < len || p[1] < lo || p[1] > hi)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+bool bytes_is_utf8(struct bytes b)
+{
+	const unsigned char *p = (const unsigned char *)b.p;
+	size_t i = 0;
+
+	while (i < b.n) {
+		uint64_t word;
+
+		if (b.n - i >= sizeof word) { /* eight ASCII bytes at once: the common case */
+			memcpy(&word, p + i, sizeof word);
+			if ((word & 0x8080808080808080u) == 0) {
+				i += sizeof word;
+				continue;
+			}
+		}
+		size_t len = utf8_sequence(p + i, b.n - i);
+
+		if (len == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max };
+}
+
+void buf_deinit(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){ .max = b->max };
+}
+
+void buf_reset(struct buf *b)
+{
+	b->len = 0;
+}
+
+int buf_reserve(struct buf *b, size_t more)
+{
+	size_t need, cap;
+	char *data;
+
+	if (more <= b->cap - b->len)
+		return 0;
+	if (__builtin_add_overflow(b->len, more, &need) || need > b->max)
+		return fail(ERR_TOO_LARGE, "more than %zu bytes", b->max);
+	cap = b->cap ? b->cap : 256;
+	while (cap < need)
+		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+	if (cap > b->max)
+		cap = b->max;
+	data = fault("alloc") ? NULL : realloc(b->data, cap);
+	if (!data)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	b->data = data;
+	b->cap = cap;
+	return 0;
+}
+
+int buf_append(struct buf *b, struct bytes s)
+{
+	if (s.n == 0)
+		return 0;
+	if (buf_reserve(b, s.n))
+		return -1;
+	memcpy(b->data + b->len, s.p, s.n);
+	b->len += s.n;
+	return 0;
+}
+
+int buf_putc(struct buf *b, char c)
+{
+	if (buf_reserve(b, 1))
+		return -1;
+	b->data[b->len++] = c;
+	return 0;
+}
+
+int buf_vprintf(struct buf *b, const char *fmt, va_list args)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0)
+		return fail(ERR_INTERNAL, "a format that cannot be printed");
+	/* vsnprintf writes a NUL behind the text: room for it, but it is not counted */
+	if (buf_reserve(b, (size_t)n + 1))
+		return -1;
+	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
+	b->len += (size_t)n;
+	return 0;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, fmt);
+	r = buf_vprintf(b, fmt, args);
+	va_end(args);
+	return r;
+}
+
+int buf_put_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof digits;
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return buf_append(b, (struct bytes){ digits + i, sizeof digits - i });
+}
+
+/* What stands behind the backslash: 0 = the byte goes out as it is, 'u' = \u00XX. */
+static const char json_escape[256] = {
+	['\b'] = 'b',  ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"',
+	['\\'] = '\\', [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u', [0x04] = 'u',
+	[0x05] = 'u',  [0x06] = 'u', [0x07] = 'u', [0x0b] = 'u', [0x0e] = 'u', [0x0f] = 'u',
+	[0x10] = 'u',  [0x11] = 'u', [0x12] = 'u', [0x13] = 'u', [0x14] = 'u', [0x15] = 'u',
+	[0x16] = 'u',  [0x17] = 'u', [0x18] = 'u', [0x19] = 'u', [0x1a] = 'u', [0x1b] = 'u',
+	[0x1c] = 'u',  [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u',
+};
+
+int buf_json_string(struct buf *b, struct bytes s)
+{
+	size_t done = 0;
+
+	if (buf_reserve(b, s.n + 2)) /* enough unless something is escaped */
+		return -1;
+	b->data[b->len++] = '"';
+	for (size_t i = 0; i < s.n; i++) {
+		char e = json_escape[(unsigned char)s.p[i]];
+
+		if (!e)
+			continue;
+		if (buf_append(b, bytes_slice(s, done, i - done)) || buf_reserve(b, 6 + s.n - i))
+			return -1;
+		done = i + 1;
+		b->data[b->len++] = '\\';
+		b->data[b->len++] = e;
+		if (e == 'u') {
+			static const char hex[] = "0123456789abcdef";
+			unsigned char c = (unsigned char)s.p[i];
+
+			b->data[b->len++] = '0';
+			b->data[b->len++] = '0';
+			b->data[b->len++] = hex[c >> 4];
+			b->data[b->len++] = hex[c & 15];
+		}
+	}
+	if (buf_append(b, bytes_slice(s, done, s.n - done)))
+		return -1;
+	return buf_putc(b, '"');
+}
+
+void buf_drop_front(struct buf *b, size_t n)
+{
+	if (n >= b->len) {
+		b->len = 0;
+		return;
+	}
+	memmove(b->data, b->data + n, b->len - n);
+	b->len -= n;
+}
