@@ -41,7 +41,8 @@ void fiber_deadline_restore(uint64_t at);
 uint64_t fiber_deadline(void);
 
 /* Runs fn(arg) on libuv's thread pool. Waits until it is done, whatever the deadline says and even when
- * cancelled, because `arg` is usually on the caller's stack. -1: the pool refused; fn did not run. */
+ * cancelled, because `arg` is usually on the caller's stack. What fn fails with becomes this fiber's
+ * error. -1: the pool refused; fn did not run. */
 int offload(void (*fn)(void *), void *arg);
 /* Runs fn(arg) on this thread, but on its own big stack. For engines that check the stack. fn must
  * not wait. Outside of a fiber it simply calls. */

@@ -18,9 +18,10 @@ struct loop_task {
 	void (*fn)(struct loop_task *);
 };
 
-struct loop *loop_new(int worker); /* NULL: error set */
-void loop_free(struct loop *);     /* after loop_run returned */
-/* Makes it this thread's loop and runs until loop_stop() and no fiber is left. */
+/* On the thread that will run it, which becomes its loop's at once. NULL: error set. */
+struct loop *loop_new(int worker);
+void loop_free(struct loop *); /* after loop_run returned */
+/* Runs until loop_stop() and no fiber is left. */
 void loop_run(struct loop *);
 /* From its own thread (post a task from others): loop_run returns once no fiber is left. */
 void loop_stop(struct loop *);
@@ -31,6 +32,7 @@ int loop_worker(const struct loop *); /* number from 0 */
 /* From any thread; never blocks, never allocates. */
 void loop_post(struct loop *, struct loop_task *);
 
-double loop_lag_seconds(const struct loop *); /* longest turn of the last 10 s; any thread may ask */
+double
+loop_lag_seconds(const struct loop *); /* longest turn of the last 10 s; any thread may ask */
 
 #endif
