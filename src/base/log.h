@@ -43,5 +43,6 @@ bool log_enabled(enum log_level, const char *area);
 int log_setup(enum log_format, const char *filter);
 int log_open_file(const char *path); /* --log-file; -1 with errno's text in the error */
 void log_reopen(void);               /* SIGUSR1 */
+void log_flush(void); /* at the end: writes the warnings that were held back, with their counts */
 
 #endif

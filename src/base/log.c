@@ -1,0 +1,410 @@
+/*
+ * The log. A line is put together and leaves in one write(2) under a lock, so lines of
+ * different threads never mix, whatever they are written to. Whether a line is wanted is decided before
+ * anything is formatted, by one relaxed load.
+ * A warning that repeats (same area and message) is written once a minute; the next one tells in `count` how
+ * often it came since. What was held back and did not come again is written when its minute is over and
+ * another line is written, and by log_flush() at the end.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/time.h"
+
+#define MAX_LINE      16384 /* longer lines lose their last fields */
+#define MAX_AREAS     16
+#define MAX_REPEATS   256
+#define REPEAT_MS     60000
+#define WRITE_WAIT_MS 100 /* how long a full pipe is waited for before the line is given up */
+
+struct line {
+	char *p;
+	size_t n, max;
+};
+
+struct repeat {
+	uint64_t hash, since_ms; /* hash 0: free */
+	uint64_t count;          /* held back since then */
+	char area[24], msg[160]; /* to be written when nobody says it again */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	int fd;
+	char *path; /* of --log-file, for log_reopen */
+	bool pretty, colours;
+	enum log_format format;
+	struct repeat repeats[MAX_REPEATS];
+	uint64_t swept_ms;
+} out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .format = LOG_JSON };
+
+/* Set once at start, read by all threads after. */
+static atomic_int highest = LOG_INFO; /* of all areas */
+static enum log_level default_level = LOG_INFO;
+static struct {
+	char name[24];
+	enum log_level level;
+} areas[MAX_AREAS];
+static size_t nareas;
+
+static const struct {
+	const char *name, *padded, *colour;
+} levels[] = {
+	[LOG_ERROR] = { "error", "ERROR", "\033[31m" },
+	[LOG_WARN] = { "warn", " WARN", "\033[33m" },
+	[LOG_INFO] = { "info", " INFO", "\033[32m" },
+	[LOG_DEBUG] = { "debug", "DEBUG", "\033[34m" },
+};
+
+static bool level_parse(struct bytes text, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (bytes_ieq(text, bytes_of(levels[i].name))) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	if (!bytes_ieq(text, B("trace"))) /* a level of RUST_LOG */
+		return false;
+	*level = LOG_DEBUG;
+	return true;
+}
+
+static int filter_part(struct bytes part)
+{
+	struct bytes level = part, area = bytes_cut(&level, '=');
+	enum log_level parsed;
+
+	if (!area.n || area.n >= sizeof(areas[0].name))
+		return fail(ERR_CONFIG, "\"%.*s\" is no log area", BFMT(area));
+	if (bytes_chr(part, '=') < 0) {
+		if (!level_parse(part, &default_level))
+			goto no_level;
+		return 0;
+	}
+	if (!level_parse(level, &parsed)) {
+		part = level;
+		goto no_level;
+	}
+	if (nareas == MAX_AREAS)
+		return fail(ERR_CONFIG, "more than %d log areas", MAX_AREAS);
+	memcpy(areas[nareas].name, area.p, area.n);
+	areas[nareas].name[area.n] = 0;
+	areas[nareas++].level = parsed;
+	return 0;
+no_level:
+	return fail(ERR_CONFIG, "\"%.*s\" is no log level (use error, warn, info or debug)",
+		    BFMT(part));
+}
+
+static int filter_set(const char *filter)
+{
+	struct bytes rest = bytes_of(filter ? filter : "info");
+	enum log_level top;
+	int bad = 0;
+
+	nareas = 0;
+	default_level = LOG_INFO;
+	while (rest.n && !bad) {
+		struct bytes part = bytes_trim(bytes_cut(&rest, ','));
+
+		if (part.n)
+			bad = filter_part(part);
+	}
+	top = default_level;
+	for (size_t i = 0; i < nareas; i++)
+		top = areas[i].level > top ? areas[i].level : top;
+	atomic_store(&highest, (int)top);
+	return bad;
+}
+
+static void look_decide(void)
+{
+	bool terminal = isatty(out.fd);
+	const char *no_color = getenv("NO_COLOR");
+
+	out.pretty = out.format == LOG_PRETTY || (out.format == LOG_AUTO && terminal);
+	out.colours = out.pretty && terminal && !(no_color && *no_color);
+}
+
+int log_setup(enum log_format format, const char *filter)
+{
+	pthread_mutex_lock(&out.lock);
+	out.format = format;
+	look_decide();
+	pthread_mutex_unlock(&out.lock);
+	return filter_set(filter);
+}
+
+/* Opens the file anew and puts it in place of the old one, which stays if that fails. */
+static int file_open(void)
+{
+	int fd = open(out.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return fail(ERR_IO, "cannot open the log file %s: %s", out.path, strerror(errno));
+	if (out.fd != STDERR_FILENO)
+		close(out.fd);
+	out.fd = fd;
+	look_decide();
+	return 0;
+}
+
+int log_open_file(const char *path)
+{
+	char *copy = strdup(path);
+	int bad;
+
+	if (!copy)
+		return fail(ERR_OUT_OF_MEMORY, "no memory for the name of the log file");
+	pthread_mutex_lock(&out.lock);
+	free(out.path);
+	out.path = copy;
+	bad = file_open();
+	pthread_mutex_unlock(&out.lock);
+	return bad;
+}
+
+void log_reopen(void)
+{
+	int bad = 0;
+
+	pthread_mutex_lock(&out.lock);
+	if (out.path)
+		bad = file_open();
+	pthread_mutex_unlock(&out.lock);
+	if (bad)
+		log_error("log", "the log file was not reopened",
+			  LB("error", error_last()->message));
+}
+
+bool log_enabled(enum log_level level, const char *area)
+{
+	if ((int)level > atomic_load_explicit(&highest, memory_order_relaxed))
+		return false;
+	for (size_t i = 0; i < nareas; i++)
+		if (!strcmp(areas[i].name, area))
+			return level <= areas[i].level;
+	return level <= default_level;
+}
+
+static void put(struct line *l, const char *p, size_t n)
+{
+	if (n > l->max - l->n)
+		n = l->max - l->n;
+	memcpy(l->p + l->n, p, n);
+	l->n += n;
+}
+
+static void put_cstr(struct line *l, const char *s)
+{
+	put(l, s, strlen(s));
+}
+
+/* As JSON, which the pretty form uses too: one line stays one line, a terminal sees no control bytes. What is
+ * no UTF-8 becomes U+FFFD, byte by byte, since a log reader would drop the whole line otherwise. */
+static void put_escaped(struct line *l, struct bytes s)
+{
+	bool valid = bytes_is_utf8(s);
+	char hex[8];
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\') {
+			put(l, "\\", 1);
+			put(l, &s.p[i], 1);
+		} else if (c == '\n') {
+			put(l, "\\n", 2);
+		} else if (c < 0x20 || c == 0x7f) {
+			snprintf(hex, sizeof(hex), "\\u%04x", c);
+			put_cstr(l, hex);
+		} else if (c >= 0x80 && !valid) {
+			put(l, "\xef\xbf\xbd", 3);
+		} else {
+			put(l, &s.p[i], 1);
+		}
+	}
+}
+
+static void put_value(struct line *l, const struct log_field *f, bool quoted)
+{
+	char number[32];
+
+	switch (f->type) {
+	case LOG_TEXT:
+		if (quoted)
+			put(l, "\"", 1);
+		put_escaped(l, f->text);
+		if (quoted)
+			put(l, "\"", 1);
+		return;
+	case LOG_INT:
+		snprintf(number, sizeof(number), "%lld", (long long)f->num);
+		break;
+	case LOG_REAL:
+		snprintf(number, sizeof(number), isfinite(f->real) ? "%.6g" : "null", f->real);
+		break;
+	case LOG_END:
+		return;
+	}
+	put_cstr(l, number);
+}
+
+/* A field is written whole or not at all, so that a JSON line that is too long stays JSON. */
+static void put_field(struct line *l, const struct log_field *f)
+{
+	size_t before = l->n;
+
+	if (out.pretty) {
+		put_cstr(l, " ");
+		put_cstr(l, f->key);
+		put_cstr(l, "=");
+		put_value(l, f,
+			  f->type == LOG_TEXT && (!f->text.n || bytes_chr(f->text, ' ') >= 0));
+	} else {
+		put_cstr(l, ",\"");
+		put_cstr(l, f->key);
+		put_cstr(l, "\":");
+		put_value(l, f, true);
+	}
+	if (l->n == l->max)
+		l->n = before;
+}
+
+static void put_head(struct line *l, enum log_level level, const char *area, const char *msg)
+{
+	char t[25];
+
+	time_rfc3339_ms(clock_unix_ms(), t);
+	if (!out.pretty) {
+		put_cstr(l, "{\"t\":\"");
+		put_cstr(l, t);
+		put_cstr(l, "\",\"level\":\"");
+		put_cstr(l, levels[level].name);
+		put_cstr(l, "\",\"msg\":\"");
+		put_escaped(l, bytes_slice(bytes_of(msg), 0, MAX_LINE / 8));
+		put_cstr(l, "\"");
+		return;
+	}
+	put_cstr(l, t);
+	put_cstr(l, " ");
+	put_cstr(l, out.colours ? levels[level].colour : "");
+	put_cstr(l, levels[level].padded);
+	put_cstr(l, out.colours ? "\033[0m " : " ");
+	put_cstr(l, area);
+	put_cstr(l, ": ");
+	put_escaped(l, bytes_slice(bytes_of(msg), 0, MAX_LINE / 8));
+}
+
+/* A pipe whose reader sleeps must not stop a worker for long: the line is dropped then. */
+static void write_all(const char *p, size_t n)
+{
+	while (n) {
+		ssize_t w = write(out.fd, p, n);
+
+		if (w >= 0) {
+			p += w;
+			n -= (size_t)w;
+		} else if (errno == EAGAIN) {
+			struct pollfd wait = { .fd = out.fd, .events = POLLOUT };
+
+			if (poll(&wait, 1, WRITE_WAIT_MS) <= 0)
+				return;
+		} else if (errno != EINTR) {
+			return;
+		}
+	}
+}
+
+/* Under the lock, which also guards the text: fibers have no room for it on their stacks. */
+static void emit(enum log_level level, const char *area, const char *msg,
+		 const struct log_field *fields, uint64_t count)
+{
+	static char text[MAX_LINE];
+	struct line l = { text, 0, sizeof(text) - 2 };
+
+	put_head(&l, level, area, msg);
+	if (count)
+		put_field(&l, &LI("count", count));
+	for (; fields && fields->key; fields++)
+		put_field(&l, fields);
+	l.max = sizeof(text); /* the last two places were kept free for the end */
+	put_cstr(&l, out.pretty ? "\n" : "}\n");
+	write_all(text, l.n);
+}
+
+/* Writes what was held back for longer than its minute; all of it with `now` = TIME_NEVER. */
+static void sweep(uint64_t now)
+{
+	for (size_t i = 0; i < MAX_REPEATS; i++) {
+		struct repeat *r = &out.repeats[i];
+
+		if (!r->hash || now - r->since_ms < REPEAT_MS)
+			continue;
+		if (r->count)
+			emit(LOG_WARN, r->area, r->msg, NULL, r->count);
+		r->hash = 0;
+	}
+	out.swept_ms = now;
+}
+
+/* Whether this warning is held back. *count: how many were since it was last written. With all places
+ * taken the warning is written: too much is better than silence. */
+static bool is_repeat(const char *area, const char *msg, uint64_t now, uint64_t *count)
+{
+	uint64_t hash = (hash_bytes(bytes_of(msg)) ^ hash_bytes(bytes_of(area)) * 3) | 1;
+	struct repeat *r = NULL, *free_one = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < MAX_REPEATS && !r; i++) {
+		if (out.repeats[i].hash == hash)
+			r = &out.repeats[i];
+		else if (!out.repeats[i].hash && !free_one)
+			free_one = &out.repeats[i];
+	}
+	if (r && now - r->since_ms < REPEAT_MS) {
+		r->count++;
+		return true;
+	}
+	if (r)
+		*count = r->count ? r->count + 1 : 0;
+	else if (!(r = free_one))
+		return false;
+	*r = (struct repeat){ .hash = hash, .since_ms = now };
+	snprintf(r->area, sizeof(r->area), "%s", area);
+	snprintf(r->msg, sizeof(r->msg), "%s", msg);
+	return false;
+}
+
+void log_write(enum log_level level, const char *area, const char *msg,
+	       const struct log_field *fields)
+{
+	uint64_t now = clock_mono_ms(), count = 0;
+
+	pthread_mutex_lock(&out.lock);
+	if (level != LOG_WARN || !is_repeat(area, msg, now, &count))
+		emit(level, area, msg, fields, count);
+	if (now - out.swept_ms > REPEAT_MS / 10)
+		sweep(now);
+	pthread_mutex_unlock(&out.lock);
+}
+
+void log_flush(void)
+{
+	pthread_mutex_lock(&out.lock);
+	sweep(TIME_NEVER);
+	out.swept_ms = clock_mono_ms();
+	pthread_mutex_unlock(&out.lock);
+}
