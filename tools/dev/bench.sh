@@ -1,0 +1,3 @@
+# ./dev bench
+help_bench() { :; }
+dev_bench() { die "not yet"; }

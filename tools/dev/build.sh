@@ -1,0 +1,65 @@
+# ./dev build, asan, tsan, fmt, clean.
+
+help_build() {
+	cat <<-'END'
+	usage: ./dev build [--release]
+
+	Builds build/signet (-O2 with debug information; assertions on). The first build compiles the Rust engines, some four
+	minutes on two cores; they are kept in ~/.cache/signet and every later checkout links at once.
+
+	  --release   build-release/signet: assertions off, what ./dev bench measures and packages ship
+
+	Sources are found, not listed: add a file under src/ and build again.
+	END
+}
+help_asan() { echo "usage: ./dev asan    builds build-asan/signet with AddressSanitizer, UBSan and the injection points of tests/faults"; }
+help_tsan() { echo "usage: ./dev tsan    builds build-tsan/signet with ThreadSanitizer and the injection points of tests/faults"; }
+help_fmt() { echo "usage: ./dev fmt [--check]    formats src, tests and examples with clang-format; --check only lists what differs"; }
+help_clean() {
+	echo "usage: ./dev clean [--all]    removes build*/; --all also .venv, node_modules and signet-data (engines stay in ~/.cache/signet)"
+}
+
+# build_in DIR [meson options]: configures if needed and compiles
+build_in() {
+	local dir=$1 list
+	shift
+	engines/build.sh "$dir/engines"
+	list=$( (find src tests/unit tests/fuzz -name '*.c' 2>/dev/null; cat meson.build meson_options.txt; echo "$@") | LC_ALL=C sort | sha256sum)
+	if [ ! -f "$dir/build.ninja" ]; then
+		meson setup "$dir" -Dengines="$PWD/$dir/engines" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log"; return 1; }
+	elif [ "$list" != "$(cat "$dir/.list" 2>/dev/null)" ]; then
+		meson setup --reconfigure "$dir" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log"; return 1; }
+	fi
+	echo "$list" >"$dir/.list"
+	ninja -C "$dir" --quiet
+}
+
+build_plain() { build_in build; }
+build_release() { build_in build-release --buildtype=release -Ddebug=true; }
+build_asan() { build_in build-asan -Db_sanitize=address,undefined -Dfaults=true; }
+build_tsan() { build_in build-tsan -Db_sanitize=thread -Dfaults=true; }
+build_fuzz() { CC=clang build_in build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dfuzzers=true -Dfaults=true; }
+
+dev_build() {
+	setup_for build
+	if [ "${1:-}" = --release ]; then build_release; else build_plain; fi
+}
+dev_asan() { setup_for build; build_asan; }
+dev_tsan() { setup_for build; build_tsan; }
+
+dev_fmt() {
+	command -v clang-format >/dev/null || setup_for test
+	if [ "${1:-}" = --check ]; then
+		c_files src tests examples engines | xargs -r clang-format --dry-run --Werror
+	else
+		c_files src tests examples engines | xargs -r clang-format -i
+	fi
+}
+
+dev_clean() {
+	rm -rf build build-*/
+	if [ "${1:-}" = --all ]; then
+		rm -rf .venv .cache signet-data
+		find tests -name node_modules -type d -prune -exec rm -rf {} +
+	fi
+}

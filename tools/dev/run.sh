@@ -1,0 +1,3 @@
+# ./dev run
+help_run() { :; }
+dev_run() { die "not yet"; }
