@@ -21,6 +21,12 @@ struct arena_chunk {
 	size_t size; /* with this header */
 };
 
+/* Heap memory that came from elsewhere and goes with the arena. */
+struct arena_adopted {
+	struct arena_adopted *next;
+	void *memory;
+};
+
 static _Thread_local struct arena_chunk *spare;
 static _Thread_local unsigned nspare;
 static atomic_size_t alive;
@@ -70,11 +76,29 @@ void arena_deinit(struct arena *a)
 {
 	if (a->chunks)
 		atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+	for (struct arena_adopted *n = a->adopted; n; n = n->next)
+		free(n->memory);
 	for (struct arena_chunk *c = a->chunks, *next; c; c = next) {
 		next = c->next;
 		chunk_free(c);
 	}
 	*a = (struct arena){ .max = a->max };
+}
+
+struct bytes arena_adopt(struct arena *a, struct buf *b)
+{
+	struct arena_adopted *node;
+	struct bytes all = buf_bytes(b);
+
+	if (!b->data)
+		return B("");
+	node = arena_alloc_raw(a, sizeof *node);
+	if (!node)
+		return (struct bytes){ NULL, 0 };
+	*node = (struct arena_adopted){ a->adopted, b->data };
+	a->adopted = node;
+	*b = (struct buf){ .max = b->max };
+	return all;
 }
 
 /* A chunk with room for n bytes becomes the newest, or stands behind it if it serves n alone. */

@@ -7,11 +7,13 @@
 #include "base/bytes.h"
 
 struct arena_chunk;
+struct arena_adopted;
 
 struct arena {
 	struct arena_chunk *chunks; /* the newest first */
 	char *at, *end;             /* free room of the newest */
 	size_t used, max;           /* bytes taken from the heap; the bound */
+	struct arena_adopted *adopted;
 };
 
 void arena_init(struct arena *, size_t max); /* takes no memory until the first allocation */
@@ -40,6 +42,10 @@ struct bytes arena_printf(struct arena *, const char *fmt, ...)
 		 ? ((ptr)[(len)++] = (value), true)                                         \
 		 : false)
 bool arena_grow(struct arena *, void **ptr, size_t size, size_t len, size_t *cap);
+
+/* Moves the buffer's memory into the arena without a copy; the buffer is empty afterwards. The bytes live
+ * as long as the arena. p == NULL: out of memory (the buffer keeps its content). */
+struct bytes arena_adopt(struct arena *, struct buf *);
 
 /* live arenas of the process, for /status in debug builds and for leak checks of tests */
 size_t arena_count(void);

@@ -1,0 +1,333 @@
+/*
+ * Edits on a finished provider request. The body is parsed into a mutable document with raw numbers,
+ * so that everything an entry does not name is printed as it was. Texts are TensorZero's, since
+ * deployments match on them.
+ */
+#include "upstream/extra.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+
+static bool names(struct bytes filter, struct bytes have)
+{
+	return !bytes_set(filter) || bytes_eq(filter, have);
+}
+
+static bool holds(const struct extra *e, const struct extra_scope *s)
+{
+	return names(e->variant_name, s->variant_name) && names(e->model_name, s->model_name) &&
+	       names(e->provider_name, s->provider_name);
+}
+
+bool extras_apply(const struct extras *list, const struct extra_scope *scope)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (holds(&list->at[i], scope))
+			return true;
+	return false;
+}
+
+static int refuse(struct bytes pointer, const char *why)
+{
+	return fail(ERR_EXTRA_BODY, "Error replacing extra body: `%s` with pointer: `%.*s`", why,
+		    BFMT(pointer));
+}
+
+/* ~1 is a slash, ~0 a tilde (RFC 6901 §4). */
+static struct bytes unescape(struct bytes token, struct arena *a)
+{
+	char *out = arena_alloc_raw(a, token.n + 1);
+	size_t n = 0;
+
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	for (size_t i = 0; i < token.n; i++) {
+		if (token.p[i] == '~' && i + 1 < token.n && (token.p[i + 1] == '0' || token.p[i + 1] == '1'))
+			out[n++] = token.p[++i] == '1' ? '/' : '~';
+		else
+			out[n++] = token.p[i];
+	}
+	return (struct bytes){ out, n };
+}
+
+/* An array index as serde_json's pointer reads it: digits, no leading zero but "0" itself. */
+static bool as_index(struct bytes token, uint64_t *index)
+{
+	return bytes_to_u64(token, index) && (token.n == 1 || token.p[0] != '0');
+}
+
+struct edit {
+	yyjson_mut_doc *doc;
+	struct bytes pointer;
+	yyjson_mut_val *value; /* NULL: remove */
+	struct arena *arena;
+};
+
+static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes token)
+{
+	size_t len = yyjson_mut_arr_size(array);
+	uint64_t index;
+
+	if (bytes_eq(token, B("-"))) {
+		if (!e->value)
+			return refuse(e->pointer, "Cannot delete array append operator `-`");
+		return yyjson_mut_arr_append(array, e->value) ? 0 : fail(ERR_OUT_OF_MEMORY, "out of memory");
+	}
+	if (!as_index(token, &index) || index >= len) {
+		char why[96];
+
+		if (!e->value) {
+			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+			return 0;
+		}
+		snprintf(why, sizeof why, "Could not find array index %.*s in target array (len %zu)",
+			 (int)(token.n > 20 ? 20 : token.n), token.p, len);
+		return refuse(e->pointer, why);
+	}
+	if (e->value)
+		yyjson_mut_arr_replace(array, index, e->value);
+	else
+		yyjson_mut_arr_remove(array, index);
+	return 0;
+}
+
+static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes token)
+{
+	yyjson_mut_val *key;
+
+	if (!e->value) {
+		if (!yyjson_mut_obj_remove_keyn(object, token.p, token.n))
+			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+		return 0;
+	}
+	key = yyjson_mut_strn(e->doc, token.p, token.n);
+	if (!key)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	/* replaces in place, so that the key order of the body stays */
+	if (yyjson_mut_obj_getn(object, token.p, token.n) ? yyjson_mut_obj_replace(object, key, e->value) :
+							    yyjson_mut_obj_add(object, key, e->value))
+		return 0;
+	return fail(ERR_OUT_OF_MEMORY, "out of memory");
+}
+
+/* The container below `at`; a missing one is made as an object. NULL: error, or nothing to delete. */
+static yyjson_mut_val *step(struct edit *e, yyjson_mut_val *at, struct bytes token, bool *missing)
+{
+	yyjson_mut_val *next, *key;
+	uint64_t index;
+
+	if (yyjson_mut_is_arr(at)) {
+		char why[96];
+
+		if (bytes_eq(token, B("-"))) {
+			refuse(e->pointer, "Array append operator `-` can only be used at the end of a pointer");
+			return NULL;
+		}
+		if (as_index(token, &index) && index < yyjson_mut_arr_size(at))
+			return yyjson_mut_arr_get(at, index);
+		snprintf(why, sizeof why, "Could not find array index %.*s in target array (len %zu)",
+			 (int)(token.n > 20 ? 20 : token.n), token.p, yyjson_mut_arr_size(at));
+		refuse(e->pointer, why);
+		return NULL;
+	}
+	if (!yyjson_mut_is_obj(at)) {
+		refuse(e->pointer, "Can only index into object or array");
+		return NULL;
+	}
+	next = yyjson_mut_obj_getn(at, token.p, token.n);
+	if (next)
+		return next;
+	if (!e->value) {
+		*missing = true;
+		return NULL;
+	}
+	key = yyjson_mut_strn(e->doc, token.p, token.n);
+	next = yyjson_mut_obj(e->doc);
+	if (!key || !next || !yyjson_mut_obj_add(at, key, next)) {
+		fail(ERR_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	}
+	return next;
+}
+
+static int walk(struct edit *e)
+{
+	yyjson_mut_val *at = yyjson_mut_doc_get_root(e->doc);
+	struct bytes rest = e->pointer, token;
+	bool missing = false;
+
+	if (rest.n == 0)
+		return refuse(e->pointer, "Pointer cannot be empty");
+	if (rest.p[0] != '/')
+		return refuse(e->pointer, "Pointer must start with '/'");
+	if (rest.p[rest.n - 1] == '/')
+		return refuse(e->pointer, "Pointer cannot end with '/'");
+	rest = bytes_slice(rest, 1, rest.n);
+	while (bytes_chr(rest, '/') >= 0) {
+		uint64_t index;
+		yyjson_mut_val *next;
+
+		token = unescape(bytes_cut(&rest, '/'), e->arena);
+		if (!bytes_set(token))
+			return -1;
+		next = step(e, at, token, &missing);
+		if (missing) {
+			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+			return 0;
+		}
+		if (!next)
+			return -1;
+		/* a made object cannot be indexed by a number that follows */
+		if (yyjson_mut_is_obj(next) && yyjson_mut_obj_size(next) == 0 && e->value) {
+			struct bytes peek = rest, following = bytes_cut(&peek, '/');
+
+			if (as_index(following, &index) || bytes_eq(following, B("-"))) {
+				char why[128];
+
+				snprintf(why, sizeof why,
+					 "TensorZero doesn't support pointing an index (%.*s) if its container "
+					 "doesn't exist",
+					 (int)(following.n > 20 ? 20 : following.n), following.p);
+				return refuse(e->pointer, why);
+			}
+		}
+		at = next;
+	}
+	token = unescape(rest, e->arena);
+	if (!bytes_set(token))
+		return -1;
+	if (yyjson_mut_is_arr(at))
+		return put_in_array(e, at, token);
+	if (yyjson_mut_is_obj(at))
+		return put_in_object(e, at, token);
+	return refuse(e->pointer, "Can only index into object or array");
+}
+
+static int apply_list(yyjson_mut_doc *doc, const struct extras *list, const struct extra_scope *scope,
+		      struct arena *a)
+{
+	yyjson_alc alc = json_alc(a);
+
+	for (size_t i = 0; i < list->len; i++) {
+		const struct extra *x = &list->at[i];
+		struct edit e = { .doc = doc, .pointer = x->pointer, .arena = a };
+
+		if (!holds(x, scope))
+			continue;
+		if (!x->remove) {
+			yyjson_doc *v = yyjson_read_opts((char *)(uintptr_t)x->value.p, x->value.n,
+							 YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
+
+			e.value = v ? yyjson_val_mut_copy(doc, yyjson_doc_get_root(v)) : NULL;
+			if (!e.value)
+				return refuse(x->pointer, "the value is not JSON");
+		}
+		if (walk(&e))
+			return -1;
+	}
+	return 0;
+}
+
+int extra_body_apply(struct bytes *body, const struct extras *provider, const struct extras *request,
+		     const struct extra_scope *scope, struct arena *a)
+{
+	yyjson_alc alc = json_alc(a);
+	yyjson_doc *read;
+	yyjson_mut_doc *doc;
+	char *text;
+	size_t n;
+
+	if (!extras_apply(provider, scope) && !extras_apply(request, scope))
+		return 0;
+	read = yyjson_read_opts((char *)(uintptr_t)body->p, body->n, YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
+	doc = read ? yyjson_doc_mut_copy(read, &alc) : NULL;
+	if (!doc)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	if (apply_list(doc, provider, scope, a) || apply_list(doc, request, scope, a))
+		return -1;
+	text = yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, &alc, &n, NULL);
+	if (!text)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	*body = (struct bytes){ text, n };
+	return 0;
+}
+
+int header_set(struct header_list *l, struct bytes name, struct bytes value, struct arena *a)
+{
+	struct http_header h = { name, value };
+
+	for (size_t i = 0; i < l->len; i++)
+		if (bytes_ieq(l->at[i].name, name)) {
+			l->at[i].value = value;
+			return 0;
+		}
+	return arena_push(a, l->at, l->len, l->cap, h) ? 0 : -1;
+}
+
+static bool legal_name(struct bytes name)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c && strchr(token, c))))
+			return false;
+	}
+	return name.n > 0;
+}
+
+static bool legal_value(struct bytes value)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* `delete` takes away only what an earlier entry of these lists has added (TensorZero). */
+static int collect_headers(struct header_list *added, const struct extras *list,
+			const struct extra_scope *scope, struct arena *a)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		const struct extra *x = &list->at[i];
+
+		if (!holds(x, scope))
+			continue;
+		if (!legal_name(x->pointer) || (!x->remove && !legal_value(x->value)))
+			return fail(ERR_INFERENCE_SERVER, "Invalid header name or value in extra_headers: `%.*s`",
+				    BFMT(x->pointer));
+		if (!x->remove) {
+			if (header_set(added, x->pointer, x->value, a))
+				return -1;
+			continue;
+		}
+		for (size_t j = 0; j < added->len; j++)
+			if (bytes_ieq(added->at[j].name, x->pointer))
+				added->at[j--] = added->at[--added->len];
+	}
+
+	return 0;
+}
+
+int extra_headers_apply(struct header_list *l, const struct extras *provider, const struct extras *request,
+			const struct extra_scope *scope, struct arena *a)
+{
+	struct header_list added = { 0 };
+
+	if (provider->len == 0 && request->len == 0)
+		return 0;
+	if (collect_headers(&added, provider, scope, a) || collect_headers(&added, request, scope, a))
+		return -1;
+	for (size_t i = 0; i < added.len; i++)
+		if (header_set(l, added.at[i].name, added.at[i].value, a))
+			return -1;
+	return 0;
+}
