@@ -28,6 +28,11 @@ enum block_type {
 	BLOCK_AUDIO,
 };
 
+/* A name and its text: tags of a request, credentials of a request. */
+struct tag {
+	struct bytes key, value;
+};
+
 struct file {
 	bool is_url;
 	struct bytes url;

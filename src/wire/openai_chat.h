@@ -8,10 +8,6 @@
 
 #include "wire/wire.h"
 
-struct tag {
-	struct bytes key, value;
-};
-
 /* What the request says beside the conversation. */
 struct chat_request {
 	struct inference inf; /* id, fetch_files and the function's part are the caller's */
