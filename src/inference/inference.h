@@ -67,9 +67,6 @@ struct message {
 	enum role role;
 	struct block *content;
 	size_t len, cap;
-	/* Index of the client's own message (in `source`) that this one stands for, alone and unchanged;
-	 * -1 if it was merged or made. Pass-through keeps those bytes. */
-	ptrdiff_t source_index;
 };
 
 struct tool {
@@ -119,6 +116,7 @@ struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
 	enum profile profile;
 	struct bytes system; /* unset: none */
+	struct block *system_template; /* BLOCK_TEMPLATE in the place of `system`; NULL: none */
 	struct message *messages;
 	size_t nmessages, cmessages;
 	struct tool_config *tools; /* NULL: no tool section at all */
@@ -128,7 +126,10 @@ struct inference {
 	size_t nstop;
 	bool stop_set; /* an empty list is not unset */
 	bool stream;
-	enum json_mode json_mode; /* as the client or function set it */
+	enum json_mode json_mode; /* as the client or function set it; JSON_MODE_TOOL never reaches a wire */
+	/* json_mode `tool`: the only tool is `respond`, and the arguments of its calls are the answer's text
+	 * (result_json_tool_to_text, chat_answer.json_tool). */
+	bool json_tool;
 	struct bytes output_schema;
 	struct bytes reasoning_effort, verbosity, service_tier, thinking_budget_tokens;
 	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
@@ -136,8 +137,30 @@ struct inference {
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
 	struct bytes source; /* valid JSON, an object */
 	bool source_is_chat; /* its wire: OpenAI chat completions */
-	bool source_intact;  /* messages were neither joined, moved nor rendered as a whole: each message
-			      * with source_index >= 0 may keep its bytes */
+	bool source_intact;  /* the conversation is still the client's: `messages` of the source may go out.
+			      * Whoever renders, moves or adds messages clears it */
+	bool source_edit;    /* some message of the source holds what must not go out as it is (long ids,
+			      * legacy forms, tensorzero:: keys): messages are edited one by one */
+	unsigned own;        /* bits of enum own_param: parameters whose value still is the client's own.
+			      * Whoever changes a parameter clears its bit */
+};
+
+/* For pass-through: the member of the source keeps its bytes while its bit is set. */
+enum own_param {
+	OWN_TEMPERATURE = 1 << 0,
+	OWN_TOP_P = 1 << 1,
+	OWN_PRESENCE_PENALTY = 1 << 2,
+	OWN_FREQUENCY_PENALTY = 1 << 3,
+	OWN_MAX_TOKENS = 1 << 4,
+	OWN_SEED = 1 << 5,
+	OWN_STOP = 1 << 6,
+	OWN_REASONING_EFFORT = 1 << 7,
+	OWN_VERBOSITY = 1 << 8,
+	OWN_SERVICE_TIER = 1 << 9,
+	OWN_RESPONSE_FORMAT = 1 << 10,
+	OWN_TOOLS = 1 << 11,
+	OWN_TOOL_CHOICE = 1 << 12,
+	OWN_PARALLEL = 1 << 13,
 };
 
 enum finish_reason {
@@ -214,6 +237,8 @@ struct gather *gather_new(struct arena *, size_t max_raw); /* raw text past max_
 int gather_add(struct gather *, const struct delta *);      /* -1: out of memory */
 /* The result so far; raw_response is set, raw_request and times are the caller's. */
 int gather_finish(struct gather *, struct result *out);
+/* json_mode `tool`: tool calls become text blocks of their arguments (http-api §11.2). In place. */
+void result_json_tool_to_text(struct result *);
 bool gather_has_content(const struct gather *); /* any non-empty text, thought, call */
 bool gather_raw_cut(const struct gather *);
 void gather_free(struct gather *); /* what is not in the arena; after gather_finish's result was used */

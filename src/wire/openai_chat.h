@@ -15,7 +15,8 @@ struct chat_request {
 	bool stream;
 	int include_usage; /* stream_options.include_usage: -1 absent, 0, 1 */
 	bool dryrun;
-	struct bytes variant_name, namespace_, episode_id; /* text as it came, unset if absent */
+	struct bytes variant_name, namespace_; /* unset if absent */
+	struct bytes episode_id;               /* a UUID in canonical form, not yet checked for its version */
 	struct bytes cache_options;                        /* JSON */
 	bool dynamic_variant;                              /* internal_dynamic_variant_config was given */
 	struct tag *tags;
@@ -28,14 +29,23 @@ struct chat_request {
 	struct bytes user, safety_identifier, prompt_cache_key; /* openai profile */
 	struct bytes inference_params; /* JSON object of what is set, in the order of storage §2.2 */
 	struct bytes ignored;          /* "a, b": paths for x-signet-ignored, unset = none */
+	/* What only the checks need (openai_chat_check_*). */
+	bool tools_given, tool_choice_given, parallel_given, allowed_given, provider_tools_given;
 };
 
 /*
  * Reads and checks a body in the order of http-api §12.2, texts of the profile. NULL: ERR_JSON_REQUEST,
  * ERR_INVALID_OPENAI_REQUEST, ... with `param` and `code` set for profile openai. Does not look at what
- * needs the configuration (model names, object storage, filters).
+ * needs the configuration (model names, object storage, filters). `body` must live as long as the request.
  */
 struct chat_request *openai_chat_read_request(struct bytes body, enum profile, struct arena *);
+/*
+ * The checks of http-api §9 that follow the resolution of a *model* (functions have their own), to be called in
+ * their places: `input` is step 6 (json_mode tool and its tool `respond`, templates, which a model has none
+ * of), `tools` is step 9 (duplicates, unknown names). -1: error set.
+ */
+int openai_chat_check_input(struct chat_request *, struct arena *);
+int openai_chat_check_tools(struct chat_request *);
 
 /* What every answer of one inference carries. */
 struct chat_answer {
@@ -49,7 +59,9 @@ struct chat_answer {
 	struct uuid model_inference_id;
 	struct bytes provider_type;
 	struct bytes failed_raw; /* JSON entries of failed attempts for tensorzero_raw_response, comma-joined */
-	bool pass_through;       /* the upstream's own answer is edited in place */
+	bool pass_through;       /* the upstream's own answer is edited in place, where it has one (inf.source_is_chat
+				  * and a provider of wire_openai_chat; not for cached answers) */
+	bool json_tool;          /* inference.json_tool */
 	bool cached;
 };
 

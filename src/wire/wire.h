@@ -2,6 +2,10 @@
  * Formats. A wire file holds both directions of one format and is pure: no I/O, no clock, no globals.
  * Client side (reading requests, writing answers) and provider side (writing requests, reading answers)
  * of one format stand in one file.
+ *
+ * An error that a wire sets, or puts into a delta, has the whole text of http-api §2.3 as its message
+ * ("Error from openai server: …", made by wire_fail), `provider_type` set, and the upstream's own words in
+ * upstream_*. Whoever passes it on adds nothing but the names of provider and variant.
  */
 #ifndef SIGNET_WIRE_WIRE_H
 #define SIGNET_WIRE_WIRE_H
@@ -56,6 +60,18 @@ struct wire {
 	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. */
 	int (*read_end)(struct wire_stream *, struct delta *out);
 };
+
+/* Sets the error of one attempt: ERR_INFERENCE_CLIENT ("Error 401 Unauthorized from openai client: …", status 0:
+ * none known), ERR_INFERENCE_SERVER, ERR_FATAL_STREAM. Returns -1. `type` must outlive the error. */
+int wire_fail(enum error_kind, int status, struct bytes type, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The reason phrase as TensorZero prints it ("Unauthorized"); "" for unknown codes. */
+const char *http_reason(int status);
+/*
+ * Fills upstream_code, upstream_message, retry_after_ms (only from the text) of `e` from an error body of the
+ * OpenAI family: {"error":{…}}, {"error":"…"}, {"message"}, {"detail"}. Strings go into the arena.
+ */
+void wire_read_error_body(struct error *e, struct bytes body, struct arena *);
 
 extern const struct wire wire_openai_chat, wire_developer_api;
 
