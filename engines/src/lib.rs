@@ -1,1 +1,172 @@
+//! The C functions of engines.h. Each entry catches panics; nothing else lives here: toml.rs and
+//! schema.rs hold the work. `wasmtime_c_api` is named so that its C symbols are in the library.
+
 extern crate wasmtime_c_api as _;
+
+mod schema;
+mod toml_doc;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// `struct engine_text`.
+#[repr(C)]
+pub struct Text {
+    p: *mut u8,
+    n: usize,
+}
+
+impl Text {
+    const NONE: Text = Text { p: std::ptr::null_mut(), n: 0 };
+
+    fn new(s: String) -> Text {
+        let bytes = s.into_bytes().into_boxed_slice();
+        let n = bytes.len();
+        Text { p: Box::into_raw(bytes) as *mut u8, n }
+    }
+}
+
+/// # Safety
+/// `text` is NULL or points to a text that an engine made or that is {NULL, 0}.
+#[no_mangle]
+pub unsafe extern "C" fn engine_text_free(text: *mut Text) {
+    if text.is_null() || (*text).p.is_null() {
+        return;
+    }
+    drop(Box::from_raw(std::ptr::slice_from_raw_parts_mut((*text).p, (*text).n)));
+    *text = Text::NONE;
+}
+
+/// The bytes that C gave; an empty slice for NULL.
+unsafe fn bytes<'a>(p: *const u8, n: usize) -> &'a [u8] {
+    if p.is_null() || n == 0 {
+        &[]
+    } else {
+        std::slice::from_raw_parts(p, n)
+    }
+}
+
+/// Runs `f`, turning a panic into its text.
+fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|s| s.to_string())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(format!("the engine panicked: {text}"))
+    })
+}
+
+/// Stores the error's text for C, if it wants it.
+unsafe fn put_error(out: *mut Text, message: String) {
+    if !out.is_null() {
+        *out = Text::new(message);
+    }
+}
+
+unsafe fn boxed<T>(result: Result<T, String>, error: *mut Text) -> *mut T {
+    if !error.is_null() {
+        *error = Text::NONE;
+    }
+    match result {
+        Ok(value) => Box::into_raw(Box::new(value)),
+        Err(message) => {
+            put_error(error, message);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// # Safety
+/// `text` holds `n` bytes; `error` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_toml_parse(
+    text: *const u8,
+    n: usize,
+    error: *mut Text,
+) -> *mut toml_doc::Document {
+    let text = bytes(text, n);
+    boxed(guarded(|| Ok(toml_doc::Document::parse(text))), error)
+}
+
+/// # Safety
+/// `doc` came from engine_toml_parse.
+#[no_mangle]
+pub unsafe extern "C" fn engine_toml_nodes(
+    doc: *const toml_doc::Document,
+    n: *mut usize,
+) -> *const toml_doc::Node {
+    *n = (*doc).nodes.len();
+    (*doc).nodes.as_ptr()
+}
+
+/// # Safety
+/// `doc` came from engine_toml_parse.
+#[no_mangle]
+pub unsafe extern "C" fn engine_toml_errors(
+    doc: *const toml_doc::Document,
+    n: *mut usize,
+) -> *const toml_doc::SyntaxError {
+    *n = (*doc).errors.len();
+    (*doc).errors.as_ptr()
+}
+
+/// # Safety
+/// `doc` is NULL or came from engine_toml_parse and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn engine_toml_free(doc: *mut toml_doc::Document) {
+    if !doc.is_null() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(doc))));
+    }
+}
+
+/// # Safety
+/// `data` holds `n` bytes, `out` has room for 32.
+#[no_mangle]
+pub unsafe extern "C" fn engine_blake3(data: *const u8, n: usize, out: *mut u8) {
+    let hash = blake3::hash(bytes(data, n));
+    std::ptr::copy_nonoverlapping(hash.as_bytes().as_ptr(), out, 32);
+}
+
+/// # Safety
+/// `json` holds `n` bytes; `error` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_schema_compile(
+    json: *const u8,
+    n: usize,
+    error: *mut Text,
+) -> *mut schema::Schema {
+    let json = bytes(json, n);
+    boxed(guarded(|| schema::Schema::compile(json)), error)
+}
+
+/// # Safety
+/// `schema` came from engine_schema_compile, `json` holds `n` bytes, `error` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_schema_validate(
+    schema: *const schema::Schema,
+    json: *const u8,
+    n: usize,
+    error: *mut Text,
+) -> i32 {
+    let json = bytes(json, n);
+    if !error.is_null() {
+        *error = Text::NONE;
+    }
+    match guarded(|| (*schema).validate(json)) {
+        Ok(()) => 0,
+        Err(message) => {
+            put_error(error, message);
+            -1
+        }
+    }
+}
+
+/// # Safety
+/// `schema` is NULL or came from engine_schema_compile and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn engine_schema_free(schema: *mut schema::Schema) {
+    if !schema.is_null() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(schema))));
+    }
+}
