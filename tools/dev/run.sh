@@ -1,3 +1,85 @@
-# ./dev run
-help_run() { :; }
-dev_run() { die "not yet"; }
+# ./dev run: the quickstart, from nothing.
+
+help_run() {
+	cat <<-'END'
+	usage: ./dev run [flags of signet serve]
+
+	Installs what is missing, builds, and starts Signet with examples/quickstart (or with your --config-file). Ctrl-C drains and
+	ends it.
+
+	  API_ENDPOINT unset   the sample developer API of examples/developer-api is started beside it, on a free port, and gets
+	                       DEVICE_ID=quickstart-device and SID=quickstart-session
+	  API_ENDPOINT=URL     your own developer API; DEVICE_ID, OS_TYPE and SID are yours too
+	  the signer           examples/quickstart/rust_proxy/sign_bg.wasm; if there is none, the sample signer is built there
+	  the record           signet-data/ in the checkout: build/signet log tail shows what was asked and answered
+	END
+}
+
+QUICKSTART=examples/quickstart/signet.toml
+
+dev_run() {
+	setup_for build run
+	build_plain
+	run_signer
+	local api="" data; data=$(mktemp -d)
+	trap 'rm -rf "$data"; [ -z "$api" ] || kill "$api" 2>/dev/null || true' EXIT
+	if [ -z "${API_ENDPOINT:-}" ]; then run_developer_api "$data/port"; fi
+
+	export SIGNET_DATA_DIR=${SIGNET_DATA_DIR:-$PWD/signet-data}
+	local flags=("$@")
+	case " $* " in *" --config-file"* | *" --default-config "*) ;; *) flags+=(--config-file "$QUICKSTART") ;; esac
+	# In a session of its own: Ctrl-C reaches it once, through us, and a second Ctrl-C is a second one.
+	setsid build/signet serve "${flags[@]}" &
+	local signet=$! status=0
+	trap 'kill -INT "$signet" 2>/dev/null' INT
+	trap 'kill -TERM "$signet" 2>/dev/null' TERM HUP
+	case " ${flags[*]} " in *" $QUICKSTART "*) run_ready "$signet" ;; esac
+	while kill -0 "$signet" 2>/dev/null; do wait "$signet" && status=0 || status=$?; done
+	exit "$status"
+}
+
+run_signer() {
+	local wasm=examples/quickstart/rust_proxy/sign_bg.wasm
+	[ ! -e "$wasm" ] || return 0
+	[ -z "${API_ENDPOINT:-}" ] || say "no $wasm: building the sample signer, which only the sample developer API accepts. Place yours there."
+	mkdir -p "$(dirname "$wasm")"
+	examples/signers/hmac/build.sh "$wasm"
+	say "built the sample signer: $wasm"
+}
+
+run_developer_api() { # FILE for its output
+	python3 examples/developer-api/server.py --port 0 >"$1" &
+	api=$!
+	local tries=0 port=""
+	until port=$(sed -n 's/^listening on //p' "$1") && [ -n "$port" ]; do
+		kill -0 "$api" 2>/dev/null && [ $((tries += 1)) -lt 100 ] || die "the sample developer API did not start"
+		sleep 0.05
+	done
+	export API_ENDPOINT=http://127.0.0.1:$port/stream/chat DEVICE_ID=${DEVICE_ID:-quickstart-device} SID=${SID:-quickstart-session}
+	say "the sample developer API answers at $API_ENDPOINT"
+}
+
+# Waits until it serves and says what to try.
+run_ready() { # PID
+	local address; address=$(sed -n 's/^bind_address = "\(.*\)".*/\1/p' "$QUICKSTART" | head -n 1)
+	local tries=0
+	until curl -s -o /dev/null "http://$address/health"; do
+		kill -0 "$1" 2>/dev/null && [ $((tries += 1)) -lt 200 ] || return 0
+		sleep 0.05
+	done
+	sleep 0.1
+	kill -0 "$1" 2>/dev/null || return 0 # another program answered there; signet has said so
+	cat >&2 <<-END
+
+	Signet is up. In another terminal:
+
+	    curl -X POST http://localhost:${address##*:}/v1/chat/completions -H "Content-Type: application/json" \\
+	      -d '{"model": "rust-proxy", "messages": [{"role": "user", "content": "Hello, world!"}]}'
+
+	    curl -N -X POST http://localhost:${address##*:}/v1/chat/completions -H "Content-Type: application/json" \\
+	      -d '{"model": "rust-proxy", "stream": true, "messages": [{"role": "user", "content": "Hello, world!"}]}'
+
+	and then: build/signet log tail. Ctrl-C ends it.
+
+	END
+}

@@ -1,7 +1,124 @@
-# ./dev test
-help_test() { :; }
+# ./dev test: every suite runs, whatever the others did; one closing line counts.
+
+help_test() {
+	cat <<-'END'
+	usage: ./dev test [--unit] [--http] [--tsan] [SUITE]... [-k FILTER]
+
+	Builds with AddressSanitizer and UBSan (build-asan) and passes every test. The closing line is `N passed, N failed`; the exit
+	status is 0 only if nothing failed and something passed.
+
+	  suites    unit       C, one file per source file (meson, cmocka)
+	            checks     floors (includes), docs (names and links), spec_lines, format
+	            tidy       clang-tidy; files that passed before and did not change are skipped
+	            http       the binary against mock upstreams, with the official clients
+	            compat     the same request to TensorZero 2026.6 and to Signet
+	            node       the official Node client
+	            faults     injected failures, kill -9, full disks
+	            readme     every command block of README.md and README.zh-CN.md
+	  --unit    unit alone          --http   http, compat, node and faults alone
+	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
+	  -k WORD   only tests whose name has WORD
+	END
+}
+
+TEST_DIR=build-asan
+TEST_PASSED=0 TEST_FAILED=0 TEST_SKIPPED=0 TEST_FILTER="" TEST_LINES=()
+
 dev_test() {
+	local suites=() begin=$SECONDS suite
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--unit) suites+=(unit) ;;
+		--http) suites+=(http compat node faults) ;;
+		--tsan) TEST_DIR=build-tsan; [ ${#suites[@]} -gt 0 ] || suites=(unit http) ;;
+		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
+		unit | checks | tidy | http | compat | node | faults | readme) suites+=("$1") ;;
+		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
+		esac
+		shift
+	done
+	[ ${#suites[@]} -gt 0 ] || suites=(checks unit http compat node faults readme tidy)
 	setup_for build run test
-	build_asan
-	meson test -C build-asan --print-errorlogs
+	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
+	export SIGNET_BIN=$PWD/$TEST_DIR/signet
+	mkdir -p "$TEST_DIR/results"
+	for suite in "${suites[@]}"; do
+		local from=$SECONDS
+		echo "== $suite"
+		"suite_$suite" || true
+		echo "-- $suite: $((SECONDS - from)) s"
+	done
+	echo
+	printf '%s\n' "${TEST_LINES[@]}"
+	echo "$TEST_PASSED passed, $TEST_FAILED failed$([ "$TEST_SKIPPED" -eq 0 ] || echo " ($TEST_SKIPPED skipped)") in $((SECONDS - begin)) s"
+	[ "$TEST_FAILED" -eq 0 ] && [ "$TEST_PASSED" -gt 0 ]
+}
+
+# count SUITE PASSED FAILED [SKIPPED]
+count() {
+	TEST_PASSED=$((TEST_PASSED + $2)) TEST_FAILED=$((TEST_FAILED + $3)) TEST_SKIPPED=$((TEST_SKIPPED + ${4:-0}))
+	TEST_LINES+=("$(printf '%-12s %5d passed %5d failed' "$1" "$2" "$3")")
+}
+
+# one NAME COMMAND…: a check that passes or fails as a whole
+one() {
+	local name=$1
+	shift
+	if "$@"; then count "$name" 1 0; else echo "FAILED: $name"; count "$name" 0 1; fi
+}
+
+suite_unit() {
+	local log=$TEST_DIR/meson-logs/testlog.txt names=() passed failed broken
+	rm -f "$log"
+	if [ -n "$TEST_FILTER" ]; then
+		mapfile -t names < <(meson test -C "$TEST_DIR" --list 2>/dev/null | sed 's/.* //' | grep -- "$TEST_FILTER" || true)
+		[ ${#names[@]} -gt 0 ] || return 0
+	fi
+	local status=0
+	UBSAN_OPTIONS=print_stacktrace=1 meson test -C "$TEST_DIR" --print-errorlogs "${names[@]}" || status=$?
+	passed=$(grep -c '^\[       OK \]' "$log" 2>/dev/null) || passed=0
+	failed=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$log" 2>/dev/null) || failed=0
+	# a program that crashed, timed out or did not compile says nothing in cmocka's words
+	broken=$(sed -n 's/^\(Fail\|Timeout\|Unexpected Pass\): *\([0-9]*\).*/\2/p' "$log" 2>/dev/null | awk '{n += $1} END {print n + 0}')
+	[ "$failed" -ge "$broken" ] || failed=$broken
+	[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+	count unit "$passed" "$failed"
+}
+
+suite_checks() {
+	[ -n "$TEST_FILTER" ] && return 0
+	one floors python3 tests/floors/check.py
+	one docs python3 tests/docs/check.py
+	[ ! -e tests/spec_lines/check.py ] || one spec_lines python3 tests/spec_lines/check.py
+	one format dev_fmt --check
+}
+
+suite_tidy() {
+	[ -n "$TEST_FILTER" ] && return 0
+	one clang-tidy python3 tools/dev/tidy.py "$TEST_DIR"
+}
+
+suite_http() { suite_pytest http; }
+suite_compat() { suite_pytest compat; }
+suite_faults() { suite_pytest faults; }
+suite_node() { suite_pytest node; }
+suite_readme() { suite_pytest readme; }
+
+suite_pytest() {
+	local suite=$1 xml=$TEST_DIR/results/$1.xml status=0
+	ls "tests/$suite"/test_*.py >/dev/null 2>&1 || return 0
+	rm -f "$xml"
+	.venv/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
+	if [ "$status" -eq 5 ]; then return 0; fi # nothing matched the filter
+	local counts=(0 1 0)
+	[ ! -f "$xml" ] || read -ra counts < <(python3 - "$xml" <<-'END'
+		import sys, xml.etree.ElementTree as tree
+		suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
+		n = lambda key: sum(int(s.get(key, 0)) for s in suites)
+		bad = n("failures") + n("errors")
+		print(n("tests") - bad - n("skipped"), bad, n("skipped"))
+		END
+	)
+	[ "$status" -eq 0 ] || [ "${counts[1]}" -gt 0 ] || counts[1]=1
+	count "$suite" "${counts[@]}"
 }

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Reads the includes of src/ and fails on an arrow that points upward (the floors: docs/architecture.md).
+
+A file may include headers of its own floor and of those below it. What goes against that stands in EXCEPTIONS with its reason,
+and an exception that no file uses any more is an error too.
+"""
+
+import pathlib
+import re
+import sys
+
+FLOORS = ["base", "fiber", "net", "config", "template", "sign", "store", "inference", "wire", "upstream", "route", "api"]  # upwards
+HOUSE = len(FLOORS)  # src/main.c and src/serve.*: above all of them
+
+EXCEPTIONS = {
+    # (file, header): why
+    ("config/config.h", "inference/inference.h"): "data only: a model's configuration embeds the neutral model's extra_body",
+    ("config/config.h", "sign/signer.h"): "a provider's configuration holds its opened signer",
+    ("config/config.h", "wire/developer_api.h"): "data only: the options of rust-proxy stand in its provider",
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
+
+
+def floor(path: str) -> int:
+    top = path.split("/")[0] if "/" in path else ""
+    return FLOORS.index(top) if top in FLOORS else HOUSE
+
+
+def check(root: pathlib.Path) -> list[str]:
+    wrong, used = [], set()
+    src = root / "src"
+    for file in sorted([*src.rglob("*.c"), *src.rglob("*.h")]):
+        name = file.relative_to(src).as_posix()
+        if "/" in name and name.split("/")[0] not in FLOORS:
+            wrong.append(f"src/{name}: {name.split('/')[0]}/ is not a floor (add it to FLOORS of tests/floors/check.py, in its place)")
+            continue
+        for header in INCLUDE.findall(file.read_text()):
+            if not (src / header).exists():
+                if header == "engines.h":  # the Rust engines lie below everything
+                    continue
+                wrong.append(f"src/{name}: \"{header}\" is no file under src/ (name headers from there: \"floor/file.h\")")
+            elif floor(header) > floor(name):
+                if (name, header) in EXCEPTIONS:
+                    used.add((name, header))
+                else:
+                    wrong.append(f"src/{name}: includes {header}, a floor above its own")
+    for name, header in EXCEPTIONS.keys() - used:
+        wrong.append(f"tests/floors/check.py: the exception {name} -> {header} is used no more")
+    return wrong
+
+
+def self_test() -> None:
+    """The check must see a broken arrow."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as d:
+        root = pathlib.Path(d)
+        for path, text in {
+            "src/base/a.h": '#include "net/b.h"\n',
+            "src/net/b.h": '#include "base/a.h"\n',
+            "src/attic/c.c": "",
+        }.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        seen = [w for w in check(root) if w.startswith("src/")]
+        assert len(seen) == 2 and seen[0].startswith("src/attic/c.c") and seen[1].startswith("src/base/a.h: includes net/b.h"), seen
+
+
+if __name__ == "__main__":
+    self_test()
+    problems = check(pathlib.Path(__file__).resolve().parents[2])
+    print("\n".join(problems) or "floors: no include points upward")
+    sys.exit(1 if problems else 0)
