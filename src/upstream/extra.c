@@ -45,7 +45,8 @@ static struct bytes unescape(struct bytes token, struct arena *a)
 	if (!out)
 		return (struct bytes){ NULL, 0 };
 	for (size_t i = 0; i < token.n; i++) {
-		if (token.p[i] == '~' && i + 1 < token.n && (token.p[i + 1] == '0' || token.p[i + 1] == '1'))
+		if (token.p[i] == '~' && i + 1 < token.n &&
+		    (token.p[i + 1] == '0' || token.p[i + 1] == '1'))
 			out[n++] = token.p[++i] == '1' ? '/' : '~';
 		else
 			out[n++] = token.p[i];
@@ -74,16 +75,20 @@ static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes toke
 	if (bytes_eq(token, B("-"))) {
 		if (!e->value)
 			return refuse(e->pointer, "Cannot delete array append operator `-`");
-		return yyjson_mut_arr_append(array, e->value) ? 0 : fail(ERR_OUT_OF_MEMORY, "out of memory");
+		return yyjson_mut_arr_append(array, e->value)
+			       ? 0
+			       : fail(ERR_OUT_OF_MEMORY, "out of memory");
 	}
 	if (!as_index(token, &index) || index >= len) {
 		char why[96];
 
 		if (!e->value) {
-			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+			log_warn("upstream", "extra_body: nothing to delete",
+				 LB("key", e->pointer));
 			return 0;
 		}
-		snprintf(why, sizeof why, "Could not find array index %.*s in target array (len %zu)",
+		snprintf(why, sizeof why,
+			 "Could not find array index %.*s in target array (len %zu)",
 			 (int)(token.n > 20 ? 20 : token.n), token.p, len);
 		return refuse(e->pointer, why);
 	}
@@ -100,15 +105,17 @@ static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes to
 
 	if (!e->value) {
 		if (!yyjson_mut_obj_remove_keyn(object, token.p, token.n))
-			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+			log_warn("upstream", "extra_body: nothing to delete",
+				 LB("key", e->pointer));
 		return 0;
 	}
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
 	if (!key)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	/* replaces in place, so that the key order of the body stays */
-	if (yyjson_mut_obj_getn(object, token.p, token.n) ? yyjson_mut_obj_replace(object, key, e->value) :
-							    yyjson_mut_obj_add(object, key, e->value))
+	if (yyjson_mut_obj_getn(object, token.p, token.n)
+		    ? yyjson_mut_obj_replace(object, key, e->value)
+		    : yyjson_mut_obj_add(object, key, e->value))
 		return 0;
 	return fail(ERR_OUT_OF_MEMORY, "out of memory");
 }
@@ -123,12 +130,14 @@ static yyjson_mut_val *step(struct edit *e, yyjson_mut_val *at, struct bytes tok
 		char why[96];
 
 		if (bytes_eq(token, B("-"))) {
-			refuse(e->pointer, "Array append operator `-` can only be used at the end of a pointer");
+			refuse(e->pointer, "Array append operator `-` can only be used at the end "
+					   "of a pointer");
 			return NULL;
 		}
 		if (as_index(token, &index) && index < yyjson_mut_arr_size(at))
 			return yyjson_mut_arr_get(at, index);
-		snprintf(why, sizeof why, "Could not find array index %.*s in target array (len %zu)",
+		snprintf(why, sizeof why,
+			 "Could not find array index %.*s in target array (len %zu)",
 			 (int)(token.n > 20 ? 20 : token.n), token.p, yyjson_mut_arr_size(at));
 		refuse(e->pointer, why);
 		return NULL;
@@ -175,7 +184,8 @@ static int walk(struct edit *e)
 			return -1;
 		next = step(e, at, token, &missing);
 		if (missing) {
-			log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+			log_warn("upstream", "extra_body: nothing to delete",
+				 LB("key", e->pointer));
 			return 0;
 		}
 		if (!next)
@@ -188,7 +198,8 @@ static int walk(struct edit *e)
 				char why[128];
 
 				snprintf(why, sizeof why,
-					 "TensorZero doesn't support pointing an index (%.*s) if its container "
+					 "TensorZero doesn't support pointing an index (%.*s) if "
+					 "its container "
 					 "doesn't exist",
 					 (int)(following.n > 20 ? 20 : following.n), following.p);
 				return refuse(e->pointer, why);
@@ -206,8 +217,8 @@ static int walk(struct edit *e)
 	return refuse(e->pointer, "Can only index into object or array");
 }
 
-static int apply_list(yyjson_mut_doc *doc, const struct extras *list, const struct extra_scope *scope,
-		      struct arena *a)
+static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
+		      const struct extra_scope *scope, struct arena *a)
 {
 	yyjson_alc alc = json_alc(a);
 
@@ -231,8 +242,8 @@ static int apply_list(yyjson_mut_doc *doc, const struct extras *list, const stru
 	return 0;
 }
 
-int extra_body_apply(struct bytes *body, const struct extras *provider, const struct extras *request,
-		     const struct extra_scope *scope, struct arena *a)
+int extra_body_apply(struct bytes *body, const struct extras *provider,
+		     const struct extras *request, const struct extra_scope *scope, struct arena *a)
 {
 	yyjson_alc alc = json_alc(a);
 	yyjson_doc *read;
@@ -242,7 +253,8 @@ int extra_body_apply(struct bytes *body, const struct extras *provider, const st
 
 	if (!extras_apply(provider, scope) && !extras_apply(request, scope))
 		return 0;
-	read = yyjson_read_opts((char *)(uintptr_t)body->p, body->n, YYJSON_READ_NUMBER_AS_RAW, &alc, NULL);
+	read = yyjson_read_opts((char *)(uintptr_t)body->p, body->n, YYJSON_READ_NUMBER_AS_RAW,
+				&alc, NULL);
 	doc = read ? yyjson_doc_mut_copy(read, &alc) : NULL;
 	if (!doc)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
@@ -294,7 +306,7 @@ static bool legal_value(struct bytes value)
 
 /* `delete` takes away only what an earlier entry of these lists has added (TensorZero). */
 static int collect_headers(struct header_list *added, const struct extras *list,
-			const struct extra_scope *scope, struct arena *a)
+			   const struct extra_scope *scope, struct arena *a)
 {
 	for (size_t i = 0; i < list->len; i++) {
 		const struct extra *x = &list->at[i];
@@ -302,7 +314,8 @@ static int collect_headers(struct header_list *added, const struct extras *list,
 		if (!holds(x, scope))
 			continue;
 		if (!legal_name(x->pointer) || (!x->remove && !legal_value(x->value)))
-			return fail(ERR_INFERENCE_SERVER, "Invalid header name or value in extra_headers: `%.*s`",
+			return fail(ERR_INFERENCE_SERVER,
+				    "Invalid header name or value in extra_headers: `%.*s`",
 				    BFMT(x->pointer));
 		if (!x->remove) {
 			if (header_set(added, x->pointer, x->value, a))
@@ -317,14 +330,16 @@ static int collect_headers(struct header_list *added, const struct extras *list,
 	return 0;
 }
 
-int extra_headers_apply(struct header_list *l, const struct extras *provider, const struct extras *request,
-			const struct extra_scope *scope, struct arena *a)
+int extra_headers_apply(struct header_list *l, const struct extras *provider,
+			const struct extras *request, const struct extra_scope *scope,
+			struct arena *a)
 {
 	struct header_list added = { 0 };
 
 	if (provider->len == 0 && request->len == 0)
 		return 0;
-	if (collect_headers(&added, provider, scope, a) || collect_headers(&added, request, scope, a))
+	if (collect_headers(&added, provider, scope, a) ||
+	    collect_headers(&added, request, scope, a))
 		return -1;
 	for (size_t i = 0; i < added.len; i++)
 		if (header_set(l, added.at[i].name, added.at[i].value, a))

@@ -17,8 +17,8 @@ bool extras_apply(const struct extras *, const struct extra_scope *);
 
 /* Replaces *body (JSON) by the edited text, in the arena. The provider's list first, then the request's.
  * -1: ERR_EXTRA_BODY. */
-int extra_body_apply(struct bytes *body, const struct extras *provider, const struct extras *request,
-		     const struct extra_scope *, struct arena *);
+int extra_body_apply(struct bytes *body, const struct extras *provider,
+		     const struct extras *request, const struct extra_scope *, struct arena *);
 
 /* A growing list of headers; a name stands there once. */
 struct header_list {
@@ -26,7 +26,7 @@ struct header_list {
 	size_t len, cap;
 };
 int header_set(struct header_list *, struct bytes name, struct bytes value, struct arena *);
-int extra_headers_apply(struct header_list *, const struct extras *provider, const struct extras *request,
-			const struct extra_scope *, struct arena *);
+int extra_headers_apply(struct header_list *, const struct extras *provider,
+			const struct extras *request, const struct extra_scope *, struct arena *);
 
 #endif

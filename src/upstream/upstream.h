@@ -20,22 +20,24 @@ struct call_context {
 	const struct tag *credentials; /* tensorzero::credentials */
 	size_t ncredentials;
 	struct bytes authorization, x_api_key; /* the client's own headers, for dynamic::client_* */
-	const struct exchange *exchange;       /* for headers that pass on (profile openai) */
+	const struct exchange
+		*exchange; /* for headers that pass on (profile openai); may be NULL */
 	struct bytes variant_name, model_name; /* filters of extra_body and extra_headers */
-	struct buf *ignored;                   /* paths for x-signet-ignored */
+	struct buf *ignored;                   /* paths for x-signet-ignored, comma-joined */
 };
 
 /* The signature's facts for the record (ui §5), never the whole signature. */
 struct sign_facts {
 	bool set;
-	struct bytes signer, module_sha256, abi, nonce, timestamp, head;
+	struct bytes signer, module_sha256, abi, nonce, timestamp, headers, head;
 	uint64_t us;
 	size_t bytes;
 };
 
 /* Facts of one attempt, for the record; also of failed ones. Strings live in the context's arena. */
 struct attempt {
-	struct bytes raw_request;  /* body as sent, file data as <TENSORZERO_FILE_i>; unset: never written */
+	struct bytes
+		raw_request; /* body as sent, file data as <TENSORZERO_FILE_i>; unset: never written */
 	struct bytes raw_response; /* of a failed attempt: the error body */
 	struct sign_facts signature;
 	int status;                                    /* HTTP status, 0 = none */
@@ -49,13 +51,13 @@ struct attempt {
  * head and, for a stream, up to its first delta. A reused connection that closed before an answer is
  * replaced once, signed anew. Waits. NULL: the attempt failed, error set. `attempt` is filled either way.
  */
-struct call *upstream_open(const struct provider_config *, const struct inference *, const struct call_context *,
-			   struct attempt *);
+struct call *upstream_open(const struct provider_config *, const struct inference *,
+			   const struct call_context *, struct attempt *);
 /* A plain call's result. Waits. NULL: failed. */
 struct result *upstream_result(struct call *);
 /* The next delta of a stream: 1, valid until the next call; 0: the stream has ended; -1 cancelled or past the
- * deadline (what the upstream did wrong is a delta with `error`). Waits; before it has to wait for the socket
- * it calls `idle`, so that what is buffered for the client leaves; idle's -1 ends the wait. */
+ * fiber's deadline (what the upstream did wrong is a delta with `error`). Waits; before it has to wait for the
+ * socket it calls `idle`, so that what is buffered for the client leaves; idle's -1 ends the wait with -1. */
 int upstream_next(struct call *, struct delta **out, int (*idle)(void *), void *arg);
 void upstream_close(struct call *);
 

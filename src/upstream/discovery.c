@@ -1,0 +1,336 @@
+/*
+ * The list of models is one per (URL, device, session), shared by all workers under a mutex that is never
+ * held over a wait. The first request that finds none fetches it; one that finds it older than 60 s starts
+ * a fiber that fetches it anew and goes on with the old one. A list that cannot be had stops nobody.
+ */
+#include "upstream/discovery.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "fiber/fiber.h"
+#include "wire/developer_api.h"
+
+#define FRESH_MS  60000
+#define FETCH_MS  10000
+#define RETRY_MS  5000 /* after a failed fetch */
+#define LIST_MAX  (4u << 20)
+#define LISTS_MAX 64
+
+struct list {
+	struct list *next;
+	struct arena arena; /* key and models */
+	struct bytes key;
+	struct developer_api_model *models;
+	size_t len;
+	uint64_t fetched_ms, tried_ms; /* 0: never */
+	bool have, fetching;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list *lists; /* newest first; never freed while the process runs, LISTS_MAX at most */
+static size_t nlists;
+
+static bool named(const struct bytes *names, size_t n, struct bytes type)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes_ieq(names[i], type))
+			return true;
+	return false;
+}
+
+static bool usable(const struct developer_api_model *m, const struct model_filter *f)
+{
+	bool base = bytes_eq(m->type, B("base"));
+
+	if (f->ninclude && !named(f->include_types, f->ninclude, m->type))
+		return false;
+	if (named(f->exclude_types, f->nexclude, m->type))
+		return false;
+	if (f->only_new && !m->is_new)
+		return false;
+	if (base)
+		return true;
+	return m->usage_left > 0 && (f->min_usage_left < 0 || m->usage_left >= f->min_usage_left);
+}
+
+/* The list of that key, made if it is not there. Called with the lock held. NULL: no room. */
+static struct list *list_of(struct bytes key)
+{
+	struct list *l;
+
+	for (l = lists; l; l = l->next)
+		if (bytes_eq(l->key, key))
+			return l;
+	if (nlists >= LISTS_MAX || !(l = calloc(1, sizeof *l)))
+		return NULL;
+	arena_init(&l->arena, LIST_MAX * 4);
+	l->key = arena_dup(&l->arena, key);
+	if (!bytes_set(l->key)) {
+		free(l);
+		return NULL;
+	}
+	l->next = lists;
+	lists = l;
+	nlists++;
+	return l;
+}
+
+static struct bytes key_of(const struct provider_config *p, const struct call_context *cx)
+{
+	struct bytes device, sid;
+
+	if (credential_get(&p->device_id, cx, "RustProxy", &device) ||
+	    credential_get(&p->session_id, cx, "RustProxy", &sid))
+		return (struct bytes){ NULL, 0 };
+	return arena_printf(cx->arena, "%.*s\n%.*s\n%.*s", BFMT(p->models_endpoint), BFMT(device),
+			    BFMT(sid));
+}
+
+static int get(const struct provider_config *p, const struct call_context *cx, struct bytes *body)
+{
+	struct header_list h = { 0 };
+	struct bytes device, sid;
+	struct http_send s = { .method = B("GET"),
+			       .arena = cx->arena,
+			       .head_deadline = clock_mono_ms() + FETCH_MS,
+			       .read_idle_ms = FETCH_MS };
+	struct http_call *call;
+	struct url url;
+	int r;
+
+	if (url_parse(p->models_endpoint, cx->arena, &url) ||
+	    credential_get(&p->device_id, cx, "RustProxy", &device) ||
+	    credential_get(&p->session_id, cx, "RustProxy", &sid) ||
+	    header_set(&h, B("accept"), B("application/json"), cx->arena) ||
+	    header_set(&h, B("accept-language"), p->accept_language, cx->arena) ||
+	    (bytes_set(device) && header_set(&h, B("device-id"), device, cx->arena)) ||
+	    header_set(&h, B("os-type"), p->os_type, cx->arena) ||
+	    (bytes_set(sid) && header_set(&h, B("sid"), sid, cx->arena)))
+		return -1;
+	s.url = &url;
+	s.headers = h.at;
+	s.nheaders = h.len;
+	call = http_send(cx->client, &s);
+	if (!call && error_last()->kind == ERR_STALE) {
+		s.fresh = true;
+		call = http_send(cx->client, &s);
+	}
+	if (!call)
+		return -1;
+	r = http_call_read_all(call, LIST_MAX, body);
+	if (r == 0 && http_call_status(call) != 200)
+		r = fail(ERR_INFERENCE_SERVER, "the list of models was answered with status %d",
+			 http_call_status(call));
+	http_call_close(call);
+	return r;
+}
+
+/* Fetches and puts the list in place. Waits. */
+static int fetch(const struct provider_config *p, const struct call_context *cx, struct bytes key)
+{
+	struct developer_api_model *models = NULL, *copy = NULL;
+	struct bytes body = { NULL, 0 };
+	struct arena fresh;
+	struct list *l;
+	size_t n = 0;
+	int r = get(p, cx, &body);
+
+	arena_init(&fresh, LIST_MAX * 4);
+	if (r == 0) {
+		struct bytes own = arena_dup(&fresh, body);
+
+		r = bytes_set(own) ? developer_api_read_models(own, &fresh, &models, &n) : -1;
+		copy = models;
+	}
+	pthread_mutex_lock(&lock);
+	l = list_of(key);
+	if (l) {
+		l->fetching = false;
+		l->tried_ms = clock_mono_ms();
+		if (r == 0) {
+			struct arena old = l->arena;
+
+			l->key = arena_dup(&fresh, l->key);
+			l->arena = fresh;
+			l->models = copy;
+			l->len = n;
+			l->have = true;
+			l->fetched_ms = l->tried_ms;
+			fresh = old;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	arena_deinit(&fresh);
+	return r;
+}
+
+struct refresh {
+	struct arena arena;
+	struct call_context cx;
+	const struct provider_config *provider;
+	struct bytes key;
+	struct config *config;
+};
+
+static void refresh_fiber(void *arg)
+{
+	struct refresh *f = arg;
+	struct arena arena;
+
+	if (fetch(f->provider, &f->cx, f->key))
+		log_warn("upstream", "the list of models could not be refreshed, the old one holds",
+			 LB("model", f->provider->model->name), LB("provider", f->provider->name),
+			 LB("error", error_last()->message));
+	config_unref(f->config);
+	arena = f->arena; /* f itself lives in it */
+	arena_deinit(&arena);
+}
+
+static void copy_credentials(struct refresh *f, const struct call_context *cx)
+{
+	struct tag *tags =
+		arena_array(&f->arena, struct tag, cx->ncredentials ? cx->ncredentials : 1);
+
+	f->cx.ncredentials = 0;
+	for (size_t i = 0; tags && i < cx->ncredentials; i++) {
+		tags[i].key = arena_dup(&f->arena, cx->credentials[i].key);
+		tags[i].value = arena_dup(&f->arena, cx->credentials[i].value);
+		f->cx.ncredentials++;
+	}
+	f->cx.credentials = tags;
+}
+
+/* Starts a fiber that fetches the list; the request goes on with the old one. */
+static void refresh_behind(const struct provider_config *p, const struct call_context *cx,
+			   struct bytes key)
+{
+	struct arena arena;
+	struct refresh *f;
+
+	arena_init(&arena, LIST_MAX * 8);
+	f = arena_new(&arena, struct refresh);
+	if (!f)
+		return;
+	f->arena = arena;
+	f->cx = *cx;
+	f->cx.exchange = NULL;
+	f->cx.ignored = NULL;
+	f->cx.arena = &f->arena;
+	f->provider = p;
+	f->key = arena_dup(&f->arena, key);
+	f->cx.authorization = arena_dup(&f->arena, cx->authorization);
+	f->cx.x_api_key = arena_dup(&f->arena, cx->x_api_key);
+	copy_credentials(f, cx);
+	f->config = (struct config *)(uintptr_t)cx->config;
+	config_ref(f->config);
+	if (!bytes_set(f->key) || !fiber_spawn("model list", refresh_fiber, f)) {
+		config_unref(f->config);
+		arena = f->arena;
+		arena_deinit(&arena);
+	}
+}
+
+enum verdict { UNKNOWN, AVAILABLE, REFUSED };
+
+/* Looks the model up; called with the lock held. The name found is copied into the arena. */
+static enum verdict look_up(const struct list *l, const struct provider_config *p, struct arena *a,
+			    struct bytes *name)
+{
+	const struct developer_api_model *exact = NULL, *begins = NULL;
+	size_t count = 0;
+
+	if (!l || !l->have)
+		return UNKNOWN;
+	for (size_t i = 0; i < l->len; i++) {
+		if (bytes_eq(l->models[i].name, *name))
+			exact = &l->models[i];
+		if (bytes_starts(l->models[i].name, *name)) {
+			begins = &l->models[i];
+			count++;
+		}
+	}
+	if (!exact && count == 1)
+		exact = begins;
+	if (!exact || !usable(exact, &p->filter))
+		return REFUSED;
+	*name = arena_dup(a, exact->name);
+	return bytes_set(*name) ? AVAILABLE : REFUSED;
+}
+
+int discovery_admit(const struct provider_config *p, const struct call_context *cx,
+		    struct bytes *model_name)
+{
+	struct bytes key, asked = *model_name;
+	enum verdict v;
+	struct list *l;
+	uint64_t now = clock_mono_ms();
+	bool first = false, again = false;
+
+	if (p->models_endpoint.n == 0)
+		return 0;
+	key = key_of(p, cx);
+	if (!bytes_set(key))
+		return -1;
+	pthread_mutex_lock(&lock);
+	l = list_of(key);
+	if (l && !l->fetching && now - l->tried_ms >= (l->have ? FRESH_MS : RETRY_MS)) {
+		l->fetching = true;
+		first = !l->have;
+		again = l->have;
+	} else if (l && !l->fetching && !l->tried_ms) {
+		l->fetching = first = true;
+	}
+	pthread_mutex_unlock(&lock);
+	if (again)
+		refresh_behind(p, cx, key);
+	if (first && fetch(p, cx, key)) {
+		if (error_last()->kind == ERR_CANCELLED || error_last()->kind == ERR_DEADLINE)
+			return -1;
+		log_warn("upstream",
+			 "the list of models cannot be fetched, every model is let through",
+			 LB("model", p->model->name), LB("provider", p->name),
+			 LB("error", error_last()->message));
+	}
+	pthread_mutex_lock(&lock);
+	v = look_up(list_of(key), p, cx->arena, model_name);
+	pthread_mutex_unlock(&lock);
+	if (v != REFUSED)
+		return 0;
+	return fail(ERR_INVALID_REQUEST, "Model '%.*s' is not available or has no usage left",
+		    BFMT(asked));
+}
+
+int discovery_models(const struct config *cfg, struct arena *a, struct bytes **names, size_t *n)
+{
+	size_t cap = 0;
+	int r = 0;
+
+	*names = NULL;
+	*n = 0;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < cfg->nmodels; i++)
+		for (size_t j = 0; j < cfg->models[i]->nrouting; j++) {
+			const struct provider_config *p = cfg->models[i]->routing[j];
+
+			for (struct list *l = lists; l && p->models_endpoint.n; l = l->next) {
+				if (!l->have || !bytes_starts(l->key, p->models_endpoint))
+					continue;
+				for (size_t k = 0; k < l->len; k++) {
+					struct bytes name = l->models[k].name;
+
+					if (!usable(&l->models[k], &p->filter) ||
+					    named(*names, *n, name))
+						continue;
+					name = arena_dup(a, name);
+					if (!bytes_set(name) ||
+					    !arena_push(a, *names, *n, cap, name))
+						r = -1;
+				}
+			}
+		}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
