@@ -293,42 +293,49 @@ int buf_put_u64(struct buf *b, uint64_t v)
 	return buf_append(b, (struct bytes){ digits + i, sizeof digits - i });
 }
 
-/* What stands behind the backslash: 0 = the byte goes out as it is, 'u' = \u00XX. */
+/* What stands behind the backslash: 0 = the byte goes out as it is, 'u' = \u00XX, 's' = perhaps half of a
+ * surrogate pair in WTF-8, which json_parse_lenient() leaves. */
 static const char json_escape[256] = {
 	['\b'] = 'b',  ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"',
 	['\\'] = '\\', [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u', [0x04] = 'u',
 	[0x05] = 'u',  [0x06] = 'u', [0x07] = 'u', [0x0b] = 'u', [0x0e] = 'u', [0x0f] = 'u',
 	[0x10] = 'u',  [0x11] = 'u', [0x12] = 'u', [0x13] = 'u', [0x14] = 'u', [0x15] = 'u',
 	[0x16] = 'u',  [0x17] = 'u', [0x18] = 'u', [0x19] = 'u', [0x1a] = 'u', [0x1b] = 'u',
-	[0x1c] = 'u',  [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u',
+	[0x1c] = 'u',  [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u', [0xed] = 's',
 };
+
+/* Four hex digits; there is room. */
+static void put_code(struct buf *b, unsigned code)
+{
+	for (int shift = 12; shift >= 0; shift -= 4)
+		b->data[b->len++] = "0123456789abcdef"[code >> shift & 15];
+}
 
 int buf_json_string(struct buf *b, struct bytes s)
 {
+	const unsigned char *p = (const unsigned char *)s.p;
 	size_t done = 0;
 
 	if (buf_reserve(b, s.n + 2)) /* enough unless something is escaped */
 		return -1;
 	b->data[b->len++] = '"';
 	for (size_t i = 0; i < s.n; i++) {
-		char e = json_escape[(unsigned char)s.p[i]];
+		char e = json_escape[p[i]];
+		bool half = e == 's' && s.n - i > 2 && p[i + 1] >= 0xa0;
 
-		if (!e)
+		if (!e || (e == 's' && !half))
 			continue;
 		if (buf_append(b, bytes_slice(s, done, i - done)) || buf_reserve(b, 6 + s.n - i))
 			return -1;
-		done = i + 1;
 		b->data[b->len++] = '\\';
-		b->data[b->len++] = e;
-		if (e == 'u') {
-			static const char hex[] = "0123456789abcdef";
-			unsigned char c = (unsigned char)s.p[i];
-
-			b->data[b->len++] = '0';
-			b->data[b->len++] = '0';
-			b->data[b->len++] = hex[c >> 4];
-			b->data[b->len++] = hex[c & 15];
+		b->data[b->len++] = half ? 'u' : e;
+		if (half) {
+			put_code(b, 0xd000u | (p[i + 1] & 0x3fu) << 6 | (p[i + 2] & 0x3fu));
+			i += 2;
+		} else if (e == 'u') {
+			put_code(b, p[i]);
 		}
+		done = i + 1;
 	}
 	if (buf_append(b, bytes_slice(s, done, s.n - done)))
 		return -1;

@@ -21,8 +21,17 @@ yyjson_alc json_alc(struct arena *);
  * that lives in the arena. NULL: ERR_JSON_REQUEST with "‹what› at line L column C".
  */
 yyjson_val *json_parse(struct bytes text, struct arena *);
+/*
+ * The same for what an upstream says, where half a surrogate pair ("\\ud83d", cut between two events) is
+ * real: it is kept as its three bytes of WTF-8, which buf_json_string() prints as the same escape again.
+ * So both halves reach the client, who joins them, and no output ever has a broken UTF-8 byte.
+ */
+yyjson_val *json_parse_lenient(struct bytes text, struct arena *);
+/* 0 if serde_json accepts the text; else ERR_JSON_REQUEST in serde_json's words and with its position. */
+int json_check(struct bytes text);
 
-/* Where an error stands, counted as serde_json counts (line from 1, column from 0 or 1 as it does). */
+/* Line (from 1) and column of the byte at `offset`, as serde_json counts: the column is the number of bytes
+ * between the last line feed and `offset`, so that an error behind the first byte stands in column 1. */
 void json_position(struct bytes text, size_t offset, size_t *line, size_t *column);
 
 /* The last member of that name, as serde's generic value keeps it. NULL: none, or not an object. */
@@ -47,6 +56,8 @@ struct json_member {
  * *pos starts at 0. 1: a member; 0: no more; -1: not an object.
  */
 int json_next_member(struct bytes text, size_t *pos, struct json_member *out);
+/* Whether a member's key, which may have escapes, spells `name`. */
+bool json_key_is(struct bytes escaped, struct bytes name);
 /* The last member of that name. false: none. */
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out);
 /* Removes white space outside of strings; the bytes of everything else stay. */

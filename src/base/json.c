@@ -1,0 +1,351 @@
+/*
+ * JSON values: yyjson reads into the request's arena, numbers stay the text that the client wrote. What
+ * yyjson cannot know is added here: the nesting limit, numbers that no double can hold, and error texts in
+ * serde_json's words (json_check.c goes over the text a second time, for errors only).
+ * Trap: a document of yyjson is one flat array of values in the order of the text, which the walks below use
+ * instead of recursion; fibers have small stacks.
+ */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+static void *alc_malloc(void *arena, size_t n)
+{
+	return arena_alloc_raw(arena, n);
+}
+
+static void *alc_realloc(void *arena, void *old, size_t old_n, size_t n)
+{
+	return arena_realloc(arena, old, old_n, n);
+}
+
+static void alc_free(void *arena, void *old)
+{
+	(void)arena;
+	(void)old;
+}
+
+yyjson_alc json_alc(struct arena *a)
+{
+	return (yyjson_alc){ alc_malloc, alc_realloc, alc_free, a };
+}
+
+static bool is_container(const yyjson_val *v)
+{
+	return unsafe_yyjson_get_type((void *)v) >= YYJSON_TYPE_ARR;
+}
+
+/* Only a number with an exponent or over 300 digits can be past the largest double. */
+static bool number_fits(yyjson_val *v)
+{
+	const char *text = unsafe_yyjson_get_raw(v);
+	size_t n = unsafe_yyjson_get_len(v);
+	char copy[512], *long_copy = NULL, *number = copy;
+	bool fits;
+
+	if (n < 300 && !memchr(text, 'e', n) && !memchr(text, 'E', n))
+		return true;
+	if (n >= sizeof(copy) && !(number = long_copy = malloc(n + 1)))
+		return false;
+	memcpy(number, text, n);
+	number[n] = 0;
+	fits = !isinf(strtod(number, NULL));
+	free(long_copy);
+	return fits;
+}
+
+/* The limits of serde_json, which yyjson has not: nesting and the size of numbers. */
+static bool within_limits(yyjson_doc *doc)
+{
+	yyjson_val *ends[JSON_MAX_DEPTH], *v = doc->root;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < doc->val_read; i++, v++) {
+		while (depth && v >= ends[depth - 1])
+			depth--;
+		if (is_container(v)) {
+			if (depth + 1 == JSON_MAX_DEPTH)
+				return false;
+			ends[depth++] = unsafe_yyjson_get_next(v);
+		} else if (unsafe_yyjson_is_raw(v) && !number_fits(v)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* NULL with *code set, or with the arena's error for want of memory. */
+static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct arena *a,
+			     yyjson_read_err *err)
+{
+	yyjson_alc alc = json_alc(a);
+	yyjson_doc *doc;
+
+	*err = (yyjson_read_err){ 0 };
+	doc = yyjson_read_opts((char *)text.p, text.n, flags | YYJSON_READ_NUMBER_AS_RAW, &alc,
+			       err);
+	return doc && within_limits(doc) ? doc->root : NULL;
+}
+
+/* NULL, with the words that serde_json has for what is wrong. */
+static yyjson_val *explain(struct bytes text, const yyjson_read_err *err)
+{
+	size_t line, column;
+
+	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION || json_check(text))
+		return NULL;
+	json_position(text, err->pos, &line, &column);
+	return fail_null(ERR_JSON_REQUEST, "%s at line %zu column %zu",
+			 err->msg ? err->msg : "number out of range", line, column);
+}
+
+yyjson_val *json_parse(struct bytes text, struct arena *a)
+{
+	yyjson_read_err err;
+	yyjson_val *root = read_text(text, 0, a, &err);
+
+	return root ? root : explain(text, &err);
+}
+
+/* The value of "\uXXXX" at p, -1 if there is none. */
+static int unicode_escape(const char *p, const char *end)
+{
+	int value = 0;
+
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		char c = (char)(p[i] | 0x20);
+
+		if (p[i] >= '0' && p[i] <= '9')
+			value = value << 4 | (p[i] - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (c - 'a' + 10);
+		else
+			return -1;
+	}
+	return value;
+}
+
+/* Copies `text` with each half of a pair that stands alone as its WTF-8 bytes. Unset: none stood alone. */
+static struct bytes surrogates_to_wtf8(struct bytes text, struct arena *a)
+{
+	char *copy = arena_alloc_raw(a, text.n), *out = copy;
+	const char *p = text.p, *end = text.p + text.n;
+	bool changed = false;
+
+	while (copy && p < end) {
+		int high = unicode_escape(p, end), low;
+		size_t n = *p == '\\' && end - p > 1 ? 2 : 1;
+
+		if (high >= 0xd800 && high <= 0xdfff) {
+			low = high < 0xdc00 ? unicode_escape(p + 6, end) : -1;
+			if (low < 0xdc00 || low > 0xdfff) {
+				*out++ = (char)0xed;
+				*out++ = (char)(0x80 | (high >> 6 & 0x3f));
+				*out++ = (char)(0x80 | (high & 0x3f));
+				p += 6;
+				changed = true;
+				continue;
+			}
+			n = 12;
+		}
+		memcpy(out, p, n);
+		out += n;
+		p += n;
+	}
+	return changed ? (struct bytes){ copy, (size_t)(out - copy) } : (struct bytes){ 0 };
+}
+
+yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
+{
+	yyjson_read_err err;
+	yyjson_val *root = read_text(text, 0, a, &err);
+	struct bytes mended;
+
+	if (root || err.code != YYJSON_READ_ERROR_INVALID_STRING || !bytes_is_utf8(text))
+		return root ? root : explain(text, &err);
+	mended = surrogates_to_wtf8(text, a);
+	if (mended.p)
+		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, a, &err);
+	return root ? root : explain(text, &err);
+}
+
+void json_position(struct bytes text, size_t offset, size_t *line, size_t *column)
+{
+	size_t start = 0;
+
+	offset = offset < text.n ? offset : text.n;
+	*line = 1;
+	for (size_t i = 0; i < offset; i++) {
+		if (text.p[i] == '\n') {
+			++*line;
+			start = i + 1;
+		}
+	}
+	*column = offset - start;
+}
+
+yyjson_val *json_get(yyjson_val *obj, const char *name)
+{
+	size_t n = strlen(name), left;
+	yyjson_val *key, *found = NULL;
+
+	if (!yyjson_is_obj(obj))
+		return NULL;
+	key = unsafe_yyjson_get_first(obj);
+	for (left = unsafe_yyjson_get_len(obj); left; left--) {
+		if (unsafe_yyjson_equals_strn(key, name, n))
+			found = key + 1;
+		key = unsafe_yyjson_get_next(key + 1);
+	}
+	return found;
+}
+
+struct bytes json_str(yyjson_val *v)
+{
+	if (!yyjson_is_str(v))
+		return (struct bytes){ 0 };
+	return (struct bytes){ unsafe_yyjson_get_str(v), unsafe_yyjson_get_len(v) };
+}
+
+struct bytes json_raw(yyjson_val *v)
+{
+	if (!yyjson_is_raw(v))
+		return (struct bytes){ 0 };
+	return (struct bytes){ unsafe_yyjson_get_raw(v), unsafe_yyjson_get_len(v) };
+}
+
+/* The exponent of a number ("12.5e-3" gives -3), clamped to what cannot fit anyway. */
+static long exponent_of(struct bytes text)
+{
+	bool negative = false;
+	long e = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '-')
+			negative = true;
+		else if (text.p[i] != '+' && e < 100000)
+			e = e * 10 + (text.p[i] - '0');
+	}
+	return negative ? -e : e;
+}
+
+bool json_u64(yyjson_val *v, uint64_t *out)
+{
+	struct bytes number = json_raw(v), mantissa = number;
+	size_t cut = 0, digits = 0, seen = 0;
+	long point;
+	uint64_t value = 0;
+
+	if (!number.n || number.p[0] == '-')
+		return false;
+	while (cut < number.n && (number.p[cut] | 0x20) != 'e')
+		cut++;
+	mantissa.n = cut;
+	if (bytes_chr(number, '.') < 0 && cut == number.n)
+		return bytes_to_u64(number, out);
+	/* Digits before the point, and then as many as the exponent moves it. */
+	point = bytes_chr(mantissa, '.') < 0 ? (long)mantissa.n : bytes_chr(mantissa, '.');
+	point += exponent_of(bytes_slice(number, cut + 1, number.n));
+	for (size_t i = 0; i < mantissa.n; i++) {
+		if (mantissa.p[i] == '.')
+			continue;
+		seen++;
+		if (mantissa.p[i] != '0')
+			digits = seen;
+	}
+	if ((long)digits > point && digits)
+		return false; /* something other than zero behind the point */
+	seen = 0;
+	for (size_t i = 0; digits && (long)seen < point; i++) {
+		uint64_t digit;
+
+		if (i < mantissa.n && mantissa.p[i] == '.')
+			continue;
+		digit = i < mantissa.n ? (uint64_t)(mantissa.p[i] - '0') : 0;
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return false;
+		seen++;
+	}
+	*out = value;
+	return true;
+}
+
+static int print_scalar(yyjson_val *v, struct buf *out)
+{
+	switch (unsafe_yyjson_get_type(v)) {
+	case YYJSON_TYPE_STR:
+		return buf_json_string(out, json_str(v));
+	case YYJSON_TYPE_RAW:
+		return buf_append(out, json_raw(v));
+	case YYJSON_TYPE_BOOL:
+		return buf_append(out, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
+	default:
+		return buf_append(out, B("null"));
+	}
+}
+
+/* An open array or object: how many values are still to come (keys counted), and whether one was there. */
+struct open {
+	size_t left;
+	bool object, begun;
+};
+
+static int print_separator(struct open *in, struct buf *out)
+{
+	bool value_of_key = in->object && in->left-- % 2;
+
+	if (!in->object)
+		in->left--;
+	if (value_of_key)
+		return buf_putc(out, ':');
+	if (!in->begun) {
+		in->begun = true;
+		return 0;
+	}
+	return buf_putc(out, ',');
+}
+
+int json_print(yyjson_val *v, struct buf *out)
+{
+	struct open stack[JSON_MAX_DEPTH], *in = NULL;
+
+	for (;; v++) {
+		if (in && print_separator(in, out))
+			return -1;
+		if (is_container(v)) {
+			bool object = unsafe_yyjson_is_obj(v);
+
+			if (in == &stack[JSON_MAX_DEPTH - 1])
+				return fail(ERR_TOO_LARGE, "JSON is nested too deeply");
+			in = in ? in + 1 : stack;
+			*in = (struct open){ unsafe_yyjson_get_len(v) << object, object, false };
+			if (buf_putc(out, object ? '{' : '['))
+				return -1;
+		} else if (print_scalar(v, out)) {
+			return -1;
+		}
+		for (; in && !in->left; in = in == stack ? NULL : in - 1)
+			if (buf_putc(out, in->object ? '}' : ']'))
+				return -1;
+		if (!in)
+			return 0;
+	}
+}
+
+struct bytes json_print_arena(yyjson_val *v, struct arena *a)
+{
+	struct bytes text = { 0 };
+	struct buf out;
+
+	buf_init(&out, a->max);
+	if (!json_print(v, &out))
+		text = arena_dup(a, buf_bytes(&out));
+	buf_deinit(&out);
+	return text;
+}

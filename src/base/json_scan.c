@@ -1,0 +1,258 @@
+/*
+ * Spans in JSON text that a parser has already found valid: where a member stands, so that an edit leaves
+ * every other byte alone. This runs over each forwarded body, so strings, which are most of it, are passed
+ * 16 bytes at a time.
+ * Trap: the text may be invalid after all when a caller errs; nothing here reads past its end.
+ */
+#include "base/json.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/error.h"
+
+/* The first quote or backslash from p on, or `end`. */
+static const char *find_quote(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		int hit = _mm_movemask_epi8(
+			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
+
+		if (hit)
+			return p + __builtin_ctz((unsigned)hit);
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+/* The first quote or bracket from p on, or `end`. A bracket and the brace of its side differ by the bit
+ * 0x20 alone, so two comparisons find all four. */
+static const char *find_structure(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20);
+	const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i low = _mm_or_si128(v, bit);
+		__m128i found = _mm_or_si128(_mm_cmpeq_epi8(low, open), _mm_cmpeq_epi8(low, close));
+		int hit = _mm_movemask_epi8(_mm_or_si128(found, _mm_cmpeq_epi8(v, quote)));
+
+		if (hit)
+			return p + __builtin_ctz((unsigned)hit);
+	}
+#endif
+	while (p < end && *p != '"' && (*p | 0x20) != '{' && (*p | 0x20) != '}')
+		p++;
+	return p;
+}
+
+/* p stands behind the opening quote. Behind the closing one, NULL if there is none. */
+static const char *skip_string(const char *p, const char *end)
+{
+	while ((p = find_quote(p, end)) < end) {
+		if (*p == '"')
+			return p + 1;
+		if (end - p < 2)
+			break;
+		p += 2;
+	}
+	return NULL;
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+		p++;
+	return p;
+}
+
+static const char *skip_container(const char *p, const char *end)
+{
+	size_t depth = 0;
+
+	while ((p = find_structure(p, end)) < end) {
+		char c = *p++;
+
+		if (c == '"') {
+			p = skip_string(p, end);
+			if (!p)
+				return NULL;
+		} else if ((c | 0x20) == '{') {
+			depth++;
+		} else if (!--depth) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+/* p stands on the first byte. Behind the last one, NULL if it does not end. */
+static const char *skip_value(const char *p, const char *end)
+{
+	const char *from = p;
+
+	if (p == end)
+		return NULL;
+	if (*p == '"')
+		return skip_string(p + 1, end);
+	if (*p == '{' || *p == '[')
+		return skip_container(p, end);
+	while (p < end && *p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
+		p++;
+	return p > from ? p : NULL;
+}
+
+int json_next_member(struct bytes text, size_t *pos, struct json_member *out)
+{
+	const char *end = text.p + text.n, *p = skip_blanks(text.p + *pos, end), *key, *value;
+
+	if (p == end || *p != (*pos ? ',' : '{')) {
+		bool over = p < end && *p == '}' && *pos;
+
+		return over ? 0 : fail(ERR_INTERNAL, "not a JSON object");
+	}
+	p = skip_blanks(p + 1, end);
+	if (p < end && *p == '}' && !*pos)
+		return 0;
+	key = p;
+	if (p == end || *p != '"' || !(p = skip_string(p + 1, end)))
+		return fail(ERR_INTERNAL, "not a JSON object");
+	out->key = (struct bytes){ key + 1, (size_t)(p - key) - 2 };
+	p = skip_blanks(p, end);
+	if (p == end || *p != ':')
+		return fail(ERR_INTERNAL, "not a JSON object");
+	value = skip_blanks(p + 1, end);
+	p = skip_value(value, end);
+	if (!p)
+		return fail(ERR_INTERNAL, "not a JSON object");
+	out->value = (struct bytes){ value, (size_t)(p - value) };
+	out->from = (size_t)(key - text.p);
+	out->to = *pos = (size_t)(p - text.p);
+	return 1;
+}
+
+/* One character of the escaped key as UTF-8 in out; its length. 0: no valid escape. */
+static size_t unescape(struct bytes *rest, char out[4])
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *simple;
+	unsigned code = 0, low = 0;
+
+	if (rest->n < 2)
+		return 0;
+	simple = memchr(from, rest->p[1], sizeof(from) - 1);
+	if (simple) {
+		out[0] = to[simple - from];
+		*rest = bytes_slice(*rest, 2, rest->n);
+		return 1;
+	}
+	for (int half = 0; half < 2; half++) {
+		unsigned v = 0;
+
+		if (rest->n < 6 || rest->p[0] != '\\' || rest->p[1] != 'u')
+			return 0;
+		for (int i = 2; i < 6; i++) {
+			unsigned char c = (unsigned char)rest->p[i];
+
+			v = v << 4 | (c <= '9' ? c - 48u : (c | 0x20u) - 87u);
+		}
+		*rest = bytes_slice(*rest, 6, rest->n);
+		*(half ? &low : &code) = v;
+		if (half || (v & 0xfc00) != 0xd800)
+			break;
+	}
+	if ((code & 0xfc00) == 0xd800)
+		code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+	if (code < 0x80)
+		return out[0] = (char)code, 1;
+	if (code < 0x800) {
+		out[0] = (char)(0xc0 | code >> 6);
+		out[1] = (char)(0x80 | (code & 0x3f));
+		return 2;
+	}
+	if (code < 0x10000) {
+		out[0] = (char)(0xe0 | code >> 12);
+		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (code & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | code >> 18);
+	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (code & 0x3f));
+	return 4;
+}
+
+bool json_key_is(struct bytes escaped, struct bytes name)
+{
+	char c[4];
+
+	if (escaped.n == name.n)
+		return !memcmp(escaped.p, name.p, name.n);
+	if (escaped.n < name.n || !memchr(escaped.p, '\\', escaped.n))
+		return false;
+	while (escaped.n) {
+		size_t n = 1;
+
+		c[0] = escaped.p[0];
+		if (c[0] == '\\')
+			n = unescape(&escaped, c);
+		else
+			escaped = bytes_slice(escaped, 1, escaped.n);
+		if (!n || n > name.n || memcmp(c, name.p, n))
+			return false;
+		name = bytes_slice(name, n, name.n);
+	}
+	return !name.n;
+}
+
+bool json_find_member(struct bytes text, struct bytes key, struct json_member *out)
+{
+	struct json_member m;
+	bool found = false;
+	size_t pos = 0;
+
+	while (json_next_member(text, &pos, &m) > 0) {
+		if (json_key_is(m.key, key)) {
+			*out = m;
+			found = true;
+		}
+	}
+	return found;
+}
+
+int json_compact(struct bytes text, struct buf *out)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	if (buf_reserve(out, text.n))
+		return -1;
+	while (p < end) {
+		const char *from = p;
+
+		if (*p == '"') {
+			p = skip_string(p + 1, end);
+			if (!p)
+				p = end;
+		} else {
+			while (p < end && *p != '"' && (unsigned char)*p > ' ')
+				p++;
+		}
+		memcpy(out->data + out->len, from, (size_t)(p - from));
+		out->len += (size_t)(p - from);
+		if (p < end && *p != '"')
+			p = skip_blanks(p, end);
+		if (p == from) /* a control character, which no valid text has */
+			p++;
+	}
+	return 0;
+}

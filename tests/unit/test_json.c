@@ -1,0 +1,388 @@
+/* base/json.c, json_check.c, json_scan.c */
+#include "unit.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 16u << 20);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_deinit(&arena);
+	return 0;
+}
+
+static yyjson_val *parse(const char *text)
+{
+	return json_parse(bytes_of(text), &arena);
+}
+
+static void assert_text(struct bytes got, const char *want)
+{
+	assert_non_null(got.p);
+	if (got.n != strlen(want) || memcmp(got.p, want, got.n))
+		fail_msg("got \"%.*s\", want \"%s\"", BFMT(got), want);
+}
+
+/* serde_json's words and places, each checked against serde_json 1.0.149 */
+static void test_errors_are_worded_and_placed_as_serde_json_does(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} rows[] = {
+		{ "", "EOF while parsing a value at line 1 column 0" },
+		{ "  ", "EOF while parsing a value at line 1 column 2" },
+		{ "{", "EOF while parsing an object at line 1 column 1" },
+		{ "[", "EOF while parsing a list at line 1 column 1" },
+		{ "[1", "EOF while parsing a list at line 1 column 2" },
+		{ "[1,", "EOF while parsing a value at line 1 column 3" },
+		{ "{\"a\"", "EOF while parsing an object at line 1 column 4" },
+		{ "{\"a\":", "EOF while parsing a value at line 1 column 5" },
+		{ "{\"a\":1", "EOF while parsing an object at line 1 column 6" },
+		{ "{\"a\":1,", "EOF while parsing a value at line 1 column 7" },
+		{ "\"abc", "EOF while parsing a string at line 1 column 4" },
+		{ "\"abc\\", "EOF while parsing a string at line 1 column 5" },
+		{ "\"\\u12", "EOF while parsing a string at line 1 column 5" },
+		{ "\"\\ud83d", "EOF while parsing a string at line 1 column 7" },
+		{ "nul", "EOF while parsing a value at line 1 column 3" },
+		{ "nulx", "expected ident at line 1 column 4" },
+		{ "x", "expected value at line 1 column 1" },
+		{ "{\"a\":}", "expected value at line 1 column 6" },
+		{ "[1 2]", "expected `,` or `]` at line 1 column 4" },
+		{ "{\"a\":1 \"b\":2}", "expected `,` or `}` at line 1 column 8" },
+		{ "{\"a\" 1}", "expected `:` at line 1 column 6" },
+		{ "{a:1}", "key must be a string at line 1 column 2" },
+		{ "{\"a\":1,b:2}", "key must be a string at line 1 column 8" },
+		{ "{\"a\":1,}", "trailing comma at line 1 column 8" },
+		{ "[1,]", "trailing comma at line 1 column 4" },
+		{ "{} {}", "trailing characters at line 1 column 4" },
+		{ "{}\n\n x", "trailing characters at line 3 column 2" },
+		{ "\"\\x\"", "invalid escape at line 1 column 3" },
+		{ "\"\\uzzzz\"", "invalid escape at line 1 column 7" },
+		{ "\"\\ud83d\"", "unexpected end of hex escape at line 1 column 8" },
+		{ "\"\\ud83d\\n\"", "unexpected end of hex escape at line 1 column 9" },
+		{ "\"\\ud83d\\u0041\"",
+		  "lone leading surrogate in hex escape at line 1 column 13" },
+		{ "\"\\ude00\"", "lone leading surrogate in hex escape at line 1 column 7" },
+		{ "\"a\nb\"", "control character (\\u0000-\\u001F) found while parsing a string at "
+			      "line 2 column 0" },
+		{ "\"a\tb\"", "control character (\\u0000-\\u001F) found while parsing a string at "
+			      "line 1 column 3" },
+		{ "\"\xff\"", "invalid unicode code point at line 1 column 3" },
+		{ "\"\xed\xa0\x80\"", "invalid unicode code point at line 1 column 5" },
+		{ "01", "invalid number at line 1 column 2" },
+		{ "-", "EOF while parsing a value at line 1 column 1" },
+		{ "-x", "invalid number at line 1 column 2" },
+		{ "1.", "EOF while parsing a value at line 1 column 2" },
+		{ "1.x", "invalid number at line 1 column 3" },
+		{ "1e", "EOF while parsing a value at line 1 column 2" },
+		{ "1ex", "invalid number at line 1 column 3" },
+		{ "1e999", "number out of range at line 1 column 5" },
+		{ "[1e400]", "number out of range at line 1 column 6" },
+		{ "\xef\xbb\xbf{}", "expected value at line 1 column 1" },
+		{ "'a'", "expected value at line 1 column 1" },
+		{ "NaN", "expected value at line 1 column 1" },
+		{ "{\"a\":1} // c", "trailing characters at line 1 column 9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (parse(rows[i].text))
+			fail_msg("accepted: %s", rows[i].text);
+		assert_int_equal(error_last()->kind, ERR_JSON_REQUEST);
+		assert_text(error_last()->message, rows[i].error);
+	}
+}
+
+static void test_nesting_of_127_is_read_and_of_128_is_refused(void **state)
+{
+	char text[512];
+
+	(void)state;
+	memset(text, '[', 127);
+	memset(text + 127, ']', 127);
+	assert_non_null(json_parse((struct bytes){ text, 254 }, &arena));
+	memset(text, '[', 128);
+	memset(text + 128, ']', 128);
+	assert_null(json_parse((struct bytes){ text, 256 }, &arena));
+	assert_text(error_last()->message, "recursion limit exceeded at line 1 column 128");
+	memset(text, '[', sizeof(text));
+	assert_null(json_parse((struct bytes){ text, sizeof(text) }, &arena));
+	assert_text(error_last()->message, "recursion limit exceeded at line 1 column 128");
+}
+
+static void test_nesting_limit_counts_levels_and_not_values(void **state)
+{
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 1u << 20);
+	buf_putc(&text, '[');
+	for (int i = 0; i < 1000; i++)
+		buf_append(&text, B("{\"a\":[[1],[2]]},"));
+	buf_append(&text, B("0]"));
+	assert_non_null(json_parse(buf_bytes(&text), &arena));
+	buf_deinit(&text);
+}
+
+static void test_values_print_as_they_were_written(void **state)
+{
+	static const char *const rows[] = {
+		"{\"a\":0.7,\"b\":1e5,\"c\":-0,\"d\":123456789012345678901234567890,\"e\":1.10}",
+		"[[],{},[{}],{\"a\":[]},null,true,false,\"\"]",
+		"{\"a\":1,\"a\":2}",
+		"\"\\\"\\\\\\n\\u0000/é😀\"",
+		"7",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_text(json_print_arena(parse(rows[i]), &arena), rows[i]);
+	assert_text(json_print_arena(parse(" { \"a\" : [ 1 , { } ] } "), &arena), "{\"a\":[1,{}]}");
+}
+
+static void test_a_part_of_a_document_prints_alone(void **state)
+{
+	yyjson_val *v = parse("{\"x\":{\"a\":[1,2]},\"y\":3}");
+
+	(void)state;
+	assert_text(json_print_arena(json_get(v, "x"), &arena), "{\"a\":[1,2]}");
+	assert_text(json_print_arena(json_get(v, "y"), &arena), "3");
+}
+
+static void test_the_last_of_duplicate_keys_counts(void **state)
+{
+	yyjson_val *v = parse("{\"a\":1,\"b\":2,\"a\":3}");
+
+	(void)state;
+	assert_text(json_raw(json_get(v, "a")), "3");
+	assert_null(json_get(v, "c"));
+	assert_null(json_get(json_get(v, "a"), "b"));
+	assert_null(json_get(NULL, "a"));
+	assert_null(json_str(json_get(v, "a")).p);
+}
+
+static void test_integers_are_read_in_every_spelling(void **state)
+{
+	static const struct {
+		const char *text;
+		bool fits;
+		uint64_t value;
+	} rows[] = {
+		{ "0", true, 0 },
+		{ "42", true, 42 },
+		{ "3.0", true, 3 },
+		{ "3.000000000000000000000000", true, 3 },
+		{ "0.0", true, 0 },
+		{ "1e3", true, 1000 },
+		{ "1.5e1", true, 15 },
+		{ "0.3E+1", true, 3 },
+		{ "1200e-2", true, 12 },
+		{ "18446744073709551615", true, UINT64_MAX },
+		{ "18446744073709551616", false, 0 },
+		{ "1e20", false, 0 },
+		{ "0e99", true, 0 },
+		{ "1e-1", false, 0 },
+		{ "3.5", false, 0 },
+		{ "-1", false, 0 },
+		{ "\"3\"", false, 0 },
+		{ "null", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t value = 0;
+		bool fits = json_u64(parse(rows[i].text), &value);
+
+		if (fits != rows[i].fits || value != rows[i].value)
+			fail_msg("%s gives %d, %ju", rows[i].text, fits, (uintmax_t)value);
+	}
+}
+
+/* providers-openai §8 #78 */
+static void test_lone_surrogates_of_an_upstream_pass_as_they_came(void **state)
+{
+	static const char *const rows[] = {
+		"{\"a\":\"x\\ud83d\"}",
+		"{\"a\":\"\\ude00y\"}",
+		"[\"\\ud83d\\ud83d\",\"\\\\ud83d\"]",
+		"\"\\ud83dA\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_null(parse(rows[i][0] == '[' ? "[\"\\ud83d\"]" : rows[i]));
+		assert_text(json_print_arena(json_parse_lenient(bytes_of(rows[i]), &arena), &arena),
+			    rows[i]);
+	}
+	assert_text(json_str(json_parse_lenient(B("\"\\ud83d\\ude00\""), &arena)), "😀");
+	assert_text(json_str(json_parse_lenient(B("\"\\ud83d\\ude00\\ud83d\""), &arena)),
+		    "😀\xed\xa0\xbd");
+}
+
+/* Both halves, each from an event of its own, meet in the accumulated text. */
+static void test_halves_of_a_pair_join_to_an_escaped_pair(void **state)
+{
+	struct bytes high = json_str(json_parse_lenient(B("\"\\ud83d\""), &arena));
+	struct bytes low = json_str(json_parse_lenient(B("\"\\ude00\""), &arena));
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 64);
+	assert_int_equal(buf_json_string(&out, arena_cat(&arena, high, low)), 0);
+	assert_text(buf_bytes(&out), "\"\\ud83d\\ude00\"");
+	buf_deinit(&out);
+}
+
+static void test_lenient_reading_still_refuses_what_is_broken(void **state)
+{
+	(void)state;
+	assert_null(json_parse_lenient(B("\"\\ud83d"), &arena));
+	assert_null(json_parse_lenient(B("\"\\ud83d\xff\""), &arena));
+	assert_null(json_parse_lenient(B("\"\\ud83d\" x"), &arena));
+	assert_null(json_parse_lenient(B("\"\\x\""), &arena));
+	assert_text(error_last()->message, "invalid escape at line 1 column 3");
+}
+
+static void test_members_are_found_with_their_spans(void **state)
+{
+	struct bytes text =
+		B(" { \"a\" : 1 ,\"b\":\"x\\\"}\", \"c\":{\"d\":[\"]\",{}]} , \"e\":null}");
+	static const struct {
+		const char *key, *value;
+	} want[] = {
+		{ "a", "1" }, { "b", "\"x\\\"}\"" }, { "c", "{\"d\":[\"]\",{}]}" }, { "e", "null" }
+	};
+	struct json_member m;
+	size_t pos = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(json_next_member(text, &pos, &m), 1);
+		assert_text(m.key, want[i].key);
+		assert_text(m.value, want[i].value);
+		assert_int_equal(text.p[m.from], '"');
+		assert_ptr_equal(text.p + m.to, m.value.p + m.value.n);
+	}
+	assert_int_equal(json_next_member(text, &pos, &m), 0);
+	pos = 0;
+	assert_int_equal(json_next_member(B("{ }"), &pos, &m), 0);
+	assert_int_equal(json_next_member(B("[1]"), &pos, &m), -1);
+	assert_int_equal(json_next_member(B(""), &pos, &m), -1);
+}
+
+static void test_cut_texts_end_the_walk_without_reading_on(void **state)
+{
+	struct bytes whole = B("{\"key\":{\"a\":\"b\\\"\",\"c\":[1,2,{}]},\"x\":12}");
+
+	(void)state;
+	for (size_t n = 0; n < whole.n; n++) {
+		struct bytes cut = arena_dup(&arena, bytes_slice(whole, 0, n));
+		struct json_member m;
+		size_t pos = 0;
+		int r;
+
+		while ((r = json_next_member(cut, &pos, &m)) > 0)
+			assert_true(pos <= n);
+		assert_int_equal(r, -1);
+	}
+}
+
+static void test_find_member_takes_the_last_and_reads_escapes_in_keys(void **state)
+{
+	struct bytes text =
+		B("{\"model\":\"a\",\"x\":{\"model\":\"b\"},\"m\\u006fdel\":\"c\",\"models\":1}");
+	struct json_member m;
+
+	(void)state;
+	assert_true(json_find_member(text, B("model"), &m));
+	assert_text(m.value, "\"c\"");
+	assert_false(json_find_member(text, B("mode"), &m));
+	assert_true(json_key_is(B("\\ud83d\\ude00\\n"), B("😀\n")));
+	assert_true(json_key_is(B("\\u00e9\\u20ac"), B("é€")));
+	assert_false(json_key_is(B("\\u00e9x"), B("é")));
+	assert_false(json_key_is(B("\\"), B("")));
+}
+
+static void test_strings_longer_than_a_vector_are_passed_whole(void **state)
+{
+	struct buf text;
+	struct json_member m;
+
+	(void)state;
+	for (size_t n = 0; n < 70; n++) {
+		buf_init(&text, 4096);
+		buf_append(&text, B("{\"s\":\""));
+		for (size_t i = 0; i < n; i++)
+			buf_putc(&text, (char)('a' + i % 26));
+		buf_append(&text, B("\\\"}\",\"t\":[\"{\"]}"));
+		assert_true(json_find_member(buf_bytes(&text), B("t"), &m));
+		assert_text(m.value, "[\"{\"]");
+		assert_true(json_find_member(buf_bytes(&text), B("s"), &m));
+		assert_int_equal(m.value.n, n + 5);
+		buf_deinit(&text);
+	}
+}
+
+static void test_compact_removes_blanks_outside_of_strings_only(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	assert_int_equal(
+		json_compact(B(" {\n\t\"a b\" : [ 1 , \" \\\" x \" ] ,\r\n \"c\":1.50 } "), &out),
+		0);
+	assert_text(buf_bytes(&out), "{\"a b\":[1,\" \\\" x \"],\"c\":1.50}");
+	buf_deinit(&out);
+}
+
+static void test_a_document_too_large_for_its_arena_is_a_named_error(void **state)
+{
+	struct arena small;
+	struct buf text;
+
+	(void)state;
+	arena_init(&small, 4096);
+	buf_init(&text, 1u << 16);
+	buf_putc(&text, '[');
+	for (int i = 0; i < 5000; i++)
+		buf_append(&text, B("0,"));
+	buf_append(&text, B("0]"));
+	assert_null(json_parse(buf_bytes(&text), &small));
+	assert_int_equal(error_last()->kind, ERR_TOO_LARGE);
+	buf_deinit(&text);
+	arena_deinit(&small);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors_are_worded_and_placed_as_serde_json_does),
+		cmocka_unit_test(test_nesting_of_127_is_read_and_of_128_is_refused),
+		cmocka_unit_test(test_nesting_limit_counts_levels_and_not_values),
+		cmocka_unit_test(test_values_print_as_they_were_written),
+		cmocka_unit_test(test_a_part_of_a_document_prints_alone),
+		cmocka_unit_test(test_the_last_of_duplicate_keys_counts),
+		cmocka_unit_test(test_integers_are_read_in_every_spelling),
+		cmocka_unit_test(test_lone_surrogates_of_an_upstream_pass_as_they_came),
+		cmocka_unit_test(test_halves_of_a_pair_join_to_an_escaped_pair),
+		cmocka_unit_test(test_lenient_reading_still_refuses_what_is_broken),
+		cmocka_unit_test(test_members_are_found_with_their_spans),
+		cmocka_unit_test(test_cut_texts_end_the_walk_without_reading_on),
+		cmocka_unit_test(test_find_member_takes_the_last_and_reads_escapes_in_keys),
+		cmocka_unit_test(test_strings_longer_than_a_vector_are_passed_whole),
+		cmocka_unit_test(test_compact_removes_blanks_outside_of_strings_only),
+		cmocka_unit_test(test_a_document_too_large_for_its_arena_is_a_named_error),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
