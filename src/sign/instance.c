@@ -1,0 +1,337 @@
+/*
+ * One instance of a signer's module, and one call of it (spec/rust-proxy.md "The signer module").
+ *
+ * Everything that the module says is taken as hostile: every pointer and length is checked against the
+ * memory as it is at that moment (it grows during calls, and may move), and nothing of the host is
+ * reachable but the bytes that are copied in. The strings that go in belong to the module, which frees
+ * them itself; only the answer is freed here. (The reference implementation freed both and so broke the
+ * module's heap.)
+ *
+ * Trap: Wasmtime checks the stack pointer against the thread's own stack, so all of this runs there and
+ * never on a fiber's stack.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/time.h"
+#include "sign/wasm.h"
+
+#define MAX_TABLE_ELEMENTS 10000
+
+static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, uint64_t *delta,
+				     wasmtime_update_deadline_kind_t *kind)
+{
+	struct instance *in = data;
+	uint64_t now = clock_thread_cpu_ns();
+
+	(void)context;
+	if (!in->cpu_start)
+		in->cpu_start = now;
+	if (now - in->cpu_start > in->limit_ns || fault("sign.timeout")) {
+		in->cut = true;
+		return wasmtime_error_new("cut");
+	}
+	*delta = 1;
+	*kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
+	return NULL;
+}
+
+static void start_clock(struct instance *in)
+{
+	in->cpu_start = 0;
+	in->cut = false;
+	wasmtime_context_set_epoch_deadline(in->context, 1);
+}
+
+static bool over_limit(struct instance *in, uint64_t more)
+{
+	return in->memory.store_id &&
+	       wasmtime_memory_data_size(in->context, &in->memory) + more > in->limit_memory;
+}
+
+/* Says why a call ended early and frees what the engine gave. */
+static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm_trap_t *trap,
+				  char *why)
+{
+	if (in->cut) {
+		snprintf(why, SIGNER_WHY_BYTES, "cut after %llu ms of CPU time (signer.timeout_ms)",
+			 (unsigned long long)(in->limit_ns / 1000000));
+		if (e)
+			wasmtime_error_delete(e);
+		if (trap)
+			wasm_trap_delete(trap);
+		return SIGNER_TIMEOUT;
+	}
+	if (trap)
+		engine_trap_text(trap, why, SIGNER_WHY_BYTES);
+	else
+		engine_error_text(e, why, SIGNER_WHY_BYTES);
+	if (over_limit(in, WASM_PAGE)) {
+		size_t at = strlen(why);
+
+		snprintf(why + at, SIGNER_WHY_BYTES - at,
+			 " at its memory limit of %llu MiB (signer.memory_limit_mb)",
+			 (unsigned long long)(in->limit_memory >> 20));
+		return SIGNER_MEMORY;
+	}
+	return SIGNER_TRAP;
+}
+
+static bool take_export(struct instance *in, const wasmtime_instance_t *of, size_t at, bool memory,
+			void *out)
+{
+	wasmtime_extern_t item;
+	char *name;
+	size_t n;
+
+	if (!wasmtime_instance_export_nth(in->context, of, at, &name, &n, &item))
+		return false;
+	if (memory && item.kind == WASMTIME_EXTERN_MEMORY) {
+		memcpy(out, &item.of.memory, sizeof(item.of.memory));
+		return true;
+	}
+	if (!memory && item.kind == WASMTIME_EXTERN_FUNC) {
+		memcpy(out, &item.of.func, sizeof(item.of.func));
+		return true;
+	}
+	wasmtime_extern_delete(&item);
+	return false;
+}
+
+static bool take_exports(struct instance *in, const wasmtime_instance_t *of, const struct module *m)
+{
+	return take_export(in, of, m->memory, true, &in->memory) &&
+	       take_export(in, of, m->sign, false, &in->sign) &&
+	       take_export(in, of, m->alloc, false, &in->alloc) &&
+	       take_export(in, of, m->release, false, &in->release) &&
+	       (m->abi != ABI_RETPTR || take_export(in, of, m->stack, false, &in->stack));
+}
+
+struct instance *instance_new(const struct module *m, const struct signer_limits *limits,
+			      enum signer_result *result, char why[SIGNER_WHY_BYTES])
+{
+	struct instance *in = fault("sign.instance") ? NULL : calloc(1, sizeof(*in));
+	wasmtime_instance_t instance;
+	wasmtime_error_t *e;
+	wasm_trap_t *trap = NULL;
+
+	*result = SIGNER_MEMORY;
+	snprintf(why, SIGNER_WHY_BYTES, "out of memory");
+	if (!in)
+		return NULL;
+	in->abi = m->abi;
+	in->limit_ns = limits->timeout_ms * 1000000ull;
+	in->limit_memory = (uint64_t)limits->memory_mb << 20;
+	in->store = wasmtime_store_new(engine(), NULL, NULL);
+	if (!in->store) {
+		free(in);
+		return NULL;
+	}
+	in->context = wasmtime_store_context(in->store);
+	wasmtime_store_limiter(in->store, (int64_t)in->limit_memory, MAX_TABLE_ELEMENTS, 1, 8, 1);
+	wasmtime_store_epoch_deadline_callback(in->store, on_deadline, in, NULL);
+	start_clock(in);
+	e = wasmtime_instance_new(in->context, m->compiled, NULL, 0, &instance, &trap);
+	if (e || trap) {
+		*result = explain(in, e, trap, why);
+	} else if (take_exports(in, &instance, m)) {
+		*result = SIGNER_OK;
+		return in;
+	} else {
+		*result = SIGNER_TRAP;
+		snprintf(why, SIGNER_WHY_BYTES, "an export changed its type");
+	}
+	instance_free(in);
+	return NULL;
+}
+
+void instance_free(struct instance *in)
+{
+	if (!in)
+		return;
+	wasmtime_store_delete(in->store);
+	free(in);
+}
+
+bool instance_is_bloated(struct instance *in)
+{
+	return wasmtime_memory_data_size(in->context, &in->memory) > in->limit_memory / 2;
+}
+
+/* ---- a call ---- */
+
+static enum signer_result call(struct instance *in, const wasmtime_func_t *f, wasmtime_val_raw_t *v,
+			       size_t n, char *why)
+{
+	wasm_trap_t *trap = NULL;
+	wasmtime_error_t *e = wasmtime_func_call_unchecked(in->context, f, v, n, &trap);
+
+	return e || trap ? explain(in, e, trap, why) : SIGNER_OK;
+}
+
+static bool inside(struct instance *in, uint32_t p, size_t n)
+{
+	size_t size = wasmtime_memory_data_size(in->context, &in->memory);
+
+	return p <= size && n <= size - p;
+}
+
+static enum signer_result bad(char *why, const char *text)
+{
+	snprintf(why, SIGNER_WHY_BYTES, "%s", text);
+	return SIGNER_ANSWER;
+}
+
+/* Copies an argument into memory that the module allocates for it and will free. */
+static enum signer_result give(struct instance *in, struct bytes arg, uint32_t *at, char *why)
+{
+	wasmtime_val_raw_t v[2] = { { .i32 = (int32_t)arg.n }, { .i32 = 1 } };
+	enum signer_result r = call(in, &in->alloc, v, 2, why);
+
+	/* An allocator that finds no memory returns null (C) or gives up (Rust). */
+	bool refused = r == SIGNER_TRAP && over_limit(in, arg.n);
+
+	if (r != SIGNER_OK && !refused)
+		return r;
+	*at = (uint32_t)v[0].i32;
+	if (!arg.n)
+		return SIGNER_OK;
+	if (refused || !*at) {
+		snprintf(why, SIGNER_WHY_BYTES,
+			 "it has no memory for an argument of %zu bytes (signer.memory_limit_mb is "
+			 "%llu)",
+			 arg.n, (unsigned long long)(in->limit_memory >> 20));
+		return SIGNER_MEMORY;
+	}
+	if (!inside(in, *at, arg.n))
+		return bad(why, "its allocator returned memory outside of its own");
+	memcpy(wasmtime_memory_data(in->context, &in->memory) + *at, arg.p, arg.n);
+	return SIGNER_OK;
+}
+
+static uint32_t load_u32(struct instance *in, uint32_t at)
+{
+	const uint8_t *p = wasmtime_memory_data(in->context, &in->memory) + at;
+
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* NULL: a legal header value. */
+static const char *answer_fault(struct bytes a)
+{
+	for (size_t i = 0; i < a.n; i++)
+		if ((uint8_t)a.p[i] < 0x20 || a.p[i] == 0x7f)
+			return "its answer has control characters";
+	if (a.p[0] == ' ' || a.p[a.n - 1] == ' ')
+		return "its answer begins or ends with a blank";
+	return bytes_is_utf8(a) ? NULL : "its answer is not UTF-8";
+}
+
+static enum signer_result take_answer(struct instance *in, uint32_t at, uint32_t n, char *why)
+{
+	const char *fault_text;
+
+	if (!n)
+		return bad(why, "its answer is empty");
+	if (n > SIGNATURE_MAX) {
+		snprintf(why, SIGNER_WHY_BYTES, "its answer has %u bytes, at most %u are allowed",
+			 n, SIGNATURE_MAX);
+		return SIGNER_ANSWER;
+	}
+	if (!inside(in, at, n))
+		return bad(why, "its answer points outside of its memory");
+	memcpy(in->answer, wasmtime_memory_data(in->context, &in->memory) + at, n);
+	in->answer_len = n;
+	fault_text = answer_fault((struct bytes){ in->answer, n });
+	return fault_text ? bad(why, fault_text) : SIGNER_OK;
+}
+
+/* Calls `sign` with the placed arguments and says where the answer lies. */
+static enum signer_result call_sign(struct instance *in, uint32_t ret, const uint32_t *at,
+				    const struct bytes *args, uint32_t out[2], char *why)
+{
+	wasmtime_val_raw_t v[1 + SIGNER_ARGS * 2];
+	enum signer_result r;
+	size_t n = 0;
+
+	if (in->abi == ABI_RETPTR)
+		v[n++].i32 = (int32_t)ret;
+	for (size_t i = 0; i < SIGNER_ARGS; i++) {
+		v[n++].i32 = (int32_t)at[i];
+		v[n++].i32 = (int32_t)args[i].n;
+	}
+	r = fault("sign.trap") ? (snprintf(why, SIGNER_WHY_BYTES, "injected trap"), SIGNER_TRAP)
+			       : call(in, &in->sign, v, n, why);
+	if (r != SIGNER_OK)
+		return r;
+	if (in->abi == ABI_MULTI_VALUE) {
+		out[0] = (uint32_t)v[0].i32;
+		out[1] = (uint32_t)v[1].i32;
+		return SIGNER_OK;
+	}
+	out[0] = load_u32(in, ret);
+	out[1] = load_u32(in, ret + 4);
+	return SIGNER_OK;
+}
+
+static enum signer_result move_stack(struct instance *in, int32_t by, uint32_t *at, char *why)
+{
+	wasmtime_val_raw_t v = { .i32 = by };
+	enum signer_result r;
+
+	if (in->abi != ABI_RETPTR)
+		return SIGNER_OK;
+	r = call(in, &in->stack, &v, 1, why);
+	*at = (uint32_t)v.i32;
+	return r;
+}
+
+static enum signer_result release(struct instance *in, uint32_t at, uint32_t n, char *why)
+{
+	wasmtime_val_raw_t v[3] = { { .i32 = (int32_t)at }, { .i32 = (int32_t)n }, { .i32 = 1 } };
+
+	return call(in, &in->release, v, 3, why);
+}
+
+static enum signer_result check_size(struct instance *in, const struct bytes *args, char *why)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < SIGNER_ARGS; i++)
+		sum += args[i].n;
+	if (sum < in->limit_memory)
+		return SIGNER_OK;
+	snprintf(why, SIGNER_WHY_BYTES,
+		 "its arguments are %llu bytes, over its memory limit of %llu MiB "
+		 "(signer.memory_limit_mb)",
+		 (unsigned long long)sum, (unsigned long long)(in->limit_memory >> 20));
+	return SIGNER_MEMORY;
+}
+
+enum signer_result instance_sign(struct instance *in, const struct bytes args[SIGNER_ARGS],
+				 char why[SIGNER_WHY_BYTES])
+{
+	uint32_t at[SIGNER_ARGS], ret = 0, out[2] = { 0, 0 };
+	enum signer_result r = check_size(in, args, why);
+
+	start_clock(in);
+	if (r == SIGNER_OK)
+		r = move_stack(in, -16, &ret, why);
+	if (r == SIGNER_OK && in->abi == ABI_RETPTR && !inside(in, ret, 8))
+		r = bad(why, "its stack pointer is outside of its memory");
+	for (size_t i = 0; i < SIGNER_ARGS && r == SIGNER_OK; i++)
+		r = give(in, args[i], &at[i], why);
+	if (r == SIGNER_OK)
+		r = call_sign(in, ret, at, args, out, why);
+	if (r == SIGNER_OK)
+		r = take_answer(in, out[0], out[1], why);
+	if (r == SIGNER_OK)
+		r = release(in, out[0], out[1], why);
+	if (r == SIGNER_OK)
+		r = move_stack(in, 16, &ret, why);
+	if (r == SIGNER_OK && fault("sign.answer"))
+		r = bad(why, "injected answer");
+	return r;
+}

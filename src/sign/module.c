@@ -1,0 +1,538 @@
+/*
+ * A signer's module: reading, hashing, compiling (or taking a compilation from the cache), and finding
+ * out by which ABI it is called.
+ *
+ * The cache holds machine code that this process will run, so a file of it is believed only if this user
+ * owns it and nobody else may write it, and only if the SHA-256 at its end fits what stands before
+ * (Wasmtime checks versions, settings and processor, but not for bit rot). Anything else is compiled
+ * again and written anew: to a temporary file, synced, renamed.
+ *
+ * The two ABIs of wasm-bindgen differ in how `sign` gives two numbers back: through memory (`retptr`,
+ * with __wbindgen_add_to_stack_pointer) or as two results (multi-value). Newer versions rename the
+ * allocator's exports to __wbindgen_export, __wbindgen_export2, or __wbindgen_export_0, _1, ...; these
+ * are told apart by their types.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "sign/wasm.h"
+
+#define PATH_ROOM 4096
+
+/* ---- reading ---- */
+
+static int read_all(int fd, struct buf *out)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (buf_reserve(out, 65536) < 0)
+			return -1;
+		n = read(fd, out->data + out->len, out->cap - out->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail(ERR_SIGNER, "%s", strerror(errno));
+		if (!n)
+			return 0;
+		out->len += (size_t)n;
+	}
+}
+
+static void sha256_hex(struct bytes data, char out[65])
+{
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+
+	SHA256((const uint8_t *)data.p, data.n, hash);
+	hex_print(hash, sizeof(hash), out);
+}
+
+static int check_form(struct bytes wasm)
+{
+	static const char magic[4] = "\0asm";
+
+	if (!wasm.n)
+		return fail(ERR_SIGNER, "the file is empty");
+	if (wasm.n < 8 || memcmp(wasm.p, magic, 4) != 0)
+		return fail(ERR_SIGNER, "not a WebAssembly module (no \\0asm at its beginning)");
+	if (wasm.p[6] == 1)
+		return fail(ERR_SIGNER, "a WebAssembly component, where a core module is needed");
+	return 0;
+}
+
+int module_read(const char *path, struct bytes pin, struct buf *wasm, char sha256[65])
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int rc = -1;
+
+	if (fd < 0)
+		return fail(ERR_SIGNER, "%s", strerror(errno));
+	if (fstat(fd, &st) < 0)
+		fail(ERR_SIGNER, "%s", strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		fail(ERR_SIGNER, "not a regular file");
+	else if (st.st_size > MODULE_MAX)
+		fail(ERR_SIGNER, "larger than %u MiB", MODULE_MAX >> 20);
+	else
+		rc = read_all(fd, wasm);
+	close(fd);
+	if (rc < 0)
+		return -1;
+	sha256_hex(buf_bytes(wasm), sha256);
+	if (pin.n && !bytes_ieq(pin, bytes_of(sha256)))
+		return fail(ERR_SIGNER, "its SHA-256 is %s, signer.sha256 asks for %.*s", sha256,
+			    BFMT(pin));
+	return check_form(buf_bytes(wasm));
+}
+
+/* ---- the cache ---- */
+
+static bool trusted(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* The compiled code without its checksum; false: not there, not ours or damaged. */
+static bool cache_read(const char *path, struct buf *code)
+{
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = trusted(fd) && read_all(fd, code) == 0 && code->len > sizeof(hash);
+	close(fd);
+	if (!good)
+		return false;
+	code->len -= sizeof(hash);
+	SHA256((const uint8_t *)code->data, code->len, hash);
+	return memcmp(hash, code->data + code->len, sizeof(hash)) == 0;
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t w = fault("sign.cache_write") ? (errno = ENOSPC, -1) : write(fd, p, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		p += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+/* The cache saves time, nothing more: what fails here is a warning. */
+static void cache_write(const char *dir, const char *path, const wasm_byte_vec_t *code)
+{
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+	char temp[PATH_ROOM];
+	int fd;
+
+	if (snprintf(temp, sizeof(temp), "%s/.new-XXXXXX", dir) >= (int)sizeof(temp))
+		return;
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		goto failed;
+	fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0)
+		goto failed;
+	SHA256((const uint8_t *)code->data, code->size, hash);
+	if (write_all(fd, code->data, code->size) < 0 ||
+	    write_all(fd, (const char *)hash, sizeof(hash)) < 0 || fsync(fd) < 0) {
+		int saved = errno;
+
+		close(fd);
+		unlink(temp);
+		errno = saved;
+		goto failed;
+	}
+	close(fd);
+	if (rename(temp, path) == 0)
+		return;
+	unlink(temp);
+failed:
+	log_warn("sign", "a compiled signer cannot be kept", LS("file", path),
+		 LS("error", strerror(errno)));
+}
+
+static bool compile_cached(struct module *m, const char *path)
+{
+	wasmtime_error_t *e;
+	struct buf code;
+	char why[SIGNER_WHY_BYTES];
+
+	buf_init(&code, MODULE_MAX * 4ul);
+	if (!cache_read(path, &code)) {
+		buf_deinit(&code);
+		return false;
+	}
+	e = wasmtime_module_deserialize(engine(), (const uint8_t *)code.data, code.len,
+					&m->compiled);
+	buf_deinit(&code);
+	if (!e)
+		return m->cached = true;
+	engine_error_text(e, why, sizeof(why));
+	log_info("sign", "a compiled signer in the cache is of no use", LS("file", path),
+		 LS("error", why));
+	return false;
+}
+
+int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
+{
+	char path[PATH_ROOM] = "", why[SIGNER_WHY_BYTES];
+	wasm_byte_vec_t code;
+	wasmtime_error_t *e;
+
+	m->size = wasm.n;
+	if (cache_dir && *cache_dir &&
+	    snprintf(path, sizeof(path), "%s/%s-%s.cwasm", cache_dir, m->sha256, engine_key()) >=
+		    (int)sizeof(path))
+		path[0] = '\0';
+	if (path[0] && compile_cached(m, path))
+		return 0;
+	e = wasmtime_module_new(engine(), (const uint8_t *)wasm.p, wasm.n, &m->compiled);
+	if (e) {
+		engine_error_text(e, why, sizeof(why));
+		return fail(ERR_SIGNER, "%s", why);
+	}
+	if (!path[0])
+		return 0;
+	e = wasmtime_module_serialize(m->compiled, &code);
+	if (e) {
+		engine_error_text(e, why, sizeof(why));
+		log_warn("sign", "a compiled signer cannot be kept", LS("error", why));
+		return 0;
+	}
+	cache_write(cache_dir, path, &code);
+	wasm_byte_vec_delete(&code);
+	return 0;
+}
+
+void module_free(struct module *m)
+{
+	if (m->compiled)
+		wasmtime_module_delete(m->compiled);
+	m->compiled = NULL;
+}
+
+/* ---- exports ---- */
+
+static const char *value_name(wasm_valkind_t k)
+{
+	switch (k) {
+	case WASM_I32:
+		return "i32";
+	case WASM_I64:
+		return "i64";
+	case WASM_F32:
+		return "f32";
+	case WASM_F64:
+		return "f64";
+	default:
+		return "ref";
+	}
+}
+
+static int print_values(const wasm_valtype_vec_t *v, struct buf *out)
+{
+	if (buf_putc(out, '(') < 0)
+		return -1;
+	for (size_t i = 0; i < v->size; i++)
+		if (buf_printf(out, "%s%s", i ? " " : "",
+			       value_name(wasm_valtype_kind(v->data[i]))) < 0)
+			return -1;
+	return buf_putc(out, ')');
+}
+
+static int print_limits(const wasm_limits_t *l, uint32_t none, const char *unit, struct buf *out)
+{
+	if (buf_printf(out, "%u %s", l->min, unit) < 0)
+		return -1;
+	return l->max == none ? 0 : buf_printf(out, ", at most %u", l->max);
+}
+
+/* "function (i32 i32) -> (i32)", "memory 17 pages". */
+static int print_type(const wasm_externtype_t *t, struct buf *out)
+{
+	switch (wasm_externtype_kind(t)) {
+	case WASM_EXTERN_FUNC: {
+		const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
+
+		if (buf_append(out, B("function ")) < 0 ||
+		    print_values(wasm_functype_params(f), out) < 0 ||
+		    buf_append(out, B(" -> ")) < 0)
+			return -1;
+		return print_values(wasm_functype_results(f), out);
+	}
+	case WASM_EXTERN_MEMORY:
+		if (buf_append(out, B("memory ")) < 0)
+			return -1;
+		return print_limits(wasm_memorytype_limits(wasm_externtype_as_memorytype_const(t)),
+				    wasm_limits_max_default, "pages", out);
+	case WASM_EXTERN_TABLE:
+		if (buf_append(out, B("table ")) < 0)
+			return -1;
+		return print_limits(wasm_tabletype_limits(wasm_externtype_as_tabletype_const(t)),
+				    wasm_limits_max_default, "elements", out);
+	case WASM_EXTERN_GLOBAL:
+		return buf_append(out, B("global"));
+	default:
+		return buf_append(out, B("other"));
+	}
+}
+
+static struct bytes name_of(const wasm_name_t *n)
+{
+	return (struct bytes){ n->data ? n->data : "", n->size };
+}
+
+/* Whether it is a function of `np` i32 that gives `nr` i32. */
+static bool is_function(const wasm_externtype_t *t, size_t np, size_t nr)
+{
+	const wasm_valtype_vec_t *p, *r;
+	const wasm_functype_t *f;
+
+	if (wasm_externtype_kind(t) != WASM_EXTERN_FUNC)
+		return false;
+	f = wasm_externtype_as_functype_const(t);
+	p = wasm_functype_params(f);
+	r = wasm_functype_results(f);
+	if (p->size != np || r->size != nr)
+		return false;
+	for (size_t i = 0; i < np; i++)
+		if (wasm_valtype_kind(p->data[i]) != WASM_I32)
+			return false;
+	for (size_t i = 0; i < nr; i++)
+		if (wasm_valtype_kind(r->data[i]) != WASM_I32)
+			return false;
+	return true;
+}
+
+#define MISSING SIZE_MAX
+
+static size_t find_function(const wasm_exporttype_vec_t *v, struct bytes name, size_t np, size_t nr)
+{
+	for (size_t i = 0; i < v->size; i++)
+		if (bytes_eq(name_of(wasm_exporttype_name(v->data[i])), name) &&
+		    is_function(wasm_exporttype_type(v->data[i]), np, nr))
+			return i;
+	return MISSING;
+}
+
+/* The only renamed export of wasm-bindgen with this type. */
+static size_t find_renamed(const wasm_exporttype_vec_t *v, size_t np, size_t nr)
+{
+	size_t found = MISSING;
+
+	for (size_t i = 0; i < v->size; i++) {
+		if (!bytes_starts(name_of(wasm_exporttype_name(v->data[i])),
+				  B("__wbindgen_export")) ||
+		    !is_function(wasm_exporttype_type(v->data[i]), np, nr))
+			continue;
+		if (found != MISSING)
+			return MISSING;
+		found = i;
+	}
+	return found;
+}
+
+static size_t find_allocator(const wasm_exporttype_vec_t *v, struct bytes name, size_t np,
+			     size_t nr)
+{
+	size_t at = find_function(v, name, np, nr);
+
+	return at != MISSING ? at : find_renamed(v, np, nr);
+}
+
+static size_t find_memory(const wasm_exporttype_vec_t *v)
+{
+	for (size_t i = 0; i < v->size; i++)
+		if (bytes_eq(name_of(wasm_exporttype_name(v->data[i])), B("memory")) &&
+		    wasm_externtype_kind(wasm_exporttype_type(v->data[i])) == WASM_EXTERN_MEMORY)
+			return i;
+	return MISSING;
+}
+
+/* What keeps the exports from being one of the two ABIs; NULL: nothing, and the module is filled in. */
+static const char *match(struct module *m, const wasm_exporttype_vec_t *v)
+{
+	const size_t args = SIGNER_ARGS * 2;
+	size_t by_pointer = find_function(v, B("sign"), args + 1, 0);
+	size_t by_value = find_function(v, B("sign"), args, 2);
+
+	m->memory = find_memory(v);
+	m->alloc = find_allocator(v, B("__wbindgen_malloc"), 2, 1);
+	m->release = find_allocator(v, B("__wbindgen_free"), 3, 0);
+	m->stack = find_function(v, B("__wbindgen_add_to_stack_pointer"), 1, 1);
+	m->sign = by_pointer != MISSING ? by_pointer : by_value;
+	if (m->sign == MISSING)
+		return "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results";
+	if (m->memory == MISSING)
+		return "it has no `memory`";
+	if (m->alloc == MISSING)
+		return "it has no `__wbindgen_malloc` or `__wbindgen_export_N` (i32 i32) -> (i32)";
+	if (m->release == MISSING)
+		return "it has no `__wbindgen_free` or `__wbindgen_export_N` (i32 i32 i32) -> ()";
+	if (by_pointer != MISSING && m->stack == MISSING)
+		return "it has no `__wbindgen_add_to_stack_pointer` (i32) -> (i32)";
+	m->abi = by_pointer != MISSING ? ABI_RETPTR : ABI_MULTI_VALUE;
+	if (m->abi == ABI_MULTI_VALUE)
+		m->stack = 0;
+	return NULL;
+}
+
+static int print_exports(const wasm_exporttype_vec_t *v, const char *between, struct buf *out)
+{
+	for (size_t i = 0; i < v->size; i++) {
+		if (buf_printf(out, "%s%.*s: ", i ? between : "",
+			       BFMT(name_of(wasm_exporttype_name(v->data[i])))) < 0 ||
+		    print_type(wasm_exporttype_type(v->data[i]), out) < 0)
+			return -1;
+	}
+	return v->size ? 0 : buf_append(out, B("none"));
+}
+
+static int print_import(const wasm_importtype_t *i, struct buf *out)
+{
+	return buf_printf(out, "%.*s.%.*s", BFMT(name_of(wasm_importtype_module(i))),
+			  BFMT(name_of(wasm_importtype_name(i))));
+}
+
+static int check_imports(const struct module *m)
+{
+	wasm_importtype_vec_t v;
+	struct buf text;
+	int rc = 0;
+
+	wasmtime_module_imports(m->compiled, &v);
+	buf_init(&text, 1024);
+	if (v.size) {
+		for (size_t i = 0; i < v.size && i < 4; i++)
+			if ((i && buf_append(&text, B(", ")) < 0) ||
+			    print_import(v.data[i], &text) < 0)
+				break;
+		if (v.size > 4)
+			buf_printf(&text, " and %zu more", v.size - 4);
+		rc = fail(ERR_SIGNER, "it imports %.*s; a signer may import nothing%s",
+			  BFMT(buf_bytes(&text)),
+			  bytes_find(buf_bytes(&text), B("wasi")) >= 0 ? " (no WASI)" : "");
+	}
+	buf_deinit(&text);
+	wasm_importtype_vec_delete(&v);
+	return rc;
+}
+
+int module_recognise(struct module *m)
+{
+	wasm_exporttype_vec_t v;
+	const char *missing;
+	struct buf text;
+	int rc = 0;
+
+	if (check_imports(m) < 0)
+		return -1;
+	wasmtime_module_exports(m->compiled, &v);
+	missing = match(m, &v);
+	if (missing) {
+		buf_init(&text, 2048);
+		print_exports(&v, "; ", &text); /* cut at 2 KiB when there are many */
+		rc = fail(ERR_SIGNER, "%s. Its exports: %.*s", missing, BFMT(buf_bytes(&text)));
+		buf_deinit(&text);
+	}
+	wasm_exporttype_vec_delete(&v);
+	return rc;
+}
+
+/* ---- signet sign --inspect ---- */
+
+static int print_memory(const wasm_exporttype_vec_t *v, struct buf *out)
+{
+	size_t at = find_memory(v);
+	const wasm_memorytype_t *type;
+	uint64_t min, max;
+
+	if (at == MISSING)
+		return buf_append(out, B("none exported"));
+	type = wasm_externtype_as_memorytype_const(wasm_exporttype_type(v->data[at]));
+	min = wasmtime_memorytype_minimum(type);
+	if (buf_printf(out, "%" PRIu64 " pages at start (%" PRIu64 " KiB)", min, min * 64) < 0)
+		return -1;
+	if (!wasmtime_memorytype_maximum(type, &max))
+		return buf_append(out, B(", no maximum of its own"));
+	return buf_printf(out, ", at most %" PRIu64 " pages", max);
+}
+
+static int print_imports(const wasm_importtype_vec_t *v, struct buf *out)
+{
+	for (size_t i = 0; i < v->size; i++)
+		if ((i && buf_append(out, B("\n         ")) < 0) ||
+		    print_import(v->data[i], out) < 0 || buf_append(out, B(": ")) < 0 ||
+		    print_type(wasm_importtype_type(v->data[i]), out) < 0)
+			return -1;
+	return v->size ? 0 : buf_append(out, B("none"));
+}
+
+static int print_module(struct module *m, const char *path, struct buf *out)
+{
+	static const char *const abis[] = { "", "wasm-bindgen", "wasm-bindgen (multi-value)" };
+	wasm_importtype_vec_t imports;
+	wasm_exporttype_vec_t exports;
+	const char *missing;
+	int rc;
+
+	wasmtime_module_imports(m->compiled, &imports);
+	wasmtime_module_exports(m->compiled, &exports);
+	missing = match(m, &exports);
+	rc = buf_printf(out, "module   %s (%zu bytes)\nsha256   %s\nabi      ", path, m->size,
+			m->sha256);
+	if (rc == 0)
+		rc = missing ? buf_printf(out, "none: %s", missing)
+			     : buf_append(out, bytes_of(abis[m->abi]));
+	if (rc == 0 && buf_append(out, B("\nimports  ")) == 0)
+		rc = print_imports(&imports, out);
+	if (rc == 0 && imports.size)
+		rc = buf_append(out, B("\n         refused: a signer may import nothing"));
+	if (rc == 0 && buf_append(out, B("\nexports  ")) == 0)
+		rc = print_exports(&exports, "\n         ", out);
+	if (rc == 0 && buf_append(out, B("\nmemory   ")) == 0)
+		rc = print_memory(&exports, out);
+	if (rc == 0)
+		rc = buf_putc(out, '\n');
+	wasm_importtype_vec_delete(&imports);
+	wasm_exporttype_vec_delete(&exports);
+	return rc;
+}
+
+int signer_inspect(const char *path, struct buf *out)
+{
+	struct module m = { 0 };
+	struct buf wasm;
+	int rc = -1;
+
+	buf_init(&wasm, MODULE_MAX + 65536ul);
+	if (module_read(path, (struct bytes){ 0 }, &wasm, m.sha256) == 0 &&
+	    module_compile(&m, buf_bytes(&wasm), NULL) == 0)
+		rc = print_module(&m, path, out);
+	else
+		fail_context("Failed to get WasmSigner instance: %s: ", path);
+	buf_deinit(&wasm);
+	module_free(&m);
+	return rc;
+}

@@ -1,0 +1,301 @@
+/*
+ * `signet sign`: one signature from the command line, a look into a module, and its speed. It runs the
+ * very sandbox of the gateway, so that what works here works there; nothing of a configuration is read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "sign/signer.h"
+
+#define CONTENT_MAX (256u << 20)
+#define BENCH_MAX   10000000u
+#define DEFAULT_MB  16
+#define DEFAULT_MS  100
+
+static const char help[] =
+	"signet sign: signs one request with a WebAssembly signer, as the gateway would\n"
+	"\n"
+	"usage: signet sign --module M.wasm --nonce N --timestamp T --device-id D --content C\n"
+	"       signet sign --module M.wasm --inspect\n"
+	"       signet sign --module M.wasm --bench N [--content C]\n"
+	"\n"
+	"  --module M.wasm       the signer: a WebAssembly module in the wasm-bindgen ABI\n"
+	"  --nonce N             first argument; the gateway takes a fresh UUID v4 for each "
+	"attempt\n"
+	"  --timestamp T         second argument; the gateway takes the time in Unix seconds\n"
+	"  --device-id D         third argument (DEVICE_ID or device_id of the provider)\n"
+	"  --content C           fourth argument: the conversation's text, or the body\n"
+	"  --content-file F      the same from a file, every byte of it; - reads standard input\n"
+	"  --inspect             prints ABI, imports, exports, memory and SHA-256 and signs "
+	"nothing;\n"
+	"                        also for modules that the gateway refuses\n"
+	"  --bench N             signs N times on one instance and prints p50 and p99;\n"
+	"                        arguments that are not given are made up\n"
+	"  --memory-limit-mb N   linear memory of the module (signer.memory_limit_mb, 16)\n"
+	"  --timeout-ms N        CPU time of one signature (signer.timeout_ms, 100)\n"
+	"  --help                this text\n"
+	"\n"
+	"The signature alone goes to standard output. Exit status: 0 signed, 1 failed (the reason "
+	"is on\n"
+	"standard error), 2 wrong usage.\n"
+	"\n"
+	"  signet sign --module rust_proxy/sign_bg.wasm --nonce \"$(uuidgen)\" --timestamp "
+	"\"$(date +%s)\" \\\n"
+	"      --device-id \"$DEVICE_ID\" --content \"User: Hello, world!\"\n";
+
+struct options {
+	const char *module, *nonce, *timestamp, *device_id, *content, *content_file;
+	const char *bench, *memory_limit_mb, *timeout_ms;
+	bool inspect, help;
+};
+
+static int usage(const char *fmt, const char *what)
+{
+	fprintf(stderr, "signet sign: ");
+	fprintf(stderr, fmt, what);
+	fprintf(stderr, "\nsignet sign --help explains\n");
+	return 2;
+}
+
+/* 0, or the exit status. */
+static int parse(int argc, char **argv, struct options *o)
+{
+	const struct {
+		const char *name;
+		const char **value;
+	} flags[] = {
+		{ "--module", &o->module },         { "--nonce", &o->nonce },
+		{ "--timestamp", &o->timestamp },   { "--device-id", &o->device_id },
+		{ "--content", &o->content },       { "--content-file", &o->content_file },
+		{ "--bench", &o->bench },           { "--memory-limit-mb", &o->memory_limit_mb },
+		{ "--timeout-ms", &o->timeout_ms },
+	};
+
+	for (int i = 0; i < argc; i++) {
+		struct bytes arg = bytes_of(argv[i]), name = arg;
+		const char *value = NULL;
+		size_t k;
+
+		if (bytes_eq(arg, B("--help")) || bytes_eq(arg, B("-h"))) {
+			o->help = true;
+			return 0;
+		}
+		if (bytes_eq(arg, B("--inspect"))) {
+			o->inspect = true;
+			continue;
+		}
+		if (bytes_chr(arg, '=') > 0) {
+			name = bytes_slice(arg, 0, (size_t)bytes_chr(arg, '='));
+			value = argv[i] + name.n + 1;
+		}
+		for (k = 0; k < sizeof(flags) / sizeof(*flags); k++)
+			if (bytes_eq(name, bytes_of(flags[k].name)))
+				break;
+		if (k == sizeof(flags) / sizeof(*flags))
+			return usage("unknown argument %s", argv[i]);
+		if (!value && ++i == argc)
+			return usage("%s needs a value", flags[k].name);
+		*flags[k].value = value ? value : argv[i];
+	}
+	return 0;
+}
+
+/* A whole number between 1 and `max`; `text` NULL leaves the default. */
+static int number(const char *name, const char *text, uint64_t max, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!text)
+		return 0;
+	if (!bytes_to_u64(bytes_of(text), &v) || !v || v > max)
+		return usage("%s needs a whole number that is not 0", name);
+	*out = (uint32_t)v;
+	return 0;
+}
+
+static int read_content(const char *path, struct buf *out)
+{
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	ssize_t n;
+
+	if (fd < 0)
+		return fail(ERR_IO, "%s: %s", path, strerror(errno));
+	do {
+		if (buf_reserve(out, 65536) < 0)
+			break;
+		n = read(fd, out->data + out->len, out->cap - out->len);
+		if (n > 0)
+			out->len += (size_t)n;
+		else if (n < 0 && errno != EINTR) {
+			fail(ERR_IO, "%s: %s", path, strerror(errno));
+			break;
+		}
+	} while (n != 0);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return n == 0 ? 0 : -1;
+}
+
+static int complain(void)
+{
+	fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+	return 1;
+}
+
+static int inspect(const char *module)
+{
+	struct buf text;
+	int rc;
+
+	buf_init(&text, 1u << 20);
+	rc = signer_inspect(module, &text);
+	if (rc == 0)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_deinit(&text);
+	return rc < 0 ? complain() : 0;
+}
+
+static int sign_once(struct signer *s, const struct bytes args[4])
+{
+	struct signature out;
+	struct arena arena;
+	int rc;
+
+	arena_init(&arena, 1u << 16);
+	rc = signer_sign(s, args, &arena, &out);
+	if (rc == 0)
+		printf("%.*s\n", BFMT(out.text));
+	arena_deinit(&arena);
+	return rc < 0 ? complain() : 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Only signatures that were made count: a failure ends the run. */
+static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
+{
+	uint64_t *ns = malloc(n * sizeof(*ns));
+	uint64_t sum = 0;
+
+	if (!ns) {
+		fprintf(stderr, "signet sign: out of memory\n");
+		return 1;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct signature out;
+		struct arena arena;
+		uint64_t start;
+		int rc;
+
+		arena_init(&arena, 1u << 16);
+		start = clock_mono_ns();
+		rc = signer_sign(s, args, &arena, &out);
+		ns[i] = clock_mono_ns() - start;
+		arena_deinit(&arena);
+		if (rc < 0) {
+			fprintf(stderr, "signature %u of %u: ", i + 1, n);
+			free(ns);
+			return complain();
+		}
+		sum += ns[i];
+	}
+	qsort(ns, n, sizeof(*ns), by_size);
+	printf("%u signatures, %zu bytes of content: p50 %.1f us, p99 %.1f us, mean %.1f us\n", n,
+	       args[3].n, (double)ns[(n - 1) / 2] / 1e3,
+	       (double)ns[(uint64_t)(n - 1) * 99 / 100] / 1e3, (double)sum / n / 1e3);
+	free(ns);
+	return 0;
+}
+
+static int sign(const struct options *o, const struct signer_limits *limits, uint32_t runs)
+{
+	struct bytes args[4] = { bytes_of(o->nonce), bytes_of(o->timestamp), bytes_of(o->device_id),
+				 bytes_of(o->content) };
+	struct signer *s = NULL;
+	struct buf file;
+	int rc = 1;
+
+	buf_init(&file, CONTENT_MAX);
+	if (o->content_file) {
+		if (read_content(o->content_file, &file) < 0) {
+			complain();
+			goto out;
+		}
+		args[3] = buf_bytes(&file);
+	}
+	s = signer_load(o->module, B("command line"), (struct bytes){ 0 }, limits, NULL);
+	if (!s)
+		complain();
+	else
+		rc = runs ? bench(s, args, runs) : sign_once(s, args);
+out:
+	signer_unref(s);
+	signer_thread_end();
+	buf_deinit(&file);
+	return rc;
+}
+
+static const char *missing(const struct options *o)
+{
+	if (!o->module)
+		return "--module";
+	if (o->inspect || o->bench)
+		return NULL;
+	if (!o->nonce)
+		return "--nonce";
+	if (!o->timestamp)
+		return "--timestamp";
+	if (!o->device_id)
+		return "--device-id";
+	return o->content || o->content_file ? NULL : "--content or --content-file";
+}
+
+int signer_main(int argc, char **argv)
+{
+	struct signer_limits limits = { DEFAULT_MB, DEFAULT_MS, 1 };
+	struct options o = { 0 };
+	char nonce[UUID_TEXT + 1];
+	uint32_t runs = 0;
+	int rc = parse(argc, argv, &o);
+
+	if (rc)
+		return rc;
+	if (o.help) {
+		fputs(help, stdout);
+		return 0;
+	}
+	if (missing(&o))
+		return usage("%s is missing", missing(&o));
+	if (o.content && o.content_file)
+		return usage("%s and --content-file exclude each other", "--content");
+	if ((rc = number("--bench", o.bench, BENCH_MAX, &runs)) ||
+	    (rc = number("--memory-limit-mb", o.memory_limit_mb, 4096, &limits.memory_mb)) ||
+	    (rc = number("--timeout-ms", o.timeout_ms, 3600000, &limits.timeout_ms)))
+		return rc;
+	if (signing_init() < 0)
+		return complain();
+	if (!o.nonce) {
+		uuid_print(uuid_v4(), nonce);
+		o.nonce = nonce;
+	}
+	if (!o.timestamp)
+		o.timestamp = "1700000000";
+	if (!o.device_id)
+		o.device_id = "device";
+	if (!o.content)
+		o.content = "";
+	rc = o.inspect ? inspect(o.module) : sign(&o, &limits, runs);
+	signing_deinit();
+	return rc;
+}

@@ -1,0 +1,419 @@
+/*
+ * Signers: a checked module, its instances on each thread, and a call of one of them.
+ *
+ * Instances are kept per thread (making one costs more than a short signature) in a list that no lock
+ * guards. A call takes one, works with it wherever it runs, and puts it back on the thread it came from,
+ * or throws it away: after any failure, and when its memory has grown past half of its limit.
+ *
+ * Where a call runs: on the thread's own stack if it is expected to take under half a millisecond, else
+ * in the thread pool. The expectation is measured: a base and a price per byte for every signer, moving
+ * averages of what its calls took. A signer that was ever cut by its time limit stays in the pool.
+ *
+ * Trap: a reload drops a signer while the threads still keep instances of it. A signer therefore has two
+ * counts: its users (configurations), and its pins (one for all users, one for each thread's list).
+ * Without users it is retired; each thread drops its list at its next call.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/metrics.h"
+#include "base/time.h"
+#include "fiber/fiber.h"
+#include "sign/wasm.h"
+
+#define LOOP_BUDGET_NS  400000 /* longer calls leave the loop's thread (DESIGN §3: 0.5 ms) */
+#define FIRST_BASE_NS   20000  /* what a signer is thought to cost before it was measured */
+#define FIRST_BYTE_PS   10000  /* picoseconds a byte */
+#define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
+#define POOL_MAX        64
+
+struct signer {
+	struct module module;
+	struct signer_limits limits;
+	char *id;
+	size_t id_len;
+	atomic_size_t users, pins;
+	atomic_bool retired, cut;
+	atomic_ulong calls, failures;
+	atomic_long base_ns, byte_ps;
+};
+
+/* The instances of one signer that this thread keeps. */
+struct pool {
+	struct pool *next;
+	struct signer *signer;
+	struct instance *idle;
+	unsigned len;
+};
+
+static _Thread_local struct pool *pools;
+static _Thread_local unsigned long swept; /* value of `retirements` at this thread's last sweep */
+static atomic_ulong retirements;
+static atomic_size_t instances;
+
+static struct metric m_calls = { .name = "signet_signer_calls_total",
+				 .help = "Signatures asked of a signer, by result",
+				 .labels = "signer,result",
+				 .type = METRIC_COUNTER };
+static struct metric m_seconds = {
+	.name = "signet_signer_seconds",
+	.help = "Wall time of a signature",
+	.labels = "signer",
+	.type = METRIC_HISTOGRAM,
+	.bounds = (const double[]){ 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
+				    0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 0 }
+};
+static struct metric m_instances = { .name = "signet_signer_instances",
+				     .help = "Live instances of a signer's module",
+				     .labels = "signer",
+				     .type = METRIC_GAUGE };
+
+static const struct bytes results[] = {
+	[SIGNER_OK] = { "ok", 2 },           [SIGNER_TRAP] = { "trap", 4 },
+	[SIGNER_TIMEOUT] = { "timeout", 7 }, [SIGNER_MEMORY] = { "memory", 6 },
+	[SIGNER_ANSWER] = { "answer", 6 },
+};
+
+void signer_metrics(void)
+{
+	metrics_register(&m_calls);
+	metrics_register(&m_seconds);
+	metrics_register(&m_instances);
+}
+
+struct bytes signer_id(const struct signer *s)
+{
+	return (struct bytes){ s->id, s->id_len };
+}
+
+struct bytes signer_sha256(const struct signer *s)
+{
+	return (struct bytes){ s->module.sha256, 64 };
+}
+
+struct bytes signer_abi(const struct signer *s)
+{
+	return s->module.abi == ABI_MULTI_VALUE ? B("wasm-bindgen (multi-value)")
+						: B("wasm-bindgen");
+}
+
+uint64_t signer_calls(const struct signer *s)
+{
+	return atomic_load(&s->calls);
+}
+
+uint64_t signer_failures(const struct signer *s)
+{
+	return atomic_load(&s->failures);
+}
+
+size_t signer_instances(void)
+{
+	return atomic_load(&instances);
+}
+
+/* ---- life of a signer ---- */
+
+static void count_instances(struct signer *s, int by)
+{
+	atomic_fetch_add(&instances, (size_t)by);
+	METRIC_ADD(&m_instances, by, signer_id(s));
+}
+
+static struct instance *make(struct signer *s, enum signer_result *r, char *why)
+{
+	struct instance *in = instance_new(&s->module, &s->limits, r, why);
+
+	if (in)
+		count_instances(s, 1);
+	return in;
+}
+
+static void drop(struct signer *s, struct instance *in)
+{
+	if (!in)
+		return;
+	instance_free(in);
+	count_instances(s, -1);
+}
+
+static void unpin(struct signer *s)
+{
+	if (atomic_fetch_sub(&s->pins, 1) != 1)
+		return;
+	module_free(&s->module);
+	free(s->id);
+	free(s);
+}
+
+void signer_ref(struct signer *s)
+{
+	atomic_fetch_add(&s->users, 1);
+}
+
+void signer_unref(struct signer *s)
+{
+	if (!s || atomic_fetch_sub(&s->users, 1) != 1)
+		return;
+	atomic_store(&s->retired, true);
+	atomic_fetch_add(&retirements, 1);
+	unpin(s);
+}
+
+static struct signer *signer_new(struct bytes id, const struct signer_limits *limits)
+{
+	struct signer *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->id = malloc(id.n + 1);
+	if (!s->id) {
+		free(s);
+		return NULL;
+	}
+	if (id.n)
+		memcpy(s->id, id.p, id.n);
+	s->id[id.n] = '\0';
+	s->id_len = id.n;
+	s->limits = *limits;
+	if (s->limits.memory_mb > 4096)
+		s->limits.memory_mb = 4096;
+	if (s->limits.pool > POOL_MAX)
+		s->limits.pool = POOL_MAX;
+	atomic_init(&s->users, 1);
+	atomic_init(&s->pins, 1);
+	atomic_init(&s->base_ns, FIRST_BASE_NS);
+	atomic_init(&s->byte_ps, FIRST_BYTE_PS);
+	return s;
+}
+
+/* One instance under the limits shows what else may be wrong: too much memory, a start function. */
+static int try_out(struct signer *s)
+{
+	char why[SIGNER_WHY_BYTES];
+	enum signer_result r;
+	struct instance *in;
+
+	engine_enter();
+	in = instance_new(&s->module, &s->limits, &r, why);
+	engine_leave();
+	if (!in)
+		return fail(ERR_SIGNER, "%s", why);
+	instance_free(in);
+	return 0;
+}
+
+struct signer *signer_load(const char *path, struct bytes id, struct bytes sha256,
+			   const struct signer_limits *limits, const char *cache_dir)
+{
+	struct signer *s = signer_new(id, limits);
+	struct buf wasm;
+
+	if (!s)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	buf_init(&wasm, MODULE_MAX + 65536ul);
+	if (module_read(path, sha256, &wasm, s->module.sha256) < 0 ||
+	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) < 0 ||
+	    module_recognise(&s->module) < 0 || try_out(s) < 0) {
+		buf_deinit(&wasm);
+		error_last()->kind = ERR_SIGNER;
+		fail_context("Failed to get WasmSigner instance: %s: ", path);
+		signer_unref(s);
+		return NULL;
+	}
+	buf_deinit(&wasm);
+	return s;
+}
+
+/* ---- instances of a thread ---- */
+
+static void pool_empty(struct pool *p)
+{
+	while (p->idle) {
+		struct instance *in = p->idle;
+
+		p->idle = in->next;
+		drop(p->signer, in);
+	}
+	unpin(p->signer);
+	free(p);
+}
+
+static void sweep(void)
+{
+	unsigned long now = atomic_load(&retirements);
+
+	if (now == swept)
+		return;
+	swept = now;
+	for (struct pool **at = &pools; *at;) {
+		struct pool *p = *at;
+
+		if (!atomic_load(&p->signer->retired)) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		pool_empty(p);
+	}
+}
+
+void signer_thread_end(void)
+{
+	while (pools) {
+		struct pool *p = pools;
+
+		pools = p->next;
+		pool_empty(p);
+	}
+}
+
+static struct pool *pool_of(struct signer *s)
+{
+	for (struct pool *p = pools; p; p = p->next)
+		if (p->signer == s)
+			return p;
+	return NULL;
+}
+
+/* NULL: there is none; the call makes one. */
+static struct instance *take(struct signer *s)
+{
+	struct pool *p;
+	struct instance *in;
+
+	sweep();
+	p = pool_of(s);
+	if (!p || !p->idle)
+		return NULL;
+	in = p->idle;
+	p->idle = in->next;
+	p->len--;
+	return in;
+}
+
+static void give_back(struct signer *s, struct instance *in)
+{
+	struct pool *p = pool_of(s);
+
+	if (!p && s->limits.pool) {
+		p = calloc(1, sizeof(*p));
+		if (p) {
+			atomic_fetch_add(&s->pins, 1);
+			p->signer = s;
+			p->next = pools;
+			pools = p;
+		}
+	}
+	if (!p || p->len >= s->limits.pool || instance_is_bloated(in)) {
+		drop(s, in);
+		return;
+	}
+	in->next = p->idle;
+	p->idle = in;
+	p->len++;
+}
+
+/* ---- a call ---- */
+
+struct job {
+	struct signer *signer;
+	struct instance *instance;
+	const struct bytes *args;
+	enum signer_result result;
+	uint64_t ns;
+	char why[SIGNER_WHY_BYTES];
+};
+
+static void run(void *arg)
+{
+	struct job *j = arg;
+	uint64_t start;
+
+	engine_enter();
+	if (!j->instance)
+		j->instance = make(j->signer, &j->result, j->why);
+	start = clock_mono_ns();
+	if (j->instance)
+		j->result = instance_sign(j->instance, j->args, j->why);
+	j->ns = clock_mono_ns() - start;
+	engine_leave();
+}
+
+static bool is_long(const struct signer *s, size_t bytes)
+{
+	int64_t price = atomic_load_explicit(&s->byte_ps, memory_order_relaxed);
+	int64_t base = atomic_load_explicit(&s->base_ns, memory_order_relaxed);
+
+	return atomic_load_explicit(&s->cut, memory_order_relaxed) || bytes > (64u << 20) ||
+	       base + (int64_t)bytes * price / 1000 > LOOP_BUDGET_NS;
+}
+
+/* Moves an average by a sixteenth of the distance; one outlier (a preempted thread) moves it by no more
+ * than a quarter of itself. */
+static void learn(atomic_long *average, int64_t sample)
+{
+	int64_t old = atomic_load_explicit(average, memory_order_relaxed);
+	int64_t step = (sample - old) / 16;
+
+	if (step > old / 4 + 1)
+		step = old / 4 + 1;
+	atomic_store_explicit(average, old + step, memory_order_relaxed);
+}
+
+static void measure(struct signer *s, size_t bytes, uint64_t ns)
+{
+	int64_t base = atomic_load_explicit(&s->base_ns, memory_order_relaxed);
+	int64_t over = (int64_t)ns - base;
+
+	if (bytes <= SMALL_ARGUMENTS)
+		learn(&s->base_ns, (int64_t)ns);
+	else
+		learn(&s->byte_ps, over > 0 ? over * 1000 / (int64_t)bytes : 0);
+}
+
+static void record(struct job *j, size_t bytes)
+{
+	struct signer *s = j->signer;
+
+	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
+	METRIC_ADD(&m_calls, 1, signer_id(s), results[j->result]);
+	METRIC_OBSERVE(&m_seconds, (double)j->ns / 1e9, signer_id(s));
+	if (j->result == SIGNER_OK) {
+		measure(s, bytes, j->ns);
+		return;
+	}
+	atomic_fetch_add_explicit(&s->failures, 1, memory_order_relaxed);
+	if (j->result == SIGNER_TIMEOUT)
+		atomic_store(&s->cut, true);
+}
+
+int signer_sign(struct signer *s, const struct bytes args[4], struct arena *arena,
+		struct signature *out)
+{
+	struct job j = { .signer = s, .instance = take(s), .args = args };
+	size_t bytes = args[0].n + args[1].n + args[2].n + args[3].n;
+
+	if (!fiber_self()) {
+		run(&j);
+	} else if (!is_long(s, bytes)) {
+		fiber_on_thread_stack(run, &j);
+	} else if (offload(run, &j) < 0) {
+		if (j.instance)
+			give_back(s, j.instance);
+		return -1;
+	}
+	record(&j, bytes);
+	if (j.result != SIGNER_OK) {
+		drop(s, j.instance);
+		fail(ERR_SIGNER, "Signing failed: %s", j.why);
+		error_last()->upstream_code = results[j.result];
+		return -1;
+	}
+	out->us = j.ns / 1000;
+	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });
+	give_back(s, j.instance);
+	return out->text.p ? 0 : -1;
+}

@@ -1,0 +1,82 @@
+/*
+ * What the files of the sandbox share: the engine (engine.c), a checked module (module.c) and one
+ * instance of it (instance.c). signer.c puts them together; nothing outside of sign/ includes this.
+ */
+#ifndef SIGNET_SIGN_WASM_H
+#define SIGNET_SIGN_WASM_H
+
+#include <wasm.h>
+#include <wasmtime.h>
+
+#include "sign/signer.h"
+
+#define MODULE_MAX       (64u << 20) /* bytes of a module's file */
+#define SIGNATURE_MAX    4096u       /* bytes of an answer */
+#define SIGNER_ARGS      4
+#define SIGNER_TICK_MS   5         /* how often a running module is asked how long it ran */
+#define SIGNER_STACK     (512u << 10) /* bytes of a thread's stack that a module may use */
+#define WASM_PAGE        65536u
+#define SIGNER_WHY_BYTES 512
+
+/* The process's engine; NULL before signing_init(). */
+wasm_engine_t *engine(void);
+/* "48.0.8-‹8 hex›": version, settings and processor; part of a cached module's name. */
+const char *engine_key(void);
+/* While at least one call is between enter and leave the ticker ticks. Any thread. */
+void engine_enter(void);
+void engine_leave(void);
+void signer_metrics(void); /* registers them; by signing_init() */
+/* Writes the error's text on one line (causes joined by ": ") and deletes it. */
+void engine_error_text(wasmtime_error_t *, char *out, size_t n);
+void engine_trap_text(wasm_trap_t *, char *out, size_t n); /* the same for a trap */
+
+enum signer_abi { ABI_NONE, ABI_RETPTR, ABI_MULTI_VALUE };
+
+/* A compiled module. The numbers are positions in its export list; those of an unused role are 0. */
+struct module {
+	wasmtime_module_t *compiled;
+	char sha256[65];
+	size_t size;
+	enum signer_abi abi;
+	size_t memory, sign, alloc, release, stack;
+	bool cached; /* came from the cache */
+};
+
+/* Reads and hashes; checks the pin if one is given. -1: ERR_SIGNER with the bare reason. */
+int module_read(const char *path, struct bytes pin, struct buf *wasm, char sha256[65]);
+/* Compiles, or takes the compilation from `cache_dir` (NULL: none). -1: ERR_SIGNER, bare reason. */
+int module_compile(struct module *, struct bytes wasm, const char *cache_dir);
+/* Finds the roles among the exports. -1: ERR_SIGNER with a reason that lists what was found. */
+int module_recognise(struct module *);
+void module_free(struct module *);
+
+enum signer_result { SIGNER_OK, SIGNER_TRAP, SIGNER_TIMEOUT, SIGNER_MEMORY, SIGNER_ANSWER };
+
+/* One instance and the memory its answer is copied to. Used by one thread at a time. */
+struct instance {
+	struct instance *next;
+	wasmtime_store_t *store;
+	wasmtime_context_t *context;
+	wasmtime_memory_t memory;
+	wasmtime_func_t sign, alloc, release, stack;
+	enum signer_abi abi;
+	uint64_t limit_ns;     /* CPU time of one call */
+	uint64_t limit_memory; /* bytes */
+	uint64_t cpu_start;    /* thread CPU clock at the first tick of this call; 0 = no tick yet */
+	bool cut;              /* this call was stopped by the time limit */
+	size_t answer_len;
+	char answer[SIGNATURE_MAX];
+};
+
+/* NULL: `result` and `why` say what failed. Needs a thread's own stack. */
+struct instance *instance_new(const struct module *, const struct signer_limits *,
+			      enum signer_result *result, char why[SIGNER_WHY_BYTES]);
+void instance_free(struct instance *);
+/* One signature; the answer is in the instance until the next call. After anything but SIGNER_OK the
+ * instance must be freed. Needs a thread's own stack. */
+enum signer_result instance_sign(struct instance *, const struct bytes args[SIGNER_ARGS],
+				 char why[SIGNER_WHY_BYTES]);
+/* Whether it has grown so far that a fresh one is the better next one. */
+bool instance_is_bloated(struct instance *);
+
+#endif
