@@ -1,0 +1,82 @@
+"""The two gateways under comparison, each behind its own mock, both on gateway.toml."""
+import os
+import queue
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+from compare import record
+from lib import raw
+from lib.mock import Mock
+from lib.signet import Signet
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ENV = {"COMPAT_KEY": "sk-compat"}
+
+
+class Peer:
+    def __init__(self):
+        self.mock = Mock()
+        # Bound and never listening: connections are refused, and nobody else gets the port.
+        self._dead = socket.socket()
+        self._dead.bind(("127.0.0.1", 0))
+        self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
+        with open(os.path.join(HERE, "gateway.toml")) as f:
+            self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead)
+
+    def run(self, case):
+        """Sends the case; returns its record (compare.record)."""
+        self.mock.reset()
+        self.mock.then(*case.up)
+        path = getattr(case, "path", raw.TZ_CHAT)
+        answer = raw.post(self.port, path, case.body, case.headers, timeout=20)
+        # An upstream may still be in its script (the gateway stopped listening to it).
+        for request in self.mock.requests:
+            request.done.wait(3)
+        return record(answer, self.mock.requests, self.mock.url, self.dead)
+
+    def close(self):
+        self.mock.close()
+        self._dead.close()
+
+
+class TensorZero(Peer):
+    """In a process of its own, since it is a library inside Python."""
+
+    def __init__(self):
+        super().__init__()
+        self.log = []
+        with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as f:
+            f.write(self.toml)
+        self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), f.name], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **ENV})
+        urls = queue.Queue()
+
+        def read():
+            for line in self.process.stdout:
+                line = line.decode("utf-8", "replace").strip()
+                urls.put(line[4:]) if line.startswith("url ") else self.log.append(line)
+            urls.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        url = urls.get(timeout=60)
+        assert url, "\n".join(self.log)
+        self.port = int(url.split(":")[2].split("/")[0])
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        super().close()
+
+
+class Ours(Peer):
+    def __init__(self):
+        super().__init__()
+        self.signet = Signet(self.toml, env=ENV)
+        self.port = self.signet.port
+
+    def close(self):
+        self.signet.stop()
+        super().close()

@@ -1,0 +1,57 @@
+"""The same request to TensorZero 2026.6.0 and to Signet: same answer, same upstream requests, to the byte.
+
+golden/*.json holds what TensorZero does (written by record.py), so that a difference is told apart: is it
+TensorZero that changed, or Signet that is wrong. Where Signet is meant to differ, the case says how and why.
+"""
+import importlib
+import json
+import os
+
+import pytest
+
+from compare import loosened, of_signet
+from peers import HERE, Ours, TensorZero
+
+GROUPS = ("cases_request", "cases_answer", "cases_stream", "cases_errors", "cases_fields")
+CASES = [pytest.param(group, case, id=f"{group[6:]}-{case.name}") for group in GROUPS
+         for case in importlib.import_module(group).CASES]
+
+
+def golden(group):
+    with open(os.path.join(HERE, "golden", group[6:] + ".json")) as f:
+        return json.load(f)
+
+
+GOLDEN = {group: golden(group) for group in GROUPS}
+
+
+@pytest.fixture(scope="session")
+def tensorzero():
+    peer = TensorZero()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture(scope="session")
+def ours():
+    peer = Ours()
+    yield peer
+    peer.signet.assert_idle()
+    peer.close()
+
+
+def show(rec):
+    return json.dumps(rec, indent=1, ensure_ascii=False).replace("\\n", "\n")
+
+
+@pytest.mark.parametrize("group,case", CASES)
+def test_tensorzero_is_as_recorded(tensorzero, group, case):
+    assert show(tensorzero.run(case)) == show(GOLDEN[group][case.name])
+
+
+@pytest.mark.parametrize("group,case", CASES)
+def test_signet(ours, group, case):
+    want = GOLDEN[group][case.name]
+    if case.signet:
+        want = case.signet(want)
+    assert show(loosened(of_signet(ours.run(case)), case)) == show(loosened(of_signet(want), case))
