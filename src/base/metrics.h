@@ -19,7 +19,8 @@ struct metric {
 };
 
 void metrics_register(struct metric *); /* once, at start, before any thread counts */
-/* Label values in the order of the names; n of them must be given. */
+/* Label values in the order of the names; a label whose value is empty is left out of the page. At most 1,000
+ * sets of values a metric; beyond that all are "other". */
 void metric_add(struct metric *, double value, const struct bytes *values, size_t n);
 void metric_observe(struct metric *, double value, const struct bytes *values, size_t n);
 /* A gauge that is read when scraped; `fn` may be called from any thread. */

@@ -1,0 +1,476 @@
+/*
+ * Counting must cost nothing that another thread can feel. Each thread owns a shard: a table of cells, one
+ * for each metric and set of label values that this thread has met. Only the owner writes a cell, by a relaxed
+ * load and store, and only the owner looks in its table, so counting takes no lock. The process-wide lock is
+ * taken when a shard meets a new label set (its series is then found or made in the common list, which is also
+ * where the limit of label sets is kept) and by a scrape, which sums the shards.
+ * A thread that ends leaves its shard, with what it counted, to the next thread that begins.
+ * Past the limit a metric folds new label sets into one whose values are all "other"; names come from
+ * clients, and a scrape must not grow with what they make up.
+ */
+#include "base/metrics.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/map.h"
+
+#define MAX_METRICS 128
+#define MAX_SETS    1000 /* signet-own (f) */
+#define MAX_LABELS  6
+#define FIRST_CELLS 64
+
+struct series {
+	struct series *next; /* of the same metric, in order of appearance */
+	struct metric *metric;
+	uint64_t hash;
+	size_t nlabels;
+	struct bytes labels[MAX_LABELS];
+	double (*fn)(void *);
+	void *arg;
+};
+
+struct cell {
+	struct series *series;
+	_Atomic double
+		at[]; /* counter, gauge: the value; histogram: a count a bucket, +Inf, the sum */
+};
+
+struct shard {
+	struct shard *next;
+	struct cell **cells; /* open addressing by the series' hash */
+	size_t len, cap;
+	bool owned;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	struct metric *metric;
+	struct series *first, **last;
+	size_t sets;
+} metrics[MAX_METRICS];
+static int nmetrics;
+static struct shard *shards;
+
+static _Thread_local struct shard *mine;
+static pthread_key_t leave_key;
+static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
+
+static const double seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+				  1,     2.5,    5,     10,   30,    60,   120, 300,  0 };
+
+static const double *bounds_of(const struct metric *m)
+{
+	return m->bounds ? m->bounds : seconds;
+}
+
+static size_t nbounds(const struct metric *m)
+{
+	size_t n = 0;
+
+	while (bounds_of(m)[n] > 0)
+		n++;
+	return n;
+}
+
+static size_t cell_width(const struct metric *m)
+{
+	return m->type == METRIC_HISTOGRAM ? nbounds(m) + 2 : 1;
+}
+
+void metrics_register(struct metric *m)
+{
+	pthread_mutex_lock(&lock);
+	if (nmetrics < MAX_METRICS && !m->id) {
+		metrics[nmetrics].metric = m;
+		metrics[nmetrics].last = &metrics[nmetrics].first;
+		m->id = ++nmetrics; /* 0 means: not registered, and counts nowhere */
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static uint64_t series_hash(const struct metric *m, const struct bytes *values, size_t n)
+{
+	uint64_t hash = (uint64_t)m->id * 0x9e3779b97f4a7c15u;
+
+	for (size_t i = 0; i < n; i++)
+		hash = (hash << 7 | hash >> 57) ^ hash_bytes(values[i]);
+	return hash;
+}
+
+static bool series_is(const struct series *s, const struct metric *m, const struct bytes *values,
+		      size_t n)
+{
+	if (s->metric != m || s->nlabels != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!bytes_eq(s->labels[i], values[i]))
+			return false;
+	return true;
+}
+
+/* Under the lock. NULL: no memory. */
+static struct series *series_make(struct metric *m, uint64_t hash, const struct bytes *values,
+				  size_t n)
+{
+	size_t text = 0;
+	struct series *s;
+	char *p;
+
+	for (size_t i = 0; i < n; i++)
+		text += values[i].n;
+	s = calloc(1, sizeof(*s) + text);
+	if (!s)
+		return NULL;
+	s->metric = m;
+	s->hash = hash;
+	s->nlabels = n;
+	p = (char *)(s + 1);
+	for (size_t i = 0; i < n; i++) {
+		if (values[i].n)
+			memcpy(p, values[i].p, values[i].n);
+		s->labels[i] = (struct bytes){ p, values[i].n };
+		p += values[i].n;
+	}
+	*metrics[m->id - 1].last = s;
+	metrics[m->id - 1].last = &s->next;
+	metrics[m->id - 1].sets++;
+	return s;
+}
+
+static struct series *series_find(struct metric *m, uint64_t hash, const struct bytes *values,
+				  size_t n)
+{
+	struct series *s = metrics[m->id - 1].first;
+
+	while (s && (s->hash != hash || !series_is(s, m, values, n)))
+		s = s->next;
+	return s;
+}
+
+/* Under the lock. The series of these values, or that of "other" when there are too many. */
+static struct series *series_get(struct metric *m, uint64_t hash, const struct bytes *values,
+				 size_t n)
+{
+	struct bytes other[MAX_LABELS];
+	struct series *s = series_find(m, hash, values, n);
+
+	if (s || metrics[m->id - 1].sets < MAX_SETS)
+		return s ? s : series_make(m, hash, values, n);
+	for (size_t i = 0; i < n; i++)
+		other[i] = B("other");
+	hash = series_hash(m, other, n);
+	s = series_find(m, hash, other, n);
+	return s ? s : series_make(m, hash, other, n);
+}
+
+static struct cell **cell_place(struct cell **cells, size_t cap, const struct series *s)
+{
+	size_t i = (size_t)s->hash & (cap - 1);
+
+	while (cells[i] && cells[i]->series != s)
+		i = (i + 1) & (cap - 1);
+	return &cells[i];
+}
+
+/* Under the lock. The shard's cell of a series, made if it is missing. NULL: no memory. */
+static struct cell *cell_make(struct shard *sh, struct series *s)
+{
+	struct cell **place, *c;
+
+	if (sh->len + 1 > sh->cap / 2) {
+		size_t cap = sh->cap ? sh->cap * 2 : FIRST_CELLS;
+		struct cell **bigger = calloc(cap, sizeof(struct cell *));
+
+		if (!bigger)
+			return NULL;
+		for (size_t i = 0; i < sh->cap; i++)
+			if (sh->cells[i])
+				*cell_place(bigger, cap, sh->cells[i]->series) = sh->cells[i];
+		free(sh->cells);
+		sh->cells = bigger;
+		sh->cap = cap;
+	}
+	place = cell_place(sh->cells, sh->cap, s);
+	if (*place)
+		return *place;
+	c = calloc(1, sizeof(*c) + cell_width(s->metric) * sizeof(c->at[0]));
+	if (!c)
+		return NULL;
+	c->series = s;
+	*place = c;
+	sh->len++;
+	return c;
+}
+
+static void leave(void *shard)
+{
+	pthread_mutex_lock(&lock);
+	((struct shard *)shard)->owned = false;
+	pthread_mutex_unlock(&lock);
+}
+
+static void leave_key_make(void)
+{
+	pthread_key_create(&leave_key, leave);
+}
+
+/* Under the lock. */
+static struct shard *shard_take(void)
+{
+	struct shard *sh = shards;
+
+	while (sh && sh->owned)
+		sh = sh->next;
+	if (!sh) {
+		sh = calloc(1, sizeof(*sh));
+		if (!sh)
+			return NULL;
+		sh->next = shards;
+		shards = sh;
+	}
+	sh->owned = true;
+	mine = sh;
+	pthread_setspecific(leave_key, sh);
+	return sh;
+}
+
+static struct cell *cell_slow(struct metric *m, uint64_t hash, const struct bytes *values, size_t n)
+{
+	struct cell *c = NULL;
+	struct series *s;
+
+	pthread_once(&leave_once, leave_key_make);
+	pthread_mutex_lock(&lock);
+	s = mine || shard_take() ? series_get(m, hash, values, n) : NULL;
+	if (s)
+		c = cell_make(mine, s);
+	pthread_mutex_unlock(&lock);
+	return c;
+}
+
+/* NULL: not registered, or no memory; what cannot be counted is not counted. */
+static struct cell *cell_get(struct metric *m, const struct bytes *values, size_t n)
+{
+	uint64_t hash;
+
+	if (!m->id || n > MAX_LABELS)
+		return NULL;
+	hash = series_hash(m, values, n);
+	if (mine && mine->cap) {
+		size_t mask = mine->cap - 1;
+
+		for (size_t i = (size_t)hash & mask; mine->cells[i]; i = (i + 1) & mask)
+			if (mine->cells[i]->series->hash == hash &&
+			    series_is(mine->cells[i]->series, m, values, n))
+				return mine->cells[i];
+	}
+	return cell_slow(m, hash, values, n);
+}
+
+static void add(_Atomic double *at, double value)
+{
+	atomic_store_explicit(at, atomic_load_explicit(at, memory_order_relaxed) + value,
+			      memory_order_relaxed);
+}
+
+void metric_add(struct metric *m, double value, const struct bytes *values, size_t n)
+{
+	struct cell *c = cell_get(m, values, n);
+
+	if (c)
+		add(&c->at[0], value);
+}
+
+void metric_observe(struct metric *m, double value, const struct bytes *values, size_t n)
+{
+	struct cell *c = cell_get(m, values, n);
+	const double *bounds = bounds_of(m);
+	size_t i = 0;
+
+	if (!c)
+		return;
+	while (bounds[i] > 0 && value > bounds[i])
+		i++;
+	add(&c->at[i], 1);
+	add(&c->at[nbounds(m) + 1], value);
+}
+
+void metrics_gauge_fn(struct metric *m, double (*fn)(void *), void *arg, const char *label_value)
+{
+	struct bytes value = bytes_of(label_value);
+	size_t n = label_value ? 1 : 0;
+	struct series *s;
+
+	if (!m->id)
+		return;
+	pthread_mutex_lock(&lock);
+	s = series_get(m, series_hash(m, &value, n), &value, n);
+	if (s) {
+		s->fn = fn;
+		s->arg = arg;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* Under the lock. The sums of a series over all shards, in `at`. */
+static void series_sum(struct series *s, double *at, size_t width)
+{
+	memset(at, 0, width * sizeof(*at));
+	for (struct shard *sh = shards; sh; sh = sh->next) {
+		struct cell *c = sh->cap ? *cell_place(sh->cells, sh->cap, s) : NULL;
+
+		for (size_t i = 0; c && i < width; i++)
+			at[i] += atomic_load_explicit(&c->at[i], memory_order_relaxed);
+	}
+}
+
+/* The shortest text that reads back as the same number. */
+static int put_number(struct buf *out, double v)
+{
+	char text[40];
+
+	if (isinf(v) || isnan(v))
+		return buf_append(out, isnan(v) ? B("NaN") : v > 0 ? B("+Inf") : B("-Inf"));
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	return buf_append(out, bytes_of(text));
+}
+
+/* Backslash, line feed and (in values of labels) quote; bytes that are no UTF-8 would spoil the whole page. */
+static int put_escaped(struct buf *out, struct bytes s, bool quotes)
+{
+	bool valid = bytes_is_utf8(s);
+	int bad = 0;
+
+	for (size_t i = 0; i < s.n && !bad; i++) {
+		if (s.p[i] == '\\' || (quotes && s.p[i] == '"'))
+			bad = buf_putc(out, '\\') || buf_putc(out, s.p[i]);
+		else if (s.p[i] == '\n')
+			bad = buf_append(out, B("\\n"));
+		else if (!valid && (unsigned char)s.p[i] >= 0x80)
+			bad = buf_append(out, B("\xef\xbf\xbd"));
+		else
+			bad = buf_putc(out, s.p[i]);
+	}
+	return bad;
+}
+
+/* {name="value",...}; a label whose value is unset is left out. `le` NULL: none. */
+static int put_labels(struct buf *out, const struct series *s, const char *le)
+{
+	struct bytes names = bytes_of(s->metric->labels);
+	char sep = '{';
+	int bad = 0;
+
+	for (size_t i = 0; i < s->nlabels && !bad; i++) {
+		struct bytes name = bytes_cut(&names, ',');
+
+		if (!s->labels[i].n)
+			continue;
+		bad = buf_putc(out, sep) || buf_append(out, name) || buf_append(out, B("=\"")) ||
+		      put_escaped(out, s->labels[i], true) || buf_putc(out, '"');
+		sep = ',';
+	}
+	if (le && !bad) {
+		bad = buf_putc(out, sep) || buf_append(out, B("le=\"")) ||
+		      buf_append(out, bytes_of(le)) || buf_putc(out, '"');
+		sep = ',';
+	}
+	return bad || (sep == ',' ? buf_putc(out, '}') : 0) ? -1 : 0;
+}
+
+static int put_sample(struct buf *out, const struct series *s, const char *suffix, const char *le,
+		      double value)
+{
+	if (buf_append(out, bytes_of(s->metric->name)) || buf_append(out, bytes_of(suffix)) ||
+	    put_labels(out, s, le) || buf_putc(out, ' ') || put_number(out, value))
+		return -1;
+	return buf_putc(out, '\n');
+}
+
+static int put_histogram(struct buf *out, const struct series *s, const double *at, size_t n)
+{
+	const double *bounds = bounds_of(s->metric);
+	double total = 0;
+	char le[40];
+
+	for (size_t i = 0; i <= n; i++) {
+		total += at[i];
+		snprintf(le, sizeof(le), "%.15g", i < n ? bounds[i] : 0.0);
+		if (put_sample(out, s, "_bucket", i < n ? le : "+Inf", total))
+			return -1;
+	}
+	return put_sample(out, s, "_sum", NULL, at[n + 1]) ||
+			       put_sample(out, s, "_count", NULL, total)
+		       ? -1
+		       : 0;
+}
+
+static int put_series(struct buf *out, struct series *s, double *at, size_t width)
+{
+	series_sum(s, at, width);
+	if (s->metric->type == METRIC_HISTOGRAM)
+		return put_histogram(out, s, at, width - 2);
+	return put_sample(out, s, "", NULL, s->fn ? s->fn(s->arg) : at[0]);
+}
+
+/* Under the lock. A metric that has labels and was never counted is not shown. */
+static int put_metric(struct buf *out, struct metric *m)
+{
+	static const char *const types[] = { "counter", "gauge", "histogram" };
+	size_t width = cell_width(m);
+	struct series *first = metrics[m->id - 1].first;
+	double *at;
+	int bad;
+
+	if (!first && (m->labels || m->type == METRIC_HISTOGRAM))
+		return 0;
+	at = calloc(width, sizeof(*at));
+	if (!at)
+		return fail(ERR_OUT_OF_MEMORY, "no memory for a metric of %zu values", width);
+	bad = buf_printf(out, "# HELP %s ", m->name) ||
+	      put_escaped(out, bytes_of(m->help), false) ||
+	      buf_printf(out, "\n# TYPE %s %s\n", m->name, types[m->type]);
+	if (!first && !bad)
+		bad = buf_printf(out, "%s 0\n", m->name);
+	for (struct series *s = first; s && !bad; s = s->next)
+		bad = put_series(out, s, at, width);
+	free(at);
+	return bad ? -1 : 0;
+}
+
+int metrics_print(struct buf *out)
+{
+	int bad = 0;
+
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < nmetrics && !bad; i++)
+		bad = put_metric(out, metrics[i].metric);
+	pthread_mutex_unlock(&lock);
+	return bad;
+}
+
+double metric_sum(struct metric *m)
+{
+	size_t at = m->type == METRIC_HISTOGRAM ? nbounds(m) + 1 : 0;
+	double total = 0;
+
+	if (!m->id)
+		return 0;
+	pthread_mutex_lock(&lock);
+	for (struct shard *sh = shards; sh; sh = sh->next)
+		for (size_t i = 0; i < sh->cap; i++)
+			if (sh->cells[i] && sh->cells[i]->series->metric == m)
+				total += atomic_load_explicit(&sh->cells[i]->at[at],
+							      memory_order_relaxed);
+	pthread_mutex_unlock(&lock);
+	return total;
+}

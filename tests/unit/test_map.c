@@ -1,0 +1,109 @@
+/* base/map.c */
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "base/map.h"
+
+static void test_what_was_put_is_found_until_it_is_removed(void **state)
+{
+	static char names[5000][8];
+	struct map m;
+
+	(void)state;
+	map_init(&m);
+	assert_null(map_get(&m, B("a")));
+	assert_null(map_remove(&m, B("a")));
+	for (size_t i = 0; i < 5000; i++) {
+		snprintf(names[i], sizeof(names[i]), "k%zu", i);
+		assert_int_equal(map_put(&m, bytes_of(names[i]), names[i]), 0);
+	}
+	assert_int_equal(m.len, 5000);
+	for (size_t i = 0; i < 5000; i += 3)
+		assert_ptr_equal(map_remove(&m, bytes_of(names[i])), names[i]);
+	for (size_t i = 0; i < 5000; i++)
+		assert_ptr_equal(map_get(&m, bytes_of(names[i])), i % 3 ? names[i] : NULL);
+	assert_int_equal(m.len, 3333);
+	map_deinit(&m);
+}
+
+static void test_put_replaces_and_null_removes(void **state)
+{
+	struct map m;
+	int a, b;
+
+	(void)state;
+	map_init(&m);
+	map_put(&m, B("x"), &a);
+	map_put(&m, B("x"), &b);
+	assert_int_equal(m.len, 1);
+	assert_ptr_equal(map_get(&m, B("x")), &b);
+	map_put(&m, B("x"), NULL);
+	assert_int_equal(m.len, 0);
+	assert_null(map_get(&m, B("x")));
+	map_deinit(&m);
+}
+
+static void test_the_empty_key_is_a_key(void **state)
+{
+	struct map m;
+	int a;
+
+	(void)state;
+	map_init(&m);
+	map_put(&m, B(""), &a);
+	assert_ptr_equal(map_get(&m, (struct bytes){ NULL, 0 }), &a);
+	map_deinit(&m);
+}
+
+static void test_a_walk_meets_each_entry_once(void **state)
+{
+	char names[100][8];
+	bool seen[100] = { false };
+	struct map m;
+	size_t i = 0, met = 0;
+	const struct map_slot *slot;
+
+	(void)state;
+	map_init(&m);
+	for (size_t k = 0; k < 100; k++) {
+		snprintf(names[k], sizeof(names[k]), "%zu", k);
+		map_put(&m, bytes_of(names[k]), &seen[k]);
+	}
+	while ((slot = map_next(&m, &i))) {
+		bool *flag = slot->value;
+
+		assert_false(*flag);
+		*flag = true;
+		met++;
+	}
+	assert_int_equal(met, 100);
+	map_deinit(&m);
+}
+
+static void test_hashes_of_all_lengths_differ(void **state)
+{
+	char text[64] = { 0 };
+	uint64_t seen[64];
+
+	(void)state;
+	for (size_t n = 0; n < 64; n++) {
+		seen[n] = hash_bytes((struct bytes){ text, n });
+		assert_true(seen[n] == hash_bytes((struct bytes){ text, n }));
+		for (size_t k = 0; k < n; k++)
+			assert_true(seen[k] != seen[n]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_was_put_is_found_until_it_is_removed),
+		cmocka_unit_test(test_put_replaces_and_null_removes),
+		cmocka_unit_test(test_the_empty_key_is_a_key),
+		cmocka_unit_test(test_a_walk_meets_each_entry_once),
+		cmocka_unit_test(test_hashes_of_all_lengths_differ),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
