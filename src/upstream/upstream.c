@@ -50,42 +50,31 @@ static bool passed(uint64_t deadline)
 	return deadline != TIME_NEVER && clock_mono_ms() >= deadline;
 }
 
-/* The last error becomes one of this provider: TensorZero's frame around the inner text. */
+/* gateway.debug: what was sent and what came stands behind the text. */
+static int with_debug(struct call *c)
+{
+	struct bytes sent = c->attempt->raw_request, came = c->attempt->raw_response;
+	struct error e = *error_last();
+
+	if (!c->cx->config->gateway.debug || !bytes_set(sent))
+		return -1;
+	e.message = arena_printf(c->cx->arena, "%.*s\nRaw request: %.*s%s%.*s", BFMT(e.message),
+				 BFMT(sent), bytes_set(came) ? "\nRaw response: " : "", BFMT(came));
+	return bytes_set(e.message) ? fail_with(&e) : -1;
+}
+
+/* The last error becomes one of this provider: TensorZero's frame around the inner text. `inner` lives in the
+ * arena. */
 static int provider_error(struct call *c, enum error_kind kind, int status, struct bytes inner)
 {
-	struct error *last = error_last();
-	struct arena *a = c->cx->arena;
-	struct error e = { .kind = kind,
-			   .upstream_status = status,
-			   .retry_after_ms = -1,
-			   .provider_type = c->provider->type,
-			   .upstream_code = last->upstream_code };
-	struct bytes type = c->provider->type, raw = c->attempt->raw_response;
-	struct bytes reason = status && c->http ? http_call_reason(c->http) : B("");
+	struct error *e;
 
-	if (kind == ERR_INFERENCE_CLIENT && status)
-		e.message = arena_printf(a, "Error %d %.*s from %.*s client: %.*s", status,
-					 BFMT(reason), BFMT(type), BFMT(inner));
-	else if (kind == ERR_INFERENCE_CLIENT)
-		e.message =
-			arena_printf(a, "Error from %.*s client: %.*s", BFMT(type), BFMT(inner));
-	else if (kind == ERR_FATAL_STREAM)
-		e.message = arena_printf(
-			a, "Inference stream closed due to error from %.*s server: %.*s",
-			BFMT(type), BFMT(inner));
-	else
-		e.message =
-			arena_printf(a, "Error from %.*s server: %.*s", BFMT(type), BFMT(inner));
-	if (c->cx->config->gateway.debug && bytes_set(c->attempt->raw_request))
-		e.message = arena_printf(a, "%.*s\nRaw request: %.*s%s%.*s", BFMT(e.message),
-					 BFMT(c->attempt->raw_request),
-					 bytes_set(raw) ? "\nRaw response: " : "", BFMT(raw));
-	if (!bytes_set(e.message))
-		e.message = B("out of memory");
-	e.upstream_message = inner;
-	e.request_id = c->attempt->request_id;
-	e.fatal = kind == ERR_FATAL_STREAM;
-	return fail_with(&e);
+	wire_fail(kind, status, c->provider->type, "%.*s", BFMT(inner));
+	e = error_last();
+	e->upstream_message = inner;
+	e->request_id = c->attempt->request_id;
+	e->fatal = kind == ERR_FATAL_STREAM;
+	return with_debug(c);
 }
 
 /* The outbound limits of the gateway, as TensorZero words them. */
@@ -129,30 +118,6 @@ static int transport_error(struct call *c, bool in_stream)
 			      arena_cat(c->cx->arena, B("Error sending request: "), inner));
 }
 
-/* error.code, error.message and their variants out of an error body (providers-openai §2.12). */
-static void read_error_body(struct bytes body, struct error *e, struct arena *a)
-{
-	yyjson_val *root = json_parse(body, a), *err = json_get(root, "error"), *v;
-	static const char *const texts[] = { "message", "detail" };
-
-	e->upstream_message = body;
-	if (!root)
-		return;
-	if (yyjson_is_str(err)) {
-		e->upstream_message = json_str(err);
-		return;
-	}
-	v = json_get(err, "code");
-	if (!yyjson_is_str(v))
-		v = json_get(err, "type");
-	e->upstream_code = json_str(v);
-	v = json_get(err, "message");
-	for (size_t i = 0; !yyjson_is_str(v) && i < 2; i++)
-		v = json_get(root, texts[i]);
-	if (yyjson_is_str(v))
-		e->upstream_message = json_str(v);
-}
-
 static int64_t retry_after(const struct http_call *h)
 {
 	struct bytes v = http_call_header(h, B("retry-after-ms"));
@@ -174,6 +139,21 @@ static int64_t retry_after(const struct http_call *h)
 	int64_t ms = ((int64_t)timegm(&tm) - (int64_t)time(NULL)) * 1000;
 
 	return ms > 0 ? ms : 0;
+}
+
+/* Keeps beside the text of the last error what the upstream's body says. */
+static int with_body(struct call *c, int status, struct bytes body, int64_t wait_ms)
+{
+	struct error *e = error_save(c->cx->arena); /* reading the body may fail and overwrite it */
+
+	if (!e)
+		return -1;
+	wire_read_error_body(e, body, c->cx->arena);
+	e->upstream_status = status;
+	e->upstream_body = body;
+	if (wait_ms >= 0)
+		e->retry_after_ms = wait_ms;
+	return fail_with(e);
 }
 
 /* The answer's status is not 2xx: reads the body and fails. Waits. */
@@ -199,15 +179,7 @@ static int status_error(struct call *c)
 		       : client ? ERR_INFERENCE_CLIENT
 				: ERR_INFERENCE_SERVER,
 		       client && !stream ? status : 0, inner);
-	error_last()->upstream_status = status;
-	error_last()->upstream_body = body;
-	error_last()->retry_after_ms = wait;
-	/* json_parse may overwrite the error: work on a copy */
-	struct error e = *error_last();
-
-	e.owned = NULL;
-	read_error_body(body, &e, a);
-	return fail_with(&e);
+	return with_body(c, status, body, wait);
 }
 
 /* ---- opening ---- */
@@ -381,11 +353,7 @@ static int check_head(struct call *c)
 		       arena_printf(c->cx->arena,
 				    "Expected content-type 'text/event-stream', got \"%.*s\": %.*s",
 				    BFMT(type), BFMT(body)));
-	struct error e = *error_last();
-
-	e.owned = NULL;
-	read_error_body(body, &e, c->cx->arena);
-	return fail_with(&e);
+	return with_body(c, 0, body, -1);
 }
 
 static struct dialect dialect_of(const struct provider_config *p, const struct provider_type *t,
@@ -490,17 +458,7 @@ struct result *upstream_result(struct call *c)
 	c->attempt->raw_response = body;
 	r = c->type->wire->read_result(body, c->inf, &c->dialect, c->cx->arena);
 	if (!r) {
-		struct error *e = error_save(c->cx->arena);
-
-		if (!e || e->kind == ERR_OUT_OF_MEMORY)
-			return NULL;
-		provider_error(c, ERR_INFERENCE_SERVER, 0, e->message);
-		if (bytes_set(e->upstream_code))
-			error_last()->upstream_code = e->upstream_code;
-		if (bytes_set(e->upstream_message))
-			error_last()->upstream_message = e->upstream_message;
-		if (e->upstream_status)
-			error_last()->upstream_status = e->upstream_status;
+		with_debug(c);
 		return NULL;
 	}
 	r->raw_request = c->attempt->raw_request;
@@ -525,31 +483,6 @@ static int error_delta(struct call *c, struct delta **out)
 	return 1;
 }
 
-/* Errors that a wire reports are inner texts: the provider's frame comes around them here. */
-static int frame_error(struct call *c)
-{
-	const struct error *inner = c->delta.error;
-	struct error *e;
-	bool fatal = inner->fatal;
-
-	provider_error(c,
-		       fatal && c->provider->kind == PROVIDER_OPENAI ? ERR_FATAL_STREAM
-								     : ERR_INFERENCE_SERVER,
-		       0, inner->message);
-	e = error_save(c->cx->arena);
-	if (!e)
-		return -1;
-	e->fatal = fatal;
-	e->upstream_status = inner->upstream_status;
-	e->upstream_code = inner->upstream_code;
-	if (bytes_set(inner->upstream_message))
-		e->upstream_message = inner->upstream_message;
-	c->delta.error = e;
-	if (fatal)
-		c->ended = true;
-	return 1;
-}
-
 /* One event through the wire: 1 a delta, 0 none, -1. */
 static int take_event(struct call *c, const struct sse_event *ev)
 {
@@ -560,7 +493,7 @@ static int take_event(struct call *c, const struct sse_event *ev)
 		r = c->type->wire->read_end(c->stream, &c->delta) == 1;
 	}
 	if (r == 1 && c->delta.error)
-		return frame_error(c);
+		c->ended |= c->delta.error->fatal;
 	return r;
 }
 
@@ -580,7 +513,7 @@ static int take_end(struct call *c)
 	}
 	c->ended = true;
 	r = c->type->wire->read_end(c->stream, &c->delta) == 1;
-	return r == 1 && c->delta.error ? frame_error(c) : r;
+	return r;
 }
 
 static int read_more(struct call *c)
