@@ -1,0 +1,110 @@
+/*
+ * Upstreams say the same thing in many ways: by status, by a code in the body, by words. The table of
+ * codes and the few phrases below are those of surfaces §6.9.
+ */
+#include "route/classify.h"
+
+const struct error *error_leaf(const struct error *e)
+{
+	while (e->nested && e->nested->len)
+		e = &e->nested->errors[e->nested->len - 1];
+	return e;
+}
+
+static const struct {
+	struct bytes code;
+	enum failure failure;
+} codes[] = {
+	{ { "context_length_exceeded", 23 }, FAILURE_CONTEXT },
+	{ { "insufficient_quota", 18 }, FAILURE_QUOTA },
+	{ { "rate_limit_exceeded", 19 }, FAILURE_RATE_LIMIT },
+	{ { "RESOURCE_EXHAUSTED", 18 }, FAILURE_RATE_LIMIT },
+	{ { "ThrottlingException", 19 }, FAILURE_RATE_LIMIT },
+	{ { "overloaded_error", 16 }, FAILURE_OVERLOAD },
+	{ { "server_is_overloaded", 20 }, FAILURE_OVERLOAD },
+	{ { "slow_down", 9 }, FAILURE_OVERLOAD },
+	{ { "content_filter", 14 }, FAILURE_CONTENT_FILTER },
+	{ { "content_policy_violation", 24 }, FAILURE_CONTENT_FILTER },
+	{ { "cyber_policy", 12 }, FAILURE_CONTENT_FILTER },
+};
+
+static const struct {
+	struct bytes words;
+	enum failure failure;
+} phrases[] = {
+	{ { "prompt is too long", 18 }, FAILURE_CONTEXT },
+	{ { "exceed context limit", 20 }, FAILURE_CONTEXT },
+	{ { "exceeds the maximum number of tokens", 36 }, FAILURE_CONTEXT },
+	{ { "maximum context length", 22 }, FAILURE_CONTEXT },
+	{ { "credit balance is too low", 25 }, FAILURE_QUOTA },
+};
+
+static enum failure by_status(int status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+		return FAILURE_AUTH;
+	case 402:
+		return FAILURE_QUOTA;
+	case 408:
+	case 504:
+		return FAILURE_TIMEOUT;
+	case 429:
+		return FAILURE_RATE_LIMIT;
+	case 503:
+	case 529:
+		return FAILURE_OVERLOAD;
+	default:
+		return status >= 400 && status < 500 ? FAILURE_CLIENT : FAILURE_SERVER;
+	}
+}
+
+enum failure classify(const struct error *e)
+{
+	e = error_leaf(e);
+	switch (e->kind) {
+	case ERR_PROVIDER_TIMEOUT:
+	case ERR_MODEL_TIMEOUT:
+	case ERR_DEADLINE:
+	case ERR_REQUEST_TIMEOUT:
+		return FAILURE_TIMEOUT;
+	case ERR_SIGNER:
+		return FAILURE_SIGNER;
+	case ERR_API_KEY_MISSING:
+		return FAILURE_AUTH;
+	case ERR_RATE_LIMIT:
+		return FAILURE_RATE_LIMIT;
+	case ERR_CONFIG:
+		return FAILURE_CONFIG;
+	case ERR_BUSY:
+		return FAILURE_OVERLOAD;
+	case ERR_INFERENCE_CLIENT:
+	case ERR_INFERENCE_SERVER:
+	case ERR_FATAL_STREAM:
+		break;
+	default:
+		return error_kind_status(e->kind) < 500 ? FAILURE_CLIENT : FAILURE_INTERNAL;
+	}
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (bytes_eq(codes[i].code, e->upstream_code))
+			return codes[i].failure;
+	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+		if (bytes_ifind(e->upstream_message, phrases[i].words) >= 0)
+			return phrases[i].failure;
+	return by_status(e->upstream_status);
+}
+
+const char *failure_name(enum failure f)
+{
+	static const char *const names[] = {
+		[FAILURE_CLIENT] = "client",   [FAILURE_SERVER] = "server",
+		[FAILURE_TIMEOUT] = "timeout", [FAILURE_RATE_LIMIT] = "rate_limit",
+		[FAILURE_AUTH] = "auth",       [FAILURE_CONTEXT] = "context",
+		[FAILURE_QUOTA] = "quota",     [FAILURE_OVERLOAD] = "overload",
+		[FAILURE_SIGNER] = "signer",   [FAILURE_CONTENT_FILTER] = "content_filter",
+		[FAILURE_CONFIG] = "config",   [FAILURE_INTERNAL] = "internal",
+	};
+
+	return names[f];
+}

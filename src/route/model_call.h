@@ -1,0 +1,54 @@
+/*
+ * A model's call: its providers in routing order until one answers (config §3.3, §3.5), and what happened on
+ * the way, for the record.
+ */
+#ifndef SIGNET_ROUTE_MODEL_CALL_H
+#define SIGNET_ROUTE_MODEL_CALL_H
+
+#include "base/ids.h"
+#include "upstream/upstream.h"
+
+/* An attempt that failed. */
+struct failed_attempt {
+	const struct provider_config *provider;
+	struct attempt attempt;
+	const struct error *error;
+};
+
+struct model_call {
+	const struct model_config *model;
+	const struct call_context *cx;
+	/* of the attempt that answered (or the one under way) */
+	const struct provider_config *provider;
+	struct inference inf; /* as that provider gets it; inf.id is the model inference id */
+	struct attempt attempt;
+	struct call *call;
+	struct result *result; /* a plain call's answer */
+	struct failed_attempt *failed;
+	size_t nfailed, cfailed;
+	/* a stream after its first delta */
+	uint64_t provider_deadline, model_deadline;
+	uint64_t started_ms, first_ms; /* clock_mono_ms(); 0: no first delta yet */
+	struct delta late;             /* the error of a stream that ran out of time */
+	bool over;
+};
+
+/*
+ * Tries the providers. Plain: `result` is there. Stream: the first delta is there. Waits. -1:
+ * ERR_ALL_PROVIDERS_FAILED with the errors nested in order, ERR_MODEL_TIMEOUT, ERR_CANCELLED, or
+ * the outer deadline. model_call_close() is due in every case.
+ */
+int model_call_open(struct model_call *, const struct model_config *, const struct inference *,
+		    const struct call_context *);
+/* As upstream_next(); a configured streaming timeout is a delta with its error, then the end. */
+int model_call_next(struct model_call *, struct delta **, int (*idle)(void *), void *arg);
+void model_call_close(struct model_call *);
+
+/* The error of a request that called a model directly: ERR_ALL_VARIANTS_FAILED around the last error, as
+ * TensorZero nests it (the one variant bears the model's name). Returns -1. */
+int fail_variants(struct bytes variant_name, struct arena *);
+
+/* A span as TensorZero prints it: "100ms", "1s", "1.5s". */
+struct bytes duration_text(uint64_t ms, struct arena *);
+
+#endif
