@@ -46,7 +46,15 @@ struct record {
 };
 int record_init(struct record *);
 void record_deinit(struct record *);
-/* Adds a row: the JSON of storage §2.4 (64, 65: the columns of §6.3 by name). */
+/*
+ * Adds a row: the JSON of storage §2.4, with the keys in that order; unknown ones are left out as there.
+ * ROW_INFERENCE_BY_ID (64): the columns of §6.3 by name (snapshot_hash decimal text as everywhere, booleans as
+ * true/false, absent = null), and `calls`: [{"id": model inference id, "attempt": n, "http_status": n|null,
+ * "signature": {…}|null, "spans": [{"name","start_ms","end_ms"}]}], which become Signet's own columns of the
+ * ModelInference rows of the same record (ClickHouse must not see them).
+ * ROW_REQUEST_ERROR (65): {"id","error": s|null,"attempts":[{"variant","model","provider","why","delay_ms","status",
+ * "error","signature","raw_request","raw_response"}]}.
+ */
 int record_add(struct record *, enum row_table, struct bytes json);
 
 /*
