@@ -246,13 +246,15 @@ static int note_failure(struct model_call *mc)
 	if (!f.error)
 		return -1;
 	f.attempt.end_ms = clock_mono_ms();
-	count(mc, failure_name(classify(f.error)));
+	count(mc, f.error->kind == ERR_CANCELLED ? "cancelled" : failure_name(classify(f.error)));
 	if (!arena_push(mc->cx->arena, mc->failed, mc->nfailed, mc->cfailed, f))
 		return -1;
 	if (mc->call) {
 		upstream_close(mc->call);
 		mc->call = NULL;
 	}
+	if (f.error->kind == ERR_CANCELLED)
+		return fail_with(f.error);
 	log_warn("route", "an attempt failed", LB("model", mc->model->name),
 		 LB("provider", mc->provider->name), LI("attempt", mc->nfailed),
 		 LI("status", f.attempt.status), LS("error_kind", failure_name(classify(f.error))),

@@ -1,0 +1,465 @@
+/*
+ * Rows are printed straight into one buffer each, in the order that TensorZero writes (storage §2.4): the
+ * journal keeps them byte for byte as ClickHouse would get them. What is Signet's own goes into the list row.
+ */
+#include "route/record.h"
+
+#include <inttypes.h>
+
+#include <engines.h>
+
+#include "base/log.h"
+#include "fiber/fiber.h"
+#include "route/classify.h"
+#include "wire/native.h"
+
+#define ROW_MAX (240u << 20)
+#define PREVIEW 160
+
+/* A row under construction: keys are literals, errors are sticky. */
+struct row {
+	struct buf out;
+	bool failed, first;
+};
+
+static void row_init(struct row *r)
+{
+	buf_init(&r->out, ROW_MAX);
+	r->first = true;
+	r->failed = buf_putc(&r->out, '{') != 0;
+}
+
+static void raw(struct row *r, struct bytes text)
+{
+	r->failed |= buf_append(&r->out, text) != 0;
+}
+
+static void key(struct row *r, const char *name)
+{
+	raw(r, r->first ? B("\"") : B(",\""));
+	raw(r, bytes_of(name));
+	raw(r, B("\":"));
+	r->first = false;
+}
+
+static void text(struct row *r, const char *name, struct bytes value)
+{
+	key(r, name);
+	if (bytes_set(value))
+		r->failed |= buf_json_string(&r->out, value) != 0;
+	else
+		raw(r, B("null"));
+}
+
+static void number(struct row *r, const char *name, int64_t value)
+{
+	key(r, name);
+	if (value < 0)
+		raw(r, B("null"));
+	else
+		r->failed |= buf_put_u64(&r->out, (uint64_t)value) != 0;
+}
+
+static void boolean(struct row *r, const char *name, bool value)
+{
+	key(r, name);
+	raw(r, value ? B("true") : B("false"));
+}
+
+static void uuid(struct row *r, const char *name, struct uuid id)
+{
+	char digits[UUID_TEXT + 1];
+
+	text(r, name, uuid_text(id, digits));
+}
+
+static struct bytes row_end(struct row *r)
+{
+	raw(r, B("}"));
+	return buf_bytes(&r->out);
+}
+
+/* The 256-bit number behind 64 hex digits, in decimal. */
+static struct bytes decimal(const char *hex, char out[80])
+{
+	uint32_t limbs[8] = { 0 };
+	size_t at = 79;
+
+	for (size_t i = 0; i < 64 && hex[i]; i++) {
+		uint32_t digit = (uint32_t)(hex[i] <= '9' ? hex[i] - '0' : (hex[i] | 32) - 'a' + 10);
+
+		limbs[i / 8] = limbs[i / 8] << 4 | (digit & 15);
+	}
+	out[at] = 0;
+	for (;;) {
+		uint64_t rest = 0;
+		bool zero = true;
+
+		for (size_t i = 0; i < 8; i++) {
+			rest = rest << 32 | limbs[i];
+			limbs[i] = (uint32_t)(rest / 10);
+			rest %= 10;
+			zero &= limbs[i] == 0;
+		}
+		out[--at] = (char)('0' + rest);
+		if (zero)
+			return (struct bytes){ out + at, 79 - at };
+	}
+}
+
+static void snapshot(struct row *r, const struct config *cfg)
+{
+	char digits[80];
+
+	text(r, "snapshot_hash", decimal(cfg->hash, digits));
+}
+
+/* ---- bodies ---- */
+
+struct fit {
+	struct bytes schema, arguments;
+	bool fits;
+};
+
+/* On the thread's own stack: the engine's recursion is not made for a fiber's. */
+static void check_fit(void *arg)
+{
+	struct fit *f = arg;
+	struct engine_text why = { 0 };
+	struct engine_schema *schema = engine_schema_compile(f->schema.p, f->schema.n, &why);
+
+	f->fits = schema && engine_schema_validate(schema, f->arguments.p, f->arguments.n, &why) == 0;
+	engine_schema_free(schema);
+	engine_text_free(&why);
+}
+
+/* Whether a tool call's arguments fit its tool's schema (native_valid_fn). */
+static bool arguments_fit(void *ctx, const struct tool *tool, struct bytes arguments)
+{
+	struct fit f = { .schema = tool->parameters, .arguments = arguments };
+
+	(void)ctx;
+	fiber_on_thread_stack(check_fit, &f);
+	return f.fits;
+}
+
+static void tool_columns(struct row *r, const struct tool_config *t)
+{
+	key(r, "dynamic_tools");
+	r->failed |= native_write_dynamic_tools(t, &r->out) != 0;
+	key(r, "dynamic_provider_tools");
+	r->failed |= native_write_dynamic_provider_tools(t, &r->out) != 0;
+	key(r, "allowed_tools");
+	r->failed |= native_write_allowed_tools(t, &r->out) != 0;
+	key(r, "tool_choice");
+	r->failed |= native_write_tool_choice(t, &r->out) != 0;
+	key(r, "parallel_tool_calls");
+	raw(r, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
+	key(r, "tool_params");
+	r->failed |= native_write_tool_params(t, &r->out) != 0;
+}
+
+static void tags(struct row *r, const struct answer_facts *f)
+{
+	key(r, "tags");
+	raw(r, B("{"));
+	for (size_t i = 0; i < f->ntags; i++) {
+		raw(r, i ? B(",") : B(""));
+		r->failed |= buf_json_string(&r->out, f->tags[i].key) || buf_putc(&r->out, ':') ||
+			     buf_json_string(&r->out, f->tags[i].value);
+	}
+	raw(r, B("}"));
+}
+
+static int chat_row(struct record *rec, const struct answer_facts *f)
+{
+	const struct inference *inf = &f->request->inf;
+	struct row r;
+	int result;
+
+	row_init(&r);
+	uuid(&r, "id", f->inference_id);
+	text(&r, "function_name", f->function_name);
+	text(&r, "variant_name", f->variant_name);
+	uuid(&r, "episode_id", f->episode_id);
+	key(&r, "input");
+	r.failed |= native_write_input(inf, &r.out) != 0;
+	key(&r, "output");
+	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools, arguments_fit, NULL, &r.out) != 0;
+	if (inf->tools)
+		tool_columns(&r, inf->tools);
+	key(&r, "inference_params");
+	raw(&r, B("{\"chat_completion\":"));
+	raw(&r, bytes_set(f->request->inference_params) ? f->request->inference_params : B("{}"));
+	raw(&r, B("}"));
+	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
+	number(&r, "ttft_ms", inf->stream ? (int64_t)f->ttft_ms : -1);
+	tags(&r, f);
+	key(&r, "extra_body");
+	r.failed |= native_write_extra_body(&inf->extra_body, &r.out) != 0;
+	snapshot(&r, f->config);
+	row_end(&r);
+	result = r.failed ? -1 : record_add(rec, ROW_CHAT_INFERENCE, buf_bytes(&r.out));
+	buf_deinit(&r.out);
+	return result;
+}
+
+/* Appends a raw body as a JSON string, cut in the middle if it is over the cap. */
+static bool raw_body(struct row *r, const char *name, struct bytes body, uint64_t max_kib)
+{
+	size_t max = (size_t)max_kib * 1024, head, tail;
+
+	if (!bytes_set(body) || body.n <= max) {
+		text(r, name, bytes_set(body) ? body : B(""));
+		return false;
+	}
+	/* whole characters on both sides */
+	for (head = max / 2; head && ((unsigned char)body.p[head] & 0xc0) == 0x80;)
+		head--;
+	for (tail = body.n - max / 2; tail < body.n && ((unsigned char)body.p[tail] & 0xc0) == 0x80;)
+		tail++;
+	key(r, name);
+	struct buf joined;
+
+	buf_init(&joined, max + 64);
+	r->failed |= buf_append(&joined, bytes_slice(body, 0, head)) ||
+		     buf_printf(&joined, "\n… %zu bytes cut …\n", tail - head) ||
+		     buf_append(&joined, bytes_slice(body, tail, body.n)) ||
+		     buf_json_string(&r->out, buf_bytes(&joined));
+	buf_deinit(&joined);
+	return true;
+}
+
+static void json_in_string(struct row *r, const char *name, struct buf *scratch, int failed)
+{
+	text(r, name, buf_bytes(scratch));
+	r->failed |= failed != 0;
+	buf_reset(scratch);
+}
+
+static int model_row(struct record *rec, const struct answer_facts *f)
+{
+	const struct model_call *mc = f->call;
+	const struct result *res = f->result;
+	const struct usage *u = &res->usage;
+	struct buf scratch;
+	struct row r;
+	int result;
+
+	buf_init(&scratch, ROW_MAX);
+	row_init(&r);
+	uuid(&r, "id", mc->inf.id);
+	uuid(&r, "inference_id", f->inference_id);
+	text(&r, "function_name", f->function_name);
+	text(&r, "variant_name", f->variant_name);
+	rec->cut |= raw_body(&r, "raw_request", mc->attempt.raw_request, f->config->max_raw_kib);
+	rec->cut |= raw_body(&r, "raw_response", res->raw_response, f->config->max_raw_kib);
+	text(&r, "system", mc->inf.system);
+	json_in_string(&r, "input_messages", &scratch, native_write_messages(&mc->inf, &scratch));
+	json_in_string(&r, "output", &scratch, native_write_raw_output(res->content, res->len, &scratch));
+	number(&r, "input_tokens", u->input_tokens);
+	number(&r, "output_tokens", u->output_tokens);
+	number(&r, "response_time_ms", (int64_t)res->response_ms);
+	text(&r, "model_name", mc->model->name);
+	text(&r, "model_provider_name", mc->provider->name);
+	number(&r, "ttft_ms", mc->inf.stream ? (int64_t)res->ttft_ms : -1);
+	boolean(&r, "cached", false);
+	key(&r, "cost");
+	raw(&r, B("null"));
+	text(&r, "finish_reason", finish_reason_name(res->finish));
+	snapshot(&r, f->config);
+	if (u->cache_read >= 0)
+		number(&r, "provider_cache_read_input_tokens", u->cache_read);
+	if (u->cache_write >= 0)
+		number(&r, "provider_cache_write_input_tokens", u->cache_write);
+	row_end(&r);
+	result = r.failed ? -1 : record_add(rec, ROW_MODEL_INFERENCE, buf_bytes(&r.out));
+	buf_deinit(&r.out);
+	buf_deinit(&scratch);
+	return result;
+}
+
+/* ---- Signet's own ---- */
+
+static void signature(struct row *r, const struct sign_facts *s)
+{
+	struct row in;
+
+	key(r, "signature");
+	if (!s->set) {
+		raw(r, B("null"));
+		return;
+	}
+	row_init(&in);
+	text(&in, "signer", s->signer);
+	text(&in, "module_sha256", s->module_sha256);
+	text(&in, "abi", s->abi);
+	text(&in, "nonce", s->nonce);
+	text(&in, "timestamp", s->timestamp);
+	number(&in, "us", (int64_t)s->us);
+	key(&in, "headers");
+	raw(&in, bytes_set(s->headers) ? s->headers : B("[]"));
+	text(&in, "head", s->head);
+	number(&in, "bytes", (int64_t)s->bytes);
+	raw(r, row_end(&in));
+	r->failed |= in.failed;
+	buf_deinit(&in.out);
+}
+
+static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from, uint64_t to)
+{
+	if (!from || !to || to < from || from < zero)
+		return;
+	r->failed |= buf_printf(&r->out, "%s{\"name\":\"%s\",\"start_ms\":%" PRIu64 ",\"end_ms\":%" PRIu64 "}",
+				*first ? "" : ",", name, from - zero, to - zero) != 0;
+	*first = false;
+}
+
+/* `calls` of the list row: Signet's columns of the one ModelInference row. */
+static void calls(struct row *r, const struct answer_facts *f)
+{
+	const struct model_call *mc = f->call;
+	const struct attempt *at = &mc->attempt;
+	struct row in;
+	bool first = true;
+
+	row_init(&in);
+	uuid(&in, "id", mc->inf.id);
+	number(&in, "attempt", (int64_t)mc->nfailed + 1);
+	number(&in, "http_status", at->status ? at->status : -1);
+	signature(&in, &at->signature);
+	key(&in, "spans");
+	raw(&in, B("["));
+	span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
+	span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
+	span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
+	raw(&in, B("]"));
+	key(r, "calls");
+	raw(r, B("["));
+	raw(r, row_end(&in));
+	raw(r, B("]"));
+	r->failed |= in.failed;
+	buf_deinit(&in.out);
+}
+
+static size_t tool_calls(const struct result *res)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; res && i < res->len; i++)
+		n += res->content[i].type == BLOCK_TOOL_CALL;
+	return n;
+}
+
+static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
+
+static int list_row(struct record *rec, const struct answer_facts *f)
+{
+	const struct model_call *mc = f->call;
+	const struct result *res = f->result;
+	const struct inference *inf = &f->request->inf;
+	struct buf preview;
+	struct row r;
+	int result;
+
+	row_init(&r);
+	uuid(&r, "id", f->inference_id);
+	text(&r, "function_name", f->function_name);
+	text(&r, "variant_name", f->variant_name);
+	uuid(&r, "episode_id", f->episode_id);
+	text(&r, "function_type", B("chat"));
+	snapshot(&r, f->config);
+	text(&r, "state", bytes_of(states[f->state]));
+	number(&r, "status", f->status);
+	text(&r, "error_kind", f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
+	text(&r, "surface", f->surface);
+	boolean(&r, "stream", inf->stream);
+	boolean(&r, "cached", false);
+	boolean(&r, "signed", mc && mc->attempt.signature.set);
+	text(&r, "model_name", mc ? mc->model->name : f->variant_name);
+	text(&r, "model_provider_name", mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
+	text(&r, "key_public_id", (struct bytes){ NULL, 0 });
+	number(&r, "attempts", mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
+	number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
+	number(&r, "output_tokens", res ? res->usage.output_tokens : -1);
+	boolean(&r, "estimated", res && res->usage.estimated);
+	number(&r, "cost_nano", -1);
+	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
+	number(&r, "ttft_ms", inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
+	text(&r, "finish_reason", res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
+	number(&r, "tools", (int64_t)tool_calls(res));
+	buf_init(&preview, 4096);
+	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
+	text(&r, "preview_in", buf_bytes(&preview));
+	buf_reset(&preview);
+	if (res)
+		r.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
+	text(&r, "preview_out", buf_bytes(&preview));
+	buf_deinit(&preview);
+	if (mc && res)
+		calls(&r, f);
+	row_end(&r);
+	result = r.failed ? -1 : record_add(rec, ROW_INFERENCE_BY_ID, buf_bytes(&r.out));
+	buf_deinit(&r.out);
+	return result;
+}
+
+static int error_row(struct record *rec, const struct answer_facts *f)
+{
+	const struct model_call *mc = f->call;
+	uint64_t cap = f->config->max_raw_kib;
+	struct row r;
+	int result;
+
+	row_init(&r);
+	uuid(&r, "id", f->inference_id);
+	text(&r, "error", f->error ? f->error->message : (struct bytes){ NULL, 0 });
+	key(&r, "attempts");
+	raw(&r, B("["));
+	for (size_t i = 0; mc && i < mc->nfailed; i++) {
+		const struct failed_attempt *a = &mc->failed[i];
+		struct row in;
+
+		row_init(&in);
+		text(&in, "variant", f->variant_name);
+		text(&in, "model", mc->model->name);
+		text(&in, "provider", a->provider->name);
+		text(&in, "why", i ? B("fallback") : B("first"));
+		number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - mc->started_ms));
+		number(&in, "status", a->attempt.status ? a->attempt.status : -1);
+		text(&in, "error", a->error->message);
+		signature(&in, &a->attempt.signature);
+		rec->cut |= raw_body(&in, "raw_request", a->attempt.raw_request, cap);
+		rec->cut |= raw_body(&in, "raw_response", a->attempt.raw_response, cap);
+		raw(&r, i ? B(",") : B(""));
+		raw(&r, row_end(&in));
+		r.failed |= in.failed;
+		buf_deinit(&in.out);
+	}
+	raw(&r, B("]"));
+	row_end(&r);
+	result = r.failed ? -1 : record_add(rec, ROW_REQUEST_ERROR, buf_bytes(&r.out));
+	buf_deinit(&r.out);
+	return result;
+}
+
+int record_answer(struct store *store, const struct answer_facts *f)
+{
+	struct record rec;
+	int r;
+
+	if (record_init(&rec))
+		return -1;
+	rec.cut = f->raw_cut;
+	r = f->result && f->state != ANSWER_ERROR ? chat_row(&rec, f) || model_row(&rec, f) : 0;
+	if (r == 0)
+		r = list_row(&rec, f);
+	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
+		r = error_row(&rec, f);
+	if (r == 0)
+		store_append(store, &rec);
+	else
+		log_error("route", "a record could not be built", LB("error", error_last()->message));
+	record_deinit(&rec);
+	return r ? -1 : 0;
+}

@@ -1,0 +1,33 @@
+/* Rows of one finished request (storage §2, §6.3, §6.10), from what the request left behind. */
+#ifndef SIGNET_ROUTE_RECORD_H
+#define SIGNET_ROUTE_RECORD_H
+
+#include "route/model_call.h"
+#include "store/store.h"
+#include "wire/openai_chat.h"
+
+enum answer_state { ANSWER_OK, ANSWER_ERROR, ANSWER_CANCELLED, ANSWER_TRUNCATED };
+
+struct answer_facts {
+	const struct config *config;
+	struct uuid inference_id, episode_id;
+	struct bytes function_name, variant_name;
+	struct bytes surface; /* "chat" on /v1, "openai" on /openai/v1 */
+	const struct chat_request *request;
+	const struct model_call *call;   /* NULL: it came to none */
+	const struct result *result;     /* NULL: nothing of an answer */
+	const struct error *error;       /* what the client got; NULL: none */
+	const struct tag *tags;
+	size_t ntags;
+	enum answer_state state;
+	int status;              /* HTTP status of the answer */
+	uint64_t processing_ms;
+	uint64_t ttft_ms;        /* streams with a first delta */
+	bool raw_cut;            /* the stream's raw text was cut already */
+};
+
+/* Builds the record and hands it to the journal. Waits for that, also when the fiber is cancelled. -1 only when
+ * the record could not be built (out of memory), which is counted as unrecorded too. */
+int record_answer(struct store *, const struct answer_facts *);
+
+#endif
