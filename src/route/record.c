@@ -86,7 +86,8 @@ static struct bytes decimal(const char *hex, char out[80])
 	size_t at = 79;
 
 	for (size_t i = 0; i < 64 && hex[i]; i++) {
-		uint32_t digit = (uint32_t)(hex[i] <= '9' ? hex[i] - '0' : (hex[i] | 32) - 'a' + 10);
+		uint32_t digit =
+			(uint32_t)(hex[i] <= '9' ? hex[i] - '0' : (hex[i] | 32) - 'a' + 10);
 
 		limbs[i / 8] = limbs[i / 8] << 4 | (digit & 15);
 	}
@@ -128,7 +129,8 @@ static void check_fit(void *arg)
 	struct engine_text why = { 0 };
 	struct engine_schema *schema = engine_schema_compile(f->schema.p, f->schema.n, &why);
 
-	f->fits = schema && engine_schema_validate(schema, f->arguments.p, f->arguments.n, &why) == 0;
+	f->fits =
+		schema && engine_schema_validate(schema, f->arguments.p, f->arguments.n, &why) == 0;
 	engine_schema_free(schema);
 	engine_text_free(&why);
 }
@@ -185,7 +187,8 @@ static int chat_row(struct record *rec, const struct answer_facts *f)
 	key(&r, "input");
 	r.failed |= native_write_input(inf, &r.out) != 0;
 	key(&r, "output");
-	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools, arguments_fit, NULL, &r.out) != 0;
+	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
+					arguments_fit, NULL, &r.out) != 0;
 	if (inf->tools)
 		tool_columns(&r, inf->tools);
 	key(&r, "inference_params");
@@ -216,7 +219,8 @@ static bool raw_body(struct row *r, const char *name, struct bytes body, uint64_
 	/* whole characters on both sides */
 	for (head = max / 2; head && ((unsigned char)body.p[head] & 0xc0) == 0x80;)
 		head--;
-	for (tail = body.n - max / 2; tail < body.n && ((unsigned char)body.p[tail] & 0xc0) == 0x80;)
+	for (tail = body.n - max / 2;
+	     tail < body.n && ((unsigned char)body.p[tail] & 0xc0) == 0x80;)
 		tail++;
 	key(r, name);
 	struct buf joined;
@@ -256,7 +260,8 @@ static int model_row(struct record *rec, const struct answer_facts *f)
 	rec->cut |= raw_body(&r, "raw_response", res->raw_response, f->config->max_raw_kib);
 	text(&r, "system", mc->inf.system);
 	json_in_string(&r, "input_messages", &scratch, native_write_messages(&mc->inf, &scratch));
-	json_in_string(&r, "output", &scratch, native_write_raw_output(res->content, res->len, &scratch));
+	json_in_string(&r, "output", &scratch,
+		       native_write_raw_output(res->content, res->len, &scratch));
 	number(&r, "input_tokens", u->input_tokens);
 	number(&r, "output_tokens", u->output_tokens);
 	number(&r, "response_time_ms", (int64_t)res->response_ms);
@@ -306,12 +311,15 @@ static void signature(struct row *r, const struct sign_facts *s)
 	buf_deinit(&in.out);
 }
 
-static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from, uint64_t to)
+static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from,
+		 uint64_t to)
 {
 	if (!from || !to || to < from || from < zero)
 		return;
-	r->failed |= buf_printf(&r->out, "%s{\"name\":\"%s\",\"start_ms\":%" PRIu64 ",\"end_ms\":%" PRIu64 "}",
-				*first ? "" : ",", name, from - zero, to - zero) != 0;
+	r->failed |=
+		buf_printf(&r->out,
+			   "%s{\"name\":\"%s\",\"start_ms\":%" PRIu64 ",\"end_ms\":%" PRIu64 "}",
+			   *first ? "" : ",", name, from - zero, to - zero) != 0;
 	*first = false;
 }
 
@@ -371,13 +379,15 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	snapshot(&r, f->config);
 	text(&r, "state", bytes_of(states[f->state]));
 	number(&r, "status", f->status);
-	text(&r, "error_kind", f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
+	text(&r, "error_kind",
+	     f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
 	text(&r, "surface", f->surface);
 	boolean(&r, "stream", inf->stream);
 	boolean(&r, "cached", false);
 	boolean(&r, "signed", mc && mc->attempt.signature.set);
 	text(&r, "model_name", mc ? mc->model->name : f->variant_name);
-	text(&r, "model_provider_name", mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
+	text(&r, "model_provider_name",
+	     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
 	text(&r, "key_public_id", (struct bytes){ NULL, 0 });
 	number(&r, "attempts", mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
 	number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
@@ -386,7 +396,8 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	number(&r, "cost_nano", -1);
 	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
 	number(&r, "ttft_ms", inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
-	text(&r, "finish_reason", res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
+	text(&r, "finish_reason",
+	     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
 	number(&r, "tools", (int64_t)tool_calls(res));
 	buf_init(&preview, 4096);
 	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
@@ -459,7 +470,8 @@ int record_answer(struct store *store, const struct answer_facts *f)
 	if (r == 0)
 		store_append(store, &rec);
 	else
-		log_error("route", "a record could not be built", LB("error", error_last()->message));
+		log_error("route", "a record could not be built",
+			  LB("error", error_last()->message));
 	record_deinit(&rec);
 	return r ? -1 : 0;
 }

@@ -14,16 +14,16 @@ struct answer_facts {
 	struct bytes function_name, variant_name;
 	struct bytes surface; /* "chat" on /v1, "openai" on /openai/v1 */
 	const struct chat_request *request;
-	const struct model_call *call;   /* NULL: it came to none */
-	const struct result *result;     /* NULL: nothing of an answer */
-	const struct error *error;       /* what the client got; NULL: none */
+	const struct model_call *call; /* NULL: it came to none */
+	const struct result *result;   /* NULL: nothing of an answer */
+	const struct error *error;     /* what the client got; NULL: none */
 	const struct tag *tags;
 	size_t ntags;
 	enum answer_state state;
-	int status;              /* HTTP status of the answer */
+	int status; /* HTTP status of the answer */
 	uint64_t processing_ms;
-	uint64_t ttft_ms;        /* streams with a first delta */
-	bool raw_cut;            /* the stream's raw text was cut already */
+	uint64_t ttft_ms; /* streams with a first delta */
+	bool raw_cut;     /* the stream's raw text was cut already */
 };
 
 /* Builds the record and hands it to the journal. Waits for that, also when the fiber is cancelled. -1 only when
