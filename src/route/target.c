@@ -1,0 +1,278 @@
+/*
+ * Names. Profile tensorzero knows only the two prefixed forms; profile openai tries the rows of surfaces
+ * §1.2 in order. Functions come with a later issue: a name that could only be one is unknown here.
+ */
+#include "route/target.h"
+
+#include "base/error.h"
+#include "upstream/discovery.h"
+
+#define FUNCTION         B("tensorzero::function_name::")
+#define MODEL            B("tensorzero::model_name::")
+#define DEFAULT_FUNCTION B("tensorzero::default")
+#define NEAREST          5
+
+static struct bytes behind(struct bytes name, struct bytes prefix)
+{
+	return bytes_slice(name, prefix.n, name.n);
+}
+
+/* Edit distance, for suggestions; names over 63 bytes count by their beginning. */
+static unsigned distance(struct bytes a, struct bytes b)
+{
+	unsigned row[64];
+	size_t n = b.n < 63 ? b.n : 63, m = a.n < 63 ? a.n : 63;
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= m; i++) {
+		unsigned left = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned up = row[j], best = left + (a.p[i - 1] != b.p[j - 1]);
+
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			left = up;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+/* ", "-joined names of models and aliases, the nearest first. */
+static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
+{
+	struct bytes best[NEAREST], out = B("");
+	unsigned far[NEAREST];
+	size_t n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
+
+	for (size_t i = 0; i < all; i++) {
+		struct bytes have = i < cfg->nmodels ? cfg->models[i]->name
+						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
+		unsigned d = distance(name, have);
+		size_t at = n;
+
+		while (at > 0 && far[at - 1] > d)
+			at--;
+		if (at >= NEAREST)
+			continue;
+		if (n < NEAREST)
+			n++;
+		for (size_t j = n - 1; j > at; j--) {
+			best[j] = best[j - 1];
+			far[j] = far[j - 1];
+		}
+		best[at] = have;
+		far[at] = d;
+	}
+	for (size_t i = 0; i < n && bytes_set(out); i++)
+		out = i ? arena_printf(a, "%.*s, %.*s", BFMT(out), BFMT(best[i])) : best[i];
+	return bytes_set(out) ? out : B("");
+}
+
+static int not_found(const struct config *cfg, struct bytes name, struct arena *a)
+{
+	struct bytes known = nearest(cfg, name, a);
+
+	fail(ERR_MODEL_NOT_FOUND, "The model `%.*s` does not exist.%s%.*s", BFMT(name),
+	     known.n ? " Known: " : "", BFMT(known));
+	error_last()->param = B("model");
+	error_last()->code = B("model_not_found");
+	return -1;
+}
+
+static int to_model(const struct model_config *m, struct target *out)
+{
+	*out = (struct target){ .model = m,
+				.variant_name = m->name,
+				.function_name = DEFAULT_FUNCTION };
+	return 0;
+}
+
+/* A configured model or a shorthand. 0 found, 1 neither, -1 a shorthand that cannot be had. */
+static int model_named(struct config *cfg, struct bytes name, bool shorthand, struct arena *a,
+		       struct target *out)
+{
+	const struct model_config *m = config_model(cfg, name);
+
+	if (m)
+		return to_model(m, out);
+	if (!shorthand)
+		return 1;
+	m = config_shorthand(cfg, name, a);
+	if (m)
+		return to_model(m, out);
+	if (config_is_reserved_shorthand(name)) {
+		struct bytes rest = name, type = bytes_cut(&rest, ':');
+
+		return fail(ERR_INVALID_TARGET,
+			    "Invalid inference target: Invalid model name: this version of Signet "
+			    "does not support "
+			    "provider type `%.*s` yet (model `%.*s`)",
+			    BFMT(type), BFMT(name));
+	}
+	return error_last()->kind == ERR_MODEL_NOT_FOUND ? 1 : -1;
+}
+
+static int function_named(struct bytes name, enum profile profile)
+{
+	if (bytes_eq(name, DEFAULT_FUNCTION))
+		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
+	fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
+	if (profile == PROFILE_OPENAI) {
+		error_last()->param = B("model");
+		error_last()->code = B("model_not_found");
+	}
+	return -1;
+}
+
+static const struct alias *alias_of(const struct config *cfg, struct bytes name)
+{
+	const struct alias *best = NULL;
+
+	for (size_t i = 0; i < cfg->surfaces.naliases; i++) {
+		const struct alias *al = &cfg->surfaces.aliases[i];
+
+		if (!al->prefix && bytes_eq(al->name, name))
+			return al;
+		if (al->prefix && bytes_starts(name, al->name) &&
+		    (!best || al->name.n > best->name.n))
+			best = al;
+	}
+	return best;
+}
+
+static bool discovered(const struct config *cfg, struct bytes name, struct arena *a)
+{
+	struct bytes *names;
+	size_t n;
+
+	if (discovery_models(cfg, a, &names, &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (bytes_eq(names[i], name))
+			return true;
+	return false;
+}
+
+/* A discovered model is called through the first provider that discovers, under its own name. */
+static int to_discovered(const struct config *cfg, struct bytes name, struct arena *a,
+			 struct target *out)
+{
+	for (size_t i = 0; i < cfg->nmodels; i++)
+		for (size_t j = 0; j < cfg->models[i]->nrouting; j++) {
+			const struct provider_config *from = cfg->models[i]->routing[j];
+			struct provider_config *p;
+			struct model_config *m;
+
+			if (from->models_endpoint.n == 0)
+				continue;
+			p = arena_new(a, struct provider_config);
+			m = arena_new(a, struct model_config);
+			if (!p || !m)
+				return -1;
+			*p = *from;
+			p->model_name = name;
+			p->model = m;
+			*m = *cfg->models[i];
+			m->name = name;
+			m->routing = arena_array(a, struct provider_config *, 1);
+			if (!m->routing)
+				return -1;
+			m->routing[0] = p;
+			m->nrouting = 1;
+			return to_model(m, out);
+		}
+	return not_found(cfg, name, a);
+}
+
+static int resolve_prefixed(struct config *cfg, enum profile profile, struct bytes name,
+			    struct arena *a, struct target *out)
+{
+	struct bytes model;
+	int r;
+
+	if (bytes_starts(name, FUNCTION))
+		return function_named(behind(name, FUNCTION), profile);
+	model = behind(name, MODEL);
+	r = model_named(cfg, model, true, a, out);
+	if (r <= 0)
+		return r;
+	if (profile == PROFILE_OPENAI)
+		return not_found(cfg, model, a);
+	return fail(ERR_INVALID_TARGET,
+		    "Invalid inference target: Invalid model name: Model name '%.*s' not found in "
+		    "model table",
+		    BFMT(model));
+}
+
+static bool prefixed(struct bytes name)
+{
+	return bytes_starts(name, FUNCTION) || bytes_starts(name, MODEL);
+}
+
+static int resolve_openai(struct config *cfg, struct bytes name, struct arena *a, bool once,
+			  struct target *out)
+{
+	const struct alias *al;
+	int r;
+
+	if (prefixed(name))
+		return resolve_prefixed(cfg, PROFILE_OPENAI, name, a, out);
+	r = model_named(cfg, name, false, a, out);
+	if (r <= 0)
+		return r;
+	al = once ? NULL : alias_of(cfg, name); /* no chains */
+	if (al)
+		return resolve_openai(cfg, al->target, a, true, out);
+	r = model_named(cfg, name, cfg->surfaces.shorthand, a, out);
+	if (r <= 0)
+		return r;
+	if (discovered(cfg, name, a))
+		return to_discovered(cfg, name, a, out);
+	if (!once && cfg->surfaces.default_model.n)
+		return resolve_openai(cfg, cfg->surfaces.default_model, a, true, out);
+	return not_found(cfg, name, a);
+}
+
+int target_resolve(struct config *cfg, enum profile profile, struct bytes name, struct arena *a,
+		   struct target *out)
+{
+	if (profile == PROFILE_OPENAI)
+		return resolve_openai(cfg, name, a, false, out);
+	return resolve_prefixed(cfg, profile, name, a, out);
+}
+
+int target_check_filters(const struct config *cfg, const struct extras *list)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		const struct extra *e = &list->at[i];
+		const struct model_config *m;
+		bool there = false;
+
+		if (!bytes_set(e->model_name))
+			continue;
+		m = config_model(cfg, e->model_name);
+		if (!m && bytes_find(e->model_name, B("::")) > 0)
+			continue; /* a shorthand: its one provider is named after its type */
+		if (!m)
+			return fail(ERR_INVALID_TARGET,
+				    "Invalid inference target: Invalid model provider filter: "
+				    "model `%.*s` does not "
+				    "exist.",
+				    BFMT(e->model_name));
+		for (size_t j = 0; j < m->nrouting; j++)
+			there |= bytes_eq(m->routing[j]->name, e->provider_name);
+		if (bytes_set(e->provider_name) && !there)
+			return fail(ERR_INVALID_TARGET,
+				    "Invalid inference target: Invalid model provider filter: "
+				    "provider `%.*s` not found "
+				    "in model `%.*s`.",
+				    BFMT(e->provider_name), BFMT(e->model_name));
+	}
+	return 0;
+}

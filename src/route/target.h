@@ -1,0 +1,21 @@
+/* From the name in a request to what answers it (http-api §9.1, §12.2; surfaces §1.2). */
+#ifndef SIGNET_ROUTE_TARGET_H
+#define SIGNET_ROUTE_TARGET_H
+
+#include "config/config.h"
+
+struct target {
+	const struct model_config *model;
+	struct bytes variant_name;  /* a model call's one variant bears the model's name */
+	struct bytes function_name; /* "tensorzero::default" for a model call */
+};
+
+/* Resolves for one profile. -1: ERR_UNKNOWN_FUNCTION, ERR_INVALID_TARGET, ERR_MODEL_NOT_FOUND (profile openai: 404 with
+ * the nearest names, code and param set), ERR_API_KEY_MISSING and others of a shorthand. */
+int target_resolve(struct config *, enum profile, struct bytes name, struct arena *,
+		   struct target *);
+
+/* The filters of extra_body and extra_headers name things that exist (http-api §8). */
+int target_check_filters(const struct config *, const struct extras *);
+
+#endif
