@@ -15,6 +15,12 @@ struct developer_api_options {
 	bool estimate_usage;
 };
 
+/* Most that one request's `content` may be: what a body may be. */
+#define DEVELOPER_API_MAX_CONTENT (100u << 20)
+
+/* Events of unknown names that a stream ignored so far. */
+uint64_t developer_api_unknown_events(const struct wire_stream *);
+
 /* `content` of a finished body (extra_body applied): what the signature covers. Unset: there is none.
  * Unescaped into the arena. */
 struct bytes developer_api_content(struct bytes body, struct arena *);
@@ -26,6 +32,7 @@ struct developer_api_model {
 	int64_t usage_left; /* -1: not said */
 };
 /* A bare array or {"data":[…]}. -1: not that. */
-int developer_api_read_models(struct bytes body, struct arena *, struct developer_api_model **out, size_t *n);
+int developer_api_read_models(struct bytes body, struct arena *, struct developer_api_model **out,
+			      size_t *n);
 
 #endif

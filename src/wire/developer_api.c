@@ -1,0 +1,650 @@
+/*
+ * The developer API's format, the provider's side (spec/rust-proxy.md "The request", "The answer").
+ *
+ * Going out, a conversation becomes one text: a line a message, each with its speaker's name in front.
+ * What that text cannot hold is refused (images, files) or left out and named for x-signet-ignored
+ * (parameters, tools). Coming back, events of ten names become text, thought, annotations or nothing.
+ *
+ * Traps. The raw response is the body as it came, event names included, and also of events that mean
+ * nothing to a client; so what such an event was is kept in `raw` until the next delta carries it. Events
+ * before the first text must not become a delta: an error after them still falls through to the next
+ * provider, which is only possible while nothing was shown. A body without a single event of this
+ * protocol (a proxy's HTML page with status 200) is an error, not an empty answer.
+ */
+#include "wire/developer_api.h"
+
+#include "base/json.h"
+
+#define TEXT_ID          B("0")
+#define THOUGHT_ID       B("1")
+#define ANNOTATIONS_MAX  (1u << 20)
+#define ERROR_TEXT_SHOWN 4096
+#define BYTES_A_TOKEN    4
+#define PARSE_MAX        (64u << 20)
+
+/* ---- the request: a conversation as one text ---- */
+
+struct flat {
+	struct buf *out;
+	const struct dialect *dialect;
+	bool begun;       /* a line stands in `out` already */
+	const char *open; /* the speaker whose line may go on with another text, NULL: none */
+};
+
+/* Begins a line, or goes on with the one that the same speaker's last text began. */
+static int speak(struct flat *f, const char *speaker, bool goes_on)
+{
+	if (goes_on && f->open == speaker)
+		return buf_putc(f->out, ' ');
+	if (f->begun && buf_putc(f->out, '\n') < 0)
+		return -1;
+	f->begun = true;
+	f->open = goes_on ? speaker : NULL;
+	return *speaker ? buf_printf(f->out, "%s: ", speaker) : 0;
+}
+
+static int say(struct flat *f, const char *speaker, struct bytes text)
+{
+	return speak(f, speaker, true) < 0 ? -1 : buf_append(f->out, text);
+}
+
+static const char *unsupported_name(const struct block *b)
+{
+	if (b->type == BLOCK_FILE)
+		return b->file && bytes_istarts(b->file->mime_type, B("image/")) ? "image" : "file";
+	return b->type == BLOCK_AUDIO ? "audio" : "unknown";
+}
+
+static int unsupported(struct flat *f, const char *speaker, const struct block *b)
+{
+	if (f->dialect->unsupported_as_placeholder)
+		return say(f, speaker, B("[Non-text content]"));
+	return fail(ERR_UNSUPPORTED_CONTENT,
+		    "Unsupported content block type `%s` for provider `%.*s`", unsupported_name(b),
+		    BFMT(f->dialect->type));
+}
+
+static int tool_result(struct flat *f, const struct block *b)
+{
+	if (speak(f, "Tool", false) < 0)
+		return -1;
+	if (!b->parts)
+		return buf_append(f->out, b->text);
+	for (size_t i = 0; i < b->nparts; i++) {
+		const struct block *part = &b->parts[i];
+		bool text = part->type == BLOCK_TEXT || part->type == BLOCK_RAW_TEXT;
+
+		if (i && buf_putc(f->out, ' ') < 0)
+			return -1;
+		if (!text && !f->dialect->unsupported_as_placeholder)
+			return unsupported(f, "Tool", part);
+		if (buf_append(f->out, text ? part->text : B("[Non-text content]")) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int flatten_block(struct flat *f, const char *speaker, const struct block *b)
+{
+	switch (b->type) {
+	case BLOCK_TEXT:
+	case BLOCK_RAW_TEXT:
+	case BLOCK_REFUSAL:
+		return say(f, speaker, b->text);
+	case BLOCK_THOUGHT:
+		return 0;
+	case BLOCK_TOOL_CALL:
+		if (speak(f, "Assistant", false) < 0)
+			return -1;
+		return buf_printf(f->out, "%.*s ", BFMT(b->name)) < 0
+			       ? -1
+			       : buf_append(f->out, b->arguments);
+	case BLOCK_TOOL_RESULT:
+		return tool_result(f, b);
+	default:
+		return unsupported(f, speaker, b);
+	}
+}
+
+static int flatten(const struct inference *inf, const struct dialect *d, struct buf *out)
+{
+	struct flat f = { .out = out, .dialect = d };
+	bool bare = d->developer_api && d->developer_api->last_user && !inf->system.n &&
+		    inf->nmessages == 1 && inf->messages[0].role == ROLE_USER;
+
+	if (inf->system.n && say(&f, "System", inf->system) < 0)
+		return -1;
+	for (size_t i = 0; i < inf->nmessages; i++) {
+		const struct message *m = &inf->messages[i];
+		const char *speaker = bare ? "" : m->role == ROLE_USER ? "User" : "Assistant";
+
+		f.open = NULL; /* two messages of one role are two lines */
+		for (size_t j = 0; j < m->len; j++)
+			if (flatten_block(&f, speaker, &m->content[j]) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* ---- the request: what cannot be carried ---- */
+
+/* The list is bounded (x-signet-ignored: 1 KiB); what does not fit is not worth failing for. */
+static void ignore(struct buf *ignored, const char *path)
+{
+	if (ignored)
+		(void)buf_printf(ignored, "%s%s", ignored->len ? ", " : "", path);
+}
+
+static void ignore_parameters(const struct inference *inf, struct buf *ignored)
+{
+	const struct {
+		const char *path;
+		bool set;
+	} rows[] = {
+		{ "temperature", bytes_set(inf->temperature) },
+		{ "top_p", bytes_set(inf->top_p) },
+		{ "presence_penalty", bytes_set(inf->presence_penalty) },
+		{ "frequency_penalty", bytes_set(inf->frequency_penalty) },
+		{ "max_tokens", bytes_set(inf->max_tokens) },
+		{ "seed", bytes_set(inf->seed) },
+		{ "stop", inf->nstop > 0 },
+		{ "response_format",
+		  inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT },
+		{ "reasoning_effort", bytes_set(inf->reasoning_effort) },
+		{ "verbosity", bytes_set(inf->verbosity) },
+		{ "service_tier", bytes_set(inf->service_tier) },
+		{ "thinking_budget_tokens", bytes_set(inf->thinking_budget_tokens) },
+		{ "tools", inf->tools && (inf->tools->len || inf->tools->nprovider_tools) },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].set)
+			ignore(ignored, rows[i].path);
+}
+
+static int member(struct buf *out, const char *before, struct bytes value)
+{
+	return buf_append(out, bytes_of(before)) < 0 ? -1 : buf_json_string(out, value);
+}
+
+static int write_body(const struct dialect *d, struct bytes content, struct buf *out)
+{
+	static const struct developer_api_options none = { 0 };
+	const struct developer_api_options *o = d->developer_api ? d->developer_api : &none;
+
+	if (member(out, "{\"content\":", content) < 0 || buf_append(out, B(",\"extra\":{")) < 0)
+		return -1;
+	if (o->search_mode.n &&
+	    (member(out, "\"searchMode\":", o->search_mode) < 0 || buf_putc(out, ',') < 0))
+		return -1;
+	if (member(out, "\"model\":", d->model) < 0 ||
+	    buf_printf(out, ",\"isExpert\":%s", o->is_expert ? "true" : "false") < 0)
+		return -1;
+	if (o->plugin_for.n && member(out, ",\"pluginFor\":", o->plugin_for) < 0)
+		return -1;
+	if (o->language.n && member(out, ",\"language\":", o->language) < 0)
+		return -1;
+	return buf_append(out, B("}}"));
+}
+
+static int write_request(const struct inference *inf, const struct dialect *d, struct buf *out,
+			 struct buf *ignored)
+{
+	struct buf content;
+	int rc;
+
+	if (inf->tools && (inf->tools->choice == TOOL_CHOICE_REQUIRED ||
+			   inf->tools->choice == TOOL_CHOICE_SPECIFIC))
+		return fail(ERR_INVALID_REQUEST, "RustProxy provider cannot call tools");
+	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
+	rc = flatten(inf, d, &content);
+	if (rc == 0)
+		rc = write_body(d, buf_bytes(&content), out);
+	buf_deinit(&content);
+	if (rc == 0)
+		ignore_parameters(inf, ignored);
+	return rc;
+}
+
+struct bytes developer_api_content(struct bytes body, struct arena *arena)
+{
+	struct json_member m;
+
+	if (!json_find_member(body, B("content"), &m) || m.value.n < 2 || m.value.p[0] != '"')
+		return (struct bytes){ 0 };
+	if (bytes_chr(m.value, '\\') < 0)
+		return (struct bytes){ m.value.p + 1, m.value.n - 2 };
+	return json_str(json_parse_lenient(m.value, arena));
+}
+
+/* ---- the answer ---- */
+
+enum meaning { TEXT, THOUGHT, SOURCES, METADATA, FAILURE, FINISH, UNKNOWN };
+
+static const struct {
+	struct bytes name;
+	enum meaning meaning;
+} events[] = {
+	{ { "c", 1 }, TEXT },
+	{ { "", 0 }, TEXT }, /* no name: `message` */
+	{ { "message", 7 }, TEXT },
+	{ { "content", 7 }, TEXT },
+	{ { "r", 1 }, THOUGHT },
+	{ { "sources", 7 }, SOURCES },
+	{ { "repoSources", 11 }, SOURCES },
+	{ { "rlq", 3 }, METADATA },
+	{ { "q", 1 }, METADATA },
+	{ { "action", 6 }, METADATA },
+	{ { "threadId", 8 }, METADATA },
+	{ { "queryMessageId", 14 }, METADATA },
+	{ { "answerMessageId", 15 }, METADATA },
+	{ { "threadTitle", 11 }, METADATA },
+	{ { "error", 5 }, FAILURE },
+	{ { "finish", 6 }, FINISH },
+};
+
+struct wire_stream {
+	const struct dialect *dialect;
+	struct arena *arena;
+	struct part part;
+	struct buf raw;         /* events since the last delta, and that delta's own */
+	struct buf text;        /* a text that had to be mended or taken out of JSON */
+	struct buf annotations; /* "{…},{…}" */
+	bool raw_given;         /* `raw` was in the last delta: it begins anew */
+	bool known, ended;
+	uint64_t unknown, in_bytes, out_bytes;
+};
+
+static void stream_free(struct wire_stream *s)
+{
+	if (!s)
+		return;
+	buf_deinit(&s->raw);
+	buf_deinit(&s->text);
+	buf_deinit(&s->annotations);
+}
+
+static bool estimates(const struct dialect *d)
+{
+	return d->developer_api && d->developer_api->estimate_usage;
+}
+
+static struct wire_stream *stream_new(const struct inference *inf, const struct dialect *d,
+				      struct arena *arena)
+{
+	struct wire_stream *s = arena_new(arena, struct wire_stream);
+	struct buf content;
+
+	if (!s)
+		return NULL;
+	s->dialect = d;
+	s->arena = arena;
+	buf_init(&s->raw, 2 * SSE_MAX_EVENT);
+	buf_init(&s->text, 2 * SSE_MAX_EVENT);
+	buf_init(&s->annotations, ANNOTATIONS_MAX);
+	if (!estimates(d))
+		return s;
+	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
+	if (flatten(inf, d, &content) == 0)
+		s->in_bytes = content.len;
+	buf_deinit(&content);
+	return s;
+}
+
+uint64_t developer_api_unknown_events(const struct wire_stream *s)
+{
+	return s->unknown;
+}
+
+static enum meaning meaning_of(struct bytes name)
+{
+	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (bytes_eq(events[i].name, name))
+			return events[i].meaning;
+	return UNKNOWN;
+}
+
+/* Writes an event as it came, its last blank line left out: the lines of a delta's raw text are joined
+ * by LF. Raw text that does not fit is left out. */
+static void keep_raw(struct wire_stream *s, const struct sse_event *ev)
+{
+	struct bytes rest = ev->data;
+
+	if (s->raw_given)
+		buf_reset(&s->raw);
+	s->raw_given = false;
+	if (s->raw.len && buf_putc(&s->raw, '\n') < 0)
+		return;
+	if (ev->event.n && buf_printf(&s->raw, "event: %.*s\n", BFMT(ev->event)) < 0)
+		return;
+	for (;;) {
+		ptrdiff_t end = bytes_chr(rest, '\n');
+		struct bytes line = end < 0 ? rest : bytes_slice(rest, 0, (size_t)end);
+
+		if (buf_append(&s->raw, B("data: ")) < 0 || buf_append(&s->raw, line) < 0 ||
+		    buf_putc(&s->raw, '\n') < 0 || end < 0)
+			return;
+		rest = bytes_slice(rest, (size_t)end + 1, rest.n);
+	}
+}
+
+static struct bytes give_raw(struct wire_stream *s)
+{
+	if (s->raw_given) {
+		buf_reset(&s->raw);
+		s->raw_given = false;
+	}
+	s->raw_given = true;
+	return buf_bytes(&s->raw);
+}
+
+static size_t character_length(uint8_t lead)
+{
+	return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* What is no UTF-8 becomes U+FFFD: a body may end in the middle of a character. */
+static int mend_utf8(struct bytes b, struct buf *out)
+{
+	while (b.n) {
+		size_t n = character_length((uint8_t)b.p[0]);
+		struct bytes c = bytes_slice(b, 0, n);
+
+		if (c.n == n && bytes_is_utf8(c)) {
+			if (buf_append(out, c) < 0)
+				return -1;
+			b = bytes_slice(b, n, b.n);
+			continue;
+		}
+		if (buf_append(out, B("\xef\xbf\xbd")) < 0)
+			return -1;
+		do
+			b = bytes_slice(b, 1, b.n);
+		while (b.n && ((uint8_t)b.p[0] & 0xc0) == 0x80);
+	}
+	return 0;
+}
+
+/* A thought's text: plain, or {"text": "…"}. */
+static struct bytes thought_text(struct wire_stream *s, struct bytes data)
+{
+	struct arena arena;
+	struct bytes text;
+
+	if (!data.n || data.p[0] != '{')
+		return data;
+	arena_init(&arena, PARSE_MAX);
+	text = json_str(json_get(json_parse(data, &arena), "text"));
+	if (bytes_set(text)) {
+		buf_reset(&s->text);
+		if (buf_append(&s->text, text) == 0)
+			data = buf_bytes(&s->text);
+	}
+	arena_deinit(&arena);
+	return data;
+}
+
+static int write_annotation(struct buf *out, yyjson_val *item)
+{
+	struct bytes url = json_str(json_get(item, "url")),
+		     title = json_str(json_get(item, "title"));
+
+	if (!url.n)
+		return 0;
+	if ((out->len && buf_putc(out, ',') < 0) ||
+	    member(out, "{\"type\":\"url_citation\",\"url\":", url) < 0 ||
+	    member(out, ",\"title\":", bytes_set(title) ? title : url) < 0)
+		return -1;
+	/* the API says of no source where in the text it belongs */
+	return buf_append(out, B(",\"start_index\":0,\"end_index\":0}"));
+}
+
+static void take_sources(struct wire_stream *s, struct bytes data)
+{
+	struct arena arena;
+	yyjson_val *list, *item;
+	yyjson_arr_iter it;
+
+	arena_init(&arena, PARSE_MAX);
+	list = json_parse(data, &arena);
+	if (list && yyjson_arr_iter_init(list, &it)) {
+		while ((item = yyjson_arr_iter_next(&it))) {
+			size_t before = s->annotations.len;
+
+			if (write_annotation(&s->annotations, item) == 0)
+				continue;
+			s->annotations.len = before; /* full: the ones before stand */
+			break;
+		}
+	}
+	arena_deinit(&arena);
+}
+
+static int fail_upstream(struct bytes type, struct bytes text)
+{
+	if (!bytes_trim(text).n)
+		text = B("the developer API reports an error without a text");
+	return wire_fail(ERR_INFERENCE_SERVER, 0, type, "%.*s",
+			 BFMT(bytes_slice(text, 0, ERROR_TEXT_SHOWN)));
+}
+
+/* The last error as a delta. 1, or -1 without memory. */
+static int error_delta(struct wire_stream *s, struct bytes message, struct delta *out)
+{
+	struct error *e = error_save(s->arena);
+
+	if (!e)
+		return -1;
+	e->fatal = true;
+	if (message.n)
+		e->upstream_message =
+			arena_dup(s->arena, bytes_slice(message, 0, ERROR_TEXT_SHOWN));
+	s->ended = true;
+	*out = (struct delta){ .error = e, .raw = give_raw(s) };
+	return 1;
+}
+
+static int piece(struct wire_stream *s, enum meaning meaning, struct bytes text, struct delta *out)
+{
+	if (meaning == THOUGHT)
+		text = thought_text(s, text);
+	if (!text.n)
+		return 0;
+	if (!bytes_is_utf8(text)) {
+		buf_reset(&s->text);
+		if (mend_utf8(text, &s->text) < 0)
+			return -1;
+		text = buf_bytes(&s->text);
+	}
+	s->out_bytes += text.n;
+	s->part = (struct part){ .type = PART_TEXT, .id = TEXT_ID, .text = text };
+	if (meaning == THOUGHT) {
+		s->part.type = PART_THOUGHT;
+		s->part.id = THOUGHT_ID;
+		s->part.provider_type = s->dialect->type;
+	}
+	*out = (struct delta){ .parts = &s->part, .len = 1, .raw = give_raw(s) };
+	usage_init(&out->usage);
+	return 1;
+}
+
+static int read_event(struct wire_stream *s, const struct sse_event *ev, struct delta *out)
+{
+	enum meaning meaning = meaning_of(ev->event);
+
+	keep_raw(s, ev);
+	if (meaning == UNKNOWN) {
+		s->unknown++;
+		return 0;
+	}
+	s->known = true;
+	switch (meaning) {
+	case TEXT:
+	case THOUGHT:
+		return piece(s, meaning, ev->data, out);
+	case SOURCES:
+		take_sources(s, ev->data);
+		return 0;
+	case FAILURE:
+		fail_upstream(s->dialect->type, ev->data);
+		return error_delta(s, ev->data, out);
+	case FINISH:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static int read_end(struct wire_stream *s, struct delta *out)
+{
+	if (s->ended)
+		return 0;
+	s->ended = true;
+	if (!s->known) {
+		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
+			  "Request failed: the answer has no events of the developer API");
+		return error_delta(s, (struct bytes){ 0 }, out);
+	}
+	*out = (struct delta){ .finish = FINISH_STOP, .raw = give_raw(s) };
+	usage_init(&out->usage);
+	if (estimates(s->dialect)) {
+		out->has_usage = true;
+		out->usage.estimated = true;
+		out->usage.input_tokens =
+			(int64_t)((s->in_bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
+		out->usage.output_tokens =
+			(int64_t)((s->out_bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
+	}
+	if (s->annotations.len) {
+		out->annotations =
+			arena_printf(s->arena, "[%.*s]", BFMT(buf_bytes(&s->annotations)));
+		if (!bytes_set(out->annotations))
+			return -1;
+	}
+	return 1;
+}
+
+/* ---- a plain answer: the same stream, collected ---- */
+
+/* 1: the stream has ended. */
+static int collect_event(struct wire_stream *s, struct gather *g, const struct sse_event *ev)
+{
+	struct delta d;
+	int r = read_event(s, ev, &d);
+
+	if (r == 2)
+		return 1;
+	if (r <= 0)
+		return r;
+	return d.error ? fail_with(d.error) : gather_add(g, &d);
+}
+
+static int collect(struct wire_stream *s, struct gather *g, struct bytes body)
+{
+	struct sse_event ev;
+	struct delta d;
+	struct sse sse;
+	int r, more;
+
+	sse_init(&sse, SSE_MAX_EVENT);
+	sse_feed(&sse, body);
+	do {
+		more = sse_next(&sse, &ev);
+		r = more == 1 ? collect_event(s, g, &ev) : more;
+	} while (more == 1 && r == 0);
+	if (r == 0 && sse_end(&sse, &ev) == 1)
+		r = collect_event(s, g, &ev);
+	sse_deinit(&sse);
+	if (r < 0)
+		return -1;
+	r = read_end(s, &d);
+	if (r == 1)
+		return d.error ? fail_with(d.error) : gather_add(g, &d);
+	return r;
+}
+
+/* Takes the blocks out of the gather's memory. */
+static int keep(struct result *r, struct bytes body, struct arena *arena)
+{
+	r->raw_response = body;
+	for (size_t i = 0; i < r->len; i++) {
+		struct block *b = &r->content[i];
+
+		b->text = arena_dup(arena, b->text);
+		b->id = arena_dup(arena, b->id);
+		if (b->type == BLOCK_TEXT)
+			b->annotations = r->annotations;
+		if (!bytes_set(b->text))
+			return -1;
+	}
+	return 0;
+}
+
+static struct result *read_result(struct bytes body, const struct inference *inf,
+				  const struct dialect *dialect, struct arena *arena)
+{
+	struct wire_stream *s = stream_new(inf, dialect, arena);
+	struct gather *g = gather_new(arena, 0);
+	struct result *r = arena_new(arena, struct result);
+	bool good = s && g && r && collect(s, g, body) == 0 && gather_finish(g, r) == 0 &&
+		    keep(r, body, arena) == 0;
+
+	gather_free(g);
+	stream_free(s);
+	return good ? r : NULL;
+}
+
+/* ---- the list of models ---- */
+
+static bool read_model(yyjson_val *item, struct developer_api_model *m)
+{
+	uint64_t left;
+
+	m->name = json_str(json_get(item, "modelName"));
+	if (!m->name.n)
+		return false;
+	m->display_name = json_str(json_get(item, "displayName"));
+	m->type = json_str(json_get(item, "modelType"));
+	m->is_new = yyjson_is_true(json_get(item, "isNew"));
+	m->usage_left = json_u64(json_get(item, "usageLeft"), &left) && left <= INT64_MAX
+				? (int64_t)left
+				: -1;
+	return true;
+}
+
+int developer_api_read_models(struct bytes body, struct arena *arena,
+			      struct developer_api_model **out, size_t *n)
+{
+	yyjson_val *list = json_parse(body, arena), *item;
+	yyjson_arr_iter it;
+
+	*out = NULL;
+	*n = 0;
+	if (!list)
+		return -1;
+	if (!yyjson_is_arr(list))
+		list = json_get(list, "data");
+	if (!yyjson_is_arr(list))
+		return fail(ERR_INFERENCE_SERVER, "the list of models is neither an array nor an "
+						  "object with one under `data`");
+	if (!yyjson_arr_size(list))
+		return 0;
+	*out = arena_array(arena, struct developer_api_model, yyjson_arr_size(list));
+	if (!*out)
+		return -1;
+	yyjson_arr_iter_init(list, &it);
+	while ((item = yyjson_arr_iter_next(&it)))
+		if (read_model(item, &(*out)[*n]))
+			(*n)++;
+	return 0;
+}
+
+const struct wire wire_developer_api = {
+	.name = { "developer_api", 13 },
+	.write_request = write_request,
+	.read_result = read_result,
+	.stream_new = stream_new,
+	.stream_free = stream_free,
+	.read_event = read_event,
+	.read_end = read_end,
+};
