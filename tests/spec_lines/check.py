@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # tests/
 
 RESPONSES = "OpenAI Responses: a later issue"
 MESSAGES = "the Messages surface or upstream: a later issue"
