@@ -63,7 +63,7 @@ def signet_toml(mock):
 
 def test_node(module_signet, module_mock):
     assert shutil.which("node"), "node is not installed: ./dev setup"
-    assert os.path.isdir(os.path.join(HERE, "node_modules", "openai")), "run `npm ci` in tests/http/node (./dev setup does)"
+    assert os.path.isdir(os.path.join(HERE, "node_modules", "openai")), "run `npm ci` in tests/node (./dev setup does)"
     for name, script in SCRIPTS.items():
         module_mock.route(f"/{name}/", script)
     done = subprocess.run(["node", "--test", "--test-reporter=tap", "chat.test.mjs"], cwd=HERE, capture_output=True, text=True,
