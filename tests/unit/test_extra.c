@@ -1,0 +1,166 @@
+/* extra_body and extra_headers on finished requests (config §2.19, http-api §8). */
+#include "unit.h"
+
+#include "base/error.h"
+#include "upstream/extra.h"
+
+static struct arena arena;
+static const struct extra_scope scope = { { "v", 1 }, { "m", 1 }, { "p", 1 } };
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_deinit(&arena);
+	return 0;
+}
+
+static struct extras one(struct extra *e)
+{
+	return (struct extras){ e, 1, 1 };
+}
+
+static void expect(const char *body, struct extra e, const char *want)
+{
+	struct extras none = { 0 }, list = one(&e);
+	struct bytes b = bytes_of(body);
+
+	assert_int_equal(extra_body_apply(&b, &none, &list, &scope, &arena), 0);
+	assert_int_equal(b.n, strlen(want));
+	assert_memory_equal(b.p, want, b.n);
+}
+
+static void expect_error(const char *body, struct extra e, const char *want)
+{
+	struct extras none = { 0 }, list = one(&e);
+	struct bytes b = bytes_of(body);
+
+	assert_int_equal(extra_body_apply(&b, &none, &list, &scope, &arena), -1);
+	assert_int_equal(error_last()->kind, ERR_EXTRA_BODY);
+	assert_string_equal(arena_dup(&arena, error_last()->message).p, want);
+}
+
+static struct extra set(const char *pointer, const char *value)
+{
+	return (struct extra){ .pointer = bytes_of(pointer), .value = bytes_of(value) };
+}
+
+static struct extra take(const char *pointer)
+{
+	return (struct extra){ .pointer = bytes_of(pointer), .remove = true };
+}
+
+static void test_a_member_is_set_in_its_place_and_numbers_keep_their_digits(void **state)
+{
+	(void)state;
+	expect("{\"a\":1.50,\"b\":2,\"c\":1e-7}", set("/b", "12345678901234567890123"),
+	       "{\"a\":1.50,\"b\":12345678901234567890123,\"c\":1e-7}"); /* providers-openai §8 #77 */
+	expect("{\"a\":1}", set("/x/y/z", "{\"k\":[1]}"),
+	       "{\"a\":1,\"x\":{\"y\":{\"z\":{\"k\":[1]}}}}");
+	expect("{\"a\":{}}", set("/a/s~1t~0u", "\"v\""), "{\"a\":{\"s/t~u\":\"v\"}}");
+}
+
+static void test_arrays_take_an_index_that_exists_or_the_append_sign(void **state)
+{
+	(void)state;
+	expect("{\"a\":[1,2]}", set("/a/1", "9"), "{\"a\":[1,9]}");
+	expect("{\"a\":[1,2]}", set("/a/-", "3"), "{\"a\":[1,2,3]}");
+	expect("{\"a\":[{\"b\":1}]}", set("/a/0/b", "2"), "{\"a\":[{\"b\":2}]}");
+	expect("{\"a\":[1,2]}", take("/a/0"), "{\"a\":[2]}");
+	expect_error("{\"a\":[1]}", set("/a/3", "1"),
+		     "Error replacing extra body: `Could not find array index 3 in target array "
+		     "(len 1)` with pointer: "
+		     "`/a/3`");
+	expect_error("{\"a\":[1]}", set("/a/-/b", "1"),
+		     "Error replacing extra body: `Array append operator `-` can only be used at "
+		     "the end of a pointer` "
+		     "with pointer: `/a/-/b`");
+}
+
+static void test_members_are_removed_and_missing_ones_do_no_harm(void **state)
+{
+	(void)state;
+	expect("{\"a\":1,\"b\":2}", take("/a"), "{\"b\":2}");
+	expect("{\"a\":1}", take("/x/y"), "{\"a\":1}");
+	expect("{\"a\":1}", take("/x"), "{\"a\":1}");
+}
+
+static void test_bad_pointers_are_named(void **state)
+{
+	(void)state;
+	expect_error("{}", set("", "1"),
+		     "Error replacing extra body: `Pointer cannot be empty` with pointer: ``");
+	expect_error("{}", set("a", "1"),
+		     "Error replacing extra body: `Pointer must start with '/'` with pointer: `a`");
+	expect_error(
+		"{}", set("/a/", "1"),
+		"Error replacing extra body: `Pointer cannot end with '/'` with pointer: `/a/`");
+}
+
+static void test_filters_choose_the_attempt(void **state)
+{
+	struct extra e = set("/a", "2");
+	struct bytes body = B("{\"a\":1}");
+	struct extras none = { 0 }, list = one(&e);
+
+	(void)state;
+	e.model_name = B("other");
+	assert_int_equal(extra_body_apply(&body, &none, &list, &scope, &arena), 0);
+	assert_true(bytes_eq(body, B("{\"a\":1}")));
+	e.model_name = B("m");
+	e.provider_name = B("p");
+	assert_int_equal(extra_body_apply(&body, &none, &list, &scope, &arena), 0);
+	assert_true(bytes_eq(body, B("{\"a\":2}")));
+}
+
+static void test_the_request_comes_after_the_provider(void **state)
+{
+	struct extra first = set("/a", "1"), second = set("/a", "2");
+	struct extras provider = one(&first), request = one(&second);
+	struct bytes body = B("{}");
+
+	(void)state;
+	assert_int_equal(extra_body_apply(&body, &provider, &request, &scope, &arena), 0);
+	assert_true(bytes_eq(body, B("{\"a\":2}")));
+}
+
+static void test_headers_replace_and_delete_only_what_was_added(void **state)
+{
+	struct header_list l = { 0 };
+	struct extra list[] = { { .pointer = B("X-A"), .value = B("1") },
+				{ .pointer = B("Accept"), .value = B("x/y") },
+				{ .pointer = B("x-a"), .remove = true },
+				{ .pointer = B("user-agent"), .remove = true } };
+	struct extras provider = { list, 4, 4 }, none = { 0 };
+
+	(void)state;
+	header_set(&l, B("accept"), B("a/b"), &arena);
+	header_set(&l, B("user-agent"), B("Signet"), &arena);
+	assert_int_equal(extra_headers_apply(&l, &provider, &none, &scope, &arena), 0);
+	assert_int_equal(l.len, 2);
+	assert_true(bytes_eq(l.at[0].value, B("x/y")));
+	assert_true(bytes_eq(l.at[1].value, B("Signet")));
+	list[0].value = B("a\r\nb: c");
+	assert_int_equal(extra_headers_apply(&l, &provider, &none, &scope, &arena), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_member_is_set_in_its_place_and_numbers_keep_their_digits),
+		cmocka_unit_test(test_arrays_take_an_index_that_exists_or_the_append_sign),
+		cmocka_unit_test(test_members_are_removed_and_missing_ones_do_no_harm),
+		cmocka_unit_test(test_bad_pointers_are_named),
+		cmocka_unit_test(test_filters_choose_the_attempt),
+		cmocka_unit_test(test_the_request_comes_after_the_provider),
+		cmocka_unit_test(test_headers_replace_and_delete_only_what_was_added),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
