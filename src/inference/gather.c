@@ -1,0 +1,377 @@
+/*
+ * Joining a stream's deltas into the result that the record keeps (providers-openai §1.5).
+ *
+ * One slot a block, found by (kind, id); nearly always the last slot is the right one, so the search
+ * begins there. Growing text stands in heap buffers, because arena memory that is outgrown would stay
+ * until the end of the request: a long answer would cost twice its size. Finished views point into
+ * these buffers, which is why gather_free() comes after the result was used.
+ *
+ * Raw events are joined by LF. Past the cap the middle goes: the first half stays, the second half is
+ * a ring that always holds the newest bytes.
+ */
+#include "inference/inference.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+
+#define GATHER_MAX_BYTES     (128u << 20) /* of one block: an upstream body ends at 100 MiB */
+#define GATHER_MAX_BLOCKS    1024 /* a text, a thought, 128 calls; unknown blocks come by id */
+#define GATHER_MAX_SUMMARIES 1024
+
+struct gathered_summary {
+	struct bytes id;
+	struct buf text;
+};
+
+struct slot {
+	enum part_type type;
+	struct bytes id;
+	struct buf text; /* text, refusal, thought, unknown; arguments of a call */
+	struct buf name, signature;
+	bool has_text, custom;
+	struct bytes provider_type, extra_data;
+	struct gathered_summary *summaries;
+	size_t nsummaries, csummaries;
+};
+
+struct gather {
+	struct arena *arena;
+	struct slot *slots;
+	size_t len, cap, last;
+	struct usage usage;
+	enum finish_reason finish;
+	struct buf raw_usage;
+	struct bytes annotations, provider_id, provider_model, service_tier, system_fingerprint;
+	/* raw text: `raw` up to half of the cap, then the ring */
+	struct buf raw;
+	size_t raw_max, tail_max;
+	char *tail;
+	size_t tail_at, tail_len;
+	uint64_t raw_total;
+	bool content;
+};
+
+struct gather *gather_new(struct arena *a, size_t max_raw)
+{
+	struct gather *g = arena_new(a, struct gather);
+
+	if (!g)
+		return NULL;
+	g->arena = a;
+	g->tail_max = max_raw / 2;
+	g->raw_max = max_raw - g->tail_max;
+	usage_init(&g->usage);
+	buf_init(&g->raw, max_raw + 64);
+	buf_init(&g->raw_usage, GATHER_MAX_BYTES);
+	return g;
+}
+
+static int tail_add(struct gather *g, struct bytes b)
+{
+	if (g->tail_max == 0 || b.n == 0)
+		return 0;
+	if (!g->tail) {
+		g->tail = malloc(g->tail_max);
+		if (!g->tail)
+			return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	}
+	if (b.n > g->tail_max)
+		b = bytes_slice(b, b.n - g->tail_max, g->tail_max);
+	while (b.n > 0) {
+		size_t n = g->tail_max - g->tail_at;
+
+		n = n < b.n ? n : b.n;
+		memcpy(g->tail + g->tail_at, b.p, n);
+		g->tail_at = (g->tail_at + n) % g->tail_max;
+		g->tail_len = g->tail_len + n < g->tail_max ? g->tail_len + n : g->tail_max;
+		b = bytes_slice(b, n, b.n);
+	}
+	return 0;
+}
+
+static int raw_add(struct gather *g, struct bytes b)
+{
+	size_t room = g->raw.len < g->raw_max ? g->raw_max - g->raw.len : 0;
+	struct bytes head = bytes_slice(b, 0, room);
+
+	g->raw_total += b.n;
+	if (head.n > 0 && buf_append(&g->raw, head) < 0)
+		return -1;
+	return tail_add(g, bytes_slice(b, head.n, b.n));
+}
+
+static struct slot *find(struct gather *g, enum part_type type, struct bytes id)
+{
+	if (g->len == 0)
+		return NULL;
+	for (size_t n = 0, i = g->last; n < g->len; n++, i = i ? i - 1 : g->len - 1) {
+		struct slot *s = &g->slots[i];
+
+		if (s->type == type && bytes_eq(s->id, id)) {
+			g->last = i;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static struct slot *add(struct gather *g, const struct part *p)
+{
+	struct slot s = { .type = p->type, .id = arena_dup(g->arena, p->id), .custom = p->custom };
+
+	if (g->len >= GATHER_MAX_BLOCKS)
+		return fail_null(ERR_TOO_LARGE, "an answer of more than %d blocks",
+				 GATHER_MAX_BLOCKS);
+	if (bytes_set(p->id) && !bytes_set(s.id))
+		return NULL;
+	buf_init(&s.text, GATHER_MAX_BYTES);
+	buf_init(&s.name, GATHER_MAX_BYTES);
+	buf_init(&s.signature, GATHER_MAX_BYTES);
+	if (!arena_push(g->arena, g->slots, g->len, g->cap, s))
+		return NULL;
+	g->last = g->len - 1;
+	return &g->slots[g->last];
+}
+
+static int keep(struct gather *g, struct bytes *to, struct bytes from)
+{
+	if (!bytes_set(from) || (bytes_set(*to) && bytes_eq(*to, from)))
+		return 0;
+	*to = arena_dup(g->arena, from);
+	return bytes_set(*to) ? 0 : -1;
+}
+
+static int summary_add(struct gather *g, struct slot *s, const struct part *p)
+{
+	struct gathered_summary fresh = { .id = p->summary_id };
+	size_t i = 0;
+
+	if (!bytes_set(p->summary_text))
+		return 0;
+	while (i < s->nsummaries && !bytes_eq(s->summaries[i].id, p->summary_id))
+		i++;
+	if (i == s->nsummaries) {
+		if (i == GATHER_MAX_SUMMARIES)
+			return fail(ERR_TOO_LARGE, "a thought of too many summaries");
+		fresh.id = arena_dup(g->arena, p->summary_id);
+		buf_init(&fresh.text, GATHER_MAX_BYTES);
+		if (!arena_push(g->arena, s->summaries, s->nsummaries, s->csummaries, fresh))
+			return -1;
+	}
+	return buf_append(&s->summaries[i].text, p->summary_text);
+}
+
+static bool is_empty(const struct part *p)
+{
+	switch (p->type) {
+	case PART_TOOL_CALL:
+	case PART_UNKNOWN:
+		return false;
+	case PART_THOUGHT:
+		return p->text.n == 0 && p->signature.n == 0 && p->summary_text.n == 0 &&
+		       !bytes_set(p->extra_data);
+	case PART_TEXT:
+	case PART_REFUSAL:
+		break;
+	}
+	return p->text.n == 0;
+}
+
+static int part_add(struct gather *g, const struct part *p)
+{
+	struct slot *s = find(g, p->type, p->id);
+
+	if (!s) {
+		if (is_empty(p))
+			return 0;
+		s = add(g, p);
+		if (!s)
+			return -1;
+		g->content = true;
+	}
+	switch (p->type) {
+	case PART_TOOL_CALL:
+		s->custom |= p->custom;
+		return buf_append(&s->name, p->name) < 0 ? -1 : buf_append(&s->text, p->arguments);
+	case PART_UNKNOWN:
+		buf_reset(&s->text);
+		return buf_append(&s->text, p->text);
+	case PART_THOUGHT:
+		s->has_text |= bytes_set(p->text);
+		if (keep(g, &s->provider_type, p->provider_type) < 0 ||
+		    keep(g, &s->extra_data, p->extra_data) < 0 || summary_add(g, s, p) < 0 ||
+		    buf_append(&s->signature, p->signature) < 0)
+			return -1;
+		break;
+	case PART_TEXT:
+	case PART_REFUSAL:
+		break;
+	}
+	return buf_append(&s->text, p->text);
+}
+
+int gather_add(struct gather *g, const struct delta *d)
+{
+	if (d->raw.n > 0) {
+		if (g->raw_total > 0 && raw_add(g, B("\n")) < 0)
+			return -1;
+		if (raw_add(g, d->raw) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < d->len; i++)
+		if (part_add(g, &d->parts[i]) < 0)
+			return -1;
+	if (d->has_usage)
+		usage_max(&g->usage, &d->usage);
+	if (bytes_set(d->raw_usage)) {
+		buf_reset(&g->raw_usage);
+		if (buf_append(&g->raw_usage, d->raw_usage) < 0)
+			return -1;
+	}
+	if (d->finish != FINISH_UNSET)
+		g->finish = d->finish;
+	if (keep(g, &g->annotations, d->annotations) < 0 ||
+	    keep(g, &g->provider_id, d->provider_id) < 0 ||
+	    keep(g, &g->provider_model, d->provider_model) < 0 ||
+	    keep(g, &g->service_tier, d->service_tier) < 0 ||
+	    keep(g, &g->system_fingerprint, d->system_fingerprint) < 0)
+		return -1;
+	return 0;
+}
+
+static int block_of(struct gather *g, const struct slot *s, struct block *b)
+{
+	static const enum block_type types[] = { [PART_TEXT] = BLOCK_TEXT,
+						 [PART_TOOL_CALL] = BLOCK_TOOL_CALL,
+						 [PART_THOUGHT] = BLOCK_THOUGHT,
+						 [PART_UNKNOWN] = BLOCK_UNKNOWN,
+						 [PART_REFUSAL] = BLOCK_REFUSAL };
+
+	*b = (struct block){ .type = types[s->type] };
+	if (s->type == PART_TOOL_CALL) {
+		b->id = s->id;
+		b->name = buf_bytes(&s->name);
+		b->arguments = buf_bytes(&s->text);
+		b->custom = s->custom;
+		return 0;
+	}
+	if (s->type != PART_THOUGHT || s->has_text)
+		b->text = buf_bytes(&s->text);
+	if (s->type != PART_THOUGHT)
+		return 0;
+	if (s->signature.len > 0)
+		b->signature = buf_bytes(&s->signature);
+	b->provider_type = s->provider_type;
+	b->extra_data = s->extra_data;
+	b->nsummaries = s->nsummaries;
+	if (s->nsummaries == 0)
+		return 0;
+	b->summaries = arena_array(g->arena, struct summary, s->nsummaries);
+	if (!b->summaries)
+		return -1;
+	for (size_t i = 0; i < s->nsummaries; i++)
+		b->summaries[i] = (struct summary){ .id = s->summaries[i].id,
+						    .text = buf_bytes(&s->summaries[i].text) };
+	return 0;
+}
+
+static bool continues(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* A character that the cut went through is left out: rows are UTF-8. */
+static void whole_characters(struct gather *g)
+{
+	size_t n = g->raw.len;
+
+	for (size_t back = 0; back < 4 && n > 0 && continues(g->raw.data[n - 1]); back++)
+		n--;
+	if (n > 0 && (unsigned char)g->raw.data[n - 1] >= 0xc0)
+		g->raw.len = n - 1;
+	while (g->tail_len > 0 &&
+	       continues(g->tail[(g->tail_at + g->tail_max - g->tail_len) % g->tail_max]))
+		g->tail_len--;
+}
+
+static int raw_finish(struct gather *g)
+{
+	size_t from, first;
+
+	if (g->tail_max == 0 || !g->tail)
+		return 0;
+	if (gather_raw_cut(g)) {
+		whole_characters(g);
+		if (buf_printf(&g->raw, "\n[%llu bytes cut]\n",
+			       (unsigned long long)(g->raw_total - g->raw.len - g->tail_len)) < 0)
+			return -1;
+	}
+	from = (g->tail_at + g->tail_max - g->tail_len) % g->tail_max;
+	first = g->tail_len < g->tail_max - from ? g->tail_len : g->tail_max - from;
+	if (buf_append(&g->raw, (struct bytes){ g->tail + from, first }) < 0 ||
+	    buf_append(&g->raw, (struct bytes){ g->tail, g->tail_len - first }) < 0)
+		return -1;
+	g->tail_len = g->tail_at = 0;
+	return 0;
+}
+
+int gather_finish(struct gather *g, struct result *out)
+{
+	out->content = g->len ? arena_array(g->arena, struct block, g->len) : NULL;
+	if (g->len && !out->content)
+		return -1;
+	out->len = out->cap = g->len;
+	for (size_t i = 0; i < g->len; i++)
+		if (block_of(g, &g->slots[i], &out->content[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < g->len && bytes_set(g->annotations); i++) {
+		if (out->content[i].type == BLOCK_TEXT) {
+			out->content[i].annotations = g->annotations;
+			break;
+		}
+	}
+	if (raw_finish(g) < 0)
+		return -1;
+	out->usage = g->usage;
+	out->finish = g->finish;
+	out->raw_response = buf_bytes(&g->raw);
+	if (g->raw_usage.len > 0)
+		out->raw_usage = buf_bytes(&g->raw_usage);
+	out->annotations = g->annotations;
+	out->provider_id = g->provider_id;
+	out->provider_model = g->provider_model;
+	out->service_tier = g->service_tier;
+	out->system_fingerprint = g->system_fingerprint;
+	return 0;
+}
+
+bool gather_has_content(const struct gather *g)
+{
+	return g->content;
+}
+
+bool gather_raw_cut(const struct gather *g)
+{
+	return g->raw_total > g->raw_max + g->tail_max;
+}
+
+void gather_free(struct gather *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->len; i++) {
+		struct slot *s = &g->slots[i];
+
+		buf_deinit(&s->text);
+		buf_deinit(&s->name);
+		buf_deinit(&s->signature);
+		for (size_t j = 0; j < s->nsummaries; j++)
+			buf_deinit(&s->summaries[j].text);
+	}
+	buf_deinit(&g->raw);
+	buf_deinit(&g->raw_usage);
+	free(g->tail);
+	g->tail = NULL;
+	g->len = 0;
+}

@@ -1,0 +1,300 @@
+/*
+ * Type errors in serde's words. The reader walks a parsed document and keeps its place as a chain of
+ * `struct where` on the stack: nothing is built until something is wrong.
+ *
+ * Numbers reach us as their text, so whether one is an integer is decided as serde_json does: by a dot or an
+ * exponent, by -0, or by not fitting 64 bits.
+ */
+#include "wire/expect.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+#define EXPECT_MAX_TEXT \
+	(64u << 10) /* of an error's message: a wrong value may be a whole document */
+
+static void print_path(const struct where *w, struct buf *out, bool all)
+{
+	bool fresh;
+
+	if (!w || !w->up)
+		return;
+	print_path(w->up, out, all);
+	if (!all && w->show == WHERE_HIDDEN)
+		return;
+	fresh = out->len == 0 || (out->len > 1 && out->data[out->len - 1] == ' ');
+	if (bytes_set(w->key)) {
+		if (!fresh)
+			buf_putc(out, '.');
+		buf_append(out, w->key);
+	} else {
+		bool dotted = false;
+
+		for (const struct where *u = w->up; u && !all; u = u->up)
+			dotted |= u->inner;
+		if (dotted && !fresh)
+			buf_putc(out, '.');
+		buf_printf(out, "[%zu]", w->index);
+	}
+	if (w->inner && !all)
+		buf_append(out, B(": "));
+}
+
+struct bytes where_param(const struct where *w)
+{
+	const struct where *root = w;
+	struct bytes text = { NULL, 0 };
+	struct buf b;
+
+	while (root->up)
+		root = root->up;
+	buf_init(&b, EXPECT_MAX_TEXT);
+	print_path(w, &b, true);
+	if (b.len > 0 && root->arena)
+		text = arena_dup(root->arena, buf_bytes(&b));
+	buf_deinit(&b);
+	return text;
+}
+
+void where_mark(const struct where *w, const char *code)
+{
+	struct bytes param = where_param(w);
+
+	error_last()->param = param;
+	error_last()->code = bytes_of(code);
+}
+
+int expect_fail(const struct where *w, const char *code, const char *fmt, ...)
+{
+	struct buf b;
+	va_list args;
+
+	buf_init(&b, EXPECT_MAX_TEXT);
+	print_path(w, &b, false);
+	if (b.len > 0 && b.data[b.len - 1] != ' ')
+		buf_append(&b, B(": "));
+	va_start(args, fmt);
+	buf_vprintf(&b, fmt, args);
+	va_end(args);
+	fail(ERR_JSON_REQUEST, "%.*s", BFMT(buf_bytes(&b)));
+	buf_deinit(&b);
+	where_mark(w, code);
+	return -1;
+}
+
+static bool is_float(struct bytes digits)
+{
+	char text[32];
+	char *end;
+
+	for (size_t i = 0; i < digits.n; i++)
+		if (digits.p[i] == '.' || digits.p[i] == 'e' || digits.p[i] == 'E')
+			return true;
+	if (bytes_eq(digits, B("-0")))
+		return true;
+	if (digits.n > 20)
+		return true;
+	memcpy(text, digits.p, digits.n);
+	text[digits.n] = '\0';
+	errno = 0;
+	if (*text == '-')
+		strtoll(text, &end, 10);
+	else
+		strtoull(text, &end, 10);
+	return errno == ERANGE;
+}
+
+/* Shortest digits that read back as the same number, laid out as ryu does. */
+static void print_float(double d, struct buf *out)
+{
+	char digits[40], mantissa[24];
+	int exponent, len = 0, point;
+
+	if (!isfinite(d)) {
+		buf_append(out, d > 0 ? B("inf") : B("-inf"));
+		return;
+	}
+	for (int precision = 0; precision < 17; precision++) {
+		snprintf(digits, sizeof digits, "%.*e", precision, fabs(d));
+		if (strtod(digits, NULL) == fabs(d))
+			break;
+	}
+	exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
+	for (const char *c = digits; *c && *c != 'e'; c++)
+		if (*c != '.')
+			mantissa[len++] = *c;
+	while (len > 1 && mantissa[len - 1] == '0')
+		len--;
+	point = exponent + 1; /* digits before the point */
+	if (signbit(d))
+		buf_putc(out, '-');
+	if (d == 0) {
+		buf_append(out, B("0.0"));
+	} else if (len <= point && point <= 16) {
+		buf_printf(out, "%.*s%.*s.0", len, mantissa, point - len, "0000000000000000");
+	} else if (point > 0 && point <= 16) {
+		buf_printf(out, "%.*s.%.*s", point, mantissa, len - point, mantissa + point);
+	} else if (point > -5 && point <= 0) {
+		buf_printf(out, "0.%.*s%.*s", -point, "00000", len, mantissa);
+	} else {
+		buf_printf(out, "%.1s%s%.*se%s%d", mantissa, len > 1 ? "." : "", len - 1,
+			   mantissa + 1, exponent > 0 ? "+" : "", exponent);
+	}
+}
+
+int expect_quote(struct bytes s, struct buf *out)
+{
+	int bad = buf_putc(out, '"');
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		switch (c) {
+		case '"':
+			bad |= buf_append(out, B("\\\""));
+			break;
+		case '\\':
+			bad |= buf_append(out, B("\\\\"));
+			break;
+		case '\n':
+			bad |= buf_append(out, B("\\n"));
+			break;
+		case '\r':
+			bad |= buf_append(out, B("\\r"));
+			break;
+		case '\t':
+			bad |= buf_append(out, B("\\t"));
+			break;
+		case '\0':
+			bad |= buf_append(out, B("\\0"));
+			break;
+		default:
+			bad |= c < 0x20 || c == 0x7f ? buf_printf(out, "\\u{%x}", c)
+						     : buf_putc(out, (char)c);
+		}
+	}
+	return buf_putc(out, '"') | bad;
+}
+
+int expect_print(yyjson_val *v, struct buf *out)
+{
+	struct bytes digits = json_raw(v);
+
+	if (bytes_set(digits)) {
+		char text[400];
+		size_t n = digits.n < sizeof text - 1 ? digits.n : sizeof text - 1;
+
+		if (!is_float(digits))
+			return buf_printf(out, "integer `%.*s`", BFMT(digits));
+		memcpy(text, digits.p, n);
+		text[n] = '\0';
+		if (buf_append(out, B("floating point `")) < 0)
+			return -1;
+		print_float(strtod(text, NULL), out);
+		return buf_putc(out, '`');
+	}
+	if (yyjson_is_str(v))
+		return buf_append(out, B("string ")) < 0 ? -1 : expect_quote(json_str(v), out);
+	if (yyjson_is_bool(v))
+		return buf_printf(out, "boolean `%s`", yyjson_is_true(v) ? "true" : "false");
+	return buf_append(out, yyjson_is_arr(v)   ? B("sequence")
+			       : yyjson_is_obj(v) ? B("map")
+						  : B("null"));
+}
+
+static int wrong(const struct where *w, yyjson_val *got, const char *what, const char *expected,
+		 const char *code)
+{
+	struct buf b;
+
+	buf_init(&b, EXPECT_MAX_TEXT / 2);
+	expect_print(got, &b);
+	expect_fail(w, code, "invalid %s: %.*s, expected %s", what, BFMT(buf_bytes(&b)), expected);
+	buf_deinit(&b);
+	return -1;
+}
+
+int expect_type(const struct where *w, yyjson_val *got, const char *expected)
+{
+	return wrong(w, got, "type", expected, "invalid_type");
+}
+
+int expect_value(const struct where *w, yyjson_val *got, const char *expected)
+{
+	return wrong(w, got, "value", expected, "invalid_value");
+}
+
+int expect_field(const struct where *w, const char *missing)
+{
+	struct where field = WHERE_KEY(w, bytes_of(missing));
+
+	expect_fail(w, NULL, "missing field `%s`", missing);
+	where_mark(&field, "missing_required_parameter");
+	return -1;
+}
+
+int expect_variant(const struct where *w, struct bytes got, const char *list)
+{
+	return expect_fail(w, "unsupported_value", "unknown variant `%.*s`, expected %s", BFMT(got),
+			   list);
+}
+
+int expect_string(const struct where *w, yyjson_val *v, struct bytes *out)
+{
+	if (!yyjson_is_str(v))
+		return expect_type(w, v, "a string");
+	*out = json_str(v);
+	return 0;
+}
+
+int expect_bool(const struct where *w, yyjson_val *v, bool *out)
+{
+	if (!yyjson_is_bool(v))
+		return expect_type(w, v, "a boolean");
+	*out = yyjson_is_true(v);
+	return 0;
+}
+
+static int expect_int(const struct where *w, yyjson_val *v, const char *type, long long min,
+		      long long max, struct bytes *out)
+{
+	struct bytes digits = json_raw(v);
+	long long n = 0;
+	size_t i;
+
+	if (!bytes_set(digits) || is_float(digits))
+		return expect_type(w, v, type);
+	i = *digits.p == '-';
+	if (digits.n - i > 10)
+		return expect_value(w, v, type);
+	for (; i < digits.n; i++)
+		n = n * 10 + (digits.p[i] - '0');
+	if (*digits.p == '-')
+		n = -n;
+	if (n < min || n > max)
+		return expect_value(w, v, type);
+	*out = digits;
+	return 0;
+}
+
+int expect_u32(const struct where *w, yyjson_val *v, struct bytes *out)
+{
+	return expect_int(w, v, "u32", 0, UINT32_MAX, out);
+}
+
+int expect_i32(const struct where *w, yyjson_val *v, struct bytes *out)
+{
+	return expect_int(w, v, "i32", INT32_MIN, INT32_MAX, out);
+}
+
+int expect_f32(const struct where *w, yyjson_val *v, struct bytes *out)
+{
+	if (!bytes_set(json_raw(v)))
+		return expect_type(w, v, "f32");
+	*out = json_raw(v);
+	return 0;
+}

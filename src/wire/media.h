@@ -1,0 +1,37 @@
+/* Files in requests: URLs, data URLs, base64, media types. Pure. */
+#ifndef SIGNET_WIRE_MEDIA_H
+#define SIGNET_WIRE_MEDIA_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+/*
+ * The URL as a WHATWG parser prints it: scheme and host in lower case, default port and dot segments gone, the
+ * rest percent-encoded. NULL and *out; else what is wrong with it ("relative URL without a base"), or
+ * "out of memory". Host names beyond ASCII stay as they are.
+ */
+const char *media_url(struct bytes url, struct arena *, struct bytes *out);
+
+enum data_url {
+	DATA_URL_OK,
+	DATA_URL_NO_PREFIX,
+	DATA_URL_NO_BASE64,
+	DATA_URL_BAD_MIME,
+	DATA_URL_MEMORY
+};
+/* Takes "data:image/png;base64,…" apart; `mime` is lower case. DATA_URL_BAD_MIME leaves the bad text in it. */
+enum data_url media_data_url(struct bytes url, struct arena *, struct bytes *mime,
+			     struct bytes *data);
+
+/* Whether it is strict base64 with padding; `err` gets the text of what is not ("Invalid padding"). */
+bool media_base64(struct bytes text, char err[80]);
+/* The media type of what the base64 text holds, by its first bytes. Unset: not recognised. */
+struct bytes media_sniff(struct bytes base64);
+/* "png" for "image/png"; unset: not known. */
+struct bytes media_extension(struct bytes mime);
+/* The name a provider takes for an audio type ("mp3", "wav"); unset: not a supported one. */
+struct bytes media_audio_format(struct bytes mime);
+/* Whether it is type "/" subtype; why not otherwise (text of the reader that TensorZero uses). */
+const char *media_bad_mime(struct bytes mime);
+
+#endif

@@ -1,0 +1,1047 @@
+/*
+ * The conversation of a chat request -> messages of blocks (http-api §12.3, surfaces §3.1, §6.1-6.4).
+ *
+ * Two passes, as TensorZero has them: openai_check_messages() looks at types while the fields are read,
+ * openai_read_messages() translates when everything else was found good.
+ *
+ * The profiles differ in what a model will see: `tensorzero` moves all system texts to the front and encodes
+ * the content of tool messages as JSON once more; `openai` keeps late system texts in place, inside <system>
+ * tags, passes tool texts on as they are, and reads the reasoning fields that clients send back.
+ */
+#include "wire/openai_chat_read.h"
+
+#include "base/error.h"
+#include "wire/media.h"
+
+#define CHAT_ID_MAX   40 /* OpenAI refuses longer call ids */
+#define CHAT_NAME_MAX 64 /* and names */
+
+/* --- first pass: types ------------------------------------------------------------------------ */
+
+static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	struct where at = WHERE_KEY(w, B("function"));
+	yyjson_val *id = json_get(v, "id"), *type = json_get(v, "type"),
+		   *f = json_get(v, "function"), *one;
+	bool openai = r->profile == PROFILE_OPENAI;
+	struct bytes ignored;
+
+	if (!yyjson_is_obj(v))
+		return expect_type(w, v, "struct OpenAICompatibleToolCall");
+	if (id && expect_string(&WHERE_KEY(w, B("id")), id, &ignored) < 0)
+		return -1;
+	if (type && expect_string(&WHERE_KEY(w, B("type")), type, &ignored) < 0)
+		return -1;
+	if (f && !yyjson_is_obj(f))
+		return expect_type(&at, f, "struct OpenAICompatibleFunctionCall");
+	for (size_t i = 0; f && i < 2; i++) {
+		const char *key = i ? "arguments" : "name";
+
+		one = json_get(f, key);
+		if (!one && !(openai && i))
+			return expect_field(&at, key);
+		if (one && expect_string(&WHERE_KEY(&at, bytes_of(key)), one, &ignored) < 0)
+			return -1;
+	}
+	if (!id)
+		return expect_field(w, "id");
+	if (!type && !openai)
+		return expect_field(w, "type");
+	if (openai && yyjson_is_str(json_get(json_get(v, "custom"), "name")))
+		return 0;
+	return f ? 0 : expect_field(w, "function");
+}
+
+static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	struct where at = WHERE_KEY(w, B("type"));
+	yyjson_val *type = json_get(v, "type"), *index = json_get(v, "insert_index");
+	uint64_t n;
+
+	(void)r;
+	if (!yyjson_is_obj(v))
+		return expect_type(w, v, "internally tagged enum OpenAICompatibleExtraContent");
+	if (!type)
+		return expect_field(w, "type");
+	if (!yyjson_is_str(type))
+		return expect_type(&at, type, "variant identifier");
+	if (index && !yyjson_is_null(index) && !bytes_set(json_raw(index)))
+		return expect_type(w, index, "usize");
+	if (index && !yyjson_is_null(index) && !json_u64(index, &n))
+		return expect_value(w, index, "usize");
+	if (bytes_eq(json_str(type), B("unknown")))
+		return json_get(v, "data") ? 0 : expect_field(w, "data");
+	if (!bytes_eq(json_str(type), B("thought")))
+		return expect_variant(&at, json_str(type), "`thought` or `unknown`");
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const keys[] = { "text", "signature", "provider_type" };
+		yyjson_val *one = json_get(v, keys[i]);
+
+		if (one && !yyjson_is_null(one) && !yyjson_is_str(one))
+			return expect_type(w, one, "a string");
+	}
+	return 0;
+}
+
+typedef int check_fn(struct reader *, const struct where *, yyjson_val *);
+
+static int check_list(struct reader *r, const struct where *w, struct bytes key, yyjson_val *v,
+		      check_fn *check)
+{
+	struct where list = WHERE_KEY(w, key);
+	yyjson_arr_iter it;
+	yyjson_val *one;
+	size_t i = 0;
+
+	if (!v || yyjson_is_null(v))
+		return 0;
+	if (!yyjson_is_arr(v))
+		return expect_type(&list, v, "a sequence");
+	it = yyjson_arr_iter_with(v);
+	while ((one = yyjson_arr_iter_next(&it))) {
+		struct where at = WHERE_AT(&list, i++);
+
+		if (check(r, &at, one) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+enum chat_role {
+	CHAT_DEVELOPER,
+	CHAT_SYSTEM,
+	CHAT_USER,
+	CHAT_ASSISTANT,
+	CHAT_TOOL,
+	CHAT_FUNCTION,
+	CHAT_ROLES
+};
+static const struct bytes role_names[CHAT_ROLES] = {
+	{ "developer", 9 }, { "system", 6 }, { "user", 4 },
+	{ "assistant", 9 }, { "tool", 4 },   { "function", 8 },
+};
+
+static enum chat_role role_of(yyjson_val *message)
+{
+	struct bytes name = json_str(json_get(message, "role"));
+	size_t i = 0;
+
+	while (i < CHAT_ROLES && !bytes_eq(name, role_names[i]))
+		i++;
+	return (enum chat_role)i;
+}
+
+static const char *kind_of(yyjson_val *v)
+{
+	return bytes_set(json_raw(v)) ? "number" : NULL;
+}
+
+static int check_message(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	bool openai = r->profile == PROFILE_OPENAI;
+	yyjson_val *role = json_get(v, "role"), *id;
+	struct bytes ignored;
+
+	if (kind_of(v))
+		return expect_fail(w, "invalid_type", "invalid type: number, expected object");
+	if (!yyjson_is_obj(v))
+		return expect_type(w, v, "object");
+	if (!yyjson_is_str(role))
+		return expect_fail(w, "missing_required_parameter",
+				   "TensorZeroDerive: missing tag field `role`");
+	switch (role_of(v)) {
+	case CHAT_ASSISTANT:
+		if (check_list(r, w, B("tool_calls"), json_get(v, "tool_calls"), check_call) < 0)
+			return -1;
+		return check_list(r, w, B("tensorzero_extra_content"),
+				  json_get(v, "tensorzero_extra_content"), check_extra);
+	case CHAT_TOOL:
+		id = json_get(v, "tool_call_id");
+		if (!id)
+			return expect_field(w, "tool_call_id");
+		return expect_string(&WHERE_KEY(w, B("tool_call_id")), id, &ignored);
+	case CHAT_FUNCTION:
+		if (openai)
+			return json_get(v, "name") ? 0 : expect_field(w, "name");
+		break;
+	case CHAT_DEVELOPER:
+	case CHAT_SYSTEM:
+	case CHAT_USER:
+		return json_get(v, "content") ? 0 : expect_field(w, "content");
+	case CHAT_ROLES:
+		break;
+	}
+	return expect_variant(w, json_str(role),
+			      "one of `developer`, `system`, `user`, `assistant`, `tool`");
+}
+
+int openai_check_messages(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	yyjson_arr_iter it;
+	yyjson_val *one;
+	size_t i = 0;
+
+	if (!yyjson_is_arr(v))
+		return expect_type(w, v, "a sequence");
+	it = yyjson_arr_iter_with(v);
+	while ((one = yyjson_arr_iter_next(&it))) {
+		struct where at = WHERE_AT(w, i++);
+
+		at.inner = true;
+		if (check_message(r, &at, one) < 0)
+			return -1;
+	}
+	r->messages = v;
+	return 0;
+}
+
+/* --- second pass: content parts --------------------------------------------------------------- */
+
+/* A message under construction, and where it stands in the request. */
+struct draft {
+	struct message m;
+	const struct where *at;
+	enum chat_role role;
+};
+
+static int block_add(struct reader *r, struct draft *d, struct block b)
+{
+	return arena_push(r->arena, d->m.content, d->m.len, d->m.cap, b) ? 0 : -1;
+}
+
+/* A part that cannot be read: the prefix depends on what it has. */
+static int part_refuse(const struct where *w, yyjson_val *part)
+{
+	bool ours = false;
+	struct bytes detail, param = error_last()->param, code = error_last()->code;
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	yyjson_val *key;
+	const struct where *root = w;
+
+	while (root->up)
+		root = root->up;
+	while ((key = yyjson_obj_iter_next(&it)))
+		ours |= bytes_starts(json_str(key), B("tensorzero::"));
+	detail = arena_dup(root->arena, error_last()->message);
+	openai_refuse(w, NULL, "%s: %.*s",
+		      ours ? "Invalid TensorZero content block" : "Invalid content block",
+		      BFMT(detail));
+	if (bytes_set(param))
+		error_last()->param = param;
+	error_last()->code = code;
+	return -1;
+}
+
+static int part_fail(const struct where *w, yyjson_val *part, const char *text)
+{
+	fail(ERR_JSON_REQUEST, "%s", text);
+	where_mark(w, "invalid_value");
+	return part_refuse(w, part);
+}
+
+static int read_template(struct reader *r, struct draft *d, struct bytes name,
+			 yyjson_val *arguments)
+{
+	struct block b = { .type = BLOCK_TEMPLATE, .name = name };
+
+	b.text = json_print_arena(arguments, r->arena);
+	r->req->inf.source_intact = false;
+	return bytes_set(b.text) ? block_add(r, d, b) : -1;
+}
+
+static struct bytes template_of_role(enum chat_role role)
+{
+	return role == CHAT_USER        ? B("user")
+	       : role == CHAT_ASSISTANT ? B("assistant")
+					: B("system");
+}
+
+static int read_text(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_val *text = json_get(part, "text"),
+		   *arguments = json_get(part, "tensorzero::arguments");
+
+	if (text && arguments)
+		return part_fail(
+			w, part,
+			"Only one of `text` or `tensorzero::arguments` can be set when using "
+			"`\"type\": \"text\"`");
+	if (!text && !arguments)
+		return part_fail(w, part,
+				 "Either `text` or `tensorzero::arguments` must be set when using "
+				 "`\"type\": \"text\"`");
+	if (text && !yyjson_is_str(text))
+		return part_fail(w, part,
+				 "`text` must be a string when using `\"type\": \"text\"`");
+	if (text)
+		return block_add(r, d,
+				 (struct block){ .type = BLOCK_TEXT, .text = json_str(text) });
+	if (!yyjson_is_obj(arguments))
+		return part_fail(w, part,
+				 "`tensorzero::arguments` must be an object when using `\"type\": "
+				 "\"text\"`");
+	return read_template(r, d, template_of_role(d->role), arguments);
+}
+
+static int file_add(struct reader *r, struct draft *d, struct file f)
+{
+	struct file *copy = arena_new(r->arena, struct file);
+
+	if (!copy)
+		return -1;
+	*copy = f;
+	r->req->has_files = true;
+	return block_add(r, d, (struct block){ .type = BLOCK_FILE, .file = copy });
+}
+
+static int read_data_url(struct reader *r, const struct where *w, struct bytes url, struct file *f)
+{
+	switch (media_data_url(url, r->arena, &f->mime_type, &f->data)) {
+	case DATA_URL_OK:
+		return 0;
+	case DATA_URL_NO_PREFIX:
+	case DATA_URL_NO_BASE64:
+		return openai_refuse(w, "invalid_value",
+				     "Expected a base64-encoded data URL with MIME type (e.g. "
+				     "`data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a "
+				     "value without the `%s`.",
+				     bytes_istarts(url, B("data:")) ? ";base64,` separator"
+								    : "data:` prefix");
+	case DATA_URL_BAD_MIME:
+		return openai_refuse(w, "invalid_value", "Unknown MIME type `%.*s` in data URL",
+				     BFMT(f->mime_type));
+	case DATA_URL_MEMORY:
+		break;
+	}
+	return -1;
+}
+
+/* `key` of a part as an object; the part may have no other keys in TensorZero's profile. */
+static int inner_object(struct reader *r, const struct where *w, yyjson_val *part, const char *key,
+			const char *type, yyjson_val **out)
+{
+	struct where at = WHERE_KEY(w, bytes_of(key));
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	yyjson_val *k;
+
+	while (r->profile == PROFILE_TENSORZERO && (k = yyjson_obj_iter_next(&it))) {
+		struct where other = WHERE_KEY(w, json_str(k));
+
+		if (!bytes_eq(json_str(k), B("type")) && !bytes_eq(json_str(k), bytes_of(key)))
+			return expect_fail(&other, "unsupported_parameter",
+					   "unknown field `%.*s`, expected `%s`", BFMT(json_str(k)),
+					   key);
+	}
+	*out = json_get(part, key);
+	if (!*out)
+		return expect_field(w, key);
+	return yyjson_is_obj(*out) ? 0 : expect_type(&at, *out, type);
+}
+
+static int inner_string(const struct where *w, yyjson_val *obj, const char *key, bool required,
+			struct bytes *out)
+{
+	struct where at = WHERE_KEY(w, bytes_of(key));
+	yyjson_val *v = json_get(obj, key);
+
+	if (!v && required)
+		return expect_field(w, key);
+	if (!v || (!required && yyjson_is_null(v)))
+		return 0;
+	return expect_string(&at, v, out);
+}
+
+static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out)
+{
+	static const struct bytes levels[] = { { "low", 3 }, { "high", 4 }, { "auto", 4 } };
+	struct where at = WHERE_KEY(w, B("detail"));
+	yyjson_val *v = json_get(obj, "detail");
+
+	if (!v || yyjson_is_null(v))
+		return 0;
+	if (!yyjson_is_str(v))
+		return expect_type(&at, v, "string or map");
+	*out = json_str(v);
+	for (size_t i = 0; i < 3; i++)
+		if (bytes_eq(*out, levels[i]))
+			return 0;
+	return expect_variant(&at, *out, "one of `low`, `high`, `auto`");
+}
+
+static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
+			  struct bytes *url, struct file *f)
+{
+	struct where at = WHERE_KEY(w, B("image_url")), url_at = WHERE_KEY(&at, B("url"));
+	struct where mime_at = WHERE_KEY(&at, B("tensorzero::mime_type"));
+	yyjson_val *image, *v;
+	struct bytes printed;
+	const char *bad;
+	struct buf quoted;
+
+	if (inner_object(r, w, part, "image_url", "struct OpenAICompatibleImageUrl", &image) < 0)
+		return -1;
+	v = json_get(image, "url");
+	if (!v)
+		return expect_field(&at, "url");
+	if (!yyjson_is_str(v))
+		return expect_type(&url_at, v, "a string representing an URL");
+	*url = json_str(v);
+	if (!bytes_istarts(*url, B("data:"))) {
+		bad = media_url(*url, r->arena, &printed);
+		if (bad) {
+			buf_init(&quoted, 4096);
+			expect_quote(bytes_slice(*url, 0, 2048), &quoted);
+			expect_fail(&url_at, "invalid_value", "%s: %.*s", bad,
+				    BFMT(buf_bytes(&quoted)));
+			buf_deinit(&quoted);
+			return -1;
+		}
+		*url = printed;
+	}
+	if (read_detail(&at, image, &f->detail) < 0 ||
+	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type) < 0)
+		return -1;
+	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
+		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
+	if (bytes_set(f->mime_type))
+		r->req->inf.source_edit = true;
+	return 0;
+}
+
+static int read_image(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("image_url"));
+	struct bytes url = { NULL, 0 };
+	struct file f = { 0 };
+
+	if (read_image_url(r, w, part, &url, &f) < 0)
+		return part_refuse(w, part);
+	if (!bytes_istarts(url, B("data:"))) {
+		f.is_url = true;
+		f.url = url;
+	} else if (read_data_url(r, &at, url, &f) < 0) {
+		return -1;
+	}
+	return file_add(r, d, f);
+}
+
+static int unknown_add(struct reader *r, struct draft *d, yyjson_val *part)
+{
+	struct block b = { .type = BLOCK_UNKNOWN, .text = json_print_arena(part, r->arena) };
+
+	return bytes_set(b.text) ? block_add(r, d, b) : -1;
+}
+
+static int read_file(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("file"));
+	struct bytes data = { NULL, 0 }, url = { NULL, 0 };
+	struct file f = { 0 };
+	yyjson_val *file;
+
+	if (inner_object(r, w, part, "file", "struct OpenAICompatibleFile", &file) < 0)
+		return part_refuse(w, part);
+	if (r->profile == PROFILE_OPENAI && !json_get(file, "file_data")) {
+		if (yyjson_is_str(json_get(file, "file_id")))
+			return unknown_add(r, d, part); /* only OpenAI's own servers know it */
+		if (inner_string(&at, file, "file_url", false, &url) < 0)
+			return part_refuse(w, part);
+	}
+	if (bytes_set(url)) {
+		f.is_url = true;
+		f.url = url;
+		if (inner_string(&at, file, "filename", false, &f.filename) < 0)
+			return part_refuse(w, part);
+		return file_add(r, d, f);
+	}
+	if (inner_string(&at, file, "file_data", true, &data) < 0 ||
+	    inner_string(&at, file, "filename", false, &f.filename) < 0)
+		return part_refuse(w, part);
+	if (read_data_url(r, &at, data, &f) < 0)
+		return -1;
+	return file_add(r, d, f);
+}
+
+static int read_audio(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("input_audio"));
+	struct bytes format = { NULL, 0 };
+	struct file f = { 0 };
+	yyjson_val *audio;
+	char err[80];
+
+	if (inner_object(r, w, part, "input_audio", "struct OpenAICompatibleInputAudio", &audio) <
+		    0 ||
+	    inner_string(&at, audio, "data", true, &f.data) < 0 ||
+	    inner_string(&at, audio, "format", true, &format) < 0)
+		return part_refuse(w, part);
+	if (!media_base64(f.data, err))
+		return openai_refuse(&at, "invalid_value", "Invalid base64 data in input_audio: %s",
+				     err);
+	f.mime_type = media_sniff(f.data);
+	if (!bytes_set(f.mime_type))
+		return openai_refuse(
+			&at, "invalid_value",
+			"Could not detect audio format from file content. Format field was: %.*s",
+			BFMT(format));
+	if (!bytes_starts(f.mime_type, B("audio/")))
+		return openai_refuse(
+			&at, "invalid_value",
+			"Expected audio file for input_audio, but detected %.*s (type: %.*s)",
+			BFMT(f.mime_type), (int)bytes_chr(f.mime_type, '/'), f.mime_type.p);
+	return file_add(r, d, f);
+}
+
+static int read_raw_text(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	struct bytes value = { NULL, 0 };
+	yyjson_val *key;
+
+	r->req->inf.source_edit = true;
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct where at = WHERE_KEY(w, json_str(key));
+
+		if (bytes_eq(json_str(key), B("type")) || bytes_eq(json_str(key), B("value")))
+			continue;
+		expect_fail(&at, "unsupported_parameter", "unknown field `%.*s`, expected `value`",
+			    BFMT(json_str(key)));
+		return part_refuse(w, part);
+	}
+	if (inner_string(w, part, "value", true, &value) < 0)
+		return part_refuse(w, part);
+	return block_add(r, d, (struct block){ .type = BLOCK_RAW_TEXT, .text = value });
+}
+
+static int read_template_part(struct reader *r, struct draft *d, const struct where *w,
+			      yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("arguments"));
+	struct bytes name = { NULL, 0 };
+	yyjson_val *arguments = json_get(part, "arguments");
+
+	if (inner_string(w, part, "name", true, &name) < 0)
+		return part_refuse(w, part);
+	if (!arguments) {
+		expect_field(w, "arguments");
+		return part_refuse(w, part);
+	}
+	if (!yyjson_is_obj(arguments)) {
+		expect_type(&at, arguments, "a map");
+		return part_refuse(w, part);
+	}
+	return read_template(r, d, name, arguments);
+}
+
+static int read_refusal(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct bytes text = { NULL, 0 };
+
+	if (r->profile != PROFILE_OPENAI)
+		return 1;
+	if (inner_string(w, part, "refusal", true, &text) < 0)
+		return part_refuse(w, part);
+	return block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = text });
+}
+
+typedef int part_fn(struct reader *, struct draft *, const struct where *, yyjson_val *);
+
+static const struct {
+	struct bytes type;
+	part_fn *read;
+} parts[] = {
+	{ { "text", 4 }, read_text },
+	{ { "image_url", 9 }, read_image },
+	{ { "file", 4 }, read_file },
+	{ { "input_audio", 11 }, read_audio },
+	{ { "tensorzero::raw_text", 20 }, read_raw_text },
+	{ { "tensorzero::template", 20 }, read_template_part },
+	{ { "refusal", 7 }, read_refusal },
+};
+
+static int read_part(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_val *type = json_get(part, "type");
+
+	if (!yyjson_is_obj(part)) {
+		struct bytes text = json_print_arena(part, r->arena);
+
+		return openai_refuse(w, "invalid_type", "Content block `%.*s` is not an object",
+				     BFMT(text));
+	}
+	if (!type)
+		return read_template(r, d, template_of_role(d->role), part);
+	if (!yyjson_is_str(type))
+		return part_fail(w, part, "TensorZeroDerive: missing tag field `type`");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		int n = bytes_eq(parts[i].type, json_str(type)) ? parts[i].read(r, d, w, part) : 1;
+
+		if (n <= 0)
+			return n;
+	}
+	if (r->profile == PROFILE_OPENAI && !bytes_starts(json_str(type), B("tensorzero::")))
+		return unknown_add(r, d, part);
+	fail(ERR_JSON_REQUEST,
+	     "unknown variant `%.*s`, expected one of `text`, `image_url`, `file`, `input_audio`, "
+	     "`tensorzero::raw_text`, `tensorzero::template`",
+	     BFMT(json_str(type)));
+	where_mark(w, "unsupported_value");
+	return part_refuse(w, part);
+}
+
+/* A string or a list of parts. */
+static int read_content(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	struct where at = WHERE_KEY(d->at, B("content"));
+	yyjson_arr_iter it;
+	yyjson_val *part;
+	size_t i = 0;
+
+	if (yyjson_is_str(v))
+		return block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = json_str(v) });
+	if (!yyjson_is_arr(v))
+		return openai_refuse(&at, "invalid_type",
+				     "message content must either be a string or an array of "
+				     "length 1 containing "
+				     "structured TensorZero inputs");
+	it = yyjson_arr_iter_with(v);
+	while ((part = yyjson_arr_iter_next(&it))) {
+		struct where one = WHERE_AT(&at, i++);
+
+		if (read_part(r, d, &one, part) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- second pass: messages -------------------------------------------------------------------- */
+
+static int message_add(struct reader *r, enum role role, struct draft *d)
+{
+	struct inference *inf = &r->req->inf;
+
+	d->m.role = role;
+	return arena_push(r->arena, inf->messages, inf->nmessages, inf->cmessages, d->m) ? 0 : -1;
+}
+
+/* The texts of a system message, joined by LF, between tags. */
+static int late_system(struct reader *r, struct draft *d)
+{
+	struct bytes open = B("<system>"), close = B("</system>");
+	size_t n = open.n + close.n, at = 0;
+	char *text;
+
+	for (size_t i = 0; i < d->m.len; i++) {
+		if (d->m.content[i].type == BLOCK_TEMPLATE)
+			return message_add(r, ROLE_USER, d);
+		n += d->m.content[i].text.n + 1;
+	}
+	if (d->m.len == 0)
+		return 0;
+	text = arena_alloc_raw(r->arena, n);
+	if (!text)
+		return -1;
+	memcpy(text, open.p, at = open.n);
+	for (size_t i = 0; i < d->m.len; i++) {
+		struct bytes t = d->m.content[i].text;
+
+		if (i > 0)
+			text[at++] = '\n';
+		memcpy(text + at, t.p, t.n);
+		at += t.n;
+	}
+	memcpy(text + at, close.p, close.n);
+	d->m.content[0] = (struct block){ .type = BLOCK_TEXT, .text = { text, at + close.n } };
+	d->m.len = 1;
+	return message_add(r, ROLE_USER, d);
+}
+
+static int read_system(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	struct inference *inf = &r->req->inf;
+
+	if (read_content(r, d, json_get(v, "content")) < 0)
+		return -1;
+	for (size_t i = 0; i < d->m.len; i++) {
+		enum block_type t = d->m.content[i].type;
+
+		if (t != BLOCK_TEXT && t != BLOCK_RAW_TEXT && t != BLOCK_TEMPLATE)
+			return openai_refuse(
+				d->at, "invalid_value",
+				"System message must contain only text or template content blocks");
+	}
+	if (r->profile == PROFILE_OPENAI && inf->nmessages > 0)
+		return late_system(r, d);
+	for (size_t i = 0; i < d->m.len; i++) {
+		const struct block *b = &d->m.content[i];
+
+		if (b->type == BLOCK_TEMPLATE) {
+			if (r->nsystem > 0 || inf->system_template)
+				return openai_refuse(d->at, "invalid_value",
+						     "System message cannot contain template with "
+						     "other content");
+			inf->system_template = &d->m.content[i];
+		} else if (inf->system_template) {
+			return openai_refuse(d->at, "invalid_value",
+					     "Cannot add text after template system message");
+		} else if (!arena_push(r->arena, r->system, r->nsystem, r->csystem, b->text)) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int join_system(struct reader *r)
+{
+	size_t n = 0;
+	char *text;
+
+	if (r->nsystem == 0)
+		return 0;
+	if (r->nsystem == 1) {
+		r->req->inf.system = r->system[0];
+		return 0;
+	}
+	for (size_t i = 0; i < r->nsystem; i++)
+		n += r->system[i].n + 1;
+	text = arena_alloc_raw(r->arena, n);
+	if (!text)
+		return -1;
+	r->req->inf.system.p = text;
+	for (size_t i = 0; i < r->nsystem; i++) {
+		memcpy(text, r->system[i].p, r->system[i].n);
+		text += r->system[i].n;
+		*text++ = '\n';
+	}
+	r->req->inf.system.n = n - 1;
+	return 0;
+}
+
+static bool name_fits(struct bytes name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    c != '_' && c != '-')
+			return false;
+	}
+	return name.n > 0 && name.n <= CHAT_NAME_MAX;
+}
+
+static int call_add(struct reader *r, struct draft *d, struct block b, bool legacy)
+{
+	struct known_call known = { .id = b.id, .name = b.name, .legacy = legacy };
+
+	if (b.id.n > CHAT_ID_MAX || !name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
+	    legacy)
+		r->req->inf.source_edit = true;
+	if (!arena_push(r->arena, r->calls, r->ncalls, r->ccalls, known))
+		return -1;
+	return block_add(r, d, b);
+}
+
+static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(v, "tool_calls"));
+	yyjson_val *one;
+
+	while ((one = yyjson_arr_iter_next(&it))) {
+		struct block b = { .type = BLOCK_TOOL_CALL, .id = json_str(json_get(one, "id")) };
+		yyjson_val *f = json_get(one, "function"),
+			   *custom = f ? NULL : json_get(one, "custom");
+
+		b.custom = custom != NULL;
+		b.name = json_str(json_get(custom ? custom : f, "name"));
+		b.arguments =
+			json_str(json_get(custom ? custom : f, custom ? "input" : "arguments"));
+		if (!bytes_set(b.arguments))
+			b.arguments = B("");
+		if (call_add(r, d, b, false) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The form before tools; its results name the function instead of an id. */
+static int read_function_call(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	yyjson_val *call = json_get(v, "function_call");
+	struct block b = { .type = BLOCK_TOOL_CALL };
+
+	if (!yyjson_is_obj(call) || !yyjson_is_str(json_get(call, "name")))
+		return 0;
+	b.id = arena_printf(r->arena, "call_fn_%zu", r->ncalls);
+	b.name = json_str(json_get(call, "name"));
+	b.arguments = json_str(json_get(call, "arguments"));
+	if (!bytes_set(b.arguments))
+		b.arguments = B("");
+	return bytes_set(b.id) ? call_add(r, d, b, true) : -1;
+}
+
+static int read_thought(struct reader *r, yyjson_val *v, struct block *b)
+{
+	yyjson_val *provider = json_get(v, "provider_type"), *extra = json_get(v, "extra_data"),
+		   *one;
+	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(v, "summary"));
+	size_t cap = 0;
+
+	*b = (struct block){ .type = BLOCK_THOUGHT, .text = json_str(json_get(v, "text")) };
+	b->signature = json_str(json_get(v, "signature"));
+	b->provider_type = json_str(provider ? provider : json_get(v, "_internal_provider_type"));
+	if (extra && !yyjson_is_null(extra)) {
+		b->extra_data = json_print_arena(extra, r->arena);
+		if (!bytes_set(b->extra_data))
+			return -1;
+	}
+	while ((one = yyjson_arr_iter_next(&it))) {
+		struct summary s = { .text = json_str(json_get(one, "text")) };
+
+		if (bytes_set(s.text) && !arena_push(r->arena, b->summaries, b->nsummaries, cap, s))
+			return -1;
+	}
+	return 0;
+}
+
+static int block_insert(struct reader *r, struct draft *d, struct block b, size_t at)
+{
+	if (block_add(r, d, b) < 0)
+		return -1;
+	at = at < d->m.len - 1 ? at : d->m.len - 1;
+	memmove(d->m.content + at + 1, d->m.content + at, (d->m.len - 1 - at) * sizeof b);
+	d->m.content[at] = b;
+	return 0;
+}
+
+/* Those without an index go to the front in their order, then the others by ascending index. */
+static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *list)
+{
+	size_t n = yyjson_arr_size(list), front = 0;
+	bool *done = n ? arena_array(r->arena, bool, n) : NULL;
+
+	if (n && !done)
+		return -1;
+	for (size_t round = 0; round < n; round++) {
+		yyjson_arr_iter it = yyjson_arr_iter_with(list);
+		yyjson_val *v, *best = NULL;
+		uint64_t index, lowest = UINT64_MAX;
+		size_t i = 0, chosen = 0;
+		struct block b;
+
+		for (; (v = yyjson_arr_iter_next(&it)); i++) {
+			bool placed = json_u64(json_get(v, "insert_index"), &index);
+
+			if (done[i])
+				continue;
+			if (!placed) {
+				best = v;
+				chosen = i;
+				lowest = UINT64_MAX;
+				break;
+			}
+			if (!best || index < lowest) {
+				best = v;
+				chosen = i;
+				lowest = index;
+			}
+		}
+		done[chosen] = true;
+		if (bytes_eq(json_str(json_get(best, "type")), B("thought"))) {
+			if (read_thought(r, best, &b) < 0)
+				return -1;
+		} else {
+			b = (struct block){ .type = BLOCK_UNKNOWN };
+			b.text = json_print_arena(json_get(best, "data"), r->arena);
+			b.model_name = json_str(json_get(best, "model_name"));
+			b.provider_name = json_str(json_get(best, "provider_name"));
+			if (!bytes_set(b.text))
+				return -1;
+		}
+		if (block_insert(r, d, b, lowest == UINT64_MAX ? front++ : (size_t)lowest) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Reasoning that a client sends back (profile openai); the last of these that is there wins. */
+static int read_reasoning(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	struct block b = { .type = BLOCK_THOUGHT };
+	yyjson_val *details = json_get(v, "reasoning_details"), *one;
+	yyjson_arr_iter it;
+
+	if (yyjson_arr_size(json_get(v, "tensorzero_extra_content")) > 0)
+		return 0;
+	if (yyjson_arr_size(details) > 0) {
+		size_t front = 0;
+
+		it = yyjson_arr_iter_with(details);
+		while ((one = yyjson_arr_iter_next(&it))) {
+			if (read_thought(r, one, &b) < 0)
+				return -1;
+			if (!bytes_set(b.text) && !bytes_set(b.signature))
+				continue;
+			if (block_insert(r, d, b, front++) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	b.text = json_str(json_get(v, "reasoning"));
+	if (!bytes_set(b.text))
+		b.text = json_str(json_get(v, "reasoning_content"));
+	return b.text.n > 0 ? block_insert(r, d, b, 0) : 0;
+}
+
+static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	yyjson_val *content = json_get(v, "content"), *refusal = json_get(v, "refusal");
+	yyjson_val *extra = json_get(v, "tensorzero_extra_content");
+	bool openai = r->profile == PROFILE_OPENAI;
+
+	if (content && !yyjson_is_null(content) &&
+	    !(openai && yyjson_is_str(content) && json_str(content).n == 0 &&
+	      yyjson_arr_size(json_get(v, "tool_calls")) > 0) &&
+	    read_content(r, d, content) < 0)
+		return -1;
+	if (openai && json_str(refusal).n > 0 &&
+	    block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = json_str(refusal) }) < 0)
+		return -1;
+	if (read_calls(r, d, v) < 0 || (openai && read_function_call(r, d, v) < 0) ||
+	    (openai && read_reasoning(r, d, v) < 0))
+		return -1;
+	if (extra && openai)
+		r->req->inf.source_edit = true;
+	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra) < 0)
+		return -1;
+	return message_add(r, ROLE_ASSISTANT, d);
+}
+
+static const struct known_call *call_of(const struct reader *r, struct bytes id,
+					struct bytes function)
+{
+	for (size_t i = r->ncalls; i-- > 0;) {
+		const struct known_call *c = &r->calls[i];
+
+		if (bytes_set(function) ? c->legacy && bytes_eq(c->name, function)
+					: bytes_eq(c->id, id))
+			return c;
+	}
+	return NULL;
+}
+
+/* Texts of the parts joined by LF; with files the parts themselves as well (surfaces §6.4). */
+static int read_result_parts(struct reader *r, struct draft *d, yyjson_val *list, struct block *b)
+{
+	struct draft parts_of = { .at = d->at, .role = CHAT_USER };
+	size_t n = 0, at = 0;
+	bool files = false;
+	char *text;
+
+	if (read_content(r, &parts_of, list) < 0)
+		return -1;
+	for (size_t i = 0; i < parts_of.m.len; i++) {
+		struct block *p = &parts_of.m.content[i];
+
+		if (p->type == BLOCK_TEXT || p->type == BLOCK_RAW_TEXT)
+			n += p->text.n + 1;
+		else
+			files = true;
+	}
+	text = arena_alloc_raw(r->arena, n + 1);
+	if (!text)
+		return -1;
+	for (size_t i = 0; i < parts_of.m.len; i++) {
+		struct block *p = &parts_of.m.content[i];
+
+		if (p->type != BLOCK_TEXT && p->type != BLOCK_RAW_TEXT)
+			continue;
+		if (at > 0)
+			text[at++] = '\n';
+		memcpy(text + at, p->text.p, p->text.n);
+		at += p->text.n;
+	}
+	b->text = (struct bytes){ text, at };
+	if (files) {
+		b->parts = parts_of.m.content;
+		b->nparts = parts_of.m.len;
+	}
+	return 0;
+}
+
+static int read_result(struct reader *r, struct draft *d, yyjson_val *v, struct block *b)
+{
+	yyjson_val *content = json_get(v, "content");
+
+	if (r->profile == PROFILE_OPENAI) {
+		b->text = json_str(content);
+		if (!content || yyjson_is_null(content))
+			b->text = B("");
+		if (yyjson_is_arr(content))
+			return read_result_parts(r, d, content, b);
+		if (bytes_set(b->text))
+			return 0;
+	}
+	b->text = content ? json_print_arena(content, r->arena) : B("null");
+	return bytes_set(b->text) ? 0 : -1;
+}
+
+/* Consecutive tool messages are the results of one user message. */
+static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool follows)
+{
+	struct inference *inf = &r->req->inf;
+	struct bytes id = json_str(json_get(v, "tool_call_id")), function = { NULL, 0 };
+	struct block b = { .type = BLOCK_TOOL_RESULT };
+	const struct known_call *call;
+
+	if (d->role == CHAT_FUNCTION) {
+		function = json_str(json_get(v, "name"));
+		inf->source_edit = true;
+	}
+	call = call_of(r, id, function);
+	if (!call)
+		return openai_refuse(d->at, "invalid_value", "tool call id not found");
+	b.id = call->id;
+	b.name = call->name;
+	if (b.id.n > CHAT_ID_MAX)
+		inf->source_edit = true;
+	if (read_result(r, d, v, &b) < 0)
+		return -1;
+	if (follows) {
+		d->m = inf->messages[inf->nmessages - 1];
+		if (block_add(r, d, b) < 0)
+			return -1;
+		inf->messages[inf->nmessages - 1] = d->m;
+		return 0;
+	}
+	return block_add(r, d, b) < 0 ? -1 : message_add(r, ROLE_USER, d);
+}
+
+int openai_read_messages(struct reader *r)
+{
+	struct where list = WHERE_KEY(&r->root, B("messages"));
+	yyjson_arr_iter it = yyjson_arr_iter_with(r->messages);
+	bool follows = false;
+	yyjson_val *v;
+	int bad;
+
+	for (size_t i = 0; (v = yyjson_arr_iter_next(&it)); i++) {
+		struct where at = WHERE_AT(&list, i);
+		struct draft d = { .at = &at, .role = role_of(v) };
+		bool tool = d.role == CHAT_TOOL || d.role == CHAT_FUNCTION;
+
+		if (tool)
+			bad = read_tool(r, &d, v, follows);
+		else if (d.role == CHAT_USER)
+			bad = read_content(r, &d, json_get(v, "content")) < 0
+				      ? -1
+				      : message_add(r, ROLE_USER, &d);
+		else if (d.role == CHAT_ASSISTANT)
+			bad = read_assistant(r, &d, v);
+		else
+			bad = read_system(r, &d, v);
+		if (bad < 0)
+			return -1;
+		follows = tool;
+	}
+	return join_system(r);
+}

@@ -1,0 +1,62 @@
+/*
+ * Shared by the files that read a chat request: openai_chat_request.c (the fields and their order),
+ * openai_chat_messages.c (the conversation), openai_chat_fields.c (tools, formats, tensorzero:: fields).
+ */
+#ifndef SIGNET_WIRE_OPENAI_CHAT_READ_H
+#define SIGNET_WIRE_OPENAI_CHAT_READ_H
+
+#include "wire/expect.h"
+#include "wire/openai_chat.h"
+
+/* A call of the history, for the names of its results. */
+struct known_call {
+	struct bytes id, name;
+	bool legacy; /* function_call: results come by name */
+};
+
+struct reader {
+	struct arena *arena;
+	enum profile profile;
+	struct chat_request *req;
+	struct where root;
+	yyjson_val *messages;
+	/* openai fields that are joined at the end */
+	struct bytes max_tokens, max_completion_tokens, n;
+	bool deny_unknown, include_raw_usage_given;
+	/* tensorzero::params, which win */
+	struct inference params;
+	bool params_given;
+	yyjson_val *functions, *function_call; /* deprecated forms */
+	struct known_call *calls;
+	size_t ncalls, ccalls;
+	struct bytes *system; /* texts of system messages */
+	size_t nsystem, csystem;
+};
+
+/* 400 with TensorZero's prefix, `param` of the place and `code`. Return -1. */
+int openai_refuse(const struct where *, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* openai_chat_messages.c: types first, for the whole request; the conversation once all of it is checked. */
+int openai_check_messages(struct reader *, const struct where *, yyjson_val *);
+int openai_read_messages(struct reader *);
+
+/* openai_chat_fields.c */
+int openai_read_tools(struct reader *, const struct where *, yyjson_val *);
+int openai_read_tool_choice(struct reader *, const struct where *, yyjson_val *);
+int openai_read_response_format(struct reader *, const struct where *, yyjson_val *);
+int openai_read_stop(struct reader *, const struct where *, yyjson_val *);
+int openai_read_service_tier(const struct where *, yyjson_val *, struct bytes *out);
+int openai_read_params(struct reader *, const struct where *, yyjson_val *);
+int openai_read_extra_body(struct reader *, const struct where *, yyjson_val *);
+int openai_read_extra_headers(struct reader *, const struct where *, yyjson_val *);
+int openai_read_provider_tools(struct reader *, const struct where *, yyjson_val *);
+int openai_read_cache_options(struct reader *, const struct where *, yyjson_val *);
+int openai_read_episode_id(struct reader *, const struct where *, yyjson_val *);
+int openai_read_pairs(struct reader *, const struct where *, yyjson_val *, struct tag **,
+		      size_t *len, size_t *cap);
+int openai_read_metadata(struct reader *, const struct where *, yyjson_val *);
+int openai_read_legacy(struct reader *);
+struct tool_config *openai_tools(struct reader *); /* made on first use; NULL: out of memory */
+
+#endif

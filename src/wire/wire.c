@@ -1,0 +1,185 @@
+/*
+ * What the wires share: the texts of a failed attempt (http-api §2.3) and the reading of an upstream's error
+ * object. The texts are matched by users' alerts, so they are TensorZero's to the letter.
+ */
+#include "wire/wire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+
+struct reason {
+	int status;
+	const char *text;
+};
+
+static const struct reason reasons[] = {
+	{ 100, "Continue" },
+	{ 101, "Switching Protocols" },
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 300, "Multiple Choices" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 407, "Proxy Authentication Required" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 411, "Length Required" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Payload Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 416, "Range Not Satisfiable" },
+	{ 417, "Expectation Failed" },
+	{ 418, "I'm a teapot" },
+	{ 421, "Misdirected Request" },
+	{ 422, "Unprocessable Entity" },
+	{ 423, "Locked" },
+	{ 424, "Failed Dependency" },
+	{ 426, "Upgrade Required" },
+	{ 428, "Precondition Required" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 451, "Unavailable For Legal Reasons" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
+	{ 506, "Variant Also Negotiates" },
+	{ 507, "Insufficient Storage" },
+	{ 508, "Loop Detected" },
+	{ 510, "Not Extended" },
+	{ 511, "Network Authentication Required" },
+};
+
+const char *http_reason(int status)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (reasons[i].status == status)
+			return reasons[i].text;
+	return "";
+}
+
+int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	if (kind == ERR_INFERENCE_CLIENT && status > 0)
+		fail(kind, "Error %d%s%s from %.*s client: %s", status,
+		     *http_reason(status) ? " " : "", http_reason(status), BFMT(type), text);
+	else if (kind == ERR_INFERENCE_CLIENT)
+		fail(kind, "Error from %.*s client: %s", BFMT(type), text);
+	else if (kind == ERR_FATAL_STREAM)
+		fail(kind, "Inference stream closed due to error from %.*s server: %s", BFMT(type),
+		     text);
+	else
+		fail(kind, "Error from %.*s server: %s", BFMT(type), text);
+	free(text);
+	error_last()->provider_type = type;
+	error_last()->upstream_status = status;
+	return -1;
+}
+
+/* A code may be a string or a number ("code": 502). */
+static struct bytes text_of(yyjson_val *v, struct arena *a)
+{
+	struct bytes s = json_str(v);
+
+	if (!bytes_set(s))
+		s = json_raw(v);
+	return bytes_set(s) ? arena_dup(a, s) : s;
+}
+
+/* "Please try again in 1.5s", "try again in 20 seconds", "in 350ms" */
+static int64_t retry_in_text(struct bytes text)
+{
+	ptrdiff_t at = bytes_ifind(text, B("try again in "));
+	struct bytes t;
+	int64_t ms = 0, scale = 1000;
+	size_t i = 0;
+
+	if (at < 0)
+		return -1;
+	t = bytes_slice(text, (size_t)at + sizeof "try again in " - 1, 32);
+	for (; i < t.n && i < 9 && t.p[i] >= '0' && t.p[i] <= '9'; i++)
+		ms = ms * 10 + (t.p[i] - '0');
+	if (i == 0)
+		return -1;
+	ms *= 1000;
+	if (i < t.n && t.p[i] == '.')
+		for (i++; i < t.n && t.p[i] >= '0' && t.p[i] <= '9'; i++)
+			ms += (scale /= 10) * (t.p[i] - '0');
+	t = bytes_trim(bytes_slice(t, i, t.n));
+	if (bytes_starts(t, B("ms")))
+		return ms / 1000;
+	return bytes_starts(t, B("m")) ? ms * 60 : ms;
+}
+
+/* Parses without losing the error that is being filled, which may be the current one. */
+static yyjson_val *parse_quietly(struct error *e, struct bytes body, struct arena *a)
+{
+	struct error kept = *e;
+	yyjson_val *root;
+
+	if (body.n == 0 || *body.p == '<')
+		return NULL;
+	if (e == error_last())
+		e->owned = NULL;
+	root = json_parse(body, a);
+	if (e == error_last()) {
+		if (!root)
+			error_clear();
+		*e = kept;
+	}
+	return root;
+}
+
+void wire_read_error_body(struct error *e, struct bytes body, struct arena *a)
+{
+	yyjson_val *root = parse_quietly(e, body, a), *err = json_get(root, "error");
+	struct bytes message = { NULL, 0 };
+
+	e->upstream_body = body;
+	if (yyjson_is_str(err))
+		message = json_str(err);
+	else if (yyjson_is_obj(err)) {
+		e->upstream_code = text_of(json_get(err, "code"), a);
+		if (!bytes_set(e->upstream_code))
+			e->upstream_code = text_of(json_get(err, "type"), a);
+		message = json_str(json_get(err, "message"));
+	} else if (root) {
+		e->upstream_code = text_of(json_get(root, "code"), a);
+	}
+	if (!bytes_set(message))
+		message = json_str(json_get(root, "message"));
+	if (!bytes_set(message))
+		message = json_str(json_get(root, "detail"));
+	e->upstream_message = bytes_set(message) ? arena_dup(a, message) : body;
+	if (e->retry_after_ms < 0)
+		e->retry_after_ms = retry_in_text(e->upstream_message);
+}
