@@ -10,18 +10,21 @@
 #include "base/error.h"
 
 /* router.c */
-void api_handle(struct exchange *);                                          /* http_server_options.handler */
+void api_handle(struct exchange *); /* http_server_options.handler */
 void api_malformed(struct exchange *, int status, const char *, struct buf *); /* .malformed */
-void api_done(struct exchange *);                                            /* .done: metrics, access log */
+void api_done(struct exchange *); /* .done: metrics, access log */
 /* The profile of this exchange: by path, or header x-signet-profile (surfaces §3). */
 enum profile api_profile(const struct exchange *);
+/* "req_‹32 hex›", set by api_handle(); for logs and the record. */
+struct bytes api_request_id(const struct exchange *);
 /* Answers with the last error in OpenAI's shape (openai) or TensorZero's ({"error":"…"}). `status` 0: by the
  * error's kind. Waits. */
 int api_respond_openai_error(struct exchange *, int status);
 int api_respond_native_error(struct exchange *, int status);
 
 /* openai.c */
-void api_chat_completions(struct exchange *); /* POST /v1/chat/completions, /openai/v1/chat/completions */
+void api_chat_completions(
+	struct exchange *); /* POST /v1/chat/completions, /openai/v1/chat/completions */
 
 /* models.c; `id` = what follows /v1/models/, percent-decoded, unset for the list */
 void api_models(struct exchange *, struct bytes id);

@@ -1,0 +1,154 @@
+/*
+ * GET /v1/models and /v1/models/{id}, in OpenAI's form (surfaces §2). Answered from memory, with the
+ * configuration's hash as etag, so that clients that ask before each session cost nothing. No upstream is
+ * asked: of discovered models those are listed that are known already.
+ */
+#include "api/api.h"
+#include "route/target.h"
+#include "upstream/discovery.h"
+
+#define LIST_MAX (16u << 20)
+
+struct listed {
+	struct bytes id, owned_by;
+	const struct alias *alias; /* NULL: it is no alias */
+};
+
+/* The list under construction; a map would cost more than looking through the few names there are. */
+struct list {
+	struct listed *at;
+	size_t len, cap;
+	struct arena *arena;
+};
+
+static bool list_add(struct list *l, struct bytes id, struct bytes owner, const struct alias *alias)
+{
+	for (size_t i = 0; i < l->len; i++)
+		if (bytes_eq(l->at[i].id, id))
+			return true;
+	return arena_push(l->arena, l->at, l->len, l->cap, ((struct listed){ id, owner, alias }));
+}
+
+/* Type of the first provider of a model; of a shorthand what stands before its colons. */
+static struct bytes owner_of(const struct config *c, struct bytes model)
+{
+	struct bytes prefix = B("tensorzero::model_name::"), rest;
+	const struct model_config *m;
+
+	if (bytes_starts(model, prefix))
+		model = bytes_slice(model, prefix.n, model.n);
+	m = config_model(c, model);
+	if (m && m->nrouting)
+		return m->routing[0]->type;
+	rest = model;
+	return bytes_find(model, B("::")) > 0 ? bytes_cut(&rest, ':') : B("signet");
+}
+
+/* Aliases, models, discovered models, each as configured. -1: out of memory. */
+static int list_make(const struct config *c, struct list *l)
+{
+	struct bytes *found = NULL;
+	size_t nfound = 0;
+	bool room = true;
+
+	for (size_t i = 0; room && i < c->surfaces.naliases; i++) {
+		const struct alias *alias = &c->surfaces.aliases[i];
+
+		if (!alias->prefix && c->surfaces.list & LIST_ALIASES)
+			room = list_add(l, alias->name, owner_of(c, alias->target), alias);
+	}
+	for (size_t i = 0; room && i < c->nmodels && c->surfaces.list & LIST_MODELS; i++)
+		room = list_add(l, c->models[i]->name, owner_of(c, c->models[i]->name), NULL);
+	if (c->surfaces.list & LIST_DISCOVERED && discovery_models(c, l->arena, &found, &nfound))
+		room = false;
+	for (size_t i = 0; room && i < nfound; i++)
+		room = list_add(l, found[i], B("rust-proxy"), NULL);
+	return room ? 0 : -1;
+}
+
+static int put_number(struct buf *out, const char *key, int64_t value)
+{
+	return value < 0 ? 0 : buf_printf(out, ",\"%s\":%lld", key, (long long)value);
+}
+
+static int put_model(struct buf *out, const struct config *c, const struct listed *m)
+{
+	if (buf_append(out, B("{\"id\":")) || buf_json_string(out, m->id) ||
+	    buf_printf(out, ",\"object\":\"model\",\"created\":%llu,\"owned_by\":",
+		       (unsigned long long)c->loaded_unix_s) ||
+	    buf_json_string(out, m->owned_by))
+		return -1;
+	if (m->alias) {
+		if (bytes_set(m->alias->display_name) &&
+		    (buf_append(out, B(",\"display_name\":")) ||
+		     buf_json_string(out, m->alias->display_name)))
+			return -1;
+		if (put_number(out, "context_length", m->alias->max_input_tokens) ||
+		    put_number(out, "max_output_tokens", m->alias->max_output_tokens))
+			return -1;
+	}
+	return buf_putc(out, '}');
+}
+
+static int put_list(struct buf *out, const struct config *c, struct arena *a)
+{
+	struct list l = { .arena = a };
+
+	if (list_make(c, &l) || buf_append(out, B("{\"object\":\"list\",\"data\":[")))
+		return -1;
+	for (size_t i = 0; i < l.len; i++)
+		if ((i && buf_putc(out, ',')) || put_model(out, c, &l.at[i]))
+			return -1;
+	return buf_append(out, B("]}"));
+}
+
+/* One model under the name that was asked for: every form that a request may name. */
+static int put_one(struct buf *out, struct config *c, struct bytes asked, struct arena *a)
+{
+	struct listed m = { .id = asked };
+	struct target target;
+
+	if (target_resolve(c, PROFILE_OPENAI, asked, a, &target))
+		return -1;
+	m.owned_by = target.model->nrouting ? target.model->routing[0]->type : B("signet");
+	for (size_t i = 0; i < c->surfaces.naliases; i++)
+		if (!config_model(c, asked) && !c->surfaces.aliases[i].prefix &&
+		    bytes_eq(c->surfaces.aliases[i].name, asked))
+			m.alias = &c->surfaces.aliases[i];
+	return put_model(out, c, &m);
+}
+
+/* RFC 9110 §13.1.2: a list of etags, weak or strong, or "*". */
+static bool etag_matches(struct bytes header, struct bytes etag)
+{
+	while (header.n) {
+		struct bytes one = bytes_trim(bytes_cut(&header, ','));
+
+		if (bytes_starts(one, B("W/")))
+			one = bytes_slice(one, 2, one.n);
+		if (bytes_eq(one, B("*")) || bytes_eq(one, etag))
+			return true;
+	}
+	return false;
+}
+
+void api_models(struct exchange *ex, struct bytes id)
+{
+	struct config *c = ((struct worker *)ex->user)->app->config;
+	struct bytes etag = arena_printf(ex->arena, "\"%s\"", c->hash);
+	struct buf out;
+	int bad;
+
+	buf_init(&out, LIST_MAX);
+	bad = bytes_set(id) ? put_one(&out, c, id, ex->arena) : put_list(&out, c, ex->arena);
+	if (bad) {
+		api_respond_openai_error(ex, 0);
+	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {
+		exchange_header(ex, B("etag"), etag);
+		exchange_respond(ex, 304, (struct bytes){ 0 }, B(""));
+	} else {
+		exchange_header(ex, B("etag"), etag);
+		exchange_respond(ex, 200, B("application/json"), buf_bytes(&out));
+	}
+	buf_deinit(&out);
+}
