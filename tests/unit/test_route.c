@@ -1,0 +1,143 @@
+/* Kinds of failure, spans, episode ids (surfaces §6.9, config §3.5, http-api §5.4). */
+#include "unit.h"
+
+#include "base/error.h"
+#include "base/time.h"
+#include "route/classify.h"
+#include "route/episode.h"
+#include "route/model_call.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_deinit(&arena);
+	return 0;
+}
+
+static void test_failures_are_told_by_code_words_and_status(void **state)
+{
+	static const struct {
+		struct error e;
+		const char *name;
+	} cases[] = {
+		{ { .kind = ERR_INFERENCE_CLIENT, .upstream_status = 400 }, "client" },
+		{ { .kind = ERR_INFERENCE_CLIENT, .upstream_status = 401 }, "auth" },
+		{ { .kind = ERR_INFERENCE_SERVER, .upstream_status = 402 }, "quota" },
+		{ { .kind = ERR_INFERENCE_CLIENT, .upstream_status = 429 }, "rate_limit" },
+		{ { .kind = ERR_INFERENCE_SERVER, .upstream_status = 503 }, "overload" },
+		{ { .kind = ERR_INFERENCE_SERVER, .upstream_status = 529 }, "overload" },
+		{ { .kind = ERR_INFERENCE_SERVER, .upstream_status = 500 }, "server" },
+		{ { .kind = ERR_INFERENCE_CLIENT }, "server" }, /* not reached at all */
+		{ { .kind = ERR_PROVIDER_TIMEOUT }, "timeout" },
+		{ { .kind = ERR_SIGNER }, "signer" },
+		{ { .kind = ERR_API_KEY_MISSING }, "auth" },
+		{ { .kind = ERR_OUT_OF_MEMORY }, "internal" },
+		{ { .kind = ERR_UNSUPPORTED_CONTENT }, "client" },
+		{ { .kind = ERR_INFERENCE_CLIENT,
+		    .upstream_status = 400,
+		    .upstream_code = { "context_length_exceeded", 23 } },
+		  "context" },
+		{ { .kind = ERR_INFERENCE_CLIENT,
+		    .upstream_status = 429,
+		    .upstream_code = { "insufficient_quota", 18 } },
+		  "quota" },
+		{ { .kind = ERR_INFERENCE_CLIENT,
+		    .upstream_status = 400,
+		    .upstream_message = { "This model's Maximum context length is 8192", 43 } },
+		  "context" },
+		/* providers-openai §8 #29 */
+		{ { .kind = ERR_INFERENCE_CLIENT,
+		    .upstream_status = 400,
+		    .upstream_code = { "content_filter", 14 } },
+		  "content_filter" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_string_equal(failure_name(classify(&cases[i].e)), cases[i].name);
+}
+
+static void test_the_last_nested_error_decides(void **state)
+{
+	struct error inner[] = { { .kind = ERR_INFERENCE_CLIENT, .upstream_status = 401 },
+				 { .kind = ERR_INFERENCE_SERVER, .upstream_status = 503 } };
+	struct bytes names[] = { B("a"), B("b") };
+	struct error_list list = { names, inner, 2, 2 };
+	struct error model = { .kind = ERR_ALL_PROVIDERS_FAILED, .nested = &list };
+	struct error_list outer = { names, &model, 1, 1 };
+	struct error all = { .kind = ERR_ALL_VARIANTS_FAILED, .nested = &outer };
+
+	(void)state;
+	assert_ptr_equal(error_leaf(&all), &inner[1]);
+	assert_int_equal(classify(&all), FAILURE_OVERLOAD);
+}
+
+static void test_spans_read_as_tensorzero_prints_them(void **state)
+{
+	(void)state;
+	assert_string_equal(duration_text(100, &arena).p, "100ms");
+	assert_string_equal(duration_text(1000, &arena).p, "1s");
+	assert_string_equal(duration_text(1500, &arena).p, "1.5s");
+	assert_string_equal(duration_text(900000, &arena).p, "900s");
+	assert_string_equal(duration_text(1001, &arena).p, "1.001s");
+}
+
+static struct bytes v7_at(uint64_t seconds)
+{
+	uint64_t ms = seconds * 1000;
+
+	return arena_printf(&arena, "%08llx-%04llx-7abc-8def-0123456789ab",
+			    (unsigned long long)(ms >> 16), (unsigned long long)(ms & 0xffff));
+}
+
+static void refused(struct bytes text, enum error_kind kind, const char *message)
+{
+	struct uuid id;
+
+	assert_int_equal(episode_id(text, &id), -1);
+	assert_int_equal(error_last()->kind, kind);
+	assert_string_equal(arena_dup(&arena, error_last()->message).p, message);
+}
+
+static void test_episode_ids_are_version_7_of_a_plausible_time(void **state)
+{
+	uint64_t now = clock_unix_ms() / 1000;
+	struct uuid id;
+
+	(void)state;
+	assert_int_equal(episode_id((struct bytes){ NULL, 0 }, &id), 0);
+	assert_int_equal(uuid_version(id), 7);
+	assert_int_equal(episode_id(v7_at(now), &id), 0);
+	assert_int_equal(episode_id(v7_at(1579751960), &id), 0);
+	refused(v7_at(1579751959), ERR_INVALID_EPISODE,
+		"Invalid Episode ID: Timestamp is too early");
+	refused(v7_at(now + 60), ERR_INVALID_EPISODE,
+		"Invalid Episode ID: Timestamp is in the future");
+	refused(B("00000000-0000-0000-0000-000000000000"), ERR_INVALID_UUID,
+		"Failed to parse UUID as v7: 00000000-0000-0000-0000-000000000000");
+	refused(B("f81d4fae-7dec-41d0-a765-00a0c91e6bf6"), ERR_INVALID_UUID,
+		"Failed to parse UUID as v7: f81d4fae-7dec-41d0-a765-00a0c91e6bf6");
+	refused(B("f81d4fae-7dec-11d0-a765-00a0c91e6bf6"), ERR_INVALID_EPISODE,
+		"Invalid Episode ID: Version must be 7, got 1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failures_are_told_by_code_words_and_status),
+		cmocka_unit_test(test_the_last_nested_error_decides),
+		cmocka_unit_test(test_spans_read_as_tensorzero_prints_them),
+		cmocka_unit_test(test_episode_ids_are_version_7_of_a_plausible_time),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
