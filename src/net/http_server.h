@@ -101,6 +101,9 @@ int exchange_stream_flush(struct exchange *);
 int exchange_stream_end(struct exchange *);
 /* The buffer that flush() sends, for writers that print in place: append a whole number of events. */
 struct buf *exchange_stream_buf(struct exchange *);
+/* From the loop's own stack (a timer): sends what is buffered as far as the socket takes it now; leaves the rest for
+ * the next flush. Does nothing while a flush of the handler's fiber is under way. */
+void exchange_stream_try_flush(struct exchange *);
 /* Ends the answer without its last chunk, so that the client sees a broken transfer. */
 void exchange_abort(struct exchange *);
 

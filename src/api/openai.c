@@ -1,0 +1,636 @@
+/*
+ * POST /v1/chat/completions and /openai/v1/chat/completions: one handler, two profiles.
+ *
+ * The order is that of http-api §12.2 and §9; the first step that fails answers. A plain answer is
+ * recorded before it leaves; of a stream everything but the last chunks leaves as it comes, and the record is
+ * written before these. Whatever happens, one record is made: of an answer, of a broken one, of an error.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/api.h"
+#include "api/counters.h"
+#include "api/errors.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "fiber/fiber.h"
+#include "route/episode.h"
+#include "route/model_call.h"
+#include "route/record.h"
+#include "route/target.h"
+#include "wire/openai_chat.h"
+
+#define IGNORED_MAX  1024
+#define USER_TAG_MAX 256
+
+/* One request. In its arena. */
+struct chat {
+	struct exchange *x;
+	struct app *app;
+	struct config *cfg;
+	struct arena *arena;
+	enum profile profile;
+	struct chat_request *req;
+	struct target target;
+	struct uuid inference_id, episode_id;
+	uint64_t started_ms;
+	int64_t created;
+	struct buf ignored;
+	struct call_context cx;
+	struct model_call mc;
+	bool called; /* model_call_open ran: its close is due */
+	struct chat_answer answer;
+	struct tag *tags;
+	size_t ntags, ctags;
+	/* a stream */
+	struct chat_writer *writer;
+	struct gather *gather;
+	struct delta *delta;
+	uv_timer_t *timer;
+	uint64_t last_ms; /* when the client last got something */
+	bool head, gone, broken;
+	struct error *broke;
+};
+
+/* ---- before the call ---- */
+
+static int add_tag(struct chat *c, struct bytes key, struct bytes value)
+{
+	struct tag t = { key, arena_dup(c->arena, value) };
+
+	if (value.n == 0)
+		return 0;
+	for (size_t i = 0; i < c->ntags; i++)
+		if (bytes_eq(c->tags[i].key, key))
+			return 0; /* the request's own comes first */
+	return bytes_set(t.value) && arena_push(c->arena, c->tags, c->ntags, c->ctags, t) ? 0 : -1;
+}
+
+/* First product token of user-agent: "OpenAI/Python 1.2" is OpenAI. */
+static struct bytes product(struct bytes agent)
+{
+	size_t n = 0;
+
+	while (n < agent.n && agent.p[n] != '/' && agent.p[n] != ' ')
+		n++;
+	return bytes_slice(agent, 0, n);
+}
+
+/* The request's tags, and on /v1 what its headers and fields say of the caller (surfaces §1.8). */
+static int collect_tags(struct chat *c)
+{
+	const struct chat_request *r = c->req;
+	struct bytes user = bytes_set(r->safety_identifier) ? r->safety_identifier : r->user;
+	static const struct bytes sessions[] = { { "x-claude-code-session-id", 24 },
+						 { "session-id", 10 },
+						 { "session_id", 10 } };
+	struct bytes session = { NULL, 0 }, client;
+
+	for (size_t i = 0; i < r->ntags; i++) {
+		if (bytes_starts(r->tags[i].key, B("tensorzero::")))
+			return fail(ERR_INVALID_REQUEST,
+				    "Tag name cannot start with 'tensorzero::': %.*s",
+				    BFMT(r->tags[i].key));
+		if (!arena_push(c->arena, c->tags, c->ntags, c->ctags, r->tags[i]))
+			return -1;
+	}
+	if (c->profile != PROFILE_OPENAI)
+		return 0;
+	for (size_t i = 0; i < sizeof sessions / sizeof *sessions && !session.n; i++)
+		session = exchange_get(c->x, sessions[i]);
+	if (!session.n)
+		session = r->prompt_cache_key;
+	client = product(exchange_get(c->x, B("user-agent")));
+	if (!client.n)
+		client = exchange_get(c->x, B("x-app"));
+	return add_tag(c, B("signet::user"), bytes_slice(user, 0, USER_TAG_MAX)) ||
+			       add_tag(c, B("signet::session"), session) ||
+			       add_tag(c, B("signet::agent"),
+				       exchange_get(c->x, B("x-claude-code-agent-id"))) ||
+			       add_tag(c, B("signet::parent_agent"),
+				       exchange_get(c->x, B("x-claude-code-parent-agent-id"))) ||
+			       add_tag(c, B("signet::client"), client) ||
+			       add_tag(c, B("signet::surface"), B("chat"))
+		       ? -1
+		       : 0;
+}
+
+static int check_namespace(struct chat *c)
+{
+	struct bytes have = c->req->namespace_, want = c->target.model->namespace_;
+
+	if (!bytes_set(want) || (bytes_set(have) && bytes_eq(have, want)))
+		return 0;
+	return fail(ERR_INVALID_REQUEST,
+		    "Model `%.*s` has namespace `%.*s`, but the request namespace is `%s%.*s%s`. "
+		    "Namespaced models can "
+		    "only be used with a matching namespace.",
+		    BFMT(c->target.model->name), BFMT(want), bytes_set(have) ? "Some(\"" : "None",
+		    BFMT(have), bytes_set(have) ? "\")" : "");
+}
+
+static int check_target(struct chat *c)
+{
+	bool model_call = !bytes_starts(c->req->model, B("tensorzero::function_name::"));
+
+	if (model_call && bytes_set(c->req->variant_name))
+		return fail(ERR_INVALID_TARGET, "Invalid inference target: `variant_name` cannot "
+						"be provided when using `model_name`");
+	if (model_call && c->req->dynamic_variant)
+		return fail(ERR_INVALID_TARGET,
+			    "Invalid inference target: If a dynamic variant config is passed, "
+			    "`function_name` must be specified.");
+	return target_resolve(c->cfg, c->profile, c->req->model, c->arena, &c->target) ||
+			       check_namespace(c)
+		       ? -1
+		       : 0;
+}
+
+/* http-api §9, steps 1 to 13. */
+static int prepare(struct chat *c)
+{
+	struct chat_request *r = c->req;
+	struct bytes episode = r->episode_id;
+
+	if (!bytes_set(episode) && exchange_get(c->x, B("x-tensorzero-episode-id")).n)
+		episode = exchange_get(c->x, B("x-tensorzero-episode-id"));
+	if (collect_tags(c) || episode_id(episode, &c->episode_id) || check_target(c) ||
+	    openai_chat_check_input(r, c->arena) ||
+	    target_check_filters(c->cfg, &r->inf.extra_body) ||
+	    target_check_filters(c->cfg, &r->inf.extra_headers) || openai_chat_check_tools(r))
+		return -1;
+	if (!r->dryrun)
+		count_inference(B("inference"), c->target.function_name, c->target.model->name, 1);
+	if (r->has_files && !c->cfg->object_storage_set && c->profile == PROFILE_TENSORZERO)
+		return fail(ERR_OBJECT_STORE_UNCONFIGURED,
+			    "Object storage is not configured. You must configure "
+			    "`[object_storage]` before making "
+			    "requests containing a `file` content block. If you don't want to use "
+			    "object storage, you can "
+			    "explicitly set `object_storage.type = \"disabled\"` in your "
+			    "configuration.");
+	r->inf.fetch_files = c->cfg->gateway.fetch_files;
+	r->inf.stream = r->stream;
+	return 0;
+}
+
+static int set_context(struct chat *c)
+{
+	struct worker *w = c->x->user;
+	struct chat_answer *a = &c->answer;
+
+	c->cx = (struct call_context){
+		.config = c->cfg,
+		.client = w->client,
+		.arena = c->arena,
+		.credentials = c->req->credentials,
+		.ncredentials = c->req->ncredentials,
+		.authorization = exchange_get(c->x, B("authorization")),
+		.x_api_key = exchange_get(c->x, B("x-api-key")),
+		.exchange = c->x,
+		.variant_name = c->target.variant_name,
+		.model_name = c->target.model->name,
+		.ignored = &c->ignored,
+	};
+	*a = (struct chat_answer){
+		.profile = c->profile,
+		.inference_id = c->inference_id,
+		.episode_id = c->episode_id,
+		.created = c->created,
+		.model = c->req->model,
+		.include_usage = c->req->include_usage == 1 || c->req->include_raw_usage,
+		.include_raw_usage = c->req->include_raw_usage,
+		.include_raw_response = c->req->include_raw_response,
+		.include_original_response = c->req->include_original_response,
+		.legacy_functions = c->req->legacy_functions,
+		.reasoning_to_client = c->cfg->surfaces.reasoning_to_client,
+		.json_tool = c->req->inf.json_tool,
+	};
+	if (c->profile == PROFILE_TENSORZERO)
+		a->model =
+			arena_cat(c->arena, B("tensorzero::model_name::"), c->target.model->name);
+	return bytes_set(a->model) ? 0 : -1;
+}
+
+/* ---- headers, record, errors ---- */
+
+static int header(struct chat *c, struct bytes name, struct bytes value)
+{
+	/* header values are printable: model names of a configuration may be anything */
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
+			return 0;
+	return value.n ? exchange_header(c->x, name, value) : 0;
+}
+
+static int set_headers(struct chat *c)
+{
+	char id[UUID_TEXT + 1], episode[UUID_TEXT + 1];
+
+	if (bytes_set(c->req->ignored) && c->req->ignored.n) {
+		if (c->ignored.len)
+			buf_append(&c->ignored, B(", "));
+		buf_append(&c->ignored, bytes_slice(c->req->ignored, 0, IGNORED_MAX));
+	}
+	if (header(c, B("x-signet-inference-id"), uuid_text(c->inference_id, id)) ||
+	    header(c, B("x-signet-episode-id"), uuid_text(c->episode_id, episode)) ||
+	    header(c, B("x-signet-variant"), c->target.variant_name) ||
+	    header(c, B("x-signet-ignored"), bytes_slice(buf_bytes(&c->ignored), 0, IGNORED_MAX)))
+		return -1;
+	if (c->target.model && header(c, B("x-signet-model"), c->target.model->name))
+		return -1;
+	if (c->called && c->mc.provider &&
+	    (header(c, B("x-signet-provider"), c->mc.provider->name) ||
+	     header(c, B("x-signet-upstream-request-id"), c->mc.attempt.request_id)))
+		return -1;
+	return 0;
+}
+
+static void count_tokens(const struct usage *u)
+{
+	if (u->input_tokens > 0)
+		METRIC_ADD(&tensorzero_input_tokens_total, (double)u->input_tokens);
+	if (u->output_tokens > 0)
+		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
+}
+
+static void record(struct chat *c, enum answer_state state, const struct result *result,
+		   const struct error *e, int status)
+{
+	struct answer_facts f = {
+		.config = c->cfg,
+		.inference_id = c->inference_id,
+		.episode_id = c->episode_id,
+		.function_name = c->target.function_name,
+		.variant_name = c->target.variant_name,
+		.surface = c->profile == PROFILE_OPENAI ? B("chat") : B("openai"),
+		.request = c->req,
+		.call = c->called ? &c->mc : NULL,
+		.result = result,
+		.error = e,
+		.tags = c->tags,
+		.ntags = c->ntags,
+		.state = state,
+		.status = status,
+		.processing_ms = clock_mono_ms() - c->started_ms,
+		.ttft_ms = c->mc.first_ms ? c->mc.first_ms - c->started_ms : 0,
+		.raw_cut = c->gather && gather_raw_cut(c->gather),
+	};
+
+	if (state == ANSWER_CANCELLED)
+		METRIC_ADD(&signet_cancelled_total, 1);
+	if (result && state != ANSWER_ERROR)
+		count_tokens(&result->usage);
+	if (!c->app->store || !c->req || !c->target.model || c->req->dryrun)
+		return;
+	fiber_cancel_reset(); /* a client that left does not take the record with it */
+	record_answer(c->app->store, &f);
+}
+
+static bool client_credential(const struct chat *c)
+{
+	const struct credential *k = c->mc.provider ? &c->mc.provider->api_key : NULL;
+
+	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
+}
+
+/* The last error answers: recorded, then sent. */
+static void answer_error(struct chat *c)
+{
+	struct error *e = error_save(c->arena);
+	bool same = c->called && c->mc.provider && c->mc.provider->kind == PROVIDER_OPENAI &&
+		    c->req->inf.source_is_chat;
+	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
+
+	if (!e) {
+		api_respond_openai_error(c->x, 503);
+		return;
+	}
+	record(c, gone ? ANSWER_CANCELLED : ANSWER_ERROR, NULL, gone ? NULL : e,
+	       api_error_status(e, c->profile, c->cfg));
+	if (gone)
+		return;
+	set_headers(c);
+	fail_with(e);
+	api_respond_chat_error(c->x, c->profile, c->cfg, same, client_credential(c));
+}
+
+/* Entries of failed attempts for tensorzero_raw_response (http-api §10.4). */
+static int failed_raw(struct chat *c)
+{
+	struct buf out;
+
+	if (!c->req->include_raw_response || c->mc.nfailed == 0)
+		return 0;
+	buf_init(&out, 64u << 20);
+	for (size_t i = 0; i < c->mc.nfailed; i++) {
+		const struct failed_attempt *f = &c->mc.failed[i];
+
+		if (!bytes_set(f->attempt.raw_response))
+			continue;
+		buf_append(&out, out.len ? B(",") : B(""));
+		buf_append(&out, B("{\"provider_type\":"));
+		buf_json_string(&out, f->provider->type);
+		buf_append(&out, B(",\"api_type\":\"chat_completions\",\"data\":"));
+		buf_json_string(&out, f->attempt.raw_response);
+		buf_append(&out, B("}"));
+	}
+	c->answer.failed_raw = arena_adopt(c->arena, &out);
+	buf_deinit(&out);
+	return bytes_set(c->answer.failed_raw) ? 0 : -1;
+}
+
+/* What only the attempt that answered can tell. */
+static int complete_answer(struct chat *c)
+{
+	c->answer.model_inference_id = c->mc.inf.id;
+	c->answer.provider_type = c->mc.provider->type;
+	c->answer.pass_through = c->profile == PROFILE_OPENAI && c->mc.inf.source_is_chat &&
+				 c->mc.provider->kind == PROVIDER_OPENAI;
+	return failed_raw(c);
+}
+
+/* ---- plain ---- */
+
+static void answer_plain(struct chat *c)
+{
+	struct result *r = c->mc.result;
+	struct buf out;
+
+	if (c->answer.json_tool)
+		result_json_tool_to_text(r);
+	buf_init(&out, 256u << 20);
+	if (complete_answer(c) || set_headers(c) || openai_chat_write_result(&c->answer, r, &out)) {
+		answer_error(c);
+	} else if (c->x->client_gone) {
+		record(c, ANSWER_CANCELLED, r, NULL, 200);
+	} else {
+		record(c, ANSWER_OK, r, NULL, 200);
+		exchange_respond(c->x, 200, B("application/json"), buf_bytes(&out));
+	}
+	buf_deinit(&out);
+}
+
+/* ---- streams ---- */
+
+static int begin_stream(struct chat *c)
+{
+	if (c->head)
+		return 0;
+	if (set_headers(c) || exchange_header(c->x, B("cache-control"), B("no-cache")) ||
+	    exchange_stream_begin(c->x, 200, B("text/event-stream")))
+		return -1;
+	c->head = true;
+	return 0;
+}
+
+/* Silence: the head after head_after_ms (profile openai), a comment after ping_ms. Runs on the loop. */
+static void on_timer(uv_timer_t *t)
+{
+	struct chat *c = t->data;
+	uint64_t now = clock_mono_ms();
+
+	if (c->gone)
+		return;
+	if (!c->head) {
+		if (c->profile != PROFILE_OPENAI ||
+		    now - c->started_ms < c->cfg->surfaces.head_after_ms || begin_stream(c))
+			return;
+	} else if (now - c->last_ms < c->cfg->surfaces.ping_ms) {
+		return;
+	}
+	if (exchange_stream_write(c->x,
+				  c->profile == PROFILE_OPENAI ? B(": ping\n\n") : B(":\n\n")))
+		return;
+	c->last_ms = now;
+	exchange_stream_try_flush(c->x);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void start_timer(struct chat *c)
+{
+	uint64_t ping = c->cfg->surfaces.ping_ms, head = c->cfg->surfaces.head_after_ms, every;
+
+	every = (head && head < ping ? head : ping) / 4;
+	c->timer = calloc(1, sizeof *c->timer);
+	if (!c->timer)
+		return; /* a stream without pings is still a stream */
+	uv_timer_init(loop_uv(loop_self()), c->timer);
+	c->timer->data = c;
+	uv_timer_start(c->timer, on_timer, every < 10 ? 10 : every, every < 10 ? 10 : every);
+}
+
+static void stop_timer(struct chat *c)
+{
+	if (c->timer)
+		uv_close((uv_handle_t *)c->timer, timer_closed);
+	c->timer = NULL;
+}
+
+/* Before a wait for the upstream: what is buffered leaves. */
+static int flush(void *arg)
+{
+	struct chat *c = arg;
+
+	if (c->gone)
+		return 0; /* on_disconnect = "finish": the rest is read for the record */
+	if (exchange_stream_flush(c->x) == 0) {
+		c->last_ms = clock_mono_ms();
+		return 0;
+	}
+	c->gone = true;
+	return c->cfg->server.finish_on_disconnect ? 0 : -1;
+}
+
+/* An error inside a stream: an event; a fatal one ends it. */
+static int stream_error(struct chat *c, const struct error *e)
+{
+	struct error *shown = (struct error *)(uintptr_t)e;
+	int status = api_error_status(e, c->profile, c->cfg);
+
+	if (c->profile == PROFILE_OPENAI)
+		shown = api_openai_error(e, status, c->arena);
+	if (e->fatal) {
+		c->broken = true;
+		c->broke = shown;
+	}
+	log_warn("api", "an error inside a stream", LB("model", c->target.model->name),
+		 LB("error", bytes_slice(e->message, 0, 512)));
+	return shown ? openai_chat_write_stream_error(c->writer, shown, status,
+						      exchange_stream_buf(c->x))
+		     : -1;
+}
+
+static int pump(struct chat *c)
+{
+	struct delta *d;
+	int r;
+
+	while ((r = model_call_next(&c->mc, &d, flush, c)) == 1) {
+		if (gather_add(c->gather, d))
+			return -1;
+		if (c->gone)
+			continue;
+		if (d->error ? stream_error(c, d->error)
+			     : openai_chat_write_delta(c->writer, d, exchange_stream_buf(c->x)))
+			return -1;
+	}
+	return r;
+}
+
+/* What the stream came to, with the record's times. */
+static struct result *gathered(struct chat *c)
+{
+	struct result *r = arena_new(c->arena, struct result);
+
+	if (!r || gather_finish(c->gather, r))
+		return NULL;
+	r->raw_request = c->mc.attempt.raw_request;
+	r->response_ms = clock_mono_ms() - c->mc.attempt.started_ms;
+	r->ttft_ms = c->mc.first_ms - c->mc.attempt.started_ms;
+	if (c->answer.json_tool)
+		result_json_tool_to_text(r);
+	return r;
+}
+
+static void end_stream(struct chat *c, int pumped)
+{
+	struct result *r;
+	bool gone = c->gone || c->x->client_gone;
+
+	c->mc.attempt.end_ms = clock_mono_ms();
+	r = gathered(c);
+	if (gone && !c->cfg->server.finish_on_disconnect) {
+		record(c, ANSWER_CANCELLED, r && gather_has_content(c->gather) ? r : NULL, NULL,
+		       200);
+		return;
+	}
+	if (!r ||
+	    pumped <
+		    0) { /* out of memory, or the drain's end: the client must see that it is not whole */
+		struct error *e = error_save(c->arena);
+
+		record(c, r ? ANSWER_TRUNCATED : ANSWER_ERROR, r, e, 200);
+		if (!gone)
+			exchange_abort(c->x);
+		return;
+	}
+	if (!gone && openai_chat_write_end(c->writer, r, exchange_stream_buf(c->x))) {
+		record(c, ANSWER_TRUNCATED, r, error_save(c->arena), 200);
+		exchange_abort(c->x);
+		return;
+	}
+	record(c, c->broken ? ANSWER_TRUNCATED : ANSWER_OK, r, c->broke, 200);
+	if (!gone)
+		exchange_stream_end(c->x);
+}
+
+static void answer_stream(struct chat *c)
+{
+	c->gather = gather_new(c->arena, (size_t)c->cfg->max_raw_kib * 1024 + 4096);
+	c->writer = c->gather && complete_answer(c) == 0
+			    ? openai_chat_writer_new(&c->answer, c->arena)
+			    : NULL;
+	if (!c->writer || begin_stream(c)) {
+		answer_error(c);
+		return;
+	}
+	METRIC_ADD(&signet_streams, 1);
+	end_stream(c, pump(c));
+	METRIC_ADD(&signet_streams, -1);
+}
+
+/* The head is out already (head_after_ms) and then every provider failed: the error is an event. */
+static void answer_late_error(struct chat *c)
+{
+	struct error *e = error_save(c->arena), *shown = NULL;
+	int status;
+
+	if (!e || c->x->client_gone || e->kind == ERR_CANCELLED) {
+		record(c, ANSWER_CANCELLED, NULL, NULL, 200);
+		return;
+	}
+	status = api_error_status(e, c->profile, c->cfg);
+	shown = api_openai_error(e, status, c->arena);
+	c->writer = openai_chat_writer_new(&c->answer, c->arena);
+	record(c, ANSWER_ERROR, NULL, e, status);
+	if (!shown || !c->writer ||
+	    openai_chat_write_stream_error(c->writer, shown, status, exchange_stream_buf(c->x)) ||
+	    exchange_stream_write(c->x, B("data: [DONE]\n\n")))
+		exchange_abort(c->x);
+	else
+		exchange_stream_end(c->x);
+}
+
+/* ---- the handler ---- */
+
+static void run(struct chat *c)
+{
+	struct bytes body;
+
+	if (c->app->store && store_refuses(c->app->store)) {
+		fail(ERR_BUSY,
+		     "The record is full and this gateway is configured not to serve without it "
+		     "(`journal.on_full = \"refuse\"`)");
+		answer_error(c);
+		return;
+	}
+	if (exchange_body(c->x, &body)) {
+		answer_error(c);
+		return;
+	}
+	c->req = openai_chat_read_request(body, c->profile, c->arena);
+	if (!c->req || prepare(c) || set_context(c)) {
+		answer_error(c);
+		return;
+	}
+	if (c->req->stream)
+		start_timer(c);
+	c->called = true;
+	if (model_call_open(&c->mc, c->target.model, &c->req->inf, &c->cx)) {
+		if (error_last()->kind != ERR_CANCELLED)
+			fail_variants(c->target.variant_name, c->arena);
+		if (c->head)
+			answer_late_error(c);
+		else
+			answer_error(c);
+	} else if (c->req->stream) {
+		answer_stream(c);
+	} else {
+		answer_plain(c);
+	}
+}
+
+void api_chat_completions(struct exchange *x)
+{
+	struct worker *w = x->user;
+	struct chat *c = arena_new(x->arena, struct chat);
+
+	if (!c) {
+		api_respond_openai_error(x, 503);
+		return;
+	}
+	c->x = x;
+	c->app = w->app;
+	c->cfg = w->app->config;
+	config_ref(c->cfg);
+	c->arena = x->arena;
+	c->profile = api_profile(x);
+	c->inference_id = uuid_v7();
+	c->started_ms = c->last_ms = clock_mono_ms();
+	c->created = (int64_t)time(NULL);
+	buf_init(&c->ignored, 4 * IGNORED_MAX);
+	x->state = c;
+	run(c);
+	stop_timer(c);
+	if (c->called)
+		model_call_close(&c->mc);
+	if (c->gather)
+		gather_free(c->gather);
+	buf_deinit(&c->ignored);
+	config_unref(c->cfg);
+}
