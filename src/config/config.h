@@ -13,7 +13,13 @@
 #include "sign/signer.h"
 #include "wire/developer_api.h"
 
-enum credential_kind { CREDENTIAL_NONE, CREDENTIAL_STATIC, CREDENTIAL_DYNAMIC, CREDENTIAL_FALLBACK, CREDENTIAL_MISSING };
+enum credential_kind {
+	CREDENTIAL_NONE,
+	CREDENTIAL_STATIC,
+	CREDENTIAL_DYNAMIC,
+	CREDENTIAL_FALLBACK,
+	CREDENTIAL_MISSING
+};
 struct credential {
 	enum credential_kind kind;
 	struct bytes value; /* static: the secret */
@@ -40,7 +46,8 @@ struct signer_config {
 	bool set;
 	struct bytes path, sha256;
 	struct signer_limits limits;
-	struct bytes inputs[4]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
+	struct bytes
+		inputs[4]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
 	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
 	struct credential device_id;
 	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
@@ -51,8 +58,9 @@ struct provider_config {
 	struct bytes type; /* "openai", "rust-proxy" */
 	enum provider_kind kind;
 	struct bytes model_name;
-	struct bytes api_base;  /* openai: with the trailing slash; rust-proxy: api_endpoint */
-	struct bytes endpoint;  /* the URL that is called: api_base + chat/completions; api_endpoint */
+	struct bytes api_base; /* openai: with the trailing slash; rust-proxy: api_endpoint */
+	struct bytes
+		endpoint; /* the URL that is called: api_base + chat/completions; api_endpoint */
 	struct credential api_key;
 	struct timeouts timeouts;
 	struct extras extra_body, extra_headers;
@@ -61,7 +69,7 @@ struct provider_config {
 	size_t noverrides;
 	struct bytes *drop_fields;
 	size_t ndrop_fields;
-	int tool_strict;                 /* of struct dialect */
+	int tool_strict;                /* of struct dialect */
 	int unsupported_as_placeholder; /* -1: [surfaces] decides */
 	struct signer_config signer;
 	/* rust-proxy */
@@ -70,7 +78,7 @@ struct provider_config {
 	struct developer_api_options developer_api;
 	struct model_filter filter;
 	const struct model_config *model; /* the one it belongs to */
-	void *runtime;                   /* upstream/'s own (discovery state); shared by the workers */
+	void *runtime; /* upstream/'s own (discovery state); shared by the workers */
 };
 
 struct model_config {
@@ -91,24 +99,31 @@ struct alias {
 };
 
 enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
-enum list_kind { LIST_MODELS = 1, LIST_FUNCTIONS = 2, LIST_EMBEDDINGS = 4, LIST_ALIASES = 8, LIST_DISCOVERED = 16 };
+enum list_kind {
+	LIST_MODELS = 1,
+	LIST_FUNCTIONS = 2,
+	LIST_EMBEDDINGS = 4,
+	LIST_ALIASES = 8,
+	LIST_DISCOVERED = 16
+};
 
 struct config {
 	struct arena arena;
 	size_t refs; /* atomic */
 	char hash[65];
 	uint64_t loaded_unix_s;
-	struct bytes snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */
+	struct bytes
+		snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */
 
 	struct {
 		struct bytes bind_address; /* "ip:port" */
 		struct bytes base_path;    /* "" or "/x" */
 		bool debug, unstable_error_json, fetch_files;
-		uint64_t outbound_timeout_ms;       /* 900000 */
-		uint64_t outbound_read_timeout_ms;  /* 0 = unset */
-		double *overhead_buckets;           /* ends with 0; the list may be empty */
+		uint64_t outbound_timeout_ms;      /* 900000 */
+		uint64_t outbound_read_timeout_ms; /* 0 = unset */
+		double *overhead_buckets;          /* ends with 0; the list may be empty */
 		size_t noverhead_buckets;
-		int observability;                  /* -1 unset, 0, 1 */
+		int observability; /* -1 unset, 0, 1 */
 		bool template_filesystem_access;
 	} gateway;
 	bool object_storage_set; /* [object_storage] is there (type disabled) */
@@ -123,7 +138,8 @@ struct config {
 		int workers; /* 0 = as many as there are cores allowed */
 		bool finish_on_disconnect;
 		uint64_t drain_s;
-		uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
+		uint64_t max_connections, max_header_kib, max_headers, max_body_mib,
+			body_memory_mib;
 		uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
 		bool access_log;
 	} server;
@@ -136,7 +152,8 @@ struct config {
 		struct alias *aliases;
 		size_t naliases;
 		struct bytes default_model;
-		bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
+		bool shorthand, error_status_gateway, unsupported_as_placeholder,
+			reasoning_to_client;
 		unsigned list; /* bits of enum list_kind */
 		uint64_t head_after_ms, ping_ms;
 	} surfaces;
@@ -149,16 +166,24 @@ struct config {
 	} journal;
 	uint64_t max_raw_kib;
 
-	struct bytes base_dir; /* directory of the first file, for relative signer paths of shorthands */
+	struct bytes
+		base_dir; /* directory of the first file, for relative signer paths of shorthands */
+
+	struct signer_cache *signers;  /* config/'s own: the modules, loaded once each */
+	struct shorthands *shorthands; /* config/'s own: models made on first use */
 };
 
 struct config_options {
-	const char *glob;      /* --config-file; NULL with default_config */
+	const char *glob; /* --config-file; NULL with default_config */
+	const char *const
+		*globs; /* more of them, `signet check A B`; ends with NULL; NULL = none */
 	bool default_config;
 	const char *bind_address, *data_dir; /* command line; NULL = not given */
 	int workers;                         /* 0 = not given */
 	bool offline; /* `signet check`: missing variables and modules are warnings; signers are checked but
 		       * need no data directory */
+	struct bytes
+		text; /* tests and fuzzers: one document instead of files, named "signet.toml" */
 };
 
 /* One finding. `line` 0: no place in a file. */
@@ -171,6 +196,7 @@ struct config_issues {
 	struct arena arena;
 	struct config_issue *at;
 	size_t len, cap;
+	size_t files; /* how many were read */
 };
 
 /*
@@ -181,8 +207,11 @@ struct config *config_load(const struct config_options *, struct config_issues *
 void config_ref(struct config *);
 void config_unref(struct config *);
 void config_issues_deinit(struct config_issues *);
+/* "file:line: text", "file: text" or "text": one line of a report. */
+int config_issue_print(const struct config_issue *, struct buf *out);
 
-struct model_config *config_model(const struct config *, struct bytes name); /* NULL: not configured */
+struct model_config *config_model(const struct config *,
+				  struct bytes name); /* NULL: not configured */
 /*
  * The model of a shorthand name ("openai::gpt-4o", "rust-proxy::X"), made on first use and kept for the
  * life of the config (at most 1,000; beyond that in `arena`). NULL: ERR_MODEL_NOT_FOUND if it is no

@@ -1,0 +1,296 @@
+/*
+ * One load: files -> tree -> tables -> checks across tables -> modules -> hash.
+ *
+ * The order follows config §1.5 where one table needs another (the global timeout before the timeouts
+ * of models, the defaults of provider types before providers); everything else is independent, so that
+ * one run finds all errors. The result never changes; a reload makes another one and swaps it. The
+ * trap: values of the command line and the environment win over the TOML, but the TOML is still typed,
+ * or a file would break on the day on which the variable goes.
+ */
+#include "config/config.h"
+
+#include <engines.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/ids.h"
+#include "config/credentials.h"
+#include "config/files.h"
+#include "config/gateway.h"
+#include "config/models.h"
+#include "config/shorthand.h"
+#include "config/tables.h"
+
+#define MAX_BYTES (256 << 20)
+
+/* ---- the top level ---- */
+
+static const struct key top_keys[] = {
+	{ "gateway", KEY_PASS },
+	{ "clickhouse", KEY_LATER },
+	{ "postgres", KEY_CALL, .call = read_postgres },
+	{ "rate_limiting", KEY_CALL, .call = read_rate_limiting },
+	{ "object_storage", KEY_CALL, .call = read_object_storage },
+	{ "models", KEY_CALL, .call = read_models },
+	{ "embedding_models", KEY_LATER },
+	{ "functions", KEY_LATER },
+	{ "metrics", KEY_LATER },
+	{ "tools", KEY_LATER },
+	{ "evaluations", KEY_LATER },
+	{ "provider_types", KEY_PASS },
+	{ "optimizers", KEY_LATER },
+	{ "autopilot", KEY_LATER },
+	{ "server", KEY_TABLE, 0, .table = &server_table },
+	{ "upstream", KEY_TABLE, 0, .table = &upstream_table },
+	{ "signing", KEY_TABLE, 0, .table = &signing_table },
+	{ "surfaces", KEY_TABLE, 0, .table = &surfaces_table },
+	{ "store", KEY_TABLE, 0, .table = &store_table },
+	{ "journal", KEY_TABLE, 0, .table = &journal_table },
+	{ "record", KEY_TABLE, 0, .table = &record_table },
+};
+static const struct table top_table = TABLE("struct UninitializedConfig", top_keys);
+
+static void read_tree(struct loader *l)
+{
+	struct toml *gateway = toml_get(l->root, "gateway"),
+		    *types = toml_get(l->root, "provider_types");
+
+	if (gateway)
+		read_table(l, &gateway_table, gateway, gateway->key, ".", l->config);
+	l->config->openai_default = credential_env("OPENAI_API_KEY", l->arena);
+	if (types)
+		read_provider_types(l, types, types->key, l->config);
+	read_table(l, &top_table, l->root, B(""), ".", l->config);
+}
+
+/* ---- command line and environment ---- */
+
+static struct bytes env_value(struct loader *l, const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? arena_dup(l->arena, bytes_of(value)) : (struct bytes){ 0 };
+}
+
+static void early_options(struct loader *l)
+{
+	struct config *c = l->config;
+
+	c->data_dir = l->options->data_dir ? arena_dup(l->arena, bytes_of(l->options->data_dir))
+					   : env_value(l, "SIGNET_DATA_DIR");
+}
+
+static void apply_bind_address(struct loader *l)
+{
+	struct toml *gateway = toml_get(l->root, "gateway");
+	struct toml *t =
+		gateway && gateway->type == TOML_TABLE ? toml_get(gateway, "bind_address") : NULL;
+	struct bytes given = l->options->bind_address
+				     ? arena_dup(l->arena, bytes_of(l->options->bind_address))
+				     : env_value(l, "TENSORZERO_GATEWAY_BIND_ADDRESS");
+
+	if (!bytes_set(given))
+		return;
+	if (t)
+		return error_at(
+			l, t, B("gateway.bind_address"),
+			"You must only specify one of `--bind-address` (CLI), "
+			"`TENSORZERO_GATEWAY_BIND_ADDRESS` "
+			"(environment variable), or `gateway.bind_address` (configuration).");
+	if (!is_socket_address(given))
+		return issue_add(l->issues, false, B(""), 0, B("gateway.bind_address"),
+				 "gateway.bind_address: invalid socket address syntax (`%.*s`, "
+				 "from %s; write 127.0.0.1:3000)",
+				 BFMT(given),
+				 l->options->bind_address ? "--bind-address"
+							  : "TENSORZERO_GATEWAY_BIND_ADDRESS");
+	l->config->gateway.bind_address = given;
+}
+
+static void apply_workers(struct loader *l)
+{
+	struct bytes given = env_value(l, "SIGNET_WORKERS");
+	uint64_t n;
+
+	if (l->options->workers > 0) {
+		l->config->server.workers = l->options->workers;
+		return;
+	}
+	if (!bytes_set(given))
+		return;
+	if (!bytes_to_u64(given, &n) || n < 1 || n > 1024)
+		return issue_add(l->issues, false, B(""), 0, B("server.workers"),
+				 "SIGNET_WORKERS: `%.*s` is out of range (from 1 to 1024)",
+				 BFMT(given));
+	l->config->server.workers = (int)n;
+}
+
+static void apply_on_disconnect(struct loader *l)
+{
+	struct bytes given = env_value(l, "SIGNET_ON_DISCONNECT");
+
+	if (!bytes_set(given))
+		return;
+	if (bytes_eq(given, B("finish")) || bytes_eq(given, B("cancel")))
+		l->config->server.finish_on_disconnect = bytes_eq(given, B("finish"));
+	else
+		issue_add(l->issues, false, B(""), 0, B("server.on_disconnect"),
+			  "SIGNET_ON_DISCONNECT: unknown variant `%.*s`, expected `cancel` or "
+			  "`finish`",
+			  BFMT(given));
+}
+
+static void warn_store(struct loader *l, const char *variable, const char *store)
+{
+	if (bytes_set(env_value(l, variable)))
+		issue_add(l->issues, true, B(""), 0, B(""),
+			  "%s is set, but this version of Signet does not write to %s yet: it "
+			  "records to SQLite",
+			  variable, store);
+}
+
+static void late_options(struct loader *l)
+{
+	struct config *c = l->config;
+	struct bytes ca_file = env_value(l, "SSL_CERT_FILE");
+
+	apply_bind_address(l);
+	apply_workers(l);
+	apply_on_disconnect(l);
+	if (bytes_set(ca_file))
+		c->upstream.ca_file = ca_file;
+	if (!bytes_set(c->data_dir))
+		c->data_dir = B("./signet-data");
+	if (!l->options->offline) {
+		warn_store(l, "TENSORZERO_CLICKHOUSE_URL", "ClickHouse");
+		warn_store(l, "TENSORZERO_POSTGRES_URL", "Postgres");
+	}
+}
+
+/* ---- the load ---- */
+
+static void set_defaults(struct config *c)
+{
+	static double buckets[] = { 0.001, 0.01, 0.1, 0 };
+
+	c->gateway.bind_address = B("0.0.0.0:3000");
+	c->gateway.base_path = B("");
+	c->gateway.outbound_timeout_ms = 900000;
+	c->gateway.overhead_buckets = buckets;
+	c->gateway.noverhead_buckets = 3;
+	c->gateway.observability = -1;
+	tables_defaults(c);
+}
+
+static bool make_hash(struct loader *l)
+{
+	struct buf text;
+	uint8_t digest[32];
+
+	buf_init(&text, 64 << 20);
+	if (toml_print(l->root, &text) == 0)
+		l->config->snapshot = arena_dup(l->arena, buf_bytes(&text));
+	buf_deinit(&text);
+	if (!bytes_set(l->config->snapshot))
+		return false;
+	engine_blake3(l->config->snapshot.p, l->config->snapshot.n, digest);
+	hex_print(digest, sizeof(digest), l->config->hash);
+	return true;
+}
+
+static struct config *config_new(void)
+{
+	struct config *c = fault("config.alloc") ? NULL : calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	arena_init(&c->arena, MAX_BYTES);
+	map_init(&c->model_by_name);
+	c->refs = 1;
+	c->loaded_unix_s = (uint64_t)time(NULL);
+	set_defaults(c);
+	c->signers = signer_cache_new();
+	c->shorthands = shorthands_new();
+	if (!c->signers || !c->shorthands) {
+		config_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
+static bool check_flags(const struct config_options *o, struct config_issues *issues)
+{
+	bool files = o->glob || o->globs || bytes_set(o->text);
+
+	if (files && o->default_config)
+		issue_add(issues, false, B(""), 0, B(""),
+			  "You must not specify both `--config-file` and `--default-config`.");
+	else if (!files && !o->default_config)
+		issue_add(issues, false, B(""), 0, B(""),
+			  "You must specify either `--config-file` or `--default-config`.");
+	else if (o->default_config && !o->offline)
+		issue_add(issues, true, B(""), 0, B(""),
+			  "No config file provided, so only default functions will be available. "
+			  "Use `--config-file "
+			  "path/to/signet.toml` to specify a config file.");
+	return issues_errors(issues) == 0;
+}
+
+static void load(struct loader *l)
+{
+	struct config *c = l->config;
+
+	early_options(l);
+	if (!files_read(l->options, l->root, &c->base_dir, l->issues, l->arena))
+		return;
+	read_tree(l);
+	late_options(l);
+	tables_check_targets(l);
+	files_check_secrets(l->root, l->issues);
+	load_signers(l);
+	if (!make_hash(l))
+		issue_add(l->issues, false, B(""), 0, B(""), "out of memory");
+}
+
+struct config *config_load(const struct config_options *options, struct config_issues *issues)
+{
+	struct loader l = { .options = options, .issues = issues };
+
+	issues_init(issues);
+	if (!check_flags(options, issues))
+		return NULL;
+	l.config = config_new();
+	if (l.config) {
+		l.arena = &l.config->arena;
+		l.root = arena_new(l.arena, struct toml);
+	}
+	if (!l.root) {
+		issue_add(issues, false, B(""), 0, B(""), "out of memory");
+		config_unref(l.config);
+		return NULL;
+	}
+	load(&l);
+	issues_sort(issues);
+	if (issues_errors(issues) == 0)
+		return l.config;
+	config_unref(l.config);
+	return NULL;
+}
+
+void config_ref(struct config *c)
+{
+	__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+}
+
+void config_unref(struct config *c)
+{
+	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	shorthands_free(c->shorthands);
+	signer_cache_free(c->signers);
+	map_deinit(&c->model_by_name);
+	arena_deinit(&c->arena);
+	free(c);
+}

@@ -1,0 +1,175 @@
+/*
+ * extra_body and extra_headers.
+ *
+ * A value becomes compact JSON here, numbers as the TOML wrote them, so that nothing is parsed or
+ * printed again per request. What TensorZero only refuses at the request (a pointer without its slash,
+ * an illegal header name) starts here too, with a warning: a file that starts there must start here.
+ * The trap: with both `value` and `delete` the one that stands first counts, as serde takes it.
+ */
+#include "config/extras.h"
+
+#define MAX_VALUE (1 << 20)
+
+bool is_header_name(struct bytes name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (c <= 0x20 || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c))
+			return false;
+	}
+	return name.n > 0;
+}
+
+bool is_header_value(struct bytes value)
+{
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+bool is_secret_header(struct bytes name)
+{
+	static const char *const names[] = { "authorization", "proxy-authorization",
+					     "cookie",        "x-api-key",
+					     "api-key",       "sid",
+					     "x-auth-token" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		if (bytes_ieq(name, bytes_of(names[i])))
+			return true;
+	}
+	return false;
+}
+
+struct kind {
+	const char *list, *element, *choice; /* serde's names */
+	const char *place;                   /* "pointer", "name" */
+	bool headers;
+};
+static const struct kind body_kind = { "extra_body", "struct ExtraBodyReplacement",
+				       "ExtraBodyReplacementKind", "pointer", false };
+static const struct kind header_kind = { "extra_headers", "struct ExtraHeader", "ExtraHeaderKind",
+					 "name", true };
+
+static void check_pointer(struct loader *l, const struct toml *t, struct bytes path,
+			  struct bytes pointer)
+{
+	if (pointer.n == 0 || pointer.p[0] != '/' ||
+	    (pointer.n > 1 && pointer.p[pointer.n - 1] == '/') || pointer.n == 1)
+		warn_at(l, t, path,
+			"%.*s: `%.*s` is no JSON pointer: every request to this provider will fail "
+			"(begin with `/`, do not "
+			"end with it)",
+			BFMT(path), BFMT(pointer));
+}
+
+static bool read_value(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
+		       struct extra *out)
+{
+	struct buf json;
+
+	if (kind->headers) {
+		t->secret = is_secret_header(out->pointer);
+		if (!want_string(l, t, path, &out->value))
+			return false;
+		if (!is_header_value(out->value))
+			warn_at(l, t, path,
+				"%.*s: the value is no legal header value: every request to this "
+				"provider will fail",
+				BFMT(path));
+		return true;
+	}
+	buf_init(&json, MAX_VALUE);
+	if (toml_json(t, &json) == 0)
+		out->value = arena_dup(l->arena, buf_bytes(&json));
+	else
+		error_at(l, t, path, "%.*s: the value is larger than 1 MiB", BFMT(path));
+	buf_deinit(&json);
+	return bytes_set(out->value);
+}
+
+static bool read_delete(struct loader *l, const struct toml *t, struct bytes path,
+			struct extra *out)
+{
+	if (t->type != TOML_BOOL) {
+		type_error(l, t, path, "a boolean", "write delete = true");
+		return false;
+	}
+	if (!bytes_eq(t->text, B("true"))) {
+		error_at(l, t, path,
+			 "%.*s: Error deserializing replacement config: `delete` must be `true`, "
+			 "or not set",
+			 BFMT(path));
+		return false;
+	}
+	out->remove = true;
+	return true;
+}
+
+static bool read_entry(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
+		       struct extra *out)
+{
+	struct toml *place, *what = NULL;
+
+	if (!want_table(l, t, path, kind->element))
+		return false;
+	place = toml_get(t, kind->place);
+	if (!place)
+		return missing_field(l, t, path, kind->place, NULL), false;
+	if (!want_string(l, place, path, &out->pointer))
+		return false;
+	for (struct toml *c = t->child; c; c = c->next) {
+		if (bytes_eq(c->key, B("value")) || bytes_eq(c->key, B("delete")))
+			what = what ? what : c;
+		else if (c != place)
+			warn_at(l, c, path, "%.*s: `%.*s` has no effect here (remove it)",
+				BFMT(path), BFMT(c->key));
+	}
+	if (!what) {
+		error_at(l, t, path,
+			 "%.*s: no variant of enum %s found in flattened data (add `value` or "
+			 "`delete = true`)",
+			 BFMT(path), kind->choice);
+		return false;
+	}
+	if (!kind->headers)
+		check_pointer(l, place, path, out->pointer);
+	else if (!is_header_name(out->pointer))
+		warn_at(l, place, path,
+			"%.*s: `%.*s` is no legal header name: every request to this provider will "
+			"fail",
+			BFMT(path), BFMT(out->pointer));
+	return bytes_eq(what->key, B("value")) ? read_value(l, what, path, kind, out)
+					       : read_delete(l, what, path, out);
+}
+
+static void read_extras(struct loader *l, struct toml *t, struct bytes path,
+			const struct kind *kind, struct extras *out)
+{
+	size_t i = 0;
+
+	if (!want_array(l, t, path))
+		return;
+	for (struct toml *e = t->child; e; e = e->next, i++) {
+		struct extra entry = { 0 };
+
+		if (read_entry(l, e, path_index(l, path, i), kind, &entry) &&
+		    !arena_push(l->arena, out->at, out->len, out->cap, entry))
+			error_at(l, e, path, "out of memory");
+	}
+}
+
+void read_extra_body(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+{
+	read_extras(l, t, path, &body_kind, out);
+}
+
+void read_extra_headers(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+{
+	read_extras(l, t, path, &header_kind, out);
+}

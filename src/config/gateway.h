@@ -1,0 +1,13 @@
+/* [gateway] and TensorZero's other top-level tables but models. */
+#ifndef SIGNET_CONFIG_GATEWAY_H
+#define SIGNET_CONFIG_GATEWAY_H
+
+#include "config/read.h"
+
+extern const struct table gateway_table; /* fills struct config */
+bool is_socket_address(struct bytes);
+void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
+void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
+void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void *into);
+
+#endif

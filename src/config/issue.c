@@ -1,0 +1,99 @@
+/*
+ * The list of findings. Everything found in one run is kept, in any order, and sorted at the end into
+ * the order in which a reader walks through the files. The trap: this list is also the way in which
+ * "out of memory" is told, so it must hold that one issue without allocating.
+ */
+#include "config/issue.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define MAX_BYTES  (8 << 20)
+#define MAX_ISSUES 1000
+
+static struct config_issue no_memory;
+
+void issues_init(struct config_issues *issues)
+{
+	*issues = (struct config_issues){ 0 };
+	arena_init(&issues->arena, MAX_BYTES);
+}
+
+void config_issues_deinit(struct config_issues *issues)
+{
+	arena_deinit(&issues->arena);
+	*issues = (struct config_issues){ 0 };
+}
+
+static void out_of_memory(struct config_issues *issues)
+{
+	no_memory =
+		(struct config_issue){ .file = B(""), .key = B(""), .text = B("out of memory") };
+	issues->at = &no_memory;
+	issues->len = 1;
+	issues->cap = 0;
+}
+
+void issue_add(struct config_issues *issues, bool warning, struct bytes file, size_t line,
+	       struct bytes key, const char *fmt, ...)
+{
+	struct config_issue issue = { .line = line, .warning = warning };
+	struct buf text;
+	va_list ap;
+	int bad;
+
+	if (issues->at == &no_memory || issues->len >= MAX_ISSUES)
+		return;
+	buf_init(&text, 64 << 10);
+	va_start(ap, fmt);
+	bad = buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	issue.text = arena_dup(&issues->arena, buf_bytes(&text));
+	buf_deinit(&text);
+	issue.file = arena_dup(&issues->arena, bytes_set(file) ? file : B(""));
+	issue.key = arena_dup(&issues->arena, bytes_set(key) ? key : B(""));
+	if (bad || !bytes_set(issue.text) || !bytes_set(issue.file) || !bytes_set(issue.key) ||
+	    !arena_push(&issues->arena, issues->at, issues->len, issues->cap, issue))
+		out_of_memory(issues);
+}
+
+int config_issue_print(const struct config_issue *i, struct buf *out)
+{
+	if (i->file.n && i->line)
+		return buf_printf(out, "%.*s:%zu: %.*s", BFMT(i->file), i->line, BFMT(i->text));
+	if (i->file.n)
+		return buf_printf(out, "%.*s: %.*s", BFMT(i->file), BFMT(i->text));
+	return buf_append(out, i->text);
+}
+
+size_t issues_errors(const struct config_issues *issues)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < issues->len; i++)
+		n += !issues->at[i].warning;
+	return n;
+}
+
+static bool after(const struct config_issue *a, const struct config_issue *b)
+{
+	int order;
+
+	if ((a->file.n == 0) != (b->file.n == 0))
+		return a->file.n == 0;
+	order = bytes_cmp(a->file, b->file);
+	return order ? order > 0 : a->line > b->line;
+}
+
+/* Insertion keeps equal ones in the order in which they were found; the list is short. */
+void issues_sort(struct config_issues *issues)
+{
+	for (size_t i = 1; i < issues->len; i++) {
+		struct config_issue issue = issues->at[i];
+		size_t j = i;
+
+		for (; j > 0 && after(&issues->at[j - 1], &issue); j--)
+			issues->at[j] = issues->at[j - 1];
+		issues->at[j] = issue;
+	}
+}

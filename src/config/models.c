@@ -1,0 +1,278 @@
+/*
+ * [models]: which providers answer for a name, in which order (config §2.4), and the defaults of
+ * provider types (§2.7).
+ *
+ * Every provider is read, also one that routing does not name, because its errors are the reader's
+ * errors too. The trap: names. A model must not look like a shorthand ("openai::..."), or adding a
+ * provider type in a later version would change what a request reaches.
+ */
+#include "config/models.h"
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "config/credentials.h"
+
+#define OFF(member) offsetof(struct model_config, member)
+#define MAX_ROUTING 1000
+
+/* ---- one model ---- */
+
+static void call_model_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	read_timeouts(l, t, path, &((struct model_config *)into)->timeouts);
+}
+
+static void call_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct model_config *m = into;
+
+	if (!want_string(l, t, path, &m->namespace_))
+		return;
+	if (m->namespace_.n == 0)
+		error_at(l, t, path, "%.*s: Namespace identifier cannot be empty (remove it)",
+			 BFMT(path));
+	else if (bytes_starts(m->namespace_, B("tensorzero::")))
+		error_at(l, t, path, "%.*s: Namespace cannot start with `tensorzero::`: %.*s",
+			 BFMT(path), BFMT(m->namespace_));
+}
+
+static const struct key model_keys[] = {
+	{ "routing", KEY_PASS, .required = true, .fix = "`routing = [\"‹provider›\"]`" },
+	{ "providers", KEY_PASS, .required = true,
+	  .fix = "`[models.‹model›.providers.‹provider›]`" },
+	{ "timeouts", KEY_CALL, .call = call_model_timeouts },
+	{ "skip_relay", KEY_BOOL, OFF(skip_relay) },
+	{ "namespace", KEY_CALL, .call = call_namespace },
+};
+static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
+
+/* The providers of the table, in its order. */
+struct providers {
+	struct provider_config **at;
+	size_t len, cap;
+};
+
+static void read_providers(struct loader *l, struct toml *t, struct bytes path,
+			   struct model_config *m, struct providers *out)
+{
+	if (!want_table(l, t, path, "a map"))
+		return;
+	for (struct toml *c = t->child; c; c = c->next) {
+		struct provider_config *p = arena_new(l->arena, struct provider_config);
+
+		if (!p || !arena_push(l->arena, out->at, out->len, out->cap, p))
+			return error_at(l, c, path, "out of memory");
+		p->name = c->key;
+		p->model = m;
+		read_provider(l, c, path_join(l, path, ".", c->key), p);
+	}
+}
+
+static struct provider_config *find_provider(const struct providers *ps, struct bytes name)
+{
+	for (size_t i = 0; i < ps->len; i++) {
+		if (bytes_eq(ps->at[i]->name, name))
+			return ps->at[i];
+	}
+	return NULL;
+}
+
+static void unknown_provider(struct loader *l, const struct toml *t, struct bytes path,
+			     struct bytes name, const struct providers *ps)
+{
+	struct bytes names[64], near;
+	struct buf list;
+	size_t n = 0;
+
+	buf_init(&list, 64 << 10);
+	for (; n < ps->len && n < COUNT(names); n++) {
+		names[n] = ps->at[n]->name;
+		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));
+	}
+	near = nearest(name, names, n);
+	error_at(l, t, path,
+		 "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers` "
+		 "(%s%.*s%s)",
+		 BFMT(path), BFMT(name),
+		 bytes_set(near) ? "did you mean `"
+		 : n             ? "it has: "
+				 : "it has none",
+		 BFMT(bytes_set(near) ? near : buf_bytes(&list)), bytes_set(near) ? "`?" : "");
+	buf_deinit(&list);
+}
+
+static bool is_routed(const struct model_config *m, const struct provider_config *p)
+{
+	for (size_t i = 0; i < m->nrouting; i++) {
+		if (m->routing[i] == p)
+			return true;
+	}
+	return false;
+}
+
+/* One entry of routing: its checks, and its provider at the end of the model's list. */
+static void route(struct loader *l, const struct toml *e, struct bytes path, struct model_config *m,
+		  const struct providers *ps, size_t *cap)
+{
+	struct provider_config *p = find_provider(ps, e->text);
+
+	if (bytes_starts(e->text, B("tensorzero::"))) {
+		error_at(l, e, path,
+			 "`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
+			 BFMT(path), BFMT(e->text));
+		return;
+	}
+	if (!p)
+		return unknown_provider(l, e, path, e->text, ps);
+	if (is_routed(m, p))
+		return error_at(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
+				BFMT(path), BFMT(e->text));
+	if (!arena_push(l->arena, m->routing, m->nrouting, *cap, p))
+		error_at(l, e, path, "out of memory");
+}
+
+static void read_routing(struct loader *l, struct toml *t, struct bytes path,
+			 struct model_config *m, const struct providers *ps)
+{
+	struct bytes inner = path_join(l, path, ".", B("routing")), text;
+	size_t cap = 0, i = 0;
+
+	if (!want_array(l, t, inner))
+		return;
+	if (!t->child)
+		return error_at(l, t, path, "`%.*s`: `routing` must not be empty (name a provider)",
+				BFMT(path));
+	for (struct toml *e = t->child; e && i < MAX_ROUTING; e = e->next, i++) {
+		if (want_string(l, e, path_index(l, inner, i), &text))
+			route(l, e, path, m, ps, &cap);
+	}
+}
+
+static void check_listed(struct loader *l, const struct toml *t, struct bytes path,
+			 const struct model_config *m, const struct providers *ps)
+{
+	const struct toml *c = t->type == TOML_TABLE ? t->child : NULL;
+
+	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
+		if (!is_routed(m, ps->at[i]))
+			error_at(l, c, path,
+				 "`%.*s`: Provider `%.*s` is not listed in `routing` (add it "
+				 "there, or remove it)",
+				 BFMT(path), BFMT(ps->at[i]->name));
+	}
+}
+
+static bool is_reserved(struct bytes name)
+{
+	if (bytes_starts(name, B("tensorzero::")) || bytes_starts(name, B("rust-proxy::")) ||
+	    bytes_starts(name, B("rust_proxy::")))
+		return true;
+	for (size_t i = 0; provider_type_names[i]; i++) {
+		struct bytes type = bytes_of(provider_type_names[i]);
+
+		if (bytes_starts(name, type) &&
+		    bytes_starts(bytes_slice(name, type.n, name.n), B("::")))
+			return true;
+	}
+	return false;
+}
+
+static void read_model(struct loader *l, struct toml *t, struct bytes path, struct model_config *m)
+{
+	struct toml *providers, *routing;
+	struct providers ps = { 0 };
+
+	if (is_reserved(t->key))
+		error_at(l, t, path,
+			 "Failed to load models: Model name '%.*s' contains a reserved prefix "
+			 "(rename it)",
+			 BFMT(t->key));
+	read_table(l, &model_table, t, path, ".", m);
+	if (t->type != TOML_TABLE)
+		return;
+	providers = toml_get(t, "providers");
+	routing = toml_get(t, "routing");
+	if (providers)
+		read_providers(l, providers, path_join(l, path, ".", providers->key), m, &ps);
+	if (routing)
+		read_routing(l, routing, path, m, &ps);
+	if (providers && routing && routing->type == TOML_ARRAY && routing->child)
+		check_listed(l, providers, path, m, &ps);
+}
+
+void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct config *c = into;
+	size_t n = 0;
+
+	if (!want_table(l, t, path, "a map"))
+		return;
+	for (const struct toml *m = t->child; m; m = m->next)
+		n++;
+	c->models = arena_array(l->arena, struct model_config *, n);
+	if (n && !c->models)
+		return error_at(l, t, path, "out of memory");
+	for (struct toml *e = t->child; e; e = e->next) {
+		struct model_config *m = arena_new(l->arena, struct model_config);
+
+		if (!m || map_put(&c->model_by_name, e->key, m) != 0)
+			return error_at(l, e, path, "out of memory");
+		m->name = e->key;
+		c->models[c->nmodels++] = m;
+		read_model(l, e, path_join(l, path, ".", e->key), m);
+	}
+}
+
+struct model_config *config_model(const struct config *c, struct bytes name)
+{
+	return map_get(&c->model_by_name, name);
+}
+
+/* ---- provider_types ---- */
+
+static void call_openai_default(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct config *c = into;
+
+	if (credential_read(l, t, path, FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE, "OpenAI",
+			    &c->openai_default))
+		c->openai_default_set = true;
+}
+
+static const struct key defaults_keys[] = {
+	{ "api_key_location", KEY_CALL, .call = call_openai_default, .required = true,
+	  .fix = "`api_key_location = \"env::OPENAI_API_KEY\"`" },
+};
+static const struct table defaults_table =
+	TABLE("struct OpenAIDefaults", defaults_keys, .lax = true);
+static const struct key openai_type_keys[] = { { "defaults", KEY_TABLE, 0,
+						 .table = &defaults_table } };
+static const struct table openai_type_table =
+	TABLE("struct OpenAIProviderTypeConfig", openai_type_keys, .lax = true);
+
+static const struct key types_keys[] = {
+	{ "anthropic", KEY_LATER },
+	{ "azure", KEY_LATER },
+	{ "deepseek", KEY_LATER },
+	{ "fireworks", KEY_LATER },
+	{ "gcp_vertex_gemini", KEY_LATER },
+	{ "gcp_vertex_anthropic", KEY_LATER },
+	{ "google_ai_studio_gemini", KEY_LATER },
+	{ "groq", KEY_LATER },
+	{ "hyperbolic", KEY_LATER },
+	{ "mistral", KEY_LATER },
+	{ "openai", KEY_TABLE, 0, .table = &openai_type_table },
+	{ "openrouter", KEY_LATER },
+	{ "sglang", KEY_LATER },
+	{ "tgi", KEY_LATER },
+	{ "together", KEY_LATER },
+	{ "vllm", KEY_LATER },
+	{ "xai", KEY_LATER },
+};
+static const struct table types_table = TABLE("struct ProviderTypesConfig", types_keys);
+
+void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	read_table(l, &types_table, t, path, ".", into);
+}
