@@ -207,7 +207,7 @@ struct config *config_load(const struct config_options *, struct config_issues *
 void config_ref(struct config *);
 void config_unref(struct config *);
 void config_issues_deinit(struct config_issues *);
-/* "file:line: text", "file: text" or "text": one line of a report. */
+/* "file:line: text", "file: text" or "text", a warning's text behind "warning: ": one line of a report. */
 int config_issue_print(const struct config_issue *, struct buf *out);
 
 struct model_config *config_model(const struct config *,

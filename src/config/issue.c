@@ -59,11 +59,17 @@ void issue_add(struct config_issues *issues, bool warning, struct bytes file, si
 
 int config_issue_print(const struct config_issue *i, struct buf *out)
 {
-	if (i->file.n && i->line)
-		return buf_printf(out, "%.*s:%zu: %.*s", BFMT(i->file), i->line, BFMT(i->text));
+	int bad = 0;
+
 	if (i->file.n)
-		return buf_printf(out, "%.*s: %.*s", BFMT(i->file), BFMT(i->text));
-	return buf_append(out, i->text);
+		bad = buf_printf(out, "%.*s:", BFMT(i->file));
+	if (i->file.n && i->line && !bad)
+		bad = buf_printf(out, "%zu:", i->line);
+	if (i->file.n && !bad)
+		bad = buf_putc(out, ' ');
+	if (i->warning && !bad)
+		bad = buf_append(out, B("warning: "));
+	return bad || buf_append(out, i->text) != 0 ? -1 : 0;
 }
 
 size_t issues_errors(const struct config_issues *issues)
