@@ -78,7 +78,7 @@ setup_packages() {
 apt_has() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
 
 apt_install() {
-	step "installing $*" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+	step "installing $# package$([ $# -eq 1 ] || echo s)" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 # Debian 12 lacks yyjson and llhttp. Debian 13's packages need nothing newer than what 12 has; they are taken with a package
@@ -97,7 +97,8 @@ setup_from_trixie() {
 		chmod 755 "$dir"
 		setup_trixie_source >"$dir/trixie.list"
 		options=(-o "Dir::Etc::SourceList=$dir/trixie.list" -o "Dir::Etc::SourceParts=$dir/parts"
-			-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=")
+			-o "Dir::State::Lists=$dir/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+			-o APT::Get::Upgrade-By-Source-Package=false) # llhttp's source is node-undici's: leave that alone
 		step "reading Debian 13's package list" as_root apt-get "${options[@]}" update
 		others=$(apt-get "${options[@]}" -s install --no-install-recommends "$@" | awk '/^(Inst|Remv) / && $2 !~ /^lib(yyjson|llhttp)/ {print $2}')
 		[ -z "$others" ] || die "refusing to install $*: it would also change $others"
@@ -109,9 +110,10 @@ setup_from_trixie() {
 # One line of sources.list for trixie at the mirror that this system already uses.
 setup_trixie_source() {
 	local uri key=/usr/share/keyrings/debian-archive-keyring.gpg
-	uri=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk '
+	uri=$({ cat /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } | awk '
 		/^URIs:/ {uri = $2} /^Suites:/ && / bookworm( |$)/ {print uri; exit}')
-	[ -n "$uri" ] || uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed -n 's/ *\[[^]]*\]//; s/^deb  *\([^ ]*\)  *bookworm .*/\1/p' | head -n 1)
+	[ -n "$uri" ] || uri=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
+		sed -n 's/ *\[[^]]*\]//; s/^deb  *\([^ ]*\)  *bookworm .*/\1/p' | head -n 1)
 	[ -n "$uri" ] || uri=http://deb.debian.org/debian
 	echo "deb$([ ! -e $key ] || echo " [signed-by=$key]") $uri trixie main"
 }
