@@ -28,7 +28,7 @@ void http_client_free(struct http_client *);
 
 struct url {
 	bool tls;
-	struct bytes host;   /* without brackets */
+	struct bytes host;      /* without brackets */
 	struct bytes authority; /* host[:port] as the host header wants it */
 	uint16_t port;
 	struct bytes target; /* path and query, at least "/" */
@@ -42,10 +42,10 @@ struct http_send {
 	const struct http_header *headers; /* all but host, content-length, connection */
 	size_t nheaders;
 	struct bytes body;
-	bool fresh;            /* do not reuse a pooled connection */
-	uint64_t head_deadline;  /* absolute: the answer's head must be there; TIME_NEVER = none */
-	uint64_t read_idle_ms; /* longest silence between two reads of the answer; 0 = none */
-	struct arena *arena;   /* for the head of the answer and the call itself */
+	bool fresh;             /* do not reuse a pooled connection */
+	uint64_t head_deadline; /* absolute: the answer's head must be there; TIME_NEVER = none */
+	uint64_t read_idle_ms;  /* longest silence between two reads of the answer; 0 = none */
+	struct arena *arena;    /* for the head of the answer and the call itself */
 };
 
 /*
@@ -57,7 +57,8 @@ struct http_send {
 struct http_call *http_send(struct http_client *, const struct http_send *);
 
 int http_call_status(const struct http_call *);
-struct bytes http_call_reason(const struct http_call *); /* the phrase of RFC 9110 for that status */
+struct bytes
+http_call_reason(const struct http_call *); /* the phrase of RFC 9110 for that status */
 struct bytes http_call_header(const struct http_call *, struct bytes name); /* unset: none */
 /* Next header in order, *i from 0. false: no more. */
 bool http_call_next_header(const struct http_call *, size_t *i, struct http_header *out);

@@ -23,7 +23,7 @@ struct http_header {
 struct exchange {
 	/* the request; strings live in `arena` until the handler returns */
 	struct bytes method, target; /* target as it came: path and query */
-	struct bytes path, query;    /* still percent-encoded; query without its '?', unset if none */
+	struct bytes path, query; /* still percent-encoded; query without its '?', unset if none */
 	struct http_header *headers;
 	size_t nheaders;
 	struct arena *arena; /* of this request: deinit after the handler returned */
@@ -37,9 +37,9 @@ struct exchange {
 	size_t nout, cout;
 
 	/* what was answered, for logs and metrics */
-	int status;          /* 0: nothing yet */
+	int status; /* 0: nothing yet */
 	uint64_t bytes_sent;
-	bool client_gone; /* the client closed or its socket failed before the answer's end */
+	bool client_gone;  /* the client closed or its socket failed before the answer's end */
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
 	struct http_conn *conn;
 };
@@ -50,11 +50,13 @@ struct http_server_options {
 	http_handler *handler;
 	void *user;
 	/* Called (no waiting) for requests that never reach a handler: bad syntax, limits, timeouts. It
-	 * fills status and body; the connection is closed after it. NULL = empty body. */
+	 * fills the body, may change exchange->status and add headers (content-type too); the connection is
+	 * closed after it. NULL = empty body. */
 	void (*malformed)(struct exchange *, int status, const char *reason, struct buf *body);
 	/* Called after an exchange is over (answered or gone), before its arena goes. May be NULL. */
 	void (*done)(struct exchange *);
-	size_t max_connections;  /* of the process; above it a connection is closed with 503 */
+	size_t max_connections; /* of the process; above it a connection is closed with 503. 0 = 80 %
+				  * of the file limit */
 	size_t max_header_bytes; /* request line and headers together: 431 (line alone over it: 414) */
 	size_t max_headers;      /* 431 */
 	size_t max_body;         /* after decompression: ERR_BODY_TOO_LARGE */
@@ -68,10 +70,10 @@ struct http_server *http_server_listen(const struct sockaddr *, size_t addrlen,
 				       const struct http_server_options *);
 /* Stops accepting and closes idle connections; running exchanges end with `connection: close`. */
 void http_server_drain(struct http_server *);
-/* Cancels what still runs. */
+/* Cancels what still runs and closes connections that are sending a request's head. */
 void http_server_cancel_all(struct http_server *);
 size_t http_server_running(const struct http_server *); /* exchanges in flight; its own thread */
-void http_server_free(struct http_server *);            /* after the drain */
+void http_server_free(struct http_server *);            /* after the drain; before loop_free */
 
 /* Tests whether the address is free, by a plain bind (SO_REUSEADDR only). -1: error with the text of
  * signet-own (b). A port of 0 is replaced by the one found. */
@@ -85,6 +87,9 @@ struct bytes exchange_get(const struct exchange *, struct bytes name);
  * ERR_CLOSED, ERR_CANCELLED. The bytes live as long as the exchange. "Expect: 100-continue" is
  * answered here. May be called once. */
 int exchange_body(struct exchange *, struct bytes *out);
+
+/* Whether the client announced a body, or began to send one. */
+bool exchange_has_body(const struct exchange *);
 
 /* Adds a header to the answer, before it is begun. Name lower case. Copied into the arena. */
 int exchange_header(struct exchange *, struct bytes name, struct bytes value);
@@ -109,6 +114,8 @@ void exchange_abort(struct exchange *);
 
 /* Counters of the process for /status and metrics. */
 size_t http_server_connections(void);
-size_t http_server_body_bytes(void);
+size_t http_server_body_bytes(void); /* bodies that did not come whole with their head */
+/* The phrase of RFC 9110 for a status; "" if it has none. */
+struct bytes http_status_phrase(int status);
 
 #endif

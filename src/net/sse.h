@@ -15,12 +15,15 @@ struct sse_event {
 };
 
 struct sse {
-	struct bytes in;  /* what is left of the piece that was fed */
-	struct buf line;  /* a line that was cut by the end of a piece */
-	struct buf data;  /* data of an event with several lines, or cut by the end of a piece */
-	struct buf name;
-	struct bytes direct; /* a single data line, still in the piece */
-	bool has_data, skip_lf, started;
+	struct bytes in; /* what is left of the piece that was fed */
+	const char *
+		next_lf; /* the next LF of the piece, its end if there is none, NULL = not searched */
+	struct buf line;     /* a line that was cut by the end of a piece */
+	struct buf data;     /* data of an event with several lines, or cut by the end of a piece */
+	struct buf name;     /* the same of its name */
+	struct bytes direct; /* a single data line, still in the piece; unset: it is in `data` */
+	struct bytes name_direct;
+	bool has_data, skip_lf, started, given;
 	uint64_t comments; /* how many comment lines came: keep-alives */
 };
 

@@ -1,0 +1,619 @@
+/*
+ * One exchange as its handler sees it: reading the body, writing the answer.
+ *
+ * A body that came with its head lies in the arena already and costs nothing more. Another is received
+ * straight into one heap block that grows with what arrives (never with what was announced) and counts
+ * towards the process' bound. Decompression goes piece by piece and stops at the bound.
+ *
+ * An answer is one sendmsg: head and body, or chunk size, chunk and line end. When the kernel is full the
+ * fiber waits, and so does whoever feeds it: that is all there is to back-pressure.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "net/decode.h"
+#include "net/http_conn.h"
+
+#define BODY_FIRST  (64u << 10) /* the first block of a body of unknown length */
+#define STREAM_MAX  (64u << 20) /* unsent bytes of a stream: one event with its translation */
+#define STREAM_KEEP 4096        /* a buffer that grew past this is freed after a flush */
+#define YIELD_BYTES (256u << 10)
+#define HEADER_MAX  (16u << 10) /* one header of an answer */
+
+atomic_size_t http_body_bytes;
+
+size_t http_server_body_bytes(void)
+{
+	return atomic_load_explicit(&http_body_bytes, memory_order_relaxed);
+}
+
+struct bytes exchange_get(const struct exchange *ex, struct bytes name)
+{
+	for (size_t i = 0; i < ex->nheaders; i++)
+		if (bytes_ieq(ex->headers[i].name, name))
+			return ex->headers[i].value;
+	return (struct bytes){ 0 };
+}
+
+bool exchange_has_body(const struct exchange *ex)
+{
+	const struct http_message *m = &request_of(ex)->msg;
+
+	return m->chunked || m->length > 0;
+}
+
+void answer_deinit(struct request *rq)
+{
+	if (rq->body_counted)
+		atomic_fetch_sub_explicit(&http_body_bytes, rq->body_counted, memory_order_relaxed);
+	free(rq->body);
+	buf_deinit(&rq->out);
+}
+
+/* ---- sending ---- */
+
+/* Sends all of it. Waits. */
+static int send_all(struct request *rq, struct iovec *iov, int n)
+{
+	struct http_conn *c = rq->ex.conn;
+	struct exchange *ex = &rq->ex;
+	uint64_t until;
+
+	for (int i = 0; i < n; i++)
+		ex->bytes_sent += iov[i].iov_len;
+	while (!ex->client_gone) {
+		int r = sock_send(&c->sock, &iov, &n);
+
+		if (r == 0)
+			return 0;
+		if (r < 0)
+			break;
+		until = clock_mono_ms() + c->server->opt.write_idle_ms;
+		if (sock_wait(&c->sock, SOCK_WRITE, until)) {
+			rq->answer = ANSWER_BROKEN;
+			if (error_last()->kind != ERR_DEADLINE || clock_mono_ms() < until)
+				return -1;
+			break; /* it has read nothing for that long */
+		}
+	}
+	rq->answer = ANSWER_BROKEN;
+	conn_gone(c);
+	return fail(ERR_CLOSED, "the client closed the connection");
+}
+
+/* ---- the body ---- */
+
+struct intake {
+	struct request *rq;
+	size_t len, cap, max;
+	struct decoder *decoder; /* NULL: identity */
+	size_t since_yield;
+};
+
+static int too_large(const struct intake *in)
+{
+	return fail(ERR_BODY_TOO_LARGE, "the request's body is over %zu bytes", in->max);
+}
+
+/* Room for `more` bytes, at least doubling, counted towards the process' bound. */
+static int reserve(struct intake *in, size_t more)
+{
+	struct request *rq = in->rq;
+	size_t want = in->len + more, cap = in->cap ? in->cap * 2 : BODY_FIRST, grow;
+	char *p;
+
+	if (want <= in->cap)
+		return 0;
+	if (cap > in->max + IO_BUFFER)
+		cap = in->max + IO_BUFFER;
+	if (cap < want)
+		cap = want;
+	grow = cap - in->cap;
+	if (atomic_fetch_add_explicit(&http_body_bytes, grow, memory_order_relaxed) + grow >
+	    rq->ex.conn->server->opt.body_memory) {
+		atomic_fetch_sub_explicit(&http_body_bytes, grow, memory_order_relaxed);
+		return fail(ERR_BUSY, "too many large request bodies at once");
+	}
+	p = fault("body") ? NULL : realloc(rq->body, cap);
+	if (!p) {
+		atomic_fetch_sub_explicit(&http_body_bytes, grow, memory_order_relaxed);
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	}
+	rq->body_counted += grow;
+	rq->body = p;
+	in->cap = cap;
+	return 0;
+}
+
+/* A long body must not keep the loop from the others. */
+static int pause_now_and_then(struct intake *in, size_t n)
+{
+	in->since_yield += n;
+	if (in->since_yield < YIELD_BYTES)
+		return 0;
+	in->since_yield = 0;
+	fiber_yield();
+	return fiber_cancelled() ? fail(ERR_CANCELLED, "cancelled") : 0;
+}
+
+/* Decodes one piece behind what is there. */
+static int decode(struct intake *in, struct bytes piece)
+{
+	size_t n;
+
+	do {
+		if (reserve(in, IO_BUFFER / 2))
+			return -1;
+		if (decoder_step(in->decoder, &piece, in->rq->body + in->len, in->cap - in->len,
+				 &n))
+			return -1;
+		in->len += n;
+		if (in->len > in->max)
+			return too_large(in);
+		if (pause_now_and_then(in, n))
+			return -1;
+	} while (piece.n || in->len == in->cap);
+	return 0;
+}
+
+static int keep_pending(struct http_conn *c, const char *p, size_t n)
+{
+	if (n == 0)
+		return 0;
+	c->pending = malloc(n);
+	if (!c->pending)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	memcpy(c->pending, p, n);
+	c->npending = n;
+	return 0;
+}
+
+/* One read of the socket, parsed. Waits. */
+static ssize_t receive(struct request *rq, char *to, size_t room)
+{
+	struct http_conn *c = rq->ex.conn;
+	uint64_t until = clock_mono_ms() + c->server->opt.body_idle_ms;
+	ssize_t n;
+
+	for (;;) {
+		if (!c->sock.likely && sock_wait(&c->sock, SOCK_READ, until)) {
+			if (error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= until)
+				return fail(ERR_REQUEST_TIMEOUT,
+					    "the request's body came too slowly");
+			return -1;
+		}
+		n = sock_recv(&c->sock, to, room);
+		if (n > 0)
+			return n;
+		if (n == 0 || errno != EAGAIN)
+			break;
+	}
+	conn_gone(c);
+	return fail(ERR_CLOSED, "the client closed the connection");
+}
+
+static int receive_plain(struct intake *in)
+{
+	struct request *rq = in->rq;
+	size_t used;
+	ssize_t n;
+
+	if (reserve(in, in->len + 1 > in->max ? IO_BUFFER : 1))
+		return -1;
+	n = receive(rq, rq->body + in->len, in->cap - in->len);
+	if (n < 0 || http_message_push(&rq->msg, rq->body + in->len, (size_t)n, true, &used) ||
+	    keep_pending(rq->ex.conn, rq->body + in->len + used, (size_t)n - used))
+		return -1;
+	in->len += rq->msg.body.n;
+	if (in->len > in->max)
+		return too_large(in);
+	return pause_now_and_then(in, (size_t)n);
+}
+
+static int receive_coded(struct intake *in)
+{
+	struct request *rq = in->rq;
+	char *b = io_buffer_take();
+	size_t used;
+	ssize_t n;
+	int r = -1;
+
+	if (!b)
+		return -1;
+	n = receive(rq, b, IO_BUFFER);
+	if (n >= 0 && http_message_push(&rq->msg, b, (size_t)n, true, &used) == 0 &&
+	    keep_pending(rq->ex.conn, b + used, (size_t)n - used) == 0)
+		r = decode(in, rq->msg.body);
+	io_buffer_give(b);
+	return r;
+}
+
+static int receive_all(struct intake *in)
+{
+	struct request *rq = in->rq;
+
+	if (in->decoder) {
+		if (decode(in, rq->first))
+			return -1;
+	} else {
+		size_t announced = rq->msg.has_length ? (size_t)rq->msg.length : 0;
+
+		if (reserve(in, announced > rq->first.n && announced < BODY_FIRST * 4
+					? announced
+					: rq->first.n + 1))
+			return -1;
+		if (rq->first.n)
+			memcpy(rq->body, rq->first.p, rq->first.n);
+		in->len = rq->first.n;
+	}
+	while (!rq->msg.complete)
+		if (in->decoder ? receive_coded(in) : receive_plain(in))
+			return -1;
+	if (in->decoder && !decoder_done(in->decoder))
+		return fail(ERR_PROTOCOL, "the request's compressed body ends too early");
+	return 0;
+}
+
+static int say_continue(struct request *rq)
+{
+	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec v = { (char *)line, sizeof line - 1 };
+
+	if (!rq->msg.expect || rq->msg.complete || rq->first.n)
+		return 0;
+	return send_all(rq, &v, 1);
+}
+
+int exchange_body(struct exchange *ex, struct bytes *out)
+{
+	struct request *rq = request_of(ex);
+	enum coding coding = coding_of(exchange_get(ex, B("content-encoding")));
+	struct intake in = { .rq = rq, .max = ex->conn->server->opt.max_body };
+	int r;
+
+	if (rq->body_read)
+		return fail(ERR_INTERNAL, "the body was read before");
+	rq->body_read = true;
+	if (coding == CODING_UNKNOWN || coding == CODING_DEFLATE)
+		return fail(ERR_UNSUPPORTED_ENCODING, "unsupported content-encoding");
+	if (rq->msg.has_length && rq->msg.length > in.max)
+		return too_large(&in);
+	if (coding == CODING_IDENTITY && rq->msg.complete) {
+		*out = rq->first.p ? rq->first : (struct bytes){ "", 0 };
+		return out->n > in.max ? too_large(&in) : 0;
+	}
+	if (say_continue(rq))
+		return -1;
+	if (coding != CODING_IDENTITY && !(in.decoder = decoder_new(coding)))
+		return -1;
+	r = receive_all(&in);
+	decoder_free(in.decoder);
+	*out = (struct bytes){ rq->body ? rq->body : "", in.len };
+	return r;
+}
+
+/* ---- heads ---- */
+
+static const struct {
+	int status;
+	const char *phrase;
+} phrases[] = {
+	{ 100, "Continue" },
+	{ 101, "Switching Protocols" },
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 203, "Non-Authoritative Information" },
+	{ 204, "No Content" },
+	{ 205, "Reset Content" },
+	{ 206, "Partial Content" },
+	{ 300, "Multiple Choices" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 303, "See Other" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 407, "Proxy Authentication Required" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 411, "Length Required" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Payload Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 416, "Range Not Satisfiable" },
+	{ 417, "Expectation Failed" },
+	{ 421, "Misdirected Request" },
+	{ 422, "Unprocessable Entity" },
+	{ 424, "Failed Dependency" },
+	{ 425, "Too Early" },
+	{ 426, "Upgrade Required" },
+	{ 428, "Precondition Required" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 451, "Unavailable For Legal Reasons" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
+	{ 507, "Insufficient Storage" },
+	{ 511, "Network Authentication Required" },
+};
+
+struct bytes http_status_phrase(int status)
+{
+	if (status == 200)
+		return B("OK");
+	for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+		if (phrases[i].status == status)
+			return bytes_of(phrases[i].phrase);
+	return B("");
+}
+
+/* "date: ...\r\n", made once a second. */
+static struct bytes date_line(void)
+{
+	static _Thread_local time_t made;
+	static _Thread_local char line[48];
+	static _Thread_local size_t len;
+	struct timespec now;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (now.tv_sec != made && gmtime_r(&now.tv_sec, &tm)) {
+		made = now.tv_sec;
+		len = strftime(line, sizeof line, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+	}
+	return (struct bytes){ line, len };
+}
+
+int exchange_header(struct exchange *ex, struct bytes name, struct bytes value)
+{
+	struct http_header h;
+
+	if (name.n + value.n > HEADER_MAX)
+		return fail(ERR_TOO_LARGE, "a header of the answer is too long");
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char ch = (unsigned char)value.p[i];
+
+		if ((ch < 32 && ch != '\t') || ch == 127) /* would let a value write headers */
+			return fail(ERR_INTERNAL, "a control character in header %.*s", BFMT(name));
+	}
+	h.name = arena_dup(ex->arena, name);
+	h.value = arena_dup(ex->arena, value.p ? value : B(""));
+	if (!h.name.p || !h.value.p || !arena_push(ex->arena, ex->out, ex->nout, ex->cout, h))
+		return -1;
+	return 0;
+}
+
+static char *put(char *at, struct bytes b)
+{
+	memcpy(at, b.p, b.n);
+	return at + b.n;
+}
+
+static char *put_header(char *at, struct bytes name, struct bytes value)
+{
+	at = put(at, name);
+	at = put(at, B(": "));
+	at = put(at, value);
+	return put(at, B("\r\n"));
+}
+
+static char *put_number(char *at, uint64_t n)
+{
+	char digits[20];
+	size_t i = sizeof digits;
+
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while (n /= 10);
+	return put(at, (struct bytes){ digits + i, sizeof digits - i });
+}
+
+/* Whether this connection goes on after the answer. */
+static bool keeps(const struct request *rq, bool framed)
+{
+	const struct http_message *m = &rq->msg;
+
+	return m->complete && m->keep_alive && framed && !rq->ex.conn->server->draining;
+}
+
+static bool bodyless(int status)
+{
+	return status == 204 || status == 304 || status < 200;
+}
+
+struct bytes answer_head(struct request *rq, int status, struct bytes type, int64_t length)
+{
+	struct exchange *ex = &rq->ex;
+	struct bytes phrase = http_status_phrase(status), date = date_line();
+	size_t size = 256 + phrase.n + date.n + type.n;
+	char *head, *at;
+
+	for (size_t i = 0; i < ex->nout; i++)
+		size += ex->out[i].name.n + ex->out[i].value.n + 4;
+	head = at = arena_alloc_raw(ex->arena, size);
+	if (!head)
+		return (struct bytes){ 0 };
+	rq->chunked_out = length < 0 && rq->msg.minor == 1 && !bodyless(status);
+	rq->keep = keeps(rq, length >= 0 || rq->chunked_out || bodyless(status));
+	at = put(at, B("HTTP/1.1 "));
+	at = put_number(at, (uint64_t)status);
+	*at++ = ' ';
+	at = put(at, phrase);
+	at = put(at, B("\r\n"));
+	at = put(at, date);
+	if (bytes_set(type))
+		at = put_header(at, B("content-type"), type);
+	for (size_t i = 0; i < ex->nout; i++)
+		at = put_header(at, ex->out[i].name, ex->out[i].value);
+	if (rq->chunked_out) {
+		at = put(at, B("transfer-encoding: chunked\r\n"));
+	} else if (length >= 0 && !bodyless(status)) {
+		at = put(at, B("content-length: "));
+		at = put_number(at, (uint64_t)length);
+		at = put(at, B("\r\n"));
+	}
+	if (!rq->keep)
+		at = put(at, B("connection: close\r\n"));
+	else if (rq->msg.minor == 0)
+		at = put(at, B("connection: keep-alive\r\n"));
+	at = put(at, B("\r\n"));
+	return (struct bytes){ head, (size_t)(at - head) };
+}
+
+/* ---- answers ---- */
+
+static int begin_answer(struct request *rq, int status, uint8_t state)
+{
+	if (rq->answer != ANSWER_NONE)
+		return fail(ERR_INTERNAL, "a second answer to one request");
+	rq->ex.status = status;
+	rq->answer = state;
+	if (rq->ex.client_gone) {
+		rq->answer = ANSWER_BROKEN;
+		return fail(ERR_CLOSED, "the client closed the connection");
+	}
+	return 0;
+}
+
+int exchange_respond(struct exchange *ex, int status, struct bytes type, struct bytes body)
+{
+	struct request *rq = request_of(ex);
+	struct bytes head;
+	struct iovec v[2];
+
+	if (begin_answer(rq, status, ANSWER_DONE))
+		return -1;
+	head = answer_head(rq, status, type, (int64_t)body.n);
+	if (!head.p) {
+		rq->answer = ANSWER_BROKEN;
+		return -1;
+	}
+	v[0] = (struct iovec){ (char *)head.p, head.n };
+	v[1] = (struct iovec){ (char *)body.p, body.n };
+	return send_all(rq, v, ex->head || bodyless(status) || body.n == 0 ? 1 : 2);
+}
+
+int exchange_stream_begin(struct exchange *ex, int status, struct bytes type)
+{
+	struct request *rq = request_of(ex);
+
+	if (begin_answer(rq, status, ANSWER_STREAM))
+		return -1;
+	buf_init(&rq->out, STREAM_MAX);
+	rq->head = answer_head(rq, status, type, -1);
+	if (!rq->head.p) {
+		rq->answer = ANSWER_BROKEN;
+		return -1;
+	}
+	return 0;
+}
+
+static int streaming(struct request *rq)
+{
+	if (rq->answer == ANSWER_STREAM && !rq->ex.client_gone)
+		return 0;
+	if (rq->ex.client_gone) {
+		rq->answer = ANSWER_BROKEN;
+		return fail(ERR_CLOSED, "the client closed the connection");
+	}
+	return fail(ERR_INTERNAL, "no stream is open");
+}
+
+int exchange_stream_write(struct exchange *ex, struct bytes b)
+{
+	struct request *rq = request_of(ex);
+
+	return streaming(rq) ? -1 : buf_append(&rq->out, b);
+}
+
+struct buf *exchange_stream_buf(struct exchange *ex)
+{
+	return &request_of(ex)->out;
+}
+
+/* The buffered bytes as a chunk, with what stands before and behind. */
+static int send_chunk(struct request *rq, bool last)
+{
+	char size[20];
+	struct iovec v[4];
+	int n = 0;
+	bool data = rq->out.len && !rq->ex.head && !bodyless(rq->ex.status);
+	bool chunked = rq->chunked_out && !rq->ex.head;
+	struct bytes tail = last ? B("\r\n0\r\n\r\n") : B("\r\n");
+
+	if (rq->head.n)
+		v[n++] = (struct iovec){ (char *)rq->head.p, rq->head.n };
+	if (data && chunked) {
+		int len = snprintf(size, sizeof size, "%zx\r\n", rq->out.len);
+
+		v[n++] = (struct iovec){ size, (size_t)len };
+	}
+	if (data)
+		v[n++] = (struct iovec){ rq->out.data, rq->out.len };
+	if (!data)
+		tail = bytes_slice(tail, 2, tail.n);
+	if (chunked && tail.n)
+		v[n++] = (struct iovec){ (char *)tail.p, tail.n };
+	rq->head.n = 0;
+	return n ? send_all(rq, v, n) : 0;
+}
+
+static void forget_sent(struct buf *b)
+{
+	if (b->cap > STREAM_KEEP) {
+		buf_deinit(b);
+		buf_init(b, STREAM_MAX);
+	} else {
+		buf_reset(b);
+	}
+}
+
+int exchange_stream_flush(struct exchange *ex)
+{
+	struct request *rq = request_of(ex);
+	int r;
+
+	if (streaming(rq))
+		return -1;
+	r = send_chunk(rq, false);
+	forget_sent(&rq->out);
+	return r;
+}
+
+int exchange_stream_end(struct exchange *ex)
+{
+	struct request *rq = request_of(ex);
+	int r;
+
+	if (streaming(rq))
+		return -1;
+	rq->answer = ANSWER_DONE;
+	r = send_chunk(rq, true);
+	buf_deinit(&rq->out);
+	buf_init(&rq->out, STREAM_MAX);
+	return r;
+}
+
+void exchange_abort(struct exchange *ex)
+{
+	request_of(ex)->answer = ANSWER_BROKEN;
+}

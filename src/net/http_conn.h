@@ -1,0 +1,74 @@
+/*
+ * What http_server.c (listener, connections, reading heads) and exchange.c (bodies and answers) share.
+ * Nobody else includes it.
+ */
+#ifndef SIGNET_NET_HTTP_CONN_H
+#define SIGNET_NET_HTTP_CONN_H
+
+#include "net/http_message.h"
+#include "net/http_server.h"
+#include "net/socket.h"
+
+enum conn_state { CONN_IDLE, CONN_HEAD, CONN_RUNNING, CONN_LINGER, CONN_CLOSED };
+
+/* One client's connection. Small: ten thousand may be idle. */
+struct http_conn {
+	struct sock sock;
+	struct http_server *server;
+	struct http_conn *prev, *next; /* in the server's list of its state */
+	uint64_t deadline;             /* of that list */
+	struct request *rq;            /* NULL while idle */
+	char *pending;                 /* pipelined bytes behind the running request; malloc */
+	size_t npending, drained;
+	uint8_t state;
+};
+
+enum answer_state { ANSWER_NONE, ANSWER_STREAM, ANSWER_DONE, ANSWER_BROKEN };
+
+/* One request and its answer. */
+struct request {
+	struct exchange ex;
+	struct arena arena;
+	struct http_message msg;
+	struct fiber *fiber; /* NULL: the handler does not run */
+	struct bytes first;  /* body bytes that came with the head, in the arena */
+	char *body;          /* the body, if it did not fit there; malloc */
+	size_t body_counted; /* towards body_memory */
+	struct buf out;      /* of a streamed answer */
+	struct bytes head;   /* of a streamed answer, not sent yet */
+	uint8_t answer;
+	bool keep, chunked_out, body_read, continued;
+};
+
+struct conn_list {
+	struct http_conn *first, *last;
+	size_t len;
+};
+
+struct http_server {
+	struct http_server_options opt;
+	uv_poll_t poll; /* the listener */
+	uv_timer_t timer, accept_pause;
+	uint64_t timer_due;
+	int fd;
+	int open_handles; /* of the three above */
+	struct conn_list lists[CONN_CLOSED];
+	size_t nconns;
+	bool draining, freed;
+};
+
+extern _Atomic size_t http_body_bytes; /* of the process */
+
+static inline struct request *request_of(const struct exchange *ex)
+{
+	return (struct request *)ex; /* its first member */
+}
+
+/* The client has left: marks the exchange and cancels its fiber, unless the server says to finish. */
+void conn_gone(struct http_conn *);
+/* Builds the head of an answer in the arena. `length` < 0: not known, so chunked or until close. */
+struct bytes answer_head(struct request *, int status, struct bytes type, int64_t length);
+/* Frees what exchange.c keeps in the request. */
+void answer_deinit(struct request *);
+
+#endif

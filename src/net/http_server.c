@@ -1,0 +1,707 @@
+/*
+ * The server: listener, connections, heads of requests.
+ *
+ * A connection is a small struct that callbacks drive: it is idle, or its head is coming in, and neither
+ * needs a fiber. Only a complete head starts one, which runs the handler and ends with the answer. The
+ * struct stands in one list per state; all of a list share one time limit, so each list is in order of its
+ * deadlines by itself and one timer watches the first of each.
+ *
+ * While a handler runs, its client's socket stays watched: an end of file cancels the fiber; data (the next
+ * request, or a body nobody asked for) must not be read, so only the hang-up is watched then.
+ *
+ * After an answer with unread input the connection lingers: closing at once would make the kernel send a
+ * reset, and the client would lose the answer that says what was wrong.
+ */
+#include "net/http_server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "fiber/loop.h"
+#include "net/http_conn.h"
+
+#define ACCEPT_BURST    64  /* connections taken in one turn */
+#define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
+#define LINGER_MS       2000
+#define LINGER_BYTES    (256u << 20) /* the client of a refused 100 MiB body must see why */
+#define LINGER_MAX      256          /* refused connections that linger, a worker */
+#define BACKLOG         1024
+/* A request's arena: its body, the parsed JSON and the neutral model of it. */
+#define ARENA_MAX(body) ((body) < SIZE_MAX / 32 ? (body)*16 + (64u << 20) : SIZE_MAX)
+
+static atomic_size_t connections;
+static atomic_bool said_no_files;
+
+size_t http_server_connections(void)
+{
+	return atomic_load_explicit(&connections, memory_order_relaxed);
+}
+
+/* ---- lists and their timer ---- */
+
+static uint64_t limit_of(const struct http_server *s, int state)
+{
+	switch (state) {
+	case CONN_IDLE:
+		return s->opt.keepalive_ms;
+	case CONN_HEAD:
+		return s->opt.header_timeout_ms;
+	case CONN_LINGER:
+		return LINGER_MS;
+	default:
+		return TIME_NEVER;
+	}
+}
+
+static void unlist(struct http_conn *c)
+{
+	struct conn_list *l = &c->server->lists[c->state];
+
+	if (c->state == CONN_CLOSED)
+		return;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		l->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		l->last = c->prev;
+	c->prev = c->next = NULL;
+	l->len--;
+}
+
+static void on_timer(uv_timer_t *);
+
+static void arm(struct http_server *s, uint64_t due)
+{
+	uint64_t now;
+
+	if (due >= s->timer_due || s->freed)
+		return;
+	now = clock_mono_ms();
+	s->timer_due = due;
+	uv_update_time(s->timer.loop);
+	uv_timer_start(&s->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+static void enlist(struct http_conn *c, int state)
+{
+	struct conn_list *l = &c->server->lists[state];
+	uint64_t limit = limit_of(c->server, state);
+
+	c->state = (uint8_t)state;
+	c->prev = l->last;
+	c->next = NULL;
+	if (l->last)
+		l->last->next = c;
+	else
+		l->first = c;
+	l->last = c;
+	l->len++;
+	if (limit != TIME_NEVER) {
+		c->deadline = clock_mono_ms() + limit;
+		arm(c->server, c->deadline);
+	}
+}
+
+static void move(struct http_conn *c, int state)
+{
+	unlist(c);
+	enlist(c, state);
+}
+
+/* ---- the end of things ---- */
+
+static void request_free(struct request *rq)
+{
+	if (!rq)
+		return;
+	answer_deinit(rq);
+	arena_deinit(&rq->arena);
+	free(rq);
+}
+
+static void server_unref(struct http_server *s)
+{
+	if (s->freed && s->nconns == 0 && s->open_handles == 0)
+		free(s);
+}
+
+static void conn_closed(struct sock *sock)
+{
+	struct http_conn *c = (struct http_conn *)sock;
+	struct http_server *s = c->server;
+
+	free(c);
+	s->nconns--;
+	server_unref(s);
+}
+
+/* Not while its handler runs. */
+static void conn_close(struct http_conn *c)
+{
+	if (c->state == CONN_CLOSED)
+		return;
+	unlist(c);
+	c->state = CONN_CLOSED;
+	request_free(c->rq);
+	c->rq = NULL;
+	free(c->pending);
+	c->pending = NULL;
+	atomic_fetch_sub_explicit(&connections, 1, memory_order_relaxed);
+	sock_close(&c->sock, conn_closed);
+}
+
+/* The client sees a reset instead of an end. */
+static void conn_reset(struct http_conn *c)
+{
+	struct linger hard = { .l_onoff = 1 };
+
+	setsockopt(c->sock.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	conn_close(c);
+}
+
+static void conn_linger(struct http_conn *c)
+{
+	if (shutdown(c->sock.fd, SHUT_WR) || sock_watch(&c->sock, SOCK_READ)) {
+		conn_close(c);
+		return;
+	}
+	c->drained = 0;
+	move(c, CONN_LINGER);
+}
+
+static void linger_read(struct http_conn *c)
+{
+	char *b = io_buffer_take();
+	ssize_t n = 0;
+
+	for (int i = 0; b && i < 32; i++) {
+		n = sock_recv(&c->sock, b, IO_BUFFER);
+		if (n <= 0)
+			break;
+		c->drained += (size_t)n;
+	}
+	io_buffer_give(b);
+	if (!b || n == 0 || (n < 0 && errno != EAGAIN) || c->drained > LINGER_BYTES)
+		conn_close(c);
+}
+
+/* ---- requests ---- */
+
+static struct request *request_new(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	struct request *rq = fault("request") ? NULL : calloc(1, sizeof *rq);
+
+	if (!rq)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	arena_init(&rq->arena, ARENA_MAX(s->opt.max_body));
+	http_request_init(&rq->msg, &rq->arena, s->opt.max_header_bytes, s->opt.max_headers);
+	rq->ex.arena = &rq->arena;
+	rq->ex.user = s->opt.user;
+	rq->ex.conn = c;
+	rq->ex.started_ns = clock_mono_ns();
+	return rq;
+}
+
+/* Path and query of the target; an absolute-form target loses its scheme and authority. */
+static void split_target(struct exchange *ex)
+{
+	struct bytes t = ex->target;
+	ptrdiff_t i;
+
+	if (bytes_istarts(t, B("http://")) || bytes_istarts(t, B("https://"))) {
+		size_t skip = t.p[4] == ':' ? 7 : 8;
+
+		t = bytes_slice(t, skip, t.n);
+		i = bytes_chr(t, '/');
+		t = i < 0 ? B("/") : bytes_slice(t, (size_t)i, t.n);
+	}
+	i = bytes_chr(t, '#');
+	if (i >= 0)
+		t.n = (size_t)i;
+	i = bytes_chr(t, '?');
+	ex->path = i < 0 ? t : bytes_slice(t, 0, (size_t)i);
+	ex->query = i < 0 ? (struct bytes){ 0 } : bytes_slice(t, (size_t)i + 1, t.n);
+}
+
+static void fill_exchange(struct request *rq)
+{
+	struct exchange *ex = &rq->ex;
+
+	ex->method = rq->msg.method;
+	ex->target = rq->msg.target;
+	ex->headers = rq->msg.headers;
+	ex->nheaders = rq->msg.nheaders;
+	ex->head = bytes_eq(ex->method, B("HEAD"));
+	split_target(ex);
+}
+
+static int conn_push(struct http_conn *, char *, size_t);
+static void conn_readable(struct http_conn *);
+
+/* The request is over: the connection serves the next, lingers or closes. */
+static void request_end(struct http_conn *c)
+{
+	struct request *rq = c->rq;
+	struct http_server *s = c->server;
+	bool keep = rq->keep && rq->answer == ANSWER_DONE && !rq->ex.client_gone && !s->draining;
+	bool whole = rq->msg.complete, sent = rq->answer == ANSWER_DONE, gone = rq->ex.client_gone;
+	char *pending = c->pending;
+	size_t n = c->npending;
+
+	if (s->opt.done)
+		s->opt.done(&rq->ex);
+	request_free(rq);
+	c->rq = NULL;
+	if (!keep) {
+		if (sent && !gone && (!whole || n))
+			conn_linger(c);
+		else if (sent)
+			conn_close(c);
+		else
+			conn_reset(c);
+		return;
+	}
+	if (sock_watch(&c->sock, SOCK_READ)) {
+		conn_close(c);
+		return;
+	}
+	move(c, CONN_IDLE);
+	if (n) {
+		c->pending = NULL;
+		c->npending = 0;
+		conn_push(c, pending, n);
+		free(pending);
+	}
+}
+
+static void run(void *arg)
+{
+	struct http_conn *c = arg;
+	struct request *rq = c->rq;
+
+	c->server->opt.handler(&rq->ex);
+	if (rq->answer == ANSWER_NONE && !rq->ex.client_gone) {
+		fiber_cancel_reset();
+		exchange_respond(&rq->ex, 500, (struct bytes){ 0 }, (struct bytes){ "", 0 });
+	}
+	rq->fiber = NULL;
+	request_end(c);
+}
+
+/* Answers without a handler and lets the connection go. */
+static void refuse(struct http_conn *c, int status, const char *reason)
+{
+	struct request *rq = c->rq;
+	struct buf body;
+	struct iovec v[2], *iov = v;
+	struct bytes head;
+	int n = 2;
+
+	fill_exchange(rq);
+	rq->ex.status = status;
+	buf_init(&body, 1 << 16);
+	if (c->server->opt.malformed)
+		c->server->opt.malformed(&rq->ex, status, reason, &body);
+	rq->keep = false;
+	head = answer_head(rq, rq->ex.status, (struct bytes){ 0 }, (int64_t)body.len);
+	if (!head.p) {
+		buf_deinit(&body);
+		conn_close(c);
+		return;
+	}
+	v[0] = (struct iovec){ (char *)head.p, head.n };
+	v[1] = (struct iovec){ body.data, rq->ex.head ? 0 : body.len };
+	rq->ex.bytes_sent = head.n + v[1].iov_len;
+	sock_send(&c->sock, &iov,
+		  &n); /* a few hundred bytes: the kernel takes them or nobody reads */
+	buf_deinit(&body);
+	if (c->server->opt.done)
+		c->server->opt.done(&rq->ex);
+	request_free(rq);
+	c->rq = NULL;
+	conn_linger(c);
+}
+
+/* Keeps body bytes and pipelined bytes, then starts the handler. */
+static void start(struct http_conn *c, char *piece, size_t n, size_t used)
+{
+	struct request *rq = c->rq;
+
+	fill_exchange(rq);
+	if (rq->msg.body.n) {
+		rq->first = arena_dup(&rq->arena, rq->msg.body);
+		if (!rq->first.p) {
+			refuse(c, 503, "out of memory");
+			return;
+		}
+	}
+	if (used < n) {
+		c->pending = malloc(n - used);
+		if (!c->pending) {
+			refuse(c, 503, "out of memory");
+			return;
+		}
+		memcpy(c->pending, piece + used, n - used);
+		c->npending = n - used;
+	}
+	rq->fiber = fiber_spawn("request", run, c);
+	if (!rq->fiber) {
+		refuse(c, 503, "out of memory");
+		return;
+	}
+	move(c, CONN_RUNNING);
+}
+
+/* Bytes of a head have come. -1: the connection is closed or being closed. */
+static int conn_push(struct http_conn *c, char *piece, size_t n)
+{
+	size_t used;
+
+	if (!c->rq) {
+		c->rq = request_new(c);
+		if (!c->rq) {
+			conn_close(c);
+			return -1;
+		}
+	}
+	if (http_message_push(&c->rq->msg, piece, n, false, &used)) {
+		refuse(c, c->rq->msg.bad_status, c->rq->msg.bad);
+		return -1;
+	}
+	if (c->rq->msg.head_done)
+		start(c, piece, n, used);
+	else if (c->state != CONN_HEAD)
+		move(c, CONN_HEAD);
+	return 0;
+}
+
+/* Idle or in a head, and something came. */
+static void conn_readable(struct http_conn *c)
+{
+	char *b = io_buffer_take();
+	ssize_t n;
+
+	if (!b) {
+		conn_close(c);
+		return;
+	}
+	n = sock_recv(&c->sock, b, IO_BUFFER);
+	if (n > 0)
+		conn_push(c, b, (size_t)n);
+	else if (n == 0 || errno != EAGAIN)
+		conn_close(c);
+	io_buffer_give(b);
+}
+
+void conn_gone(struct http_conn *c)
+{
+	struct request *rq = c->rq;
+
+	if (!rq || rq->ex.client_gone)
+		return;
+	rq->ex.client_gone = true;
+	sock_watch(&c->sock, 0);
+	sock_kick(&c->sock);
+	if (rq->fiber && !c->server->opt.fibers_on_disconnect_finish)
+		fiber_cancel(rq->fiber);
+}
+
+/* The handler runs and does not read: has the client left, or is it sending ahead? */
+static void conn_peek(struct http_conn *c, int events)
+{
+	char byte;
+	ssize_t n;
+
+	if (events & SOCK_HANGUP) {
+		conn_gone(c);
+		return;
+	}
+	n = recv(c->sock.fd, &byte, 1, MSG_PEEK);
+	if (n > 0)
+		sock_watch(&c->sock, SOCK_HANGUP);
+	else if (n == 0 || errno != EAGAIN)
+		conn_gone(c);
+}
+
+static void on_event(struct sock *s, int events)
+{
+	struct http_conn *c = (struct http_conn *)s;
+
+	switch (c->state) {
+	case CONN_IDLE:
+	case CONN_HEAD:
+		conn_readable(c);
+		break;
+	case CONN_RUNNING:
+		conn_peek(c, events);
+		break;
+	case CONN_LINGER:
+		linger_read(c);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct http_server *s = t->data;
+	uint64_t now = clock_mono_ms(), due = TIME_NEVER;
+
+	s->timer_due = TIME_NEVER;
+	for (int i = 0; i < CONN_CLOSED; i++) {
+		struct http_conn *c;
+
+		if (limit_of(s, i) == TIME_NEVER)
+			continue;
+		while ((c = s->lists[i].first) && c->deadline <= now) {
+			if (i == CONN_HEAD)
+				refuse(c, 408, "the request's head came too slowly");
+			else
+				conn_close(c);
+		}
+		if (c && c->deadline < due)
+			due = c->deadline;
+	}
+	if (due != TIME_NEVER)
+		arm(s, due);
+}
+
+/* ---- accepting ---- */
+
+static size_t max_connections(const struct http_server *s)
+{
+	struct rlimit files;
+
+	if (s->opt.max_connections)
+		return s->opt.max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return (size_t)files.rlim_cur / 5 * 4;
+}
+
+/* Over the limit: says so and goes. */
+static void turn_away(struct http_server *s, struct http_conn *c)
+{
+	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
+				   "retry-after: 1\r\nconnection: close\r\n\r\n";
+	struct iovec v = { (char *)busy, sizeof busy - 1 }, *iov = &v;
+	int n = 1;
+
+	sock_send(&c->sock, &iov, &n);
+	if (s->lists[CONN_LINGER].len < LINGER_MAX)
+		conn_linger(c);
+	else
+		conn_close(c);
+}
+
+static void take(struct http_server *s, int fd)
+{
+	struct http_conn *c = fault("conn") ? NULL : calloc(1, sizeof *c);
+	int on = 1;
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (sock_open(&c->sock, fd, on_event)) {
+		free(c);
+		return;
+	}
+	c->server = s;
+	s->nconns++;
+	enlist(c, CONN_IDLE);
+	if (atomic_fetch_add_explicit(&connections, 1, memory_order_relaxed) >=
+	    s->opt.max_connections) {
+		turn_away(s, c);
+		return;
+	}
+	if (sock_watch(&c->sock, SOCK_READ))
+		conn_close(c);
+}
+
+static void on_accept(uv_poll_t *p, int status, int events);
+
+static void on_pause_over(uv_timer_t *t)
+{
+	struct http_server *s = t->data;
+
+	if (!s->draining)
+		uv_poll_start(&s->poll, UV_READABLE, on_accept);
+}
+
+static void pause_accepting(struct http_server *s, int e)
+{
+	uv_poll_stop(&s->poll);
+	uv_timer_start(&s->accept_pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
+	if (!atomic_exchange(&said_no_files, true))
+		log_error("net", "cannot accept connections", LS("error", strerror(e)));
+}
+
+static void on_accept(uv_poll_t *p, int status, int events)
+{
+	struct http_server *s = p->data;
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPT_BURST && !s->draining; i++) {
+		int fd = fault("accept") ? (errno = EMFILE, -1)
+					 : accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			atomic_store_explicit(&said_no_files, false, memory_order_relaxed);
+			take(s, fd);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			   errno == ENOMEM) {
+			pause_accepting(s, errno);
+			return;
+		} /* else that one connection failed before it was taken: the next */
+	}
+}
+
+static int bind_error(const struct sockaddr *a, int e)
+{
+	char text[SOCK_ADDRESS_TEXT];
+
+	sock_address_text(a, text);
+	if (e == EADDRINUSE)
+		return fail(
+			ERR_IO,
+			"Failed to bind to `%s`: address in use (another process listens there: "
+			"stop it, or choose another with --bind-address)",
+			text);
+	return fail(ERR_IO, "Failed to bind to `%s`: %s", text, strerror(e));
+}
+
+static int open_listener(const struct sockaddr *a, size_t len, bool shared)
+{
+	int on = 1, fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return bind_error(a, errno);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	if (bind(fd, a, (socklen_t)len) || (shared && listen(fd, BACKLOG))) {
+		bind_error(a, errno);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int http_bind_test(struct sockaddr *a, size_t len)
+{
+	int fd = open_listener(a, len, false);
+	socklen_t n = (socklen_t)len;
+
+	if (fd < 0)
+		return -1;
+	if (listen(fd, 1) || getsockname(fd, a, &n)) {
+		bind_error(a, errno);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
+				       const struct http_server_options *opt)
+{
+	struct http_server *s = calloc(1, sizeof *s);
+	uv_loop_t *uv = loop_uv(loop_self());
+
+	if (!s)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	s->opt = *opt;
+	s->opt.max_connections = max_connections(s);
+	s->timer_due = TIME_NEVER;
+	s->fd = open_listener(a, len, true);
+	if (s->fd < 0) {
+		free(s);
+		return NULL;
+	}
+	if (uv_poll_init(uv, &s->poll, s->fd)) {
+		close(s->fd);
+		free(s);
+		return fail_null(ERR_IO, "cannot watch the listener");
+	}
+	uv_timer_init(uv, &s->timer);
+	uv_timer_init(uv, &s->accept_pause);
+	s->poll.data = s->timer.data = s->accept_pause.data = s;
+	s->open_handles = 3;
+	uv_poll_start(&s->poll, UV_READABLE, on_accept);
+	return s;
+}
+
+/* ---- the end of the server ---- */
+
+static void handle_closed(uv_handle_t *h)
+{
+	struct http_server *s = h->data;
+
+	s->open_handles--;
+	server_unref(s);
+}
+
+static void stop_listening(struct http_server *s)
+{
+	if (s->fd < 0)
+		return;
+	uv_close((uv_handle_t *)&s->poll, handle_closed);
+	close(s->fd);
+	s->fd = -1;
+}
+
+void http_server_drain(struct http_server *s)
+{
+	s->draining = true;
+	stop_listening(s);
+	while (s->lists[CONN_IDLE].first)
+		conn_close(s->lists[CONN_IDLE].first);
+}
+
+void http_server_cancel_all(struct http_server *s)
+{
+	for (struct http_conn *c = s->lists[CONN_RUNNING].first; c; c = c->next)
+		if (c->rq->fiber)
+			fiber_cancel(c->rq->fiber);
+	while (s->lists[CONN_HEAD].first)
+		conn_close(s->lists[CONN_HEAD].first);
+}
+
+size_t http_server_running(const struct http_server *s)
+{
+	return s->lists[CONN_RUNNING].len + s->lists[CONN_HEAD].len;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	s->draining = true;
+	stop_listening(s);
+	for (int i = 0; i < CONN_CLOSED; i++)
+		while (s->lists[i].first)
+			conn_close(s->lists[i].first);
+	s->freed = true;
+	uv_close((uv_handle_t *)&s->timer, handle_closed);
+	uv_close((uv_handle_t *)&s->accept_pause, handle_closed);
+	io_buffers_free();
+}

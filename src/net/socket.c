@@ -1,0 +1,202 @@
+/*
+ * uv_poll as the only notification, raw system calls for the rest: libuv's own streams would allocate a
+ * request per write and copy, and their read buffers would belong to idle connections.
+ *
+ * Traps. uv_poll_start always removes and adds the descriptor (two system calls), so the mask is compared
+ * first. On EPOLLERR libuv stops the handle by itself and reports a negative status. Interest in writing
+ * must not stay on: an idle socket is always writable and the loop would spin.
+ */
+#include "net/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "fiber/loop.h"
+
+#define SPARE_BUFFERS 32
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct sock *s = p->data;
+
+	if (status < 0) { /* libuv has stopped the handle */
+		s->mask = 0;
+		events = SOCK_READ | SOCK_WRITE | SOCK_HANGUP;
+	}
+	if (events & (SOCK_READ | SOCK_HANGUP))
+		s->likely = true;
+	if (s->waiter && (events & s->want)) {
+		s->got |= (uint8_t)events;
+		fiber_wake(s->waiter);
+		return;
+	}
+	s->event(s, events);
+}
+
+int sock_open(struct sock *s, int fd, void (*event)(struct sock *, int))
+{
+	int e;
+
+	*s = (struct sock){ .fd = fd, .event = event };
+	e = fault("poll") ? UV_ENOMEM : uv_poll_init(loop_uv(loop_self()), &s->poll, fd);
+	if (e) {
+		close(fd);
+		s->fd = -1;
+		return fail(ERR_IO, "cannot watch a socket: %s", uv_strerror(e));
+	}
+	s->poll.data = s;
+	return 0;
+}
+
+int sock_watch(struct sock *s, int events)
+{
+	int e;
+
+	if (s->mask == events)
+		return 0;
+	e = events ? uv_poll_start(&s->poll, events, on_poll) : uv_poll_stop(&s->poll);
+	if (e) {
+		s->mask = 0;
+		return fail(ERR_IO, "cannot watch a socket: %s", uv_strerror(e));
+	}
+	s->mask = (uint8_t)events;
+	return 0;
+}
+
+int sock_wait(struct sock *s, int want, uint64_t deadline)
+{
+	uint64_t before;
+	int r = 0;
+
+	if (sock_watch(s, want == SOCK_READ ? SOCK_READ : want | SOCK_HANGUP))
+		return -1;
+	s->waiter = fiber_self();
+	s->want = (uint8_t)want;
+	s->got = 0;
+	before = fiber_deadline_narrow(deadline);
+	while (!s->got && r == 0)
+		r = fiber_park();
+	fiber_deadline_restore(before);
+	s->waiter = NULL;
+	if ((s->mask & SOCK_WRITE) && sock_watch(s, SOCK_READ))
+		return -1;
+	return r && (!s->got || fiber_cancelled()) ? -1 : 0;
+}
+
+void sock_kick(struct sock *s)
+{
+	if (!s->waiter)
+		return;
+	s->got = SOCK_READ | SOCK_WRITE;
+	s->likely = true;
+	fiber_wake(s->waiter);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	struct sock *s = h->data;
+
+	s->closed(s);
+}
+
+void sock_close(struct sock *s, void (*closed)(struct sock *))
+{
+	s->closed = closed;
+	s->mask = 0;
+	uv_close((uv_handle_t *)&s->poll, on_closed); /* takes the fd out of epoll at once */
+	close(s->fd);
+	s->fd = -1;
+}
+
+ssize_t sock_recv(struct sock *s, char *to, size_t n)
+{
+	ssize_t r;
+
+	if (fault("recv")) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	do
+		r = recv(s->fd, to, n, 0);
+	while (r < 0 && errno == EINTR);
+	s->likely = r == (ssize_t)n;
+	return r;
+}
+
+int sock_send(struct sock *s, struct iovec **iov, int *niov)
+{
+	while (*niov) {
+		struct msghdr m = { .msg_iov = *iov, .msg_iovlen = (size_t)*niov };
+		ssize_t r = fault("send") ? (errno = EPIPE, -1) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK ? 1 : -1;
+		while (*niov && (size_t)r >= (*iov)->iov_len) {
+			r -= (ssize_t)(*iov)->iov_len;
+			++*iov;
+			--*niov;
+		}
+		if (*niov) {
+			(*iov)->iov_base = (char *)(*iov)->iov_base + r;
+			(*iov)->iov_len -= (size_t)r;
+		}
+	}
+	return 0;
+}
+
+void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (a->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+
+		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof ip);
+		snprintf(out, SOCK_ADDRESS_TEXT, "[%s]:%u", ip, ntohs(v6->sin6_port));
+	} else {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+
+		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof ip);
+		snprintf(out, SOCK_ADDRESS_TEXT, "%s:%u", ip, ntohs(v4->sin_port));
+	}
+}
+
+/* ---- buffers ---- */
+
+static _Thread_local char *spare[SPARE_BUFFERS];
+static _Thread_local unsigned nspare;
+
+char *io_buffer_take(void)
+{
+	char *b;
+
+	if (fault("io_buffer"))
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	if (nspare)
+		return spare[--nspare];
+	b = malloc(IO_BUFFER);
+	return b ? b : fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+}
+
+void io_buffer_give(char *b)
+{
+	if (b && nspare < SPARE_BUFFERS)
+		spare[nspare++] = b;
+	else
+		free(b);
+}
+
+void io_buffers_free(void)
+{
+	while (nspare)
+		free(spare[--nspare]);
+}

@@ -1,0 +1,61 @@
+/*
+ * A non-blocking socket on this thread's loop, for fibers and for callbacks.
+ *
+ * Interest in reading stays registered while the connection lives, so that in steady state an exchange
+ * costs no epoll_ctl. Events come to the fiber that waits; if none does, to `event`, which must take what
+ * is readable or stop watching (events are level-triggered).
+ */
+#ifndef SIGNET_NET_SOCKET_H
+#define SIGNET_NET_SOCKET_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <uv.h>
+
+#include "base/bytes.h"
+#include "fiber/fiber.h"
+
+enum { SOCK_READ = UV_READABLE, SOCK_WRITE = UV_WRITABLE, SOCK_HANGUP = UV_DISCONNECT };
+
+struct sock {
+	uv_poll_t poll;
+	void (*event)(struct sock *, int events);
+	void (*closed)(struct sock *);
+	struct fiber *waiter;
+	int fd;
+	uint8_t mask, want, got;
+	bool likely; /* data is probably there: try before waiting */
+};
+
+/* Takes the fd (closes it on failure). Watches nothing yet. -1: ERR_IO. */
+int sock_open(struct sock *, int fd, void (*event)(struct sock *, int events));
+/* Sets what is watched while nobody waits. -1: ERR_IO. */
+int sock_watch(struct sock *, int events);
+/* Waits for SOCK_READ or SOCK_WRITE (a failed socket is both) until `deadline`. Watches SOCK_READ
+ * afterwards. -1: ERR_DEADLINE, ERR_CANCELLED, ERR_IO. */
+int sock_wait(struct sock *, int want, uint64_t deadline);
+/* Lets a fiber that waits on it go on, as if the socket were ready. */
+void sock_kick(struct sock *);
+/* Closes the fd now; `closed` is called from the loop when the memory may go. */
+void sock_close(struct sock *, void (*closed)(struct sock *));
+
+/* What is there, without waiting: > 0 bytes, 0 = end, -1 with errno (EAGAIN: nothing there). */
+ssize_t sock_recv(struct sock *, char *to, size_t n);
+/* Sends what the kernel takes and moves *iov forward. 0: all gone. 1: the kernel is full. -1: errno. */
+int sock_send(struct sock *, struct iovec **iov, int *niov);
+
+/* "host:port" or "[v6]:port" of an address, NUL-terminated. */
+#define SOCK_ADDRESS_TEXT 64
+struct sockaddr;
+void sock_address_text(const struct sockaddr *, char out[SOCK_ADDRESS_TEXT]);
+
+/*
+ * Buffers for reads, shared by all connections of the thread: a connection that waits holds none. A fiber
+ * takes one when data is there and gives it back before it waits for more.
+ */
+#define IO_BUFFER 32768u
+char *io_buffer_take(void);  /* NULL: ERR_OUT_OF_MEMORY */
+void io_buffer_give(char *); /* NULL is fine */
+void io_buffers_free(void);  /* the spare ones of this thread */
+
+#endif
