@@ -75,7 +75,9 @@ int http_call_read_all(struct http_call *, size_t max, struct bytes *out);
  * unread but already buffered (a chunked body's last chunk) it still counts as read. */
 void http_call_close(struct http_call *);
 
-/* host → state ("idle", "busy") counts for metrics, and the total. */
-size_t http_client_connections(void); /* of the process */
+/* Upstream connections of the process; any thread. */
+size_t http_client_connections(void);
+/* The same, one call for each origin of each worker (a host may come several times). */
+void http_client_visit(void (*)(void *arg, struct bytes host, size_t idle, size_t busy), void *arg);
 
 #endif

@@ -31,7 +31,7 @@ struct sock {
 int sock_open(struct sock *, int fd, void (*event)(struct sock *, int events));
 /* Sets what is watched while nobody waits. -1: ERR_IO. */
 int sock_watch(struct sock *, int events);
-/* Waits for SOCK_READ or SOCK_WRITE (a failed socket is both) until `deadline`. Watches SOCK_READ
+/* Waits for SOCK_READ, SOCK_WRITE or either; `got` has what came (a failed socket is both) until `deadline`. Watches SOCK_READ
  * afterwards. -1: ERR_DEADLINE, ERR_CANCELLED, ERR_IO. */
 int sock_wait(struct sock *, int want, uint64_t deadline);
 /* Lets a fiber that waits on it go on, as if the socket were ready. */

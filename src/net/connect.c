@@ -1,0 +1,200 @@
+/*
+ * How a connection to an upstream comes to be: DNS, TCP (or a tunnel through a proxy), TLS, all within one
+ * deadline. The addresses of a name are tried in order, each with a fair share of the time that is left,
+ * so that one dead address (IPv6 without a route, say) does not use it up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "net/upconn.h"
+
+#define SHARE_LEAST_MS 250
+#define PROXY_HEAD_MAX (16u << 10)
+
+static void set_port(struct dns_address *a, uint16_t port)
+{
+	if (a->addr.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&a->addr)->sin6_port = htons(port);
+	else
+		((struct sockaddr_in *)&a->addr)->sin_port = htons(port);
+}
+
+static int connect_failed(const struct dns_address *a, int e)
+{
+	char text[SOCK_ADDRESS_TEXT];
+
+	sock_address_text((const struct sockaddr *)&a->addr, text);
+	return fail(ERR_IO, "cannot connect to %s: %s", text, strerror(e));
+}
+
+/* One address. Waits. */
+static struct upconn *try_address(struct http_client *c, struct origin *o,
+				  const struct dns_address *a, uint64_t deadline)
+{
+	int fd = socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, e = 0;
+	socklen_t len = sizeof e;
+	struct upconn *u;
+
+	if (fd < 0)
+		return connect_failed(a, errno), NULL;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (fault("connect") || (connect(fd, (const struct sockaddr *)&a->addr, a->len) &&
+				 errno != EINPROGRESS)) {
+		e = errno;
+		close(fd);
+		return connect_failed(a, e), NULL;
+	}
+	u = upconn_new(c, o, fd);
+	if (!u)
+		return NULL;
+	if (sock_wait(&u->sock, SOCK_WRITE, deadline)) {
+		bool late = error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= deadline;
+
+		u->broken = true;
+		upconn_close(u);
+		return late ? (connect_failed(a, ETIMEDOUT), NULL) : NULL;
+	}
+	if (getsockopt(u->sock.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
+		u->broken = true;
+		upconn_close(u);
+		return connect_failed(a, e), NULL;
+	}
+	u->sock.likely = false;
+	return u;
+}
+
+static struct upconn *connect_host(struct http_client *c, struct origin *o, struct bytes host,
+				   uint16_t port, uint64_t deadline)
+{
+	struct dns_addresses found;
+	struct upconn *u = NULL;
+
+	if (dns_lookup(c->dns, host, deadline, &found))
+		return NULL;
+	for (size_t i = 0; i < found.len && !u; i++) {
+		uint64_t now = clock_mono_ms(), left = deadline > now ? deadline - now : 0;
+		uint64_t share = left / (found.len - i);
+
+		if (share < SHARE_LEAST_MS)
+			share = left < SHARE_LEAST_MS ? left : SHARE_LEAST_MS;
+		if (left == 0 && i > 0)
+			break;
+		set_port(&found.at[i], port);
+		u = try_address(c, o, &found.at[i], now + share);
+		if (!u && error_last()->kind != ERR_IO) /* cancelled, out of memory, out of time */
+			break;
+	}
+	return u;
+}
+
+/* Asks the proxy for a tunnel. Waits. */
+static int tunnel(struct upconn *u, uint64_t deadline)
+{
+	struct origin *o = u->origin;
+	struct bytes auth = o->proxy->authorization, rq;
+	bool v6 = bytes_chr(o->host, ':') >= 0;
+	struct arena a;
+	struct http_message m;
+	struct iovec v;
+	size_t used = 0;
+	ssize_t n = 0;
+	int r = -1;
+
+	arena_init(&a, 1 << 20);
+	rq = arena_printf(&a,
+			  "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n%s%.*s%s\r\n",
+			  v6 ? "[" : "", BFMT(o->host), v6 ? "]" : "", o->port, v6 ? "[" : "",
+			  BFMT(o->host), v6 ? "]" : "", o->port,
+			  bytes_set(auth) ? "proxy-authorization: " : "", BFMT(auth),
+			  bytes_set(auth) ? "\r\n" : "");
+	if (!rq.p)
+		goto out;
+	v = (struct iovec){ (char *)rq.p, rq.n };
+	if (upconn_send(u, &v, 1, deadline))
+		goto out;
+	http_response_init(&m, &a, PROXY_HEAD_MAX, 100, true);
+	while (!m.head_done) {
+		char *b;
+
+		n = upconn_recv(u, &b, deadline);
+		if (n == 0)
+			fail(ERR_IO, "the proxy closed the connection");
+		r = n > 0 ? http_message_push(&m, b, (size_t)n, false, &used) : -1;
+		io_buffer_give(b);
+		if (r)
+			goto out;
+	}
+	if (m.status / 100 != 2)
+		r = fail(ERR_IO, "the proxy answered %d %.*s", m.status,
+			 BFMT(http_status_phrase(m.status)));
+	else if (used != (size_t)n)
+		r = fail(ERR_PROTOCOL, "the proxy sent more than its answer");
+out:
+	arena_deinit(&a);
+	return r;
+}
+
+static void keep_session(void *arg, SSL_SESSION *s)
+{
+	struct upconn *u = arg;
+
+	SSL_SESSION_free(u->origin->session);
+	u->origin->session = s;
+}
+
+static int secure(struct upconn *u, uint64_t deadline)
+{
+	struct origin *o = u->origin;
+
+	u->ssl = tls_new(u->client->opt.ca_file, u->sock.fd, o->host, o->session, keep_session, u);
+	if (!u->ssl)
+		return -1;
+	for (;;) {
+		enum tls_result r = tls_handshake(u->ssl, o->host);
+
+		if (r == TLS_OK)
+			return 0;
+		if (r != TLS_WANT_READ && r != TLS_WANT_WRITE)
+			return -1;
+		if (sock_wait(&u->sock, r == TLS_WANT_READ ? SOCK_READ : SOCK_WRITE, deadline))
+			return -1;
+	}
+}
+
+/* The deadline of connecting has its own words; the fiber's own keeps its kind. */
+static void *not_connected(const struct origin *o, uint64_t deadline)
+{
+	if (error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= deadline &&
+	    clock_mono_ms() < fiber_deadline())
+		fail(ERR_IO, "no connection to %.*s:%u in time", BFMT(o->host), o->port);
+	return NULL;
+}
+
+struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t deadline)
+{
+	uint64_t own = clock_mono_ms() + c->opt.connect_timeout_ms;
+	struct upconn *u;
+
+	if (deadline > own)
+		deadline = own;
+	u = connect_host(c, o, o->proxy ? o->proxy->host : o->host,
+			 o->proxy ? o->proxy->port : o->port, deadline);
+	if (!u) {
+		if (o->proxy && error_last()->kind == ERR_IO)
+			fail_context("through the proxy: ");
+		return not_connected(o, deadline);
+	}
+	if (o->tls && ((o->proxy && tunnel(u, deadline)) || secure(u, deadline))) {
+		u->broken = true;
+		upconn_close(u);
+		return not_connected(o, deadline);
+	}
+	return u;
+}

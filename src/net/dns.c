@@ -1,0 +1,249 @@
+/*
+ * getaddrinfo on libuv's pool, each look-up in a fiber of its own: the fiber that asks may give up at its
+ * deadline or be cancelled, the look-up cannot. Those who ask for a name that is being looked up wait for
+ * the same answer.
+ *
+ * Trap: the resolver has no deadline of its own and may take half a minute; an entry therefore lives until
+ * its look-up has returned, even when the worker's client is freed meanwhile.
+ */
+#include "net/dns.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/map.h"
+#include "fiber/fiber.h"
+
+#define ENTRIES_MAX 1024
+#define NEGATIVE_MS 1000
+
+struct waiter {
+	struct fiber *fiber;
+	struct waiter *next;
+	bool done;
+};
+
+struct entry {
+	struct dns *dns;
+	char *name;
+	struct dns_addresses found;
+	char reason[96]; /* why there is none */
+	uint64_t expires;
+	bool resolving;
+	struct waiter *waiters;
+};
+
+struct dns {
+	uint64_t ttl_ms;
+	struct map entries;
+	size_t resolving;
+	bool freed;
+};
+
+struct dns *dns_new(uint64_t ttl_s)
+{
+	struct dns *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	d->ttl_ms = ttl_s * 1000;
+	map_init(&d->entries);
+	return d;
+}
+
+static void entry_free(struct entry *e)
+{
+	map_remove(&e->dns->entries, bytes_of(e->name));
+	free(e->name);
+	free(e);
+}
+
+/* All entries whose look-up is over, or only those out of date. */
+static void sweep(struct dns *d, bool all)
+{
+	uint64_t now = clock_mono_ms();
+	const struct map_slot *slot;
+	struct entry *e;
+
+	do { /* the map must not change while it is walked */
+		size_t i = 0;
+
+		e = NULL;
+		while ((slot = map_next(&d->entries, &i))) {
+			e = slot->value;
+			if (!e->resolving && (all || now >= e->expires))
+				break;
+			e = NULL;
+		}
+		if (e)
+			entry_free(e);
+	} while (e);
+}
+
+static void release(struct dns *d)
+{
+	if (!d->freed || d->resolving)
+		return;
+	map_deinit(&d->entries);
+	free(d);
+}
+
+void dns_free(struct dns *d)
+{
+	if (!d)
+		return;
+	d->freed = true;
+	sweep(d, true);
+	release(d);
+}
+
+static void resolve(void *arg)
+{
+	struct entry *e = arg;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	int r = fault("dns") ? EAI_FAIL : getaddrinfo(e->name, NULL, &hints, &list);
+
+	e->found.len = 0;
+	for (struct addrinfo *i = list; i && e->found.len < DNS_MAX_ADDRESSES; i = i->ai_next) {
+		struct dns_address *a = &e->found.at[e->found.len++];
+
+		memcpy(&a->addr, i->ai_addr, i->ai_addrlen);
+		a->len = i->ai_addrlen;
+	}
+	if (list)
+		freeaddrinfo(list);
+	if (e->found.len == 0) {
+		const char *why = r ? gai_strerror(r) : "no address";
+		size_t n = strlen(why);
+
+		n = n < sizeof e->reason ? n : sizeof e->reason - 1;
+		memcpy(e->reason, why, n);
+		e->reason[n] = 0;
+	}
+}
+
+static void resolver(void *arg)
+{
+	struct entry *e = arg;
+	struct dns *d = e->dns;
+
+	if (offload(resolve, e)) {
+		e->found.len = 0;
+		memcpy(e->reason, "no thread to ask on", sizeof "no thread to ask on");
+	}
+	e->expires = clock_mono_ms() + (e->found.len ? d->ttl_ms : NEGATIVE_MS);
+	e->resolving = false;
+	d->resolving--;
+	for (struct waiter *w = e->waiters, *next; w; w = next) {
+		next = w->next;
+		w->done = true;
+		fiber_wake(w->fiber);
+	}
+	e->waiters = NULL;
+	if (d->freed) {
+		entry_free(e);
+		release(d);
+	}
+}
+
+static struct entry *entry_for(struct dns *d, struct bytes host)
+{
+	struct entry *e = map_get(&d->entries, host);
+
+	if (e)
+		return e;
+	if (d->entries.len >= ENTRIES_MAX)
+		sweep(d, false);
+	if (d->entries.len >= ENTRIES_MAX)
+		sweep(d, true);
+	e = calloc(1, sizeof *e);
+	if (!e || !(e->name = malloc(host.n + 1))) {
+		free(e);
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	}
+	memcpy(e->name, host.p, host.n);
+	e->name[host.n] = 0;
+	e->dns = d;
+	if (map_put(&d->entries, (struct bytes){ e->name, host.n }, e)) {
+		free(e->name);
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+/* Until the entry's look-up is over. Waits. */
+static int wait_for(struct entry *e, uint64_t deadline)
+{
+	struct waiter w = { .fiber = fiber_self(), .next = e->waiters };
+	uint64_t before = fiber_deadline_narrow(deadline);
+	int r = 0;
+
+	e->waiters = &w;
+	while (!w.done && r == 0)
+		r = fiber_park();
+	fiber_deadline_restore(before);
+	if (w.done)
+		return fiber_cancelled() ? fail(ERR_CANCELLED, "cancelled") : 0;
+	for (struct waiter **at = &e->waiters; *at; at = &(*at)->next)
+		if (*at == &w) {
+			*at = w.next;
+			break;
+		}
+	return r;
+}
+
+static bool literal(struct bytes host, struct dns_addresses *out)
+{
+	char text[INET6_ADDRSTRLEN + 1];
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&out->at[0].addr;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out->at[0].addr;
+
+	if (host.n >= sizeof text)
+		return false;
+	memcpy(text, host.p, host.n);
+	text[host.n] = 0;
+	memset(&out->at[0], 0, sizeof out->at[0]);
+	out->len = 1;
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		out->at[0].len = sizeof *v4;
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		out->at[0].len = sizeof *v6;
+		return true;
+	}
+	return false;
+}
+
+int dns_lookup(struct dns *d, struct bytes host, uint64_t deadline, struct dns_addresses *out)
+{
+	struct entry *e;
+
+	if (literal(host, out))
+		return 0;
+	e = entry_for(d, host);
+	if (!e)
+		return -1;
+	if (!e->resolving && clock_mono_ms() >= e->expires) {
+		e->resolving = true;
+		d->resolving++;
+		if (!fiber_spawn("dns", resolver, e)) {
+			e->resolving = false;
+			d->resolving--;
+			return -1;
+		}
+	}
+	if (e->resolving && wait_for(e, deadline))
+		return -1;
+	if (e->found.len == 0)
+		return fail(ERR_IO, "cannot resolve %.*s: %s", BFMT(host), e->reason);
+	*out = e->found;
+	return 0;
+}

@@ -1,0 +1,397 @@
+/*
+ * Calls: a request out, the answer's head in, then its body piece by piece.
+ *
+ * The body is handed out where the socket's read left it; chunk sizes are taken out in place, so that all
+ * that one read brought is one piece. A call holds a read buffer only between two waits: thousands of
+ * streams that wait for their next event hold none.
+ *
+ * A reused connection may have been closed by its server at the very moment it was taken. If it ends before
+ * a byte of an answer came, that is ERR_STALE and the caller sends again; on a fresh connection the same is
+ * the upstream's failure.
+ */
+#include "net/http_client.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "net/decode.h"
+#include "net/upconn.h"
+
+#define HEAD_MAX     (256u << 10)
+#define HEADERS_MAX  1000
+#define ALLOC_AHEAD  (1u << 20) /* an announced length is believed up to here */
+
+struct http_call {
+	struct upconn *conn;
+	struct arena *arena;
+	struct http_message msg;
+	struct decoder *decoder; /* NULL: identity */
+	struct bytes raw;        /* body bytes of the last read that were not handed out */
+	char *io, *plain;        /* buffers of the thread's pool: the last read, the decoder's output */
+	uint64_t read_idle_ms;
+	enum coding coding;
+	bool reused, failed, more; /* more: the decoder filled its output */
+};
+
+/* ---- sending ---- */
+
+static char *put(char *at, struct bytes b)
+{
+	if (b.n)
+		memcpy(at, b.p, b.n);
+	return at + b.n;
+}
+
+static char *put_header(char *at, struct bytes name, struct bytes value)
+{
+	at = put(at, name);
+	at = put(at, B(": "));
+	at = put(at, value);
+	return put(at, B("\r\n"));
+}
+
+static bool clean(struct bytes b)
+{
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] == '\r' || b.p[i] == '\n' || b.p[i] == 0)
+			return false;
+	return true;
+}
+
+static bool sends_length(const struct http_send *s)
+{
+	return s->body.n || bytes_eq(s->method, B("POST")) || bytes_eq(s->method, B("PUT")) ||
+	       bytes_eq(s->method, B("PATCH"));
+}
+
+/* The request line and headers, in the arena. Through a plain proxy the target is absolute. */
+static struct bytes request_head(const struct http_send *s, const struct origin *o)
+{
+	const struct proxy *proxy = o->tls ? NULL : o->proxy;
+	const struct url *u = s->url;
+	size_t size = 160 + s->method.n + u->target.n + u->authority.n * 2;
+	char length[24], *head, *at;
+
+	if (proxy)
+		size += proxy->authorization.n;
+	for (size_t i = 0; i < s->nheaders; i++) {
+		size += s->headers[i].name.n + s->headers[i].value.n + 4;
+		if (!clean(s->headers[i].name) || !clean(s->headers[i].value))
+			return fail(ERR_CONFIG, "header %.*s has a line end in its value",
+				    BFMT(s->headers[i].name)),
+			       (struct bytes){ 0 };
+	}
+	head = at = arena_alloc_raw(s->arena, size);
+	if (!head)
+		return (struct bytes){ 0 };
+	at = put(at, s->method);
+	*at++ = ' ';
+	if (proxy) {
+		at = put(at, B("http://"));
+		at = put(at, u->authority);
+	}
+	at = put(at, u->target);
+	at = put(at, B(" HTTP/1.1\r\n"));
+	at = put_header(at, B("host"), u->authority);
+	if (proxy && bytes_set(proxy->authorization))
+		at = put_header(at, B("proxy-authorization"), proxy->authorization);
+	for (size_t i = 0; i < s->nheaders; i++)
+		at = put_header(at, s->headers[i].name, s->headers[i].value);
+	if (sends_length(s)) {
+		size_t n = sizeof length, v = s->body.n;
+
+		do
+			length[--n] = (char)('0' + v % 10);
+		while (v /= 10);
+		at = put_header(at, B("content-length"),
+				(struct bytes){ length + n, sizeof length - n });
+	}
+	at = put(at, B("\r\n"));
+	return (struct bytes){ head, (size_t)(at - head) };
+}
+
+static int send_request(struct http_call *call, const struct http_send *s)
+{
+	struct bytes head = request_head(s, call->conn->origin);
+	struct iovec v[2] = { { (char *)head.p, head.n }, { (char *)s->body.p, s->body.n } };
+
+	if (!head.p)
+		return -1;
+	return upconn_send(call->conn, v, s->body.n ? 2 : 1, s->head_deadline) < 0 ? -1 : 0;
+}
+
+/* ---- the head ---- */
+
+static int cut_before_answer(const struct http_call *call)
+{
+	if (call->reused)
+		return fail(ERR_STALE, "the upstream had closed the idle connection");
+	return fail(ERR_CLOSED, "the upstream closed the connection before it answered");
+}
+
+static int answer_too_large(struct http_call *call)
+{
+	if (error_last()->kind == ERR_TOO_LARGE)
+		return fail(ERR_TOO_LARGE, "the head of the upstream's answer is over %u bytes or "
+					   "%u headers",
+			    HEAD_MAX, HEADERS_MAX);
+	if (error_last()->kind == ERR_PROTOCOL)
+		return fail(ERR_PROTOCOL, "the upstream does not speak HTTP: %s", call->msg.bad);
+	return -1;
+}
+
+static int read_head(struct http_call *call, const struct http_send *s)
+{
+	struct http_message *m = &call->msg;
+	bool any = false;
+
+	while (!m->head_done) {
+		size_t used = 0;
+		ssize_t n;
+
+		io_buffer_give(call->io);
+		n = upconn_recv(call->conn, &call->io, s->head_deadline);
+		if (n == 0 || (n < 0 && error_last()->kind == ERR_CLOSED))
+			return any ? fail(ERR_CLOSED, "the upstream closed the connection in the "
+						      "head of its answer") :
+				     cut_before_answer(call);
+		if (n < 0)
+			return -1;
+		any = true;
+		if (http_message_push(m, call->io, (size_t)n, false, &used))
+			return answer_too_large(call);
+		if (used < (size_t)n) /* bytes after the answer: not a connection to trust */
+			call->conn->broken = true;
+	}
+	call->raw = m->body;
+	return 0;
+}
+
+static int choose_decoder(struct http_call *call)
+{
+	struct bytes value = http_message_get(&call->msg, B("content-encoding"));
+
+	call->coding = coding_of(value);
+	if (call->coding == CODING_IDENTITY || (call->msg.complete && call->raw.n == 0))
+		return 0;
+	if (call->coding == CODING_UNKNOWN)
+		return fail(ERR_PROTOCOL, "the answer's content-encoding %.*s is not known",
+			    (int)(value.n > 100 ? 100 : value.n), value.p);
+	call->decoder = decoder_new(call->coding);
+	return call->decoder ? 0 : -1;
+}
+
+struct http_call *http_send(struct http_client *c, const struct http_send *s)
+{
+	struct http_call *call = arena_new(s->arena, struct http_call);
+	struct origin *o = call ? origin_of(c, s->url) : NULL;
+
+	if (!o)
+		return NULL;
+	call->arena = s->arena;
+	call->read_idle_ms = s->read_idle_ms;
+	http_response_init(&call->msg, s->arena, HEAD_MAX, HEADERS_MAX,
+			   bytes_eq(s->method, B("HEAD")));
+	call->conn = s->fresh ? NULL : origin_take_idle(o);
+	call->reused = call->conn != NULL;
+	if (!call->conn)
+		call->conn = upconn_connect(c, o, s->head_deadline);
+	if (!call->conn)
+		return NULL;
+	if (send_request(call, s) || read_head(call, s) || choose_decoder(call)) {
+		call->failed = true;
+		http_call_close(call);
+		return NULL;
+	}
+	return call;
+}
+
+/* ---- what was answered ---- */
+
+int http_call_status(const struct http_call *call)
+{
+	return call->msg.status;
+}
+
+struct bytes http_call_reason(const struct http_call *call)
+{
+	return http_status_phrase(call->msg.status);
+}
+
+struct bytes http_call_header(const struct http_call *call, struct bytes name)
+{
+	return http_message_get(&call->msg, name);
+}
+
+bool http_call_next_header(const struct http_call *call, size_t *i, struct http_header *out)
+{
+	if (*i >= call->msg.nheaders)
+		return false;
+	*out = call->msg.headers[(*i)++];
+	return true;
+}
+
+bool http_call_reused(const struct http_call *call)
+{
+	return call->reused;
+}
+
+/* ---- the body ---- */
+
+/* One decoder step into the output buffer. 1: a piece, 0: it wants input, -1. */
+static int decode(struct http_call *call, struct bytes *piece)
+{
+	size_t n;
+
+	if (!call->plain && !(call->plain = io_buffer_take()))
+		return -1;
+	if (decoder_step(call->decoder, &call->raw, call->plain, IO_BUFFER, &n))
+		return -1;
+	call->more = n == IO_BUFFER;
+	*piece = (struct bytes){ call->plain, n };
+	return n > 0;
+}
+
+/* The next read of the socket, parsed. Waits. */
+static int refill(struct http_call *call)
+{
+	uint64_t until = call->read_idle_ms ? clock_mono_ms() + call->read_idle_ms : TIME_NEVER;
+	size_t used = 0;
+	ssize_t n;
+
+	io_buffer_give(call->io);
+	io_buffer_give(call->plain);
+	call->io = call->plain = NULL;
+	n = upconn_recv(call->conn, &call->io, until);
+	if (n < 0)
+		return -1;
+	if (n == 0)
+		return http_message_eof(&call->msg) ?
+			       fail(ERR_CLOSED, "the upstream closed the connection before the end "
+						"of its answer") :
+			       0;
+	if (http_message_push(&call->msg, call->io, (size_t)n, false, &used))
+		return fail(ERR_PROTOCOL, "bad framing of the upstream's answer: %s",
+			    call->msg.bad);
+	if (used < (size_t)n)
+		call->conn->broken = true;
+	call->raw = call->msg.body;
+	return 0;
+}
+
+static int body_end(const struct http_call *call)
+{
+	if (call->decoder && !decoder_done(call->decoder))
+		return fail(ERR_PROTOCOL, "the answer's %s body ends too early",
+			    coding_name(call->coding));
+	return 0;
+}
+
+static int next_piece(struct http_call *call, struct bytes *piece)
+{
+	for (;;) {
+		if (call->decoder && (call->raw.n || call->more)) {
+			int r = decode(call, piece);
+
+			if (r)
+				return r;
+			if (call->raw.n)
+				continue;
+		} else if (call->raw.n) {
+			*piece = call->raw;
+			call->raw.n = 0;
+			return 1;
+		}
+		if (call->msg.complete)
+			return body_end(call);
+		if (refill(call))
+			return -1;
+	}
+}
+
+int http_call_read(struct http_call *call, struct bytes *piece)
+{
+	int r;
+
+	*piece = (struct bytes){ "", 0 };
+	if (call->failed)
+		return fail(ERR_CLOSED, "the answer was cut off before");
+	r = next_piece(call, piece);
+	if (r < 0)
+		call->failed = true;
+	return r;
+}
+
+static int body_too_large(struct http_call *call, size_t max)
+{
+	call->failed = true;
+	return fail(ERR_TOO_LARGE, "the body of the upstream's answer is over %zu bytes", max);
+}
+
+/* The pieces in one block, of the size announced if that is credible. */
+static int collect(struct http_call *call, size_t max, struct bytes first, struct bytes *out)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, max);
+	if (call->msg.has_length && call->msg.length <= ALLOC_AHEAD)
+		buf_reserve(&b, call->msg.length < max ? (size_t)call->msg.length : max);
+	for (r = 1; r > 0; r = http_call_read(call, &first)) {
+		if (first.n > max - b.len) {
+			r = body_too_large(call, max);
+			break;
+		}
+		if (buf_append(&b, first)) {
+			call->failed = true;
+			r = -1;
+			break;
+		}
+	}
+	if (r == 0) {
+		*out = arena_dup(call->arena, buf_bytes(&b));
+		r = out->p ? 0 : -1;
+	}
+	buf_deinit(&b);
+	return r;
+}
+
+int http_call_read_all(struct http_call *call, size_t max, struct bytes *out)
+{
+	struct bytes piece;
+	int r = http_call_read(call, &piece);
+
+	*out = (struct bytes){ "", 0 };
+	if (r <= 0)
+		return r;
+	if (call->msg.complete && !call->raw.n && !call->more && !body_end(call)) {
+		if (piece.n > max)
+			return body_too_large(call, max);
+		*out = arena_dup(call->arena, piece);
+		return out->p ? 0 : -1;
+	}
+	return collect(call, max, piece, out);
+}
+
+void http_call_close(struct http_call *call)
+{
+	struct upconn *u = call->conn;
+
+	io_buffer_give(call->io);
+	io_buffer_give(call->plain);
+	decoder_free(call->decoder);
+	call->io = call->plain = NULL;
+	call->decoder = NULL;
+	call->conn = NULL;
+	if (!u)
+		return;
+	if (call->failed || fiber_cancelled()) {
+		u->broken = true;
+		upconn_close(u);
+	} else if (!call->msg.complete) {
+		upconn_drain(u, &call->msg);
+	} else {
+		u->broken |= !call->msg.keep_alive;
+		upconn_release(u);
+	}
+}

@@ -1,0 +1,171 @@
+/*
+ * Proxy variables. Rules as curl's and reqwest's agree on them: a NO_PROXY entry matches its own name and
+ * all names below it, with or without a leading dot; loopback is not special.
+ */
+#include "net/proxy.h"
+
+#include <arpa/inet.h>
+#include <openssl/evp.h>
+
+#include "base/error.h"
+#include "net/http_client.h"
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static struct bytes basic(struct bytes userinfo, struct arena *a)
+{
+	char *plain = arena_alloc_raw(a, userinfo.n + 2);
+	unsigned char *coded;
+	size_t n = 0;
+	bool colon = false;
+
+	if (!plain)
+		return (struct bytes){ 0 };
+	for (size_t i = 0; i < userinfo.n; i++) {
+		int hi = i + 2 < userinfo.n && userinfo.p[i] == '%' ? hex_digit(userinfo.p[i + 1]) : -1;
+		int lo = hi >= 0 ? hex_digit(userinfo.p[i + 2]) : -1;
+
+		colon |= userinfo.p[i] == ':';
+		plain[n++] = lo >= 0 ? (char)(hi * 16 + lo) : userinfo.p[i];
+		if (lo >= 0)
+			i += 2;
+	}
+	if (!colon)
+		plain[n++] = ':';
+	coded = arena_alloc_raw(a, (n + 2) / 3 * 4 + 1);
+	if (!coded)
+		return (struct bytes){ 0 };
+	EVP_EncodeBlock(coded, (unsigned char *)plain, (int)n);
+	return arena_cat(a, B("Basic "), bytes_of((char *)coded));
+}
+
+int proxy_parse(const char *text, struct arena *a, struct proxy *out)
+{
+	struct bytes t = bytes_trim(bytes_of(text)), user = { 0 }, scheme = B("http://");
+	ptrdiff_t at, slash;
+	struct url u;
+
+	*out = (struct proxy){ 0 };
+	if (t.n == 0)
+		return 0;
+	if (bytes_istarts(t, scheme))
+		t = bytes_slice(t, scheme.n, t.n);
+	else if (bytes_find(t, B("://")) >= 0)
+		return fail(ERR_CONFIG, "the proxy's URL must begin with http:// "
+					"(other kinds of proxy are not supported)");
+	slash = bytes_chr(t, '/');
+	if (slash >= 0)
+		t.n = (size_t)slash;
+	for (at = (ptrdiff_t)t.n - 1; at >= 0 && t.p[at] != '@'; at--)
+		;
+	if (at >= 0) {
+		user = bytes_slice(t, 0, (size_t)at);
+		t = bytes_slice(t, (size_t)at + 1, t.n);
+		out->authorization = basic(user, a);
+		if (!out->authorization.p)
+			return -1;
+	}
+	t = arena_cat(a, scheme, t);
+	if (!t.p || url_parse(t, a, &u))
+		return fail_context("the proxy's URL: ");
+	out->host = u.host;
+	out->port = u.port;
+	return 0;
+}
+
+static bool parse_ip(struct bytes s, unsigned char out[16], size_t *n)
+{
+	char text[INET6_ADDRSTRLEN + 1];
+
+	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+		s = bytes_slice(s, 1, s.n - 2);
+	if (s.n == 0 || s.n >= sizeof text)
+		return false;
+	memcpy(text, s.p, s.n);
+	text[s.n] = 0;
+	*n = 4;
+	if (inet_pton(AF_INET, text, out) == 1)
+		return true;
+	*n = 16;
+	return inet_pton(AF_INET6, text, out) == 1;
+}
+
+static bool in_block(struct bytes block, struct bytes host)
+{
+	unsigned char net[16], ip[16];
+	struct bytes base = bytes_cut(&block, '/');
+	size_t nnet, nip;
+	uint64_t bits;
+
+	if (!parse_ip(base, net, &nnet) || !parse_ip(host, ip, &nip) || nnet != nip ||
+	    !bytes_to_u64(block, &bits) || bits > nnet * 8)
+		return false;
+	if (memcmp(net, ip, bits / 8))
+		return false;
+	return bits % 8 == 0 || ((net[bits / 8] ^ ip[bits / 8]) & (0xff00 >> (bits % 8)) & 0xff) == 0;
+}
+
+/* Takes ":port" off an entry (not off a bare IPv6 address). False: the port is another one. */
+static bool port_matches(struct bytes *entry, uint16_t port)
+{
+	ptrdiff_t colon = -1;
+	uint64_t want;
+
+	for (size_t i = 0; i < entry->n; i++) {
+		if (entry->p[i] != ':')
+			continue;
+		if (colon >= 0 && entry->p[0] != '[')
+			return true;
+		colon = (ptrdiff_t)i;
+	}
+	if (colon < 0 || (entry->p[0] == '[' && entry->p[entry->n - 1] == ']'))
+		return true;
+	if (!bytes_to_u64(bytes_slice(*entry, (size_t)colon + 1, entry->n), &want))
+		return true;
+	entry->n = (size_t)colon;
+	return want == port;
+}
+
+static bool entry_matches(struct bytes e, struct bytes host, uint16_t port)
+{
+	unsigned char a[16], b[16];
+	size_t na, nb;
+
+	if (bytes_eq(e, B("*")))
+		return true;
+	if (bytes_chr(e, '/') >= 0)
+		return in_block(e, host);
+	if (!port_matches(&e, port))
+		return false;
+	if (parse_ip(e, a, &na))
+		return parse_ip(host, b, &nb) && na == nb && memcmp(a, b, na) == 0;
+	if (bytes_starts(e, B("*.")))
+		e = bytes_slice(e, 2, e.n);
+	else if (bytes_starts(e, B(".")))
+		e = bytes_slice(e, 1, e.n);
+	if (e.n == 0 || host.n < e.n)
+		return false;
+	if (!bytes_ieq(bytes_slice(host, host.n - e.n, e.n), e))
+		return false;
+	return host.n == e.n || host.p[host.n - e.n - 1] == '.';
+}
+
+bool proxy_bypassed(struct bytes no_proxy, struct bytes host, uint16_t port)
+{
+	while (no_proxy.n) {
+		struct bytes e = bytes_trim(bytes_cut(&no_proxy, ','));
+
+		if (e.n && entry_matches(e, host, port))
+			return true;
+	}
+	return false;
+}

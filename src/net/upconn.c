@@ -1,0 +1,561 @@
+/*
+ * Upstream connections: the pool of each origin and the bytes in and out.
+ *
+ * Idle connections are watched: one that becomes readable was closed by its server (or speaks out of
+ * turn) and is dropped before a request meets it. The newest idle one is used first, so that a pool that
+ * was large for a moment shrinks by itself. Idle and draining connections have one time limit each, so
+ * their lists are in order of deadlines and one timer serves both.
+ */
+#include "net/upconn.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "fiber/loop.h"
+
+#define DRAIN_MS    1000
+#define DRAIN_BYTES (16u << 10) /* of what follows after the reader is content: an end of chunks */
+#define ORIGINS_MAX 1024        /* a client; those without connections go first */
+
+static atomic_size_t connections;
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct origin *registry;
+
+size_t http_client_connections(void)
+{
+	return atomic_load_explicit(&connections, memory_order_relaxed);
+}
+
+void http_client_visit(void (*fn)(void *, struct bytes host, size_t idle, size_t busy), void *arg)
+{
+	pthread_mutex_lock(&registry_lock);
+	for (struct origin *o = registry; o; o = o->next)
+		fn(arg, o->host, o->nidle, o->nbusy);
+	pthread_mutex_unlock(&registry_lock);
+}
+
+/* ---- origins ---- */
+
+static void origin_free(struct http_client *c, struct origin *o)
+{
+	pthread_mutex_lock(&registry_lock);
+	if (o->prev)
+		o->prev->next = o->next;
+	else
+		registry = o->next;
+	if (o->next)
+		o->next->prev = o->prev;
+	pthread_mutex_unlock(&registry_lock);
+	map_remove(&c->origins, o->key);
+	SSL_SESSION_free(o->session);
+	free(o);
+}
+
+/* Drops origins that have no connection. */
+static void sweep_origins(struct http_client *c)
+{
+	const struct map_slot *slot;
+	struct origin *o;
+
+	do {
+		size_t i = 0;
+
+		o = NULL;
+		while (!o && (slot = map_next(&c->origins, &i))) {
+			o = slot->value;
+			if (o->nidle || o->nbusy)
+				o = NULL;
+		}
+		if (o)
+			origin_free(c, o);
+	} while (o);
+}
+
+static const struct proxy *proxy_of(const struct http_client *c, const struct url *u)
+{
+	const struct proxy *p = u->tls ? &c->https_proxy : &c->http_proxy;
+
+	if (!bytes_set(p->host) || proxy_bypassed(c->no_proxy, u->host, u->port))
+		return NULL;
+	return p;
+}
+
+struct origin *origin_of(struct http_client *c, const struct url *u)
+{
+	char text[300];
+	struct bytes key = { text, u->host.n + 3 };
+	struct origin *o;
+
+	if (key.n > sizeof text)
+		return fail_null(ERR_CONFIG, "the host name is too long");
+	text[0] = (char)(u->port >> 8);
+	text[1] = (char)(u->port & 255);
+	text[2] = u->tls ? 's' : 'p';
+	memcpy(text + 3, u->host.p, u->host.n);
+	o = map_get(&c->origins, key);
+	if (o)
+		return o;
+	if (c->origins.len >= ORIGINS_MAX)
+		sweep_origins(c);
+	o = fault("origin") ? NULL : calloc(1, sizeof *o + key.n);
+	if (!o)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	memcpy(o + 1, text, key.n);
+	o->key = (struct bytes){ (char *)(o + 1), key.n };
+	o->host = bytes_slice(o->key, 3, key.n);
+	o->port = u->port;
+	o->tls = u->tls;
+	o->proxy = proxy_of(c, u);
+	if (map_put(&c->origins, o->key, o)) {
+		free(o);
+		return NULL;
+	}
+	pthread_mutex_lock(&registry_lock);
+	o->next = registry;
+	if (registry)
+		registry->prev = o;
+	registry = o;
+	pthread_mutex_unlock(&registry_lock);
+	return o;
+}
+
+/* ---- lists and their timer ---- */
+
+static void on_timer(uv_timer_t *);
+
+static void arm(struct http_client *c, uint64_t due)
+{
+	uint64_t now;
+
+	if (due >= c->timer_due || c->freed)
+		return;
+	now = clock_mono_ms();
+	c->timer_due = due;
+	uv_update_time(c->timer.loop);
+	uv_timer_start(&c->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+static void unlist(struct upconn *u)
+{
+	struct upconn_list *l = &u->client->lists[u->state];
+
+	if (u->prev)
+		u->prev->next = u->next;
+	else
+		l->first = u->next;
+	if (u->next)
+		u->next->prev = u->prev;
+	else
+		l->last = u->prev;
+	u->prev = u->next = NULL;
+	if (u->state == UPCONN_IDLE) {
+		if (u->origin_prev)
+			u->origin_prev->origin_next = u->origin_next;
+		else
+			u->origin->idle = u->origin_next;
+		if (u->origin_next)
+			u->origin_next->origin_prev = u->origin_prev;
+		u->origin_prev = u->origin_next = NULL;
+		atomic_fetch_sub_explicit(&u->origin->nidle, 1, memory_order_relaxed);
+	} else {
+		atomic_fetch_sub_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
+	}
+}
+
+static void enlist(struct upconn *u, int state)
+{
+	struct http_client *c = u->client;
+	struct upconn_list *l = &c->lists[state];
+
+	u->state = (uint8_t)state;
+	u->prev = l->last;
+	u->next = NULL;
+	if (l->last)
+		l->last->next = u;
+	else
+		l->first = u;
+	l->last = u;
+	if (state == UPCONN_IDLE) {
+		u->origin_next = u->origin->idle;
+		if (u->origin->idle)
+			u->origin->idle->origin_prev = u;
+		u->origin->idle = u;
+		atomic_fetch_add_explicit(&u->origin->nidle, 1, memory_order_relaxed);
+	} else {
+		atomic_fetch_add_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
+	}
+	if (state != UPCONN_BUSY) {
+		u->deadline = clock_mono_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
+		arm(c, u->deadline);
+	}
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	struct http_client *c = t->data;
+	uint64_t now = clock_mono_ms(), due = TIME_NEVER;
+
+	c->timer_due = TIME_NEVER;
+	for (int i = UPCONN_IDLE; i < UPCONN_CLOSED; i++) {
+		struct upconn *u;
+
+		while ((u = c->lists[i].first) && u->deadline <= now)
+			upconn_close(u);
+		if (u && u->deadline < due)
+			due = u->deadline;
+	}
+	if (due != TIME_NEVER)
+		arm(c, due);
+}
+
+/* ---- connections ---- */
+
+static void client_unref(struct http_client *c)
+{
+	if (!c->freed || c->nconns || !c->timer_closed)
+		return;
+	sweep_origins(c);
+	map_deinit(&c->origins);
+	arena_deinit(&c->arena);
+	free(c);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct http_client *c = h->data;
+
+	c->timer_closed = true;
+	client_unref(c);
+}
+
+static void upconn_closed(struct sock *s)
+{
+	struct upconn *u = (struct upconn *)s;
+	struct http_client *c = u->client;
+
+	free(u);
+	c->nconns--;
+	client_unref(c);
+}
+
+void upconn_close(struct upconn *u)
+{
+	if (u->state == UPCONN_CLOSED)
+		return;
+	unlist(u);
+	u->state = UPCONN_CLOSED;
+	tls_free(u->ssl, !u->broken);
+	u->ssl = NULL;
+	free(u->rest);
+	u->rest = NULL;
+	atomic_fetch_sub_explicit(&connections, 1, memory_order_relaxed);
+	sock_close(&u->sock, upconn_closed);
+}
+
+/* What is there, without waiting: as sock_recv, errno EPROTO for a TLS failure. *want: what to wait for
+ * after EAGAIN. */
+static ssize_t receive(struct upconn *u, char *to, size_t room, int *want)
+{
+	size_t n = 0;
+
+	*want = SOCK_READ;
+	if (!u->ssl)
+		return sock_recv(&u->sock, to, room);
+	switch (tls_read(u->ssl, to, room, &n)) {
+	case TLS_OK:
+		u->sock.likely = SSL_has_pending(u->ssl) || n == room;
+		return (ssize_t)n;
+	case TLS_WANT_WRITE:
+		*want = SOCK_WRITE; /* fall through */
+	case TLS_WANT_READ:
+		u->sock.likely = false;
+		errno = EAGAIN;
+		return -1;
+	case TLS_CLOSED:
+		return 0;
+	default:
+		errno = EPROTO;
+		return -1;
+	}
+}
+
+/* An idle connection became readable: only TLS has anything to say then (a session ticket). */
+static void idle_readable(struct upconn *u)
+{
+	int want;
+	char byte;
+
+	if (u->ssl && receive(u, &byte, 1, &want) < 0 && errno == EAGAIN)
+		return;
+	u->broken = true;
+	upconn_close(u);
+}
+
+static void drain_read(struct upconn *u)
+{
+	char *b = io_buffer_take();
+	size_t used;
+	ssize_t n;
+	int want;
+
+	if (!b) {
+		upconn_close(u);
+		return;
+	}
+	n = receive(u, b, IO_BUFFER, &want);
+	if (n < 0 && errno == EAGAIN)
+		goto out;
+	u->drained += n > 0 ? (size_t)n : 0;
+	if (n <= 0 || u->drained > DRAIN_BYTES ||
+	    http_message_push(u->rest, b, (size_t)n, false, &used)) {
+		u->broken = true;
+		upconn_close(u);
+	} else if (u->rest->complete) {
+		u->broken = used < (size_t)n || !u->rest->keep_alive;
+		upconn_release(u);
+	}
+out:
+	io_buffer_give(b);
+}
+
+static void on_event(struct sock *s, int events)
+{
+	struct upconn *u = (struct upconn *)s;
+
+	(void)events;
+	switch (u->state) {
+	case UPCONN_IDLE:
+		idle_readable(u);
+		break;
+	case UPCONN_DRAINING:
+		drain_read(u);
+		break;
+	case UPCONN_BUSY: /* whoever holds it is busy elsewhere: it will look first */
+		sock_watch(s, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+struct upconn *upconn_new(struct http_client *c, struct origin *o, int fd)
+{
+	struct upconn *u = fault("upconn") ? NULL : calloc(1, sizeof *u);
+
+	if (!u) {
+		close(fd);
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	}
+	if (sock_open(&u->sock, fd, on_event)) {
+		free(u);
+		return NULL;
+	}
+	u->client = c;
+	u->origin = o;
+	c->nconns++;
+	atomic_fetch_add_explicit(&connections, 1, memory_order_relaxed);
+	enlist(u, UPCONN_BUSY);
+	return u;
+}
+
+struct upconn *origin_take_idle(struct origin *o)
+{
+	struct upconn *u = o->idle;
+
+	if (!u)
+		return NULL;
+	unlist(u);
+	enlist(u, UPCONN_BUSY);
+	return u;
+}
+
+void upconn_release(struct upconn *u)
+{
+	free(u->rest);
+	u->rest = NULL;
+	if (u->broken || u->client->freed || u->origin->nidle >= u->client->opt.max_idle ||
+	    sock_watch(&u->sock, SOCK_READ)) {
+		upconn_close(u);
+		return;
+	}
+	unlist(u);
+	enlist(u, UPCONN_IDLE);
+}
+
+void upconn_drain(struct upconn *u, const struct http_message *m)
+{
+	u->rest = malloc(sizeof *u->rest);
+	if (!u->rest || u->broken || u->client->freed || sock_watch(&u->sock, SOCK_READ)) {
+		upconn_close(u);
+		return;
+	}
+	*u->rest = *m;
+	u->rest->parser.data = u->rest;
+	u->drained = 0;
+	unlist(u);
+	enlist(u, UPCONN_DRAINING);
+	drain_read(u); /* the end is usually there already */
+}
+
+/* ---- bytes ---- */
+
+static int closed(const char *when, int e)
+{
+	return fail(ERR_CLOSED, "the upstream closed the connection %s%s%s", when, e ? ": " : "",
+		    e ? strerror(e) : "");
+}
+
+/* 1: all gone, or the kernel is full and *want says what to wait for; see sock_send. */
+static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
+{
+	*want = SOCK_WRITE;
+	if (!u->ssl)
+		return sock_send(&u->sock, iov, n);
+	while (*n) {
+		struct bytes b = { (*iov)->iov_base, (*iov)->iov_len };
+		enum tls_result r = TLS_OK;
+		size_t took = 0;
+
+		if (b.n)
+			r = tls_write(u->ssl, b, &took);
+		if (r == TLS_WANT_READ)
+			*want = SOCK_READ;
+		if (r == TLS_WANT_READ || r == TLS_WANT_WRITE)
+			return 1;
+		if (r != TLS_OK) {
+			errno = r == TLS_CLOSED ? EPIPE : EPROTO;
+			return -1;
+		}
+		(*iov)->iov_base = (char *)(*iov)->iov_base + took;
+		(*iov)->iov_len -= took;
+		if ((*iov)->iov_len == 0) {
+			++*iov;
+			--*n;
+		}
+	}
+	return 0;
+}
+
+int upconn_send(struct upconn *u, struct iovec *iov, int n, uint64_t deadline)
+{
+	for (;;) {
+		int want, r = send_some(u, &iov, &n, &want);
+
+		if (r == 0)
+			return 0;
+		if (r < 0) {
+			int e = errno;
+
+			u->broken = true;
+			if (e == EPROTO && u->ssl)
+				return -1;
+			/* It may have answered (413, say) before it closed: that is worth reading. */
+			if (e == EPIPE || e == ECONNRESET)
+				return 1;
+			return closed("while the request was sent", e);
+		}
+		if (!u->ssl) /* an answer that comes now ends the sending */
+			want = SOCK_READ | SOCK_WRITE;
+		if (sock_wait(&u->sock, want, deadline)) {
+			u->broken = true;
+			return -1;
+		}
+		if (!u->ssl && (u->sock.got & (SOCK_READ | SOCK_HANGUP))) {
+			u->broken = true;
+			return 1;
+		}
+	}
+}
+
+ssize_t upconn_recv(struct upconn *u, char **to, uint64_t deadline)
+{
+	int want = SOCK_READ;
+
+	*to = NULL;
+	for (;;) {
+		ssize_t n;
+		int e;
+
+		if (!u->sock.likely && sock_wait(&u->sock, want, deadline))
+			break;
+		*to = io_buffer_take();
+		if (!*to)
+			break;
+		n = receive(u, *to, IO_BUFFER, &want);
+		if (n > 0)
+			return n;
+		e = errno;
+		io_buffer_give(*to);
+		*to = NULL;
+		if (n < 0 && e == EAGAIN)
+			continue;
+		u->broken = true;
+		if (n == 0)
+			return 0;
+		return e == EPROTO ? -1 : closed("while the answer was read", e);
+	}
+	u->broken = true;
+	return -1;
+}
+
+/* ---- the client ---- */
+
+struct http_client *http_client_new(const struct http_client_options *opt)
+{
+	struct http_client *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	c->opt = *opt;
+	if (!c->opt.connect_timeout_ms)
+		c->opt.connect_timeout_ms = 10000;
+	c->timer_due = TIME_NEVER;
+	arena_init(&c->arena, 1 << 20);
+	map_init(&c->origins);
+	if (opt->ca_file) {
+		struct bytes name = arena_dup(&c->arena, bytes_of(opt->ca_file));
+
+		c->opt.ca_file = name.p;
+		if (!name.p)
+			goto failed;
+	}
+	if (tls_check_ca_file(c->opt.ca_file))
+		goto failed;
+	if (proxy_parse(opt->https_proxy, &c->arena, &c->https_proxy)) {
+		fail_context("HTTPS_PROXY: ");
+		goto failed;
+	}
+	if (proxy_parse(opt->http_proxy, &c->arena, &c->http_proxy)) {
+		fail_context("HTTP_PROXY: ");
+		goto failed;
+	}
+	c->no_proxy = arena_dup(&c->arena, bytes_of(opt->no_proxy));
+	c->dns = dns_new(opt->dns_ttl_s);
+	if (!c->dns)
+		goto failed;
+	uv_timer_init(loop_uv(loop_self()), &c->timer);
+	c->timer.data = c;
+	return c;
+failed:
+	map_deinit(&c->origins);
+	arena_deinit(&c->arena);
+	free(c);
+	return NULL;
+}
+
+void http_client_free(struct http_client *c)
+{
+	if (!c)
+		return;
+	c->freed = true;
+	for (int i = 0; i < UPCONN_CLOSED; i++)
+		while (c->lists[i].first)
+			upconn_close(c->lists[i].first);
+	dns_free(c->dns);
+	io_buffers_free();
+	uv_close((uv_handle_t *)&c->timer, timer_closed);
+}
