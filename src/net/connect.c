@@ -45,8 +45,8 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 	if (fd < 0)
 		return connect_failed(a, errno), NULL;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (fault("connect") || (connect(fd, (const struct sockaddr *)&a->addr, a->len) &&
-				 errno != EINPROGRESS)) {
+	if (fault("connect") ||
+	    (connect(fd, (const struct sockaddr *)&a->addr, a->len) && errno != EINPROGRESS)) {
 		e = errno;
 		close(fd);
 		return connect_failed(a, e), NULL;
@@ -108,8 +108,7 @@ static int tunnel(struct upconn *u, uint64_t deadline)
 	int r = -1;
 
 	arena_init(&a, 1 << 20);
-	rq = arena_printf(&a,
-			  "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n%s%.*s%s\r\n",
+	rq = arena_printf(&a, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n%s%.*s%s\r\n",
 			  v6 ? "[" : "", BFMT(o->host), v6 ? "]" : "", o->port, v6 ? "[" : "",
 			  BFMT(o->host), v6 ? "]" : "", o->port,
 			  bytes_set(auth) ? "proxy-authorization: " : "", BFMT(auth),

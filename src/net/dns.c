@@ -104,7 +104,8 @@ void dns_free(struct dns *d)
 static void resolve(void *arg)
 {
 	struct entry *e = arg;
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM },
+			*list = NULL;
 	int r = fault("dns") ? EAI_FAIL : getaddrinfo(e->name, NULL, &hints, &list);
 
 	e->found.len = 0;

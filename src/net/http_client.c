@@ -17,9 +17,9 @@
 #include "net/decode.h"
 #include "net/upconn.h"
 
-#define HEAD_MAX     (256u << 10)
-#define HEADERS_MAX  1000
-#define ALLOC_AHEAD  (1u << 20) /* an announced length is believed up to here */
+#define HEAD_MAX    (256u << 10)
+#define HEADERS_MAX 1000
+#define ALLOC_AHEAD (1u << 20) /* an announced length is believed up to here */
 
 struct http_call {
 	struct upconn *conn;
@@ -27,7 +27,7 @@ struct http_call {
 	struct http_message msg;
 	struct decoder *decoder; /* NULL: identity */
 	struct bytes raw;        /* body bytes of the last read that were not handed out */
-	char *io, *plain;        /* buffers of the thread's pool: the last read, the decoder's output */
+	char *io, *plain; /* buffers of the thread's pool: the last read, the decoder's output */
 	uint64_t read_idle_ms;
 	enum coding coding;
 	bool reused, failed, more; /* more: the decoder filled its output */
@@ -132,8 +132,9 @@ static int cut_before_answer(const struct http_call *call)
 static int answer_too_large(struct http_call *call)
 {
 	if (error_last()->kind == ERR_TOO_LARGE)
-		return fail(ERR_TOO_LARGE, "the head of the upstream's answer is over %u bytes or "
-					   "%u headers",
+		return fail(ERR_TOO_LARGE,
+			    "the head of the upstream's answer is over %u bytes or "
+			    "%u headers",
 			    HEAD_MAX, HEADERS_MAX);
 	if (error_last()->kind == ERR_PROTOCOL)
 		return fail(ERR_PROTOCOL, "the upstream does not speak HTTP: %s", call->msg.bad);
@@ -153,8 +154,8 @@ static int read_head(struct http_call *call, const struct http_send *s)
 		n = upconn_recv(call->conn, &call->io, s->head_deadline);
 		if (n == 0 || (n < 0 && error_last()->kind == ERR_CLOSED))
 			return any ? fail(ERR_CLOSED, "the upstream closed the connection in the "
-						      "head of its answer") :
-				     cut_before_answer(call);
+						      "head of its answer")
+				   : cut_before_answer(call);
 		if (n < 0)
 			return -1;
 		any = true;
@@ -266,10 +267,11 @@ static int refill(struct http_call *call)
 	if (n < 0)
 		return -1;
 	if (n == 0)
-		return http_message_eof(&call->msg) ?
-			       fail(ERR_CLOSED, "the upstream closed the connection before the end "
-						"of its answer") :
-			       0;
+		return http_message_eof(&call->msg)
+			       ? fail(ERR_CLOSED,
+				      "the upstream closed the connection before the end "
+				      "of its answer")
+			       : 0;
 	if (http_message_push(&call->msg, call->io, (size_t)n, false, &used))
 		return fail(ERR_PROTOCOL, "bad framing of the upstream's answer: %s",
 			    call->msg.bad);

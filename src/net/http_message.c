@@ -202,7 +202,8 @@ static int keep_head(struct http_message *m, const char *piece, size_t n)
 		m->head = to;
 		m->head_cap = cap;
 	}
-	memcpy(m->head + m->base, piece, n);
+	if (n)
+		memcpy(m->head + m->base, piece, n);
 	return 0;
 }
 
@@ -254,11 +255,16 @@ static int check_head(struct http_message *m)
 	return 0;
 }
 
-static int finish_head(struct http_message *m)
+static void settle_line(struct http_message *m)
 {
 	m->method =
 		m->response ? (struct bytes){ 0 } : bytes_of(llhttp_method_name(m->parser.method));
 	settle(m, &m->target);
+}
+
+static int finish_head(struct http_message *m)
+{
+	settle_line(m);
 	for (size_t i = 0; i < m->nheaders; i++) {
 		settle(m, &m->headers[i].name);
 		settle(m, &m->headers[i].value);
@@ -266,7 +272,32 @@ static int finish_head(struct http_message *m)
 	return check_head(m);
 }
 
+/* A head that failed: the log may have the request line if it was read, nothing else. */
+static void give_up_head(struct http_message *m, const char *piece)
+{
+	m->nheaders = 0;
+	m->complete = false;
+	if (m->target_done &&
+	    !keep_head(m, piece, m->head_end > m->base ? m->head_end - m->base : 0))
+		settle_line(m);
+	else
+		m->target = (struct bytes){ "", 0 };
+}
+
+static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used);
+
 int http_message_push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
+{
+	bool had_head = m->head_done;
+
+	if (push(m, piece, n, compact, used) == 0)
+		return 0;
+	if (!had_head && !m->method.p)
+		give_up_head(m, piece);
+	return -1;
+}
+
+static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
 {
 	bool had_head = m->head_done;
 	llhttp_errno_t e;
@@ -278,7 +309,7 @@ int http_message_push(struct http_message *m, char *piece, size_t n, bool compac
 	e = llhttp_execute(&m->parser, piece, n);
 	if (e == HPE_PAUSED && m->complete)
 		*used = (size_t)(llhttp_get_error_pos(&m->parser) - piece);
-	else if (e == HPE_USER && m->bad)
+	else if (e != HPE_OK && m->bad) /* callbacks have said why */
 		return broken(m, m->bad_status == 431 ? ERR_TOO_LARGE : ERR_PROTOCOL, m->bad_status,
 			      m->bad);
 	else if (e != HPE_OK)
@@ -299,6 +330,12 @@ int http_message_push(struct http_message *m, char *piece, size_t n, bool compac
 			      m->target_done || m->response ? "the headers are too long"
 							    : "the request line is too long");
 	return 0;
+}
+
+void http_message_give_up(struct http_message *m)
+{
+	if (!m->head_done)
+		give_up_head(m, NULL);
 }
 
 int http_message_eof(struct http_message *m)

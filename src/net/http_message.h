@@ -57,6 +57,9 @@ int http_message_push(struct http_message *, char *piece, size_t n, bool compact
 /* The peer closed: 0 if that is how the message ends (complete is set), -1 if it was cut short. */
 int http_message_eof(struct http_message *);
 
+/* No more will be read of an unfinished head: method and target become readable, as far as they came. */
+void http_message_give_up(struct http_message *);
+
 /* The first header of that name, unset if none. */
 struct bytes http_message_get(const struct http_message *, struct bytes name);
 

@@ -314,7 +314,7 @@ static void refuse(struct http_conn *c, int status, const char *reason)
 	buf_init(&body, 1 << 16);
 	if (c->server->opt.malformed)
 		c->server->opt.malformed(&rq->ex, status, reason, &body);
-	rq->keep = false;
+	rq->msg.keep_alive = false;
 	head = answer_head(rq, rq->ex.status, (struct bytes){ 0 }, (int64_t)body.len);
 	if (!head.p) {
 		buf_deinit(&body);
@@ -467,10 +467,12 @@ static void on_timer(uv_timer_t *t)
 		if (limit_of(s, i) == TIME_NEVER)
 			continue;
 		while ((c = s->lists[i].first) && c->deadline <= now) {
-			if (i == CONN_HEAD)
-				refuse(c, 408, "the request's head came too slowly");
-			else
+			if (i != CONN_HEAD) {
 				conn_close(c);
+				continue;
+			}
+			http_message_give_up(&c->rq->msg);
+			refuse(c, 408, "the request's head came too slowly");
 		}
 		if (c && c->deadline < due)
 			due = c->deadline;

@@ -31,7 +31,8 @@ static struct bytes basic(struct bytes userinfo, struct arena *a)
 	if (!plain)
 		return (struct bytes){ 0 };
 	for (size_t i = 0; i < userinfo.n; i++) {
-		int hi = i + 2 < userinfo.n && userinfo.p[i] == '%' ? hex_digit(userinfo.p[i + 1]) : -1;
+		int hi = i + 2 < userinfo.n && userinfo.p[i] == '%' ? hex_digit(userinfo.p[i + 1])
+								    : -1;
 		int lo = hi >= 0 ? hex_digit(userinfo.p[i + 2]) : -1;
 
 		colon |= userinfo.p[i] == ':';
@@ -111,7 +112,8 @@ static bool in_block(struct bytes block, struct bytes host)
 		return false;
 	if (memcmp(net, ip, bits / 8))
 		return false;
-	return bits % 8 == 0 || ((net[bits / 8] ^ ip[bits / 8]) & (0xff00 >> (bits % 8)) & 0xff) == 0;
+	return bits % 8 == 0 ||
+	       ((net[bits / 8] ^ ip[bits / 8]) & (0xff00 >> (bits % 8)) & 0xff) == 0;
 }
 
 /* Takes ":port" off an entry (not off a bare IPv6 address). False: the port is another one. */

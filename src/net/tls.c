@@ -68,8 +68,8 @@ static SSL_CTX *context_make(const char *ca_file)
 
 	if (!c)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	if (ca_file ? SSL_CTX_load_verify_locations(c, ca_file, NULL) != 1 :
-		      SSL_CTX_set_default_verify_paths(c) != 1) {
+	if (ca_file ? SSL_CTX_load_verify_locations(c, ca_file, NULL) != 1
+		    : SSL_CTX_set_default_verify_paths(c) != 1) {
 		fail(ERR_CONFIG, "cannot read the certificates of %s: %s",
 		     ca_file ? ca_file : "the system", why());
 		SSL_CTX_free(c);
@@ -110,8 +110,8 @@ static SSL_CTX *context_for(const char *ca_file)
 		char *name = ca_file ? strdup(ca_file) : NULL;
 
 		ERR_clear_error();
-		c = ca_file && !name ? fail_null(ERR_OUT_OF_MEMORY, "out of memory") :
-				       context_make(ca_file);
+		c = ca_file && !name ? fail_null(ERR_OUT_OF_MEMORY, "out of memory")
+				     : context_make(ca_file);
 		if (c)
 			contexts[ncontexts++] = (struct context){ name, c };
 		else
@@ -237,8 +237,7 @@ static void shake(void *arg)
 		fail(ERR_IO, "TLS: the certificate of %.*s is not accepted: %s", BFMT(s->host),
 		     X509_verify_cert_error_string(verdict));
 	else if (s->result == TLS_CLOSED)
-		fail(ERR_IO, "TLS: %.*s closed the connection during the handshake",
-		     BFMT(s->host));
+		fail(ERR_IO, "TLS: %.*s closed the connection during the handshake", BFMT(s->host));
 	else
 		fail(ERR_IO, "TLS handshake with %.*s: %s", BFMT(s->host), why());
 	s->result = TLS_FAILED;

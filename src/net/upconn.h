@@ -19,8 +19,8 @@ struct upconn {
 	struct sock sock;
 	struct http_client *client;
 	struct origin *origin;
-	SSL *ssl; /* NULL: plain */
-	struct upconn *prev, *next;             /* in the client's list of its state */
+	SSL *ssl;                                 /* NULL: plain */
+	struct upconn *prev, *next;               /* in the client's list of its state */
 	struct upconn *origin_prev, *origin_next; /* idle ones of the origin, the newest first */
 	uint64_t deadline;
 	struct http_message *rest; /* draining: what is left of an answer; malloc */

@@ -12,8 +12,8 @@
 
 static int bad(struct bytes text, const char *why)
 {
-	return fail(ERR_CONFIG, "%.*s is not a usable URL: %s",
-		    (int)(text.n > 200 ? 200 : text.n), text.p ? text.p : "", why);
+	return fail(ERR_CONFIG, "%.*s is not a usable URL: %s", (int)(text.n > 200 ? 200 : text.n),
+		    text.p ? text.p : "", why);
 }
 
 /* The text may hold a password: it is not repeated. */
@@ -137,9 +137,9 @@ int url_parse(struct bytes text, struct arena *a, struct url *out)
 	out->target = encode_target(target, a);
 	out->port = (uint16_t)(port ? port : out->tls ? 443 : 80);
 	if (authority.p[0] == '[')
-		out->authority = port && out->port != (out->tls ? 443 : 80) ?
-					 arena_printf(a, "[%.*s]:%u", BFMT(out->host), out->port) :
-					 arena_printf(a, "[%.*s]", BFMT(out->host));
+		out->authority = port && out->port != (out->tls ? 443 : 80)
+					 ? arena_printf(a, "[%.*s]:%u", BFMT(out->host), out->port)
+					 : arena_printf(a, "[%.*s]", BFMT(out->host));
 	else if (port && out->port != (out->tls ? 443 : 80))
 		out->authority = arena_printf(a, "%.*s:%u", BFMT(out->host), out->port);
 	else

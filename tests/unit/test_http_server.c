@@ -116,7 +116,8 @@ static void test_keep_alive_serves_one_request_after_another(void **state)
 	for (int i = 0; i < 3; i++) {
 		say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
 		expect_text(fd, "hello",
-			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello");
+			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: "
+			    "5\r\n\r\nhello");
 	}
 	close(fd);
 }
@@ -127,14 +128,16 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
 
 	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
 		"GET /b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
-		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
+		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		"chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
 		"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-	expect_text(fd, NULL,
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\na"
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b"
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\nc"
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n"
-		    "connection: close\r\n\r\n/end");
+	expect_text(
+		fd, NULL,
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\na"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b"
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\nc"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n"
+		"connection: close\r\n\r\n/end");
 	close(fd);
 }
 
@@ -147,14 +150,16 @@ static void test_a_request_may_be_pipelined_while_the_handler_waits(void **state
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_text(fd, "/b",
 		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nrested"
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "2\r\n\r\n/b");
 	close(fd);
 }
 
 static void test_a_request_cut_anywhere_is_read_the_same(void **state)
 {
-	static const char rq[] = "POST /echo HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nTransfer-Encoding: chunked\r\n\r\n"
-				 "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: 1\r\n\r\n";
+	static const char rq[] =
+		"POST /echo HTTP/1.1\r\nHost: x\r\nX-Empty:\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nTrailer: 1\r\n\r\n";
 	int fd = up(*state);
 
 	for (size_t cut = 1; cut < sizeof rq - 1; cut++) {
@@ -162,7 +167,8 @@ static void test_a_request_cut_anywhere_is_read_the_same(void **state)
 		usleep(500);
 		say_n(fd, rq + cut, sizeof rq - 1 - cut);
 		expect_text(fd, "abcdefg",
-			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\nabcdefg");
+			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: "
+			    "7\r\n\r\nabcdefg");
 	}
 	close(fd);
 }
@@ -177,7 +183,9 @@ static void test_streams_are_chunked_and_end(void **state)
 		    "transfer-encoding: chunked\r\n\r\n"
 		    "3\r\none\r\n8\r\ntwothree\r\n4\r\nfour\r\n0\r\n\r\n");
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "/b", "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+	expect_text(fd, "/b",
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -207,11 +215,13 @@ static void test_head_has_the_head_only(void **state)
 {
 	int fd = up(*state);
 
-	say(fd, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-	expect_text(fd, NULL,
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n"
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-test: 1\r\n"
-		    "transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+	say(fd, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: "
+		"x\r\nConnection: close\r\n\r\n");
+	expect_text(
+		fd, NULL,
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n"
+		"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-test: 1\r\n"
+		"transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
 	close(fd);
 }
 
@@ -221,7 +231,8 @@ static void test_absolute_targets_and_fragments_lose_what_is_not_path(void **sta
 
 	say(fd, "GET http://x:1/a/b?c=1#d HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_text(fd, "/a/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n/a/b");
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "4\r\n\r\n/a/b");
 	close(fd);
 }
 
@@ -229,7 +240,8 @@ static void test_expect_is_answered_when_the_body_is_wanted(void **state)
 {
 	int fd = up(*state);
 
-	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	say(fd,
+	    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
 	expect_text(fd, "\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n");
 	say(fd, "ok");
 	expect_text(fd, "ok",
@@ -241,7 +253,8 @@ static void test_expect_without_a_reader_ends_the_connection(void **state)
 {
 	int fd = up(*state);
 
-	say(fd, "POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	say(fd,
+	    "POST /other HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
 	expect_text(fd, NULL,
 		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n"
 		    "connection: close\r\n\r\n/other");
@@ -255,17 +268,24 @@ static void test_smuggling_forms_are_refused(void **state)
 		const char *text;
 		int status;
 	} forms[] = {
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+		  "5\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: "
+		  "6\r\n\r\nhello",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: "
+		  "5\r\n\r\nhello",
+		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x5\r\n\r\nhello", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+		  400 },
 		{ "GET / HTTP/1.1\nHost: x\n\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\n\r\n", 400 },
@@ -279,22 +299,37 @@ static void test_smuggling_forms_are_refused(void **state)
 		{ "GET / HTTP/1.1\r\nHost: x\r\nA: b\x01\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nA b\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, "
+		  "identity\r\n\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\na\n0\n\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n "
+		  "1\r\na\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\na\n0\n\n",
+		  400 },
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		  "chunked\r\n\r\nfffffffffffffffff\r\n",
+		  400 },
 		{ "GET / HTTP/1.1\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400 },
-		{ "GET /\r\n\r\n", 400 },
+		{ "GET /\r\n\r\n", 505 },
 		{ "GET / HTTP/0.9\r\n\r\n", 505 },
 		{ "GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505 },
 		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400 },
@@ -316,7 +351,8 @@ static void test_smuggling_forms_are_refused(void **state)
 		snprintf(want, sizeof want,
 			 "HTTP/1.1 %d %.*s\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n"
 			 "connection: close\r\n\r\nbad %d",
-			 forms[i].status, BFMT(http_status_phrase(forms[i].status)), forms[i].status);
+			 forms[i].status, BFMT(http_status_phrase(forms[i].status)),
+			 forms[i].status);
 		if (strcmp(want, got))
 			print_error("form %zu: %s", i, forms[i].text);
 		assert_string_equal(want, got);
@@ -338,9 +374,11 @@ static void test_limits_of_line_headers_and_their_number(void **state)
 		char *got, want[16];
 
 		if (form == 0) { /* a long line that ends */
-			n = (size_t)snprintf(text, 20000, "GET /%09000d HTTP/1.1\r\nHost: x\r\n\r\n", 0);
+			n = (size_t)snprintf(text, 20000,
+					     "GET /%09000d HTTP/1.1\r\nHost: x\r\n\r\n", 0);
 		} else if (form == 1) {
-			n = (size_t)snprintf(text, 20000, "GET / HTTP/1.1\r\nHost: x\r\nA: %09000d\r\n\r\n", 0);
+			n = (size_t)snprintf(text, 20000,
+					     "GET / HTTP/1.1\r\nHost: x\r\nA: %09000d\r\n\r\n", 0);
 		} else if (form == 2) {
 			n = (size_t)snprintf(text, 20000, "GET / HTTP/1.1\r\nHost: x\r\n");
 			for (int i = 0; i < 64; i++)
@@ -395,8 +433,9 @@ static void test_a_body_over_the_limit_is_refused_and_the_client_sees_why(void *
 	say_n(fd, block, sizeof block);
 	say_n(fd, block, 100000 - sizeof block);
 	say(fd, "\r\n0\r\n\r\n");
-	expect_text(fd, "100000",
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\n100000");
+	expect_text(
+		fd, "100000",
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\n100000");
 	close(fd);
 }
 
@@ -412,9 +451,11 @@ static void test_large_bodies_arrive_whole(void **state)
 	for (int i = 0; i < 128; i++)
 		say_n(fd, block, sizeof block);
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"); /* pipelined behind it */
-	expect_text(fd, "/b",
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n8388608"
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+	expect_text(
+		fd, "/b",
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n8388608"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		"2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -497,7 +538,8 @@ static void test_idle_connections_are_closed_after_their_time(void **state)
 	never = dial(h->port);
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_text(fd, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "2\r\n\r\n/b");
 	assert_false(closes(fd, 50));
 	assert_true(closes(fd, 2000));
 	assert_true(closes(never, 2000));
@@ -611,7 +653,8 @@ static void test_a_handler_that_forgets_to_answer_gives_500(void **state)
 	int fd = up(*state);
 
 	say(fd, "GET /silent HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "\r\n\r\n", "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n");
+	expect_text(fd, "\r\n\r\n",
+		    "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n");
 	close(fd);
 }
 
@@ -630,7 +673,8 @@ static void test_too_many_connections_are_turned_away(void **state)
 		    "connection: close\r\n\r\n");
 	say(a, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_text(a, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "2\r\n\r\n/b");
 	close(a);
 	close(b);
 	close(c);
