@@ -1,17 +1,90 @@
 /*
- * The command line: which subcommand runs, and what each one says about itself. A first argument that
- * begins with "--" means `serve`, so that images which start a TensorZero gateway keep their `command:`.
+ * The command line: which subcommand runs. Each tells about itself under --help. A first argument that begins
+ * with "--" means `serve`, so that images which start a TensorZero gateway keep their `command:`.
  * Answers go to stdout, everything else to stderr; the exit status is 0, 1 (failed) or 2 (usage).
  */
+#include <openssl/crypto.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <wasmtime.h>
+
+#include "config/config.h"
+#include "serve.h"
+#include "sign/signer.h"
+#include "store/store.h"
+
+static int version_main(int argc, char **argv);
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{ "check", config_check_main, "validate configuration files, offline" },
+	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
+	{ "version", version_main, "versions of Signet and of what it is built on" },
+};
+
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int print_help(FILE *out)
+{
+	fputs("signet: an LLM gateway that signs what it sends and records what it answers\n"
+	      "\n"
+	      "usage: signet COMMAND [--help]\n"
+	      "\n",
+	      out);
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+	fputs("\n"
+	      "Without a command, a first argument that begins with -- means serve.\n"
+	      "\n"
+	      "  signet serve --config-file signet.toml\n"
+	      "  signet check signet.toml\n"
+	      "  signet log tail\n",
+	      out);
+	return out == stdout ? 0 : 2;
+}
+
+static int version_main(int argc, char **argv)
+{
+	if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
+		puts("signet version: the version of Signet and the TensorZero version it speaks, "
+		     "then those of\n"
+		     "SQLite, OpenSSL and Wasmtime\n"
+		     "\n"
+		     "usage: signet version");
+		return 0;
+	}
+	if (argc > 0) {
+		fprintf(stderr, "signet version: unknown argument %s\n", argv[0]);
+		return 2;
+	}
+	printf("signet " SIGNET_VERSION " (TensorZero 2026.6.0)\n"
+	       "SQLite %s\n"
+	       "%s\n"
+	       "Wasmtime %s\n",
+	       sqlite3_libversion(), OpenSSL_version(OPENSSL_VERSION), WASMTIME_VERSION);
+	return 0;
+}
+
+static bool is_one_of(const char *text, const char *a, const char *b)
+{
+	return !strcmp(text, a) || !strcmp(text, b);
+}
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && (!strcmp(argv[1], "version") || !strcmp(argv[1], "--version"))) {
-		puts("signet " SIGNET_VERSION " (TensorZero 2026.6.0)");
-		return 0;
-	}
-	fputs("usage: signet version\n", stderr);
-	return 2;
+	if (argc < 2)
+		return print_help(stderr);
+	if (is_one_of(argv[1], "--help", "-h") || !strcmp(argv[1], "help"))
+		return print_help(stdout);
+	if (is_one_of(argv[1], "--version", "-V"))
+		return version_main(0, NULL);
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 2, argv + 2);
+	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);
+	return print_help(stderr);
 }

@@ -162,12 +162,18 @@ enum profile api_profile(const struct exchange *ex)
 								    : PROFILE_OPENAI;
 }
 
-struct bytes api_request_id(const struct exchange *ex)
+/* A header of the answer that was set already. */
+static struct bytes header_set(const struct exchange *ex, struct bytes name)
 {
 	for (size_t i = 0; i < ex->nout; i++)
-		if (bytes_eq(ex->out[i].name, B("x-request-id")))
+		if (bytes_eq(ex->out[i].name, name))
 			return ex->out[i].value;
 	return (struct bytes){ 0 };
+}
+
+struct bytes api_request_id(const struct exchange *ex)
+{
+	return header_set(ex, B("x-request-id"));
 }
 
 /* ---- errors ---- */
@@ -293,7 +299,8 @@ static void retry_after(struct exchange *ex, const struct error *e, int code)
 {
 	int64_t ms = e->retry_after_ms;
 
-	if (code != 429 && code != 503 && code != 529)
+	if ((code != 429 && code != 503 && code != 529) ||
+	    bytes_set(header_set(ex, B("retry-after"))))
 		return;
 	if (ms < 0 && e->kind == ERR_BUSY)
 		ms = 1000;
@@ -437,8 +444,6 @@ void api_done(struct exchange *ex)
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);
 	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), code);
-	if (ex->client_gone)
-		METRIC_ADD(&signet_cancelled_total, 1);
 	if (w->app->config->server.access_log)
 		access_log(ex, route, took);
 }

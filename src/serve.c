@@ -1,0 +1,550 @@
+/*
+ * `signet serve`. The main thread reads flags and configuration, opens the store, starts a thread a worker and
+ * then does nothing but wait for signals; workers never see one. A start fails before the first listener opens
+ * or not at all: listeners open only when every worker has all it needs.
+ *
+ * The end of it: on the first SIGTERM or SIGINT the listeners close and running requests go on; when they are
+ * done, or after `[server] drain_s` are cancelled, the loops end, then the store writes what it holds. A second
+ * signal ends the process at once.
+ * Trap: a worker's loop is asked for its lag by all others (/metrics), so none is freed before all have ended.
+ */
+#include "serve.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/counters.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "serve_args.h"
+#include "sign/signer.h"
+
+#define DRAIN_TELL_MS  5000 /* how often a drain says how many are running */
+#define DRAIN_LOOK_MS  20
+#define CANCEL_WAIT_MS 10000 /* what cancelled requests may still take */
+#define HANGUP_MS      1000  /* SIGHUP drains after this time (config §1.1) */
+
+enum phase { PHASE_STARTING, PHASE_READY, PHASE_LISTENING, PHASE_ENDED, PHASE_FAILED };
+
+/* A worker's thread and how the main thread speaks with it. */
+struct crew {
+	struct worker *worker;
+	struct sockaddr_storage *addr;
+	const struct http_server_options *options;
+	pthread_t thread;
+	enum phase phase; /* under `meeting` */
+	char *error;      /* why it failed; heap */
+	atomic_size_t running;
+	struct loop_task drain, cancel, end;
+	bool ending;
+};
+
+/* Where threads wait for each other. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool go, freeing; /* listeners may open; loops may be freed */
+} meeting = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static struct app app;
+static struct crew *crew;
+
+static void phase_set(struct crew *c, enum phase phase)
+{
+	pthread_mutex_lock(&meeting.lock);
+	c->phase = phase;
+	pthread_cond_broadcast(&meeting.changed);
+	pthread_mutex_unlock(&meeting.lock);
+}
+
+static void wait_until(const bool *flag)
+{
+	pthread_mutex_lock(&meeting.lock);
+	while (!*flag)
+		pthread_cond_wait(&meeting.changed, &meeting.lock);
+	pthread_mutex_unlock(&meeting.lock);
+}
+
+static bool is_raised(const bool *flag)
+{
+	bool raised;
+
+	pthread_mutex_lock(&meeting.lock);
+	raised = *flag;
+	pthread_mutex_unlock(&meeting.lock);
+	return raised;
+}
+
+static void raise_flag(bool *flag)
+{
+	pthread_mutex_lock(&meeting.lock);
+	*flag = true;
+	pthread_cond_broadcast(&meeting.changed);
+	pthread_mutex_unlock(&meeting.lock);
+}
+
+/* Until all workers are past `phase`. -1: one of them failed; its error is the last error. */
+static int wait_for_all(enum phase phase)
+{
+	int bad = 0;
+
+	pthread_mutex_lock(&meeting.lock);
+	for (int i = 0; i < app.nworkers; i++) {
+		while (crew[i].phase < phase)
+			pthread_cond_wait(&meeting.changed, &meeting.lock);
+		if (crew[i].phase == PHASE_FAILED && !bad)
+			bad = fail(ERR_IO, "%s", crew[i].error ? crew[i].error : "out of memory");
+	}
+	pthread_mutex_unlock(&meeting.lock);
+	return bad;
+}
+
+/* ---- a worker ---- */
+
+/* Runs while the drain does, and keeps the number that the main thread reads. */
+static void drain_fiber(void *arg)
+{
+	struct crew *c = arg;
+	size_t running;
+
+	http_server_drain(c->worker->server);
+	while ((running = http_server_running(c->worker->server)) > 0 && !c->ending) {
+		atomic_store(&c->running, running);
+		if (fiber_sleep(DRAIN_LOOK_MS))
+			fiber_cancel_reset();
+	}
+	atomic_store(&c->running, 0);
+	loop_stop(c->worker->loop);
+}
+
+static struct crew *crew_of(struct loop_task *task, size_t offset)
+{
+	return (struct crew *)(void *)((char *)task - offset);
+}
+
+static void on_drain(struct loop_task *task)
+{
+	struct crew *c = crew_of(task, offsetof(struct crew, drain));
+
+	if (!fiber_spawn("drain", drain_fiber, c)) {
+		log_error("serve", "no memory to drain: requests are cut",
+			  LI("worker", c->worker->number));
+		http_server_cancel_all(c->worker->server);
+		loop_stop(c->worker->loop);
+	}
+}
+
+static void on_cancel(struct loop_task *task)
+{
+	http_server_cancel_all(crew_of(task, offsetof(struct crew, cancel))->worker->server);
+}
+
+static void on_end(struct loop_task *task)
+{
+	struct crew *c = crew_of(task, offsetof(struct crew, end));
+
+	c->ending = true;
+	loop_stop(c->worker->loop);
+}
+
+static int worker_make(struct worker *w)
+{
+	const struct config *c = w->app->config;
+	struct http_client_options options = {
+		.connect_timeout_ms = c->upstream.connect_timeout_ms,
+		.idle_ms = c->upstream.idle_ms,
+		.max_idle = c->upstream.max_idle,
+		.dns_ttl_s = c->upstream.dns_ttl_s,
+		.ca_file = bytes_set(c->upstream.ca_file) ? c->upstream.ca_file.p : NULL,
+		.https_proxy = proxy_of("HTTPS_PROXY", "https_proxy", "ALL_PROXY"),
+		.http_proxy = proxy_of("HTTP_PROXY", "http_proxy", "ALL_PROXY"),
+		.no_proxy = proxy_of("NO_PROXY", "no_proxy", NULL),
+	};
+
+	w->loop = loop_new(w->number);
+	if (!w->loop)
+		return -1;
+	w->client = http_client_new(&options);
+	return w->client ? 0 : -1;
+}
+
+static int worker_listen(struct crew *c)
+{
+	socklen_t n = c->addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						     : sizeof(struct sockaddr_in);
+	struct http_server_options options = *c->options;
+
+	options.user = c->worker;
+	c->worker->server = http_server_listen((struct sockaddr *)c->addr, n, &options);
+	return c->worker->server ? 0 : -1;
+}
+
+/* What a worker does between its start and the freeing of everything. */
+static void worker_live(struct crew *c)
+{
+	int bad = worker_make(c->worker);
+
+	if (!bad) {
+		phase_set(c, PHASE_READY);
+		wait_until(&meeting.go);
+		if (is_raised(&meeting.freeing)) /* another one failed */
+			return;
+		bad = worker_listen(c);
+	}
+	if (bad) {
+		c->error = strndup(error_last()->message.p, error_last()->message.n);
+		phase_set(c, PHASE_FAILED);
+		return;
+	}
+	phase_set(c, PHASE_LISTENING);
+	loop_run(c->worker->loop);
+	phase_set(c, PHASE_ENDED);
+}
+
+static void *worker_main(void *arg)
+{
+	struct crew *c = arg;
+	struct worker *w = c->worker;
+
+	crash_thread_begin();
+	worker_live(c);
+	wait_until(&meeting.freeing);
+	http_server_free(w->server);
+	http_client_free(w->client);
+	signer_thread_end();
+	loop_free(w->loop);
+	error_slot_deinit(error_last());
+	crash_thread_end();
+	return NULL;
+}
+
+/* ---- start ---- */
+
+static int crew_start(struct sockaddr_storage *addr, const struct http_server_options *options)
+{
+	for (int i = 0; i < app.nworkers; i++) {
+		int err;
+
+		app.workers[i] = (struct worker){ .app = &app, .number = i };
+		crew[i].worker = &app.workers[i];
+		crew[i].addr = addr;
+		crew[i].options = options;
+		crew[i].drain.fn = on_drain;
+		crew[i].cancel.fn = on_cancel;
+		crew[i].end.fn = on_end;
+		err = pthread_create(&crew[i].thread, NULL, worker_main, &crew[i]);
+		if (err) {
+			app.nworkers = i;
+			return fail(ERR_IO, "cannot start worker %d: %s", i, strerror(err));
+		}
+	}
+	return wait_for_all(PHASE_READY);
+}
+
+/* All threads end, whatever state they are in. */
+static void crew_end(void)
+{
+	raise_flag(&meeting.freeing);
+	raise_flag(&meeting.go);
+	for (int i = 0; i < app.nworkers; i++) {
+		pthread_join(crew[i].thread, NULL);
+		free(crew[i].error);
+	}
+}
+
+static int crew_listen(void)
+{
+	int bad;
+
+	raise_flag(&meeting.go);
+	bad = wait_for_all(PHASE_LISTENING);
+	for (int i = 0; bad && i < app.nworkers; i++)
+		if (crew[i].phase == PHASE_LISTENING)
+			loop_post(crew[i].worker->loop, &crew[i].end);
+	return bad;
+}
+
+static int store_start(const struct config *c)
+{
+	struct store_options options = {
+		.data_dir = c->data_dir.p,
+		.sync = (int)c->journal.sync,
+		.sync_ms = c->journal.sync_ms,
+		.segment_mb = c->journal.segment_mb,
+		.max_mb = c->journal.max_mb,
+		.queue_mb = c->journal.queue_mb,
+		.wait_ms = c->journal.wait_ms,
+		.keep_mb = c->journal.keep_mb,
+		.reserve_mb = c->journal.reserve_mb,
+		.refuse_when_full = c->journal.refuse_when_full,
+		.compress = c->journal.compress,
+		.shutdown_drain_s = c->shutdown_drain_s,
+		.config_hash = bytes_of(c->hash),
+		.config_text = c->snapshot,
+	};
+
+	app.store = store_open(&options);
+	return app.store ? 0 : -1;
+}
+
+static struct http_server_options server_options(const struct config *c, uint64_t files)
+{
+	return (struct http_server_options){
+		.handler = api_handle,
+		.malformed = api_malformed,
+		.done = api_done,
+		.max_connections =
+			c->server.max_connections ? c->server.max_connections : files * 8 / 10,
+		.max_header_bytes = c->server.max_header_kib << 10,
+		.max_headers = c->server.max_headers,
+		.max_body = c->server.max_body_mib << 20,
+		.body_memory = c->server.body_memory_mib << 20,
+		.header_timeout_ms = c->server.header_timeout_ms,
+		.body_idle_ms = c->server.body_idle_ms,
+		.keepalive_ms = c->server.keepalive_ms,
+		.write_idle_ms = c->server.write_idle_ms,
+		.fibers_on_disconnect_finish = c->server.finish_on_disconnect,
+	};
+}
+
+/* ---- signals and the end ---- */
+
+static void signals_of(sigset_t *set)
+{
+	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigaddset(set, ours[i]);
+}
+
+/* Before the first thread is made: all inherit the mask, and only the main thread takes signals. */
+static void signals_setup(void)
+{
+	sigset_t set;
+
+	signals_of(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The next signal, or 0 when the time is over. SIGUSR1 is done here. */
+static int signal_wait(uint64_t ms)
+{
+	uint64_t until = ms == TIME_NEVER ? TIME_NEVER : clock_mono_ms() + ms;
+	sigset_t set;
+
+	signals_of(&set);
+	for (;;) {
+		uint64_t now = clock_mono_ms(), left = until > now ? until - now : 0;
+		struct timespec ts = { (time_t)(left / 1000), (long)(left % 1000) * 1000000 };
+		int sig;
+
+		if (until != TIME_NEVER && !left)
+			return 0;
+		sig = sigtimedwait(&set, NULL, until == TIME_NEVER ? NULL : &ts);
+		if (sig == SIGUSR1) {
+			log_reopen();
+			log_info("serve", "log file reopened");
+		} else if (sig > 0) {
+			return sig;
+		}
+	}
+}
+
+/* For whoever does not want to wait. What is in the journal stays for the next start. */
+static _Noreturn void end_at_once(int sig)
+{
+	log_warn("serve", "ended at once by a second signal");
+	log_flush();
+	_exit(128 + sig);
+}
+
+static size_t running_now(void)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < app.nworkers; i++)
+		n += atomic_load(&crew[i].running);
+	return n;
+}
+
+static bool all_ended(void)
+{
+	bool ended = true;
+
+	pthread_mutex_lock(&meeting.lock);
+	for (int i = 0; i < app.nworkers; i++)
+		ended &= crew[i].phase == PHASE_ENDED;
+	pthread_mutex_unlock(&meeting.lock);
+	return ended;
+}
+
+/* Waits for the loops to end until `until`. true: they have. */
+static bool wait_for_end(uint64_t until)
+{
+	uint64_t tell = clock_mono_ms() + DRAIN_TELL_MS;
+
+	while (!all_ended()) {
+		uint64_t now = clock_mono_ms();
+		int sig;
+
+		if (now >= until)
+			return false;
+		if (now >= tell) {
+			log_info("serve", "draining", LI("running", running_now()),
+				 LI("seconds_left", (until - now) / 1000));
+			tell = now + DRAIN_TELL_MS;
+		}
+		sig = signal_wait(DRAIN_LOOK_MS);
+		if (sig && sig != SIGHUP)
+			end_at_once(sig);
+	}
+	return true;
+}
+
+static void drain(uint64_t drain_s)
+{
+	atomic_store(&app.draining, true);
+	for (int i = 0; i < app.nworkers; i++)
+		loop_post(app.workers[i].loop, &crew[i].drain);
+	if (wait_for_end(clock_mono_ms() + drain_s * 1000))
+		return;
+	log_warn("serve", "requests that still run are cancelled", LI("running", running_now()));
+	for (int i = 0; i < app.nworkers; i++)
+		loop_post(app.workers[i].loop, &crew[i].cancel);
+	if (wait_for_end(clock_mono_ms() + CANCEL_WAIT_MS))
+		return;
+	/* Something does not let go of its fiber: better an end that says so than none. */
+	log_error("serve", "cancelled requests do not end", LI("running", running_now()));
+	log_flush();
+	_exit(1);
+}
+
+static void run(uint64_t drain_s)
+{
+	int sig = signal_wait(TIME_NEVER);
+
+	if (sig == SIGHUP) { /* TensorZero waits a second, for a terminal that closes sends both */
+		log_info("serve", "SIGHUP: draining in a second");
+		sig = signal_wait(HANGUP_MS);
+	}
+	log_info("serve", "draining: no new connections, running requests go on",
+		 LI("seconds_left", drain_s));
+	drain(drain_s);
+}
+
+/* ---- the whole ---- */
+
+static void listening(const struct sockaddr_storage *addr)
+{
+	char text[80] = "listening on ";
+
+	address_print(addr, text + strlen(text), sizeof(text) - strlen(text));
+	log_info("serve", text, LI("workers", app.nworkers),
+		 LB("store", app.store ? app.config->data_dir : B("off")),
+		 LI("models", app.config->nmodels),
+		 LI("ms", clock_mono_ms() - app.started_mono_ms));
+}
+
+/* From opened store to the drain's end. The exit status. */
+static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
+{
+	const struct config *c = app.config;
+	struct http_server_options options = server_options(c, process_raise_file_limit());
+	int status = 1;
+
+	app.nworkers = c->server.workers ? c->server.workers : process_cores();
+	app.workers = calloc((size_t)app.nworkers, sizeof(*app.workers));
+	crew = calloc((size_t)app.nworkers, sizeof(*crew));
+	if (!app.workers || !crew) {
+		fprintf(stderr, "no memory for %d workers\n", app.nworkers);
+		goto out;
+	}
+	counters_setup(&app);
+	if (http_bind_test((struct sockaddr *)addr, addr_n)) {
+		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		goto out;
+	}
+	if (crew_start(addr, &options) || crew_listen()) {
+		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+	} else {
+		listening(addr);
+		run(c->server.drain_s);
+		status = 0;
+	}
+	crew_end();
+out:
+	free(crew);
+	free(app.workers);
+	return status;
+}
+
+static int serve_config(const struct serve_args *args)
+{
+	struct sockaddr_storage addr;
+	socklen_t addr_n;
+	int lock_fd = -1, status;
+	uint64_t left;
+
+	if (address_parse(app.config->gateway.bind_address, &addr, &addr_n)) {
+		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		return 1;
+	}
+	if (args->validate || app.config->gateway.observability == 0
+		    ? store_lock_dir(app.config->data_dir.p, &lock_fd)
+		    : store_start(app.config)) {
+		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		return 1;
+	}
+	if (args->validate)
+		log_info("serve", "Configuration is valid. Exiting.");
+	status = args->validate ? 0 : serve(&addr, addr_n);
+	left = app.store ? store_close(app.store) : 0;
+	if (left)
+		log_warn("serve", "records are left for the next start", LI("records", left));
+	if (!status && !args->validate)
+		log_info("serve", "ended");
+	if (lock_fd >= 0)
+		close(lock_fd);
+	return status;
+}
+
+int serve_main(int argc, char **argv)
+{
+	struct config_issues issues = { 0 };
+	struct serve_args args;
+	int status = serve_args_read(argc, argv, &args);
+
+	if (status >= 0)
+		return status;
+	app.started_unix_s = clock_unix_ms() / 1000;
+	app.started_mono_ms = clock_mono_ms();
+	fault_setup(getenv("SIGNET_FAULT"));
+	crash_setup("signet " SIGNET_VERSION);
+	signals_setup();
+	if (serve_log_setup(&args) || signing_init()) {
+		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		return 1;
+	}
+	app.config = config_load(&args.config, &issues);
+	serve_issues_print(&args, &issues, app.config != NULL);
+	config_issues_deinit(&issues);
+	status = 1;
+	if (app.config) {
+		serve_log_debug(&args, app.config->gateway.debug);
+		status = serve_config(&args);
+		config_unref(app.config);
+	}
+	signing_deinit();
+	log_flush();
+	return status;
+}
