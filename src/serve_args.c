@@ -300,16 +300,16 @@ int address_parse(struct bytes text, struct sockaddr_storage *out, socklen_t *n)
 	memset(out, 0, sizeof(*out));
 	if (!bytes_to_u64(port, &number) || number > UINT16_MAX)
 		goto bad;
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
 		snprintf(ip, sizeof(ip), "%.*s", BFMT(bytes_slice(host, 1, host.n - 2)));
-	else
-		snprintf(ip, sizeof(ip), "%.*s", BFMT(host));
-	if (host.n && host.p[0] == '[' && inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1) {
+		if (inet_pton(AF_INET6, ip, &v6->sin6_addr) != 1)
+			goto bad;
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons((uint16_t)number);
 		*n = sizeof(*v6);
 		return 0;
 	}
+	snprintf(ip, sizeof(ip), "%.*s", BFMT(host));
 	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons((uint16_t)number);
