@@ -127,6 +127,7 @@ setup_rust() {
 	if [ -n "$have" ] && command -v rustup >/dev/null; then
 		die "Rust $have is too old, Signet's engines need $RUST_MIN or newer: rustup update stable"
 	fi
+	if command -v apt-get >/dev/null; then step "looking for Rust $RUST_MIN among the packages" as_root apt-get update; fi
 	for package in rustc rustc-web; do
 		local offered; offered=$(apt-cache policy "$package" 2>/dev/null | awk '/Candidate:/{print $2}')
 		if [[ "$offered" == [0-9]* ]] && version_at_least "$offered" "$RUST_MIN"; then
@@ -150,7 +151,7 @@ setup_rust_wasm() {
 		return
 	fi
 	for package in libstd-rust-web-dev-wasm32 libstd-rust-dev-wasm32; do
-		if dpkg-query -W "${package%-wasm32}" >/dev/null 2>&1; then apt_install "$package"; return; fi
+		if dpkg-query -W "${package%-wasm32}" >/dev/null 2>&1 && apt_has "$package"; then apt_install "$package"; return; fi
 	done
 	say "no package holds Rust's target wasm32-unknown-unknown here: the test of a Rust signer is skipped (rustup has it)"
 }
