@@ -550,11 +550,10 @@ struct buf *exchange_stream_buf(struct exchange *ex)
 	return &request_of(ex)->out;
 }
 
-/* The buffered bytes as a chunk, with what stands before and behind. */
-static int send_chunk(struct request *rq, bool last)
+/* The buffered bytes as a chunk, with what stands before and behind; `size` holds its size line. Returns how many
+ * pieces there are. */
+static int chunk_pieces(struct request *rq, bool last, char size[20], struct iovec v[4])
 {
-	char size[20];
-	struct iovec v[4];
 	int n = 0;
 	bool data = rq->out.len && !rq->ex.head && !bodyless(rq->ex.status);
 	bool chunked = rq->chunked_out && !rq->ex.head;
@@ -563,7 +562,7 @@ static int send_chunk(struct request *rq, bool last)
 	if (rq->head.n)
 		v[n++] = (struct iovec){ (char *)rq->head.p, rq->head.n };
 	if (data && chunked) {
-		int len = snprintf(size, sizeof size, "%zx\r\n", rq->out.len);
+		int len = snprintf(size, 20, "%zx\r\n", rq->out.len);
 
 		v[n++] = (struct iovec){ size, (size_t)len };
 	}
@@ -573,6 +572,15 @@ static int send_chunk(struct request *rq, bool last)
 		tail = bytes_slice(tail, 2, tail.n);
 	if (chunked && tail.n)
 		v[n++] = (struct iovec){ (char *)tail.p, tail.n };
+	return n;
+}
+
+static int send_chunk(struct request *rq, bool last)
+{
+	char size[20];
+	struct iovec v[4];
+	int n = chunk_pieces(rq, last, size, v);
+
 	rq->head.n = 0;
 	return n ? send_all(rq, v, n) : 0;
 }
@@ -597,6 +605,48 @@ int exchange_stream_flush(struct exchange *ex)
 	r = send_chunk(rq, false);
 	forget_sent(&rq->out);
 	return r;
+}
+
+/* What the socket did not take goes before the next chunk, where the head of the answer would stand. */
+static void keep_unsent(struct request *rq, const struct iovec *iov, int n)
+{
+	size_t all = 0;
+	char *rest, *at;
+
+	for (int i = 0; i < n; i++)
+		all += iov[i].iov_len;
+	rest = at = arena_alloc_raw(rq->ex.arena, all);
+	if (!rest) { /* a chunk with a hole in it must not go on */
+		conn_gone(rq->ex.conn);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		at = put(at, (struct bytes){ iov[i].iov_base, iov[i].iov_len });
+	rq->head = (struct bytes){ rest, all };
+	rq->ex.bytes_sent -= all; /* counted again when it goes */
+}
+
+void exchange_stream_try_flush(struct exchange *ex)
+{
+	struct request *rq = request_of(ex);
+	char size[20];
+	struct iovec v[4], *iov = v;
+	int n, r;
+
+	if (rq->answer != ANSWER_STREAM || ex->client_gone || ex->conn->sock.waiter)
+		return;
+	n = chunk_pieces(rq, false, size, v);
+	for (int i = 0; i < n; i++)
+		ex->bytes_sent += v[i].iov_len;
+	if (n == 0)
+		return;
+	r = sock_send(&ex->conn->sock, &iov, &n);
+	rq->head.n = 0;
+	if (r < 0)
+		conn_gone(ex->conn);
+	else if (r > 0)
+		keep_unsent(rq, iov, n);
+	forget_sent(&rq->out);
 }
 
 int exchange_stream_end(struct exchange *ex)
