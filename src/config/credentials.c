@@ -140,11 +140,14 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 		return false;
 	}
 	if (!(form & allowed)) {
+		ptrdiff_t key = bytes_find(
+			path, B(": ")); /* this one TensorZero reports for the provider */
+
 		error_at(l, t, path,
 			 "%.*s: Invalid api_key_location for %s provider (`%.*s`; use "
 			 "`env::VAR_NAME`%s)",
-			 BFMT(path), label, BFMT(t->text),
-			 allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
+			 BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
+			 BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
 		return false;
 	}
 	if (form != FORM_NONE && text.n == 0) {
@@ -201,7 +204,6 @@ bool credential_read(struct loader *l, struct toml *t, struct bytes path, unsign
 		return read_text(l, t, path, allowed, label, out);
 	if (t->type == TOML_TABLE && (allowed & FORM_TABLE))
 		return read_pair(l, t, path, allowed, label, out);
-	t->secret = t->type != TOML_TABLE;
 	type_error(l, t, path,
 		   allowed & FORM_TABLE
 			   ? "a string or an object with 'default' and 'fallback' fields"

@@ -207,8 +207,10 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 	signer_defaults(s, rust_proxy);
 	if (t)
 		read_table(l, rust_proxy ? &fixed_table : &signer_table, t, path, ".", s);
-	if (t && t->type != TOML_TABLE)
+	if (t && t->type != TOML_TABLE) {
+		s->set = false;
 		return;
+	}
 	module = t ? toml_get(t, "path") : NULL;
 	if (t && !rust_proxy && !module) {
 		s->set = false;
