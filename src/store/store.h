@@ -19,6 +19,8 @@ struct store_options {
 	struct bytes config_hash, config_text; /* ConfigSnapshot */
 };
 
+/* A record of a request that no fiber waits for may also be appended on a thread of its own, which then
+ * blocks. Close the store before the loops are freed whose fibers appended to it. */
 /* Takes the data directory's lock; makes and migrates the files; recovers the journal; starts the writer
  * and drainer threads. NULL: error ("‹dir› is in use by process ‹pid›", not writable, ...). Not on a fiber. */
 struct store *store_open(const struct store_options *);
@@ -42,7 +44,8 @@ enum row_table {
 struct record {
 	struct buf payload; /* framed parts, as they go into the journal */
 	uint16_t parts;
-	bool cut; /* a raw body was over its cap */
+	bool cut;       /* a raw body was over its cap */
+	bool too_large; /* over 256 MiB or 65535 rows: store_append() counts it and lets the answer go */
 };
 int record_init(struct record *);
 void record_deinit(struct record *);

@@ -1,0 +1,56 @@
+/* The drainer: one thread that moves records from the journal to the sink (storage §7.6). Private to store/. */
+#ifndef SIGNET_STORE_DRAINER_H
+#define SIGNET_STORE_DRAINER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/journal.h"
+#include "store/sink_sqlite.h"
+
+enum sink_state { SINK_STATE_OK, SINK_STATE_SLOW, SINK_STATE_DOWN, SINK_STATE_BLOCKED };
+
+/* Where the drainer reads: everything up to number `last` is behind it. */
+struct place {
+	uint64_t first; /* segment; 0 = to be found from `last` */
+	uint64_t offset, last;
+};
+
+struct drainer {
+	struct journal *j;
+	struct sink sink;
+	bool sink_is_open;
+	int dir; /* ‹data› */
+	const char *dir_name;
+	struct bytes config_hash, config_text; /* decimal; texts of the store */
+	pthread_t thread;
+	bool running;
+
+	struct place at;
+	bool reading;
+	unsigned generation;
+	struct segment_reader reader;
+	bool baseline_unknown; /* a new file: the first record is where counting begins */
+	uint64_t jump_to;      /* numbers below were never used: no loss */
+
+	uint64_t backoff_ms, idle_since_ms, folded_ms, config_told;
+	uint64_t pending_lost, pending_corrupt; /* of the running batch */
+
+	atomic_bool stopping, damaged; /* damaged: the background check found the file corrupt */
+	atomic_uint_fast64_t stop_at_ms;
+	atomic_uint_fast64_t delivered; /* record number in the sink */
+	atomic_uint_fast64_t oldest_ms; /* Unix time of what is delivered next; 0 = nothing waits */
+	atomic_int state;               /* enum sink_state */
+	pthread_mutex_t lock;           /* alarms */
+	char alarm[400];                /* passes with its reason */
+	char standing[400];             /* stays */
+};
+
+/* The sink is open (or not, sink_is_open) and the journal too. -1: error set. */
+int drainer_start(struct drainer *);
+/* Lets it work until nothing is left or `ms` are over; joins and closes the sink. */
+void drainer_stop(struct drainer *, uint64_t ms);
+void drainer_stand_alarm(struct drainer *, const char *text);
+void drainer_register_metrics(void);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * The journal (storage §7): segments on disk, one writer thread, group commit without a timer.
+ * Private to store/: the request's path sees store_append() only.
+ */
+#ifndef SIGNET_STORE_JOURNAL_H
+#define SIGNET_STORE_JOURNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+#include "base/metrics.h"
+#include "store/segment.h"
+
+struct fiber;
+struct waker;
+
+enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
+
+/* Why a record is not in the journal. The order is that of `unrecorded_reasons`. */
+enum unrecorded { RECORDED, QUEUE_FULL, DISK_FULL, WRITE_ERROR, TOO_LARGE, UNRECORDED_REASONS };
+
+struct journal_options {
+	enum sync_policy sync;
+	uint64_t sync_ms, segment_bytes, max_bytes, queue_bytes, wait_ms, keep_bytes, reserve_bytes;
+	bool refuse_when_full, compress;
+};
+
+enum pending_state { PENDING_QUEUED, PENDING_TAKEN, PENDING_DONE, PENDING_LEFT };
+
+/* One record between a worker and the writer. Both hold it; the last one frees it. */
+struct pending {
+	struct pending *next, *next_unsynced;
+	struct buf payload;
+	struct record_head head;
+	uint64_t queued_ms;
+	struct waker *waker; /* NULL: a thread waits on `done_cond` */
+	struct fiber *fiber;
+	bool woken;       /* on the fiber's thread only */
+	atomic_int state; /* enum pending_state */
+	atomic_int holders;
+	enum unrecorded result;
+};
+
+struct segment_info {
+	uint64_t first; /* its name */
+	uint64_t end;   /* bytes that readers may look at */
+	uint64_t
+		last; /* greatest number written by this process, or known from its successor; 0 = unknown */
+	uint64_t made_ms;    /* Unix */
+	unsigned generation; /* changes when the file behind the name does */
+};
+
+struct journal {
+	struct journal_options o;
+	int dir; /* ‹data›/journal */
+	uint8_t node[16];
+
+	/* workers -> writer */
+	_Atomic(struct pending *) queue;
+	atomic_uint_fast64_t queued_bytes;
+	atomic_uint bell; /* a futex: 0 = the writer may sleep */
+	atomic_bool closing;
+	pthread_mutex_t done_lock;
+	pthread_cond_t done_cond;
+
+	/* the writer's own */
+	pthread_t writer, syncer;
+	bool threads;
+	int fd;                /* of the open segment; -1 = none */
+	uint64_t offset;       /* where the next record goes */
+	uint64_t allocated;    /* bytes reserved for it on disk */
+	uint64_t opened_first; /* its name */
+	uint64_t records;      /* in it */
+	uint64_t first_record_ms;
+	uint64_t next_number;
+	struct pending *unsynced, **unsynced_tail;
+	uint64_t unsynced_bytes, dirty_since_ms;
+	bool reserve_gone;
+	uint64_t space_checked_ms, retry_open_ms;
+	int last_errno;
+
+	/* writer <-> syncer */
+	atomic_int sync_state; /* enum sync_state of journal.c */
+	atomic_uint sync_bell;
+	int sync_fd;
+	struct pending *sync_upto; /* last record that the running sync covers */
+
+	/* what the others may see */
+	pthread_mutex_t lock; /* segments and read position */
+	struct segment_info *segments;
+	size_t nsegments, cap_segments;
+	uint64_t read_first,
+		read_offset;          /* the drainer's place: everything before it is in the sink */
+	atomic_uint_fast64_t written; /* last number */
+	atomic_uint_fast64_t written_rows;
+	atomic_bool full, broken;
+	atomic_uint_fast64_t disk_free;
+	atomic_uint_fast64_t unrecorded[UNRECORDED_REASONS];
+	atomic_uint_fast64_t backlog_since_ms;
+
+	/* writer -> drainer */
+	atomic_bool reader_waits;
+	atomic_uint_fast64_t reader_wants_rows; /* wake it when written_rows reaches this */
+	pthread_mutex_t more_lock;
+	pthread_cond_t more_cond;
+
+	uint64_t torn_tails;
+};
+
+extern struct metric metric_records, metric_bytes, metric_wait, metric_sync, metric_unrecorded,
+	metric_torn, metric_corrupt, metric_lost, metric_cut;
+
+/* `dir_fd` is the journal's folder, which the journal closes. Recovers what is there; then the writer
+ * runs. `delivered`: the sink's position; numbers go on after it at least, and after a gap of `skip` (for
+ * when the position is not known). -1: error set. */
+int journal_open(struct journal *, int dir_fd, const struct journal_options *,
+		 const uint8_t node[16], uint64_t delivered, uint64_t skip);
+/* Writes what is queued and the end record, syncs, joins the threads. Readers may go on. */
+void journal_close(struct journal *);
+void journal_deinit(struct journal *);
+
+/* Takes payload and waits (on a fiber or a thread). The reason, or RECORDED. */
+enum unrecorded journal_append(struct journal *, struct buf *payload, const struct record_head *);
+bool journal_is_full(const struct journal *);
+void journal_count_unrecorded(struct journal *, enum unrecorded);
+
+/* Bytes and records that the sink has not. */
+uint64_t journal_backlog_bytes(struct journal *);
+/* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
+void journal_drop_delivered(struct journal *, uint64_t keep);
+uint64_t journal_disk_bytes(struct journal *);
+
+/* Waits until `rows` more rows than `seen_rows` are written, at most `ms`. */
+void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint64_t ms);
+
+/* recovery.c: fills segments, next_number. Truncates the torn tail of the last one. */
+int journal_recover(struct journal *, uint64_t delivered);
+void segment_name(uint64_t first, char out[20]); /* "‹16 hex›.sj" */
+bool segment_name_parse(const char *name, uint64_t *first);
+/* Moves a file to bad/, or writes bytes there. */
+int journal_set_aside(struct journal *, const char *name);
+int journal_keep_bad(struct journal *, uint64_t first, const char *suffix, struct bytes);
+int journal_add_segment(struct journal *, const struct segment_info *); /* under the lock */
+
+#endif

@@ -1,0 +1,618 @@
+/*
+ * The record's front door: the data directory and its lock, opening and closing in the right order, the one
+ * call of the request's path, and what /status and /metrics tell.
+ *
+ * Order matters. The sink is opened first, because its position says where record numbers go on; a sink that
+ * cannot be opened does not stop the start (the journal keeps what comes), unless it is of a later schema.
+ * At the end the journal is closed before the drainer, which then has all there is to deliver.
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <dirent.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/time.h"
+#include "store/drainer.h"
+#include "store/journal.h"
+
+/* Record numbers are skipped by this when the sink's position is not known at the start: more than any
+ * power cut can have taken from the journal's end. */
+#define UNKNOWN_POSITION_GAP 1000000
+
+struct store {
+	struct journal journal;
+	struct drainer drainer;
+	int dir, lock_fd;
+	char *dir_name;
+	char *config_text;
+	char config_hash[80]; /* decimal */
+	uint64_t shutdown_drain_ms;
+	pthread_t checker;
+	bool checking;
+	sqlite3 *_Atomic check_db;
+};
+
+/* ---- the data directory ---- */
+
+static int read_pid(int fd, long *pid)
+{
+	char text[32];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	uint64_t v;
+
+	if (n <= 0)
+		return -1;
+	if (text[n - 1] == '\n')
+		n--;
+	if (!bytes_to_u64((struct bytes){ text, (size_t)n }, &v))
+		return -1;
+	*pid = (long)v;
+	return 0;
+}
+
+static int open_dir(const char *dir)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return fail(ERR_STORE, "%s: cannot be made: %s (see --data-dir)", dir,
+			    strerror(errno));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(ERR_STORE, "%s: %s", dir, strerror(errno));
+	if (faccessat(fd, ".", W_OK, AT_EACCESS)) {
+		fail(ERR_STORE, "%s is not writable: %s (see --data-dir)", dir, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	if (!fstat(fd, &st) && st.st_mode & 077)
+		log_warn("store", "the data directory is open to other users (chmod 700)",
+			 LS("file", dir));
+	return fd;
+}
+
+static int lock_in(int dir_fd, const char *dir, int *lock_fd)
+{
+	char text[32];
+	long pid;
+	int n, fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
+		else if (read_pid(fd, &pid))
+			fail(ERR_STORE, "%s is in use by another process", dir);
+		else
+			fail(ERR_STORE, "%s is in use by process %ld", dir, pid);
+		close(fd);
+		return -1;
+	}
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
+		log_warn("store", "the lock file cannot be written", LS("error", strerror(errno)));
+	*lock_fd = fd;
+	return 0;
+}
+
+int store_lock_dir(const char *dir, int *lock_fd)
+{
+	int fd = open_dir(dir), result;
+
+	if (fd < 0)
+		return -1;
+	result = lock_in(fd, dir, lock_fd);
+	close(fd);
+	return result;
+}
+
+static bool parse_node(const char *text, ssize_t n, uint8_t node[16])
+{
+	struct uuid u;
+
+	if (n < 32 || !uuid_parse((struct bytes){ text, 32 }, &u))
+		return false;
+	memcpy(node, u.b, 16);
+	return true;
+}
+
+static int read_node(int dir_fd, const char *dir, uint8_t node[16])
+{
+	char text[40];
+	int fd = openat(dir_fd, "node", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return fail(ERR_STORE, "%s/node: %s", dir, strerror(errno));
+	ok = parse_node(text, pread(fd, text, sizeof(text), 0), node);
+	if (!ok) {
+		random_bytes(node, 16);
+		hex_print(node, 16, text);
+		text[32] = '\n';
+		/* a full disk: another id the next time, which harms nobody */
+		if (ftruncate(fd, 0) || pwrite(fd, text, 33, 0) != 33)
+			log_warn("store", "the node id cannot be written",
+				 LS("error", strerror(errno)));
+	}
+	close(fd);
+	return 0;
+}
+
+/* A corrupt file that was set aside is an alarm until somebody has moved it away. */
+static void look_for_corrupt(struct store *s)
+{
+	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)))
+		if (bytes_starts(bytes_of(e->d_name), B("signet.db.corrupt-")))
+			snprintf(s->drainer.standing, sizeof(s->drainer.standing),
+				 "%.100s is a damaged store that was replaced: look at it, then "
+				 "move it away",
+				 e->d_name);
+	closedir(d);
+}
+
+/* ---- the background check after an unclean stop ---- */
+
+static void *check(void *arg)
+{
+	struct store *s = arg;
+	char path[4096];
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+	const char *text;
+
+	pthread_setname_np(pthread_self(), "signet-check");
+	snprintf(path, sizeof(path), "%s/signet.db", s->dir_name);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)) {
+		sqlite3_close(db);
+		return NULL;
+	}
+	atomic_store(&s->check_db, db);
+	sqlite3_busy_timeout(db, 5000);
+	if (!sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL) &&
+	    sqlite3_step(st) == SQLITE_ROW) {
+		text = (const char *)sqlite3_column_text(st, 0);
+		if (text && strcmp(text, "ok") != 0) {
+			log_error("store", "signet.db is damaged", LS("error", text));
+			atomic_store(&s->drainer.damaged, true);
+		}
+	}
+	sqlite3_finalize(st);
+	while (!atomic_exchange(&s->check_db, NULL))
+		nanosleep(&(struct timespec){ 0, 1000000 }, NULL); /* store_close() interrupts us */
+	sqlite3_close(db);
+	return NULL;
+}
+
+static void start_check(struct store *s)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	s->checking = !pthread_create(&s->checker, NULL, check, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void stop_check(struct store *s)
+{
+	sqlite3 *db;
+
+	if (!s->checking)
+		return;
+	db = atomic_exchange(&s->check_db, NULL);
+	if (db) {
+		sqlite3_interrupt(db);
+		atomic_store(&s->check_db, db);
+	}
+	pthread_join(s->checker, NULL);
+	s->checking = false;
+}
+
+/* ---- metrics ---- */
+
+static struct metric gauge_queue = { .name = "signet_journal_queue_bytes",
+				     .help = "Bytes handed over and not written yet",
+				     .type = METRIC_GAUGE };
+static struct metric gauge_segments = { .name = "signet_journal_segments",
+					.help = "Segments on disk",
+					.type = METRIC_GAUGE };
+static struct metric gauge_disk = { .name = "signet_journal_disk_bytes",
+				    .help = "Bytes of the segments",
+				    .type = METRIC_GAUGE };
+static struct metric gauge_backlog = { .name = "signet_sink_backlog_records",
+				       .help = "Records that the sink has not",
+				       .labels = "sink",
+				       .type = METRIC_GAUGE };
+static struct metric gauge_backlog_bytes = { .name = "signet_sink_backlog_bytes",
+					     .help = "Bytes of these records",
+					     .type = METRIC_GAUGE };
+static struct metric gauge_oldest = { .name = "signet_sink_oldest_seconds",
+				      .help = "Age of the oldest of them",
+				      .type = METRIC_GAUGE };
+static struct metric gauge_state = { .name = "signet_sink_state",
+				     .help = "0 ok, 1 slow, 2 down, 3 blocked",
+				     .labels = "sink",
+				     .type = METRIC_GAUGE };
+static struct metric gauge_bytes = { .name = "signet_store_bytes",
+				     .help = "Size of a store's file",
+				     .labels = "file",
+				     .type = METRIC_GAUGE };
+
+/* The store that the gauges tell of: a process has one. */
+static struct store *metered;
+static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
+
+enum gauge {
+	G_QUEUE,
+	G_SEGMENTS,
+	G_DISK,
+	G_BACKLOG,
+	G_BACKLOG_BYTES,
+	G_OLDEST,
+	G_STATE,
+	G_DB,
+	G_WAL
+};
+
+static uint64_t backlog_records(const struct store *s)
+{
+	uint64_t written = atomic_load(&s->journal.written),
+		 delivered = atomic_load(&s->drainer.delivered);
+
+	return written > delivered ? written - delivered : 0;
+}
+
+static uint64_t oldest_s(const struct store *s)
+{
+	uint64_t since = atomic_load(&s->journal.backlog_since_ms), now = clock_unix_ms();
+
+	return since && now > since && backlog_records(s) ? (now - since) / 1000 : 0;
+}
+
+static double file_bytes(const struct store *s, const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->dir, name, &st, 0) ? 0 : (double)st.st_size;
+}
+
+static double read_gauge(struct store *s, enum gauge g)
+{
+	switch (g) {
+	case G_QUEUE:
+		return (double)atomic_load(&s->journal.queued_bytes);
+	case G_SEGMENTS:
+		return (double)s->journal.nsegments;
+	case G_DISK:
+		return (double)journal_disk_bytes(&s->journal);
+	case G_BACKLOG:
+		return (double)backlog_records(s);
+	case G_BACKLOG_BYTES:
+		return (double)journal_backlog_bytes(&s->journal);
+	case G_OLDEST:
+		return (double)oldest_s(s);
+	case G_STATE:
+		return atomic_load(&s->drainer.state);
+	case G_DB:
+		return file_bytes(s, "signet.db");
+	case G_WAL:
+		return file_bytes(s, "signet.db-wal");
+	}
+	return 0;
+}
+
+static double gauge(void *which)
+{
+	double v;
+
+	pthread_mutex_lock(&metered_lock);
+	v = metered ? read_gauge(metered, (enum gauge)(intptr_t)which) : 0;
+	pthread_mutex_unlock(&metered_lock);
+	return v;
+}
+
+static void register_metrics(void)
+{
+	static const struct {
+		struct metric *m;
+		enum gauge which;
+		const char *label;
+	} gauges[] = {
+		{ &gauge_queue, G_QUEUE, NULL },
+		{ &gauge_segments, G_SEGMENTS, NULL },
+		{ &gauge_disk, G_DISK, NULL },
+		{ &gauge_backlog, G_BACKLOG, "sqlite" },
+		{ &gauge_backlog_bytes, G_BACKLOG_BYTES, NULL },
+		{ &gauge_oldest, G_OLDEST, NULL },
+		{ &gauge_state, G_STATE, "sqlite" },
+		{ &gauge_bytes, G_DB, "signet.db" },
+		{ &gauge_bytes, G_WAL, "signet.db-wal" },
+	};
+	struct metric *counters[] = { &metric_records, &metric_bytes,      &metric_wait,
+				      &metric_sync,    &metric_unrecorded, &metric_torn,
+				      &metric_corrupt, &metric_lost,       &metric_cut };
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
+		metrics_register(counters[i]);
+	drainer_register_metrics();
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
+		if (!i || gauges[i].m != gauges[i - 1].m)
+			metrics_register(gauges[i].m);
+		metrics_gauge_fn(gauges[i].m, gauge, (void *)(intptr_t)gauges[i].which,
+				 gauges[i].label);
+	}
+}
+
+static void meter(struct store *s)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, register_metrics);
+	pthread_mutex_lock(&metered_lock);
+	metered = s;
+	pthread_mutex_unlock(&metered_lock);
+}
+
+/* ---- open and close ---- */
+
+/* 64 hex digits -> decimal; other text is taken as it is. */
+static void hash_decimal(struct bytes hash, char out[80])
+{
+	uint8_t digits[80] = { 0 };
+	size_t n = 1;
+
+	if (hash.n != 64) {
+		snprintf(out, 80, "%.*s", (int)(hash.n < 79 ? hash.n : 79), hash.p ? hash.p : "");
+		return;
+	}
+	for (size_t i = 0; i < 64; i++) {
+		char c = hash.p[i];
+		unsigned carry = (unsigned)(c >= 'a'   ? c - 'a' + 10
+					    : c >= 'A' ? c - 'A' + 10
+						       : c - '0');
+
+		for (size_t k = 0; k < n; k++) {
+			carry += digits[k] * 16u;
+			digits[k] = (uint8_t)(carry % 10);
+			carry /= 10;
+		}
+		for (; carry; carry /= 10)
+			digits[n++] = (uint8_t)(carry % 10);
+	}
+	for (size_t k = 0; k < n; k++)
+		out[k] = (char)('0' + digits[n - 1 - k]);
+	out[n] = 0;
+}
+
+static int keep_options(struct store *s, const struct store_options *o)
+{
+	s->dir_name = strdup(o->data_dir);
+	s->config_text =
+		o->config_text.n ? strndup(o->config_text.p, o->config_text.n) : strdup("");
+	if (!s->dir_name || !s->config_text)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	hash_decimal(o->config_hash, s->config_hash);
+	s->shutdown_drain_ms = o->shutdown_drain_s * 1000;
+	s->drainer.dir_name = s->dir_name;
+	s->drainer.config_hash = bytes_of(s->config_hash);
+	s->drainer.config_text = bytes_of(s->config_text);
+	return 0;
+}
+
+/* -1: the start must be refused. A sink that is down is none of its business. */
+static int open_sink(struct store *s, bool *unclean)
+{
+	struct stat st;
+	enum sink_result r;
+
+	*unclean = !fstatat(s->dir, "signet.db-wal", &st, 0) && st.st_size > 0;
+	r = sink_open(&s->drainer.sink, s->dir, s->dir_name);
+	if (r == SINK_CORRUPT) {
+		log_error("store", "signet.db is damaged", LS("error", s->drainer.sink.error));
+		if (sink_set_aside(s->dir, clock_unix_ms()))
+			return -1;
+		*unclean = false;
+		r = sink_open(&s->drainer.sink, s->dir, s->dir_name);
+	}
+	if (r == SINK_NEWER)
+		return fail(ERR_STORE, "%s", s->drainer.sink.error);
+	s->drainer.sink_is_open = r == SINK_OK;
+	if (r != SINK_OK)
+		log_warn("store",
+			 "signet.db cannot be opened; the journal keeps the record until it can",
+			 LS("error", s->drainer.sink.error));
+	return 0;
+}
+
+static int open_journal(struct store *s, const struct store_options *o)
+{
+	struct journal_options jo = { .sync = (enum sync_policy)o->sync,
+				      .sync_ms = o->sync_ms,
+				      .segment_bytes = o->segment_mb << 20,
+				      .max_bytes = o->max_mb << 20,
+				      .queue_bytes = o->queue_mb << 20,
+				      .wait_ms = o->wait_ms,
+				      .keep_bytes = o->keep_mb << 20,
+				      .reserve_bytes = o->reserve_mb << 20,
+				      .refuse_when_full = o->refuse_when_full,
+				      .compress = o->compress };
+	struct drainer *d = &s->drainer;
+	uint8_t node[16];
+	int fd;
+
+	if (read_node(s->dir, s->dir_name, node))
+		return -1;
+	if (mkdirat(s->dir, "journal", 0700) && errno != EEXIST)
+		return fail(ERR_STORE, "%s/journal: %s", s->dir_name, strerror(errno));
+	fd = openat(s->dir, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(ERR_STORE, "%s/journal: %s", s->dir_name, strerror(errno));
+	if (journal_open(&s->journal, fd, &jo, node, d->sink_is_open ? d->sink.position : 0,
+			 d->sink_is_open ? 0 : UNKNOWN_POSITION_GAP))
+		return -1;
+	if (!d->sink_is_open)
+		d->jump_to = s->journal.next_number;
+	return 0;
+}
+
+static void free_store(struct store *s)
+{
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	if (s->dir >= 0)
+		close(s->dir);
+	free(s->dir_name);
+	free(s->config_text);
+	free(s);
+}
+
+struct store *store_open(const struct store_options *o)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	bool unclean;
+
+	if (!s)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	s->dir = s->lock_fd = -1;
+	meter(NULL);
+	if (keep_options(s, o))
+		goto failed;
+	s->dir = open_dir(o->data_dir);
+	if (s->dir < 0 || lock_in(s->dir, o->data_dir, &s->lock_fd))
+		goto failed;
+	s->drainer.dir = s->dir;
+	s->drainer.j = &s->journal;
+	look_for_corrupt(s);
+	if (open_sink(s, &unclean))
+		goto failed;
+	if (open_journal(s, o)) {
+		sink_close(&s->drainer.sink);
+		goto failed;
+	}
+	if (drainer_start(&s->drainer)) {
+		journal_deinit(&s->journal);
+		sink_close(&s->drainer.sink);
+		goto failed;
+	}
+	if (unclean)
+		start_check(s);
+	meter(s);
+	return s;
+failed:
+	free_store(s);
+	return NULL;
+}
+
+uint64_t store_close(struct store *s)
+{
+	uint64_t left;
+
+	if (!s)
+		return 0;
+	stop_check(s);
+	journal_close(&s->journal);
+	drainer_stop(&s->drainer, s->shutdown_drain_ms);
+	left = backlog_records(s);
+	meter(NULL);
+	journal_deinit(&s->journal);
+	free_store(s);
+	return left;
+}
+
+/* ---- the request's path ---- */
+
+int store_append(struct store *s, struct record *r)
+{
+	struct record_head h = { .type = RECORD_GROUP,
+				 .flags = r->cut ? RECORD_CUT : 0,
+				 .parts = r->parts };
+	enum unrecorded why;
+
+	if (r->too_large) {
+		journal_count_unrecorded(&s->journal, TOO_LARGE);
+		return 1;
+	}
+	if (!r->parts)
+		return 0;
+	why = journal_append(&s->journal, &r->payload, &h);
+	r->parts = 0;
+	return why != RECORDED;
+}
+
+bool store_refuses(const struct store *s)
+{
+	return s->journal.o.refuse_when_full && journal_is_full(&s->journal);
+}
+
+/* ---- /status ---- */
+
+static void journal_alarm(const struct store *s, uint64_t bytes, char *text, size_t n)
+{
+	const struct journal *j = &s->journal;
+	uint64_t since = atomic_load(&j->backlog_since_ms), now = clock_unix_ms(), at;
+	char when[25];
+
+	if (atomic_load(&j->full)) {
+		snprintf(text, n,
+			 "the journal has no room: %" PRIu64 " bytes free, %" PRIu64 " waiting",
+			 (uint64_t)atomic_load(&j->disk_free), bytes);
+	} else if (atomic_load(&j->broken)) {
+		snprintf(text, n, "the journal cannot be written: %s", strerror(j->last_errno));
+	} else if (bytes > j->o.max_bytes / 2 && since && now > since) {
+		/* at the pace at which it has grown so far */
+		at = now + (now - since) * (j->o.max_bytes - bytes) / (bytes ? bytes : 1);
+		time_rfc3339_ms(at, when);
+		snprintf(text, n, "the journal is half full and will be full at %s", when);
+	}
+}
+
+void store_status(const struct store *cs, struct store_status *out, struct arena *a)
+{
+	static const char *const states[] = { "ok", "slow", "down", "blocked" };
+	struct store *s = (struct store *)cs; /* for its locks */
+	struct statvfs v;
+	char alarm[400] = "";
+
+	*out = (struct store_status){ .state = states[atomic_load(&s->drainer.state) & 3],
+				      .backlog_records = backlog_records(s),
+				      .backlog_bytes = journal_backlog_bytes(&s->journal),
+				      .oldest_s = oldest_s(s) };
+	for (int i = RECORDED + 1; i < UNRECORDED_REASONS; i++)
+		out->unrecorded += atomic_load(&s->journal.unrecorded[i]);
+	out->disk_free_bytes = fstatvfs(s->dir, &v) ? atomic_load(&s->journal.disk_free)
+						    : (uint64_t)v.f_bavail * v.f_frsize;
+	journal_alarm(s, out->backlog_bytes, alarm, sizeof(alarm));
+	pthread_mutex_lock(&s->drainer.lock);
+	if (!*alarm)
+		memcpy(alarm, s->drainer.alarm, sizeof(alarm));
+	if (!*alarm)
+		memcpy(alarm, s->drainer.standing, sizeof(alarm));
+	pthread_mutex_unlock(&s->drainer.lock);
+	if (*alarm)
+		out->alarm = arena_dup(a, bytes_of(alarm));
+}

@@ -1,0 +1,173 @@
+/* Records as the api floor builds them, for the tests of the store. */
+#ifndef SIGNET_TESTS_STORE_ROWS_H
+#define SIGNET_TESTS_STORE_ROWS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail /* cmocka's; error.h has one too */
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "store/store.h"
+
+#define ROWS_HASH "111577600112233445566778899001122334455667788990011223344556677889900776"
+
+/* The three rows of a plain answer. `id` gets its inference id. */
+static inline void make_record(struct record *r, const char *text, char id[37])
+{
+	struct buf b;
+	char call[37], episode[37];
+
+	uuid_print(uuid_v7(), id);
+	uuid_print(uuid_v7(), call);
+	uuid_print(uuid_v7(), episode);
+	buf_init(&b, 8 << 20);
+	record_init(r);
+	buf_printf(
+		&b,
+		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\","
+		"\"episode_id\":\"%s\",\"input\":{\"messages\":[{\"role\":\"user\",\"content\":[{"
+		"\"type\":"
+		"\"text\",\"text\":\"%s\"}]}]},\"output\":[{\"type\":\"text\",\"text\":\"Hello.\"}]"
+		","
+		"\"inference_params\":{\"chat_completion\":{}},\"processing_time_ms\":12,\"ttft_"
+		"ms\":null,"
+		"\"tags\":{\"user\":\"7\",\"we\\\"ird\":\"x\\u0041\"},\"extra_body\":[],"
+		"\"snapshot_hash\":\"" ROWS_HASH "\"}",
+		id, episode, text);
+	assert_int_equal(record_add(r, ROW_CHAT_INFERENCE, buf_bytes(&b)), 0);
+	buf_reset(&b);
+	buf_printf(
+		&b,
+		"{\"id\":\"%s\",\"inference_id\":\"%s\",\"function_name\":\"tensorzero::default\","
+		"\"variant_name\":\"m\",\"raw_request\":\"{\\\"model\\\":\\\"x\\\",\\\"text\\\":"
+		"\\\"%s\\\"}\","
+		"\"raw_response\":\"{\\\"id\\\":1}\\n\",\"system\":null,\"input_messages\":\"[{"
+		"\\\"role\\\":"
+		"\\\"user\\\",\\\"content\\\":[{\\\"type\\\":\\\"text\\\",\\\"text\\\":\\\"%s\\\"}]"
+		"}]\","
+		"\"output\":\"[{\\\"type\\\":\\\"text\\\",\\\"text\\\":\\\"Hello.\\\"}]\",\"input_"
+		"tokens\":11,"
+		"\"output_tokens\":3,\"response_time_ms\":9,\"model_name\":\"m\","
+		"\"model_provider_name\":\"p\",\"ttft_ms\":null,\"cached\":false,\"cost\":0."
+		"0000345,"
+		"\"finish_reason\":\"stop\",\"snapshot_hash\":\"" ROWS_HASH "\"}",
+		call, id, text, text);
+	assert_int_equal(record_add(r, ROW_MODEL_INFERENCE, buf_bytes(&b)), 0);
+	buf_reset(&b);
+	buf_printf(
+		&b,
+		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\","
+		"\"episode_id\":\"%s\",\"function_type\":\"chat\",\"snapshot_hash\":\"" ROWS_HASH
+		"\","
+		"\"state\":\"ok\",\"status\":200,\"error_kind\":null,\"surface\":\"openai\","
+		"\"stream\":false,"
+		"\"cached\":false,\"signed\":true,\"model_name\":\"m\",\"model_provider_name\":"
+		"\"p\","
+		"\"attempts\":1,\"input_tokens\":11,\"output_tokens\":3,\"estimated\":false,"
+		"\"cost_nano\":34500,\"processing_time_ms\":12,\"ttft_ms\":null,\"finish_reason\":"
+		"\"stop\","
+		"\"tools\":0,\"preview_in\":\"%s\",\"preview_out\":\"Hello.\",\"calls\":[{\"id\":"
+		"\"%s\","
+		"\"attempt\":1,\"http_status\":200,\"signature\":{\"signer\":\"models.m.providers."
+		"p\"},"
+		"\"spans\":[]}]}",
+		id, episode, text, call);
+	assert_int_equal(record_add(r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
+	buf_deinit(&b);
+}
+
+static inline struct store_options test_options(const char *dir)
+{
+	return (struct store_options){ .data_dir = dir,
+				       .sync = 1,
+				       .sync_ms = 20,
+				       .segment_mb = 1,
+				       .max_mb = 64,
+				       .queue_mb = 16,
+				       .wait_ms = 2000,
+				       .keep_mb = 8,
+				       .reserve_mb = 1,
+				       .shutdown_drain_s = 20,
+				       .config_hash = B(ROWS_HASH),
+				       .config_text = B("[gateway]\n") };
+}
+
+static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
+{
+	(void)st;
+	(void)type;
+	(void)f;
+	return remove(path);
+}
+
+static inline void remove_tree(const char *dir)
+{
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline char *temp_dir(char *out, size_t n)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(out, n, "%s/signet-store-XXXXXX", base ? base : "/tmp");
+	assert_non_null(mkdtemp(out));
+	return out;
+}
+
+/* The first column of the first row, as an integer; -1: none. */
+static inline int64_t db_int(const char *dir, const char *sql)
+{
+	char path[512];
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+	int64_t v = -1;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return v;
+}
+
+/* The same as text, in a static buffer. */
+static inline const char *db_text(const char *dir, const char *sql)
+{
+	static char out[4096];
+	char path[512];
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	snprintf(out, sizeof(out), "%s",
+		 sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0)
+			 ? (const char *)sqlite3_column_text(st, 0)
+			 : "(null)");
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return out;
+}
+
+#endif
