@@ -608,40 +608,33 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 		journal_wait_rows(d->j, seen_rows, BATCH_ROWS, BATCH_MS);
 }
 
-static bool time_is_up(struct drainer *d, int last)
-{
-	return atomic_load(&d->stopping) &&
-	       (!last || clock_mono_ms() >= atomic_load(&d->stop_at_ms));
-}
-
 static void *drain(void *arg)
 {
 	struct drainer *d = arg;
 	struct batch b;
-	int r = 1;
 
 	pthread_setname_np(pthread_self(), "signet-drainer");
-	while (!time_is_up(d, r)) {
+	for (;;) {
+		/* Asked before reading: nothing is written any more once this is true. */
+		bool last = atomic_load(&d->stopping);
 		uint64_t seen = atomic_load(&d->j->written_rows);
+		int r = -1;
 
-		if (!sink_is_ready(d)) {
-			r = -1;
-			if (atomic_load(&d->stopping))
-				break;
-			continue;
+		if (last && clock_mono_ms() >= atomic_load(&d->stop_at_ms))
+			break;
+		if (sink_is_ready(d)) {
+			watch_age(d);
+			r = run_batch(d, &b);
 		}
-		watch_age(d);
-		r = run_batch(d, &b);
-		if (r > 0) {
+		if (last && r <= 0)
+			break; /* nothing is left, or the journal keeps it for the next start */
+		if (r > 0)
 			d->idle_since_ms = 0;
-			if (!b.more && !atomic_load(&d->stopping))
-				journal_wait_rows(d->j, atomic_load(&d->j->written_rows),
-						  BATCH_ROWS, BATCH_MS);
-		} else if (!r && !atomic_load(&d->stopping)) {
+		if (r > 0 && !b.more && !last)
+			journal_wait_rows(d->j, atomic_load(&d->j->written_rows), BATCH_ROWS,
+					  BATCH_MS);
+		else if (!r)
 			idle(d, seen);
-		} else if (r < 0 && atomic_load(&d->stopping)) {
-			break; /* the journal keeps it */
-		}
 	}
 	if (d->sink_is_open && d->sink.wal_pages)
 		sink_checkpoint(&d->sink, true);
