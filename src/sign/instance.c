@@ -155,9 +155,9 @@ void instance_free(struct instance *in)
 	free(in);
 }
 
-bool instance_is_bloated(struct instance *in)
+size_t instance_memory(struct instance *in)
 {
-	return wasmtime_memory_data_size(in->context, &in->memory) > in->limit_memory / 2;
+	return wasmtime_memory_data_size(in->context, &in->memory);
 }
 
 /* ---- a call ---- */

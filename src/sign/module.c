@@ -194,6 +194,11 @@ static bool compile_cached(struct module *m, const char *path)
 	return false;
 }
 
+/* wasm-bindgen with current compilers hands JavaScript objects around; a signer has no use for them. */
+static const char externref_hint[] =
+	" (it uses externref, as newer versions of wasm-bindgen do unasked: "
+	"docs/signing.md says how to build without)";
+
 int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 {
 	char path[PATH_ROOM] = "", why[SIGNER_WHY_BYTES];
@@ -210,7 +215,7 @@ int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 	e = wasmtime_module_new(engine(), (const uint8_t *)wasm.p, wasm.n, &m->compiled);
 	if (e) {
 		engine_error_text(e, why, sizeof(why));
-		return fail(ERR_SIGNER, "%s", why);
+		return fail(ERR_SIGNER, "%s%s", why, strstr(why, "gc types") ? externref_hint : "");
 	}
 	if (!path[0])
 		return 0;

@@ -186,6 +186,7 @@ static int by_size(const void *a, const void *b)
 static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 {
 	uint64_t *ns = malloc(n * sizeof(*ns));
+	size_t memory = 0;
 	uint64_t sum = 0;
 
 	if (!ns) {
@@ -209,11 +210,16 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 			return complain();
 		}
 		sum += ns[i];
+		if (!i)
+			memory = signer_memory(s);
 	}
 	qsort(ns, n, sizeof(*ns), by_size);
 	printf("%u signatures, %zu bytes of content: p50 %.1f us, p99 %.1f us, mean %.1f us\n", n,
 	       args[3].n, (double)ns[(n - 1) / 2] / 1e3,
 	       (double)ns[(uint64_t)(n - 1) * 99 / 100] / 1e3, (double)sum / n / 1e3);
+	printf("%llu instance%s, memory %zu KiB after the first, %zu KiB after the last\n",
+	       (unsigned long long)signer_made(s), signer_made(s) == 1 ? "" : "s", memory >> 10,
+	       signer_memory(s) >> 10);
 	free(ns);
 	return 0;
 }

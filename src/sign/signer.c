@@ -36,7 +36,8 @@ struct signer {
 	size_t id_len;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
-	atomic_ulong calls, failures;
+	atomic_ulong calls, failures, made;
+	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
 };
 
@@ -109,6 +110,16 @@ uint64_t signer_failures(const struct signer *s)
 	return atomic_load(&s->failures);
 }
 
+uint64_t signer_made(const struct signer *s)
+{
+	return atomic_load(&s->made);
+}
+
+size_t signer_memory(const struct signer *s)
+{
+	return atomic_load(&s->memory);
+}
+
 size_t signer_instances(void)
 {
 	return atomic_load(&instances);
@@ -126,8 +137,10 @@ static struct instance *make(struct signer *s, enum signer_result *r, char *why)
 {
 	struct instance *in = instance_new(&s->module, &s->limits, r, why);
 
-	if (in)
+	if (in) {
 		count_instances(s, 1);
+		atomic_fetch_add(&s->made, 1);
+	}
 	return in;
 }
 
@@ -297,7 +310,9 @@ static struct instance *take(struct signer *s)
 static void give_back(struct signer *s, struct instance *in)
 {
 	struct pool *p = pool_of(s);
+	size_t memory = instance_memory(in);
 
+	atomic_store_explicit(&s->memory, memory, memory_order_relaxed);
 	if (!p && s->limits.pool) {
 		p = calloc(1, sizeof(*p));
 		if (p) {
@@ -307,7 +322,7 @@ static void give_back(struct signer *s, struct instance *in)
 			pools = p;
 		}
 	}
-	if (!p || p->len >= s->limits.pool || instance_is_bloated(in)) {
+	if (!p || p->len >= s->limits.pool || memory > in->limit_memory / 2) {
 		drop(s, in);
 		return;
 	}

@@ -76,7 +76,6 @@ void instance_free(struct instance *);
  * instance must be freed. Needs a thread's own stack. */
 enum signer_result instance_sign(struct instance *, const struct bytes args[SIGNER_ARGS],
 				 char why[SIGNER_WHY_BYTES]);
-/* Whether it has grown so far that a fresh one is the better next one. */
-bool instance_is_bloated(struct instance *);
+size_t instance_memory(struct instance *); /* bytes of its linear memory */
 
 #endif
