@@ -19,6 +19,7 @@
 
 #define DRAIN_MS    1000
 #define DRAIN_BYTES (16u << 10) /* of what follows after the reader is content: an end of chunks */
+#define STREAK_MAX  16          /* reads of a full buffer in one turn */
 #define ORIGINS_MAX 1024        /* a client; those without connections go first */
 
 static atomic_size_t connections;
@@ -480,6 +481,8 @@ ssize_t upconn_recv(struct upconn *u, char **to, uint64_t deadline)
 		ssize_t n;
 		int e;
 
+		if (u->sock.likely && ++u->streak % STREAK_MAX == 0)
+			fiber_yield(); /* a fast upstream must not keep the loop to itself */
 		if (!u->sock.likely && sock_wait(&u->sock, want, deadline))
 			break;
 		*to = io_buffer_take();

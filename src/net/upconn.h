@@ -26,7 +26,8 @@ struct upconn {
 	struct http_message *rest; /* draining: what is left of an answer; malloc */
 	size_t drained;
 	uint8_t state;
-	bool broken; /* unfit for another request */
+	uint8_t streak; /* reads without a wait */
+	bool broken;    /* unfit for another request */
 };
 
 /* Scheme, host and port, and with them the proxy. */

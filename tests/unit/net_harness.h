@@ -69,6 +69,7 @@ static inline void *harness_thread(void *arg)
 	if (h->client)
 		http_client_free(h->client);
 	loop_free(h->loop);
+	error_clear();
 	return NULL;
 }
 
