@@ -14,10 +14,10 @@ dev_fuzz() {
 	local seconds=60 names=() file name failed=0
 	if [[ "${1:-}" =~ ^[0-9]+$ ]]; then seconds=$1; shift; fi
 	setup_for build run fuzz
-	build_fuzz
 	if [ $# -gt 0 ]; then names=("$@"); else
 		for file in tests/fuzz/fuzz_*.c; do name=$(basename "$file" .c); names+=("${name#fuzz_}"); done
 	fi
+	build_fuzz "${names[@]}"
 	say "${#names[@]} fuzzers, $seconds s each, two at a time: about $(((${#names[@]} + 1) / 2 * seconds)) s"
 	mkdir -p build-fuzz/finds build-fuzz/logs
 	export -f fuzz_one
