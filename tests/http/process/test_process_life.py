@@ -1,0 +1,247 @@
+"""Start, signals, drain, log file, command line (config §1.1, signet-own (b))."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lib import raw
+from lib.mock import Mock, chat_answer, hang, json_answer
+from lib.raw import CHAT, chat
+from lib.signet import Signet, binary, config, openai_model, sanitized
+
+MODEL = openai_model("m", "http://127.0.0.1:1")
+
+
+def run(*args, env=None):
+    """The binary with these arguments: (exit status, stdout, stderr)."""
+    done = subprocess.run([binary(), *args], capture_output=True, text=True, timeout=60, env={**os.environ, **(env or {})})
+    return done.returncode, done.stdout, done.stderr
+
+
+def ended(signet, seconds):
+    """The exit status, which must come within that time."""
+    return signet.process.wait(seconds)
+
+
+# -- start ------------------------------------------------------------------------------------------
+def test_the_line_that_says_it_listens():
+    with Signet(config(MODEL), args=["--workers", "3"]) as s:
+        line = next(l for l in s.logs() if "listening" in l["msg"])
+        assert line["msg"] == f"listening on 127.0.0.1:{s.port}"
+        assert (line["level"], line["workers"], line["store"], line["models"]) == ("info", 3, "off", 1)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["t"])
+        assert s.status()["signet"]["workers"] == 3
+
+
+def test_every_worker_answers():
+    with Signet(config(MODEL), args=["--workers", "4"]) as s:
+        for _ in range(40):
+            assert raw.get(s.port, "/status").status == 200
+        assert {f'signet_loop_lag_seconds{{worker="{i}"}}' for i in range(4)} <= set(s.metrics())
+
+
+def test_no_subcommand_and_a_flag_first_is_serve():
+    s = Signet(config(MODEL), start=False)
+    with open(s.stderr_path, "ab") as err:
+        s.process = subprocess.Popen([binary(), "--config-file", s.toml_path], stderr=err, stdout=subprocess.DEVNULL, env=s.env, cwd=s.folder)
+    raw.wait_for(lambda: "listening on" in s.stderr(), 20)
+    s.stop()
+
+
+def test_validate_and_exit_does_all_but_listen(tmp_path):
+    s = Signet(config(MODEL), args=["--validate-and-exit"], start=False).spawn()
+    assert ended(s, 20) == 0
+    assert "Configuration is valid. Exiting." in s.stderr() and "listening" not in s.stderr()
+    bad = Signet(config(MODEL.replace('"openai"', '"opnai"')), args=["--validate-and-exit"], start=False)
+    status, err = bad.fails_to_start()
+    assert status == 1 and "opnai" in err
+
+
+def test_a_refused_configuration_is_told_under_tensorzeros_first_lines():
+    s = Signet(config(MODEL) + "[nope]\nx = 1\n", start=False)
+    status, err = s.fails_to_start()
+    lines = err.splitlines()
+    assert status == 1
+    assert lines[0] == f"Failed to load config. Config file glob `{s.toml_path}` resolved to the following files:"
+    assert lines[1] == s.toml_path
+    assert any(l.startswith(s.toml_path + ":") and "nope" in l for l in lines[2:])
+
+
+def test_debug_of_the_gateway_shows_debug_lines_unless_the_environment_speaks():
+    gateway = "debug = true"
+    with Signet(config(MODEL, gateway), env={"RUST_LOG": ""}) as s:
+        raw.get(s.port, "/api/unknown")
+        raw.wait_for(lambda: any(l["level"] == "debug" for l in s.logs()))
+    with Signet(config(MODEL, gateway), env={"SIGNET_LOG": "info"}) as s:
+        raw.get(s.port, "/api/unknown")
+        assert not any(l["level"] == "debug" for l in s.logs())
+
+
+def test_a_log_level_that_is_none_stops_the_start():
+    s = Signet(config(MODEL), env={"SIGNET_LOG": "loud"}, start=False)
+    status, err = s.fails_to_start()
+    assert status == 1 and 'SIGNET_LOG: "loud" is no log level' in err
+
+
+def test_pretty_logs_on_demand():
+    with Signet(config(MODEL), args=["--log-format", "pretty"]) as s:
+        assert re.search(r"^\S+Z  INFO serve: listening on 127", s.stderr(), re.M)
+
+
+def test_access_log_only_when_asked_for():
+    with Signet(config(MODEL)) as s:
+        raw.get(s.port, "/health")
+        assert not any(l["msg"] == "request" for l in s.logs())
+    with Signet(config(MODEL, extra="[server]\naccess_log = true")) as s:
+        got = raw.get(s.port, "/health")
+        line = raw.wait_for(lambda: next((l for l in s.logs() if l.get("request_id") == got.headers["x-request-id"]), None))
+        assert (line["msg"], line["route"], line["status"], line["level"]) == ("request", "/health", 200, "info")
+        assert line["ms"] >= 0
+
+
+# -- command line -----------------------------------------------------------------------------------
+def test_help_lists_what_there_is():
+    status, out, err = run("--help")
+    assert (status, err) == (0, "")
+    assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "version"]
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "sign", "log", "version"])
+def test_every_command_explains_itself(command):
+    status, out, err = run(command, "--help")
+    assert (status, err) == (0, "")
+    assert f"signet {command}" in out and "usage" in out.lower()
+
+
+def test_version():
+    for args in (["version"], ["--version"]):
+        status, out, _ = run(*args)
+        lines = out.splitlines()
+        assert status == 0 and re.fullmatch(r"signet \d+\.\d+\.\d+ \(TensorZero 2026\.6\.0\)", lines[0])
+        assert [l.split(" ")[0] for l in lines[1:]] == ["SQLite", "OpenSSL", "Wasmtime"]
+
+
+@pytest.mark.parametrize("args", [[], ["nope"], ["serve", "--nope"], ["serve", "--config-file"], ["version", "x"], ["--nope"],
+                                  ["serve", "--default-config", "--bind-address", "3000"], ["serve", "--default-config", "--workers", "0"]])
+def test_wrong_usage_is_2(args):
+    status, out, err = run(*args)
+    assert (status, out) == (2, "") and err
+
+
+@pytest.mark.parametrize("args,text", [
+    (["serve"], "You must specify either `--config-file` or `--default-config`."),
+    (["--config-file", "x", "--default-config"], "You must not specify both `--config-file` and `--default-config`."),
+    (["--create-api-key"], "--create-api-key is not in this version of Signet"),
+    (["--run-clickhouse-migrations"], "--run-clickhouse-migrations is not in this version of Signet"),
+])
+def test_starts_that_are_refused(args, text):
+    status, out, err = run(*args)
+    assert (status, out) == (1, "") and text in err
+
+
+# -- signals ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_gateway_ends_at_once(sig):
+    with Signet(config(MODEL, record=True)) as s:
+        idle = raw.Client(s.port)
+        idle.send(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").read()
+        began = time.monotonic()
+        s.process.send_signal(sig)
+        assert ended(s, 10) == 0 and time.monotonic() - began < 5
+        assert idle.at_end()
+
+
+def test_sighup_drains_after_a_second():
+    with Signet(config(MODEL)) as s:
+        began = time.monotonic()
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert raw.get(s.port, "/health").status == 200, "it still serves in that second"
+        assert ended(s, 10) == 0
+        assert time.monotonic() - began >= 1
+
+
+def test_sigpipe_is_ignored():
+    with Signet(config(MODEL)) as s:
+        s.process.send_signal(signal.SIGPIPE)
+        assert raw.get(s.port, "/health").status == 200
+
+
+def test_a_drain_lets_running_requests_end_and_takes_no_new_ones():
+    with Mock(default=json_answer(chat_answer("late"), delay=1.5)) as mock:
+        with Signet(config(openai_model("m", mock.url))) as s:
+            running = raw.Client(s.port).send(raw.post_bytes(CHAT, chat()))
+            mock.wait_requests(1)
+            s.process.send_signal(signal.SIGTERM)
+            time.sleep(0.4)
+            with pytest.raises(OSError):
+                raw.Client(s.port, timeout=2)
+            got = running.read()
+            assert got.status == 200 and "late" in got.text and got.headers["connection"] == "close"
+            assert ended(s, 10) == 0
+
+
+def test_a_drain_that_takes_too_long_cancels_and_says_how_many():
+    with Mock(default=hang()) as mock:
+        with Signet(config(openai_model("m", mock.url), extra="[server]\ndrain_s = 6")) as s:
+            clients = [raw.Client(s.port).send(raw.post_bytes(CHAT, chat())) for _ in range(3)]
+            mock.wait_requests(3)
+            began = time.monotonic()
+            s.process.send_signal(signal.SIGTERM)
+            assert ended(s, 15) == 0
+            assert 6 <= time.monotonic() - began < 10
+            told = [l for l in s.logs() if l["msg"] == "draining"]
+            assert [l["running"] for l in told] == [3], "a line each five seconds"
+            assert any("cancelled" in l["msg"] and l["running"] == 3 for l in s.logs())
+            assert all(c.at_end() for c in clients)
+            assert all(r.gone.wait(5) for r in mock.requests), "the upstream calls end with them"
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(sig):
+    with Mock(default=hang()) as mock:
+        s = Signet(config(openai_model("m", mock.url)))
+        raw.Client(s.port).send(raw.post_bytes(CHAT, chat()))
+        mock.wait_requests(1)
+        s.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        began = time.monotonic()
+        s.process.send_signal(sig)
+        assert ended(s, 5) == 128 + sig and time.monotonic() - began < 2
+
+
+def test_sigusr1_opens_the_log_file_anew(tmp_path):
+    log = tmp_path / "signet.log"
+    s = Signet(config(MODEL, extra="[server]\naccess_log = true"), args=["--log-file", str(log)], start=False).spawn()
+    raw.wait_for(lambda: log.exists() and "listening" in log.read_text(), 20)
+    s.port = int(re.search(r"listening on 127.0.0.1:(\d+)", log.read_text()).group(1))
+    old = tmp_path / "signet.log.1"
+    log.rename(old)
+    raw.get(s.port, "/health")
+    raw.wait_for(lambda: '"route":"/health"' in old.read_text())
+    s.process.send_signal(signal.SIGUSR1)
+    raw.wait_for(log.exists)
+    raw.get(s.port, "/status")
+    raw.wait_for(lambda: '"route":"/status"' in log.read_text())
+    assert '"route":"/status"' not in old.read_text()
+    assert all(json.loads(l) for l in log.read_text().splitlines())
+    s.stop()
+    assert "listening" not in s.stderr()
+
+
+# -- crash ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("sig,name", [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGBUS, "SIGBUS"), (signal.SIGFPE, "SIGFPE"), (signal.SIGILL, "SIGILL"),
+                                      (signal.SIGABRT, "SIGABRT")])
+def test_a_crash_prints_a_trace(sig, name):
+    if sanitized():
+        pytest.skip("sanitizers have their own report")
+    s = Signet(config(MODEL))
+    s.process.send_signal(sig)
+    assert ended(s, 10) == -sig
+    text = s.stderr()
+    assert re.search(rf"signet \d+\.\d+\.\d+ crashed: signal {int(sig)} \({name}\).*process {s.process.pid}\nbacktrace:\n", text)
+    assert len(re.findall(r"^\S+signet\(.*\[0x[0-9a-f]+\]$", text, re.M)) >= 2

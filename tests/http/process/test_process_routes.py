@@ -1,0 +1,126 @@
+"""Paths, methods, shapes of errors and headers common to all answers (http-api §1.2, §2.1; surfaces §1.1, §1.5)."""
+import re
+
+import pytest
+
+from lib import raw
+from lib.signet import Signet, config, openai_model
+
+MODEL = openai_model("m", "http://127.0.0.1:1")
+OPENAI, NATIVE, ANTHROPIC = "openai", "native", "anthropic"
+
+
+def signet_toml(mock):
+    return config(MODEL)
+
+
+def check(got, shape, message):
+    assert got.headers["content-type"] == "application/json"
+    if shape == OPENAI:
+        assert got.json == {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
+    elif shape == NATIVE:
+        assert got.json == {"error": message}
+    else:
+        assert got.json["type"] == "error" and got.json["error"]["message"] == message
+        assert got.json["request_id"] == got.headers["request-id"]
+
+
+def test_headers_of_every_answer(signet):
+    seen = set()
+    for path in ("/status", "/v1/models", "/nope", "/openai/v1/nope", "/v1/chat/completions"):
+        h = raw.get(signet.port, path).headers
+        assert h["x-tensorzero-gateway-version"] == "2026.6.0"
+        assert re.fullmatch("req_[0-9a-f]{32}", h["x-request-id"]) and h["request-id"] == h["x-request-id"]
+        seen.add(h["x-request-id"])
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("path,shape", [
+    ("/nope", NATIVE), ("/", NATIVE), ("/v1", NATIVE), ("/v1/datasets", NATIVE), ("/v1/modelsx", NATIVE), ("/openai", NATIVE), ("/openai/v2/x", NATIVE),
+    ("/api/event_logging/batch", NATIVE), ("/statusx", NATIVE), ("/status/x", NATIVE), ("//status", NATIVE),
+    ("/openai/v1", OPENAI), ("/openai/v1/nope", OPENAI), ("/v1/chat", OPENAI), ("/v1/chat/completions/x", OPENAI), ("/v1/completions", OPENAI),
+    ("/v1/embeddings", OPENAI), ("/v1/responses/x", OPENAI), ("/v1/messages", ANTHROPIC), ("/v1/messages/count_tokens", ANTHROPIC), ("/anthropic/v1/messages", ANTHROPIC),
+])
+def test_unknown_paths(signet, path, shape):
+    got = raw.get(signet.port, path + "?secret=1")
+    assert got.status == 404
+    check(got, shape, f"Route not found: GET {path}")
+    assert "location" not in got.headers
+
+
+def test_a_base_url_with_one_v1_too_many_is_told_the_right_one(signet):
+    got = raw.post(signet.port, "/v1/v1/chat/completions", {})
+    assert got.status == 404
+    assert got.json["error"]["message"] == ("Route not found: POST /v1/v1/chat/completions "
+                                            "(set the client's base URL to http://HOST/v1, with /v1 once)")
+    got = raw.post(signet.port, "/v1/v1/messages", {})
+    assert got.json["type"] == "error" and "without /v1" in got.json["error"]["message"]
+
+
+@pytest.mark.parametrize("method,path,allow,shape", [
+    ("POST", "/status", "GET,HEAD", NATIVE), ("DELETE", "/v1/models", "GET,HEAD", OPENAI), ("PUT", "/openai/v1/models/x", "GET,HEAD", OPENAI),
+    ("GET", "/v1/chat/completions", "POST", OPENAI), ("OPTIONS", "/v1/chat/completions", "POST", OPENAI), ("OPTIONS", "/health", "GET,HEAD", NATIVE),
+    ("HEAD", "/v1/chat/completions", "POST", None),
+])
+def test_wrong_methods(signet, method, path, allow, shape):
+    got = raw.get(signet.port, path, method=method)
+    assert (got.status, got.headers["allow"]) == (405, allow)
+    assert not any(k.startswith("access-control") for k in got.headers)
+    if shape:
+        check(got, shape, f"Method not allowed: {method} {path} (allowed: {allow})")
+
+
+@pytest.mark.parametrize("path", ["/status", "/health", "/metrics", "/v1/models", "/openai/v1/models/m"])
+def test_head_is_get_without_its_body(signet, path):
+    got = raw.get(signet.port, path, method="HEAD")
+    assert got.status == 200 and int(got.headers["content-length"]) > 0
+
+
+def test_head_of_the_root_is_a_probe(signet):
+    got = raw.get(signet.port, "/", method="HEAD")
+    assert (got.status, got.headers["content-length"]) == (200, "0")
+
+
+@pytest.mark.parametrize("path", ["/status/", "/v1/models/", "/health/?x=1", "/openai/v1/models/m/"])
+def test_a_slash_at_the_end_is_the_same_route(signet, path):
+    assert raw.get(signet.port, path).status == 200
+
+
+def test_routes_are_counted_by_pattern(signet):
+    before = signet.metric("signet_http_requests_total", route="/v1/models/{id}")
+    raw.get(signet.port, "/v1/models/m")
+    raw.get(signet.port, "/v1/models/made-up-by-a-client")
+    assert signet.metric("signet_http_requests_total", route="/v1/models/{id}") == before + 2
+    raw.get(signet.port, "/made-up-by-a-client")
+    assert not any("made-up" in series for series in signet.metrics())
+
+
+@pytest.mark.parametrize("path,shape", [("/openai/v1/chat/completions", OPENAI), ("/status", NATIVE), ("/v1/messages", ANTHROPIC)])
+def test_requests_that_no_handler_sees_are_answered_in_the_paths_shape(signet, path, shape):
+    with raw.Client(signet.port) as c:
+        c.send(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        got = c.read()
+        assert got.status == 400 and got.headers["content-type"] == "application/json"
+        assert got.headers["x-tensorzero-gateway-version"] == "2026.6.0"
+        keys = {OPENAI: {"error"}, NATIVE: {"error"}, ANTHROPIC: {"type", "error", "request_id"}}[shape]
+        assert set(got.json) == keys and (isinstance(got.json["error"], str) == (shape == NATIVE))
+        assert c.at_end()
+
+
+def test_base_path_stands_before_every_route_and_in_front_of_shapes():
+    with Signet(config(MODEL, gateway='base_path = "/gw"')) as s:
+        assert raw.get(s.port, "/gw/status").status == 200
+        assert raw.get(s.port, "/gw", method="HEAD").status == 200
+        check(raw.get(s.port, "/status"), NATIVE, "Route not found: GET /status")
+        check(raw.get(s.port, "/gwx/status"), NATIVE, "Route not found: GET /gwx/status")
+        check(raw.get(s.port, "/gw/openai/v1/x"), OPENAI, "Route not found: GET /gw/openai/v1/x")
+        check(raw.get(s.port, "/openai/v1/x"), NATIVE, "Route not found: GET /openai/v1/x")
+
+
+def test_unstable_error_json_stands_beside_the_message():
+    with Signet(config(MODEL, gateway="unstable_error_json = true")) as s:
+        got = raw.get(s.port, "/nope").json
+        text = "Route not found: GET /nope"
+        assert got == {"error": text, "error_json": {"RouteNotFound": {"message": text}}}
+        got = raw.get(s.port, "/openai/v1/nope").json["error"]
+        assert got["error_json"] == got["tensorzero_error_json"] == {"RouteNotFound": {"message": got["message"]}}
