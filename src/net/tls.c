@@ -92,42 +92,38 @@ static bool same(const char *a, const char *b)
 	return a == b || (a && b && bytes_eq(bytes_of(a), bytes_of(b)));
 }
 
-/* The shared context of that file; lives as long as the process. */
-static SSL_CTX *context_for(const char *ca_file)
+/* With the lock held. */
+static SSL_CTX *find(const char *ca_file)
 {
-	SSL_CTX *c = NULL;
-
-	ca_file = or_environment(ca_file);
-	pthread_mutex_lock(&lock);
-	if (target_index < 0)
-		target_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	for (size_t i = 0; i < ncontexts && !c; i++)
+	for (size_t i = 0; i < ncontexts; i++)
 		if (same(contexts[i].ca_file, ca_file))
-			c = contexts[i].ssl;
-	if (!c && ncontexts == CONTEXTS_MAX) {
-		fail(ERR_CONFIG, "too many different CA files");
-	} else if (!c) {
-		char *name = ca_file ? strdup(ca_file) : NULL;
-
-		ERR_clear_error();
-		c = ca_file && !name ? fail_null(ERR_OUT_OF_MEMORY, "out of memory")
-				     : context_make(ca_file);
-		if (c)
-			contexts[ncontexts++] = (struct context){ name, c };
-		else
-			free(name);
-	}
-	pthread_mutex_unlock(&lock);
-	return c;
+			return contexts[i].ssl;
+	return NULL;
 }
 
-int tls_check_ca_file(const char *ca_file)
+/* With the lock held: makes it and keeps it for the life of the process. */
+static SSL_CTX *add(const char *ca_file)
 {
-	return or_environment(ca_file) && !context_for(ca_file) ? -1 : 0;
+	char *name = ca_file ? strdup(ca_file) : NULL;
+	SSL_CTX *c = NULL;
+
+	ERR_clear_error();
+	if (ncontexts == CONTEXTS_MAX)
+		fail(ERR_CONFIG, "too many different CA files");
+	else if (ca_file && !name)
+		fail(ERR_OUT_OF_MEMORY, "out of memory");
+	else
+		c = context_make(ca_file);
+	if (c)
+		contexts[ncontexts++] = (struct context){ name, c };
+	else
+		free(name);
+	return c;
 }
 
 struct loading {
 	const char *ca_file;
+	bool only_find;
 	SSL_CTX *context;
 };
 
@@ -135,7 +131,30 @@ static void load(void *arg)
 {
 	struct loading *l = arg;
 
-	l->context = context_for(l->ca_file);
+	pthread_mutex_lock(&lock);
+	if (target_index < 0)
+		target_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	l->context = find(l->ca_file);
+	if (!l->context && !l->only_find)
+		l->context = add(l->ca_file);
+	pthread_mutex_unlock(&lock);
+}
+
+/* The shared context of that file. In a fiber its first use waits: hundreds of certificates are read. */
+static SSL_CTX *context_for(const char *ca_file)
+{
+	struct loading l = { .ca_file = or_environment(ca_file), .only_find = true };
+
+	load(&l);
+	if (l.context)
+		return l.context;
+	l.only_find = false;
+	return offload(load, &l) ? NULL : l.context;
+}
+
+int tls_check_ca_file(const char *ca_file)
+{
+	return or_environment(ca_file) && !context_for(ca_file) ? -1 : 0;
 }
 
 static bool name_the_host(SSL *ssl, const char *host)
@@ -153,20 +172,19 @@ static bool name_the_host(SSL *ssl, const char *host)
 SSL *tls_new(const char *ca_file, int fd, struct bytes host, SSL_SESSION *resume,
 	     void (*on_session)(void *, SSL_SESSION *), void *arg)
 {
-	struct loading l = { .ca_file = ca_file };
+	SSL_CTX *context = context_for(ca_file);
 	struct session_target *t;
 	char name[256];
 	SSL *ssl;
 
-	fiber_on_thread_stack(load, &l);
-	if (!l.context)
+	if (!context)
 		return NULL;
 	if (host.n >= sizeof name)
 		return fail_null(ERR_IO, "TLS: the host name is too long");
 	memcpy(name, host.p, host.n);
 	name[host.n] = 0;
 	ERR_clear_error();
-	ssl = fault("tls") ? NULL : SSL_new(l.context);
+	ssl = fault("tls") ? NULL : SSL_new(context);
 	t = malloc(sizeof *t);
 	if (!ssl || !t || !SSL_set_fd(ssl, fd) || !SSL_set_ex_data(ssl, target_index, t) ||
 	    !name_the_host(ssl, name)) {

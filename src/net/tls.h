@@ -21,7 +21,7 @@ enum tls_result {
 /* Checks that the file can be read as certificates; NULL asks SSL_CERT_FILE. -1: ERR_CONFIG. */
 int tls_check_ca_file(const char *ca_file);
 
-/* A new connection; the context is shared by the process and loaded at the first use (reads files).
+/* A new connection; the context is shared by the process and loaded at the first use (waits then).
  * `on_session` is told of each session that can be resumed and takes its reference. NULL: error set. */
 SSL *tls_new(const char *ca_file, int fd, struct bytes host, SSL_SESSION *resume,
 	     void (*on_session)(void *, SSL_SESSION *), void *arg);

@@ -484,6 +484,72 @@ static void test_all_bodies_together_have_a_bound(void **state)
 	close(fd);
 }
 
+/* http-api §1.2: Content-Encoding of requests. */
+static void test_compressed_bodies_are_decoded(void **state)
+{
+	static const struct {
+		const char *coding;
+		struct bytes body;
+		const char *answer;
+	} forms[] = {
+		{ "gzip",
+		  B("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6"
+		    "\x10\x36"
+		    "\x05\x00\x00\x00"),
+		  "hello" },
+		{ "zstd", B("\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello"), "hello" },
+		{ "br", B("\x0b\x02\x80hello\x03"), "hello" },
+		{ "identity", B("hello"), "hello" },
+	};
+	struct harness *h = *state;
+	int fd = up(h);
+
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t cut = 0; cut < forms[i].body.n; cut += 3) {
+			char head[200];
+
+			snprintf(head, sizeof head,
+				 "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\n"
+				 "Content-Length: %zu\r\n\r\n",
+				 forms[i].coding, forms[i].body.n);
+			say(fd, head);
+			say_n(fd, forms[i].body.p, cut);
+			usleep(1000);
+			say_n(fd, forms[i].body.p + cut, forms[i].body.n - cut);
+			expect_text(fd, "hello",
+				    "HTTP/1.1 200 OK\r\ncontent-type: "
+				    "text/plain\r\ncontent-length: 5\r\n\r\n"
+				    "hello");
+		}
+	}
+	close(fd);
+}
+
+static void test_decompression_stops_at_the_limit_and_knows_its_codings(void **state)
+{
+	/* 10 MiB of "a" */
+	static const char bomb[] = "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: "
+				   "br\r\nContent-Length: 27\r\n\r\n"
+				   "\xcb\xff\xff\x3f\xf8\x25\xc2\xe2\xb1\x40\x20\xf7\xfe\x2f\xff"
+				   "\xff\x3f\xf0\x4b\x00\xc4\x61"
+				   "\x11\x80\xee\xfd\x07";
+	struct harness *h = *state;
+	int fd = up(h);
+
+	say_n(fd, bomb, sizeof bomb - 1);
+	free(hear(fd, "no", 3000));
+	assert_int_equal(ERR_BODY_TOO_LARGE, body_error);
+	say(fd, "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: rot13\r\nContent-Length: "
+		"1\r\n\r\na");
+	free(hear(fd, "no", 3000));
+	assert_int_equal(ERR_UNSUPPORTED_ENCODING, body_error);
+	say(fd, "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: "
+		"3\r\n\r\nabc");
+	free(hear(fd, "no", 3000));
+	assert_int_equal(ERR_PROTOCOL, body_error);
+	close(fd);
+}
+
 static void test_a_slow_head_is_cut_off(void **state)
 {
 	struct harness *h = *state;
@@ -744,6 +810,8 @@ int main(void)
 		T(test_a_body_over_the_limit_is_refused_and_the_client_sees_why),
 		T(test_large_bodies_arrive_whole),
 		T(test_all_bodies_together_have_a_bound),
+		T(test_compressed_bodies_are_decoded),
+		T(test_decompression_stops_at_the_limit_and_knows_its_codings),
 		T(test_a_slow_head_is_cut_off),
 		T(test_a_slow_body_is_cut_off),
 		T(test_idle_connections_are_closed_after_their_time),

@@ -1,0 +1,160 @@
+/* URLs and proxy rules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "net/http_client.h"
+#include "net/proxy.h"
+
+#include <cmocka.h> /* after error.h: it makes a macro of fail() */
+
+/* "tls host port authority target", or the error's text. */
+static const char *parsed(const char *text)
+{
+	static char out[600];
+	struct arena a;
+	struct url u;
+
+	arena_init(&a, 1 << 16);
+	if (url_parse(bytes_of(text), &a, &u))
+		snprintf(out, sizeof out, "%.*s", BFMT(error_last()->message));
+	else
+		snprintf(out, sizeof out, "%d %.*s %u %.*s %.*s", u.tls, BFMT(u.host), u.port,
+			 BFMT(u.authority), BFMT(u.target));
+	error_clear();
+	arena_deinit(&a);
+	return out;
+}
+
+static void test_parts_of_a_url(void **state)
+{
+	(void)state;
+	assert_string_equal("1 api.openai.com 443 api.openai.com /v1/",
+			    parsed("https://api.openai.com/v1/"));
+	assert_string_equal("0 x 80 x /", parsed("http://x"));
+	assert_string_equal("0 x 80 x /", parsed("HTTP://x:80/"));
+	assert_string_equal("0 x 8080 x:8080 /a?b=c", parsed("http://x:8080/a?b=c#d"));
+	assert_string_equal("1 x 80 x:80 /?q", parsed("https://x:80?q"));
+	assert_string_equal("0 ::1 3000 [::1]:3000 /", parsed("http://[::1]:3000"));
+	assert_string_equal("1 2001:db8::1 443 [2001:db8::1] /", parsed("https://[2001:db8::1]/"));
+	assert_string_equal("0 x 80 x /a%20b%C3%A9%22", parsed("http://x/a b\xC3\xA9\""));
+	assert_string_equal("0 x 80 x /a%20b", parsed("http://x:/a%20b"));
+}
+
+static void test_bad_urls_say_what_is_wrong(void **state)
+{
+	(void)state;
+	assert_string_equal("ftp://x is not a usable URL: it must begin with http:// or https://",
+			    parsed("ftp://x"));
+	assert_string_equal(" is not a usable URL: it must begin with http:// or https://",
+			    parsed(""));
+	assert_string_equal("http:// is not a usable URL: no host", parsed("http://"));
+	assert_string_equal("http://:80 is not a usable URL: no host", parsed("http://:80"));
+	assert_string_equal("a URL with a user name or password is not allowed here",
+			    parsed("http://user:secret@x/"));
+	assert_string_equal(
+		"http://x:0 is not a usable URL: the port is not a number from 1 to 65535",
+		parsed("http://x:0"));
+	assert_string_equal(
+		"http://x:65536/ is not a usable URL: the port is not a number from 1 to 65535",
+		parsed("http://x:65536/"));
+	assert_string_equal(
+		"http://x:1a is not a usable URL: the port is not a number from 1 to 65535",
+		parsed("http://x:1a"));
+	assert_string_equal(
+		"http://a b/ is not a usable URL: a character that a host name cannot have",
+		parsed("http://a b/"));
+	assert_string_equal("http://[::1 is not a usable URL: no ] after the address",
+			    parsed("http://[::1"));
+	assert_string_equal("http://[x]/ is not a usable URL: not an IPv6 address",
+			    parsed("http://[x]/"));
+	assert_string_equal("a URL with a control character", parsed("http://x/\r\nHost: y"));
+}
+
+/* The literal ends at the array's end: nothing may be read past it. */
+static void test_proxies_and_their_credentials(void **state)
+{
+	struct arena a;
+	struct proxy p;
+
+	(void)state;
+	arena_init(&a, 1 << 16);
+	assert_int_equal(0, proxy_parse(NULL, &a, &p));
+	assert_null(p.host.p);
+	assert_int_equal(0, proxy_parse("", &a, &p));
+	assert_null(p.host.p);
+	assert_int_equal(0, proxy_parse("http://proxy.local:3128/", &a, &p));
+	assert_true(bytes_eq(B("proxy.local"), p.host));
+	assert_int_equal(3128, p.port);
+	assert_null(p.authorization.p);
+	assert_int_equal(0, proxy_parse("user:p%40ss@proxy", &a, &p));
+	assert_true(bytes_eq(B("proxy"), p.host));
+	assert_int_equal(80, p.port);
+	assert_true(bytes_eq(B("Basic dXNlcjpwQHNz"), p.authorization));
+	assert_int_equal(-1, proxy_parse("socks5://user:secret@x", &a, &p));
+	assert_int_equal(-1, bytes_find(error_last()->message, B("secret")));
+	assert_int_equal(-1, proxy_parse("http://user:secret@x:y", &a, &p));
+	assert_int_equal(-1, bytes_find(error_last()->message, B("secret")));
+	error_clear();
+	arena_deinit(&a);
+}
+
+static void test_no_proxy_rules(void **state)
+{
+	static const struct {
+		const char *rules, *host;
+		uint16_t port;
+		bool bypassed;
+	} cases[] = {
+		{ "", "x", 80, false },
+		{ "*", "x", 80, true },
+		{ "example.com", "example.com", 443, true },
+		{ "example.com", "EXAMPLE.com", 443, true },
+		{ "example.com", "api.example.com", 443, true },
+		{ "example.com", "badexample.com", 443, false },
+		{ ".example.com", "api.example.com", 443, true },
+		{ ".example.com", "example.com", 443, true },
+		{ "*.example.com", "api.example.com", 443, true },
+		{ "a, b ,c", "b", 1, true },
+		{ "x:8080", "x", 8080, true },
+		{ "x:8080", "x", 80, false },
+		{ "127.0.0.1", "127.0.0.1", 80, true },
+		{ "10.0.0.0/8", "10.1.2.3", 80, true },
+		{ "10.0.0.0/8", "11.1.2.3", 80, false },
+		{ "192.168.4.0/22", "192.168.7.9", 80, true },
+		{ "192.168.4.0/22", "192.168.8.9", 80, false },
+		{ "10.0.0.0/99", "10.1.2.3", 80, false },
+		{ "::1", "::1", 80, true },
+		{ "[::1]:80", "::1", 80, true },
+		{ "[::1]:81", "::1", 80, false },
+		{ "2001:db8::/32", "2001:db8:1::2", 80, true },
+		{ "", "localhost", 80, false },
+		{ ",,", "x", 80, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		bool got = proxy_bypassed(bytes_of(cases[i].rules), bytes_of(cases[i].host),
+					  cases[i].port);
+
+		if (got != cases[i].bypassed)
+			print_error("%s against %s:%u\n", cases[i].rules, cases[i].host,
+				    cases[i].port);
+		assert_int_equal(cases[i].bypassed, got);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parts_of_a_url),
+		cmocka_unit_test(test_bad_urls_say_what_is_wrong),
+		cmocka_unit_test(test_proxies_and_their_credentials),
+		cmocka_unit_test(test_no_proxy_rules),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
