@@ -60,5 +60,6 @@ struct signer *signer_cache_get(struct signer_cache *, const struct signer_confi
 struct bytes signer_path(struct bytes path, struct bytes dir, struct arena *);
 /* Where compiled modules go; unset: nowhere. */
 struct bytes module_cache_dir(const struct config *, struct arena *);
+void make_cache_dir(const struct config *, struct bytes dir);
 
 #endif

@@ -154,6 +154,7 @@ static void load_signer(void *arg)
 	struct signer_job *job = arg;
 	struct bytes dir = module_cache_dir(job->config, job->arena);
 
+	make_cache_dir(job->config, dir);
 	job->signer = signer_cache_get(job->config->signers, job->settings, B("rust-proxy"), dir.p);
 	if (!job->signer)
 		job->error = error_save(job->arena);

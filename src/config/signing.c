@@ -358,11 +358,34 @@ static void load_signer(struct loader *l, struct provider_config *p, const char 
 		  BFMT(error_last()->message), BFMT(path));
 }
 
+/* On a first start nobody has made the data directory yet; that it cannot be made is the store's error. */
+void make_cache_dir(const struct config *c, struct bytes dir)
+{
+	if (!bytes_set(c->module_cache_dir))
+		mkdir(c->data_dir.p, 0700);
+	if (bytes_set(dir))
+		mkdir(dir.p, 0700);
+}
+
+static bool has_signer(const struct config *c)
+{
+	for (size_t m = 0; m < c->nmodels; m++) {
+		for (size_t i = 0; i < c->models[m]->nrouting; i++) {
+			if (c->models[m]->routing[i]->signer.set)
+				return true;
+		}
+	}
+	return false;
+}
+
 void load_signers(struct loader *l)
 {
-	struct bytes dir =
-		l->options->offline ? (struct bytes){ 0 } : module_cache_dir(l->config, l->arena);
+	struct bytes dir = { 0 };
 
+	if (!l->options->offline)
+		dir = module_cache_dir(l->config, l->arena);
+	if (!l->options->offline && has_signer(l->config) && issues_errors(l->issues) == 0)
+		make_cache_dir(l->config, dir);
 	for (size_t m = 0; m < l->config->nmodels; m++) {
 		struct model_config *model = l->config->models[m];
 
