@@ -5,6 +5,10 @@
  */
 #include "base/bytes.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,6 +315,35 @@ static void put_code(struct buf *b, unsigned code)
 		b->data[b->len++] = "0123456789abcdef"[code >> shift & 15];
 }
 
+/* How many bytes from p on surely need no escape; the rest, at most 16 plain ones, is looked at singly. */
+static size_t plain_run(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+	const __m128i half = _mm_set1_epi8((char)0xed), blank = _mm_set1_epi8(0x20);
+
+	for (; n - i >= 16; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i quoted =
+			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash));
+		/* unsigned v < 0x20, as far as v is not the larger one of the two */
+		__m128i control = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
+		__m128i odd = _mm_or_si128(quoted, _mm_cmpeq_epi8(v, half));
+		int hit = _mm_movemask_epi8(
+			_mm_or_si128(odd, _mm_andnot_si128(_mm_cmpeq_epi8(v, blank), control)));
+
+		if (hit)
+			return i + (size_t)__builtin_ctz((unsigned)hit);
+	}
+#else
+	(void)p;
+	(void)n;
+#endif
+	return i;
+}
+
 int buf_json_string(struct buf *b, struct bytes s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -319,7 +352,7 @@ int buf_json_string(struct buf *b, struct bytes s)
 	if (buf_reserve(b, s.n + 2)) /* enough unless something is escaped */
 		return -1;
 	b->data[b->len++] = '"';
-	for (size_t i = 0; i < s.n; i++) {
+	for (size_t i = plain_run(p, s.n); i < s.n; i++) {
 		char e = json_escape[p[i]];
 		bool half = e == 's' && s.n - i > 2 && p[i + 1] >= 0xa0;
 
@@ -336,6 +369,7 @@ int buf_json_string(struct buf *b, struct bytes s)
 			put_code(b, p[i]);
 		}
 		done = i + 1;
+		i += plain_run(p + done, s.n - done);
 	}
 	if (buf_append(b, bytes_slice(s, done, s.n - done)))
 		return -1;

@@ -345,6 +345,41 @@ static void test_compact_removes_blanks_outside_of_strings_only(void **state)
 	buf_deinit(&out);
 }
 
+static void test_escapes_are_found_at_every_offset(void **state)
+{
+	static const struct {
+		const char *raw, *escaped;
+	} rows[] = { { "\"", "\\\"" },
+		     { "\\", "\\\\" },
+		     { "\n", "\\n" },
+		     { "\x01", "\\u0001" },
+		     { "\x1f", "\\u001f" },
+		     { " ", " " },
+		     { "\x7f", "\x7f" },
+		     { "\xed\x9f\xbf", "\xed\x9f\xbf" },
+		     { "\xed\xa0\xbd", "\\ud83d" },
+		     { "\xff", "\xff" } };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t at = 0; at < 40; at++) {
+			const char *x = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop";
+			struct bytes before = { x, at }, after = { x + at, 40 - at };
+
+			buf_reset(&out);
+			buf_json_string(&out, arena_printf(&arena, "%.*s%s%.*s", BFMT(before),
+							   rows[i].raw, BFMT(after)));
+			assert_text(buf_bytes(&out),
+				    arena_printf(&arena, "\"%.*s%s%.*s\"", BFMT(before),
+						 rows[i].escaped, BFMT(after))
+					    .p);
+		}
+	}
+	buf_deinit(&out);
+}
+
 static void test_a_document_too_large_for_its_arena_is_a_named_error(void **state)
 {
 	struct arena small;
@@ -381,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_find_member_takes_the_last_and_reads_escapes_in_keys),
 		cmocka_unit_test(test_strings_longer_than_a_vector_are_passed_whole),
 		cmocka_unit_test(test_compact_removes_blanks_outside_of_strings_only),
+		cmocka_unit_test(test_escapes_are_found_at_every_offset),
 		cmocka_unit_test(test_a_document_too_large_for_its_arena_is_a_named_error),
 	};
 
