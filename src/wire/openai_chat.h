@@ -27,7 +27,8 @@ struct chat_request {
 	bool legacy_functions; /* functions / function_call: the answer uses function_call */
 	bool has_files;
 	struct bytes user, safety_identifier, prompt_cache_key; /* openai profile */
-	struct bytes inference_params; /* JSON object of what is set, in the order of storage §2.2 */
+	struct bytes inference_params; /* JSON object of what is set, in the order of storage §2.2: what stands in
+					* the row under "chat_completion" */
 	struct bytes ignored;          /* "a, b": paths for x-signet-ignored, unset = none */
 	/* What only the checks need (openai_chat_check_*). */
 	bool tools_given, tool_choice_given, parallel_given, allowed_given, provider_tools_given;
@@ -83,6 +84,8 @@ int openai_chat_write_stream_error(struct chat_writer *, const struct error *, i
 /* The OpenAI error object: {"error":{"message","type","param","code"}}; both profiles carry all four
  * keys (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */
 int openai_write_error(const struct error *, int status, struct buf *out);
+/* Profile openai: an upstream's HTML page in the message becomes its first 200 characters without tags. */
+int openai_error_without_html(struct error *, struct arena *);
 /* With gateway.unstable_error_json. */
 int openai_write_error_json(const struct error *, int status, struct buf *out);
 

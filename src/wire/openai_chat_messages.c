@@ -12,9 +12,7 @@
 
 #include "base/error.h"
 #include "wire/media.h"
-
-#define CHAT_ID_MAX   40 /* OpenAI refuses longer call ids */
-#define CHAT_NAME_MAX 64 /* and names */
+#include "wire/openai_chat_ids.h"
 
 /* --- first pass: types ------------------------------------------------------------------------ */
 
@@ -404,7 +402,7 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
 		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
 	if (bytes_set(f->mime_type))
-		r->req->inf.source_edit = true;
+		r->req->inf.source_intact = false;
 	return 0;
 }
 
@@ -498,7 +496,7 @@ static int read_raw_text(struct reader *r, struct draft *d, const struct where *
 	struct bytes value = { NULL, 0 };
 	yyjson_val *key;
 
-	r->req->inf.source_edit = true;
+	r->req->inf.source_intact = false;
 	while ((key = yyjson_obj_iter_next(&it))) {
 		struct where at = WHERE_KEY(w, json_str(key));
 
@@ -717,25 +715,15 @@ static int join_system(struct reader *r)
 	return 0;
 }
 
-static bool name_fits(struct bytes name)
-{
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-		    c != '_' && c != '-')
-			return false;
-	}
-	return name.n > 0 && name.n <= CHAT_NAME_MAX;
-}
-
 static int call_add(struct reader *r, struct draft *d, struct block b, bool legacy)
 {
 	struct known_call known = { .id = b.id, .name = b.name, .legacy = legacy };
 
-	if (b.id.n > CHAT_ID_MAX || !name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
+	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
 	    legacy)
 		r->req->inf.source_edit = true;
+	if (legacy)
+		r->req->inf.source_intact = false;
 	if (!arena_push(r->arena, r->calls, r->ncalls, r->ccalls, known))
 		return -1;
 	return block_add(r, d, b);
@@ -995,7 +983,7 @@ static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool foll
 
 	if (d->role == CHAT_FUNCTION) {
 		function = json_str(json_get(v, "name"));
-		inf->source_edit = true;
+		inf->source_intact = false;
 	}
 	call = call_of(r, id, function);
 	if (!call)

@@ -699,13 +699,11 @@ struct chat_request *openai_chat_read_request(struct bytes body, enum profile pr
 		return NULL;
 	req->include_usage = -1;
 	req->inf.profile = profile;
-	root = parse_body(body, a);
-	if (!root || read_all(&r, root) < 0)
-		return NULL;
 	if (profile == PROFILE_OPENAI) {
 		req->inf.source = body;
 		req->inf.source_is_chat = true;
-		req->inf.source_intact = true;
+		req->inf.source_intact = true; /* until a message says otherwise */
 	}
-	return req;
+	root = parse_body(body, a);
+	return root && read_all(&r, root) == 0 ? req : NULL;
 }

@@ -1,0 +1,327 @@
+/*
+ * A provider's plain answer -> struct result (providers-openai §2.9). Compatible servers leave out what OpenAI
+ * always sends, so everything but `choices[0].message` is optional; what TensorZero would refuse for that is read.
+ */
+#include "wire/openai_chat_reply.h"
+
+#include "base/error.h"
+#include "wire/openai_chat.h"
+#include "wire/openai_chat_ids.h"
+#include "wire/openai_chat_write.h"
+
+static int64_t count(yyjson_val *obj, const char *key)
+{
+	uint64_t n;
+
+	if (!json_u64(json_get(obj, key), &n) || n > UINT32_MAX)
+		return USAGE_UNKNOWN;
+	return (int64_t)n;
+}
+
+bool openai_chat_read_usage(yyjson_val *v, struct usage *u)
+{
+	yyjson_val *prompt, *completion;
+
+	usage_init(u);
+	if (!yyjson_is_obj(v))
+		return false;
+	prompt = json_get(v, "prompt_tokens_details");
+	completion = json_get(v, "completion_tokens_details");
+	u->input_tokens = count(v, "prompt_tokens");
+	u->output_tokens = count(v, "completion_tokens");
+	u->cache_read = count(prompt, "cached_tokens");
+	u->reasoning_tokens = count(completion, "reasoning_tokens");
+	return true;
+}
+
+enum finish_reason openai_chat_finish(yyjson_val *v)
+{
+	static const struct {
+		struct bytes name;
+		enum finish_reason finish;
+	} reasons[] = {
+		{ { "stop", 4 }, FINISH_STOP },
+		{ { "eos", 3 }, FINISH_STOP },
+		{ { "stop_sequence", 13 }, FINISH_STOP_SEQUENCE },
+		{ { "length", 6 }, FINISH_LENGTH },
+		{ { "model_length", 12 }, FINISH_LENGTH },
+		{ { "tool_calls", 10 }, FINISH_TOOL_CALL },
+		{ { "function_call", 13 }, FINISH_TOOL_CALL },
+		{ { "content_filter", 14 }, FINISH_CONTENT_FILTER },
+	};
+	struct bytes name = json_str(v);
+
+	if (name.n == 0)
+		return FINISH_UNSET;
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (bytes_eq(reasons[i].name, name))
+			return reasons[i].finish;
+	return FINISH_UNKNOWN;
+}
+
+struct bytes openai_chat_reasoning(yyjson_val *message)
+{
+	struct bytes a = json_str(json_get(message, "reasoning"));
+	struct bytes b = json_str(json_get(message, "reasoning_content"));
+
+	if (a.n > 0)
+		return a;
+	return b.n > 0 || !bytes_set(a) ? b : a;
+}
+
+int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *d, bool stream,
+			      struct arena *a)
+{
+	yyjson_val *code = json_get(err, "code");
+	struct bytes message =
+		yyjson_is_str(err) ? json_str(err) : json_str(json_get(err, "message"));
+	struct bytes text_code = json_str(code);
+	uint64_t number = 0;
+	int status = 0;
+
+	if (!bytes_set(message))
+		message = json_print_arena(err, a);
+	if (!json_u64(code, &number) && bytes_set(text_code))
+		bytes_to_u64(text_code, &number);
+	if (number >= 400 && number <= 599)
+		status = (int)number;
+	message = arena_dup(a, message);
+	if (status == 400 || status == 401 || status == 403 || status == 429)
+		wire_fail(ERR_INFERENCE_CLIENT, status, d->type, "%.*s", BFMT(message));
+	else
+		wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "%.*s", BFMT(message));
+	error_last()->upstream_status = status;
+	error_last()->upstream_message = message;
+	if (!bytes_set(text_code))
+		text_code = json_raw(code);
+	if (!bytes_set(text_code))
+		text_code = json_str(json_get(err, "type"));
+	error_last()->upstream_code = arena_dup(a, text_code);
+	error_last()->fatal = stream;
+	return -1;
+}
+
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+struct reply {
+	struct arena *arena;
+	const struct inference *inf;
+	const struct dialect *dialect;
+	struct result *result;
+	size_t calls;
+};
+
+static int add(struct reply *r, struct block b)
+{
+	struct result *to = r->result;
+
+	return arena_push(r->arena, to->content, to->len, to->cap, b) ? 0 : -1;
+}
+
+/* Text parts are one text; others stay as they came. */
+static int add_parts(struct reply *r, yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	struct bytes text = { NULL, 0 };
+	yyjson_val *part;
+
+	while ((part = yyjson_arr_iter_next(&it))) {
+		struct bytes one = json_str(json_get(part, "text"));
+		struct block b = { .type = BLOCK_UNKNOWN };
+
+		if (yyjson_is_str(part))
+			one = json_str(part);
+		if (bytes_set(one)) {
+			text = bytes_set(text) ? arena_cat(r->arena, text, one) : one;
+			if (!bytes_set(text))
+				return -1;
+			continue;
+		}
+		b.text = json_print_arena(part, r->arena);
+		if (!bytes_set(b.text) || add(r, b) < 0)
+			return -1;
+	}
+	return bytes_set(text) ? add(r, (struct block){ .type = BLOCK_TEXT, .text = text }) : 0;
+}
+
+static int add_text(struct reply *r, yyjson_val *choice, yyjson_val *message)
+{
+	yyjson_val *content = json_get(message, "content"), *one;
+	struct bytes refusal = json_str(json_get(message, "refusal"));
+	struct block b = { .type = BLOCK_TEXT, .text = json_str(content) };
+
+	if (refusal.n > 0)
+		return add(r, (struct block){ .type = BLOCK_REFUSAL, .text = refusal });
+	if (yyjson_is_arr(content))
+		return add_parts(r, content);
+	if (!bytes_set(b.text))
+		return 0;
+	one = json_get(message, "annotations");
+	if (yyjson_arr_size(one) > 0)
+		b.annotations = r->result->annotations = json_print_arena(one, r->arena);
+	one = json_get(choice, "logprobs");
+	if (one && !yyjson_is_null(one))
+		b.logprobs = json_print_arena(one, r->arena);
+	return add(r, b);
+}
+
+/* Arguments that are a JSON value instead of a string are kept as its text. */
+static struct bytes arguments_of(struct reply *r, yyjson_val *v)
+{
+	if (!v || yyjson_is_null(v))
+		return B("");
+	return yyjson_is_str(v) ? json_str(v) : json_print_arena(v, r->arena);
+}
+
+static int add_call(struct reply *r, yyjson_val *v)
+{
+	yyjson_val *f = json_get(v, "function"), *custom = json_get(v, "custom");
+	struct block b = { .type = BLOCK_TOOL_CALL, .id = json_str(json_get(v, "id")) };
+	char made[16];
+
+	if (!yyjson_is_str(json_get(f, "name")) && yyjson_is_str(json_get(custom, "name"))) {
+		b.custom = true;
+		f = custom;
+	}
+	b.name = chat_name_back(r->inf, json_str(json_get(f, "name")));
+	b.arguments = arguments_of(r, json_get(f, b.custom ? "input" : "arguments"));
+	if (b.id.n == 0)
+		b.id = arena_dup(r->arena, chat_id_made(r->inf->id, r->calls, made));
+	r->calls++;
+	if (!bytes_set(b.name))
+		b.name = B("");
+	return bytes_set(b.id) && bytes_set(b.arguments) ? add(r, b) : -1;
+}
+
+static int add_calls(struct reply *r, yyjson_val *message)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(message, "tool_calls"));
+	yyjson_val *one, *old = json_get(message, "function_call");
+	struct block b = { .type = BLOCK_TOOL_CALL };
+	char made[16];
+
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (add_call(r, one) < 0)
+			return -1;
+	if (!yyjson_is_obj(old) || r->calls > 0)
+		return 0;
+	b.id = arena_dup(r->arena, chat_id_made(r->inf->id, 0, made));
+	b.name = chat_name_back(r->inf, json_str(json_get(old, "name")));
+	b.arguments = arguments_of(r, json_get(old, "arguments"));
+	return bytes_set(b.id) && bytes_set(b.name) && bytes_set(b.arguments) ? add(r, b) : -1;
+}
+
+static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
+{
+	struct bytes thought = openai_chat_reasoning(message);
+	yyjson_val *audio = json_get(message, "audio");
+	struct block b = { .type = BLOCK_THOUGHT,
+			   .text = thought,
+			   .provider_type = r->dialect->type };
+
+	if (bytes_set(thought) && add(r, b) < 0)
+		return -1;
+	if (add_text(r, choice, message) < 0 || add_calls(r, message) < 0)
+		return -1;
+	if (!yyjson_is_obj(audio))
+		return 0;
+	b = (struct block){ .type = BLOCK_AUDIO, .text = json_print_arena(audio, r->arena) };
+	return bytes_set(b.text) ? add(r, b) : -1;
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+static struct result *broken(const struct dialect *d, const char *detail)
+{
+	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %s", detail);
+	return NULL;
+}
+
+static struct result *not_json(struct bytes body, const struct dialect *d, struct arena *a)
+{
+	struct bytes detail = arena_dup(a, error_last()->message);
+
+	(void)body;
+	if (error_last()->kind != ERR_JSON_REQUEST)
+		return NULL;
+	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
+		  BFMT(detail));
+	return NULL;
+}
+
+/* serde_json names the place where it gave up: the end of the object. */
+static struct result *no_choices(struct bytes body, const struct dialect *d)
+{
+	size_t line, column;
+
+	while (body.n > 0 && (unsigned char)body.p[body.n - 1] <= ' ')
+		body.n--;
+	json_position(body, body.n, &line, &column);
+	wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
+		  "Error parsing JSON response: missing field `choices` at line %zu column %zu",
+		  line, column);
+	return NULL;
+}
+
+static int read_usage(struct reply *r, yyjson_val *root)
+{
+	yyjson_val *usage = json_get(root, "usage");
+
+	if (!yyjson_is_obj(usage))
+		usage = json_get(json_get(root, "x_groq"), "usage");
+	if (!openai_chat_read_usage(usage, &r->result->usage))
+		return 0;
+	r->result->raw_usage = json_print_arena(usage, r->arena);
+	return bytes_set(r->result->raw_usage) ? 0 : -1;
+}
+
+struct result *openai_chat_read_result(struct bytes body, const struct inference *inf,
+				       const struct dialect *d, struct arena *a)
+{
+	struct result *result = arena_new(a, struct result);
+	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
+	yyjson_val *root = json_parse_lenient(body, a), *choices = json_get(root, "choices"),
+		   *choice, *err;
+
+	if (!result || !root)
+		return root ? NULL : not_json(body, d, a);
+	err = json_get(root, "error");
+	if (!yyjson_is_arr(choices) && err && !yyjson_is_null(err)) {
+		openai_chat_fail_upstream(err, d, false, a);
+		return NULL;
+	}
+	if (!choices)
+		return no_choices(body, d);
+	if (!yyjson_is_arr(choices))
+		return broken(d, "`choices` is not a list");
+	if (yyjson_arr_size(choices) == 0) {
+		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
+			  "Response has invalid number of choices: %zu. Expected 1.",
+			  yyjson_arr_size(choices));
+		return NULL;
+	}
+	choice = yyjson_arr_get_first(choices);
+	if (!yyjson_is_obj(json_get(choice, "message")))
+		return broken(d, "missing field `message`");
+	if (add_message(&r, choice, json_get(choice, "message")) < 0 || read_usage(&r, root) < 0)
+		return NULL;
+	result->finish = openai_chat_finish(json_get(choice, "finish_reason"));
+	result->raw_response = body;
+	result->provider_id = json_str(json_get(root, "id"));
+	result->provider_model = json_str(json_get(root, "model"));
+	result->service_tier = json_str(json_get(root, "service_tier"));
+	result->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
+	if (openai_chat_passes(inf) && !chat_names_mapped(inf))
+		result->document = body;
+	return result;
+}
+
+const struct wire wire_openai_chat = {
+	.name = { "openai_chat", 11 },
+	.write_request = openai_chat_write_request,
+	.read_result = openai_chat_read_result,
+	.stream_new = openai_chat_stream_new,
+	.stream_free = openai_chat_stream_free,
+	.read_event = openai_chat_read_event,
+	.read_end = openai_chat_read_end,
+};

@@ -1,0 +1,27 @@
+/*
+ * Shared by the files that read a provider's answer: openai_chat_reply.c (plain), openai_chat_stream.c (events).
+ */
+#ifndef SIGNET_WIRE_OPENAI_CHAT_REPLY_H
+#define SIGNET_WIRE_OPENAI_CHAT_REPLY_H
+
+#include "base/json.h"
+#include "wire/wire.h"
+
+struct result *openai_chat_read_result(struct bytes body, const struct inference *,
+				       const struct dialect *, struct arena *);
+struct wire_stream *openai_chat_stream_new(const struct inference *, const struct dialect *,
+					   struct arena *);
+void openai_chat_stream_free(struct wire_stream *);
+int openai_chat_read_event(struct wire_stream *, const struct sse_event *, struct delta *out);
+int openai_chat_read_end(struct wire_stream *, struct delta *out);
+
+/* Usage of the base dialect. false: null, absent or no object. */
+bool openai_chat_read_usage(yyjson_val *, struct usage *out);
+enum finish_reason openai_chat_finish(yyjson_val *);
+/* An error that an upstream put into a 200 answer: sets the current error, with kind and status by its code.
+ * Strings of it go into the arena. Returns -1. */
+int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *, bool stream, struct arena *);
+/* The first of `reasoning` and `reasoning_content` that is not empty, else one that is there. */
+struct bytes openai_chat_reasoning(yyjson_val *message);
+
+#endif

@@ -1,0 +1,562 @@
+/*
+ * A provider's event stream -> deltas (providers-openai §2.10, §2.11).
+ *
+ * An event is parsed once, into a block of memory that the stream keeps: no allocation while events fit into it.
+ * Big events get memory of their own for as long as they live.
+ *
+ * Tool calls come in fragments that name their call by id, by index, by both or by neither, and servers get it
+ * wrong in every possible way; struct call is the table that fragments are resolved by. A delta's strings point
+ * into the event's document, so everything in it lives until the next event.
+ */
+#include "wire/openai_chat_reply.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "wire/openai_chat_ids.h"
+#include "wire/openai_chat_write.h"
+
+#define MAX_CALLS   128
+#define POOL_FIRST  8192
+#define POOL_MAX    (128u << 10) /* beyond this an event's memory goes when it does */
+#define SCRATCH_MAX (512u << 20)
+#define TEXT_ID     B("0")
+#define THOUGHT_ID  B("1")
+
+struct call {
+	bool has_index, made, has_arguments, custom;
+	uint64_t index;
+	struct bytes id, name; /* name: all parts that came */
+};
+
+struct wire_stream {
+	const struct inference *inf;
+	const struct dialect *dialect;
+	struct arena *arena; /* the request's: for what lives as long as the stream */
+	bool forwards, mapped;
+	char *pool;
+	size_t pool_size;
+	struct arena scratch; /* of one event that did not fit, or went wrong */
+	struct buf text;      /* what had to be printed for the current delta */
+	struct part parts[DELTA_PARTS];
+	size_t nparts;
+	struct call calls[MAX_CALLS];
+	size_t ncalls, last;
+	bool touched, events, finished;
+	size_t event_n; /* bytes of the current event: the most that is printed of it */
+};
+
+struct wire_stream *openai_chat_stream_new(const struct inference *inf, const struct dialect *d,
+					   struct arena *a)
+{
+	/* not in the arena: its calls and parts are bigger than most requests, and go with the call */
+	struct wire_stream *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	s->inf = inf;
+	s->dialect = d;
+	s->arena = a;
+	s->mapped = chat_names_mapped(inf);
+	s->forwards = openai_chat_passes(inf) && !s->mapped;
+	arena_init(&s->scratch, SCRATCH_MAX);
+	buf_init(&s->text, SCRATCH_MAX);
+	return s;
+}
+
+void openai_chat_stream_free(struct wire_stream *s)
+{
+	if (!s)
+		return;
+	arena_deinit(&s->scratch);
+	buf_deinit(&s->text);
+	free(s->pool);
+	free(s);
+}
+
+/* --- parsing an event ------------------------------------------------------------------------- */
+
+static bool pool_fits(struct wire_stream *s, size_t need)
+{
+	size_t size = s->pool_size ? s->pool_size : POOL_FIRST;
+	char *grown;
+
+	if (need > POOL_MAX)
+		return false;
+	while (size < need)
+		size *= 2;
+	if (size == s->pool_size)
+		return true;
+	grown = malloc(size);
+	if (!grown)
+		return false;
+	free(s->pool);
+	s->pool = grown;
+	s->pool_size = size;
+	return true;
+}
+
+static bool is_deep(struct bytes t)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < t.n; i++) {
+		char c = t.p[i];
+
+		if (c == '"') {
+			for (i++; i < t.n && t.p[i] != '"'; i++)
+				i += t.p[i] == '\\';
+		} else if ((c == '{' || c == '[') && ++depth >= JSON_MAX_DEPTH) {
+			return true;
+		} else if (c == '}' || c == ']') {
+			depth--;
+		}
+	}
+	return false;
+}
+
+/* The slow path sees what the fast one does not: half surrogates, limits, and the words for what is wrong. */
+static yyjson_val *parse_event(struct wire_stream *s, struct bytes data)
+{
+	size_t need = yyjson_read_max_memory_usage(data.n, YYJSON_READ_NUMBER_AS_RAW);
+	yyjson_doc *doc = NULL;
+	yyjson_alc alc;
+
+	if (pool_fits(s, need) && yyjson_alc_pool_init(&alc, s->pool, s->pool_size))
+		doc = yyjson_read_opts((char *)data.p, data.n, YYJSON_READ_NUMBER_AS_RAW, &alc,
+				       NULL);
+	if (doc && (yyjson_doc_get_val_count(doc) < JSON_MAX_DEPTH || !is_deep(data)))
+		return yyjson_doc_get_root(doc);
+	return json_parse_lenient(data, &s->scratch);
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+/* The current error becomes the delta's. */
+static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
+{
+	struct bytes raw = out->raw;
+
+	*out = (struct delta){ .raw = raw, .error = error_save(&s->scratch) };
+	usage_init(&out->usage);
+	if (!out->error)
+		return -1;
+	out->error->fatal = fatal;
+	out->error->upstream_body = raw;
+	return 1;
+}
+
+static int bad_event(struct wire_stream *s, struct bytes detail, struct delta *out)
+{
+	struct bytes copy = arena_dup(&s->scratch, detail);
+
+	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "Error parsing chunk. Error: %.*s",
+		  BFMT(copy));
+	return error_delta(s, false, out);
+}
+
+static int no_choices(struct wire_stream *s, struct bytes data, struct delta *out)
+{
+	size_t line, column;
+	struct bytes text;
+
+	while (data.n > 0 && (unsigned char)data.p[data.n - 1] <= ' ')
+		data.n--;
+	json_position(data, data.n, &line, &column);
+	text = arena_printf(&s->scratch, "missing field `choices` at line %zu column %zu", line,
+			    column);
+	return bad_event(s, text, out);
+}
+
+static int limit(struct wire_stream *s, const char *what, struct delta *out)
+{
+	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "%s", what);
+	return error_delta(s, true, out);
+}
+
+/* --- tool calls ------------------------------------------------------------------------------- */
+
+/* One entry of delta.tool_calls. */
+struct entry {
+	bool has_index, custom;
+	uint64_t index;
+	struct bytes id, name, arguments; /* "" and unset are the same */
+};
+
+static struct call *by_id(struct wire_stream *s, struct bytes id)
+{
+	for (size_t i = 0; id.n > 0 && i < s->ncalls; i++)
+		if (bytes_eq(s->calls[i].id, id))
+			return &s->calls[i];
+	return NULL;
+}
+
+static struct call *by_index(struct wire_stream *s, const struct entry *e)
+{
+	for (size_t i = 0; e->has_index && i < s->ncalls; i++)
+		if (s->calls[i].has_index && s->calls[i].index == e->index)
+			return &s->calls[i];
+	return NULL;
+}
+
+static void label(struct wire_stream *s, struct call *c, const struct entry *e)
+{
+	struct call *old = by_index(s, e);
+
+	if (!e->has_index || old == c)
+		return;
+	if (old)
+		old->has_index = false;
+	c->has_index = true;
+	c->index = e->index;
+}
+
+/* NULL: too many, or out of memory (*full says which). */
+static struct call *call_new(struct wire_stream *s, const struct entry *e, struct bytes id,
+			     bool *full)
+{
+	struct call *c = &s->calls[s->ncalls];
+	char made[16];
+
+	*full = s->ncalls == MAX_CALLS;
+	if (*full)
+		return NULL;
+	*c = (struct call){ .made = id.n == 0, .custom = e->custom };
+	c->id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
+	if (!bytes_set(c->id))
+		return NULL;
+	s->ncalls++;
+	label(s, c, e);
+	return c;
+}
+
+/* The table of §2.11. NULL with *lost: there is no call that it could belong to. */
+static struct call *resolve(struct wire_stream *s, const struct entry *e, bool *full, bool *lost)
+{
+	struct bytes none = { NULL, 0 };
+	struct call *c = by_id(s, e->id), *at = by_index(s, e);
+
+	*lost = false;
+	if (c) {
+		bool other = e->has_index && c->has_index && c->index != e->index;
+
+		if (other && e->name.n > 0 && c->has_arguments)
+			return call_new(s, e, none, full);
+		label(s, c, e);
+		return c;
+	}
+	if (e->id.n > 0)
+		return at && at->made && !at->has_arguments ? at : call_new(s, e, e->id, full);
+	if (at) {
+		bool another = e->name.n > 0 && at->has_arguments && !bytes_eq(e->name, at->name);
+
+		return another ? call_new(s, e, none, full) : at;
+	}
+	if (e->name.n > 0)
+		return call_new(s, e, none, full);
+	*lost = !s->touched;
+	return s->touched ? &s->calls[s->last] : NULL;
+}
+
+/* Prints a part of the event. What was printed must not move while it is looked at, so the first one takes room for
+ * all: parts of an event, printed compact, are never longer than the event. */
+static struct bytes print_part(struct wire_stream *s, yyjson_val *v)
+{
+	size_t from = s->text.len;
+
+	if (from == 0 && buf_reserve(&s->text, s->event_n) < 0)
+		return (struct bytes){ NULL, 0 };
+	if (json_print(v, &s->text) < 0)
+		return (struct bytes){ NULL, 0 };
+	return bytes_slice(buf_bytes(&s->text), from, s->text.len - from);
+}
+
+/* Arguments that are no string are kept as their text. */
+static struct bytes text_of(struct wire_stream *s, yyjson_val *v)
+{
+	if (!v || yyjson_is_null(v))
+		return B("");
+	return yyjson_is_str(v) ? json_str(v) : print_part(s, v);
+}
+
+static int entry_read(struct wire_stream *s, yyjson_val *v, struct entry *e)
+{
+	yyjson_val *f = json_get(v, "function"), *custom = json_get(v, "custom");
+
+	*e = (struct entry){ .id = json_str(json_get(v, "id")) };
+	e->has_index = json_u64(json_get(v, "index"), &e->index);
+	if (!yyjson_is_obj(f) && yyjson_is_obj(custom) && yyjson_obj_size(custom) > 0) {
+		e->custom = true;
+		f = custom;
+	}
+	e->name = json_str(json_get(f, "name"));
+	e->arguments = text_of(s, json_get(f, e->custom ? "input" : "arguments"));
+	return bytes_set(e->arguments) ? 0 : -1;
+}
+
+/* What of the name is new: parts append, repetitions are dropped. */
+static int name_part(struct wire_stream *s, struct call *c, struct bytes name, struct part *p)
+{
+	if (name.n == 0 || c->has_arguments || bytes_eq(name, c->name))
+		return 0;
+	c->name =
+		bytes_set(c->name) ? arena_cat(s->arena, c->name, name) : arena_dup(s->arena, name);
+	if (!bytes_set(c->name))
+		return -1;
+	p->name = s->mapped ? chat_name_back(s->inf, name) : name;
+	return 0;
+}
+
+/* 0; -1 out of memory; 1 an error delta is in *out. */
+static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
+{
+	struct part p = { .type = PART_TOOL_CALL };
+	bool full = false, lost = false;
+	struct entry e;
+	struct call *c;
+
+	if (entry_read(s, v, &e) < 0)
+		return -1;
+	if (s->nparts == DELTA_PARTS)
+		return limit(s, "More than 130 parts in one event", out);
+	c = resolve(s, &e, &full, &lost);
+	if (full)
+		return limit(s, "More than 128 tool calls in one answer", out);
+	if (lost) {
+		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
+			  "Tool call index out of bounds (meaning we haven't seen this many ids in "
+			  "the stream)");
+		return error_delta(s, false, out);
+	}
+	if (!c || name_part(s, c, e.name, &p) < 0)
+		return -1;
+	s->last = (size_t)(c - s->calls);
+	s->touched = true;
+	c->has_arguments |= e.arguments.n > 0;
+	p.id = c->id;
+	p.custom = c->custom;
+	p.arguments = e.arguments;
+	s->parts[s->nparts++] = p;
+	return 0;
+}
+
+static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one;
+	int n;
+
+	if (yyjson_is_obj(list)) /* one call, not in a list */
+		return call_part(s, list, out);
+	while ((one = yyjson_arr_iter_next(&it)))
+		if ((n = call_part(s, one, out)) != 0)
+			return n;
+	return 0;
+}
+
+/* --- the delta -------------------------------------------------------------------------------- */
+
+static void part_add(struct wire_stream *s, struct part p)
+{
+	if (s->nparts < DELTA_PARTS)
+		s->parts[s->nparts++] = p;
+}
+
+/* Content as a list of parts, as some servers send it. */
+static int content_parts(struct wire_stream *s, yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one;
+
+	while (s->nparts < DELTA_PARTS && (one = yyjson_arr_iter_next(&it))) {
+		struct bytes text = json_str(json_get(one, "text"));
+
+		if (bytes_set(text)) {
+			part_add(s,
+				 (struct part){ .type = PART_TEXT, .id = TEXT_ID, .text = text });
+			continue;
+		}
+		text = text_of(s, one);
+		if (!bytes_set(text))
+			return -1;
+		part_add(s, (struct part){ .type = PART_UNKNOWN, .id = TEXT_ID, .text = text });
+	}
+	return 0;
+}
+
+/* function_call, the old form: one call of index 0. */
+static int old_call(struct wire_stream *s, yyjson_val *old)
+{
+	struct entry e = { .has_index = true, .name = json_str(json_get(old, "name")) };
+	struct part p = { .type = PART_TOOL_CALL };
+	bool full = false, lost = false;
+	struct call *c;
+
+	e.arguments = text_of(s, json_get(old, "arguments"));
+	c = bytes_set(e.arguments) ? resolve(s, &e, &full, &lost) : NULL;
+	if (!c || name_part(s, c, e.name, &p) < 0)
+		return lost ? 0 : -1;
+	s->last = (size_t)(c - s->calls);
+	s->touched = true;
+	c->has_arguments |= e.arguments.n > 0;
+	p.id = c->id;
+	p.arguments = e.arguments;
+	part_add(s, p);
+	return 0;
+}
+
+static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
+{
+	struct bytes thought = openai_chat_reasoning(d), refusal = json_str(json_get(d, "refusal"));
+	yyjson_val *content = json_get(d, "content"), *old = json_get(d, "function_call");
+	int n;
+
+	if (bytes_set(thought))
+		part_add(s, (struct part){ .type = PART_THOUGHT,
+					   .id = THOUGHT_ID,
+					   .text = thought,
+					   .provider_type = s->dialect->type });
+	if (yyjson_is_arr(content) && content_parts(s, content) < 0)
+		return -1;
+	if (yyjson_is_str(content) && !(refusal.n > 0 && json_str(content).n == 0))
+		part_add(s, (struct part){
+				    .type = PART_TEXT, .id = TEXT_ID, .text = json_str(content) });
+	if (refusal.n > 0)
+		part_add(s, (struct part){ .type = PART_REFUSAL, .id = TEXT_ID, .text = refusal });
+	n = call_parts(s, json_get(d, "tool_calls"), out);
+	return n != 0 || !yyjson_is_obj(old) ? n : old_call(s, old);
+}
+
+static int read_usage(struct wire_stream *s, yyjson_val *root, struct delta *out)
+{
+	yyjson_val *usage = json_get(root, "usage");
+
+	if (!yyjson_is_obj(usage))
+		usage = json_get(json_get(root, "x_groq"), "usage");
+	out->has_usage = openai_chat_read_usage(usage, &out->usage);
+	if (!out->has_usage)
+		return 0;
+	out->raw_usage = print_part(s, usage);
+	return bytes_set(out->raw_usage) ? 0 : -1;
+}
+
+static bool is_error(yyjson_val *v)
+{
+	return v && !yyjson_is_null(v) && !(yyjson_is_obj(v) && yyjson_obj_size(v) == 0) &&
+	       !yyjson_is_false(v);
+}
+
+static int upstream_error(struct wire_stream *s, yyjson_val *err, struct delta *out)
+{
+	openai_chat_fail_upstream(err, s->dialect, true, &s->scratch);
+	return error_delta(s, true, out);
+}
+
+static void event_begin(struct wire_stream *s, struct bytes data, struct delta *out)
+{
+	arena_deinit(&s->scratch);
+	arena_init(&s->scratch, SCRATCH_MAX);
+	if (s->text.cap > POOL_MAX) {
+		buf_deinit(&s->text);
+		buf_init(&s->text, SCRATCH_MAX);
+	}
+	buf_reset(&s->text);
+	s->nparts = 0;
+	s->event_n = data.n;
+	*out = (struct delta){ .raw = data };
+	usage_init(&out->usage);
+	s->events = true;
+}
+
+static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
+{
+	uint64_t index;
+	int n;
+
+	if (json_u64(json_get(choice, "index"), &index) && index > 0)
+		return 0; /* of another choice, which only a pass-through shows */
+	if (is_error(json_get(choice, "error")))
+		return upstream_error(s, json_get(choice, "error"), out);
+	n = delta_parts(s, json_get(choice, "delta"), out);
+	if (n != 0)
+		return n;
+	out->finish = openai_chat_finish(json_get(choice, "finish_reason"));
+	s->finished |= out->finish != FINISH_UNSET;
+	return 0;
+}
+
+static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *out)
+{
+	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error");
+	size_t n = yyjson_arr_size(choices);
+	int bad = 0;
+
+	if (is_error(err))
+		return upstream_error(s, err, out);
+	if (!yyjson_is_arr(choices) && !yyjson_is_null(choices))
+		return no_choices(s, out->raw, out);
+	if (n > 1 && !s->forwards) {
+		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
+			  "Response has invalid number of choices: %zu. Expected 1.", n);
+		return error_delta(s, false, out);
+	}
+	if (n > 0)
+		bad = read_choice(s, yyjson_arr_get_first(choices), out);
+	if (bad != 0 || read_usage(s, root, out) < 0)
+		return bad > 0 ? bad : -1;
+	out->parts = s->parts;
+	out->len = s->nparts;
+	out->provider_id = json_str(json_get(root, "id"));
+	out->provider_model = json_str(json_get(root, "model"));
+	out->service_tier = json_str(json_get(root, "service_tier"));
+	out->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
+	out->forward = s->forwards;
+	return 1;
+}
+
+/* "event: error" with a text that is not JSON. */
+static int error_event(struct wire_stream *s, struct bytes text, struct delta *out)
+{
+	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "%.*s",
+		  BFMT(bytes_slice(text, 0, 4096)));
+	return error_delta(s, true, out);
+}
+
+int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, struct delta *out)
+{
+	bool error = bytes_eq(e->event, B("error"));
+	yyjson_val *root, *inner;
+
+	if (bytes_eq(e->data, B("[DONE]"))) {
+		s->events = s->finished = true;
+		return 2;
+	}
+	if (e->data.n == 0 || *e->data.p == ':')
+		return 0; /* a badly sent comment */
+	event_begin(s, e->data, out);
+	root = parse_event(s, e->data);
+	if (!root && error_last()->kind != ERR_JSON_REQUEST && error_last()->kind != ERR_TOO_LARGE)
+		return -1;
+	if (error) {
+		inner = json_get(root, "error");
+		if (root)
+			return upstream_error(s, inner ? inner : root, out);
+		return error_event(s, e->data, out);
+	}
+	if (!root)
+		return bad_event(s, error_last()->message, out);
+	return read_document(s, root, out);
+}
+
+int openai_chat_read_end(struct wire_stream *s, struct delta *out)
+{
+	bool events = s->events;
+
+	if (s->finished)
+		return 0;
+	event_begin(s, B(""), out);
+	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "%s",
+		  events ? "Stream ended without finish reason"
+			 : "Stream ended before first chunk");
+	return error_delta(s, true, out);
+}

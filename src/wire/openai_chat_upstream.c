@@ -1,0 +1,768 @@
+/*
+ * The neutral request -> the body of POST chat/completions (providers-openai §2.3-2.8), keys and values in the
+ * order in which TensorZero writes them: recorded bodies are compared, cached and signed as bytes.
+ *
+ * Profile `openai` differs where TensorZero's form never worked (`strict` beside `function`, custom tools sent
+ * back as functions), and adds what OpenAI's server insists on: short ids and names, and a result for every call.
+ */
+#include "wire/openai_chat_write.h"
+
+#include "base/error.h"
+#include "wire/media.h"
+#include "wire/openai_chat_ids.h"
+
+#define HINT        "Respond using JSON."
+#define IGNORED_MAX 1024
+
+static bool openai(const struct chat_out *o)
+{
+	return o->inf->profile == PROFILE_OPENAI;
+}
+
+void chat_ignored(struct buf *ignored, struct bytes path)
+{
+	if (!ignored || ignored->len + path.n + 2 > IGNORED_MAX)
+		return;
+	if (ignored->len > 0)
+		buf_append(ignored, B(", "));
+	buf_append(ignored, path);
+}
+
+/* --- blocks ----------------------------------------------------------------------------------- */
+
+static enum file_form form_of(const struct dialect *d, struct bytes mime)
+{
+	for (size_t i = 0; i < d->noverrides; i++)
+		if (bytes_eq(d->overrides[i].mime_type, mime))
+			return d->overrides[i].form;
+	if (bytes_starts(mime, B("image/")))
+		return FILE_IMAGE_URL;
+	return bytes_starts(mime, B("audio/")) ? FILE_INPUT_AUDIO : FILE_FILE;
+}
+
+static void put_image(struct pen *p, const struct file *f)
+{
+	pen_lit(p, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
+	if (f->is_url) {
+		pen_string(p, f->url);
+	} else { /* both are plain ASCII: nothing to escape but what a client made up */
+		pen_lit(p, "\"data:");
+		pen_bytes(p, f->mime_type);
+		pen_lit(p, ";base64,");
+		pen_bytes(p, f->data);
+		pen_lit(p, "\"");
+	}
+	pen_field(p, ",\"detail\":", f->detail);
+	pen_lit(p, "}}");
+}
+
+static int put_audio(struct chat_out *o, const struct file *f)
+{
+	struct bytes format = media_audio_format(f->mime_type);
+
+	if (!bytes_set(format))
+		return fail(ERR_INVALID_MESSAGE,
+			    "Unsupported audio MIME type: %.*s. Supported types: audio/midi, "
+			    "audio/mpeg, "
+			    "audio/m4a, audio/mp4, audio/ogg, audio/x-flac, audio/x-wav, "
+			    "audio/amr, audio/aac, "
+			    "audio/x-aiff, audio/x-dsf, audio/x-ape. Please open a feature request "
+			    "if your "
+			    "provider supports another audio format: "
+			    "https://github.com/tensorzero/tensorzero/discussions/categories/"
+			    "feature-requests",
+			    BFMT(f->mime_type));
+	pen_lit(&o->pen, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
+	pen_string(&o->pen, f->data);
+	pen_lit(&o->pen, ",\"format\":");
+	pen_string(&o->pen, format);
+	pen_lit(&o->pen, "}}");
+	return 0;
+}
+
+static int put_document(struct chat_out *o, const struct file *f)
+{
+	struct pen *p = &o->pen;
+	struct bytes extension = media_extension(f->mime_type);
+
+	if (!bytes_set(f->filename) && !bytes_set(extension))
+		return fail(ERR_INVALID_MESSAGE, "Mime type %.*s has no filetype suffix",
+			    BFMT(f->mime_type));
+	pen_lit(p, "{\"type\":\"file\",\"file\":{\"file_data\":\"data:");
+	pen_bytes(p, f->mime_type);
+	pen_lit(p, ";base64,");
+	pen_bytes(p, f->data);
+	pen_lit(p, "\",\"filename\":");
+	if (bytes_set(f->filename)) {
+		pen_string(p, f->filename);
+	} else {
+		pen_lit(p, "\"input.");
+		pen_bytes(p, extension);
+		pen_lit(p, "\"");
+	}
+	pen_lit(p, "}}");
+	return 0;
+}
+
+/* JSON inside quotes is only safe without quotes, backslashes and controls. */
+static bool plain(struct bytes s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
+static int put_file(struct chat_out *o, const struct file *f)
+{
+	if (f->is_url && (!bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/")))) {
+		put_image(&o->pen, f);
+		return 0;
+	}
+	if (f->is_url)
+		return fail(ERR_BAD_FILE_FETCH,
+			    "Error fetching file from %.*s: files by URL are only "
+			    "passed on as images",
+			    BFMT(f->url));
+	if (!plain(f->mime_type) || !plain(f->data))
+		return fail(ERR_INVALID_MESSAGE, "A file's data is not base64");
+	switch (form_of(o->dialect, f->mime_type)) {
+	case FILE_IMAGE_URL:
+		put_image(&o->pen, f);
+		return 0;
+	case FILE_INPUT_AUDIO:
+		return put_audio(o, f);
+	case FILE_FILE:
+		break;
+	}
+	return put_document(o, f);
+}
+
+static bool is_text(const struct block *b)
+{
+	return b->type == BLOCK_TEXT || b->type == BLOCK_RAW_TEXT;
+}
+
+/* What stands in `content`: everything but calls, results, thoughts and refusals. */
+static bool in_content(const struct block *b)
+{
+	return is_text(b) || b->type == BLOCK_FILE || b->type == BLOCK_UNKNOWN;
+}
+
+static int put_part(struct chat_out *o, const struct block *b)
+{
+	if (b->type == BLOCK_FILE)
+		return put_file(o, b->file);
+	if (b->type == BLOCK_UNKNOWN) {
+		pen_bytes(&o->pen, b->text);
+		return 0;
+	}
+	pen_lit(&o->pen, "{\"type\":\"text\",\"text\":");
+	pen_string(&o->pen, b->text);
+	pen_lit(&o->pen, "}");
+	return 0;
+}
+
+/* The value of `content`; `n` of the blocks are in it. */
+static int put_content(struct chat_out *o, const struct block *blocks, size_t len, size_t n)
+{
+	bool first = true;
+
+	for (size_t i = 0; n == 1 && i < len; i++) {
+		if (is_text(&blocks[i])) {
+			pen_string(&o->pen, blocks[i].text);
+			return 0;
+		}
+	}
+	pen_lit(&o->pen, "[");
+	for (size_t i = 0; i < len; i++) {
+		if (!in_content(&blocks[i]))
+			continue;
+		if (!first)
+			pen_lit(&o->pen, ",");
+		first = false;
+		if (put_part(o, &blocks[i]) < 0)
+			return -1;
+	}
+	pen_lit(&o->pen, "]");
+	return 0;
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static void put_id(struct chat_out *o, struct bytes id)
+{
+	char out[CHAT_ID_MAX];
+
+	pen_string(&o->pen, openai(o) ? chat_id(id, out) : id);
+}
+
+static void put_name(struct chat_out *o, struct bytes name)
+{
+	char out[CHAT_NAME_MAX];
+
+	pen_string(&o->pen, openai(o) ? chat_name(name, out) : name);
+}
+
+static void message_begin(struct chat_out *o, bool *first)
+{
+	if (!*first)
+		pen_lit(&o->pen, ",");
+	*first = false;
+}
+
+static void put_tool_message(struct chat_out *o, struct bytes id, struct bytes text, bool *first)
+{
+	message_begin(o, first);
+	pen_lit(&o->pen, "{\"role\":\"tool\",\"content\":");
+	pen_string(&o->pen, text);
+	pen_lit(&o->pen, ",\"tool_call_id\":");
+	put_id(o, id);
+	pen_lit(&o->pen, "}");
+}
+
+/* A result with files: its texts, and a mark where each file stood; the files follow in a user message. */
+static int put_result_parts(struct chat_out *o, const struct block *b, bool *first)
+{
+	struct buf text;
+	size_t files = 0;
+	int bad;
+
+	buf_init(&text, 100u << 20);
+	bad = b->is_error && !bytes_istarts(b->text, B("Error: ")) ? buf_append(&text, B("Error: "))
+								   : 0;
+	for (size_t i = 0; i < b->nparts; i++) {
+		if (i > 0)
+			bad |= buf_putc(&text, '\n');
+		if (is_text(&b->parts[i]))
+			bad |= buf_append(&text, b->parts[i].text);
+		else
+			bad |= buf_printf(&text, "[%s %zu]",
+					  b->parts[i].type == BLOCK_FILE &&
+							  !bytes_starts(b->parts[i].file->mime_type,
+									B("image/")) &&
+							  !b->parts[i].file->is_url
+						  ? "file"
+						  : "image",
+					  ++files);
+	}
+	if (!bad)
+		put_tool_message(o, b->id, buf_bytes(&text), first);
+	buf_deinit(&text);
+	return bad;
+}
+
+static int put_result(struct chat_out *o, const struct block *b, bool *first)
+{
+	struct buf text;
+	int bad;
+
+	if (b->parts)
+		return put_result_parts(o, b, first);
+	if (!b->is_error || bytes_istarts(b->text, B("Error: "))) {
+		put_tool_message(o, b->id, b->text, first);
+		return 0;
+	}
+	buf_init(&text, 100u << 20);
+	bad = buf_append(&text, B("Error: ")) | buf_append(&text, b->text);
+	if (!bad)
+		put_tool_message(o, b->id, buf_bytes(&text), first);
+	buf_deinit(&text);
+	return bad;
+}
+
+static int put_attachments(struct chat_out *o, const struct block *b, bool *first)
+{
+	message_begin(o, first);
+	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
+			 "\"Attachments of tool result ");
+	{
+		struct buf quoted; /* the id without its quotes */
+		char out[CHAT_ID_MAX];
+
+		buf_init(&quoted, 1u << 20);
+		if (buf_json_string(&quoted, openai(o) ? chat_id(b->id, out) : b->id) < 0)
+			o->pen.failed = true;
+		else
+			pen_bytes(&o->pen, bytes_slice(buf_bytes(&quoted), 1, quoted.len - 2));
+		buf_deinit(&quoted);
+	}
+	pen_lit(&o->pen, ":\"}");
+	for (size_t i = 0; i < b->nparts; i++) {
+		if (is_text(&b->parts[i]))
+			continue;
+		pen_lit(&o->pen, ",");
+		if (put_part(o, &b->parts[i]) < 0)
+			return -1;
+	}
+	pen_lit(&o->pen, "]}");
+	return 0;
+}
+
+static bool answers(const struct message *m, struct bytes id)
+{
+	for (size_t i = 0; i < m->len; i++)
+		if (m->content[i].type == BLOCK_TOOL_RESULT && bytes_eq(m->content[i].id, id))
+			return true;
+	return false;
+}
+
+/* OpenAI refuses a conversation that goes on while a call has no result. */
+static void put_missing_results(struct chat_out *o, const struct message *before,
+				const struct message *m, bool *first)
+{
+	if (!openai(o) || !before || before->role != ROLE_ASSISTANT)
+		return;
+	for (size_t i = 0; i < before->len; i++) {
+		const struct block *b = &before->content[i];
+
+		if (b->type == BLOCK_TOOL_CALL && !(m->role == ROLE_USER && answers(m, b->id)))
+			put_tool_message(o, b->id, B("[no result]"), first);
+	}
+}
+
+static int put_user(struct chat_out *o, const struct message *m, const struct message *before,
+		    bool *first)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->len; i++) {
+		if (m->content[i].type == BLOCK_TOOL_CALL)
+			return fail(ERR_INVALID_MESSAGE,
+				    "Tool calls are not supported in user messages");
+		if (m->content[i].type == BLOCK_TOOL_RESULT &&
+		    put_result(o, &m->content[i], first) < 0)
+			return -1;
+		n += in_content(&m->content[i]);
+	}
+	put_missing_results(o, before, m, first);
+	for (size_t i = 0; i < m->len; i++)
+		if (m->content[i].parts && put_attachments(o, &m->content[i], first) < 0)
+			return -1;
+	if (n == 0)
+		return 0;
+	message_begin(o, first);
+	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
+	if (put_content(o, m->content, m->len, n) < 0)
+		return -1;
+	pen_lit(&o->pen, "}");
+	return 0;
+}
+
+static bool sends_custom(const struct chat_out *o, const struct block *b)
+{
+	if (b->custom)
+		return true;
+	for (size_t i = 0; o->inf->tools && i < o->inf->tools->len; i++)
+		if (o->inf->tools->tools[i].custom &&
+		    bytes_eq(o->inf->tools->tools[i].name, b->name))
+			return true;
+	return false;
+}
+
+static void put_call(struct chat_out *o, const struct block *b)
+{
+	struct pen *p = &o->pen;
+	bool custom = sends_custom(o, b);
+
+	pen_lit(p, "{\"id\":");
+	put_id(o, b->id);
+	if (custom)
+		pen_lit(p, ",\"type\":\"custom\",\"custom\":{\"name\":");
+	else
+		pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
+	put_name(o, b->name);
+	if (custom)
+		pen_lit(p, ",\"input\":");
+	else
+		pen_lit(p, ",\"arguments\":");
+	pen_string(p, b->arguments.n == 0 && !custom ? B("{}") : b->arguments);
+	pen_lit(p, "}}");
+}
+
+static void put_calls(struct chat_out *o, const struct message *m)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < m->len; i++) {
+		if (m->content[i].type != BLOCK_TOOL_CALL)
+			continue;
+		pen_bytes(&o->pen, first ? B(",\"tool_calls\":[") : B(","));
+		first = false;
+		put_call(o, &m->content[i]);
+	}
+	if (!first)
+		pen_lit(&o->pen, "]");
+}
+
+/* Texts of the thoughts, a blank line between them. */
+static void put_thoughts(struct chat_out *o, const struct message *m)
+{
+	struct buf text;
+	bool any = false;
+
+	for (size_t i = 0; i < m->len && !any; i++)
+		any = m->content[i].type == BLOCK_THOUGHT && bytes_set(m->content[i].text);
+	if (!any)
+		return;
+	buf_init(&text, 100u << 20);
+	any = false;
+	for (size_t i = 0; i < m->len; i++) {
+		const struct block *b = &m->content[i];
+
+		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
+			continue;
+		if (any && buf_append(&text, B("\n\n")) < 0)
+			o->pen.failed = true;
+		any = true;
+		if (buf_append(&text, b->text) < 0)
+			o->pen.failed = true;
+	}
+	pen_lit(&o->pen, ",\"reasoning_content\":");
+	pen_string(&o->pen, buf_bytes(&text));
+	buf_deinit(&text);
+}
+
+static int put_assistant(struct chat_out *o, const struct message *m, bool *first)
+{
+	size_t n = 0, calls = 0;
+	const struct block *refusal = NULL;
+
+	for (size_t i = 0; i < m->len; i++) {
+		if (m->content[i].type == BLOCK_TOOL_RESULT)
+			return fail(ERR_INVALID_MESSAGE,
+				    "Tool results are not supported in assistant messages");
+		n += in_content(&m->content[i]);
+		calls += m->content[i].type == BLOCK_TOOL_CALL;
+		if (m->content[i].type == BLOCK_REFUSAL)
+			refusal = &m->content[i];
+	}
+	if (n == 0 && calls == 0 && !refusal)
+		return 0;
+	message_begin(o, first);
+	pen_lit(&o->pen, "{\"role\":\"assistant\"");
+	if (n > 0) {
+		pen_lit(&o->pen, ",\"content\":");
+		if (put_content(o, m->content, m->len, n) < 0)
+			return -1;
+	}
+	if (refusal) {
+		pen_lit(&o->pen, ",\"refusal\":");
+		pen_string(&o->pen, refusal->text);
+	}
+	put_calls(o, m);
+	put_thoughts(o, m);
+	pen_lit(&o->pen, "}");
+	return 0;
+}
+
+/* --- system text ------------------------------------------------------------------------------ */
+
+/* response_format json_object, for which the API wants the word in the prompt. */
+static bool is_json_object(const struct chat_out *o)
+{
+	if (o->inf->json_mode == JSON_MODE_ON)
+		return true;
+	return o->inf->json_mode == JSON_MODE_STRICT &&
+	       (!bytes_set(o->inf->output_schema) || bytes_find(o->dialect->model, B("3.5")) >= 0);
+}
+
+static bool says_json(const struct inference *inf)
+{
+	for (size_t i = 0; i < inf->nmessages; i++) {
+		for (size_t j = 0; j < inf->messages[i].len; j++) {
+			const struct block *b = &inf->messages[i].content[j];
+
+			if ((is_text(b) || b->type == BLOCK_TOOL_RESULT) &&
+			    bytes_ifind(b->text, B("json")) >= 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void put_system(struct chat_out *o, bool *first)
+{
+	struct bytes system = o->inf->system;
+	bool hint =
+		is_json_object(o) &&
+		(!bytes_set(system) || (bytes_ifind(system, B("json")) < 0 && !says_json(o->inf)));
+
+	if (!bytes_set(system) && !hint)
+		return;
+	message_begin(o, first);
+	if (bytes_istarts(o->dialect->model, B("o1-mini")))
+		pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
+	else
+		pen_lit(&o->pen, "{\"role\":\"system\",\"content\":");
+	if (!hint) {
+		pen_string(&o->pen, system);
+	} else if (!bytes_set(system)) {
+		pen_lit(&o->pen, "\"" HINT "\"");
+	} else { /* the system text follows behind the hint, inside the same quotes */
+		size_t quote;
+
+		pen_lit(&o->pen, "\"" HINT "\\n\\n");
+		quote = o->pen.b->len;
+		pen_string(&o->pen, system);
+		if (!o->pen.failed) {
+			memmove(o->pen.b->data + quote, o->pen.b->data + quote + 1,
+				o->pen.b->len - quote - 1);
+			o->pen.b->len--;
+		}
+	}
+	pen_lit(&o->pen, "}");
+}
+
+int openai_chat_put_messages(struct chat_out *o)
+{
+	const struct inference *inf = o->inf;
+	const struct message *before = NULL;
+	bool first = true;
+
+	pen_lit(&o->pen, "[");
+	put_system(o, &first);
+	for (size_t i = 0; i < inf->nmessages; i++) {
+		const struct message *m = &inf->messages[i];
+
+		if (m->role == ROLE_USER) {
+			if (put_user(o, m, before, &first) < 0)
+				return -1;
+		} else {
+			put_missing_results(o, before, m, &first);
+			if (put_assistant(o, m, &first) < 0)
+				return -1;
+		}
+		before = m;
+	}
+	pen_lit(&o->pen, "]");
+	return 0;
+}
+
+/* --- tools ------------------------------------------------------------------------------------ */
+
+bool openai_chat_has_tools(const struct inference *inf)
+{
+	return inf->tools && inf->tools->len > 0;
+}
+
+static void put_function(struct chat_out *o, const struct tool *t)
+{
+	struct pen *p = &o->pen;
+	bool inner = o->dialect->tool_strict == STRICT_INNER ||
+		     (o->dialect->tool_strict == STRICT_BY_PROFILE && openai(o));
+
+	pen_lit(p, "{\"type\":\"function\",\"function\":{\"name\":");
+	put_name(o, t->name);
+	pen_lit(p, ",\"description\":");
+	pen_string(p, t->description);
+	pen_lit(p, ",\"parameters\":");
+	pen_bytes(p, t->parameters);
+	if (inner && t->strict)
+		pen_lit(p, ",\"strict\":true}}");
+	else if (inner)
+		pen_lit(p, "}}");
+	else if (t->strict)
+		pen_lit(p, "},\"strict\":true}");
+	else
+		pen_lit(p, "},\"strict\":false}");
+}
+
+static void put_custom(struct chat_out *o, const struct tool *t)
+{
+	struct pen *p = &o->pen;
+
+	pen_lit(p, "{\"type\":\"custom\",\"custom\":{\"name\":");
+	put_name(o, t->name);
+	if (t->described) {
+		pen_lit(p, ",\"description\":");
+		pen_string(p, t->description);
+	}
+	if (bytes_set(t->format)) {
+		pen_lit(p, ",\"format\":");
+		pen_bytes(p, t->format);
+	}
+	pen_lit(p, "}}");
+}
+
+void openai_chat_put_tools(struct chat_out *o)
+{
+	const struct tool_config *t = o->inf->tools;
+	bool first = true;
+
+	pen_lit(&o->pen, "[");
+	for (int custom = 0; custom < 2; custom++) {
+		for (size_t i = 0; i < t->len; i++) {
+			if (t->tools[i].custom != custom)
+				continue;
+			if (!first)
+				pen_lit(&o->pen, ",");
+			first = false;
+			if (custom)
+				put_custom(o, &t->tools[i]);
+			else
+				put_function(o, &t->tools[i]);
+		}
+	}
+	pen_lit(&o->pen, "]");
+}
+
+static bool is_custom(const struct tool_config *t, struct bytes name)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (bytes_eq(t->tools[i].name, name))
+			return t->tools[i].custom;
+	return false;
+}
+
+static void put_named(struct chat_out *o, struct bytes name, bool custom)
+{
+	if (custom)
+		pen_lit(&o->pen, "{\"type\":\"custom\",\"custom\":{\"name\":");
+	else
+		pen_lit(&o->pen, "{\"type\":\"function\",\"function\":{\"name\":");
+	put_name(o, name);
+	pen_lit(&o->pen, "}}");
+}
+
+static void put_allowed(struct chat_out *o, const struct tool_config *t)
+{
+	pen_lit(&o->pen, "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":");
+	pen_bytes(&o->pen, t->choice == TOOL_CHOICE_REQUIRED ? B("\"required\"") : B("\"auto\""));
+	pen_lit(&o->pen, ",\"tools\":[");
+	for (size_t i = 0; i < t->nallowed; i++) {
+		if (i > 0)
+			pen_lit(&o->pen, ",");
+		put_named(o, t->allowed[i], is_custom(t, t->allowed[i]));
+	}
+	pen_lit(&o->pen, "]}}");
+}
+
+void openai_chat_put_tool_choice(struct chat_out *o)
+{
+	const struct tool_config *t = o->inf->tools;
+
+	if (t->allowed_explicit && t->choice != TOOL_CHOICE_NONE) {
+		put_allowed(o, t);
+		return;
+	}
+	switch (t->choice) {
+	case TOOL_CHOICE_NONE:
+		pen_lit(&o->pen, "\"none\"");
+		return;
+	case TOOL_CHOICE_REQUIRED:
+		pen_lit(&o->pen, "\"required\"");
+		return;
+	case TOOL_CHOICE_SPECIFIC: /* TensorZero's routes name custom tools as functions */
+		put_named(o, t->specific, openai(o) && is_custom(t, t->specific));
+		return;
+	case TOOL_CHOICE_UNSET:
+	case TOOL_CHOICE_AUTO:
+		pen_lit(&o->pen, "\"auto\"");
+	}
+}
+
+bool openai_chat_sends_parallel(const struct chat_out *o)
+{
+	const struct tool_config *t = o->inf->tools;
+
+	return openai_chat_has_tools(o->inf) && t->parallel >= 0 &&
+	       (t->parallel == 1 || !bytes_istarts(o->dialect->model, B("o1")));
+}
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+bool openai_chat_has_format(const struct inference *inf)
+{
+	return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
+}
+
+void openai_chat_put_response_format(struct chat_out *o)
+{
+	if (is_json_object(o)) {
+		pen_lit(&o->pen, "{\"type\":\"json_object\"}");
+		return;
+	}
+	pen_lit(&o->pen,
+		"{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"response\",\"strict\":true,"
+		"\"schema\":");
+	pen_bytes(&o->pen, o->inf->output_schema);
+	pen_lit(&o->pen, "}}");
+}
+
+void openai_chat_put_stop(struct chat_out *o)
+{
+	pen_lit(&o->pen, "[");
+	for (size_t i = 0; i < o->inf->nstop; i++) {
+		if (i > 0)
+			pen_lit(&o->pen, ",");
+		pen_string(&o->pen, o->inf->stop[i]);
+	}
+	pen_lit(&o->pen, "]");
+}
+
+#define NUMBER(p, key, digits)                    \
+	do {                                      \
+		if (bytes_set(digits)) {          \
+			pen_bytes((p), B(key));   \
+			pen_bytes((p), (digits)); \
+		}                                 \
+	} while (0)
+
+static int write_neutral(struct chat_out *o)
+{
+	const struct inference *inf = o->inf;
+	struct pen *p = &o->pen;
+
+	pen_lit(p, "{\"messages\":");
+	if (openai_chat_put_messages(o) < 0)
+		return -1;
+	pen_lit(p, ",\"model\":");
+	pen_string(p, o->dialect->model);
+	NUMBER(p, ",\"temperature\":", inf->temperature);
+	if (bytes_set(inf->max_tokens)) {
+		pen_lit(p, ",");
+		pen_string(p, o->dialect->max_tokens_key);
+		NUMBER(p, ":", inf->max_tokens);
+	}
+	NUMBER(p, ",\"seed\":", inf->seed);
+	NUMBER(p, ",\"top_p\":", inf->top_p);
+	NUMBER(p, ",\"presence_penalty\":", inf->presence_penalty);
+	NUMBER(p, ",\"frequency_penalty\":", inf->frequency_penalty);
+	if (inf->stream)
+		pen_lit(p, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+	else
+		pen_lit(p, ",\"stream\":false");
+	if (openai_chat_has_format(inf)) {
+		pen_lit(p, ",\"response_format\":");
+		openai_chat_put_response_format(o);
+	}
+	if (openai_chat_has_tools(inf)) {
+		pen_lit(p, ",\"tools\":");
+		openai_chat_put_tools(o);
+		pen_lit(p, ",\"tool_choice\":");
+		openai_chat_put_tool_choice(o);
+		if (openai_chat_sends_parallel(o))
+			pen_bytes(p, inf->tools->parallel ? B(",\"parallel_tool_calls\":true")
+							  : B(",\"parallel_tool_calls\":false"));
+	}
+	if (inf->stop_set) {
+		pen_lit(p, ",\"stop\":");
+		openai_chat_put_stop(o);
+	}
+	pen_field(p, ",\"reasoning_effort\":", inf->reasoning_effort);
+	pen_field(p, ",\"service_tier\":", inf->service_tier);
+	pen_field(p, ",\"verbosity\":", inf->verbosity);
+	pen_lit(p, "}");
+	return pen_done(p);
+}
+
+int openai_chat_write_request(const struct inference *inf, const struct dialect *d, struct buf *out,
+			      struct buf *ignored)
+{
+	struct chat_out o = { .pen = { .b = out }, .inf = inf, .dialect = d, .ignored = ignored };
+
+	if (bytes_set(inf->thinking_budget_tokens))
+		chat_ignored(ignored, B("thinking_budget_tokens"));
+	return openai_chat_passes(inf) ? openai_chat_write_edited(&o) : write_neutral(&o);
+}
