@@ -1,0 +1,104 @@
+/*
+ * What TensorZero checks of a chat request once it knows that the target is a model (http-api §6.3, §7, §9): the
+ * callers place these between the resolution of the name and the filters.
+ */
+#include "wire/openai_chat.h"
+
+#include "base/error.h"
+#include "wire/pen.h"
+
+/* JSON mode `tool`: the schema becomes the parameters of the only tool, whose call is the answer. */
+static int json_tool(struct chat_request *r, struct arena *a)
+{
+	struct inference *inf = &r->inf;
+	const struct {
+		bool given;
+		const char *name;
+	} refused[] = {
+		{ r->allowed_given, "allowed_tools" },
+		{ r->tools_given, "additional_tools" },
+		{ r->parallel_given, "parallel_tool_calls" },
+		{ r->provider_tools_given, "provider_tools" },
+		{ r->tool_choice_given, "tool_choice" },
+	};
+	struct tool_config *t;
+
+	if (!bytes_set(inf->output_schema))
+		return fail(ERR_INVALID_REQUEST, "JSON mode `tool` requires `output_schema`.");
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		if (refused[i].given)
+			return fail(ERR_INVALID_REQUEST,
+				    "Cannot pass `%s` when using JSON mode `tool`.",
+				    refused[i].name);
+	t = arena_new(a, struct tool_config);
+	if (!t || !(t->tools = arena_new(a, struct tool)))
+		return -1;
+	t->len = t->cap = 1;
+	t->parallel = -1;
+	t->choice = TOOL_CHOICE_SPECIFIC;
+	t->specific = B("respond");
+	*t->tools = (struct tool){
+		.name = B("respond"),
+		.description = B("Respond to the user using the output schema provided."),
+		.described = true,
+		.parameters = inf->output_schema,
+	};
+	inf->tools = t;
+	inf->json_mode = JSON_MODE_OFF;
+	inf->json_tool = true;
+	inf->own &= ~(unsigned)(OWN_TOOLS | OWN_TOOL_CHOICE | OWN_RESPONSE_FORMAT | OWN_PARALLEL);
+	return 0;
+}
+
+/* A model has no templates. */
+static int templates(const struct inference *inf)
+{
+	if (inf->system_template)
+		return fail(ERR_INVALID_REQUEST, "System message has non-string content but there "
+						 "is no template `system` in any variant");
+	for (size_t i = 0; i < inf->nmessages; i++)
+		for (size_t j = 0; j < inf->messages[i].len; j++)
+			if (inf->messages[i].content[j].type == BLOCK_TEMPLATE)
+				return fail(ERR_INVALID_REQUEST,
+					    "Message at index %zu has non-string content but there "
+					    "is no template "
+					    "`%.*s` in any variant",
+					    i, BFMT(inf->messages[i].content[j].name));
+	return 0;
+}
+
+int openai_chat_check_input(struct chat_request *r, struct arena *a)
+{
+	if (r->inf.json_mode == JSON_MODE_TOOL && json_tool(r, a) < 0)
+		return -1;
+	return templates(&r->inf);
+}
+
+static bool has_tool(const struct tool_config *t, struct bytes name)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (bytes_eq(t->tools[i].name, name))
+			return true;
+	return false;
+}
+
+int openai_chat_check_tools(struct chat_request *r)
+{
+	const struct tool_config *t = r->inf.tools;
+
+	if (!t)
+		return 0;
+	for (size_t i = 0; i < t->nallowed; i++)
+		if (!has_tool(t, t->allowed[i]))
+			return fail(ERR_TOOL_NOT_FOUND, "Tool not found: %.*s",
+				    BFMT(t->allowed[i]));
+	for (size_t i = 0; i < t->len; i++)
+		for (size_t j = 0; j < i; j++)
+			if (bytes_eq(t->tools[i].name, t->tools[j].name))
+				return fail(ERR_DUPLICATE_TOOL,
+					    "Duplicate tool name: %.*s. Tool names must be unique.",
+					    BFMT(t->tools[i].name));
+	if (t->choice == TOOL_CHOICE_SPECIFIC && !has_tool(t, t->specific))
+		return fail(ERR_TOOL_NOT_FOUND, "Tool not found: %.*s", BFMT(t->specific));
+	return 0;
+}
