@@ -22,136 +22,9 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "store/columns.h"
 #include "store/rollup.h"
 #include "store/store.h"
-
-static const struct column list_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, false, "" },
-	{ "variant_name", COL_TEXT, false, "" },
-	{ "episode_id", COL_TEXT, false, NULL },
-	{ "function_type", COL_TEXT, false, "chat" },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-	{ "state", COL_TEXT, false, "ok" },
-	{ "status", COL_INT, false, NULL },
-	{ "error_kind", COL_TEXT, false, NULL },
-	{ "surface", COL_TEXT, false, NULL },
-	{ "stream", COL_BOOL, false, NULL },
-	{ "cached", COL_BOOL, false, NULL },
-	{ "signed", COL_BOOL, false, NULL },
-	{ "model_name", COL_TEXT, false, NULL },
-	{ "model_provider_name", COL_TEXT, false, NULL },
-	{ "key_public_id", COL_TEXT, false, NULL },
-	{ "attempts", COL_INT, false, NULL },
-	{ "input_tokens", COL_INT, false, NULL },
-	{ "output_tokens", COL_INT, false, NULL },
-	{ "estimated", COL_BOOL, false, NULL },
-	{ "cost_nano", COL_INT, false, NULL },
-	{ "processing_time_ms", COL_INT, false, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "finish_reason", COL_TEXT, false, NULL },
-	{ "tools", COL_INT, false, NULL },
-	{ "preview_in", COL_TEXT, false, NULL },
-	{ "preview_out", COL_TEXT, false, NULL },
-	{ "calls", COL_JSON, false, NULL }, /* not a column of the table */
-};
-enum list_cell {
-	L_ID,
-	L_FUNCTION,
-	L_VARIANT,
-	L_EPISODE,
-	L_TYPE,
-	L_HASH,
-	L_STATE,
-	L_STATUS,
-	L_ERROR_KIND,
-	L_SURFACE,
-	L_STREAM,
-	L_CACHED,
-	L_SIGNED,
-	L_MODEL,
-	L_PROVIDER,
-	L_KEY,
-	L_ATTEMPTS,
-	L_IN,
-	L_OUT,
-	L_ESTIMATED,
-	L_COST,
-	L_MS,
-	L_TTFT,
-	L_FINISH,
-	L_TOOLS,
-	L_PREVIEW_IN,
-	L_PREVIEW_OUT,
-	L_CALLS,
-	L_CELLS
-};
-
-static const struct column chat_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, true, NULL },
-	{ "variant_name", COL_TEXT, true, NULL },
-	{ "episode_id", COL_TEXT, true, NULL },
-	{ "input", COL_JSON, true, NULL },
-	{ "output", COL_JSON, true, NULL },
-	{ "dynamic_tools", COL_JSON, false, "[]" },
-	{ "dynamic_provider_tools", COL_JSON, false, "[]" },
-	{ "allowed_tools", COL_JSON, false, NULL },
-	{ "tool_choice", COL_JSON, false, NULL },
-	{ "parallel_tool_calls", COL_BOOL, false, NULL },
-	{ "tool_params", COL_JSON, false, "" },
-	{ "inference_params", COL_JSON, false, "" },
-	{ "processing_time_ms", COL_INT, false, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "tags", COL_JSON, false, "{}" },
-	{ "extra_body", COL_JSON, false, NULL },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-};
-enum { C_ID, C_FUNCTION, C_VARIANT, C_EPISODE, C_MS = 13, C_TTFT, C_TAGS, C_HASH = 17, C_CELLS };
-
-static const struct column model_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "inference_id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, false, "" },
-	{ "variant_name", COL_TEXT, false, "" },
-	{ "raw_request", COL_TEXT, true, NULL },
-	{ "raw_response", COL_TEXT, true, NULL },
-	{ "system", COL_TEXT, false, NULL },
-	{ "input_messages", COL_JSON, true, NULL },
-	{ "output", COL_JSON, true, NULL },
-	{ "input_tokens", COL_INT, false, NULL },
-	{ "output_tokens", COL_INT, false, NULL },
-	{ "response_time_ms", COL_INT, false, NULL },
-	{ "model_name", COL_TEXT, true, NULL },
-	{ "model_provider_name", COL_TEXT, true, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "cached", COL_BOOL, true, NULL },
-	{ "cost", COL_NANO, false, NULL },
-	{ "finish_reason", COL_TEXT, false, NULL },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-	{ "provider_cache_read_input_tokens", COL_INT, false, NULL },
-	{ "provider_cache_write_input_tokens", COL_INT, false, NULL },
-};
-enum { M_ID, M_INFERENCE, M_HASH = 18, M_CELLS = 21 };
-
-static const struct column call_columns[] = {
-	{ "id", COL_TEXT, true, NULL },          { "attempt", COL_INT, false, NULL },
-	{ "http_status", COL_INT, false, NULL }, { "signature", COL_JSON, false, NULL },
-	{ "spans", COL_JSON, false, NULL },
-};
-enum { CALL_ID, CALL_ATTEMPT, CALL_CELLS = 5 };
-
-static const struct column error_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "error", COL_JSON, false, NULL },
-	{ "attempts", COL_JSON, false, "[]" },
-};
-enum { E_ID, E_ERROR, E_ATTEMPTS, E_CELLS };
-
-static const struct column config_columns[] = {
-	{ "hash", COL_JSON, true, NULL },
-	{ "config", COL_TEXT, false, "" },
-};
 
 enum {
 	Q_BEGIN,
@@ -898,10 +771,10 @@ static enum sink_result touch_config(struct sink *s, struct bytes hash, struct b
 static enum sink_result add_configs(struct sink *s, const struct parts *p)
 {
 	for (size_t i = 0; i < p->nconfig; i++) {
-		struct cell c[2];
+		struct cell c[CONFIG_CELLS];
 		enum sink_result r;
 
-		if (row_read(p->config[i], config_columns, 2, c, &s->scratch))
+		if (row_read(p->config[i], config_columns, CONFIG_CELLS, c, &s->scratch))
 			return row_fault(s);
 		r = touch_config(s, c[0].text, c[1].text);
 		if (r != SINK_OK)

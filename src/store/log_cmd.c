@@ -1,0 +1,471 @@
+/*
+ * `signet log tail|show ID|grep WORDS`: the record read from outside, beside a running gateway or without one.
+ * tail shows the last inferences and follows the journal, where an answer stands before it is complete;
+ * a pipe that closes ends it. Nothing here writes into the data directory.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "store/log_print.h"
+#include "store/store.h"
+
+#define FOLLOW_MS  200
+#define ENTRY_MAX  (1u << 30) /* memory of one entry with its bodies */
+#define OUTPUT_MAX (1u << 30)
+#define LIMIT_MAX  100000
+
+struct options {
+	const char *command, *dir;
+	struct bytes words[32];
+	size_t nwords;
+	bool json, raw, colour;
+	uint64_t limit;
+	int64_t since; /* seq; 0 = none */
+};
+
+static const char help_text[] =
+	"signet log: reads the record, beside a running gateway or without one\n"
+	"\n"
+	"usage: signet log tail         the last answers, then each new one as it ends\n"
+	"       signet log show ID      one answer: conversation, output, parameters, attempts, "
+	"signatures\n"
+	"       signet log grep WORDS   answers that hold all the words, any case, newest first\n"
+	"\n"
+	"  --data-dir D   the data directory (SIGNET_DATA_DIR, default ./signet-data)\n"
+	"  --json         JSON, one object a line\n"
+	"  --limit N      how many answers to begin with, or to find (default 20)\n"
+	"  --since 1h     only answers of that long ago or less: s, m, h, d\n"
+	"  --raw          show: the bodies of each attempt as sent and received\n"
+	"\n"
+	"ID is an inference id (chatcmpl-..., the x-signet-inference-id header) or that of a model "
+	"inference.\n"
+	"A line: time, status, model/provider, marks (stream, signed, R retries, F fallbacks, "
+	"cut), ms, ttft,\n"
+	"tokens in and out (~ estimated), id, input -> output or error.\n"
+	"\n"
+	"  signet log tail --limit 5\n"
+	"  signet log show chatcmpl-01a2b3c4d5e67f808182838485868788\n"
+	"  signet log grep invoice overdue --since 2d --json\n";
+
+static int usage(const char *what, const char *value)
+{
+	fprintf(stderr, "signet log: %s%s%s\nsee signet log --help\n", what, value ? ": " : "",
+		value ? value : "");
+	return 2;
+}
+
+static bool parse_since(const char *text, int64_t *seq)
+{
+	static const struct {
+		char unit;
+		uint64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
+	struct bytes t = bytes_of(text);
+	uint64_t n;
+
+	for (size_t i = 0; t.n > 1 && i < sizeof(units) / sizeof(*units); i++)
+		if (t.p[t.n - 1] == units[i].unit && bytes_to_u64(bytes_slice(t, 0, t.n - 1), &n) &&
+		    n < 100000000) {
+			uint64_t ago = n * units[i].ms, now = clock_unix_ms();
+
+			*seq = (int64_t)((now > ago ? now - ago : 0) << 15);
+			return true;
+		}
+	return false;
+}
+
+/* 0, or the exit status + 1. */
+static int parse(int argc, char **argv, struct options *o)
+{
+	for (int i = 0; i < argc; i++) {
+		struct bytes arg = bytes_of(argv[i]), value = arg, name = bytes_cut(&value, '=');
+		bool has = name.n < arg.n;
+
+		if (!bytes_starts(arg, B("--"))) {
+			if (!o->command)
+				o->command = argv[i];
+			else if (o->nwords == sizeof(o->words) / sizeof(*o->words))
+				return 1 + usage("too many words", NULL);
+			else
+				o->words[o->nwords++] = arg;
+			continue;
+		}
+		if (bytes_eq(arg, B("--json")) || bytes_eq(arg, B("--raw"))) {
+			*(arg.p[2] == 'j' ? &o->json : &o->raw) = true;
+			continue;
+		}
+		if (!bytes_eq(name, B("--data-dir")) && !bytes_eq(name, B("--limit")) &&
+		    !bytes_eq(name, B("--since")))
+			return 1 + usage("unknown option", argv[i]);
+		if (!has && i + 1 == argc)
+			return 1 + usage("this option needs a value", argv[i]);
+		if (!has)
+			value = bytes_of(argv[++i]);
+		if (name.p[2] == 'd')
+			o->dir = value.p;
+		else if (name.p[2] == 's' && !parse_since(value.p, &o->since))
+			return 1 + usage("--since wants a number and s, m, h or d", value.p);
+		else if (name.p[2] == 'l' &&
+			 (!bytes_to_u64(value, &o->limit) || !o->limit || o->limit > LIMIT_MAX))
+			return 1 + usage("--limit wants a number from 1 to 100000", value.p);
+	}
+	return 0;
+}
+
+/* Every form that carries an inference id: canonical, 32 digits, with a prefix of a surface. */
+static bool parse_id(struct bytes text, char out[UUID_TEXT + 1])
+{
+	struct uuid u;
+
+	if (!uuid_parse(text, &u)) {
+		if (text.n < 33 || (text.p[text.n - 33] != '-' && text.p[text.n - 33] != '_') ||
+		    !uuid_parse(bytes_slice(text, text.n - 32, 32), &u))
+			return false;
+	}
+	uuid_print(u, out);
+	return true;
+}
+
+/* 0; 1: stdout is closed, which is no error of ours. */
+static int emit(struct buf *out)
+{
+	size_t n = fwrite(out->data ? out->data : "", 1, out->len, stdout);
+	bool gone = n != out->len || fflush(stdout);
+
+	buf_reset(out);
+	return gone;
+}
+
+static int print_entry(const struct options *o, const struct log_entry *e, struct buf *out,
+		       struct arena *a)
+{
+	return o->json ? log_print_row_json(e, out, a) : log_print_line(e, o->colour, out, a);
+}
+
+static int failed(void)
+{
+	fprintf(stderr, "signet log: %.*s\n", BFMT(error_last()->message));
+	return 1;
+}
+
+/* ---- tail ---- */
+
+/* A printed line that waits for its turn. */
+struct shown {
+	int64_t seq;
+	char id[UUID_TEXT + 1];
+	char *text;
+	size_t len;
+};
+
+struct shelf {
+	struct shown *at;
+	size_t len, cap;
+};
+
+/* A backlog of millions must not be held for the sake of its last lines: it comes oldest first. */
+static void drop_oldest(struct shelf *s, size_t most)
+{
+	size_t drop = s->len - most;
+
+	for (size_t i = 0; i < drop; i++)
+		free(s->at[i].text);
+	memmove(s->at, s->at + drop, most * sizeof(*s->at));
+	s->len = most;
+}
+
+static int keep(struct shelf *s, const struct log_entry *e, uint64_t limit, struct buf *out)
+{
+	struct bytes id = cell_text(&e->list[L_ID]);
+	struct shown *x;
+
+	if (s->len >= 2 * limit + 64)
+		drop_oldest(s, limit);
+	if (s->len == s->cap) {
+		size_t cap = s->cap ? s->cap * 2 : 64;
+		struct shown *grown = realloc(s->at, cap * sizeof(*grown));
+
+		if (!grown)
+			return fail(ERR_OUT_OF_MEMORY, "out of memory");
+		s->at = grown;
+		s->cap = cap;
+	}
+	x = &s->at[s->len];
+	*x = (struct shown){ .seq = e->seq, .len = out->len, .text = malloc(out->len + 1) };
+	if (!x->text)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	memcpy(x->text, out->data, out->len);
+	memcpy(x->id, id.p, id.n < UUID_TEXT ? id.n : UUID_TEXT);
+	s->len++;
+	buf_reset(out);
+	return 0;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct shown *x = a, *y = b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void clear(struct shelf *s)
+{
+	for (size_t i = 0; i < s->len; i++)
+		free(s->at[i].text);
+	free(s->at);
+}
+
+/* What is there already: all that waits in the journal, and the newest of the store. */
+static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+{
+	int64_t seq = INT64_MAX;
+	struct log_entry e;
+	struct arena a;
+	int found, bad = 0;
+
+	arena_init(&a, ENTRY_MAX);
+	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
+		if (e.seq >= o->since)
+			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
+		arena_deinit(&a);
+	}
+	for (uint64_t n = 0; !bad && n < o->limit; n++) {
+		found = log_next_stored(r, &seq, &e, &a);
+		if (found <= 0 || e.seq < o->since) {
+			bad = found < 0;
+			break;
+		}
+		if (o->json && log_load_bodies(r, &e, &a)) { /* for its tags */
+			bad = 1;
+			break;
+		}
+		bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	if (s->len)
+		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	return bad;
+}
+
+static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
+{
+	size_t from = s->len > o->limit ? s->len - o->limit : 0;
+	int gone = 0;
+
+	for (size_t i = from; !gone && i < s->len; i++) {
+		/* one that moved from the journal to the store between the two looks is here twice */
+		if (i && !strcmp(s->at[i].id, s->at[i - 1].id))
+			continue;
+		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
+			return -1;
+		gone = emit(out);
+	}
+	return gone;
+}
+
+static int tail(struct log_reader *r, const struct options *o, struct buf *out)
+{
+	struct shelf shelf = { 0 };
+	struct log_entry e;
+	struct arena a;
+	int gone, found;
+
+	if (collect(r, o, &shelf, out)) {
+		clear(&shelf);
+		return failed();
+	}
+	gone = show_shelf(o, &shelf, out);
+	clear(&shelf);
+	arena_init(&a, ENTRY_MAX);
+	while (!gone) {
+		while (!gone && (found = log_next_in_journal(r, &e, &a)) > 0) {
+			if (print_entry(o, &e, out, &a))
+				return failed();
+			gone = emit(out);
+			arena_deinit(&a);
+		}
+		if (found < 0)
+			return failed();
+		nanosleep(&(struct timespec){ 0, FOLLOW_MS * 1000000 }, NULL);
+	}
+	return 0;
+}
+
+/* ---- show ---- */
+
+static int show(struct log_reader *r, const struct options *o, struct buf *out)
+{
+	char id[UUID_TEXT + 1];
+	struct log_entry e;
+	struct arena a;
+	int found, status = 1;
+
+	if (!parse_id(o->words[0], id))
+		return usage("show wants an inference id", o->words[0].p);
+	arena_init(&a, ENTRY_MAX);
+	found = log_find(r, bytes_of(id), &e, &a);
+	if (found < 0) {
+		failed();
+	} else if (!found) {
+		fprintf(stderr, "signet log: %s is not in %s\n", id, o->dir);
+	} else if (o->json ? log_print_detail_json(&e, out, &a)
+			   : log_print_page(&e, o->colour, o->raw, out, &a)) {
+		failed();
+	} else {
+		emit(out);
+		status = 0;
+	}
+	arena_deinit(&a);
+	return status;
+}
+
+/* ---- grep ---- */
+
+static bool holds(struct bytes text, struct bytes word)
+{
+	return text.n && bytes_ifind(text, word) >= 0;
+}
+
+static bool entry_holds(const struct log_entry *e, struct bytes word)
+{
+	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
+	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
+		return true;
+	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
+			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
+		return true;
+	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
+			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
+		return true;
+	for (size_t i = 0; i < e->nmodels; i++)
+		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
+		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
+			return true;
+	return false;
+}
+
+static bool matches(const struct options *o, const struct log_entry *e)
+{
+	for (size_t i = 0; i < o->nwords; i++)
+		if (!entry_holds(e, o->words[i]))
+			return false;
+	return true;
+}
+
+static int grep_journal(struct log_reader *r, const struct options *o, struct shelf *s,
+			struct buf *out)
+{
+	struct log_entry e;
+	struct arena a;
+	int found, bad = 0;
+
+	arena_init(&a, ENTRY_MAX);
+	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
+		if (e.seq >= o->since && matches(o, &e))
+			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	if (s->len)
+		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	return bad || found < 0 ? -1 : 0;
+}
+
+/* How far back it looked, for the reader who misses something. */
+static void tell_reach(int64_t seq, uint64_t found)
+{
+	char t[25];
+
+	if (seq == INT64_MAX) {
+		fprintf(stderr, "%" PRIu64 " found; nothing older is stored\n", found);
+		return;
+	}
+	time_rfc3339_ms((uint64_t)seq >> 15, t);
+	fprintf(stderr, "%" PRIu64 " found, looked back to %s\n", found, t);
+}
+
+static int grep(struct log_reader *r, const struct options *o, struct buf *out)
+{
+	struct shelf shelf = { 0 };
+	int64_t seq = INT64_MAX;
+	struct log_entry e;
+	struct arena a;
+	uint64_t n = 0;
+	int found = 1, gone = 0;
+
+	if (grep_journal(r, o, &shelf, out)) {
+		clear(&shelf);
+		return failed();
+	}
+	for (size_t i = shelf.len; !gone && i-- > 0 && n < o->limit; n++) {
+		gone = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
+		       emit(out);
+		seq = shelf.at[i].seq;
+	}
+	clear(&shelf);
+	if (n < o->limit)
+		seq = INT64_MAX; /* the journal is done, the store begins anew */
+	arena_init(&a, ENTRY_MAX);
+	while (!gone && n < o->limit) {
+		found = log_next_stored(r, &seq, &e, &a);
+		if (found <= 0 || e.seq < o->since || log_load_bodies(r, &e, &a))
+			break;
+		if (matches(o, &e)) {
+			gone = print_entry(o, &e, out, &a) || emit(out);
+			n++;
+		}
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	if (found < 0)
+		return failed();
+	if (!gone)
+		tell_reach(seq, n);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct log_reader *, const struct options *, struct buf *);
+	bool words;
+} commands[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
+
+int store_log_main(int argc, char **argv)
+{
+	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
+	struct log_reader r;
+	struct buf out;
+	size_t c = 0;
+	int status;
+
+	for (int i = 0; i < argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return fputs(help_text, stdout) < 0;
+	status = parse(argc, argv, &o);
+	if (status)
+		return status - 1;
+	if (!o.dir || !*o.dir)
+		o.dir = "signet-data";
+	while (c < 3 && (!o.command || strcmp(commands[c].name, o.command) != 0))
+		c++;
+	if (c == 3)
+		return usage(o.command ? "unknown command" : "tail, show or grep is missing",
+			     o.command);
+	if (commands[c].words ? !o.nwords : o.nwords > 0)
+		return usage(o.nwords ? "tail takes no words" : "an id or words are missing", NULL);
+	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a short write */
+	buf_init(&out, OUTPUT_MAX);
+	status = log_reader_open(&r, o.dir) ? failed() : commands[c].run(&r, &o, &out);
+	log_reader_close(&r);
+	buf_deinit(&out);
+	return status;
+}

@@ -1,0 +1,703 @@
+/*
+ * What `signet log` prints of one inference. Texts come from clients and upstreams and go to a terminal: what
+ * could steer it (control characters, C1 in UTF-8) is shown escaped, everywhere but in `--raw` to a pipe.
+ * The counts R and F are not stored: attempts are walked, the same provider again is a retry, another one a
+ * fallback.
+ */
+#include "store/log_print.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/time.h"
+
+#define INLINE_MAX 65536
+
+/* One attempt, failed or not, in the order in which they ran. */
+struct attempt {
+	int64_t n;
+	struct bytes why, variant, model, provider, error, signature;
+	int64_t status, delay_ms; /* -1: unknown */
+	struct bytes raw_request, raw_response;
+	const struct log_model *model_row; /* NULL: it failed */
+};
+
+static struct bytes member(yyjson_val *obj, const char *key, struct arena *a)
+{
+	yyjson_val *v = json_get(obj, key);
+
+	if (!v || yyjson_is_null(v))
+		return (struct bytes){ 0 };
+	return yyjson_is_str(v) ? json_str(v) : json_print_arena(v, a);
+}
+
+static int64_t member_int(yyjson_val *obj, const char *key)
+{
+	uint64_t v;
+
+	return json_u64(json_get(obj, key), &v) ? (int64_t)v : -1;
+}
+
+static int by_n(const void *x, const void *y)
+{
+	const struct attempt *a = x, *b = y;
+
+	return a->n < b->n ? -1 : a->n > b->n;
+}
+
+/* Failed attempts have no number of their own: they take those that good ones leave. */
+static void number_attempts(struct attempt *at, size_t failed, size_t n)
+{
+	int64_t next = 1;
+
+	for (size_t i = 0; i < failed; i++) {
+		for (size_t k = failed; k < n; k++)
+			if (at[k].n == next) {
+				next++;
+				k = failed - 1;
+			}
+		at[i].n = next++;
+	}
+	for (size_t k = failed; k < n; k++)
+		if (at[k].n < 1)
+			at[k].n = next++;
+	qsort(at, n, sizeof(*at), by_n);
+}
+
+static struct attempt *list_attempts(const struct log_entry *e, size_t *n, struct arena *a)
+{
+	struct bytes text = e->has_error ? cell_text(&e->error[E_ATTEMPTS]) : (struct bytes){ 0 };
+	yyjson_val *failed = text.n ? json_parse(text, a) : NULL, *v;
+	size_t nfailed = yyjson_is_arr(failed) ? yyjson_arr_size(failed) : 0, i, max;
+	struct attempt *at = arena_array(a, struct attempt, nfailed + e->nmodels + 1);
+
+	*n = 0;
+	if (!at)
+		return NULL;
+	if (nfailed) {
+		yyjson_arr_foreach(failed, i, max, v)
+		{
+			at[(*n)++] =
+				(struct attempt){ .why = member(v, "why", a),
+						  .variant = member(v, "variant", a),
+						  .model = member(v, "model", a),
+						  .provider = member(v, "provider", a),
+						  .error = member(v, "error", a),
+						  .signature = member(v, "signature", a),
+						  .status = member_int(v, "status"),
+						  .delay_ms = member_int(v, "delay_ms"),
+						  .raw_request = member(v, "raw_request", a),
+						  .raw_response = member(v, "raw_response", a) };
+		}
+	}
+	for (i = 0; i < e->nmodels; i++) {
+		const struct log_model *m = &e->models[i];
+
+		at[(*n)++] = (struct attempt){ .n = cell_int(&m->call[CALL_ATTEMPT], 0),
+					       .variant = cell_text(&m->m[M_VARIANT]),
+					       .model = cell_text(&m->m[M_MODEL]),
+					       .provider = cell_text(&m->m[M_PROVIDER]),
+					       .signature = cell_text(&m->call[CALL_SIGNATURE]),
+					       .status = cell_int(&m->call[CALL_STATUS], -1),
+					       .delay_ms = -1,
+					       .raw_request = cell_text(&m->m[M_RAW_REQUEST]),
+					       .raw_response = cell_text(&m->m[M_RAW_RESPONSE]),
+					       .model_row = m };
+	}
+	number_attempts(at, nfailed, *n);
+	return at;
+}
+
+static const char *why_of(const struct attempt *at, size_t i)
+{
+	if (!i)
+		return "first";
+	if (bytes_eq(at[i].why, B("retry")))
+		return "retry";
+	if (bytes_eq(at[i].why, B("fallback")))
+		return "fallback";
+	return bytes_eq(at[i].provider, at[i - 1].provider) &&
+			       bytes_eq(at[i].model, at[i - 1].model)
+		       ? "retry"
+		       : "fallback";
+}
+
+/* ---- text ---- */
+
+/* As it is, but for what could steer a terminal. `lines`: newlines and tabs stay. */
+static int put_safe(struct buf *out, struct bytes t, bool lines)
+{
+	size_t from = 0;
+	int bad = 0;
+
+	for (size_t i = 0; i < t.n; i++) {
+		unsigned char c = (unsigned char)t.p[i];
+		bool c1 = c == 0xc2 && i + 1 < t.n && (unsigned char)t.p[i + 1] < 0xa0;
+
+		if (!c1 && c >= 32 && c != 127)
+			continue;
+		if (lines && (c == '\n' || c == '\t'))
+			continue;
+		bad |= buf_append(out, bytes_slice(t, from, i - from));
+		if (c1)
+			c = (unsigned char)t.p[++i];
+		bad |= c == '\n' ? buf_append(out, B("\\n")) : buf_printf(out, "\\x%02x", c);
+		from = i + 1;
+	}
+	return bad | buf_append(out, bytes_slice(t, from, t.n));
+}
+
+static int put_quoted(struct buf *out, struct bytes t)
+{
+	int bad = buf_putc(out, '"');
+
+	for (size_t i = 0, from = 0; i <= t.n; i++)
+		if (i == t.n || t.p[i] == '"' || t.p[i] == '\\') {
+			bad |= put_safe(out, bytes_slice(t, from, i - from), false);
+			if (i < t.n)
+				bad |= buf_printf(out, "\\%c", t.p[i]);
+			from = i + 1;
+		}
+	return bad | buf_putc(out, '"');
+}
+
+static int put_time(struct buf *out, int64_t seq)
+{
+	time_t t = (time_t)(seq >> 15) / 1000, now = time(NULL);
+	struct tm tm, today;
+	char text[40];
+
+	localtime_r(&t, &tm);
+	localtime_r(&now, &today);
+	strftime(text, sizeof(text),
+		 tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year ? "%H:%M:%S"
+									    : "%F %H:%M:%S",
+		 &tm);
+	return buf_printf(out, "%s.%03d", text, (int)((seq >> 15) % 1000));
+}
+
+static const char *paint(bool colour, const char *code)
+{
+	return colour ? code : "";
+}
+
+static int put_status(struct buf *out, const struct log_entry *e, bool colour)
+{
+	int64_t status = cell_int(&e->list[L_STATUS], 0);
+	struct bytes state = cell_text(&e->list[L_STATE]);
+	const char *code = bytes_eq(state, B("ok"))      ? "\033[32m"
+			   : bytes_eq(state, B("error")) ? "\033[31m"
+							 : "\033[33m";
+	int bad = buf_append(out, bytes_of(paint(colour, code)));
+
+	bad |= status ? buf_printf(out, " %" PRId64, status) : buf_append(out, B(" -"));
+	return bad | buf_append(out, bytes_of(paint(colour, "\033[0m")));
+}
+
+static int put_marks(struct buf *out, const struct log_entry *e, struct arena *a)
+{
+	struct bytes state = cell_text(&e->list[L_STATE]);
+	size_t n, retries = 0, fallbacks = 0;
+	struct attempt *at = list_attempts(e, &n, a);
+	int bad = 0;
+
+	if (!at)
+		return -1;
+	/* A plain list row has no attempt rows: its last attempt is then the one it names. */
+	if (!e->nmodels && n && !bytes_eq(state, B("error"))) {
+		at[n] = (struct attempt){ .model = cell_text(&e->list[L_MODEL]),
+					  .provider = cell_text(&e->list[L_PROVIDER]) };
+		n++;
+	}
+	for (size_t i = 1; i < n; i++)
+		*(*why_of(at, i) == 'r' ? &retries : &fallbacks) += 1;
+	if (cell_int(&e->list[L_STREAM], 0))
+		bad |= buf_append(out, B(" stream"));
+	if (cell_int(&e->list[L_SIGNED], 0))
+		bad |= buf_append(out, B(" signed"));
+	if (retries)
+		bad |= buf_printf(out, " R%zu", retries);
+	if (fallbacks)
+		bad |= buf_printf(out, " F%zu", fallbacks);
+	if (e->cut)
+		bad |= buf_append(out, B(" cut"));
+	if (!bytes_eq(state, B("ok")) && !bytes_eq(state, B("error")))
+		bad |= buf_putc(out, ' ') | put_safe(out, state, false);
+	return bad;
+}
+
+static int put_figures(struct buf *out, const struct log_entry *e)
+{
+	int64_t ms = cell_int(&e->list[L_MS], -1), ttft = cell_int(&e->list[L_TTFT], -1);
+	int64_t in = cell_int(&e->list[L_IN], -1), tokens = cell_int(&e->list[L_OUT], -1);
+	const char *about = cell_int(&e->list[L_ESTIMATED], 0) ? "~" : "";
+	int bad = 0;
+
+	if (ms >= 0)
+		bad |= buf_printf(out, " %" PRId64 " ms", ms);
+	if (ttft >= 0)
+		bad |= buf_printf(out, " ttft %" PRId64, ttft);
+	if (in >= 0)
+		bad |= buf_printf(out, " in %" PRId64, in);
+	if (tokens >= 0)
+		bad |= buf_printf(out, " out %s%" PRId64, about, tokens);
+	return bad;
+}
+
+static int put_target(struct buf *out, const struct log_entry *e)
+{
+	struct bytes model = cell_text(&e->list[L_MODEL]),
+		     provider = cell_text(&e->list[L_PROVIDER]);
+	struct bytes function = cell_text(&e->list[L_FUNCTION]);
+	int bad = buf_putc(out, ' ') | put_safe(out, model.n ? model : B("-"), false);
+
+	if (provider.n)
+		bad |= buf_putc(out, '/') | put_safe(out, provider, false);
+	if (function.n && !bytes_eq(function, B("tensorzero::default"))) {
+		bad |= buf_append(out, B(" (")) | put_safe(out, function, false) |
+		       buf_putc(out, '/');
+		bad |= put_safe(out, cell_text(&e->list[L_VARIANT]), false) | buf_putc(out, ')');
+	}
+	return bad;
+}
+
+static int put_outcome(struct buf *out, const struct log_entry *e, bool colour)
+{
+	struct bytes text = e->has_error ? cell_text(&e->error[E_ERROR]) : (struct bytes){ 0 };
+	struct bytes kind = cell_text(&e->list[L_ERROR_KIND]);
+	int bad = put_quoted(out, cell_text(&e->list[L_PREVIEW_IN])) | buf_append(out, B(" -> "));
+
+	if (!bytes_eq(cell_text(&e->list[L_STATE]), B("error")))
+		return bad | put_quoted(out, cell_text(&e->list[L_PREVIEW_OUT]));
+	bad |= buf_append(out, bytes_of(paint(colour, "\033[31m")));
+	if (kind.n)
+		bad |= put_safe(out, kind, false) | buf_append(out, B(": "));
+	bad |= put_safe(out, text.n ? bytes_slice(text, 0, 400) : B("error"), false);
+	return bad | buf_append(out, bytes_of(paint(colour, "\033[0m")));
+}
+
+int log_print_line(const struct log_entry *e, bool colour, struct buf *out, struct arena *a)
+{
+	int bad = put_time(out, e->seq);
+
+	bad |= put_status(out, e, colour) | put_target(out, e) | put_marks(out, e, a);
+	bad |= put_figures(out, e);
+	bad |= buf_printf(out, " %s%.*s%s ", paint(colour, "\033[2m"),
+			  BFMT(cell_text(&e->list[L_ID])), paint(colour, "\033[0m"));
+	bad |= put_outcome(out, e, colour) | buf_putc(out, '\n');
+	return bad ? -1 : 0;
+}
+
+/* ---- the page ---- */
+
+static int put_block(struct buf *out, yyjson_val *block, struct arena *a)
+{
+	struct bytes text = json_str(json_get(block, "text"));
+
+	if (bytes_eq(json_str(json_get(block, "type")), B("text")) && bytes_set(text))
+		return put_safe(out, text, true) | buf_putc(out, '\n');
+	return put_safe(out, json_print_arena(block, a), true) | buf_putc(out, '\n');
+}
+
+static int put_blocks(struct buf *out, yyjson_val *blocks, struct arena *a)
+{
+	yyjson_val *b;
+	size_t i, max;
+	int bad = 0;
+
+	if (yyjson_is_str(blocks))
+		return put_safe(out, json_str(blocks), true) | buf_putc(out, '\n');
+	if (!yyjson_is_arr(blocks))
+		return blocks ? put_safe(out, json_print_arena(blocks, a), true) |
+					buf_putc(out, '\n')
+			      : 0;
+	yyjson_arr_foreach(blocks, i, max, b) bad |= put_block(out, b, a);
+	return bad;
+}
+
+static int put_head(struct buf *out, const char *title, bool colour)
+{
+	return buf_printf(out, "\n%s%s%s\n", paint(colour, "\033[1m"), title,
+			  paint(colour, "\033[0m"));
+}
+
+static int put_conversation(struct buf *out, const struct log_entry *e, bool colour,
+			    struct arena *a)
+{
+	yyjson_val *input = json_parse(cell_text(&e->chat[C_INPUT]), a), *messages, *m, *system;
+	yyjson_val *output = json_parse(cell_text(&e->chat[C_OUTPUT]), a);
+	size_t i, max;
+	int bad = 0;
+
+	system = json_get(input, "system");
+	if (system)
+		bad |= put_head(out, "system", colour) | put_blocks(out, system, a);
+	messages = json_get(input, "messages");
+	if (yyjson_is_arr(messages)) {
+		yyjson_arr_foreach(messages, i, max, m)
+		{
+			struct bytes role = json_str(json_get(m, "role"));
+
+			bad |= put_head(out, bytes_eq(role, B("assistant")) ? "assistant" : "user",
+					colour);
+			bad |= put_blocks(out, json_get(m, "content"), a);
+		}
+	}
+	bad |= put_head(out, "output", colour);
+	return bad | put_blocks(out, output, a);
+}
+
+static int put_named(struct buf *out, const char *name, struct bytes value)
+{
+	if (!value.n || bytes_eq(value, B("[]")) || bytes_eq(value, B("{}")))
+		return 0;
+	return buf_printf(out, "%s ", name) | put_safe(out, value, false) | buf_putc(out, '\n');
+}
+
+static int put_parameters(struct buf *out, const struct log_entry *e, bool colour)
+{
+	int bad = put_head(out, "parameters", colour);
+
+	bad |= put_named(out, "inference_params", cell_text(&e->chat[C_PARAMS]));
+	bad |= put_named(out, "tool_choice", cell_text(&e->chat[C_TOOL_CHOICE]));
+	bad |= put_named(out, "allowed_tools", cell_text(&e->chat[C_ALLOWED_TOOLS]));
+	bad |= put_named(out, "dynamic_tools", cell_text(&e->chat[C_DYNAMIC_TOOLS]));
+	bad |= put_named(out, "extra_body", cell_text(&e->chat[C_EXTRA_BODY]));
+	bad |= put_named(out, "tags", cell_text(&e->chat[C_TAGS]));
+	bad |= put_named(out, "episode_id", cell_text(&e->list[L_EPISODE]));
+	return bad | put_named(out, "surface", cell_text(&e->list[L_SURFACE]));
+}
+
+static int put_signature(struct buf *out, struct bytes json, struct arena *a)
+{
+	static const char *const facts[] = { "signer",  "module_sha256", "abi",
+					     "nonce",   "timestamp",     "us",
+					     "headers", "head",          "bytes" };
+	yyjson_val *v = json.n ? json_parse(json, a) : NULL;
+	int bad = 0;
+
+	if (!yyjson_is_obj(v))
+		return 0;
+	bad |= buf_append(out, B("  signature"));
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+		struct bytes fact = member(v, facts[i], a);
+
+		if (bytes_set(fact))
+			bad |= buf_printf(out, " %s ", facts[i]) | put_safe(out, fact, false);
+	}
+	return bad | buf_putc(out, '\n');
+}
+
+static int put_attempt(struct buf *out, const struct attempt *at, size_t i, bool colour, bool raw,
+		       struct arena *a)
+{
+	const struct attempt *t = &at[i];
+	char title[64];
+	int bad;
+
+	snprintf(title, sizeof(title), "attempt %" PRId64 " (%s)", t->n, why_of(at, i));
+	bad = put_head(out, title, colour) | buf_append(out, B("  "));
+	bad |= put_safe(out, t->model.n ? t->model : B("-"), false);
+	if (t->provider.n)
+		bad |= buf_putc(out, '/') | put_safe(out, t->provider, false);
+	if (t->status >= 0)
+		bad |= buf_printf(out, " %" PRId64, t->status);
+	if (t->delay_ms > 0)
+		bad |= buf_printf(out, " after %" PRId64 " ms", t->delay_ms);
+	if (t->model_row) {
+		const struct cell *m = t->model_row->m;
+
+		bad |= buf_printf(out, " %" PRId64 " ms in %" PRId64 " out %" PRId64 " finish ",
+				  cell_int(&m[M_MS], 0), cell_int(&m[M_IN], 0),
+				  cell_int(&m[M_OUT], 0));
+		bad |= put_safe(out, cell_text(&m[M_FINISH]).n ? cell_text(&m[M_FINISH]) : B("-"),
+				false);
+		bad |= buf_printf(out, "\n  %.*s", BFMT(cell_text(&m[M_ID])));
+	}
+	bad |= buf_putc(out, '\n');
+	if (t->error.n)
+		bad |= buf_append(out, B("  ")) | put_safe(out, t->error, true) |
+		       buf_putc(out, '\n');
+	bad |= put_signature(out, t->signature, a);
+	if (!raw)
+		return bad;
+	bad |= put_head(out, "raw request", colour);
+	bad |= colour ? put_safe(out, t->raw_request, true) : buf_append(out, t->raw_request);
+	bad |= buf_putc(out, '\n') | put_head(out, "raw response", colour);
+	bad |= colour ? put_safe(out, t->raw_response, true) : buf_append(out, t->raw_response);
+	return bad | buf_putc(out, '\n');
+}
+
+int log_print_page(const struct log_entry *e, bool colour, bool raw, struct buf *out,
+		   struct arena *a)
+{
+	size_t n;
+	struct attempt *at = list_attempts(e, &n, a);
+	int bad = log_print_line(e, colour, out, a);
+
+	if (!at)
+		return -1;
+	if (!raw && e->has_chat)
+		bad |= put_conversation(out, e, colour, a) | put_parameters(out, e, colour);
+	if (!raw && e->has_error && cell_text(&e->error[E_ERROR]).n) {
+		bad |= put_head(out, "error", colour);
+		bad |= put_safe(out, cell_text(&e->error[E_ERROR]), true) | buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < n; i++)
+		bad |= put_attempt(out, at, i, colour, raw, a);
+	return bad ? -1 : 0;
+}
+
+/* ---- JSON ---- */
+
+static int key(struct buf *out, const char *name)
+{
+	char last = out->len ? out->data[out->len - 1] : '{';
+	int bad = last == '{' || last == '[' ? 0 : buf_putc(out, ',');
+
+	return bad | buf_printf(out, "\"%s\":", name);
+}
+
+static int put_str(struct buf *out, const char *name, struct bytes v)
+{
+	return key(out, name) |
+	       (bytes_set(v) ? buf_json_string(out, v) : buf_append(out, B("null")));
+}
+
+static int put_int(struct buf *out, const char *name, const struct cell *c)
+{
+	return key(out, name) | (c->type == CELL_INT ? buf_printf(out, "%" PRId64, c->num)
+						     : buf_append(out, B("null")));
+}
+
+static int put_bool(struct buf *out, const char *name, bool v)
+{
+	return key(out, name) | buf_append(out, v ? B("true") : B("false"));
+}
+
+/* Text that is JSON already, or `missing`. */
+static int put_json(struct buf *out, const char *name, struct bytes v, struct bytes missing)
+{
+	return key(out, name) | buf_append(out, v.n ? v : missing);
+}
+
+/* 34500 -> 0.0000345 */
+static int put_cost(struct buf *out, const struct cell *c)
+{
+	char text[40];
+	int n;
+
+	if (c->type != CELL_INT)
+		return key(out, "cost") | buf_append(out, B("null"));
+	n = snprintf(text, sizeof(text), "%s%" PRId64 ".%09" PRId64, c->num < 0 ? "-" : "",
+		     (int64_t)(llabs(c->num) / 1000000000), (int64_t)(llabs(c->num) % 1000000000));
+	while (text[n - 1] == '0' && text[n - 2] != '.')
+		n--;
+	return key(out, "cost") | buf_append(out, (struct bytes){ text, (size_t)n });
+}
+
+static int put_tags(struct buf *out, const struct log_entry *e, size_t most, struct arena *a)
+{
+	yyjson_val *tags = e->has_chat ? json_parse(cell_text(&e->chat[C_TAGS]), a) : NULL, *k, *v;
+	size_t i, max;
+	int bad = key(out, "tags") | buf_putc(out, '{');
+
+	if (yyjson_is_obj(tags)) {
+		yyjson_obj_foreach(tags, i, max, k, v)
+		{
+			if (i == most)
+				break;
+			bad |= i ? buf_putc(out, ',') : 0;
+			bad |= buf_json_string(out, json_str(k)) | buf_putc(out, ':') |
+			       json_print(v, out);
+		}
+	}
+	return bad | buf_putc(out, '}');
+}
+
+static int put_row(const struct log_entry *e, struct buf *out, struct arena *a)
+{
+	const struct cell *l = e->list;
+	char t[25];
+	int bad = buf_putc(out, '{');
+
+	time_rfc3339_ms((uint64_t)e->seq >> 15, t);
+	bad |= put_str(out, "id", cell_text(&l[L_ID])) | put_str(out, "t", bytes_of(t));
+	bad |= put_str(out, "state", cell_text(&l[L_STATE])) | put_int(out, "status", &l[L_STATUS]);
+	bad |= put_str(out, "error_kind", cell_text(&l[L_ERROR_KIND]));
+	bad |= put_str(out, "function", cell_text(&l[L_FUNCTION]));
+	bad |= put_str(out, "variant", cell_text(&l[L_VARIANT]));
+	bad |= put_str(out, "model", cell_text(&l[L_MODEL]));
+	bad |= put_str(out, "provider", cell_text(&l[L_PROVIDER]));
+	bad |= put_str(out, "surface", cell_text(&l[L_SURFACE]));
+	bad |= put_str(out, "type", cell_text(&l[L_TYPE]));
+	bad |= put_bool(out, "stream", cell_int(&l[L_STREAM], 0));
+	bad |= put_bool(out, "cached", cell_int(&l[L_CACHED], 0));
+	bad |= put_bool(out, "signed", cell_int(&l[L_SIGNED], 0));
+	bad |= put_int(out, "attempts", &l[L_ATTEMPTS]) | put_int(out, "ms", &l[L_MS]);
+	bad |= put_int(out, "ttft_ms", &l[L_TTFT]) | put_int(out, "in", &l[L_IN]);
+	bad |= put_int(out, "out", &l[L_OUT]);
+	bad |= put_bool(out, "estimated", cell_int(&l[L_ESTIMATED], 0)) | put_cost(out, &l[L_COST]);
+	bad |= put_str(out, "finish", cell_text(&l[L_FINISH]));
+	bad |= put_str(out, "key", cell_text(&l[L_KEY]));
+	bad |= put_str(out, "episode_id", cell_text(&l[L_EPISODE]));
+	bad |= put_int(out, "tools", &l[L_TOOLS]) | put_tags(out, e, 8, a);
+	bad |= put_json(out, "metrics", B("{}"), B("{}"));
+	bad |= put_str(out, "preview_in", cell_text(&l[L_PREVIEW_IN]));
+	bad |= put_str(out, "preview_out", cell_text(&l[L_PREVIEW_OUT]));
+	return bad | buf_putc(out, '}');
+}
+
+int log_print_row_json(const struct log_entry *e, struct buf *out, struct arena *a)
+{
+	return put_row(e, out, a) | buf_putc(out, '\n') ? -1 : 0;
+}
+
+/* `json`: the value is JSON as it stands, else text. */
+static int put_part(struct buf *out, const char *name, struct bytes v, bool json, bool cut)
+{
+	int bad = key(out, name);
+
+	if (!bytes_set(v))
+		return bad | buf_append(out, B("null"));
+	bad |= buf_printf(out, "{\"bytes\":%zu,\"inline\":", v.n);
+	if (v.n > INLINE_MAX)
+		bad |= buf_append(out, B("null"));
+	else
+		bad |= json && v.n ? buf_append(out, v) : buf_json_string(out, v);
+	return bad | buf_printf(out, ",\"cut\":%s}", cut ? "true" : "false");
+}
+
+static int put_params(struct buf *out, const struct log_entry *e, struct arena *a)
+{
+	yyjson_val *all = e->has_chat ? json_parse(cell_text(&e->chat[C_PARAMS]), a) : NULL, *k, *v;
+	yyjson_val *chat = json_get(all, "chat_completion");
+	size_t i, max;
+	int bad = key(out, "params") | buf_putc(out, '[');
+
+	if (yyjson_is_obj(chat)) {
+		yyjson_obj_foreach(chat, i, max, k, v)
+		{
+			bad |= i ? buf_putc(out, ',') : 0;
+			bad |= buf_append(out, B("{\"key\":")) | buf_json_string(out, json_str(k));
+			bad |= buf_append(out, B(",\"value\":")) | json_print(v, out);
+			bad |= buf_append(out, B(",\"from\":\"request\"}"));
+		}
+	}
+	return bad | buf_putc(out, ']');
+}
+
+static int put_tools(struct buf *out, const struct log_entry *e)
+{
+	const struct cell *c = e->chat;
+	int bad = key(out, "tools") | buf_putc(out, '{');
+	struct bytes choice = cell_text(&c[C_TOOL_CHOICE]);
+
+	bad |= put_json(out, "dynamic_tools", cell_text(&c[C_DYNAMIC_TOOLS]), B("[]"));
+	bad |= put_json(out, "allowed_tools", cell_text(&c[C_ALLOWED_TOOLS]), B("null"));
+	bad |= choice.n && *choice.p == '{' ? put_json(out, "tool_choice", choice, B("null"))
+					    : put_str(out, "tool_choice", choice);
+	bad |= key(out, "parallel_tool_calls");
+	bad |= c[C_PARALLEL].type == CELL_INT
+		       ? buf_append(out, c[C_PARALLEL].num ? B("true") : B("false"))
+		       : buf_append(out, B("null"));
+	return bad | buf_putc(out, '}');
+}
+
+static int put_spans(struct buf *out, const struct log_entry *e)
+{
+	int bad = key(out, "spans") | buf_putc(out, '[');
+	bool any = false;
+
+	for (size_t i = 0; i < e->nmodels; i++) {
+		struct bytes s = bytes_trim(cell_text(&e->models[i].call[CALL_SPANS]));
+
+		if (s.n <= 2)
+			continue;
+		bad |= any ? buf_putc(out, ',') : 0;
+		bad |= buf_append(out, bytes_slice(s, 1, s.n - 2));
+		any = true;
+	}
+	return bad | buf_putc(out, ']');
+}
+
+static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i, bool cut)
+{
+	static const struct cell none;
+	const struct attempt *t = &at[i];
+	const struct cell *m = t->model_row ? t->model_row->m : NULL;
+	struct cell n = { .type = CELL_INT, .num = t->n };
+	struct cell delay = { .type = CELL_INT, .num = t->delay_ms > 0 ? t->delay_ms : 0 };
+	struct cell status = { .type = t->status >= 0 ? CELL_INT : CELL_NULL, .num = t->status };
+	int bad = (i ? buf_putc(out, ',') : 0) | buf_putc(out, '{');
+
+	bad |= put_int(out, "n", &n) | put_str(out, "why", bytes_of(why_of(at, i)));
+	bad |= put_int(out, "delay_ms", &delay) | put_str(out, "variant", t->variant);
+	bad |= put_str(out, "model", t->model) | put_str(out, "provider", t->provider);
+	bad |= put_str(out, "model_inference_id", m ? cell_text(&m[M_ID]) : (struct bytes){ 0 });
+	bad |= put_int(out, "http_status", &status) | put_str(out, "error", t->error);
+	bad |= key(out, "usage") | buf_putc(out, '{');
+	bad |= put_int(out, "input_tokens", m ? &m[M_IN] : &none);
+	bad |= put_int(out, "output_tokens", m ? &m[M_OUT] : &none) | buf_putc(out, '}');
+	bad |= put_cost(out, m ? &m[M_COST] : &none);
+	bad |= put_str(out, "finish", m ? cell_text(&m[M_FINISH]) : (struct bytes){ 0 });
+	bad |= put_part(out, "raw_request", t->raw_request, false, cut);
+	bad |= put_part(out, "raw_response", t->raw_response, false, cut);
+	bad |= put_json(out, "signature", t->signature, B("null"));
+	return bad | buf_putc(out, '}');
+}
+
+/* Decimal text of a 256-bit number -> 64 hex digits. */
+static struct bytes hash_hex(struct bytes decimal, char out[65])
+{
+	uint8_t bytes[32] = { 0 };
+
+	if (!decimal.n)
+		return (struct bytes){ 0 };
+	for (size_t i = 0; i < decimal.n; i++) {
+		unsigned carry;
+
+		if (decimal.p[i] < '0' || decimal.p[i] > '9')
+			return decimal;
+		carry = (unsigned)(decimal.p[i] - '0');
+		for (int k = 31; k >= 0; k--) {
+			carry += bytes[k] * 10u;
+			bytes[k] = (uint8_t)carry;
+			carry >>= 8;
+		}
+	}
+	hex_print(bytes, 32, out);
+	return (struct bytes){ out, 64 };
+}
+
+int log_print_detail_json(const struct log_entry *e, struct buf *out, struct arena *a)
+{
+	struct bytes none = { 0 };
+	char hex[65];
+	size_t n;
+	struct attempt *at = list_attempts(e, &n, a);
+	int bad = buf_putc(out, '{') | key(out, "row") | put_row(e, out, a);
+
+	if (!at)
+		return -1;
+	bad |= put_part(out, "input", e->has_chat ? cell_text(&e->chat[C_INPUT]) : none, true,
+			false);
+	bad |= put_part(out, "output", e->has_chat ? cell_text(&e->chat[C_OUTPUT]) : none, true,
+			false);
+	bad |= put_params(out, e, a) | put_tools(out, e);
+	bad |= put_json(out, "extra_body", cell_text(&e->chat[C_EXTRA_BODY]), B("[]"));
+	bad |= put_tags(out, e, SIZE_MAX, a) | put_str(out, "config_hash", hash_hex(e->hash, hex));
+	bad |= put_json(out, "limits", B("[]"), none) | put_spans(out, e);
+	bad |= key(out, "record");
+	bad |= buf_printf(out, "{\"state\":\"%s\",\"sink\":\"sqlite\",\"journal_ms\":null}",
+			  e->stored ? "stored" : "journal");
+	bad |= put_str(out, "error", e->has_error ? cell_text(&e->error[E_ERROR]) : none);
+	bad |= key(out, "attempts") | buf_putc(out, '[');
+	for (size_t i = 0; i < n; i++)
+		bad |= put_attempt_json(out, at, i, e->cut);
+	return bad | buf_append(out, B("]}\n")) ? -1 : 0;
+}

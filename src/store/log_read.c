@@ -1,0 +1,440 @@
+/*
+ * Reading for `signet log`. The store is opened read-only; the journal's segments are read as files, beside
+ * the gateway that writes them, so the end of the last one may be half a record: then it is simply not there
+ * yet. What the journal has and the store has not is told by the store's own position.
+ */
+#include "store/log_read.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+#define LIST_SQL                                                                                 \
+	"SELECT l.id, l.function_name, l.variant_name, l.episode_id, l.function_type, s.hash, "  \
+	"l.state,"                                                                               \
+	" l.status, l.error_kind, l.surface, l.stream, l.cached, l.signed, l.model_name,"        \
+	" l.model_provider_name, l.key_public_id, l.attempts, l.input_tokens, l.output_tokens, " \
+	"l.estimated,"                                                                           \
+	" l.cost_nano, l.processing_time_ms, l.ttft_ms, l.finish_reason, l.tools, l.preview_in," \
+	" l.preview_out, NULL, l.seq, l.cut FROM InferenceById l"                                \
+	" LEFT JOIN ConfigSnapshot s ON s.n = l.snapshot_hash "
+
+static const struct {
+	size_t at;
+	const char *sql;
+} queries[] = {
+	{ offsetof(struct log_reader, older),
+	  LIST_SQL "WHERE l.seq < ?1 ORDER BY l.seq DESC LIMIT 1" },
+	{ offsetof(struct log_reader, by_id), LIST_SQL "WHERE l.id = ?1" },
+	{ offsetof(struct log_reader, by_model),
+	  "SELECT inference_id FROM ModelInference WHERE id = ?1" },
+	{ offsetof(struct log_reader, chat),
+	  "SELECT id, function_name, variant_name, episode_id, input, output, dynamic_tools,"
+	  " dynamic_provider_tools, allowed_tools, tool_choice, parallel_tool_calls, tool_params,"
+	  " inference_params, processing_time_ms, ttft_ms, tags, extra_body, NULL FROM "
+	  "ChatInference"
+	  " WHERE seq = ?1" },
+	{ offsetof(struct log_reader, models),
+	  "SELECT id, inference_id, function_name, variant_name, raw_request, raw_response, system,"
+	  " input_messages, output, input_tokens, output_tokens, response_time_ms, model_name,"
+	  " model_provider_name, ttft_ms, cached, cost_nano, finish_reason, NULL,"
+	  " provider_cache_read_input_tokens, provider_cache_write_input_tokens, id, attempt, "
+	  "http_status,"
+	  " signature, spans FROM ModelInference WHERE inference_id = ?1 ORDER BY attempt, seq" },
+	{ offsetof(struct log_reader, error),
+	  "SELECT id, error, attempts FROM RequestError WHERE seq = ?1" },
+};
+#define NQUERIES (sizeof(queries) / sizeof(*queries))
+
+static sqlite3_stmt **query(struct log_reader *r, size_t i)
+{
+	return (sqlite3_stmt **)((char *)r + queries[i].at);
+}
+
+static int db_error(struct log_reader *r)
+{
+	return fail(ERR_STORE, "signet.db: %s", sqlite3_errmsg(r->db));
+}
+
+static int open_db(struct log_reader *r, const char *dir)
+{
+	char path[4096];
+	sqlite3_stmt *st;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	if (access(path, F_OK))
+		return 0;
+	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY, NULL))
+		return db_error(r);
+	sqlite3_busy_timeout(r->db, 5000);
+	sqlite3_exec(r->db, "PRAGMA query_only=1; PRAGMA cache_size=-2048", NULL, NULL, NULL);
+	for (size_t i = 0; i < NQUERIES; i++)
+		if (sqlite3_prepare_v2(r->db, queries[i].sql, -1, query(r, i), NULL))
+			return db_error(r);
+	if (sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = 'sqlite'", -1, &st,
+			       NULL))
+		return db_error(r);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		r->delivered = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return 0;
+}
+
+int log_reader_open(struct log_reader *r, const char *dir)
+{
+	char path[4096];
+
+	*r = (struct log_reader){ .journal = -1, .fd = -1 };
+	buf_init(&r->unpacked, (size_t)RECORD_MAX + 1);
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	r->journal = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->journal < 0 && errno == EACCES)
+		return fail(ERR_STORE, "%s: %s", path, strerror(errno));
+	if (open_db(r, dir))
+		return -1;
+	if (!r->db && r->journal < 0)
+		return fail(ERR_STORE, "no record in %s (see --data-dir)", dir);
+	r->last = r->delivered;
+	return 0;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	for (size_t i = 0; r->db && i < NQUERIES; i++)
+		sqlite3_finalize(*query(r, i));
+	sqlite3_close_v2(r->db);
+	if (r->fd >= 0) {
+		segment_reader_deinit(&r->segment);
+		close(r->fd);
+	}
+	if (r->journal >= 0)
+		close(r->journal);
+	buf_deinit(&r->unpacked);
+}
+
+/* ---- the journal ---- */
+
+/* The segment to read after the one at hand; 0: none. Before the first: the one that holds the next number. */
+static uint64_t next_segment(struct log_reader *r)
+{
+	int fd = openat(r->journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t best = 0, first;
+	struct dirent *e;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while ((e = readdir(d))) {
+		if (strlen(e->d_name) != 19 || !segment_name_parse(e->d_name, &first) || !first)
+			continue;
+		if (r->first) { /* the least one that is greater */
+			if (first > r->first && (!best || first < best))
+				best = first;
+		} else if (!best) {
+			best = first;
+		} else if (first <= r->last + 1 ? best > r->last + 1 || first > best
+						: best > r->last + 1 && first < best) {
+			best = first;
+		}
+	}
+	closedir(d);
+	return best;
+}
+
+static bool open_segment(struct log_reader *r, uint64_t first)
+{
+	char name[20];
+	int fd;
+
+	segment_name(first, name);
+	fd = openat(r->journal, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (r->fd >= 0) {
+		segment_reader_deinit(&r->segment);
+		close(r->fd);
+	}
+	r->fd = fd;
+	r->first = first;
+	segment_reader_init(&r->segment, fd, SEGMENT_HEADER,
+			    r->last > first - 1 ? r->last : first - 1);
+	return true;
+}
+
+/* 1: a record; 0: none for now. What is damaged is the gateway's business; here it is passed over. */
+static int next_record(struct log_reader *r, struct record_view *v)
+{
+	uint64_t next;
+	struct stat st;
+
+	for (;;) {
+		uint64_t at = r->segment.offset, last = r->segment.last;
+
+		if (r->fd >= 0 && !fstat(r->fd, &st)) {
+			r->segment.limit = (uint64_t)st.st_size;
+			switch (segment_next(&r->segment, v)) {
+			case FOUND_RECORD:
+				r->last = v->number;
+				return 1;
+			case FOUND_DAMAGE:
+				continue;
+			default:
+				break;
+			}
+		}
+		next = r->journal < 0 ? 0 : next_segment(r);
+		if (next && open_segment(r, next))
+			continue;
+		r->segment.offset = at; /* half a record today is a whole one in a moment */
+		r->segment.last = last;
+		r->segment.window.len = 0;
+		return 0;
+	}
+}
+
+static void model_calls(struct log_entry *e, struct buf *scratch)
+{
+	struct bytes calls = cell_text(&e->list[L_CALLS]), one;
+	struct cell c[CALL_CELLS];
+	size_t pos = 0;
+
+	while (calls.n && row_next_element(calls, &pos, &one) > 0) {
+		if (row_read(one, call_columns, CALL_CELLS, c, scratch))
+			continue;
+		for (size_t i = 0; i < e->nmodels; i++)
+			if (bytes_eq(e->models[i].m[M_ID].text, c[CALL_ID].text))
+				memcpy(e->models[i].call, c, sizeof(c));
+	}
+}
+
+static int read_rows(struct bytes payload, struct log_entry *e, struct buf *scratch,
+		     struct arena *a)
+{
+	struct record_part part;
+	size_t pos = 0, n = 0;
+	bool list = false;
+
+	while (record_next_part(payload, &pos, &part) > 0)
+		n += part.table == ROW_MODEL_INFERENCE;
+	e->models = arena_array(a, struct log_model, n ? n : 1);
+	if (!e->models)
+		return -1;
+	for (pos = 0; record_next_part(payload, &pos, &part) > 0;) {
+		int bad = 0;
+
+		if (part.table == ROW_INFERENCE_BY_ID)
+			bad = row_read(part.json, list_columns, L_CELLS, e->list, scratch),
+			list = !bad;
+		else if (part.table == ROW_CHAT_INFERENCE)
+			bad = row_read(part.json, chat_columns, C_CELLS, e->chat, scratch),
+			e->has_chat = !bad;
+		else if (part.table == ROW_REQUEST_ERROR)
+			bad = row_read(part.json, error_columns, E_CELLS, e->error, scratch),
+			e->has_error = !bad;
+		else if (part.table == ROW_MODEL_INFERENCE &&
+			 !row_read(part.json, model_columns, M_CELLS, e->models[e->nmodels].m,
+				   scratch))
+			e->nmodels++;
+	}
+	return list;
+}
+
+int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena *a)
+{
+	struct record_view v;
+
+	while (next_record(r, &v) > 0) {
+		struct bytes payload = v.payload;
+		struct buf scratch = { 0 };
+		struct uuid id;
+		int found;
+
+		if (v.type != RECORD_GROUP)
+			continue;
+		if (v.flags & RECORD_ZSTD) {
+			if (record_unpack(payload, &r->unpacked))
+				continue;
+			payload = buf_bytes(&r->unpacked);
+		}
+		payload = arena_dup(a, payload);
+		scratch.cap = scratch.max = payload.n * 2 + 64;
+		scratch.data = arena_alloc_raw(a, scratch.cap);
+		if (!payload.p || !scratch.data)
+			return -1;
+		*e = (struct log_entry){ .cut = v.flags & RECORD_CUT };
+		found = read_rows(payload, e, &scratch, a);
+		if (found < 0)
+			return -1;
+		if (!found || !uuid_parse(e->list[L_ID].text, &id))
+			continue;
+		model_calls(e, &scratch);
+		e->seq = row_seq(id);
+		e->hash = cell_text(&e->list[L_HASH]);
+		return 1;
+	}
+	return 0;
+}
+
+/* ---- the store ---- */
+
+static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, struct arena *a)
+{
+	for (size_t i = 0; i < n; i++) {
+		int at = from + (int)i;
+
+		cells[i] = (struct cell){ 0 };
+		switch (sqlite3_column_type(st, at)) {
+		case SQLITE_INTEGER:
+			cells[i].type = CELL_INT;
+			cells[i].num = sqlite3_column_int64(st, at);
+			break;
+		case SQLITE_NULL:
+			break;
+		default:
+			cells[i].type = CELL_TEXT;
+			cells[i].text.p = (const char *)sqlite3_column_text(st, at);
+			cells[i].text.n = (size_t)sqlite3_column_bytes(st, at);
+			cells[i].text = arena_dup(a, cells[i].text.p ? cells[i].text : B(""));
+			if (!cells[i].text.p)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* A row of LIST_SQL. 1, 0, -1. */
+static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e, struct arena *a)
+{
+	int rc = sqlite3_step(st), result = 0;
+
+	if (rc == SQLITE_ROW) {
+		*e = (struct log_entry){ .stored = true };
+		result = copy_cells(st, 0, e->list, L_CELLS, a) ? -1 : 1;
+		e->seq = sqlite3_column_int64(st, L_CELLS);
+		e->cut = sqlite3_column_int(st, L_CELLS + 1);
+		e->hash = cell_text(&e->list[L_HASH]);
+	} else if (rc != SQLITE_DONE) {
+		result = db_error(r);
+	}
+	sqlite3_reset(st);
+	return result;
+}
+
+static int load_error(struct log_reader *r, struct log_entry *e, struct arena *a)
+{
+	int rc, result = 0;
+
+	sqlite3_bind_int64(r->error, 1, e->seq);
+	rc = sqlite3_step(r->error);
+	if (rc == SQLITE_ROW) {
+		e->has_error = true;
+		result = copy_cells(r->error, 0, e->error, E_CELLS, a);
+	} else if (rc != SQLITE_DONE) {
+		result = db_error(r);
+	}
+	sqlite3_reset(r->error);
+	return result;
+}
+
+/* The line of an answer needs its failed attempts, but only few have any. */
+static int complete_line(struct log_reader *r, struct log_entry *e, struct arena *a)
+{
+	bool plain = cell_int(&e->list[L_ATTEMPTS], 1) <= 1 &&
+		     bytes_eq(cell_text(&e->list[L_STATE]), B("ok"));
+
+	return plain ? 0 : load_error(r, e, a);
+}
+
+int log_next_stored(struct log_reader *r, int64_t *seq, struct log_entry *e, struct arena *a)
+{
+	int found;
+
+	if (!r->db)
+		return 0;
+	sqlite3_bind_int64(r->older, 1, *seq);
+	found = take_list(r, r->older, e, a);
+	if (found <= 0)
+		return found;
+	*seq = e->seq;
+	return complete_line(r, e, a) ? -1 : 1;
+}
+
+int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
+{
+	struct bytes id = e->list[L_ID].text;
+	size_t cap = 0;
+	int rc;
+
+	if (!e->stored)
+		return 0; /* it came with them */
+	sqlite3_bind_int64(r->chat, 1, e->seq);
+	rc = sqlite3_step(r->chat);
+	e->has_chat = rc == SQLITE_ROW && !copy_cells(r->chat, 0, e->chat, C_CELLS, a);
+	sqlite3_reset(r->chat);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return db_error(r);
+	sqlite3_bind_text(r->models, 1, id.p, (int)id.n, SQLITE_STATIC);
+	while ((rc = sqlite3_step(r->models)) == SQLITE_ROW) {
+		struct log_model m;
+
+		if (copy_cells(r->models, 0, m.m, M_CELLS, a) ||
+		    copy_cells(r->models, M_CELLS, m.call, CALL_CELLS, a) ||
+		    !arena_push(a, e->models, e->nmodels, cap, m))
+			break;
+	}
+	sqlite3_reset(r->models);
+	return rc == SQLITE_DONE ? load_error(r, e, a) : db_error(r);
+}
+
+static int find_stored(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	struct bytes owner = id;
+	int found;
+
+	if (!r->db)
+		return 0;
+	for (int tries = 0; tries < 2; tries++) {
+		sqlite3_bind_text(r->by_id, 1, owner.p, (int)owner.n, SQLITE_STATIC);
+		found = take_list(r, r->by_id, e, a);
+		if (found < 0 || (found && log_load_bodies(r, e, a)))
+			return -1;
+		if (found)
+			return 1;
+		sqlite3_bind_text(r->by_model, 1, id.p, (int)id.n, SQLITE_STATIC);
+		if (sqlite3_step(r->by_model) == SQLITE_ROW)
+			owner = arena_dup(
+				a, bytes_of((const char *)sqlite3_column_text(r->by_model, 0)));
+		sqlite3_reset(r->by_model);
+		if (owner.p == id.p)
+			return 0;
+	}
+	return 0;
+}
+
+int log_find(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	int found = find_stored(r, id, e, a);
+
+	if (found)
+		return found;
+	while ((found = log_next_in_journal(r, e, a)) > 0) {
+		if (bytes_eq(e->list[L_ID].text, id))
+			return 1;
+		for (size_t i = 0; i < e->nmodels; i++)
+			if (bytes_eq(e->models[i].m[M_ID].text, id))
+				return 1;
+		arena_deinit(a); /* the next one takes its place */
+	}
+	return found < 0 ? -1 : find_stored(r, id, e, a); /* it may have moved meanwhile */
+}

@@ -1,0 +1,61 @@
+/* What `signet log` reads: entries out of signet.db and out of the journal, read-only, beside a gateway. */
+#ifndef SIGNET_STORE_LOG_READ_H
+#define SIGNET_STORE_LOG_READ_H
+
+#include <sqlite3.h>
+
+#include "base/arena.h"
+#include "store/columns.h"
+#include "store/segment.h"
+
+/* One inference, however it ended. Everything lives in the arena that it was read into. */
+struct log_entry {
+	int64_t seq; /* >> 15: Unix milliseconds */
+	bool stored, cut;
+	struct cell list[L_CELLS];
+	struct bytes hash; /* decimal */
+	bool has_chat, has_error;
+	struct cell chat[C_CELLS];
+	struct cell error[E_CELLS];
+	struct log_model {
+		struct cell m[M_CELLS], call[CALL_CELLS];
+	} * models;
+	size_t nmodels;
+};
+
+struct log_reader {
+	sqlite3 *db; /* NULL: there is no signet.db yet */
+	int journal; /* folder; -1: none */
+	uint64_t delivered;
+	/* where in the journal it is */
+	uint64_t first, last; /* segment, last number given out */
+	int fd;
+	struct segment_reader segment;
+	struct buf unpacked;
+	sqlite3_stmt *older, *by_id, *by_model, *chat, *models, *error;
+};
+
+/* -1: error set ("no record in ‹dir›"). */
+int log_reader_open(struct log_reader *, const char *dir);
+void log_reader_close(struct log_reader *);
+
+/* The next inference of the journal that the store has not (as of the open), later those that are written
+ * while one looks. 1: one; 0: none for now; -1: unreadable. */
+int log_next_in_journal(struct log_reader *, struct log_entry *, struct arena *);
+/* The newest stored one below *seq, which it lowers. 1, 0, -1. */
+int log_next_stored(struct log_reader *, int64_t *seq, struct log_entry *, struct arena *);
+/* Bodies and attempts of a stored entry. */
+int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
+/* By the id of an inference or of a model inference, in either place. 1, 0, -1. */
+int log_find(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
+
+static inline struct bytes cell_text(const struct cell *c)
+{
+	return c->type == CELL_TEXT ? c->text : (struct bytes){ 0 };
+}
+static inline int64_t cell_int(const struct cell *c, int64_t missing)
+{
+	return c->type == CELL_INT ? c->num : missing;
+}
+
+#endif
