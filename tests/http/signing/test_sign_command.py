@@ -1,0 +1,120 @@
+"""`signet sign` (signet-own (b)): a signature from the command line, a look into a module, its speed."""
+import re
+
+import pytest
+from signing_lib import build_sample, native, sign, signet_sign
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    return build_sample(tmp_path_factory.mktemp("signer"))
+
+
+ARGS = ("--nonce", "n", "--timestamp", "1700000000", "--device-id", "d")
+
+
+def test_prints_the_signature_alone(sample):
+    status, out, err = signet_sign("--module", sample, *ARGS, "--content", "User: Hello, world!")
+    assert (status, err) == (0, "")
+    assert out == native("n", "1700000000", "d", "User: Hello, world!") + "\n"
+
+
+def test_takes_values_after_an_equals_sign(sample):
+    status, out, _ = signet_sign(f"--module={sample}", *ARGS, "--content=a=b")
+    assert status == 0
+    assert out == native("n", "1700000000", "d", "a=b") + "\n"
+
+
+def test_content_of_a_file_is_signed_to_the_last_byte(sample, tmp_path):
+    text = "Zeile eins\r\nZeile zwei, 你好\n\n"
+    path = tmp_path / "content"
+    path.write_bytes(text.encode())
+    status, out, _ = signet_sign("--module", sample, *ARGS, "--content-file", str(path))
+    assert (status, out) == (0, native("n", "1700000000", "d", text) + "\n")
+    assert sign(sample, "n", "1700000000", "d", text) == native("n", "1700000000", "d", text)
+
+
+def test_a_key_of_ones_own(tmp_path):
+    module = build_sample(tmp_path, "another_key-7")
+    assert sign(module, "n", "1", "d", "c") == native("n", "1", "d", "c", b"another_key-7")
+
+
+def test_a_large_content(sample):
+    text = "x" * (3 << 20)
+    assert sign(sample, "n", "1", "d", text) == native("n", "1", "d", text)
+
+
+def test_inspect_prints_what_the_module_is(sample):
+    status, out, err = signet_sign("--module", sample, "--inspect")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(r"module   .*sign\.wasm \(\d+ bytes\)", lines[0])
+    assert re.fullmatch(r"sha256   [0-9a-f]{64}", lines[1])
+    assert lines[2] == "abi      wasm-bindgen"
+    assert lines[3] == "imports  none"
+    assert "         sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> ()" in lines
+    assert lines[-1].startswith("memory   2 pages at start (128 KiB)")
+
+
+def test_bench_prints_p50_and_p99(sample):
+    status, out, err = signet_sign("--module", sample, "--bench", "200", "--content", "x" * 1024)
+    assert (status, err) == (0, "")
+    assert re.match(r"200 signatures, 1024 bytes of content: p50 [\d.]+ us, p99 [\d.]+ us, mean [\d.]+ us\n", out)
+
+
+def test_a_hundred_thousand_signatures_do_not_grow_an_instance(sample):
+    status, out, _ = signet_sign("--module", sample, "--bench", "100000", "--content", "User: Hello, world!")
+    assert status == 0
+    assert out.startswith("100000 signatures")
+    found = re.search(r"\n1 instance, memory (\d+) KiB after the first, (\d+) KiB after the last\n", out)
+    assert found and found.group(1) == found.group(2)
+
+
+def test_help_teaches_and_ends_well():
+    status, out, err = signet_sign("--help")
+    assert (status, err) == (0, "")
+    for flag in ("--module", "--nonce", "--timestamp", "--device-id", "--content", "--content-file", "--inspect",
+                 "--bench", "--memory-limit-mb", "--timeout-ms"):
+        assert flag in out
+
+
+@pytest.mark.parametrize("args, reason", [
+    ((), "--module is missing"),
+    (("--module", "m"), "--nonce is missing"),
+    (("--module", "m", *ARGS), "--content or --content-file is missing"),
+    (("--module", "m", *ARGS, "--content", "a", "--content-file", "b"), "--content and --content-file exclude each other"),
+    (("--frobnicate",), "unknown argument --frobnicate"),
+    (("--module",), "--module needs a value"),
+    (("--module", "m", "--bench", "many"), "--bench needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "5", "--timeout-ms", "0"), "--timeout-ms needs a whole number that is not 0"),
+])
+def test_wrong_usage_is_2(args, reason):
+    status, out, err = signet_sign(*args)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"signet sign: {reason}\n")
+
+
+def test_a_module_that_is_not_there_is_1():
+    status, out, err = signet_sign("--module", "/nowhere/sign.wasm", *ARGS, "--content", "c")
+    assert (status, out) == (1, "")
+    assert err == "Failed to get WasmSigner instance: /nowhere/sign.wasm: No such file or directory\n"
+
+
+def test_a_module_that_is_none_is_1(tmp_path):
+    path = tmp_path / "page.wasm"
+    path.write_text("<html>")
+    status, out, err = signet_sign("--module", str(path), "--inspect")
+    assert (status, out) == (1, "")
+    assert err == f"Failed to get WasmSigner instance: {path}: not a WebAssembly module (no \\0asm at its beginning)\n"
+
+
+def test_a_signature_that_fails_is_1(sample):
+    status, out, err = signet_sign("--module", sample, *ARGS, "--memory-limit-mb", "1", "--content-file", "-",
+                                   stdin=b"x" * (2 << 20))
+    assert (status, out) == (1, "")
+    assert err.startswith("Signing failed: its arguments are ")
+
+
+def test_content_that_cannot_be_read_is_1(sample):
+    status, _, err = signet_sign("--module", sample, *ARGS, "--content-file", "/nowhere/content")
+    assert (status, err) == (1, "/nowhere/content: No such file or directory\n")
