@@ -105,12 +105,8 @@ static int put_lines(const struct config_issues *issues, struct buf *out)
 {
 	int bad = 0;
 
-	for (size_t i = 0; i < issues->len && !bad; i++) {
-		if (issues->at[i].warning)
-			bad = buf_append(out, B("warning: "));
-		bad = bad || config_issue_print(&issues->at[i], out) != 0 ||
-		      buf_putc(out, '\n') != 0;
-	}
+	for (size_t i = 0; i < issues->len && !bad; i++)
+		bad = config_issue_print(&issues->at[i], out) != 0 || buf_putc(out, '\n') != 0;
 	return bad ? -1 : 0;
 }
 

@@ -238,10 +238,19 @@ static bool check_flags(const struct config_options *o, struct config_issues *is
 	return issues_errors(issues) == 0;
 }
 
+/* The arena's failures stay in the error until another one comes: no reader has to look after each text. */
+static bool memory_is_out(void)
+{
+	enum error_kind kind = error_last()->kind;
+
+	return kind == ERR_OUT_OF_MEMORY || kind == ERR_TOO_LARGE;
+}
+
 static void load(struct loader *l)
 {
 	struct config *c = l->config;
 
+	error_clear();
 	early_options(l);
 	if (!files_read(l->options, l->root, &c->base_dir, l->issues, l->arena))
 		return;
@@ -249,6 +258,9 @@ static void load(struct loader *l)
 	late_options(l);
 	tables_check_targets(l);
 	files_check_secrets(l->root, l->issues);
+	if (memory_is_out())
+		return issue_add(l->issues, false, B(""), 0, B(""), "%.*s",
+				 BFMT(error_last()->message));
 	load_signers(l);
 	if (!make_hash(l))
 		issue_add(l->issues, false, B(""), 0, B(""), "out of memory");

@@ -8,7 +8,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define MAX_BYTES  (8 << 20)
+#define MAX_BYTES  (64 << 20)
+#define MAX_TEXT   (32 << 20) /* a file may hold a key of 16 MiB */
 #define MAX_ISSUES 1000
 
 static struct config_issue no_memory;
@@ -44,7 +45,7 @@ void issue_add(struct config_issues *issues, bool warning, struct bytes file, si
 
 	if (issues->at == &no_memory || issues->len >= MAX_ISSUES)
 		return;
-	buf_init(&text, 64 << 10);
+	buf_init(&text, MAX_TEXT);
 	va_start(ap, fmt);
 	bad = buf_vprintf(&text, fmt, ap);
 	va_end(ap);

@@ -14,7 +14,6 @@
 #include "config/credentials.h"
 
 #define OFF(member) offsetof(struct model_config, member)
-#define MAX_ROUTING 1000
 
 /* ---- one model ---- */
 
@@ -113,7 +112,7 @@ static bool is_routed(const struct model_config *m, const struct provider_config
 
 /* One entry of routing: its checks, and its provider at the end of the model's list. */
 static void route(struct loader *l, const struct toml *e, struct bytes path, struct model_config *m,
-		  const struct providers *ps, size_t *cap)
+		  const struct providers *ps)
 {
 	struct provider_config *p = find_provider(ps, e->text);
 
@@ -128,24 +127,26 @@ static void route(struct loader *l, const struct toml *e, struct bytes path, str
 	if (is_routed(m, p))
 		return error_at(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
 				BFMT(path), BFMT(e->text));
-	if (!arena_push(l->arena, m->routing, m->nrouting, *cap, p))
-		error_at(l, e, path, "out of memory");
+	m->routing[m->nrouting++] = p; /* no more than providers: each once */
 }
 
 static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 			 struct model_config *m, const struct providers *ps)
 {
 	struct bytes inner = path_join(l, path, ".", B("routing")), text;
-	size_t cap = 0, i = 0;
+	size_t i = 0;
 
 	if (!want_array(l, t, inner))
 		return;
 	if (!t->child)
 		return error_at(l, t, path, "`%.*s`: `routing` must not be empty (name a provider)",
 				BFMT(path));
-	for (struct toml *e = t->child; e && i < MAX_ROUTING; e = e->next, i++) {
+	m->routing = arena_array(l->arena, struct provider_config *, ps->len + 1);
+	if (!m->routing)
+		return error_at(l, t, path, "out of memory");
+	for (struct toml *e = t->child; e; e = e->next, i++) {
 		if (want_string(l, e, path_index(l, inner, i), &text))
-			route(l, e, path, m, ps, &cap);
+			route(l, e, path, m, ps);
 	}
 }
 

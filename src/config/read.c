@@ -290,7 +290,7 @@ static void mark_secret(struct toml *t)
 
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
-	char *at = into ? (char *)into + k->offset : NULL;
+	char *at = (char *)into + k->offset;
 	uint64_t number;
 	bool flag;
 	int choice;

@@ -582,6 +582,11 @@ static void test_check_and_its_exit_status(void **state)
 	assert_int_equal(check(out, sizeof(out), "--config-file", path), 0);
 	assert_int_equal(check(out, sizeof(out), "--default-config", NULL), 0);
 	assert_string_equal(out, "0 files are valid.\n");
+	put("w.toml", "surfaces.default_model = \"m\"\n");
+	assert_int_equal(check(out, sizeof(out), in_dir("w.toml"), NULL), 0);
+	assert_non_null(strstr(out, "w.toml:1: warning: surfaces.default_model: `m` is no model of "
+				    "this configuration"));
+	assert_null(strstr(out, "warning: /"));
 	assert_int_equal(check(out, sizeof(out), "--help", NULL), 0);
 	assert_memory_equal(out, "Usage: signet check GLOB...\n", 28);
 	assert_int_equal(check(out, sizeof(out), NULL, NULL), 2);
