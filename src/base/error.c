@@ -171,16 +171,16 @@ int fail_with(const struct error *from)
 struct error *error_save(struct arena *a)
 {
 	struct error *e = error_last(), *copy = arena_alloc(a, sizeof *copy);
-	struct bytes *texts[] = {
-		&copy->message,       &copy->upstream_code, &copy->upstream_message,
-		&copy->upstream_body, &copy->provider_type, &copy->request_id,
-		&copy->param,         &copy->code
-	};
 
 	if (!copy)
 		return NULL;
 	*copy = *e;
 	copy->owned = NULL;
+	struct bytes *texts[] = {
+		&copy->message,       &copy->upstream_code, &copy->upstream_message,
+		&copy->upstream_body, &copy->provider_type, &copy->request_id,
+		&copy->param,         &copy->code
+	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		bool had = bytes_set(*texts[i]);
 

@@ -1,0 +1,312 @@
+/* base/bytes.c, base/arena.c, base/error.c */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+static void assert_bytes(struct bytes got, const char *want)
+{
+	assert_non_null(got.p);
+	if (got.n != strlen(want) || memcmp(got.p, want, got.n))
+		fail_msg("got \"%.*s\", want \"%s\"", BFMT(got), want);
+}
+
+static void test_views_compare_and_cut(void **state)
+{
+	struct bytes rest = B("a,bb,,c"), none = { 0 };
+
+	(void)state;
+	assert_true(bytes_eq(B("ab"), B("ab")) && !bytes_eq(B("ab"), B("aB")) &&
+		    bytes_eq(none, B("")));
+	assert_true(bytes_ieq(B("Ab-1"), B("aB-1")) && !bytes_ieq(B("a"), B("ab")));
+	assert_true(bytes_starts(B("abc"), B("ab")) && bytes_starts(B("a"), none));
+	assert_false(bytes_starts(B("a"), B("ab")));
+	assert_true(bytes_istarts(B("BEARER x"), B("bearer ")) &&
+		    bytes_ends(B("x.wasm"), B(".wasm")));
+	assert_true(bytes_cmp(B("a"), B("b")) < 0 && bytes_cmp(B("ab"), B("a")) > 0);
+	assert_int_equal(bytes_cmp(B("a"), B("a")), 0);
+	assert_int_equal(bytes_find(B("hello"), B("ll")), 2);
+	assert_int_equal(bytes_find(B("hello"), B("lx")), -1);
+	assert_int_equal(bytes_ifind(B("heLLo"), B("ll")), 2);
+	assert_int_equal(bytes_chr(B("a=b"), '='), 1);
+	assert_int_equal(bytes_chr(none, '='), -1);
+	assert_bytes(bytes_trim(B(" \ta b\t ")), "a b");
+	assert_bytes(bytes_slice(B("abc"), 1, 99), "bc");
+	assert_bytes(bytes_slice(B("abc"), 9, 1), "");
+	assert_bytes(bytes_cut(&rest, ','), "a");
+	assert_bytes(bytes_cut(&rest, ','), "bb");
+	assert_bytes(bytes_cut(&rest, ','), "");
+	assert_bytes(bytes_cut(&rest, ','), "c");
+	assert_int_equal(rest.n, 0);
+}
+
+static void test_numbers_are_digits_that_fit(void **state)
+{
+	uint64_t n = 7;
+
+	(void)state;
+	assert_true(bytes_to_u64(B("18446744073709551615"), &n) && n == UINT64_MAX);
+	assert_false(bytes_to_u64(B("18446744073709551616"), &n));
+	assert_false(bytes_to_u64(B(""), &n) || bytes_to_u64(B("-1"), &n) ||
+		     bytes_to_u64(B("1 "), &n));
+	assert_true(bytes_to_u64(B("007"), &n) && n == 7);
+}
+
+static void test_utf8_is_checked_by_the_book(void **state)
+{
+	static const char *const good[] = { "",
+					    "a",
+					    "\xc2\x80",
+					    "\xe0\xa0\x80",
+					    "\xed\x9f\xbf",
+					    "\xf0\x90\x80\x80",
+					    "\xf4\x8f\xbf\xbf",
+					    "long plain text €" };
+	static const char *const bad[] = {
+		"\x80",         "\xc1\xbf",         "\xc2",
+		"\xe0\x9f\xbf", "\xed\xa0\x80",     "\xf0\x8f\xbf\xbf",
+		"\xf5\x80\x80", "\xf4\x90\x80\x80", "plain text then \xff"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (!bytes_is_utf8(bytes_of(good[i])))
+			fail_msg("row %zu is UTF-8", i);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (bytes_is_utf8(bytes_of(bad[i])))
+			fail_msg("row %zu is no UTF-8", i);
+}
+
+static void test_a_buffer_stops_at_its_maximum_and_keeps_what_it_has(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 10);
+	assert_int_equal(buf_append(&b, B("12345678")), 0);
+	assert_int_equal(buf_append(&b, B("abc")), -1);
+	assert_int_equal(error_last()->kind, ERR_TOO_LARGE);
+	assert_int_equal(buf_printf(&b, "%d", 123), -1);
+	assert_int_equal(buf_reserve(&b, SIZE_MAX), -1);
+	assert_bytes(buf_bytes(&b), "12345678");
+	assert_int_equal(buf_put_u64(&b, 90), 0);
+	assert_bytes(buf_bytes(&b), "1234567890");
+	buf_drop_front(&b, 4);
+	assert_bytes(buf_bytes(&b), "567890");
+	buf_drop_front(&b, 99);
+	assert_bytes(buf_bytes(&b), "");
+	buf_deinit(&b);
+}
+
+static void test_printing_grows_the_buffer(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1u << 20);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(buf_printf(&b, "%s-%04d ", "word", i), 0);
+	assert_int_equal(b.len, 10000);
+	assert_bytes(bytes_slice(buf_bytes(&b), 9990, 10), "word-0999 ");
+	buf_put_u64(&b, 0);
+	buf_put_u64(&b, UINT64_MAX);
+	assert_bytes(bytes_slice(buf_bytes(&b), 10000, 99), "018446744073709551615");
+	buf_deinit(&b);
+}
+
+static void test_an_arena_gives_aligned_zeroed_memory(void **state)
+{
+	struct arena a;
+	size_t before = arena_count();
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	assert_int_equal(arena_count(), before);
+	for (size_t n = 0; n < 3000; n += 7) {
+		unsigned char *p = arena_alloc(&a, n);
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % 16, 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(p[i], 0);
+		memset(p, 0xaa, n);
+	}
+	assert_int_equal(arena_count(), before + 1);
+	arena_deinit(&a);
+	assert_int_equal(arena_count(), before);
+}
+
+static void test_an_arena_is_bounded(void **state)
+{
+	struct arena a;
+	size_t got = 0;
+
+	(void)state;
+	arena_init(&a, 100000);
+	while (arena_alloc_raw(&a, 1000))
+		got += 1000;
+	assert_int_equal(error_last()->kind, ERR_TOO_LARGE);
+	assert_in_range(got, 50000, 400000);
+	assert_null(arena_alloc_array(&a, SIZE_MAX / 2, 3));
+	assert_null(arena_alloc(&a, SIZE_MAX - 1));
+	arena_deinit(&a);
+}
+
+static void test_the_last_allocation_grows_in_place(void **state)
+{
+	struct arena a;
+	char *p, *q;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	p = arena_alloc(&a, 100);
+	memcpy(p, "kept", 5);
+	assert_ptr_equal(arena_realloc(&a, p, 100, 200), p);
+	q = arena_alloc(&a, 16);
+	q = arena_realloc(&a, p, 200, 400);
+	assert_ptr_not_equal(q, p);
+	assert_string_equal(q, "kept");
+	arena_deinit(&a);
+}
+
+static void test_arena_strings_and_arrays(void **state)
+{
+	struct arena a;
+	size_t *numbers = NULL, len = 0, cap = 0;
+	struct bytes copy, unset = { 0 };
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	copy = arena_dup(&a, B("abc"));
+	assert_bytes(copy, "abc");
+	assert_int_equal(copy.p[3], 0);
+	assert_false(bytes_set(arena_dup(&a, unset)));
+	assert_true(bytes_set(arena_dup(&a, B(""))));
+	assert_bytes(arena_cat(&a, B("ab"), B("cd")), "abcd");
+	assert_bytes(arena_printf(&a, "%d %s", 7, "x"), "7 x");
+	for (size_t i = 0; i < 1000; i++)
+		assert_true(arena_push(&a, numbers, len, cap, i));
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(numbers[i], i);
+	arena_deinit(&a);
+}
+
+static void test_an_error_stays_until_the_next_and_takes_context(void **state)
+{
+	(void)state;
+	error_clear();
+	assert_int_equal(error_last()->kind, ERR_NONE);
+	assert_int_equal(fail(ERR_CONFIG, "x is %d", 3), -1);
+	assert_int_equal(fail_context("models.%s: ", "m"), -1);
+	assert_int_equal(error_last()->kind, ERR_CONFIG);
+	assert_bytes(error_last()->message, "models.m: x is 3");
+	assert_null(fail_null(ERR_IO, "other"));
+	assert_bytes(error_last()->message, "other");
+	assert_int_equal(error_last()->retry_after_ms, -1);
+}
+
+static void test_a_saved_error_outlives_the_next_failure(void **state)
+{
+	struct error_list list = { 0 };
+	struct error *saved;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	fail(ERR_INFERENCE_CLIENT, "first");
+	error_last()->code = B("c");
+	error_last()->upstream_status = 429;
+	saved = error_save(&a);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(error_list_add(&list, B("p"), saved, &a), 0);
+	fail(ERR_IO, "second");
+	assert_bytes(saved->message, "first");
+	assert_bytes(saved->code, "c");
+	assert_false(bytes_set(saved->param));
+	assert_int_equal(list.len, 10);
+	assert_int_equal(list.errors[9].upstream_status, 429);
+	fail_with(saved);
+	assert_int_equal(error_last()->kind, ERR_INFERENCE_CLIENT);
+	arena_deinit(&a);
+	error_clear();
+}
+
+static void *fail_elsewhere(void *arg)
+{
+	fail(ERR_INTERNAL, "%s", (const char *)arg);
+	error_clear();
+	return NULL;
+}
+
+static void test_errors_belong_to_their_thread_and_context(void **state)
+{
+	struct error slot = { 0 }, *before;
+	pthread_t thread;
+
+	(void)state;
+	fail(ERR_IO, "mine");
+	assert_int_equal(pthread_create(&thread, NULL, fail_elsewhere, "theirs"), 0);
+	pthread_join(thread, NULL);
+	assert_bytes(error_last()->message, "mine");
+	before = error_context_swap(&slot);
+	fail(ERR_CLOSED, "of the slot");
+	assert_ptr_equal(error_context_swap(before), &slot);
+	assert_bytes(error_last()->message, "mine");
+	assert_bytes(slot.message, "of the slot");
+	error_slot_deinit(&slot);
+	error_clear();
+}
+
+/* http-api §2.2 */
+static void test_kinds_have_tensorzeros_names_and_statuses(void **state)
+{
+	static const struct {
+		enum error_kind kind;
+		const char *name;
+		int status;
+	} rows[] = {
+		{ ERR_INVALID_REQUEST, "InvalidRequest", 400 },
+		{ ERR_JSON_REQUEST, "JsonRequest", 400 },
+		{ ERR_MODEL_NOT_FOUND, "ModelNotFound", 404 },
+		{ ERR_ROUTE_NOT_FOUND, "RouteNotFound", 404 },
+		{ ERR_PROVIDER_TIMEOUT, "ModelProviderTimeout", 408 },
+		{ ERR_RATE_LIMIT, "RateLimitExceeded", 429 },
+		{ ERR_ALL_VARIANTS_FAILED, "AllVariantsFailed", 502 },
+		{ ERR_ALL_PROVIDERS_FAILED, "AllModelProvidersFailed", 500 },
+		{ ERR_OBJECT_STORE_UNCONFIGURED, "ObjectStoreUnconfigured", 500 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_string_equal(error_kind_name(rows[i].kind), rows[i].name);
+		assert_int_equal(error_kind_status(rows[i].kind), rows[i].status);
+	}
+	for (int kind = 0; kind < ERR_KINDS; kind++) {
+		assert_non_null(error_kind_name((enum error_kind)kind));
+		assert_in_range(error_kind_status((enum error_kind)kind), 400, 599);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_views_compare_and_cut),
+		cmocka_unit_test(test_numbers_are_digits_that_fit),
+		cmocka_unit_test(test_utf8_is_checked_by_the_book),
+		cmocka_unit_test(test_a_buffer_stops_at_its_maximum_and_keeps_what_it_has),
+		cmocka_unit_test(test_printing_grows_the_buffer),
+		cmocka_unit_test(test_an_arena_gives_aligned_zeroed_memory),
+		cmocka_unit_test(test_an_arena_is_bounded),
+		cmocka_unit_test(test_the_last_allocation_grows_in_place),
+		cmocka_unit_test(test_arena_strings_and_arrays),
+		cmocka_unit_test(test_an_error_stays_until_the_next_and_takes_context),
+		cmocka_unit_test(test_a_saved_error_outlives_the_next_failure),
+		cmocka_unit_test(test_errors_belong_to_their_thread_and_context),
+		cmocka_unit_test(test_kinds_have_tensorzeros_names_and_statuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
