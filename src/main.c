@@ -23,7 +23,7 @@ static const struct command {
 } commands[] = {
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
-	{ "log", store_log_main, "read the record: follow it, show one answer, search" },
+	{ "log", store_log_main, "read the record: tail, show, grep" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 

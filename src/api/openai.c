@@ -227,7 +227,7 @@ static int set_headers(struct chat *c)
 {
 	char id[UUID_TEXT + 1], episode[UUID_TEXT + 1];
 
-	if (bytes_set(c->req->ignored) && c->req->ignored.n) {
+	if (c->req && c->req->ignored.n) { /* NULL: the body was no request */
 		if (c->ignored.len)
 			buf_append(&c->ignored, B(", "));
 		buf_append(&c->ignored, bytes_slice(c->req->ignored, 0, IGNORED_MAX));

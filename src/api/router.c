@@ -10,6 +10,7 @@
 #include "api/counters.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "wire/openai_chat.h"
 
 #define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
 
@@ -178,33 +179,6 @@ struct bytes api_request_id(const struct exchange *ex)
 
 /* ---- errors ---- */
 
-/* What OpenAI's clients find beside the message (surfaces §1.7), where the error does not say it itself. */
-static const struct openai_kind {
-	int status;
-	const char *type, *code;
-} openai_kinds[] = {
-	{ 401, "invalid_request_error", "invalid_api_key" },
-	{ 403, "permission_error", NULL },
-	{ 408, "server_error", "timeout" },
-	{ 413, "invalid_request_error", "request_too_large" },
-	{ 429, "rate_limit_error", "rate_limit_exceeded" },
-	{ 502, "server_error", "upstream_error" },
-	{ 503, "server_error", "server_is_overloaded" },
-	{ 504, "server_error", "timeout" },
-	{ 529, "server_error", "server_is_overloaded" },
-};
-
-static struct openai_kind openai_kind_of(const struct error *e, int code)
-{
-	if (e->kind == ERR_SIGNER)
-		return (struct openai_kind){ code, "server_error", "signer_failed" };
-	for (size_t i = 0; i < sizeof(openai_kinds) / sizeof(openai_kinds[0]); i++)
-		if (openai_kinds[i].status == code)
-			return openai_kinds[i];
-	return (struct openai_kind){ code, code < 500 ? "invalid_request_error" : "server_error",
-				     NULL };
-}
-
 static int put_optional(struct buf *out, const char *key, struct bytes value)
 {
 	if (buf_printf(out, ",\"%s\":", key))
@@ -222,8 +196,7 @@ static int put_error_json(struct buf *out, const struct error *e)
 			return -1;
 		return buf_append(out, B("}}"));
 	}
-	if (buf_append(out, e->kind == ERR_ALL_PROVIDERS_FAILED ? B("\"provider_errors\":{")
-								: B("\"errors\":{")))
+	if (buf_append(out, B("\"errors\":{")))
 		return -1;
 	for (size_t i = 0; i < e->nested->len; i++) {
 		if ((i && buf_putc(out, ',')) || buf_json_string(out, e->nested->names[i]) ||
@@ -240,22 +213,6 @@ static int put_native(struct buf *out, const struct error *e, bool with_json)
 	if (with_json && (buf_append(out, B(",\"error_json\":")) || put_error_json(out, e)))
 		return -1;
 	return buf_putc(out, '}');
-}
-
-static int put_openai(struct buf *out, const struct error *e, int code, bool with_json)
-{
-	struct openai_kind kind = openai_kind_of(e, code);
-
-	if (buf_append(out, B("{\"error\":{\"message\":")) || buf_json_string(out, e->message) ||
-	    put_optional(out, "type", bytes_of(kind.type)) ||
-	    put_optional(out, "param", e->param) ||
-	    put_optional(out, "code", bytes_set(e->code) ? e->code : bytes_of(kind.code)))
-		return -1;
-	if (with_json &&
-	    (buf_append(out, B(",\"error_json\":")) || put_error_json(out, e) ||
-	     buf_append(out, B(",\"tensorzero_error_json\":")) || put_error_json(out, e)))
-		return -1;
-	return buf_append(out, B("}}"));
 }
 
 static int put_anthropic(struct buf *out, const struct error *e, int code, struct bytes request_id)
@@ -286,7 +243,8 @@ static int put_error(struct buf *out, enum shape shape, const struct error *e, i
 
 	switch (shape) {
 	case SHAPE_OPENAI:
-		return put_openai(out, e, code, with_json);
+		return with_json ? openai_write_error_json(e, code, out)
+				 : openai_write_error(e, code, out);
 	case SHAPE_ANTHROPIC:
 		return put_anthropic(out, e, code, api_request_id(ex));
 	default:
@@ -379,6 +337,14 @@ static void common_headers(struct exchange *ex)
 	exchange_header(ex, B("request-id"), id);
 }
 
+/* A handler that was cancelled has not answered. The client is still there: it is the drain that ended. */
+static void shutting_down(struct exchange *ex, struct bytes path)
+{
+	fiber_cancel_reset();
+	fail(ERR_BUSY, "The gateway is shutting down");
+	respond_error(ex, shape_of(path), 503);
+}
+
 void api_handle(struct exchange *ex)
 {
 	struct bytes path = path_below_base(ex), id;
@@ -391,6 +357,8 @@ void api_handle(struct exchange *ex)
 		ex->route = routes[i].path;
 		if (method_is(&routes[i], ex->method)) {
 			routes[i].answer(ex, bytes_set(id) ? percent_decode(id, ex->arena) : id);
+			if (!ex->status && !ex->client_gone && fiber_cancelled())
+				shutting_down(ex, path);
 			return;
 		}
 		wrong = &routes[i];

@@ -197,7 +197,9 @@ def test_a_drain_that_takes_too_long_cancels_and_says_how_many():
             told = [l for l in s.logs() if l["msg"] == "draining"]
             assert [l["running"] for l in told] == [3], "a line each five seconds"
             assert any("cancelled" in l["msg"] and l["running"] == 3 for l in s.logs())
-            assert all(c.at_end() for c in clients)
+            for client in clients:
+                got = client.read()
+                assert (got.status, got.headers["retry-after"], got.message) == (503, "1", "The gateway is shutting down")
             assert all(r.gone.wait(5) for r in mock.requests), "the upstream calls end with them"
 
 
@@ -205,13 +207,14 @@ def test_a_drain_that_takes_too_long_cancels_and_says_how_many():
 def test_a_second_signal_ends_at_once(sig):
     with Mock(default=hang()) as mock:
         s = Signet(config(openai_model("m", mock.url)))
-        raw.Client(s.port).send(raw.post_bytes(CHAT, chat()))
+        running = raw.Client(s.port).send(raw.post_bytes(CHAT, chat()))
         mock.wait_requests(1)
         s.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         began = time.monotonic()
         s.process.send_signal(sig)
         assert ended(s, 5) == 128 + sig and time.monotonic() - began < 2
+        assert running.at_end()
 
 
 def test_sigusr1_opens_the_log_file_anew(tmp_path):
