@@ -45,9 +45,11 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 	if (fd < 0)
 		return connect_failed(a, errno), NULL;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (fault("connect") ||
-	    (connect(fd, (const struct sockaddr *)&a->addr, a->len) && errno != EINPROGRESS)) {
+	if (fault("connect"))
+		e = ECONNREFUSED;
+	else if (connect(fd, (const struct sockaddr *)&a->addr, a->len) && errno != EINPROGRESS)
 		e = errno;
+	if (e) {
 		close(fd);
 		return connect_failed(a, e), NULL;
 	}
@@ -167,18 +169,24 @@ static int secure(struct upconn *u, uint64_t deadline)
 	}
 }
 
-/* The deadline of connecting has its own words; the fiber's own keeps its kind. */
-static void *not_connected(const struct origin *o, uint64_t deadline)
+/* Running out of connect_timeout is a connection that failed (ERR_IO); running out of the caller's time is
+ * ERR_DEADLINE, whichever address was being tried then. */
+static void *not_connected(const struct origin *o, uint64_t callers)
 {
-	if (error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= deadline &&
-	    clock_mono_ms() < fiber_deadline())
+	enum error_kind kind = error_last()->kind;
+
+	if (kind != ERR_IO && kind != ERR_DEADLINE)
+		return NULL;
+	if (clock_mono_ms() >= callers || clock_mono_ms() >= fiber_deadline())
+		fail(ERR_DEADLINE, "timed out while connecting to %.*s:%u", BFMT(o->host), o->port);
+	else if (kind == ERR_DEADLINE)
 		fail(ERR_IO, "no connection to %.*s:%u in time", BFMT(o->host), o->port);
 	return NULL;
 }
 
 struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t deadline)
 {
-	uint64_t own = clock_mono_ms() + c->opt.connect_timeout_ms;
+	uint64_t own = clock_mono_ms() + c->opt.connect_timeout_ms, callers = deadline;
 	struct upconn *u;
 
 	if (deadline > own)
@@ -188,12 +196,12 @@ struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t 
 	if (!u) {
 		if (o->proxy && error_last()->kind == ERR_IO)
 			fail_context("through the proxy: ");
-		return not_connected(o, deadline);
+		return not_connected(o, callers);
 	}
 	if (o->tls && ((o->proxy && tunnel(u, deadline)) || secure(u, deadline))) {
 		u->broken = true;
 		upconn_close(u);
-		return not_connected(o, deadline);
+		return not_connected(o, callers);
 	}
 	return u;
 }

@@ -58,6 +58,13 @@ static int on_url(llhttp_t *p, const char *at, size_t n)
 	return 0;
 }
 
+/* The reason phrase is not kept, but it counts. */
+static int on_status(llhttp_t *p, const char *at, size_t n)
+{
+	offset_of(of(p), at, n);
+	return 0;
+}
+
 static int on_url_complete(llhttp_t *p)
 {
 	of(p)->target_done = true;
@@ -155,6 +162,7 @@ static int on_message_complete(llhttp_t *p)
 
 static const llhttp_settings_t settings = {
 	.on_url = on_url,
+	.on_status = on_status,
 	.on_url_complete = on_url_complete,
 	.on_header_field = on_header_field,
 	.on_header_field_complete = on_header_field_complete,
@@ -304,7 +312,7 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 
 	*used = n;
 	m->piece = piece;
-	m->compact = compact;
+	m->compact = compact && had_head; /* the head lies at the front until it is copied */
 	m->body = (struct bytes){ 0 };
 	e = llhttp_execute(&m->parser, piece, n);
 	if (e == HPE_PAUSED && m->complete)
@@ -334,7 +342,7 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 
 void http_message_give_up(struct http_message *m)
 {
-	if (!m->head_done)
+	if (!m->head_done && !m->bad)
 		give_up_head(m, NULL);
 }
 

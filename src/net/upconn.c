@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -513,6 +514,7 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 
 	if (!c)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	c->opt = *opt;
 	if (!c->opt.connect_timeout_ms)
 		c->opt.connect_timeout_ms = 10000;

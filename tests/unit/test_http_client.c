@@ -409,6 +409,24 @@ static void test_the_head_has_a_deadline(void **state)
 	close(fd);
 }
 
+/* 192.0.2.0/24 is for documentation: nobody answers, or there is no route. */
+static void test_connecting_has_its_own_deadline_and_the_callers(void **state)
+{
+	struct harness *h = *state;
+
+	h->client_options.connect_timeout_ms = 200;
+	snprintf(call.url, sizeof call.url, "http://192.0.2.1:81/");
+	harness_start(h);
+	harness_begin(h, run_call);
+	harness_join(h);
+	assert_int_equal(ERR_IO, call.kind);
+	assert_in_range(call.ms, 0, 2000);
+	call.send.head_deadline = clock_mono_ms();
+	harness_begin(h, run_call);
+	harness_join(h);
+	assert_int_equal(ERR_DEADLINE, call.kind);
+}
+
 static void test_silence_in_the_body_has_a_deadline(void **state)
 {
 	struct harness *h = *state;
@@ -847,6 +865,7 @@ int main(void)
 		T(test_names_that_do_not_exist_say_so),
 		T(test_names_are_resolved),
 		T(test_the_head_has_a_deadline),
+		T(test_connecting_has_its_own_deadline_and_the_callers),
 		T(test_silence_in_the_body_has_a_deadline),
 		T(test_an_idle_connection_closed_by_its_server_is_not_used),
 		T(test_a_reused_connection_that_dies_unanswered_is_stale),

@@ -236,6 +236,23 @@ static void test_absolute_targets_and_fragments_lose_what_is_not_path(void **sta
 	close(fd);
 }
 
+static void test_offers_of_other_protocols_are_passed_over(void **state)
+{
+	int fd = up(*state);
+
+	say(fd,
+	    "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+	    "Content-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+	    "Upgrade: websocket\r\n\r\nCONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n");
+	expect_text(
+		fd, "x:80",
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		"4\r\n\r\nx:80");
+	close(fd);
+}
+
 static void test_expect_is_answered_when_the_body_is_wanted(void **state)
 {
 	int fd = up(*state);
@@ -803,6 +820,7 @@ int main(void)
 		T(test_http_1_0_streams_until_close_and_keeps_alive_when_asked),
 		T(test_head_has_the_head_only),
 		T(test_absolute_targets_and_fragments_lose_what_is_not_path),
+		T(test_offers_of_other_protocols_are_passed_over),
 		T(test_expect_is_answered_when_the_body_is_wanted),
 		T(test_expect_without_a_reader_ends_the_connection),
 		T(test_smuggling_forms_are_refused),
