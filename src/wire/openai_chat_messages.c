@@ -590,7 +590,7 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 /* A string or a list of parts. */
 static int read_content(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	struct where at = WHERE_KEY(d->at, B("content"));
+	struct where at = WHERE_LOST(d->at, B("content")); /* a part's errors begin at the part */
 	yyjson_arr_iter it;
 	yyjson_val *part;
 	size_t i = 0;
@@ -604,7 +604,7 @@ static int read_content(struct reader *r, struct draft *d, yyjson_val *v)
 				     "structured TensorZero inputs");
 	it = yyjson_arr_iter_with(v);
 	while ((part = yyjson_arr_iter_next(&it))) {
-		struct where one = WHERE_AT(&at, i++);
+		struct where one = WHERE_LOST_AT(&at, i++);
 
 		if (read_part(r, d, &one, part) < 0)
 			return -1;
@@ -1006,14 +1006,14 @@ static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool foll
 
 int openai_read_messages(struct reader *r)
 {
-	struct where list = WHERE_KEY(&r->root, B("messages"));
+	struct where list = WHERE_LOST(&r->root, B("messages"));
 	yyjson_arr_iter it = yyjson_arr_iter_with(r->messages);
 	bool follows = false;
 	yyjson_val *v;
 	int bad;
 
 	for (size_t i = 0; (v = yyjson_arr_iter_next(&it)); i++) {
-		struct where at = WHERE_AT(&list, i);
+		struct where at = WHERE_LOST_AT(&list, i);
 		struct draft d = { .at = &at, .role = role_of(v) };
 		bool tool = d.role == CHAT_TOOL || d.role == CHAT_FUNCTION;
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "wire/json_path.h"
 
 #define PREFIX "Invalid request to OpenAI-compatible endpoint: "
 
@@ -653,14 +654,15 @@ static int check_tags(struct reader *r)
 static yyjson_val *parse_body(struct bytes body, struct arena *a)
 {
 	yyjson_val *root = json_parse(body, a);
-	struct bytes detail;
+	struct bytes detail, path;
 
 	if (root || error_last()->kind != ERR_JSON_REQUEST)
 		return root;
 	detail = arena_dup(a, error_last()->message);
+	path = json_error_path(body, detail, a);
 	return fail_null(ERR_JSON_REQUEST,
-			 "Failed to parse the request body as JSON: %.*s (400 Bad Request)",
-			 BFMT(detail));
+			 "Failed to parse the request body as JSON: %.*s%s%.*s (400 Bad Request)",
+			 BFMT(path), path.n ? ": " : "", BFMT(detail));
 }
 
 static int read_all(struct reader *r, yyjson_val *root)
