@@ -1,0 +1,245 @@
+"""Signed requests through the gateway: the sample developer API verifies each of them natively."""
+import json
+import os
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from lib.mock import answer as plain, chat_answer, json_answer
+from lib.signet import ROOT, Signet, config
+from signing_lib import DeveloperApi, OtherRuntime, build_sample, native
+
+CANNED = ("Hello! This answer comes from the sample developer API. "
+          "Your request carried a signature that a WebAssembly module made, and it was verified. Grüße, 你好, 👋")
+CLANG = ["clang", "--target=wasm32", "-nostdlib", "-ffreestanding", "-fno-builtin", "-mbulk-memory", "-O1", "-w",
+         "-Wl,--no-entry", "-Wl,-z,stack-size=4096"]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    return build_sample(tmp_path_factory.mktemp("signer"))
+
+
+@pytest.fixture(scope="module")
+def bad_module(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("modules")
+
+    def build(case):
+        out = str(folder / f"{case}.wasm")
+        if not os.path.exists(out):
+            subprocess.run([*CLANG, f"-DCASE={case}", f"-DIS_{case}", "-o", out,
+                            os.path.join(ROOT, "tests", "unit", "wasm", "module.c")], check=True)
+        return out
+    return build
+
+
+def provider(model, name, endpoint, signer, extra=""):
+    return (f'[models.{model}.providers.{name}]\ntype = "rust-proxy"\nmodel_name = "claude-3.5-sonnet"\n'
+            f'api_endpoint = "{endpoint}"\ndevice_id = "test-device"\nsession_id = "test-session"\n'
+            f'signer = {{ path = "{signer}" }}\n{extra}\n')
+
+
+def model(name, *providers):
+    names = [p.split("]")[0].rsplit(".", 1)[1] for p in providers]
+    return f"[models.{name}]\nrouting = {json.dumps(names)}\n" + "".join(providers)
+
+
+def x_fail(how):
+    return f'extra_headers = [{{ name = "x-fail", value = "{how}" }}]\n'
+
+
+def ask(signet, name="rust-proxy", content="Hello, world!", **fields):
+    body = {"model": name, "messages": [{"role": "user", "content": content}], **fields}
+    return httpx.post(signet.url + "/v1/chat/completions", json=body, timeout=30)
+
+
+def text_of(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+def chunks(signet, **fields):
+    lines = ask(signet, stream=True, **fields).text.split("\n\n")
+    data = [line[len("data: "):] for line in lines if line.startswith("data: ")]
+    assert data[-1] == "[DONE]", data
+    return [json.loads(d) for d in data[:-1]]
+
+
+def joined(parts, key):
+    return "".join(p["choices"][0]["delta"].get(key) or "" for p in parts if p["choices"])
+
+
+@pytest.fixture(scope="module")
+def api():
+    with DeveloperApi() as a:
+        yield a
+
+
+@pytest.fixture(scope="module")
+def gateway(api, sample, bad_module):
+    wrong = build_sample(os.path.dirname(sample) + "-wrong", "wrong-key")
+    models = [model("rust-proxy", provider("rust-proxy", "devapi", api.endpoint, sample)),
+              model("wrong", provider("wrong", "p", api.endpoint, wrong))]
+    for how in ("error", "500", "cut"):
+        models.append(model(f"fails-{how}", provider(f"fails-{how}", "p", api.endpoint, sample, x_fail(how))))
+        models.append(model(f"falls-{how}", provider(f"falls-{how}", "a", api.endpoint, sample, x_fail(how)),
+                            provider(f"falls-{how}", "b", api.endpoint, sample)))
+    for case in ("LOOP", "TRAP", "FAR_ANSWER", "NOT_UTF8", "GROW"):
+        bad = provider(f"bad-{case}", "bad", api.endpoint, bad_module(case))
+        models.append(model(f"bad-{case}", bad))
+        models.append(model(f"after-{case}", bad.replace(f"bad-{case}", f"after-{case}"),
+                            provider(f"after-{case}", "good", api.endpoint, sample)))
+    with Signet(config("\n".join(models))) as signet:
+        yield signet
+
+
+def test_the_guides_request_answers(gateway):
+    answer = ask(gateway)
+    assert text_of(answer) == CANNED
+    body = answer.json()
+    assert body["object"] == "chat.completion"
+    assert body["model"] == "rust-proxy"
+    assert body["choices"][0]["finish_reason"] == "stop"
+
+
+def test_the_same_streamed(gateway):
+    parts = chunks(gateway)
+    assert joined(parts, "content") == CANNED
+    assert [p["choices"][0]["finish_reason"] for p in parts if p["choices"]][-1] == "stop"
+
+
+def test_reasoning_comes_before_the_answer(gateway):
+    parts = chunks(gateway, content="Hello [think]")
+    assert joined(parts, "reasoning_content") == "The user asks to see reasoning, so here is some."
+    assert joined(parts, "content") == CANNED
+
+
+def test_two_hundred_at_once_are_all_verified_and_no_nonce_is_used_twice(gateway):
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda i: text_of(ask(gateway, content=f"Hello {i} ä你👋\n\"\\")), range(200)))
+    assert answers == [CANNED] * 200
+
+
+def test_a_large_content_is_signed_too(gateway):
+    assert text_of(ask(gateway, content="x" * 2_000_000)) == CANNED
+
+
+def test_a_signature_by_the_wrong_key_is_the_gateways_own_trouble(gateway):
+    answer = ask(gateway, name="wrong")
+    assert answer.status_code == 502
+    assert "Dev API Error (401)" in answer.text
+    assert "test-session" not in answer.text
+
+
+@pytest.mark.parametrize("how", ["error", "500"])
+def test_a_failure_before_the_first_text_falls_through(gateway, how):
+    assert ask(gateway, name=f"fails-{how}").status_code >= 500
+    assert text_of(ask(gateway, name=f"falls-{how}")) == CANNED
+    assert joined(chunks(gateway, name=f"falls-{how}"), "content") == CANNED
+
+
+def test_a_connection_cut_in_mid_event(gateway):
+    assert ask(gateway, name="fails-cut").status_code >= 500
+    assert text_of(ask(gateway, name="falls-cut")) == CANNED
+    streamed = ask(gateway, name="fails-cut", stream=True).text
+    assert '"error"' in streamed
+
+
+@pytest.mark.parametrize("case, result, reason", [
+    ("LOOP", "timeout", "cut after 100 ms of CPU time"),
+    ("TRAP", "trap", "it gave up"),
+    ("FAR_ANSWER", "answer", "its answer points outside of its memory"),
+    ("NOT_UTF8", "answer", "its answer is not UTF-8"),
+    ("GROW", "memory", "at its memory limit of 16 MiB"),
+])
+def test_a_bad_signer_fails_its_request_and_nothing_else(gateway, case, result, reason):
+    signer = f"models.bad-{case}.providers.bad"
+    before = gateway.metric("signet_signer_calls_total", signer=signer, result=result)
+    for _ in range(2):
+        answer = ask(gateway, name=f"bad-{case}")
+        assert answer.status_code == 500
+        assert "Signing failed: " in answer.text and reason in answer.text
+        assert answer.json()["error"]["code"] == "signer_failed"
+    assert gateway.metric("signet_signer_calls_total", signer=signer, result=result) == before + 2
+    assert gateway.metric("signet_signer_instances", signer=signer) == 0
+    assert text_of(ask(gateway, name=f"after-{case}")) == CANNED
+    assert text_of(ask(gateway)) == CANNED
+
+
+def test_metrics_tell_of_the_signer(gateway):
+    name = "models.rust-proxy.providers.devapi"
+    before = gateway.metric("signet_signer_calls_total", signer=name, result="ok")
+    assert text_of(ask(gateway)) == CANNED
+    assert gateway.metric("signet_signer_calls_total", signer=name, result="ok") == before + 1
+    assert gateway.metric("signet_signer_seconds_count", signer=name) >= before + 1
+    assert gateway.metric("signet_signer_instances", signer=name) >= 1
+
+
+def test_the_conversation_as_the_api_sees_it(sample):
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße"},
+                {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "你好 👋"}]
+    with DeveloperApi("--answer", "echo") as echo, Signet(config(model("m", provider("m", "p", echo.endpoint, sample)))) as signet:
+        answer = httpx.post(signet.url + "/v1/chat/completions", json={"model": "m", "messages": messages}, timeout=30)
+        assert text_of(answer) == "System: Be brief.\nUser: Grüße\nAssistant: Hi\nUser: 你好 👋"
+
+
+def test_a_thousand_signatures_equal_those_of_another_runtime(sample, mock):
+    """Done when 3, end to end: nonce and time are the gateway's own, the content is random."""
+    other = OtherRuntime(sample)
+    mock.default = plain("event: c\ndata: ok\n\nevent: finish\ndata:\n\n", content_type="text/event-stream")
+    with Signet(config(model("m", provider("m", "p", mock.url + "/stream/chat", sample)))) as signet:
+        def one(i):
+            return text_of(ask(signet, name="m", content=("ä你👋x\n\"" * (i * 7 % 400))[: i * 3 % 1500] + str(i)))
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(one, range(1000))) == ["ok"] * 1000
+    assert len(mock.requests) == 1000
+    nonces = set()
+    for r in mock.requests:
+        h = r.headers
+        case = (h["nonce"], h["timestamp"], h["device-id"], r.json["content"])
+        assert h["sign"] == other.sign(*case) == native(*case)
+        nonces.add(h["nonce"])
+    assert len(nonces) == 1000
+
+
+def test_a_signer_stands_on_any_provider(sample, mock):
+    mock.default = json_answer(chat_answer())
+    toml = ('[models.m]\nrouting = ["p"]\n[models.m.providers.p]\ntype = "openai"\nmodel_name = "mock-model"\n'
+            f'api_base = "{mock.url}/v1/"\napi_key_location = "none"\n'
+            f'signer = {{ path = "{sample}", inputs = ["nonce", "timestamp", "", "body"], header = "x-signature", '
+            'nonce_header = "x-nonce" }\n')
+    with Signet(config(toml)) as signet:
+        ask(signet, name="m").raise_for_status()
+    r = mock.last()
+    assert r.headers["x-signature"] == native(r.headers["x-nonce"], r.headers["timestamp"], "", r.body.decode())
+    assert "sign" not in r.headers and "device-id" not in r.headers
+
+
+def test_compilations_are_kept_in_the_data_directory(sample, mock):
+    toml = config(model("m", provider("m", "p", mock.url + "/stream/chat", sample)))
+    with Signet(toml) as signet:
+        folder = os.path.join(signet.data_dir, "modules")
+        kept = [f for f in os.listdir(folder) if f.endswith(".cwasm")]
+        assert len(kept) == 1
+        path = os.path.join(folder, kept[0])
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+@pytest.mark.parametrize("signer, reason", [
+    ('{ path = "/nowhere/sign.wasm" }', "Failed to get WasmSigner instance: /nowhere/sign.wasm: No such file or directory"),
+    ('{ path = "SAMPLE", sha256 = "' + "0" * 64 + '" }', "signer.sha256 asks for " + "0" * 64),
+    ('{ path = "WASI" }', "it imports wasi_snapshot_preview1.fd_write; a signer may import nothing (no WASI)"),
+    ('{ path = "NO_SIGN" }', "it has no `sign` with 9 i32 parameters"),
+])
+def test_a_module_that_cannot_be_used_stops_the_start(sample, bad_module, signer, reason):
+    signer = signer.replace("SAMPLE", sample)
+    for case in ("WASI", "NO_SIGN"):
+        signer = signer.replace(f'"{case}"', f'"{bad_module(case)}"')
+    toml = provider("m", "p", "http://127.0.0.1:9/stream/chat", "x").replace('{ path = "x" }', signer)
+    refused = Signet(config('[models.m]\nrouting = ["p"]\n' + toml), start=False)
+    status, stderr = refused.fails_to_start()
+    assert status == 1
+    assert reason in stderr
