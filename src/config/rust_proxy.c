@@ -90,7 +90,9 @@ static void call_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 	if (problem)
 		error_at(l, t, path,
 			 "%.*s: %s: \"%.*s\" (write the whole URL of the list of models)",
-			 BFMT(path), problem, BFMT(p->models_endpoint));
+			 BFMT(path), problem,
+			 bytes_chr(p->models_endpoint, '@') >= 0 ? 0 : (int)p->models_endpoint.n,
+			 p->models_endpoint.p);
 }
 
 static const struct key rust_proxy_keys[] = {
@@ -211,11 +213,13 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	if (!usable(p->endpoint, "https://xxx"))
 		return add_missing(missing, name);
 	problem = url_problem(value);
-	if (problem)
-		missing->problem = arena_printf(l->arena,
-						"api_endpoint: %s: \"%.*s\" (%.*s must be the "
-						"whole URL of the chat endpoint)",
-						problem, BFMT(value), BFMT(name));
+	if (problem) /* user and password, if it has them, are not for a log */
+		missing->problem =
+			arena_printf(l->arena,
+				     "api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of "
+				     "the chat endpoint)",
+				     problem, bytes_chr(value, '@') >= 0 ? 0 : (int)value.n,
+				     value.p, BFMT(name));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,

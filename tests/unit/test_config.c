@@ -645,6 +645,50 @@ static void test_out_of_memory_is_an_issue(void **state)
 	drop(NULL);
 }
 
+/* Each allocation fails once: the load is refused with a reason, or is whole. */
+static void test_each_failing_allocation_refuses_or_changes_nothing(void **state)
+{
+#ifdef SIGNET_FAULTS
+	static const char toml[] = RUST_PROXY
+		"session_id = \"s\"\ndevice_id = \"d\"\napi_endpoint = \"http://h/stream/chat\"\n"
+		"model_filter = { include_types = [\"base\"] }\n"
+		"extra_body = [{ pointer = \"/a\", value = [1, 2] }]\n" OPENAI
+		"api_base = \"http://h/v1\"\napi_key_location = { default = \"dynamic::k\", "
+		"fallback = \"none\" }\n"
+		"signer = { path = \"s.wasm\", inputs = [\"nonce\", \"timestamp\", \"\", \"body\"] "
+		"}\n"
+		"[surfaces]\naliases.x = \"m\"\n";
+	struct config *c = load_good(toml);
+	size_t refused = 0, whole = 0;
+	char hash[65], spec[32];
+
+	memcpy(hash, c->hash, sizeof(hash));
+	drop(c);
+	for (int n = 1; n < 300; n++) {
+		snprintf(spec, sizeof(spec), "alloc:%d", n);
+		fault_setup(spec);
+		c = load(toml, true);
+		fault_setup(NULL);
+		if (!c) {
+			assert_true(issues.len > 0);
+			refused++;
+		} else {
+			assert_string_equal(c->hash, hash);
+			assert_bytes(first(c, "m")->endpoint, "http://h/v1/chat/completions");
+			assert_true(first(c, "m")->signer.set && first(c, "r")->signer.set);
+			assert_bytes(first(c, "m")->signer.path, "s.wasm");
+			assert_bytes(first(c, "r")->models_endpoint, "http://h/models");
+			assert_bytes(first(c, "r")->extra_body.at[0].value, "[1,2]");
+			assert_bytes(c->surfaces.aliases[0].target, "m");
+			whole++;
+		}
+		drop(c);
+	}
+	assert_true(refused > 3 && whole > 3);
+#endif
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -671,6 +715,8 @@ int main(void)
 		cmocka_unit_test_setup(test_snapshot_holds_no_secret, fresh_environment),
 		cmocka_unit_test_setup(test_references, fresh_environment),
 		cmocka_unit_test_setup(test_out_of_memory_is_an_issue, fresh_environment),
+		cmocka_unit_test_setup(test_each_failing_allocation_refuses_or_changes_nothing,
+				       fresh_environment),
 	};
 	int failed;
 
