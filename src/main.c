@@ -21,6 +21,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
+	{ "serve", serve_main, "run the gateway" },
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
