@@ -210,7 +210,7 @@ static int keep_head(struct http_message *m, const char *piece, size_t n)
 		m->head = to;
 		m->head_cap = cap;
 	}
-	if (n)
+	if (piece && n)
 		memcpy(m->head + m->base, piece, n);
 	return 0;
 }
