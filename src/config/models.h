@@ -57,7 +57,7 @@ void signer_cache_free(struct signer_cache *);
 struct signer *signer_cache_get(struct signer_cache *, const struct signer_config *,
 				struct bytes id, const char *cache_dir);
 /* Beside `dir` if it is there, else as it is if it is there, else beside `dir`; absolute: as it is. */
-struct bytes signer_path(struct bytes path, struct bytes dir, struct arena *);
+struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *);
 /* Where compiled modules go; unset: nowhere. */
 struct bytes module_cache_dir(const struct config *, struct arena *);
 void make_cache_dir(const struct config *, struct bytes dir);

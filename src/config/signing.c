@@ -221,12 +221,12 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 		dir = module->file->dir;
 	if (t && !rust_proxy)
 		read_signer_device(l, t, path, s);
-	s->path = signer_path(bytes_set(s->path) ? s->path : B(DEFAULT_PATH), dir, l->arena);
+	s->path = path_beside(bytes_set(s->path) ? s->path : B(DEFAULT_PATH), dir, l->arena);
 	if (!bytes_set(s->path))
 		s->set = false;
 }
 
-struct bytes signer_path(struct bytes path, struct bytes dir, struct arena *arena)
+struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *arena)
 {
 	struct bytes beside;
 

@@ -9,6 +9,8 @@
 
 #include <unistd.h>
 
+#include "config/models.h"
+
 #define OFF(member) offsetof(struct config, member)
 #define DAY_MS      86400000
 
@@ -95,6 +97,9 @@ static void read_ca_file(struct loader *l, struct toml *t, struct bytes path, vo
 	struct bytes text;
 
 	if (!want_string(l, t, path, &text))
+		return;
+	text = path_beside(text, t->file->dir, l->arena);
+	if (!bytes_set(text))
 		return;
 	if (access(text.p, R_OK) != 0)
 		return error_at(l, t, path,

@@ -1,6 +1,7 @@
 /* Files: globs, merging, places of errors, secrets in files that others can touch, signer modules. */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -526,6 +527,68 @@ static void test_shorthands_that_stay_are_bounded(void **state)
 	drop(c);
 }
 
+struct asker {
+	struct config *config;
+	struct model_config *found[50];
+};
+
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+	struct arena arena;
+	char name[32];
+
+	arena_init(&arena, 1 << 20);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 50; i++) {
+			snprintf(name, sizeof(name), "openai::m%d", i);
+			a->found[i] = config_shorthand(a->config, bytes_of(name), &arena);
+		}
+	}
+	arena_deinit(&arena);
+	return NULL;
+}
+
+static void test_all_threads_get_the_same_shorthand(void **state)
+{
+	struct config_options options = { .default_config = true, .offline = true };
+	struct asker askers[4];
+	pthread_t threads[4];
+	struct config *c;
+
+	(void)state;
+	setenv("OPENAI_API_KEY", "k", 1);
+	c = config_load(&options, &issues);
+	assert_non_null(c);
+	for (int i = 0; i < 4; i++) {
+		askers[i].config = c;
+		assert_int_equal(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 50; i++) {
+		assert_non_null(askers[0].found[i]);
+		for (int k = 1; k < 4; k++)
+			assert_ptr_equal(askers[k].found[i], askers[0].found[i]);
+	}
+	drop(c);
+}
+
+static void test_ca_file_stands_beside_its_file(void **state)
+{
+	char want[128];
+	struct config *c;
+
+	(void)state;
+	put("ca.pem", "");
+	put("a.toml", "upstream.ca_file = \"ca.pem\"\n");
+	c = load("a.toml", false);
+	assert_non_null(c);
+	snprintf(want, sizeof(want), "%s/ca.pem", dir);
+	assert_true(bytes_eq(c->upstream.ca_file, bytes_of(want)));
+	drop(c);
+}
+
 /* ---- signet check ---- */
 
 /* Runs it with its output in files; returns the exit status. */
@@ -619,6 +682,8 @@ int main(void)
 		IN_DIR(test_shorthand_models),
 		IN_DIR(test_shorthand_of_rust_proxy_loads_its_signer),
 		IN_DIR(test_shorthands_that_stay_are_bounded),
+		IN_DIR(test_all_threads_get_the_same_shorthand),
+		IN_DIR(test_ca_file_stands_beside_its_file),
 		IN_DIR(test_check_and_its_exit_status),
 	};
 	int failed;
