@@ -184,6 +184,33 @@ static void set_defaults(struct config *c)
 	tables_defaults(c);
 }
 
+/* The 256-bit number behind 32 bytes, most significant first, in decimal: how rows name a configuration. */
+static void print_decimal(const uint8_t digest[32], char out[80])
+{
+	uint32_t limbs[8];
+	char digits[80];
+	size_t at = sizeof digits - 1;
+	bool zero;
+
+	for (size_t i = 0; i < 8; i++)
+		limbs[i] = (uint32_t)digest[4 * i] << 24 | (uint32_t)digest[4 * i + 1] << 16 |
+			   (uint32_t)digest[4 * i + 2] << 8 | digest[4 * i + 3];
+	digits[at] = 0;
+	do {
+		uint64_t rest = 0;
+
+		zero = true;
+		for (size_t i = 0; i < 8; i++) {
+			rest = rest << 32 | limbs[i];
+			limbs[i] = (uint32_t)(rest / 10);
+			rest %= 10;
+			zero &= limbs[i] == 0;
+		}
+		digits[--at] = (char)('0' + rest);
+	} while (!zero);
+	memcpy(out, digits + at, sizeof digits - at);
+}
+
 static bool make_hash(struct loader *l)
 {
 	struct buf text;
@@ -197,6 +224,7 @@ static bool make_hash(struct loader *l)
 		return false;
 	engine_blake3(l->config->snapshot.p, l->config->snapshot.n, digest);
 	hex_print(digest, sizeof(digest), l->config->hash);
+	print_decimal(digest, l->config->hash_decimal);
 	return true;
 }
 

@@ -79,40 +79,9 @@ static struct bytes row_end(struct row *r)
 	return buf_bytes(&r->out);
 }
 
-/* The 256-bit number behind 64 hex digits, in decimal. */
-static struct bytes decimal(const char *hex, char out[80])
-{
-	uint32_t limbs[8] = { 0 };
-	size_t at = 79;
-
-	for (size_t i = 0; i < 64 && hex[i]; i++) {
-		uint32_t digit =
-			(uint32_t)(hex[i] <= '9' ? hex[i] - '0' : (hex[i] | 32) - 'a' + 10);
-
-		limbs[i / 8] = limbs[i / 8] << 4 | (digit & 15);
-	}
-	out[at] = 0;
-	for (;;) {
-		uint64_t rest = 0;
-		bool zero = true;
-
-		for (size_t i = 0; i < 8; i++) {
-			rest = rest << 32 | limbs[i];
-			limbs[i] = (uint32_t)(rest / 10);
-			rest %= 10;
-			zero &= limbs[i] == 0;
-		}
-		out[--at] = (char)('0' + rest);
-		if (zero)
-			return (struct bytes){ out + at, 79 - at };
-	}
-}
-
 static void snapshot(struct row *r, const struct config *cfg)
 {
-	char digits[80];
-
-	text(r, "snapshot_hash", decimal(cfg->hash, digits));
+	text(r, "snapshot_hash", bytes_of(cfg->hash_decimal));
 }
 
 /* ---- bodies ---- */
