@@ -122,7 +122,7 @@ static int number(const char *name, const char *text, uint64_t max, uint32_t *ou
 static int read_content(const char *path, struct buf *out)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (fd < 0)
 		return fail(ERR_IO, "%s: %s", path, strerror(errno));
@@ -187,7 +187,7 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 {
 	uint64_t *ns = malloc(n * sizeof(*ns));
 	size_t memory = 0;
-	uint64_t sum = 0;
+	uint64_t sum = 0, half, most;
 
 	if (!ns) {
 		fprintf(stderr, "signet sign: out of memory\n");
@@ -214,9 +214,10 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 			memory = signer_memory(s);
 	}
 	qsort(ns, n, sizeof(*ns), by_size);
+	half = ns[(n - 1) / 2];
+	most = ns[(uint64_t)(n - 1) * 99 / 100];
 	printf("%u signatures, %zu bytes of content: p50 %.1f us, p99 %.1f us, mean %.1f us\n", n,
-	       args[3].n, (double)ns[(n - 1) / 2] / 1e3,
-	       (double)ns[(uint64_t)(n - 1) * 99 / 100] / 1e3, (double)sum / n / 1e3);
+	       args[3].n, (double)half / 1e3, (double)most / 1e3, (double)sum / n / 1e3);
 	printf("%llu instance%s, memory %zu KiB after the first, %zu KiB after the last\n",
 	       (unsigned long long)signer_made(s), signer_made(s) == 1 ? "" : "s", memory >> 10,
 	       signer_memory(s) >> 10);

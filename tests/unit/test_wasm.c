@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/time.h"
+#include "fiber/loop.h"
 #include "sign/signer.h"
 #include "unit.h"
 
@@ -563,6 +564,77 @@ static void test_threads_share_a_signer_and_no_instance(void **state)
 	assert_int_equal(signer_instances(), 0);
 }
 
+/* ---- on a worker's loop ---- */
+
+struct work {
+	struct loop_task start;
+	struct signer *signer;
+	struct loop *loop;
+	unsigned turns, turns_before, turns_after;
+	bool done;
+	int small, large, cut, after_cut;
+};
+
+static void turn(void *arg)
+{
+	struct work *w = arg;
+
+	while (!w->done) {
+		w->turns++;
+		fiber_sleep(1);
+	}
+	loop_stop(w->loop);
+}
+
+static void sign_on_a_fiber(void *arg)
+{
+	static char content[250000];
+	struct work *w = arg;
+	char *out = malloc(4097);
+
+	w->small = sign(w->signer, B("small"), out);
+	w->turns_before = w->turns;
+	w->large = 0;
+	memset(content, 'x', sizeof(content));
+	for (int i = 0; i < 3; i++)
+		w->large |= sign(w->signer, (struct bytes){ content, sizeof(content) }, out);
+	w->cut = sign(w->signer, B("loop"), out); /* holds the loop, once */
+	w->turns_before = w->turns;
+	w->cut &= sign(w->signer, B("loop"), out); /* in the pool: the loop turns */
+	w->turns_after = w->turns;
+	w->after_cut = sign(w->signer, B("fine"), out);
+	w->done = true;
+	free(out);
+	signer_thread_end();
+}
+
+static void start(struct loop_task *task)
+{
+	struct work *w = (struct work *)task;
+
+	assert_non_null(fiber_spawn("turn", turn, w));
+	assert_non_null(fiber_spawn("sign", sign_on_a_fiber, w));
+}
+
+static void test_on_a_loop_only_short_signatures_hold_it(void **state)
+{
+	struct work w = { .start.fn = start, .signer = load("LOOP_ONCE") };
+
+	(void)state;
+	w.loop = loop_new(0);
+	assert_non_null(w.loop);
+	loop_post(w.loop, &w.start);
+	loop_run(w.loop);
+	assert_int_equal(w.small, 0);
+	assert_int_equal(w.large, 0);
+	assert_int_equal(w.cut, -1);
+	assert_int_equal(w.after_cut, 0);
+	assert_true(w.turns_after - w.turns_before >= 5);
+	loop_free(w.loop);
+	assert_int_equal(signer_instances(), 0);
+	signer_unref(w.signer);
+}
+
 #ifdef SIGNET_FAULTS
 static void test_injected_failures_are_errors_like_others(void **state)
 {
@@ -634,6 +706,7 @@ int main(void)
 		cmocka_unit_test(test_a_cache_that_cannot_be_written_stops_nobody),
 		cmocka_unit_test(test_a_retired_signer_leaves_the_pool_of_its_thread),
 		cmocka_unit_test(test_threads_share_a_signer_and_no_instance),
+		cmocka_unit_test(test_on_a_loop_only_short_signatures_hold_it),
 #ifdef SIGNET_FAULTS
 		cmocka_unit_test(test_injected_failures_are_errors_like_others),
 #endif
