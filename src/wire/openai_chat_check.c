@@ -100,5 +100,7 @@ int openai_chat_check_tools(struct chat_request *r)
 					    BFMT(t->tools[i].name));
 	if (t->choice == TOOL_CHOICE_SPECIFIC && !has_tool(t, t->specific))
 		return fail(ERR_TOOL_NOT_FOUND, "Tool not found: %.*s", BFMT(t->specific));
+	if (t->len == 0 && t->nprovider_tools == 0)
+		r->inf.tools = NULL; /* a choice among no tools is none */
 	return 0;
 }
