@@ -75,7 +75,14 @@ class Ours(Peer):
     def __init__(self):
         super().__init__()
         self.signet = Signet(self.toml, env=ENV)
-        self.port = self.signet.port
+        self.crashes = []
+
+    @property
+    def port(self):
+        if self.signet.process.poll() is not None:  # the case that ended it has failed; the others go on
+            self.crashes.append(self.signet.tail())
+            self.signet.start()
+        return self.signet.port
 
     def close(self):
         self.signet.stop()

@@ -38,6 +38,7 @@ def ours():
     yield peer
     peer.signet.assert_idle()
     peer.close()
+    assert not peer.crashes, "\n".join(peer.crashes)
 
 
 def show(rec):
