@@ -4,8 +4,9 @@ from compare import Case
 from lib.mock import Pause, answer, chat_answer, cut, error, json_answer, sse, text_chunks
 from lib.raw import TZ
 
-CAUSE = {"loose": r"(?<=Error sending request: )[^\"]+|(?<=Error parsing text response: )[^\"]+|(?<=openai server: )Reqwest[^\"]+|(?<=openai server: )Error sending[^\"]+",
+CAUSE = {"loose": r"(?<=Error sending request: )[^\"]+|(?<=Error parsing text response: )[^\"]+|(?<=closed due to error from openai server: )[^\"]+",
          "why": "the operating system's wording"}
+TYPES = {"loose": r"(?<=Error parsing JSON response: )[^\"]+", "why": "serde's words for a value of the wrong type"}
 LONG = "x" * 3000
 
 
@@ -22,6 +23,10 @@ def choices(*list_):
 
 
 ONE = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+
+FIRST = ('{"id":"<uuid>","episode_id":"<uuid>","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi"}}],"created":0,'
+         '"model":"tensorzero::model_name::m","system_fingerprint":"","service_tier":null,"object":"chat.completion",'
+         '"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18,"tensorzero_cost":null}}')
 
 CASES = [
     # JSON
@@ -79,7 +84,9 @@ CASES = [
     Case("unknown-model-colons", {"model": TZ + "nope::x", "messages": []}),
     Case("unknown-function", {"model": "tensorzero::function_name::nope", "messages": []}),
     Case("default-function", {"model": "tensorzero::function_name::tensorzero::default", "messages": []}),
-    Case("shorthand-empty", {"model": TZ + "openai::", "messages": []}),
+    Case("shorthand-without-key", {"model": TZ + "openai::gpt-4o", "messages": []}),
+    Case("shorthand-empty", {"model": TZ + "openai::", "messages": []}, why="a shorthand without a name is no model",
+         signet=lambda r: {**r, "status": 400, "text": '{"error":{"message":"Invalid inference target: Invalid model name: Model name \'openai::\' not found in model table"}}'}),
     Case("model-and-variant", body(**{"tensorzero::variant_name": "v"})),
     Case("unknown-function-and-variant", {"model": "tensorzero::function_name::nope", "messages": [], "tensorzero::variant_name": "v"}),
     # order of checks
@@ -117,13 +124,14 @@ CASES = [
     fails("html", answer("<html></html>", content_type="text/html")),
     fails("empty-200", answer("")),
     fails("json-cut", answer('{"choices":[')),
-    fails("json-array", answer("[]")),
-    fails("json-null", answer("null")),
+    fails("json-array", answer("[]"), **TYPES),
+    fails("json-null", answer("null"), **TYPES),
     fails("no-choices", answer('{"id":"x"}')),
     fails("choices-empty", json_answer(choices())),
-    fails("choices-two", json_answer(choices(ONE, {**ONE, "index": 1}))),
-    fails("choices-null", json_answer(chat_answer(choices=None))),
-    fails("content-number", json_answer(choices({**ONE, "message": {"role": "assistant", "content": 5}}))),
+    fails("choices-two", json_answer(choices(ONE, {**ONE, "index": 1})), why="providers-openai §7.3: the first choice is the result",
+          signet=lambda r: {**r, "status": 200, "text": FIRST}),
+    fails("choices-null", json_answer(chat_answer(choices=None)), **TYPES),
+    fails("content-number", json_answer(choices({**ONE, "message": {"role": "assistant", "content": 5}})), **TYPES),
     # routing
     fails("fallback", error(500, "first"), json_answer(chat_answer("second")), model="three"),
     fails("fallback-twice", error(401, "first"), error(429, "second"), json_answer(chat_answer("third")), model="three"),
@@ -141,10 +149,10 @@ CASES = [
     # the network: the cause's wording is each gateway's own
     fails("dead", model="dead", **CAUSE),
     Case("dead-stream", body(model="dead", stream=True), **CAUSE),
-    fails("closed-before-answer", *[cut()] * 3, **CAUSE),
-    fails("closed-in-head", *[cut(b"HTTP/1.1 200 OK\r\ncontent-")] * 3, **CAUSE),
-    fails("closed-in-body", cut(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"), **CAUSE),
-    fails("not-http", *[cut(b"SSH-2.0-OpenSSH\r\n")] * 3, **CAUSE),
+    fails("closed-before-answer", *[cut()] * 3, fresh=True, **CAUSE),
+    fails("closed-in-head", *[cut(b"HTTP/1.1 200 OK\r\ncontent-")] * 3, fresh=True, **CAUSE),
+    fails("closed-in-body", cut(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"), fresh=True, **CAUSE),
+    fails("not-http", *[cut(b"SSH-2.0-OpenSSH\r\n")] * 3, fresh=True, **CAUSE),
     # timeouts
     fails("slow-provider", json_answer(chat_answer("late"), delay=1), model="slow-provider"),
     fails("slow-model", json_answer(chat_answer("late"), delay=1), model="slow-model"),

@@ -25,6 +25,7 @@ class Case:
     # What Signet is meant to do otherwise: a function that turns TensorZero's record into Signet's, and why.
     signet: typing.Callable = None
     why: str = ""
+    fresh: bool = False  # on a connection of its own: a reused one that closes is tried again
     loose: str = None  # a regular expression: what it matches in the answer is not compared
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from compare import record
 from lib import raw
@@ -30,8 +31,10 @@ class Peer:
         """Sends the case; returns its record (compare.record)."""
         self.mock.reset()
         self.mock.then(*case.up)
-        path = getattr(case, "path", raw.TZ_CHAT)
-        answer = raw.post(self.port, path, case.body, case.headers, timeout=20)
+        if case.fresh:
+            self.mock.drop_idle()
+            time.sleep(0.1)
+        answer = raw.post(self.port, raw.TZ_CHAT, case.body, case.headers, timeout=20)
         # An upstream may still be in its script (the gateway stopped listening to it).
         for request in self.mock.requests:
             request.done.wait(3)
@@ -51,7 +54,7 @@ class TensorZero(Peer):
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as f:
             f.write(self.toml)
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), f.name], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **ENV})
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, **ENV})
         urls = queue.Queue()
 
         def read():

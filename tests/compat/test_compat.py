@@ -3,6 +3,7 @@
 golden/*.json holds what TensorZero does (written by record.py), so that a difference is told apart: is it
 TensorZero that changed, or Signet that is wrong. Where Signet is meant to differ, the case says how and why.
 """
+import difflib
 import importlib
 import json
 import os
@@ -45,9 +46,15 @@ def show(rec):
     return json.dumps(rec, indent=1, ensure_ascii=False).replace("\\n", "\n")
 
 
+def same(got, want):
+    got, want = show(got).splitlines(), show(want).splitlines()
+    if got != want:
+        pytest.fail("\n".join(difflib.unified_diff(want, got, "expected", "got", lineterm="", n=1)), pytrace=False)
+
+
 @pytest.mark.parametrize("group,case", CASES)
 def test_tensorzero_is_as_recorded(tensorzero, group, case):
-    assert show(tensorzero.run(case)) == show(GOLDEN[group][case.name])
+    same(tensorzero.run(case), GOLDEN[group][case.name])
 
 
 @pytest.mark.parametrize("group,case", CASES)
@@ -55,4 +62,4 @@ def test_signet(ours, group, case):
     want = GOLDEN[group][case.name]
     if case.signet:
         want = case.signet(want)
-    assert show(loosened(of_signet(ours.run(case)), case)) == show(loosened(of_signet(want), case))
+    same(loosened(of_signet(ours.run(case)), case), loosened(of_signet(want), case))
