@@ -3,7 +3,7 @@
 A block runs as it stands, with `bash -e`, in a folder that mirrors the checkout by links, so that what a block makes stays out of it.
 What stands for the reader's own (REPLACED) is put in before. Commands that do not end by themselves (LONG) get what ends them:
 a server validates and exits, a tail is cut after two seconds and must have printed something. `./dev run` is the one that is already
-up; `./dev test` is what runs this file.
+up, where no variables were set before it; `./dev test` is what runs this file.
 """
 import os
 import pathlib
@@ -86,7 +86,8 @@ class Run:
             (r"http://localhost:3000/", f"http://localhost:{self.port}/"),
             (r"https://developer-api\.example\.com/stream/chat", self.api),
             (r"/path/to/sign_bg\.wasm", str(self.folder / "mine.wasm")),
-            (r"^\./dev run\b.*$", f"{serve} --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data"),
+            (r"^\./dev run\b.*$", f'if [ -z "${{API_ENDPOINT:-}}" ]; then curl -sf -o /dev/null http://localhost:{self.port}/health; else '
+                                   f"{serve} --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
             (r"^\./dev test\b.*$", f"{ROOT}/dev test --help >/dev/null"),
             (r"^build/signet serve\b(.*)$", rf"{serve} --data-dir {self.folder}/other-data \1"),
             (r"^(build/signet log tail\b[^#\n]*).*$", r'timeout 2 \1 >tail.out || [ $? -eq 124 ]; cat tail.out; test -s tail.out'),

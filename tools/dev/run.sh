@@ -22,7 +22,7 @@ dev_run() {
 	build_plain
 	run_signer
 	local api="" data; data=$(mktemp -d)
-	trap 'rm -rf "$data"; [ -z "$api" ] || kill "$api" 2>/dev/null || true' EXIT
+	trap 'rm -rf "$data"; [ -z "$api" ] || { kill "$api"; wait "$api"; } 2>/dev/null || true' EXIT
 	if [ -z "${API_ENDPOINT:-}" ]; then run_developer_api "$data/port"; fi
 
 	export SIGNET_DATA_DIR=${SIGNET_DATA_DIR:-$PWD/signet-data}
