@@ -194,7 +194,7 @@ static void entry(transfer t)
 
 static size_t page(void)
 {
-	static size_t size;
+	static _Thread_local size_t size;
 
 	if (!size)
 		size = (size_t)sysconf(_SC_PAGESIZE);
