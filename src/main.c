@@ -84,6 +84,8 @@ int main(int argc, char **argv)
 		return print_help(stdout);
 	if (is_one_of(argv[1], "--version", "-V"))
 		return version_main(0, NULL);
+	if (!strncmp(argv[1], "--", 2))
+		return serve_main(argc - 1, argv + 1);
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
