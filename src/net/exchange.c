@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -550,6 +549,19 @@ struct buf *exchange_stream_buf(struct exchange *ex)
 	return &request_of(ex)->out;
 }
 
+/* "1a2b\r\n" */
+static struct iovec chunk_size(size_t n, char out[20])
+{
+	size_t at = 20;
+
+	out[--at] = '\n';
+	out[--at] = '\r';
+	do
+		out[--at] = "0123456789abcdef"[n & 15];
+	while (n >>= 4);
+	return (struct iovec){ out + at, 20 - at };
+}
+
 /* The buffered bytes as a chunk, with what stands before and behind; `size` holds its size line. Returns how many
  * pieces there are. */
 static int chunk_pieces(struct request *rq, bool last, char size[20], struct iovec v[4])
@@ -561,11 +573,8 @@ static int chunk_pieces(struct request *rq, bool last, char size[20], struct iov
 
 	if (rq->head.n)
 		v[n++] = (struct iovec){ (char *)rq->head.p, rq->head.n };
-	if (data && chunked) {
-		int len = snprintf(size, 20, "%zx\r\n", rq->out.len);
-
-		v[n++] = (struct iovec){ size, (size_t)len };
-	}
+	if (data && chunked)
+		v[n++] = chunk_size(rq->out.len, size);
 	if (data)
 		v[n++] = (struct iovec){ rq->out.data, rq->out.len };
 	if (!data)

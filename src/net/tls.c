@@ -13,12 +13,14 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "fiber/fiber.h"
 
+#define CA_SMALL     16384
 #define CONTEXTS_MAX 4 /* one a CA file; a reload may bring another */
 
 struct context {
@@ -152,9 +154,28 @@ static SSL_CTX *context_for(const char *ca_file)
 	return offload(load, &l) ? NULL : l.context;
 }
 
+/* A bundle of all authorities takes some 30 ms to parse, which a start without TLS need not pay: large files
+ * are only looked into. */
 int tls_check_ca_file(const char *ca_file)
 {
-	return or_environment(ca_file) && !context_for(ca_file) ? -1 : 0;
+	char head[CA_SMALL];
+	FILE *f;
+	size_t n;
+
+	ca_file = or_environment(ca_file);
+	if (!ca_file)
+		return 0;
+	f = fopen(ca_file, "re");
+	if (!f)
+		return fail(ERR_CONFIG, "cannot read the certificates of %s: %s", ca_file,
+			    strerror(errno));
+	n = fread(head, 1, sizeof head, f);
+	fclose(f);
+	if (n < sizeof head)
+		return context_for(ca_file) ? 0 : -1;
+	if (bytes_find((struct bytes){ head, n }, B("-----BEGIN ")) < 0)
+		return fail(ERR_CONFIG, "cannot read the certificates of %s: no PEM", ca_file);
+	return 0;
 }
 
 static bool name_the_host(SSL *ssl, const char *host)

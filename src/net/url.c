@@ -136,13 +136,8 @@ int url_parse(struct bytes text, struct arena *a, struct url *out)
 	target = bytes_cut(&fragment, '#');
 	out->target = encode_target(target, a);
 	out->port = (uint16_t)(port ? port : out->tls ? 443 : 80);
-	if (authority.p[0] == '[')
-		out->authority = port && out->port != (out->tls ? 443 : 80)
-					 ? arena_printf(a, "[%.*s]:%u", BFMT(out->host), out->port)
-					 : arena_printf(a, "[%.*s]", BFMT(out->host));
-	else if (port && out->port != (out->tls ? 443 : 80))
-		out->authority = arena_printf(a, "%.*s:%u", BFMT(out->host), out->port);
-	else
-		out->authority = out->host;
-	return out->target.p && out->authority.p ? 0 : -1;
+	out->authority = authority;
+	if (out->port == (out->tls ? 443 : 80)) /* a host header leaves the scheme's own port out */
+		out->authority.n = authority.p[0] == '[' ? out->host.n + 2 : out->host.n;
+	return out->target.p ? 0 : -1;
 }
