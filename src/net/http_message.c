@@ -318,8 +318,9 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 	if (e == HPE_PAUSED && m->complete)
 		*used = (size_t)(llhttp_get_error_pos(&m->parser) - piece);
 	else if (e != HPE_OK && m->bad) /* callbacks have said why */
-		return broken(m, m->bad_status == 431 ? ERR_TOO_LARGE : ERR_PROTOCOL, m->bad_status,
-			      m->bad);
+		return broken(m,
+			      m->bad_status == 431 && !m->head_done ? ERR_TOO_LARGE : ERR_PROTOCOL,
+			      m->bad_status, m->bad);
 	else if (e != HPE_OK)
 		return broken(m, ERR_PROTOCOL, 400,
 			      m->parser.reason ? m->parser.reason : "not HTTP");
@@ -343,7 +344,7 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 void http_message_give_up(struct http_message *m)
 {
 	if (!m->head_done && !m->bad)
-		give_up_head(m, NULL);
+		give_up_head(m, "");
 }
 
 int http_message_eof(struct http_message *m)

@@ -219,11 +219,12 @@ static void split_target(struct exchange *ex)
 {
 	struct bytes t = ex->target;
 	ptrdiff_t i;
+	size_t scheme = bytes_istarts(t, B("http://"))    ? 7
+			: bytes_istarts(t, B("https://")) ? 8
+							  : 0;
 
-	if (bytes_istarts(t, B("http://")) || bytes_istarts(t, B("https://"))) {
-		size_t skip = t.p[4] == ':' ? 7 : 8;
-
-		t = bytes_slice(t, skip, t.n);
+	if (scheme) {
+		t = bytes_slice(t, scheme, t.n);
 		i = bytes_chr(t, '/');
 		t = i < 0 ? B("/") : bytes_slice(t, (size_t)i, t.n);
 	}

@@ -1,4 +1,7 @@
 /* The server over loopback: exchanges, limits, slow and hostile clients. */
+#include <sys/resource.h>
+#include <time.h>
+
 #include "net_harness.h"
 
 static _Atomic int cancelled, finished, began;
@@ -771,6 +774,62 @@ static void drain(struct loop_task *t)
 	http_server_drain(draining->server);
 }
 
+/* Out of descriptors: no spinning, no loss; who waits in the backlog is served afterwards. */
+static void test_running_out_of_descriptors_pauses_accepting(void **state)
+{
+	struct harness *h = *state;
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct rlimit before, low;
+	struct timespec t0, t1;
+	int fd, next;
+	double cpu;
+
+	harness_start(h);
+	a.sin_port = htons(h->port);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	next = dup(0);
+	close(next);
+	assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+	low = before;
+	low.rlim_cur = (rlim_t)next;
+	assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &low));
+	assert_int_equal(0, connect(fd, (struct sockaddr *)&a, sizeof a));
+	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t0);
+	usleep(500000);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	cpu = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
+	assert_true(cpu < 0.2);
+	expect_text(fd, "/b",
+		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
+		    "2\r\n\r\n/b");
+	close(fd);
+}
+
+/* Chunk extensions and trailers are read and forgotten, but not without end. */
+static void test_chunk_extensions_and_trailers_have_an_end(void **state)
+{
+	struct harness *h = *state;
+	char *text = malloc(20000);
+	int fd;
+
+	harness_start(h);
+	for (int form = 0; form < 2; form++) {
+		fd = dial(h->port);
+		body_error = 0;
+		say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+		usleep(20000);
+		snprintf(text, 20000,
+			 form ? "0\r\nA: %09000d\r\n\r\n" : "1;%09000d=b\r\na\r\n0\r\n\r\n", 0);
+		say(fd, text);
+		free(hear(fd, NULL, 3000));
+		assert_int_equal(ERR_PROTOCOL, body_error);
+		close(fd);
+	}
+	free(text);
+}
+
 static void test_draining_closes_idle_ones_and_lets_the_rest_finish(void **state)
 {
 	struct harness *h = *state;
@@ -842,6 +901,8 @@ int main(void)
 		T(test_aborted_streams_end_broken),
 		T(test_a_handler_that_forgets_to_answer_gives_500),
 		T(test_too_many_connections_are_turned_away),
+		T(test_running_out_of_descriptors_pauses_accepting),
+		T(test_chunk_extensions_and_trailers_have_an_end),
 		T(test_draining_closes_idle_ones_and_lets_the_rest_finish),
 		T(test_a_taken_port_is_named),
 	};
