@@ -162,11 +162,14 @@ static char *put_unicode(char *o, const char **p, const char *end)
 	return put_utf8(o, c >= 0xd800 && c < 0xe000 ? 0xfffd : (unsigned)c);
 }
 
-/* Never longer than the escaped form. */
+/* Never longer than the escaped form. Unset: no room. */
 static struct bytes unescape(struct bytes in, struct buf *scratch)
 {
 	const char *p = in.p, *end = in.p + in.n;
 	char *from = scratch->data + scratch->len, *o = from;
+
+	if (scratch->cap - scratch->len < in.n)
+		return (struct bytes){ 0 };
 
 	while (p < end) {
 		const char *stop = find_special(p, end);
@@ -300,7 +303,7 @@ static bool fill(const struct column *c, struct bytes raw, struct cell *cell, st
 	case COL_JSON:
 		cell->type = CELL_TEXT;
 		cell->text = row_text(raw, scratch);
-		return true;
+		return cell->text.p != NULL;
 	case COL_INT:
 		cell->type = CELL_INT;
 		return read_int(raw, &cell->num);
@@ -412,7 +415,7 @@ int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct 
 	*pos = (size_t)(s.p - object.p);
 	*key = unescape(name, scratch);
 	*value = row_text(raw, scratch);
-	return 1;
+	return key->p && value->p ? 1 : -1;
 }
 
 int row_next_element(struct bytes array, size_t *pos, struct bytes *value)

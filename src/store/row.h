@@ -31,7 +31,7 @@ struct cell {
 
 /*
  * Fills cells[0..n) in the order of the columns. Text points into `json` or into `scratch`, which must have
- * room for json.n more bytes (it must not move). -1: ERR_STORE naming the column.
+ * room for json.n more bytes (it does not grow, because it must not move). -1: ERR_STORE naming the column.
  */
 int row_read(struct bytes json, const struct column *columns, size_t n, struct cell *cells,
 	     struct buf *scratch);
@@ -41,7 +41,7 @@ int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct 
 		    struct buf *scratch);
 /* The next element of an array, as its text. 1, 0, -1. */
 int row_next_element(struct bytes array, size_t *pos, struct bytes *value);
-/* A string's text without quotes and escapes, into `scratch`; other values as they stand. */
+/* A string's text without quotes and escapes, into `scratch`; other values as they stand. Unset: no room. */
 struct bytes row_text(struct bytes value, struct buf *scratch);
 
 /* Dollars as decimal text -> 10^-9 dollars; further digits are cut. false: not a number that fits. */

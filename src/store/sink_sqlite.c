@@ -679,9 +679,9 @@ static void bind_call(struct sink *s, sqlite3_stmt *st, int at, struct bytes cal
 {
 	struct cell *cells = s->cells; /* its first CALL_CELLS are kept for this */
 	struct bytes element;
-	size_t pos = 0;
+	size_t pos = 0, mark = s->scratch.len;
 
-	while (calls.n && row_next_element(calls, &pos, &element) > 0)
+	while (calls.n && (s->scratch.len = mark, row_next_element(calls, &pos, &element) > 0))
 		if (!row_read(element, call_columns, CALL_CELLS, cells, &s->scratch) &&
 		    bytes_eq(cells[CALL_ID].text, id)) {
 			bind_cells(st, at, cells + CALL_ATTEMPT, CALL_CELLS - 1);
@@ -695,6 +695,7 @@ static enum sink_result add_model(struct sink *s, struct cell *m, struct bytes c
 {
 	sqlite3_stmt *st = s->statements[Q_MODEL];
 	enum sink_result r = hash_number(s, &m[M_HASH]);
+	size_t mark = s->scratch.len;
 	struct uuid id;
 	int64_t seq;
 	bool is_new;
@@ -707,6 +708,7 @@ static enum sink_result add_model(struct sink *s, struct cell *m, struct bytes c
 	bind_cells(st, 1, m, M_CELLS);
 	bind_call(s, st, M_CELLS + 1, calls, m[M_ID].text);
 	r = insert_seq(s, Q_MODEL, M_CELLS + CALL_CELLS, &seq, &is_new);
+	s->scratch.len = mark;
 	s->model_rows += r == SINK_OK && is_new;
 	return r;
 }
