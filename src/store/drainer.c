@@ -641,6 +641,7 @@ static void *drain(void *arg)
 	stop_reading(d);
 	sink_close(&d->sink);
 	d->sink_is_open = false;
+	error_clear(); /* a thread's last error is its own to free */
 	return NULL;
 }
 

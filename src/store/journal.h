@@ -131,7 +131,7 @@ uint64_t journal_backlog_bytes(struct journal *);
 void journal_drop_delivered(struct journal *, uint64_t keep);
 uint64_t journal_disk_bytes(struct journal *);
 
-/* Waits until `rows` more rows than `seen_rows` are written, at most `ms`. */
+/* Waits until `rows` more rows than `seen_rows` are written, at most `ms`; not once the journal closes. */
 void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint64_t ms);
 
 /* recovery.c: fills segments, next_number. Truncates the torn tail of the last one. */

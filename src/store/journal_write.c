@@ -757,6 +757,7 @@ void *journal_writer(void *arg)
 	take_sync_result(j);
 	close_segment(j);
 	drop_unsynced(j);
+	error_clear(); /* a thread's last error is its own to free */
 	return NULL;
 }
 
@@ -769,7 +770,7 @@ void *journal_syncer(void *arg)
 		while (!atomic_exchange(&j->sync_bell, 0))
 			futex(&j->sync_bell, FUTEX_WAIT_PRIVATE, 0, NULL);
 		if (atomic_load(&j->sync_state) == SYNC_STOP)
-			return NULL;
+			return error_clear(), NULL;
 		if (atomic_load(&j->sync_state) != SYNC_WANTED)
 			continue;
 		if (sync_now(j, j->sync_fd)) {
@@ -854,7 +855,7 @@ void journal_wait_rows(struct journal *j, uint64_t seen_rows, uint64_t rows, uin
 	pthread_mutex_lock(&j->more_lock);
 	atomic_store(&j->reader_wants_rows, seen_rows + rows);
 	atomic_store(&j->reader_waits, true);
-	if (atomic_load(&j->written_rows) < seen_rows + rows)
+	if (atomic_load(&j->written_rows) < seen_rows + rows && !atomic_load(&j->closing))
 		pthread_cond_timedwait(&j->more_cond, &j->more_lock, &t);
 	atomic_store(&j->reader_waits, false);
 	pthread_mutex_unlock(&j->more_lock);
