@@ -50,7 +50,8 @@ dev_test() {
 	done
 	echo
 	printf '%s\n' "${TEST_LINES[@]}"
-	echo "$TEST_PASSED passed, $TEST_FAILED failed$([ "$TEST_SKIPPED" -eq 0 ] || echo " ($TEST_SKIPPED skipped)") in $((SECONDS - begin)) s"
+	echo "all of it: $((SECONDS - begin)) s"
+	echo "$TEST_PASSED passed, $TEST_FAILED failed$([ "$TEST_SKIPPED" -eq 0 ] || echo ", $TEST_SKIPPED skipped")"
 	[ "$TEST_FAILED" -eq 0 ] && [ "$TEST_PASSED" -gt 0 ]
 }
 
