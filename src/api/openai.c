@@ -568,9 +568,21 @@ static void answer_late_error(struct chat *c)
 
 /* ---- the handler ---- */
 
+struct reading {
+	struct chat *chat;
+	struct bytes body;
+};
+
+static void read_request(void *arg)
+{
+	struct reading *r = arg;
+
+	r->chat->req = openai_chat_read_request(r->body, r->chat->profile, r->chat->arena);
+}
+
 static void run(struct chat *c)
 {
-	struct bytes body;
+	struct reading reading = { .chat = c };
 
 	if (c->app->store && store_refuses(c->app->store)) {
 		fail(ERR_BUSY,
@@ -579,11 +591,11 @@ static void run(struct chat *c)
 		answer_error(c);
 		return;
 	}
-	if (exchange_body(c->x, &body)) {
+	if (exchange_body(c->x, &reading.body) ||
+	    offload_if_big(reading.body.n, read_request, &reading)) {
 		answer_error(c);
 		return;
 	}
-	c->req = openai_chat_read_request(body, c->profile, c->arena);
 	if (!c->req || prepare(c) || set_context(c)) {
 		answer_error(c);
 		return;

@@ -554,6 +554,14 @@ int offload(void (*fn)(void *), void *arg)
 	return 0;
 }
 
+int offload_if_big(size_t bytes, void (*fn)(void *), void *arg)
+{
+	if (bytes > OFFLOAD_BYTES)
+		return offload(fn, arg);
+	fn(arg);
+	return 0;
+}
+
 /* ---- loops ---- */
 
 static void run_tasks(struct loop *l)

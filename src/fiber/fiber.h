@@ -44,6 +44,11 @@ uint64_t fiber_deadline(void);
  * cancelled, because `arg` is usually on the caller's stack. What fn fails with becomes this fiber's
  * error. -1: the pool refused; fn did not run. */
 int offload(void (*fn)(void *), void *arg);
+/* Runs fn(arg): here if it works on no more than OFFLOAD_BYTES bytes, else by offload(). For parsing and printing,
+ * of which this thread does some 1 KiB a microsecond: a loop must not stand still for over 0.5 ms. `fn` is pure or
+ * knows that it may be on another thread. -1: the pool refused. Waits. */
+#define OFFLOAD_BYTES (256u << 10)
+int offload_if_big(size_t bytes, void (*fn)(void *), void *arg);
 /* Runs fn(arg) on this thread, but on its own big stack. For engines that check the stack. fn must
  * not wait. Outside of a fiber it simply calls. */
 void fiber_on_thread_stack(void (*fn)(void *), void *arg);

@@ -423,24 +423,53 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 	return result;
 }
 
+struct building {
+	struct record rec;
+	const struct answer_facts *facts;
+	int failed;
+};
+
+static void build(void *arg)
+{
+	struct building *b = arg;
+	const struct answer_facts *f = b->facts;
+	int r = record_init(&b->rec);
+
+	b->rec.cut = f->raw_cut;
+	if (r == 0 && f->result && f->state != ANSWER_ERROR)
+		r = chat_row(&b->rec, f) || model_row(&b->rec, f);
+	if (r == 0)
+		r = list_row(&b->rec, f);
+	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
+		r = error_row(&b->rec, f);
+	b->failed = r;
+}
+
+/* About how much there is to print. */
+static size_t weight(const struct answer_facts *f)
+{
+	size_t n = f->request->inf.source.n;
+
+	if (f->call)
+		n += f->call->attempt.raw_request.n;
+	if (f->result)
+		n += 2 * f->result->raw_response.n;
+	for (size_t i = 0; f->call && i < f->call->nfailed; i++)
+		n += f->call->failed[i].attempt.raw_request.n +
+		     f->call->failed[i].attempt.raw_response.n;
+	return n;
+}
+
 int record_answer(struct store *store, const struct answer_facts *f)
 {
-	struct record rec;
-	int r;
+	struct building b = { .facts = f, .failed = -1 };
 
-	if (record_init(&rec))
-		return -1;
-	rec.cut = f->raw_cut;
-	r = f->result && f->state != ANSWER_ERROR ? chat_row(&rec, f) || model_row(&rec, f) : 0;
-	if (r == 0)
-		r = list_row(&rec, f);
-	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
-		r = error_row(&rec, f);
-	if (r == 0)
-		store_append(store, &rec);
-	else
-		log_error("route", "a record could not be built",
-			  LB("error", error_last()->message));
-	record_deinit(&rec);
-	return r ? -1 : 0;
+	if (offload_if_big(weight(f), build, &b) || b.failed) {
+		log_error("route", "a record could not be built", LB("error", error_last()->message));
+		b.failed = -1;
+		b.rec.too_large = true; /* refused by the journal, and counted there */
+	}
+	store_append(store, &b.rec);
+	record_deinit(&b.rec);
+	return b.failed ? -1 : 0;
 }

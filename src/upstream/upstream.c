@@ -38,7 +38,7 @@ struct call {
 	struct sse sse;
 	struct wire_stream *stream;
 	struct delta delta;
-	bool sse_open, has_first, ended, body_ended;
+	bool encoded, sse_open, has_first, ended, body_ended;
 	uint64_t received; /* bytes of the body so far */
 	struct result *result;
 };
@@ -225,7 +225,21 @@ static bool has_files(const struct inference *inf)
 	return false;
 }
 
-static int encode(struct call *c)
+/* How much the request holds, roughly: what decides where it is encoded. */
+static size_t weight(const struct inference *inf)
+{
+	size_t n = inf->source.n + inf->system.n;
+
+	for (size_t i = 0; !inf->source.n && i < inf->nmessages; i++)
+		for (size_t j = 0; j < inf->messages[i].len; j++) {
+			const struct block *b = &inf->messages[i].content[j];
+
+			n += b->text.n + b->arguments.n + (b->file ? b->file->data.n : 0);
+		}
+	return n;
+}
+
+static int write_body(struct call *c)
 {
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
@@ -244,6 +258,18 @@ static int encode(struct call *c)
 		return -1;
 	c->attempt->raw_request = has_files(c->inf) ? masked(c->body, c->inf, cx->arena) : c->body;
 	return 0;
+}
+
+static void encode_here(void *arg)
+{
+	struct call *c = arg;
+
+	c->encoded = write_body(c) == 0;
+}
+
+static int encode(struct call *c)
+{
+	return offload_if_big(weight(c->inf), encode_here, c) || !c->encoded ? -1 : 0;
 }
 
 /* Headers of an OpenAI client that go on to an upstream of its own family (surfaces §1.6). */
@@ -442,9 +468,24 @@ out:
 
 /* ---- answers ---- */
 
+struct decoding {
+	struct call *call;
+	struct bytes body;
+	struct result *result;
+};
+
+static void decode_here(void *arg)
+{
+	struct decoding *d = arg;
+	struct call *c = d->call;
+
+	d->result = c->type->wire->read_result(d->body, c->inf, &c->dialect, c->cx->arena);
+}
+
 struct result *upstream_result(struct call *c)
 {
 	uint64_t before = fiber_deadline_narrow(c->deadline);
+	struct decoding d = { .call = c };
 	struct bytes body = { NULL, 0 };
 	struct result *r;
 	int failed = http_call_read_all(c->http, ANSWER_MAX, &body);
@@ -456,7 +497,10 @@ struct result *upstream_result(struct call *c)
 		return NULL;
 	}
 	c->attempt->raw_response = body;
-	r = c->type->wire->read_result(body, c->inf, &c->dialect, c->cx->arena);
+	d.body = body;
+	if (offload_if_big(body.n, decode_here, &d))
+		return NULL;
+	r = d.result;
 	if (!r) {
 		with_debug(c);
 		return NULL;
