@@ -30,6 +30,7 @@
 #define DRAIN_TELL_MS  5000 /* how often a drain says how many are running */
 #define DRAIN_LOOK_MS  20
 #define CANCEL_WAIT_MS 10000 /* what cancelled requests may still take */
+#define WORKER_FILES   8     /* descriptors of a loop and its listener */
 #define HANGUP_MS      1000  /* SIGHUP drains after this time (config §1.1) */
 
 enum phase { PHASE_STARTING, PHASE_READY, PHASE_LISTENING, PHASE_ENDED, PHASE_FAILED };
@@ -295,14 +296,22 @@ static int store_start(const struct config *c)
 	return app.store ? 0 : -1;
 }
 
-static struct http_server_options server_options(const struct config *c, uint64_t files)
+/* 80 % of the descriptors that the store and the loops leave; upstreams and files get the rest. */
+static uint64_t clients_by_default(void)
+{
+	uint64_t limit = process_raise_file_limit();
+	uint64_t taken = process_open_files() + (uint64_t)app.nworkers * WORKER_FILES;
+
+	return limit > taken + 10 ? (limit - taken) * 8 / 10 : 8;
+}
+
+static struct http_server_options server_options(const struct config *c, uint64_t clients)
 {
 	return (struct http_server_options){
 		.handler = api_handle,
 		.malformed = api_malformed,
 		.done = api_done,
-		.max_connections =
-			c->server.max_connections ? c->server.max_connections : files * 8 / 10,
+		.max_connections = c->server.max_connections ? c->server.max_connections : clients,
 		.max_header_bytes = c->server.max_header_kib << 10,
 		.max_headers = c->server.max_headers,
 		.max_body = c->server.max_body_mib << 20,
@@ -459,7 +468,7 @@ static void listening(const struct sockaddr_storage *addr)
 static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 {
 	const struct config *c = app.config;
-	struct http_server_options options = server_options(c, process_raise_file_limit());
+	struct http_server_options options;
 	int status = 1;
 
 	app.nworkers = c->server.workers ? c->server.workers : process_cores();
@@ -470,6 +479,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		goto out;
 	}
 	counters_setup(&app);
+	options = server_options(c, clients_by_default());
 	if (http_bind_test((struct sockaddr *)addr, addr_n)) {
 		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
 		goto out;

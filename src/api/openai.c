@@ -591,8 +591,13 @@ static void run(struct chat *c)
 		answer_error(c);
 		return;
 	}
-	if (exchange_body(c->x, &reading.body) ||
-	    offload_if_big(reading.body.n, read_request, &reading)) {
+	if (exchange_body(c->x, &reading.body)) {
+		if (error_last()->kind == ERR_PROTOCOL) /* broken compression or framing */
+			error_last()->kind = ERR_INVALID_REQUEST;
+		answer_error(c);
+		return;
+	}
+	if (offload_if_big(reading.body.n, read_request, &reading)) {
 		answer_error(c);
 		return;
 	}

@@ -277,6 +277,8 @@ static int respond_error(struct exchange *ex, enum shape shape, int code)
 	e = e ? e : &none;
 	code = code ? code : error_kind_status(e->kind);
 	retry_after(ex, e, code);
+	if (code == 415)
+		exchange_header(ex, B("accept-encoding"), B("zstd,gzip,br"));
 	buf_init(&body, ERROR_MAX);
 	if (put_error(&body, shape, e, code, ex))
 		buf_reset(&body); /* a status without words is better than no answer */

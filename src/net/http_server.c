@@ -504,7 +504,9 @@ static void turn_away(struct http_server *s, struct http_conn *c)
 	int n = 1;
 
 	sock_send(&c->sock, &iov, &n);
-	if (s->lists[CONN_LINGER].len < LINGER_MAX)
+	/* few may linger: with a small limit of files they would hold what upstreams need */
+	if (s->lists[CONN_LINGER].len < LINGER_MAX &&
+	    s->lists[CONN_LINGER].len < s->opt.max_connections / 16)
 		conn_linger(c);
 	else
 		conn_close(c);

@@ -180,3 +180,4 @@ def test_second_start_while_the_first_drains():
             mock.wait_requests(1)
             first.process.terminate()
             assert c.read().status == 200, "a request in flight was dropped by the drain"
+            first.process.wait(20)
