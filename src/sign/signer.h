@@ -44,7 +44,7 @@ int signer_sign(struct signer *, const struct bytes args[4], struct arena *, str
 
 struct bytes signer_id(const struct signer *);
 struct bytes signer_sha256(const struct signer *); /* 64 hex digits */
-struct bytes signer_abi(const struct signer *);    /* "wasm-bindgen" or "wasm-bindgen (multi-value)" */
+struct bytes signer_abi(const struct signer *); /* "wasm-bindgen" or "wasm-bindgen (multi-value)" */
 uint64_t signer_calls(const struct signer *), signer_failures(const struct signer *);
 /* Instances ever made for calls, and the linear memory of the one that signed last: neither grows with a
  * well-behaved module. */

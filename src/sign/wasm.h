@@ -13,7 +13,7 @@
 #define MODULE_MAX       (64u << 20) /* bytes of a module's file */
 #define SIGNATURE_MAX    4096u       /* bytes of an answer */
 #define SIGNER_ARGS      4
-#define SIGNER_TICK_MS   5         /* how often a running module is asked how long it ran */
+#define SIGNER_TICK_MS   5            /* how often a running module is asked how long it ran */
 #define SIGNER_STACK     (512u << 10) /* bytes of a thread's stack that a module may use */
 #define WASM_PAGE        65536u
 #define SIGNER_WHY_BYTES 512
@@ -62,8 +62,8 @@ struct instance {
 	enum signer_abi abi;
 	uint64_t limit_ns;     /* CPU time of one call */
 	uint64_t limit_memory; /* bytes */
-	uint64_t cpu_start;    /* thread CPU clock at the first tick of this call; 0 = no tick yet */
-	bool cut;              /* this call was stopped by the time limit */
+	uint64_t cpu_start; /* thread CPU clock at the first tick of this call; 0 = no tick yet */
+	bool cut;           /* this call was stopped by the time limit */
 	size_t answer_len;
 	char answer[SIGNATURE_MAX];
 };
