@@ -106,6 +106,8 @@ struct bytes json_error_path(struct bytes text, struct bytes message, struct are
 	text.n = offset_of(text, line, column);
 	if (!eof && text.n > 0)
 		text.n--; /* the byte that is wrong */
+	while (eof && text.n > 0 && (unsigned char)text.p[text.n - 1] <= ' ')
+		text.n--;
 	for (size_t i = 0; i < text.n;)
 		step(&s, text, &i);
 	if (s.depth > 0 && (between || (eof && text.n > 0 && text.p[text.n - 1] == ','))) {
@@ -123,7 +125,7 @@ struct bytes json_error_path(struct bytes text, struct bytes message, struct are
 		}
 	}
 	if (b.len > 0 && s.levels[s.depth - 1].object && !s.levels[s.depth - 1].value &&
-	    s.levels[s.depth - 1].begun)
+	    s.levels[s.depth - 1].begun && !bytes_starts(message, B("expected `:`")))
 		buf_append(&b, B(".?")); /* TensorZero's reader had no key to name */
 	if (b.len > 0)
 		path = arena_dup(a, buf_bytes(&b));

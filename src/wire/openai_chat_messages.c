@@ -302,7 +302,7 @@ static int read_data_url(struct reader *r, const struct where *w, struct bytes u
 		return openai_refuse(w, "invalid_value",
 				     "Expected a base64-encoded data URL with MIME type (e.g. "
 				     "`data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a "
-				     "value without the `%s`.",
+				     "value without the `%s.",
 				     bytes_istarts(url, B("data:")) ? ";base64,` separator"
 								    : "data:` prefix");
 	case DATA_URL_BAD_MIME:
