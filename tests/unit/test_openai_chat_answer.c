@@ -1,0 +1,991 @@
+/*
+ * From a provider's answer to the client's: plain and streamed, in both profiles. The expected bytes of profile
+ * tensorzero are those that TensorZero 2026.6.0 sent for the same upstream (ids, times and the raw entries' id
+ * replaced); profile openai follows surfaces §3.2, §3.3.
+ */
+#include "unit.h"
+
+#include "base/error.h"
+#include "net/sse.h"
+#include "wire/openai_chat.h"
+
+struct fixture {
+	struct arena arena;
+	struct inference inf;
+	struct dialect d;
+	struct chat_answer a;
+	struct buf out;
+};
+
+static struct uuid uuid_of(const char *text)
+{
+	struct uuid id;
+
+	assert_true(uuid_parse(bytes_of(text), &id));
+	return id;
+}
+
+#define ID      "01a2109d-be66-7301-aec3-d18092ef2125"
+#define HEX     "01a2109dbe667301aec3d18092ef2125"
+#define EPISODE "01a2109d-be66-7301-aec3-d197301c8567"
+#define CALL_ID "01a2109d-be66-7301-aec3-d1a000000001"
+
+static void setup(struct fixture *f, enum profile profile)
+{
+	*f = (struct fixture){ .inf = { .profile = profile } };
+	arena_init(&f->arena, 1u << 28);
+	buf_init(&f->out, 1u << 24);
+	f->d = (struct dialect){ .type = B("openai"), .label = B("OpenAI") };
+	f->a = (struct chat_answer){
+		.profile = profile,
+		.inference_id = uuid_of(ID),
+		.episode_id = uuid_of(EPISODE),
+		.model_inference_id = uuid_of(CALL_ID),
+		.created = 1795575103,
+		.model = profile == PROFILE_OPENAI ? B("my-model") : B("tensorzero::model_name::m"),
+		.provider_type = B("openai"),
+		.reasoning_to_client = true,
+	};
+}
+
+static void teardown(struct fixture *f)
+{
+	buf_deinit(&f->out);
+	arena_deinit(&f->arena);
+}
+
+static void out_is(struct fixture *f, const char *want)
+{
+	if (!bytes_eq(buf_bytes(&f->out), bytes_of(want)))
+		fail_msg("want %s\ngot  %.*s", want, BFMT(buf_bytes(&f->out)));
+}
+
+static void passing(struct fixture *f)
+{
+	f->a.pass_through = true;
+	f->inf.source = B("{}");
+	f->inf.source_is_chat = f->inf.source_intact = true;
+}
+
+static struct result *result_of(struct fixture *f, const char *body)
+{
+	return wire_openai_chat.read_result(bytes_of(body), &f->inf, &f->d, &f->arena);
+}
+
+static void answer_is(struct fixture *f, const char *body, const char *want)
+{
+	struct result *r = result_of(f, body);
+
+	if (!r)
+		fail_msg("%.*s", BFMT(error_last()->message));
+	buf_reset(&f->out);
+	assert_int_equal(0, openai_chat_write_result(&f->a, r, &f->out));
+	out_is(f, want);
+}
+
+static void answer_fails(struct fixture *f, const char *body, const char *message)
+{
+	assert_null(result_of(f, body));
+	if (!bytes_eq(error_last()->message, bytes_of(message)))
+		fail_msg("want %s\ngot  %.*s", message, BFMT(error_last()->message));
+}
+
+/* --- plain, profile tensorzero ---------------------------------------------------------------- */
+
+#define TZ_HEAD                                        \
+	"{\"id\":\"" ID "\",\"episode_id\":\"" EPISODE \
+	"\",\"choices\":[{\"index\":0,\"finish_reason\":"
+#define TZ_TAIL                                                                       \
+	"}],\"created\":1795575103,\"model\":\"tensorzero::model_name::m\",\"system_" \
+	"fingerprint\":\"\",\"service_tier\":"                                        \
+	"null,\"object\":\"chat.completion\",\"usage\":"
+#define NO_USAGE "{\"tensorzero_cost\":null}"
+#define CHOICE(message, finish)                                                   \
+	"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"," message \
+	"},\"finish_reason\":" finish "}]"
+
+static void test_plain_text(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	answer_is(&f,
+		  "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,"
+		  "\"model\":\"mock\",\"choices\":[{"
+		  "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\",\"refusal\":"
+		  "null},\"logprobs\":null,"
+		  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,\"completion_"
+		  "tokens\":3,\"total_tokens\":15}}",
+		  TZ_HEAD
+		  "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\"}" TZ_TAIL
+		  "{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15,\"tensorzero_"
+		  "cost\":null}}");
+	teardown(&f);
+}
+
+/* providers-openai §8 #12, #14: raw arguments unchanged, finish as said */
+static void test_plain_blocks_of_all_kinds(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	answer_is(&f,
+		  CHOICE("\"content\":\"a\",\"reasoning_content\":\"t\",\"tool_calls\":[{\"id\":"
+			 "\"x\",\"type\":\"function\","
+			 "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
+			 "\"stop\"") "}",
+		  TZ_HEAD "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_"
+			  "calls\":[{\"id\":\"x\",\"type\":"
+			  "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}],"
+			  "\"tensorzero_extra_content\":[{"
+			  "\"type\":\"thought\",\"insert_index\":0,\"text\":\"t\",\"provider_"
+			  "type\":\"openai\"}]}" TZ_TAIL NO_USAGE "}");
+	answer_is(
+		&f,
+		CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\","
+		       "\"function\":{\"name\":\"f\","
+		       "\"arguments\":\"\"}},{\"id\":\"y\",\"type\":\"custom\",\"custom\":{"
+		       "\"name\":\"c\",\"input\":\"in\"}}]",
+		       "\"tool_calls\"") ",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
+					 "\"prompt_tokens_details\":{\"cached_tokens\":7}}}",
+		TZ_HEAD "\"tool_calls\",\"message\":{\"role\":\"assistant\",\"content\":null,"
+			"\"tool_calls\":[{\"id\":\"x\","
+			"\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{"
+			"\"id\":\"y\",\"type\":\"function\","
+			"\"function\":{\"name\":\"c\",\"arguments\":\"in\"}}]}" TZ_TAIL
+			"{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3,\"prompt_"
+			"tokens_details\":{"
+			"\"cached_tokens\":7},\"tensorzero_cost\":null}}");
+	answer_is(&f,
+		  CHOICE("\"content\":\"\"", "\"length\"") ",\"usage\":{\"completion_tokens\":2}}",
+		  TZ_HEAD "\"length\",\"message\":{\"role\":\"assistant\",\"content\":\"\"}" TZ_TAIL
+			  "{\"completion_tokens\":2,\"tensorzero_cost\":null}}");
+	answer_is(&f, CHOICE("\"content\":null", "\"content_filter\"") ",\"usage\":null}",
+		  TZ_HEAD
+		  "\"content_filter\",\"message\":{\"role\":\"assistant\",\"content\":null}" TZ_TAIL
+			  NO_USAGE "}");
+	teardown(&f);
+}
+
+static void test_plain_raw_entries(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
+	f.a.failed_raw = B("{\"provider_type\":\"x\"}");
+	answer_is(&f,
+		  CHOICE("\"content\":\"a\"", "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,"
+							  "\"completion_tokens\":1, \"x\":[1.50]}}",
+		  TZ_HEAD "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL
+			  "{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4,"
+			  "\"tensorzero_cost\":null},"
+			  "\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
+			  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\","
+			  "\"data\":{\"prompt_tokens\":3,"
+			  "\"completion_tokens\":1,\"x\":[1.50]}}],\"tensorzero_original_"
+			  "response\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
+			  "\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":"
+			  "\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],"
+			  "\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, "
+			  "\\\"x\\\":[1.50]}}\","
+			  "\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_"
+			  "inference_id\":\"" CALL_ID
+			  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\","
+			  "\"data\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
+			  "\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":"
+			  "\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],"
+			  "\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, "
+			  "\\\"x\\\":[1.50]}}\"}]}");
+	answer_is(&f, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+		  TZ_HEAD
+		  "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL NO_USAGE
+		  ",\"tensorzero_raw_usage\":[],\"tensorzero_original_response\":\"{"
+		  "\\\"choices\\\":[{\\\"message\\\":{"
+		  "\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_response\":[{\"provider_type\":"
+		  "\"x\"},{"
+		  "\"model_inference_id\":\"" CALL_ID
+		  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{"
+		  "\\\"choices\\\":[{"
+		  "\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\"}]}");
+	teardown(&f);
+}
+
+/* providers-openai §8 #38 and the texts of §2.9 */
+static void test_answers_that_are_none(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	answer_fails(
+		&f, "{\"choices\":[]}",
+		"Error from openai server: Response has invalid number of choices: 0. Expected 1.");
+	answer_fails(&f, "{}",
+		     "Error from openai server: Error parsing JSON response: missing field "
+		     "`choices` at line 1 column 2");
+	answer_fails(&f, "{bad",
+		     "Error from openai server: Error parsing JSON response: key must be a string "
+		     "at line 1 column 2");
+	answer_fails(&f, "<html>",
+		     "Error from openai server: Error parsing JSON response: expected value at "
+		     "line 1 column 1");
+	answer_fails(&f, "",
+		     "Error from openai server: Error parsing JSON response: EOF while parsing a "
+		     "value at line 1 "
+		     "column 0");
+	answer_fails(&f, "{\"error\":{\"message\":\"quota\",\"code\":\"insufficient_quota\"}}",
+		     "Error from openai server: quota");
+	assert_true(bytes_eq(error_last()->upstream_code, B("insufficient_quota")));
+	answer_fails(&f, "{\"error\":{\"message\":\"slow\",\"code\":429}}",
+		     "Error 429 Too Many Requests from openai client: slow");
+	assert_int_equal(429, error_last()->upstream_status);
+	teardown(&f);
+}
+
+/* providers-openai §8 #15, #26, #50, #51, #57, #58 in plain answers */
+static void test_plain_answers_of_compatible_servers(void **state)
+{
+	struct fixture f;
+	struct result *r;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	r = result_of(&f, "{\"choices\":[{\"message\":{\"reasoning\":\"\",\"reasoning_content\":"
+			  "\"t\",\"content\":\"\",\"refusal\":"
+			  "\"No.\",\"tool_calls\":null}}],\"usage\":{\"prompt_tokens\":3.0}}");
+	assert_int_equal(2, r->len);
+	assert_true(bytes_eq(r->content[0].text, B("t")));
+	assert_int_equal(BLOCK_REFUSAL, r->content[1].type);
+	assert_int_equal(3, r->usage.input_tokens);
+	assert_int_equal(USAGE_UNKNOWN, r->usage.output_tokens);
+	assert_int_equal(FINISH_UNSET, r->finish);
+	r = result_of(&f, "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
+			  "\"a\"},{\"type\":\"image\"},{\"type\":"
+			  "\"text\",\"text\":\"b\"}],\"tool_calls\":[{\"function\":{\"name\":\"f\","
+			  "\"arguments\":{\"x\":1}}}]}}]}");
+	assert_int_equal(3, r->len);
+	assert_true(bytes_eq(r->content[0].text, B("{\"type\":\"image\"}")));
+	assert_true(bytes_eq(r->content[1].text, B("ab")));
+	assert_true(bytes_starts(r->content[2].id, B("call_")) && r->content[2].id.n == 13);
+	assert_true(bytes_eq(r->content[2].arguments, B("{\"x\":1}")));
+	r = result_of(&f, "{\"choices\":[{\"message\":{\"function_call\":{\"name\":\"f\","
+			  "\"arguments\":\"{}\"}}}],\"x_groq\":{"
+			  "\"usage\":{\"prompt_tokens\":4}}}");
+	assert_int_equal(BLOCK_TOOL_CALL, r->content[0].type);
+	assert_int_equal(4, r->usage.input_tokens);
+	teardown(&f);
+}
+
+/* providers-openai §6.2 */
+static void test_golden_answer(void **state)
+{
+	struct fixture f;
+	struct result *r;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	r = result_of(&f, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":"
+			  "1767225600,\"model\":\"gpt-4.1-mini-2025-04-14\","
+			  "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
+			  "\"content\":\"{\\\"city\\\":\\\"Oslo\\\",\\\"temp_c\\\":"
+			  "4}\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_"
+			  "reason\":\"stop\"}],\"usage\":{"
+			  "\"prompt_tokens\":120,\"completion_tokens\":12,\"total_tokens\":132,"
+			  "\"prompt_tokens_details\":{\"cached_tokens\":"
+			  "100,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_"
+			  "tokens\":0,\"audio_tokens\":0}},"
+			  "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}");
+	assert_int_equal(1, r->len);
+	assert_true(bytes_eq(r->content[0].text, B("{\"city\":\"Oslo\",\"temp_c\":4}")));
+	assert_int_equal(FINISH_STOP, r->finish);
+	assert_int_equal(120, r->usage.input_tokens);
+	assert_int_equal(12, r->usage.output_tokens);
+	assert_int_equal(100, r->usage.cache_read);
+	assert_int_equal(USAGE_UNKNOWN, r->usage.cache_write);
+	assert_int_equal(0, r->usage.reasoning_tokens);
+	assert_true(bytes_eq(r->provider_id, B("chatcmpl-1")));
+	assert_true(bytes_eq(r->service_tier, B("default")));
+	assert_true(bytes_eq(r->raw_usage, B("{\"prompt_tokens\":120,\"completion_tokens\":12,"
+					     "\"total_tokens\":132,\"prompt_tokens_"
+					     "details\":{\"cached_tokens\":100,\"audio_tokens\":0},"
+					     "\"completion_tokens_details\":{"
+					     "\"reasoning_tokens\":0,\"audio_tokens\":0}}")));
+	teardown(&f);
+}
+
+/* --- plain, profile openai -------------------------------------------------------------------- */
+
+#define OA_HEAD                                                                               \
+	"{\"id\":\"chatcmpl-" HEX "\",\"object\":\"chat.completion\",\"created\":1795575103," \
+				  "\"model\":\"my-model\",\"choices\":"
+#define OA_USAGE(in, out, total)                                                             \
+	"{\"prompt_tokens\":" #in ",\"completion_tokens\":" #out ",\"total_tokens\":" #total \
+	",\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{"   \
+	"\"reasoning_tokens\":0}}"
+
+static void test_openai_answer_through_the_neutral_model(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	answer_is(&f, CHOICE("\"content\":\"Hi.\"", "\"stop\"") "}",
+		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\","
+			  "\"refusal\":null,\"annotations\":"
+			  "[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(
+				  0, 0, 0) "}");
+	answer_is(&f,
+		  CHOICE("\"content\":null,\"reasoning\":\"t\",\"tool_calls\":[{\"id\":\"x\","
+			 "\"type\":\"custom\",\"custom\":{"
+			 "\"name\":\"c\",\"input\":\"in\"}}]",
+			 "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4},"
+				     "\"service_tier\":\"flex\"}",
+		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
+			  "\"refusal\":null,\"annotations\":[],"
+			  "\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\",\"custom\":{\"name\":"
+			  "\"c\",\"input\":\"in\"}}],"
+			  "\"reasoning_content\":\"t\"},\"logprobs\":null,\"finish_reason\":\"tool_"
+			  "calls\"}],\"usage\":" OA_USAGE(3, 4, 7) ",\"service_tier\":\"flex\"}");
+	f.a.legacy_functions = true;
+	answer_is(&f,
+		  CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\","
+			 "\"function\":{\"name\":\"f\","
+			 "\"arguments\":\"{}\"}}]",
+			 "\"tool_calls\"") "}",
+		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
+			  "\"refusal\":null,\"annotations\":[],"
+			  "\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"logprobs\":"
+			  "null,\"finish_reason\":"
+			  "\"function_call\"}],\"usage\":" OA_USAGE(0, 0, 0) "}");
+	teardown(&f);
+}
+
+static void test_openai_annotations_and_seals(void **state)
+{
+	struct fixture f;
+	struct block blocks[] = {
+		{ .type = BLOCK_THOUGHT,
+		  .text = B("t"),
+		  .signature = B("s"),
+		  .provider_type = B("p") },
+		{ .type = BLOCK_TEXT, .text = B("x") },
+	};
+	struct result r = { .content = blocks, .len = 2, .finish = FINISH_STOP };
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	usage_init(&r.usage);
+	r.annotations = B("[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\",\"start_"
+			  "index\":0,\"end_index\":0},{\"type\":"
+			  "\"url_citation\",\"url_citation\":{\"url\":\"v\"}}]");
+	f.a.reasoning_to_client = false;
+	assert_int_equal(0, openai_chat_write_result(&f.a, &r, &f.out));
+	out_is(&f, OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\","
+			   "\"refusal\":null,\"annotations\":[{\"type\":"
+			   "\"url_citation\",\"url_citation\":{\"url\":\"u\",\"title\":\"t\","
+			   "\"start_index\":0,\"end_index\":0}},{\"type\":"
+			   "\"url_citation\",\"url_citation\":{\"url\":\"v\"}}],\"tensorzero_extra_"
+			   "content\":[{\"type\":\"thought\","
+			   "\"insert_index\":0,\"text\":\"t\",\"signature\":\"s\",\"provider_"
+			   "type\":\"p\"}]},\"logprobs\":null,"
+			   "\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(0, 0, 0) "}");
+	teardown(&f);
+}
+
+static void test_openai_answer_passed_through(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	passing(&f);
+	answer_is(&f,
+		  "{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": "
+		  "1.50,\n  \"choices\": [{\"index\": 0, "
+		  "\"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": "
+		  "1}, \"finish_reason\": "
+		  "\"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": "
+		  "1}\n}\n",
+		  "{\n  \"id\": \"chatcmpl-" HEX
+		  "\",\n  \"model\": \"my-model\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, "
+		  "\"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": "
+		  "1}, \"finish_reason\": "
+		  "\"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": "
+		  "1}\n}");
+	f.a.include_raw_usage = true;
+	answer_is(
+		&f,
+		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
+		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1},"
+		"\"id\":\"chatcmpl-" HEX "\",\"model\":\"my-model\",\"tensorzero_raw_usage\":[{"
+					 "\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{"
+		"\"prompt_tokens\":1}}]}");
+	teardown(&f);
+}
+
+/* surfaces §8.4 #13: the full name comes back to the client, also where an answer could pass */
+static void test_shortened_names_come_back(void **state)
+{
+#define LONG_NAME  "n12345678901234567890123456789012345678901234567890123456789012345678901"
+#define SHORT_NAME "n123456789012345678901234567890123456789012345678901234_077b4c39"
+	struct fixture f;
+	struct tool tool = { .name = B(LONG_NAME) };
+	struct tool_config tools = { .tools = &tool, .len = 1 };
+	struct result *r;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	passing(&f);
+	f.inf.tools = &tools;
+	r = result_of(&f, CHOICE("\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":"
+				 "{\"name\":\"" SHORT_NAME "\",\"arguments\":\"{}\"}}]",
+				 "\"stop\"") "}");
+	assert_true(bytes_eq(r->content[0].name, B(LONG_NAME)));
+	assert_false(bytes_set(r->document));
+	teardown(&f);
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+/* Runs events (JSON lines; the last may be "ERROR") through reader, writer and gatherer. */
+static void stream_is(struct fixture *f, const char *const *lines, const char *want)
+{
+	struct wire_stream *s = wire_openai_chat.stream_new(&f->inf, &f->d, &f->arena);
+	struct chat_writer *w = openai_chat_writer_new(&f->a, &f->arena);
+	struct gather *g = gather_new(&f->arena, 1u << 20);
+	struct result r = { 0 };
+	struct delta d;
+
+	buf_reset(&f->out);
+	for (; *lines; lines++) {
+		struct sse_event e = { .event = B(""), .data = bytes_of(*lines) };
+		int n = wire_openai_chat.read_event(s, &e, &d);
+
+		assert_true(n >= 0);
+		if (n == 1 && d.error)
+			assert_int_equal(0,
+					 openai_chat_write_stream_error(w, d.error, 502, &f->out));
+		else if (n == 1) {
+			assert_int_equal(0, gather_add(g, &d));
+			assert_int_equal(0, openai_chat_write_delta(w, &d, &f->out));
+		}
+	}
+	assert_int_equal(0, gather_finish(g, &r));
+	assert_int_equal(0, openai_chat_write_end(w, &r, &f->out));
+	out_is(f, want);
+	gather_free(g);
+	wire_openai_chat.stream_free(s);
+}
+
+#define EVENTS(...)    ((const char *const[]){ __VA_ARGS__, NULL })
+#define DELTA(json)    "{\"choices\":[{\"index\":0,\"delta\":" json ",\"finish_reason\":null}]}"
+#define FINISH(reason) "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}"
+#define TZ_EVENT(finish, delta, usage, more)                                                      \
+	"data: {\"id\":\"" ID "\",\"episode_id\":\"" EPISODE                                      \
+	"\",\"choices\":[{\"index\":0,\"finish_reason\":" finish                                  \
+	",\"logprobs\":null,\"delta\":" delta                                                     \
+	"}],\"created\":1795575103,\"model\":\"tensorzero::model_name::m\","                      \
+	"\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion.chunk\"," \
+	"\"usage\":" usage more "}\n\n"
+#define TZ_CHUNK(delta) TZ_EVENT("null", delta, "null", "")
+#define DONE            "data: [DONE]\n\n"
+
+/* providers-openai §8 #21: finish and usage in one final chunk */
+static void test_tensorzero_stream_of_calls(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	f.a.include_usage = true;
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"role\":\"assistant\",\"content\":null}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"call_A\",\"type\":"
+			     "\"function\",\"function\":{\"name\":"
+			     "\"get_weather\",\"arguments\":\"\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{"
+			     "\\\"city\\\":\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":1,\"id\":\"call_B\",\"type\":"
+			     "\"function\",\"function\":{\"name\":"
+			     "\"get_time\",\"arguments\":\"\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
+			     "\"\\\"Oslo\\\"}\"}},{\"index\":1,"
+			     "\"function\":{\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}]}"),
+		       FINISH("stop"),
+		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":30,"
+		       "\"total_tokens\":80,"
+		       "\"prompt_tokens_details\":{\"cached_tokens\":3}}}"),
+		TZ_CHUNK("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"call_A\",\"index\":0,"
+			 "\"type\":\"function\","
+			 "\"function\":{\"name\":\"get_weather\",\"arguments\":\"\"}}]}")
+			TZ_CHUNK("{\"tool_calls\":[{\"id\":null,\"index\":0,\"type\":\"function\","
+				 "\"function\":{\"name\":\"\","
+				 "\"arguments\":\"{\\\"city\\\":\"}}]}")
+				TZ_CHUNK("{\"tool_calls\":[{\"id\":\"call_B\",\"index\":1,\"type\":"
+					 "\"function\",\"function\":{\"name\":"
+					 "\"get_time\",\"arguments\":\"\"}}]}")
+					TZ_CHUNK(
+						"{\"tool_calls\":[{\"id\":null,\"index\":0,"
+						"\"type\":\"function\",\"function\":{\"name\":\"\","
+						"\"arguments\":\"\\\"Oslo\\\"}\"}},{\"id\":null,"
+						"\"index\":1,\"type\":\"function\",\"function\":{"
+						"\"name\":\"\",\"arguments\":\"{\\\"tz\\\":"
+						"\\\"CET\\\"}\"}}]}")
+						TZ_EVENT("\"stop\"", "{}",
+							 "{\"prompt_tokens\":50,\"completion_"
+							 "tokens\":30,\"total_tokens\":80,\"prompt_"
+							 "tokens_details\":{"
+							 "\"cached_tokens\":3},\"tensorzero_cost\":"
+							 "null}",
+							 "") DONE);
+	teardown(&f);
+}
+
+static void test_tensorzero_stream_of_thoughts(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+#define THOUGHT(text)                                                                          \
+	"\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"id\":\"1\"," \
+	"\"text\":\"" text "\",\"signature\":null,\"summary_id\":null,\"summary_text\":null,"  \
+			   "\"provider_type\":\"openai\"}]"
+	stream_is(&f,
+		  EVENTS(DELTA("{\"role\":\"assistant\",\"reasoning_content\":\"th\"}"),
+			 DELTA("{\"reasoning\":\"ink\",\"content\":\"a\"}"),
+			 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"tool_calls\":[{"
+			 "\"index\":0,\"id\":\"call_A\","
+			 "\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]"
+			 "},\"finish_reason\":\"length\"}],"
+			 "\"usage\":{\"prompt_tokens\":5}}"),
+		  TZ_CHUNK("{\"role\":\"assistant\"," THOUGHT("th") "}")
+			  TZ_CHUNK("{\"content\":\"a\"," THOUGHT("ink") "}")
+				  TZ_CHUNK("{\"content\":\"b\",\"tool_calls\":[{\"id\":\"call_A\","
+					   "\"index\":0,\"type\":\"function\","
+					   "\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]}")
+					  TZ_EVENT("\"length\"", "{}", "null", "") DONE);
+	teardown(&f);
+}
+
+static void test_tensorzero_stream_with_raw_entries(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
+	f.a.failed_raw = B("{\"x\":1}");
+	stream_is(&f,
+		  EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
+			 "{\"choices\":[],\"usage\":{\"prompt_tokens\":5}}"),
+		  TZ_EVENT("null", "{\"role\":\"assistant\"}", "null",
+			   ",\"tensorzero_raw_response\":[{\"x\":1}]")
+			  TZ_EVENT("null", "{\"content\":\"a\"}", "null",
+				   ",\"tensorzero_original_chunk\":\"{\\\"choices\\\":[{"
+				   "\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\","
+				   "\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{"
+				   "\\\"content\\\":\\\"a\\\"}}]}\"")
+				  TZ_EVENT("null", "{}", "null",
+					   ",\"tensorzero_raw_usage\":[{\"model_inference_id\":"
+					   "\"" CALL_ID
+					   "\",\"provider_type\":\"openai\",\"api_type\":\"chat_"
+					   "completions\",\"data\":{\"prompt_tokens\":5}}],"
+					   "\"tensorzero_original_chunk\":\"{\\\"choices\\\":[],"
+					   "\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\","
+					   "\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[],"
+					   "\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\"")
+					  TZ_EVENT("null", "{}",
+						   "{\"prompt_tokens\":5,\"tensorzero_cost\":null}",
+						   "") DONE);
+	teardown(&f);
+}
+
+#define ERROR_KEYS ",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_error\"}"
+
+static void test_tensorzero_stream_goes_on_after_an_error(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	f.a.include_usage = f.a.include_raw_response = true;
+	stream_is(&f, EVENTS("{bad", FINISH("foo")),
+		  "data: {\"error\":{\"message\":\"Error from openai server: Error parsing chunk. "
+		  "Error: key must be a string at "
+		  "line 1 column 2\"" ERROR_KEYS ",\"tensorzero_raw_chunk\":\"{bad\"}\n\n" TZ_EVENT(
+			  "null", "{\"role\":\"assistant\"}", "null",
+			  ",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
+			  "\\\"delta\\\":{},"
+			  "\\\"finish_reason\\\":\\\"foo\\\"}]}\"")
+			  TZ_EVENT("\"stop\"", "{}", "{\"tensorzero_cost\":null}", "") DONE);
+	teardown(&f);
+}
+
+static void test_tensorzero_stream_of_json_mode_tool(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_TENSORZERO);
+	f.a.json_tool = true;
+	stream_is(&f,
+		  EVENTS(DELTA("{\"content\":\"t\",\"tool_calls\":[{\"index\":0,\"id\":\"call_A\","
+			       "\"type\":\"function\",\"function\":"
+			       "{\"name\":\"respond\",\"arguments\":\"\"}}]}"),
+			 DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{"
+			       "\\\"city\\\":\"}}]}"),
+			 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
+			 "\"function\":{\"arguments\":\"1}\"}}]},"
+			 "\"finish_reason\":\"tool_calls\"}]}"),
+		  TZ_CHUNK("{\"role\":\"assistant\",\"content\":\"t\"}")
+			  TZ_CHUNK("{\"content\":\"{\\\"city\\\":\"}")
+				  TZ_CHUNK("{\"content\":\"1}\"}")
+					  TZ_EVENT("\"tool_calls\"", "{}", "null", "") DONE);
+	teardown(&f);
+}
+
+#define OA_CHUNK_HEAD                                                                          \
+	"data: {\"id\":\"chatcmpl-" HEX "\",\"object\":\"chat.completion.chunk\",\"created\":" \
+					"1795575103,\"model\":\"my-model\",\"choices\":"
+#define OA_EVENT(finish, delta, more)                  \
+	OA_CHUNK_HEAD "[{\"index\":0,\"delta\":" delta \
+		      ",\"logprobs\":null,\"finish_reason\":" finish "}]" more "}\n\n"
+#define OA_CHUNK(delta) OA_EVENT("null", delta, "")
+#define OA_ROLE         "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}"
+
+/* surfaces §8.4 #55: without include_usage no chunk has a usage key */
+static void test_openai_stream_through_the_neutral_model(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"role\":\"assistant\",\"content\":\"\"}"),
+		       DELTA("{\"reasoning_content\":\"r\"}"), DELTA("{\"content\":\"a\"}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":"
+			     "\"f\",\"arguments\":\"{\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}},{"
+			     "\"index\":1,\"id\":\"d\",\"type\":"
+			     "\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"x\"}}]}"),
+		       FINISH("stop"),
+		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"),
+		OA_CHUNK(OA_ROLE) OA_CHUNK("{\"reasoning_content\":\"r\"}") OA_CHUNK(
+			"{\"content\":\"a\"}") OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"id\":"
+							"\"c\",\"type\":\"function\",\"function\":{"
+							"\"name\":\"f\","
+							"\"arguments\":\"\"}}]}")
+			OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\"}}"
+				 "]}") OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{"
+						"\"arguments\":\"}\"}}]}")
+				OA_CHUNK("{\"tool_calls\":[{\"index\":1,\"id\":\"d\",\"type\":"
+					 "\"custom\",\"custom\":{\"name\":\"g\",\"input\":"
+					 "\"\"}}]}") OA_CHUNK("{\"tool_calls\":[{\"index\":1,"
+							      "\"custom\":{\"input\":\"x\"}}]}")
+					OA_EVENT("\"tool_calls\"", "{}", "") DONE);
+	f.a.include_usage = true;
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"content\":\"a\"}"), FINISH("length"),
+		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"),
+		OA_EVENT("null", OA_ROLE, ",\"usage\":null")
+			OA_EVENT("null", "{\"content\":\"a\"}", ",\"usage\":null")
+				OA_EVENT("\"length\"", "{}", ",\"usage\":null") OA_CHUNK_HEAD
+		"[],\"usage\":" OA_USAGE(5, 2, 7) "}\n\n" DONE);
+	teardown(&f);
+}
+
+static void test_openai_stream_of_deprecated_functions(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	f.a.legacy_functions = true;
+	stream_is(&f,
+		  EVENTS(DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":"
+			       "\"f\",\"arguments\":\"{}\"}}]}"),
+			 FINISH("tool_calls")),
+		  OA_CHUNK(OA_ROLE)
+			  OA_CHUNK("{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}")
+				  OA_CHUNK("{\"function_call\":{\"arguments\":\"{}\"}}")
+					  OA_EVENT("\"function_call\"", "{}", "") DONE);
+	teardown(&f);
+}
+
+static void test_openai_stream_that_breaks_never_ends_as_a_success(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	passing(&f);
+	stream_is(&f, EVENTS("{\"error\":{\"message\":\"m\"}}"),
+		  "data: {\"error\":{\"message\":\"Error from openai server: m\"" ERROR_KEYS
+		  "}\n\n" DONE);
+	teardown(&f);
+}
+
+#define UP(choices, more) \
+	"{\"id\":\"chatcmpl-9\",\"choices\":" choices ",\"model\":\"gpt\",\"x\":1.50" more "}"
+#define PASSED(choices, more)                                     \
+	"data: {\"id\":\"chatcmpl-" HEX "\",\"choices\":" choices \
+	",\"model\":\"my-model\",\"x\":1.50" more "}\n\n"
+
+static void test_openai_stream_passed_through(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	passing(&f);
+	/* usage was asked for by Signet alone: no key, no chunk */
+	stream_is(&f,
+		  EVENTS(UP("[]", ",\"prompt_filter_results\":[],\"usage\":null"),
+			 UP("[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_"
+			    "reason\":\"\"}]",
+			    ",\"usage\":null"),
+			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+			    ",\"usage\":{\"prompt_tokens\":5}"),
+			 UP("[]", ",\"usage\":{\"prompt_tokens\":5}")),
+		  PASSED("[]", ",\"prompt_filter_results\":[]") PASSED(
+			  "[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":"
+			  "null}]",
+			  "") PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")
+			  DONE);
+	f.a.include_usage = true;
+	stream_is(&f,
+		  EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
+			    ",\"usage\":{\"prompt_tokens\":1}"),
+			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", ""),
+			 UP("[]", ",\"usage\":{\"prompt_tokens\":5,\"y\":1}")),
+		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
+			 ",\"usage\":null")
+			  PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+				 ",\"usage\":null")
+				  PASSED("[]", ",\"usage\":{\"prompt_tokens\":5,\"y\":1}") DONE);
+	/* a finish that does not fit, a last chunk that is missing */
+	stream_is(&f,
+		  EVENTS(UP("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","
+			    "\"function\":{\"name\":\"f\","
+			    "\"arguments\":\"{}\"}}]}}]",
+			    ""),
+			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+			    ",\"usage\":{\"prompt_tokens\":7}")),
+		  PASSED("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","
+			 "\"function\":{\"name\":\"f\","
+			 "\"arguments\":\"{}\"}}]}}]",
+			 ",\"usage\":null")
+			  PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]",
+				 ",\"usage\":null") OA_CHUNK_HEAD
+		  "[],\"usage\":{\"prompt_tokens\":7}}\n\n" DONE);
+	f.a.include_usage = false;
+	stream_is(&f, EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")),
+		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")
+			  OA_EVENT("\"stop\"", "{}", "") DONE);
+	/* data over several lines goes out in one */
+	stream_is(&f,
+		  EVENTS("{\n\"id\":\"x\",\n \"choices\":[{\"delta\":{\"content\":\"a "
+			 "b\"},\n\"finish_reason\":\"stop\"}],"
+			 "\"model\":\"y\"}"),
+		  "data: {\"id\":\"chatcmpl-" HEX
+		  "\",\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],"
+		  "\"model\":\"my-model\"}\n\n" DONE);
+	teardown(&f);
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static void error_is(const struct error *e, int status, const char *want)
+{
+	struct buf out;
+
+	buf_init(&out, 1u << 16);
+	assert_int_equal(0, openai_write_error(e, status, &out));
+	if (!bytes_eq(buf_bytes(&out), bytes_of(want)))
+		fail_msg("want %s\ngot  %.*s", want, BFMT(buf_bytes(&out)));
+	buf_deinit(&out);
+}
+
+#define ERROR(message, type, code)                                 \
+	"{\"error\":{\"message\":\"" message "\",\"type\":\"" type \
+	"\",\"param\":null,\"code\":" code "}}"
+
+static void test_error_types_and_codes(void **state)
+{
+	static const struct {
+		int status;
+		const char *want;
+	} cases[] = {
+		{ 400, ERROR("m", "invalid_request_error", "null") },
+		{ 401, ERROR("m", "invalid_request_error", "\"invalid_api_key\"") },
+		{ 403, ERROR("m", "permission_error", "\"model_not_allowed\"") },
+		{ 404, ERROR("m", "invalid_request_error", "null") },
+		{ 413, ERROR("m", "invalid_request_error", "\"request_too_large\"") },
+		{ 429, ERROR("m", "rate_limit_error", "\"rate_limit_exceeded\"") },
+		{ 500, ERROR("m", "server_error", "null") },
+		{ 502, ERROR("m", "server_error", "\"upstream_error\"") },
+		{ 503, ERROR("m", "server_error", "\"server_is_overloaded\"") },
+		{ 504, ERROR("m", "server_error", "\"timeout\"") },
+	};
+	struct error e = { .kind = ERR_INVALID_REQUEST, .message = B("m"), .retry_after_ms = -1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		error_is(&e, cases[i].status, cases[i].want);
+	e.kind = ERR_MODEL_NOT_FOUND;
+	error_is(&e, 404, ERROR("m", "invalid_request_error", "\"model_not_found\""));
+	e.kind = ERR_SIGNER;
+	error_is(&e, 500, ERROR("m", "server_error", "\"signer_failed\""));
+	e.retry_after_ms = 1200;
+	error_is(
+		&e, 429,
+		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.param = B("n");
+	e.code = B("x");
+	error_is(&e, 400,
+		 "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":\"n\","
+		 "\"code\":\"x\"}}");
+}
+
+/* providers-openai §8 #29: the upstream's code decides, also inside of nested failures */
+static void test_codes_of_upstreams(void **state)
+{
+	struct bytes name = B("p");
+	struct error inner = { .kind = ERR_INFERENCE_CLIENT,
+			       .retry_after_ms = -1,
+			       .upstream_status = 400 };
+	struct error_list list = { .names = &name, .errors = &inner, .len = 1 };
+	struct error e = { .kind = ERR_ALL_PROVIDERS_FAILED,
+			   .message = B("m"),
+			   .retry_after_ms = -1,
+			   .nested = &list };
+
+	(void)state;
+	inner.upstream_code = B("content_filter");
+	error_is(&e, 400, ERROR("m", "invalid_request_error", "\"content_policy_violation\""));
+	inner.upstream_code = B("x");
+	inner.upstream_message = B("This model's maximum context length is 8192 tokens");
+	error_is(&e, 400, ERROR("m", "invalid_request_error", "\"context_length_exceeded\""));
+	inner.upstream_code = B("insufficient_quota");
+	error_is(&e, 429, ERROR("m", "insufficient_quota", "\"insufficient_quota\""));
+	inner.upstream_status = 401;
+	error_is(&e, 502, ERROR("m", "server_error", "\"upstream_auth\""));
+}
+
+/* providers-openai §8 #29, #30, #81 */
+static void test_error_bodies_of_upstreams(void **state)
+{
+	struct error e = { .retry_after_ms = -1 };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	wire_read_error_body(
+		&e,
+		B("{\"error\":{\"code\":\"content_filter\",\"message\":\"f\",\"innererror\":{}}}"),
+		&a);
+	assert_true(bytes_eq(e.upstream_code, B("content_filter")));
+	assert_true(bytes_eq(e.upstream_message, B("f")));
+	wire_read_error_body(
+		&e, B("{\"error\":{\"type\":\"t\",\"message\":\"Please try again in 1.5s.\"}}"),
+		&a);
+	assert_true(bytes_eq(e.upstream_code, B("t")));
+	assert_int_equal(1500, e.retry_after_ms);
+	e.retry_after_ms = 45000; /* a header came: it stays */
+	wire_read_error_body(&e, B("{\"detail\":\"try again in 20ms\"}"), &a);
+	assert_int_equal(45000, e.retry_after_ms);
+	assert_true(bytes_eq(e.upstream_message, B("try again in 20ms")));
+	wire_read_error_body(&e, B("<html>x</html>"), &a);
+	assert_true(bytes_eq(e.upstream_message, B("<html>x</html>")));
+	wire_read_error_body(&e, B(""), &a);
+	assert_int_equal(0, e.upstream_message.n);
+	/* filling the current error loses nothing of it */
+	wire_fail(ERR_INFERENCE_SERVER, 500, B("openai"), "body");
+	wire_read_error_body(error_last(), B("{broken"), &a);
+	assert_true(bytes_eq(error_last()->message, B("Error from openai server: body")));
+	arena_deinit(&a);
+}
+
+static void test_pages_lose_their_tags(void **state)
+{
+	struct error e = { .message = B("Error from openai server: <!DOCTYPE "
+					"html><html><head><title>502</title></head>\n <body>"
+					"<h1>Bad  Gateway</h1></body></html>") };
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	assert_int_equal(0, openai_error_without_html(&e, &a));
+	assert_true(bytes_eq(e.message, B("Error from openai server: 502 Bad Gateway")));
+	e.message = B("1 < 2 and <b> stays");
+	assert_int_equal(0, openai_error_without_html(&e, &a));
+	assert_true(bytes_eq(e.message, B("1 < 2 and <b> stays")));
+	arena_deinit(&a);
+}
+
+static void test_error_json(void **state)
+{
+	struct bytes name = B("p");
+	struct error inner = { .kind = ERR_INFERENCE_SERVER,
+			       .message = B("i"),
+			       .retry_after_ms = -1 };
+	struct error_list list = { .names = &name, .errors = &inner, .len = 1 };
+	struct error e = { .kind = ERR_ALL_PROVIDERS_FAILED,
+			   .message = B("m"),
+			   .retry_after_ms = -1,
+			   .nested = &list };
+	struct buf out;
+
+	(void)state;
+#define KIND                                                                                       \
+	"{\"AllModelProvidersFailed\":{\"errors\":{\"p\":{\"InferenceServer\":{\"message\":\"i\"}" \
+	"}}}}"
+	buf_init(&out, 1u << 16);
+	assert_int_equal(0, openai_write_error_json(&e, 500, &out));
+	assert_true(bytes_eq(buf_bytes(&out),
+			     B("{\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":"
+			       "null,\"code\":null,"
+			       "\"error_json\":" KIND ",\"tensorzero_error_json\":" KIND "}}")));
+	buf_deinit(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain_text),
+		cmocka_unit_test(test_plain_blocks_of_all_kinds),
+		cmocka_unit_test(test_plain_raw_entries),
+		cmocka_unit_test(test_answers_that_are_none),
+		cmocka_unit_test(test_plain_answers_of_compatible_servers),
+		cmocka_unit_test(test_golden_answer),
+		cmocka_unit_test(test_openai_answer_through_the_neutral_model),
+		cmocka_unit_test(test_openai_annotations_and_seals),
+		cmocka_unit_test(test_openai_answer_passed_through),
+		cmocka_unit_test(test_shortened_names_come_back),
+		cmocka_unit_test(test_tensorzero_stream_of_calls),
+		cmocka_unit_test(test_tensorzero_stream_of_thoughts),
+		cmocka_unit_test(test_tensorzero_stream_with_raw_entries),
+		cmocka_unit_test(test_tensorzero_stream_goes_on_after_an_error),
+		cmocka_unit_test(test_tensorzero_stream_of_json_mode_tool),
+		cmocka_unit_test(test_openai_stream_through_the_neutral_model),
+		cmocka_unit_test(test_openai_stream_of_deprecated_functions),
+		cmocka_unit_test(test_openai_stream_that_breaks_never_ends_as_a_success),
+		cmocka_unit_test(test_openai_stream_passed_through),
+		cmocka_unit_test(test_error_types_and_codes),
+		cmocka_unit_test(test_codes_of_upstreams),
+		cmocka_unit_test(test_error_bodies_of_upstreams),
+		cmocka_unit_test(test_pages_lose_their_tags),
+		cmocka_unit_test(test_error_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
