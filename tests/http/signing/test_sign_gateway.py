@@ -243,3 +243,28 @@ def test_a_module_that_cannot_be_used_stops_the_start(sample, bad_module, signer
     status, stderr = refused.fails_to_start()
     assert status == 1
     assert reason in stderr
+
+
+@pytest.mark.parametrize("fault, failures", [
+    ("sign.trap", 1), ("sign.answer", 1), ("sign.instance:2", 1), ("sign.cache_write:1+", 0)])
+def test_injected_failures_of_a_signer_cost_one_request(api, sample, fault, failures):
+    toml = config(model("m", provider("m", "p", api.endpoint, sample)))
+    with Signet(toml, env={"SIGNET_FAULT": fault}) as signet:
+        if not signet.debug():
+            pytest.skip("this build has no injection points")
+        answers = [ask(signet, name="m") for _ in range(4)]
+        bad = [a for a in answers if a.status_code != 200]
+        assert len(bad) == failures
+        assert all(a.status_code == 500 and a.json()["error"]["code"] == "signer_failed" for a in bad)
+        assert text_of(answers[-1]) == CANNED
+
+
+def test_a_signer_that_has_no_instance_at_the_start_stops_it(sample):
+    toml = config(model("m", provider("m", "p", "http://127.0.0.1:9/stream/chat", sample)))
+    refused = Signet(toml, env={"SIGNET_FAULT": "sign.instance"}, start=False)
+    with Signet(config()) as running:
+        if not running.debug():
+            pytest.skip("this build has no injection points")
+    status, stderr = refused.fails_to_start()
+    assert status == 1
+    assert "Failed to get WasmSigner instance: " in stderr and "out of memory" in stderr
