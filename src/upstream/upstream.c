@@ -239,17 +239,32 @@ static size_t weight(const struct inference *inf)
 	return n;
 }
 
+/* spec/rust-proxy.md: what the developer API cannot carry is warned of once (the log joins what repeats)
+ * beside being named in x-signet-ignored. */
+static void warn_ignored(const struct call *c, size_t before)
+{
+	const struct buf *ignored = c->cx->ignored;
+
+	if (c->provider->kind != PROVIDER_RUST_PROXY || !ignored || ignored->len <= before)
+		return;
+	log_warn("upstream", "the developer API does not take all of a request",
+		 LB("model", c->provider->model->name), LB("provider", c->provider->name),
+		 LB("key", bytes_slice(buf_bytes(ignored), before ? before + 2 : 0, ignored->len)));
+}
+
 static int write_body(struct call *c)
 {
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
 	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name };
+	size_t before = cx->ignored ? cx->ignored->len : 0;
 	struct buf out;
 	int r;
 
 	buf_init(&out, BODY_MAX);
 	r = c->type->wire->write_request(c->inf, &c->dialect, &out, cx->ignored);
 	if (r == 0) {
+		warn_ignored(c, before);
 		c->body = arena_adopt(cx->arena, &out);
 		r = bytes_set(c->body) ? 0 : -1;
 	}

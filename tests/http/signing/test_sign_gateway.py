@@ -168,6 +168,30 @@ def test_a_bad_signer_fails_its_request_and_nothing_else(gateway, case, result, 
     assert text_of(ask(gateway)) == CANNED
 
 
+def test_what_the_api_cannot_carry_is_named_and_warned_of_once(gateway):
+    for _ in range(3):
+        answer = ask(gateway, temperature=0.3, max_tokens=5)
+        assert text_of(answer) == CANNED
+        assert answer.headers["x-signet-ignored"] == "temperature, max_tokens"
+    warnings = [l for l in gateway.logs() if l["msg"] == "the developer API does not take all of a request"]
+    assert len(warnings) == 1
+    assert warnings[0]["key"] == "temperature, max_tokens"
+
+
+def test_a_forced_tool_choice_is_refused(gateway):
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    answer = ask(gateway, tools=[tool], tool_choice="required")
+    assert answer.status_code == 400
+    assert "RustProxy provider cannot call tools" in answer.text
+
+
+def test_an_image_is_refused_by_its_name(gateway):
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    answer = ask(gateway, content=[part])
+    assert answer.status_code == 400
+    assert "Unsupported content block type `image` for provider `rust-proxy`" in answer.text
+
+
 def test_metrics_tell_of_the_signer(gateway):
     name = "models.rust-proxy.providers.devapi"
     before = gateway.metric("signet_signer_calls_total", signer=name, result="ok")
