@@ -102,6 +102,13 @@ static struct metric offload_queue = {
 	.type = METRIC_GAUGE,
 };
 
+static struct metric upstream_connections = {
+	.name = "signet_upstream_connections",
+	.help = "Open connections to upstreams",
+	.labels = "host,state",
+	.type = METRIC_GAUGE,
+};
+
 static double read_one(void *arg)
 {
 	(void)arg;
@@ -147,6 +154,17 @@ static double read_offload(void *arg)
 static double read_lag(void *worker)
 {
 	return loop_lag_seconds(((struct worker *)worker)->loop);
+}
+
+static void collect_host(void *arg, struct bytes host, size_t idle, size_t busy)
+{
+	metric_collect(arg, (double)idle, (const struct bytes[]){ host, B("idle") }, 2);
+	metric_collect(arg, (double)busy, (const struct bytes[]){ host, B("busy") }, 2);
+}
+
+static void collect_upstreams(struct metric *m)
+{
+	http_client_visit(collect_host, m);
 }
 
 void count_inference(struct bytes endpoint, struct bytes function_name, struct bytes model_name,
@@ -207,5 +225,7 @@ void counters_setup(struct app *app)
 		metrics_register(gauges[i].metric);
 		metrics_gauge_fn(gauges[i].metric, gauges[i].read, app, gauges[i].label);
 	}
+	metrics_register(&upstream_connections);
+	metrics_collect_fn(&upstream_connections, collect_upstreams);
 	workers_register(app);
 }

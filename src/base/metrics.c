@@ -32,6 +32,8 @@ struct series {
 	struct bytes labels[MAX_LABELS];
 	double (*fn)(void *);
 	void *arg;
+	double collected; /* of the scrape numbered `scrape` */
+	uint64_t scrape;
 };
 
 struct cell {
@@ -52,9 +54,13 @@ static struct {
 	struct metric *metric;
 	struct series *first, **last;
 	size_t sets;
+	void (*collect)(struct metric *);
 } metrics[MAX_METRICS];
 static int nmetrics;
 static struct shard *shards;
+static pthread_mutex_t scraping =
+	PTHREAD_MUTEX_INITIALIZER; /* one scrape at a time; before `lock` */
+static uint64_t scrape;
 
 static _Thread_local struct shard *mine;
 static pthread_key_t leave_key;
@@ -317,6 +323,35 @@ void metrics_gauge_fn(struct metric *m, double (*fn)(void *), void *arg, const c
 	pthread_mutex_unlock(&lock);
 }
 
+void metrics_collect_fn(struct metric *m, void (*fn)(struct metric *))
+{
+	if (!m->id)
+		return;
+	pthread_mutex_lock(&lock);
+	metrics[m->id - 1].collect = fn;
+	pthread_mutex_unlock(&lock);
+}
+
+void metric_collect(struct metric *m, double value, const struct bytes *values, size_t n)
+{
+	struct series *s;
+
+	pthread_mutex_lock(&lock);
+	s = series_get(m, series_hash(m, values, n), values, n);
+	if (s) {
+		s->collected = s->scrape == scrape ? s->collected + value : value;
+		s->scrape = scrape;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static double gauge_read(const struct series *s, double counted)
+{
+	if (metrics[s->metric->id - 1].collect)
+		return s->scrape == scrape ? s->collected : 0;
+	return s->fn ? s->fn(s->arg) : counted;
+}
+
 /* Under the lock. The sums of a series over all shards, in `at`. */
 static void series_sum(struct series *s, double *at, size_t width)
 {
@@ -419,7 +454,7 @@ static int put_series(struct buf *out, struct series *s, double *at, size_t widt
 	series_sum(s, at, width);
 	if (s->metric->type == METRIC_HISTOGRAM)
 		return put_histogram(out, s, at, width - 2);
-	return put_sample(out, s, "", NULL, s->fn ? s->fn(s->arg) : at[0]);
+	return put_sample(out, s, "", NULL, gauge_read(s, at[0]));
 }
 
 /* Under the lock. A metric that has labels and was never counted is not shown. */
@@ -447,14 +482,28 @@ static int put_metric(struct buf *out, struct metric *m)
 	return bad ? -1 : 0;
 }
 
+/* Without the lock, which the collectors take for each of their values. */
+static void collect_all(void)
+{
+	pthread_mutex_lock(&lock);
+	scrape++;
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < nmetrics; i++)
+		if (metrics[i].collect)
+			metrics[i].collect(metrics[i].metric);
+}
+
 int metrics_print(struct buf *out)
 {
 	int bad = 0;
 
+	pthread_mutex_lock(&scraping);
+	collect_all();
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < nmetrics && !bad; i++)
 		bad = put_metric(out, metrics[i].metric);
 	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&scraping);
 	return bad;
 }
 

@@ -25,6 +25,10 @@ void metric_add(struct metric *, double value, const struct bytes *values, size_
 void metric_observe(struct metric *, double value, const struct bytes *values, size_t n);
 /* A gauge that is read when scraped; `fn` may be called from any thread. */
 void metrics_gauge_fn(struct metric *, double (*fn)(void *), void *arg, const char *label_value);
+/* A gauge whose series are only known when scraped: `fn` then calls metric_collect() for each; what it does
+ * not name is 0. Values of one scrape for the same labels add up. */
+void metrics_collect_fn(struct metric *, void (*fn)(struct metric *));
+void metric_collect(struct metric *, double value, const struct bytes *values, size_t n);
 
 #define METRIC_ADD(m, v, ...)                                                                 \
 	metric_add((m), (v), (const struct bytes[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, 0 } }, \

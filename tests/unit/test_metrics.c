@@ -92,6 +92,29 @@ static void test_a_gauge_is_read_when_scraped(void **state)
 	assert_page_has("lag_seconds{worker=\"0\"} 0.1\n");
 }
 
+static int rooms;
+
+static void collect_rooms(struct metric *m)
+{
+	static const struct bytes a[] = { { "a", 1 } }, b[] = { { "b", 1 } };
+
+	metric_collect(m, 1, a, 1);
+	metric_collect(m, 2, a, 1);
+	if (rooms++ == 0)
+		metric_collect(m, 5, b, 1);
+}
+
+static void test_collected_series_are_those_of_the_scrape(void **state)
+{
+	static struct metric m = { "rooms", "x", "room", METRIC_GAUGE };
+
+	(void)state;
+	metrics_register(&m);
+	metrics_collect_fn(&m, collect_rooms);
+	assert_page_has("rooms{room=\"a\"} 3\nrooms{room=\"b\"} 5\n");
+	assert_page_has("rooms{room=\"a\"} 3\nrooms{room=\"b\"} 0\n");
+}
+
 static struct metric shared = { "shared_total", "x", "who", METRIC_COUNTER };
 
 static void *count(void *arg)
@@ -180,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_labels_are_escaped_and_empty_ones_left_out),
 		cmocka_unit_test(test_a_histogram_counts_into_its_buckets),
 		cmocka_unit_test(test_a_gauge_is_read_when_scraped),
+		cmocka_unit_test(test_collected_series_are_those_of_the_scrape),
 		cmocka_unit_test(test_threads_add_up_also_when_they_have_ended),
 		cmocka_unit_test(test_more_than_1000_label_sets_become_other),
 		cmocka_unit_test(test_an_unregistered_metric_counts_nowhere),

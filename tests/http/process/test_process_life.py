@@ -248,3 +248,17 @@ def test_a_crash_prints_a_trace(sig, name):
     text = s.stderr()
     assert re.search(rf"signet \d+\.\d+\.\d+ crashed: signal {int(sig)} \({name}\).*process {s.process.pid}\nbacktrace:\n", text)
     assert len(re.findall(r"^\S+signet\(.*\[0x[0-9a-f]+\]$", text, re.M)) >= 2
+
+
+# -- metrics that look at the floors below -----------------------------------------------------------
+def test_upstream_connections_by_host_and_state():
+    with Mock(default=json_answer(chat_answer(), delay=0.6)) as mock:
+        with Signet(config(openai_model("m", mock.url)), args=["--workers", "2"]) as s:
+            clients = [raw.Client(s.port).send(raw.post_bytes(CHAT, chat())) for _ in range(4)]
+            mock.wait_requests(4)
+            assert s.metric("signet_upstream_connections", host="127.0.0.1", state="busy") == 4
+            assert all(c.read().status == 200 for c in clients)
+            raw.wait_for(lambda: s.metric("signet_upstream_connections", host="127.0.0.1", state="idle") == 4)
+            assert s.metric("signet_upstream_connections", host="127.0.0.1", state="busy") == 0
+            mock.drop_idle()
+            raw.wait_for(lambda: s.metric("signet_upstream_connections", host="127.0.0.1") == 0)
