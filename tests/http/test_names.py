@@ -39,7 +39,7 @@ def test_names_that_mean_nothing(signet, mock, name):
     assert got.status == 404, got.body
     error = got.json["error"]
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "model_not_found", "model")
-    assert error["message"].startswith(f"The model `{name}` does not exist.")
+    assert error["message"].startswith(f"The model `{name.removeprefix(TZ)}` does not exist.")
     assert not mock.requests
 
 

@@ -71,5 +71,5 @@ def test_metrics_text_is_well_formed(signet):
             base = re.sub("_(bucket|sum|count)$", "", series.split("{")[0])
             assert base in types or series.split("{")[0] in types, line
     for name in ("signet_build_info", "signet_start_time_seconds", "signet_process_rss_bytes", "signet_open_files", "signet_client_connections",
-                 "signet_streams", "signet_cancelled_total", "signet_body_memory_bytes", "signet_journal_unrecorded_total"):
+                 "signet_streams", "signet_cancelled_total", "signet_body_memory_bytes", "signet_journal_records_total"):
         assert any(s.startswith(name) for s in seen), name

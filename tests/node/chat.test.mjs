@@ -109,7 +109,7 @@ for (const [profile, path, prefix] of [['openai', '/v1', ''], ['tensorzero', '/o
     ['fail-404', OpenAI.NotFoundError, 404],
     ['fail-429', OpenAI.RateLimitError, 429],
     ['fail-401', OpenAI.InternalServerError, 502],
-    ['fail-500', OpenAI.InternalServerError, 502],
+    ['fail-500', OpenAI.InternalServerError, 500],
     ['fail-503', OpenAI.InternalServerError, 503],
   ];
   for (const [model, kind, status] of failures)

@@ -80,8 +80,8 @@ def test_200_with_an_error_object(signet, mock, path, model):
     assert got.json["choices"][0]["message"]["content"] == "second"
 
 
-@pytest.mark.parametrize("status,openai", [(400, 400), (401, 502), (402, 429), (403, 502), (404, 404), (408, 504), (409, 409), (413, 413),
-                                           (422, 422), (429, 429), (500, 502), (502, 502), (503, 503), (504, 504), (529, 503)])
+@pytest.mark.parametrize("status,openai", [(400, 400), (401, 502), (402, 429), (403, 502), (404, 404), (408, 408), (409, 409), (413, 413),
+                                           (422, 422), (429, 429), (500, 500), (502, 502), (503, 503), (504, 504), (529, 529)])
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_statuses(signet, mock, status, openai, stream):
     mock.then(error(status, "the cause"), error(status, "the cause"))
@@ -102,7 +102,7 @@ def test_retry_after(signet, mock):
         mock.then(error(429, "slow", headers=[("retry-after", value)] if value else [("retry-after-ms", "1500")]))
         got = raw.post(signet.port, CHAT, chat())
         assert got.headers["retry-after"] == (seen or "2")
-        assert "Please try again in" in got.message
+        assert got.message == "slow"
 
 
 @BOTH
