@@ -78,7 +78,7 @@ struct journal {
 	uint64_t unsynced_bytes, dirty_since_ms;
 	bool reserve_gone;
 	uint64_t space_checked_ms, retry_open_ms;
-	int last_errno;
+	atomic_int last_errno;
 
 	/* writer <-> syncer */
 	atomic_int sync_state; /* enum sync_state of journal.c */
@@ -130,6 +130,7 @@ uint64_t journal_backlog_bytes(struct journal *);
 /* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
 void journal_drop_delivered(struct journal *, uint64_t keep);
 uint64_t journal_disk_bytes(struct journal *);
+size_t journal_count_segments(struct journal *);
 
 /* Waits until `rows` more rows than `seen_rows` are written, at most `ms`; not once the journal closes. */
 void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint64_t ms);

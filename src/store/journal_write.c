@@ -60,9 +60,20 @@ static void forget_file(struct journal *j)
 	j->dirty_since_ms = 0;
 }
 
+/* Under the lock. */
 static struct segment_info *open_segment(struct journal *j)
 {
 	return j->nsegments ? &j->segments[j->nsegments - 1] : NULL;
+}
+
+static bool newest_segment_is(struct journal *j, uint64_t first)
+{
+	bool is;
+
+	pthread_mutex_lock(&j->lock);
+	is = open_segment(j) && open_segment(j)->first == first;
+	pthread_mutex_unlock(&j->lock);
+	return is;
 }
 
 /* Makes the new segment known. `replaces`: its name is that of the one before. */
@@ -138,7 +149,7 @@ failed:
 static enum unrecorded start_segment(struct journal *j, uint64_t first)
 {
 	char name[20], made[24];
-	bool replaces = open_segment(j) && open_segment(j)->first == first;
+	bool replaces = newest_segment_is(j, first);
 	uint64_t now = clock_mono_ms();
 	int fd;
 
@@ -425,7 +436,7 @@ static enum unrecorded rewrite_unsynced(struct journal *j)
 
 	if (!p)
 		return RECORDED;
-	replaces = open_segment(j) && open_segment(j)->first == p->head.number;
+	replaces = newest_segment_is(j, p->head.number);
 	why = start_segment(j, p->head.number);
 	if (why == RECORDED && replaces && publish_segment(j, p->head.number, true))
 		why = WRITE_ERROR;
@@ -525,7 +536,7 @@ int journal_prepare(struct journal *j)
 		atomic_store(&j->full, true); /* serves all the same: on_full decides */
 	else if (why != RECORDED)
 		return fail(ERR_STORE, "journal: no segment can be made: %s",
-			    strerror(j->last_errno));
+			    strerror(atomic_load(&j->last_errno)));
 	if (fault("journal.prepare"))
 		return fail(ERR_STORE, "journal: injected");
 	atomic_store(&j->written, j->next_number - 1);
@@ -606,7 +617,7 @@ static void leave_file(struct journal *j)
 	if (atomic_load(&j->sync_state) != SYNC_IDLE)
 		atomic_store(&j->sync_state, SYNC_IDLE);
 	j->sync_upto = NULL;
-	if (j->fd >= 0 && !j->records && open_segment(j)->first == j->next_number)
+	if (j->fd >= 0 && !j->records && newest_segment_is(j, j->next_number))
 		remove_empty(j); /* its name is needed again */
 	forget_file(j);
 }
@@ -816,6 +827,16 @@ uint64_t journal_disk_bytes(struct journal *j)
 	pthread_mutex_lock(&j->lock);
 	for (size_t i = 0; i < j->nsegments; i++)
 		n += j->segments[i].end;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+size_t journal_count_segments(struct journal *j)
+{
+	size_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = j->nsegments;
 	pthread_mutex_unlock(&j->lock);
 	return n;
 }

@@ -342,7 +342,7 @@ static const struct column *find_column(const struct column *columns, size_t n, 
 	for (size_t k = 0; k < n; k++) {
 		size_t i = *hint + k < n ? *hint + k : *hint + k - n;
 
-		if (!strncmp(columns[i].name, name.p, name.n) && !columns[i].name[name.n]) {
+		if (strlen(columns[i].name) == name.n && !memcmp(columns[i].name, name.p, name.n)) {
 			*hint = i + 1 < n ? i + 1 : 0;
 			return &columns[i];
 		}

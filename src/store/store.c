@@ -307,7 +307,7 @@ static double read_gauge(struct store *s, enum gauge g)
 	case G_QUEUE:
 		return (double)atomic_load(&s->journal.queued_bytes);
 	case G_SEGMENTS:
-		return (double)s->journal.nsegments;
+		return (double)journal_count_segments(&s->journal);
 	case G_DISK:
 		return (double)journal_disk_bytes(&s->journal);
 	case G_BACKLOG:
@@ -582,7 +582,8 @@ static void journal_alarm(const struct store *s, uint64_t bytes, char *text, siz
 			 "the journal has no room: %" PRIu64 " bytes free, %" PRIu64 " waiting",
 			 (uint64_t)atomic_load(&j->disk_free), bytes);
 	} else if (atomic_load(&j->broken)) {
-		snprintf(text, n, "the journal cannot be written: %s", strerror(j->last_errno));
+		snprintf(text, n, "the journal cannot be written: %s",
+			 strerror(atomic_load(&j->last_errno)));
 	} else if (bytes > j->o.max_bytes / 2 && since && now > since) {
 		/* at the pace at which it has grown so far */
 		at = now + (now - since) * (j->o.max_bytes - bytes) / (bytes ? bytes : 1);
