@@ -242,9 +242,12 @@ static int resolve_openai(struct config *cfg, struct bytes name, struct arena *a
 int target_resolve(struct config *cfg, enum profile profile, struct bytes name, struct arena *a,
 		   struct target *out)
 {
-	if (profile == PROFILE_OPENAI)
-		return resolve_openai(cfg, name, a, false, out);
-	return resolve_prefixed(cfg, profile, name, a, out);
+	if (profile != PROFILE_OPENAI)
+		return resolve_prefixed(cfg, profile, name, a, out);
+	if (!resolve_openai(cfg, name, a, false, out))
+		return 0;
+	/* an alias that leads nowhere is told under the name that the client knows */
+	return error_last()->kind == ERR_MODEL_NOT_FOUND ? not_found(cfg, name, a) : -1;
 }
 
 int target_check_filters(const struct config *cfg, const struct extras *list)

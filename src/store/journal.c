@@ -198,6 +198,12 @@ void journal_finish(struct journal *j, struct pending *group, enum unrecorded re
 	}
 }
 
+void journal_meter_unrecorded(void)
+{
+	for (int i = RECORDED + 1; i < UNRECORDED_REASONS; i++)
+		METRIC_ADD(&metric_unrecorded, 0, bytes_of(reasons[i]));
+}
+
 void journal_count_unrecorded(struct journal *j, enum unrecorded why)
 {
 	if (why == RECORDED)

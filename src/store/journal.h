@@ -123,6 +123,8 @@ void journal_deinit(struct journal *);
 /* Takes payload and waits (on a fiber or a thread). The reason, or RECORDED. */
 enum unrecorded journal_append(struct journal *, struct buf *payload, const struct record_head *);
 bool journal_is_full(const struct journal *);
+/* Shows the counter with 0 for each reason, so that an alarm on it has something to look at. */
+void journal_meter_unrecorded(void);
 void journal_count_unrecorded(struct journal *, enum unrecorded);
 
 /* Bytes and records that the sink has not. */

@@ -359,6 +359,7 @@ static void register_metrics(void)
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		metrics_register(counters[i]);
+	journal_meter_unrecorded();
 	drainer_register_metrics();
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
 		if (!i || gauges[i].m != gauges[i - 1].m)
