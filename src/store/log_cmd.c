@@ -160,7 +160,6 @@ static int failed(void)
 /* A printed line that waits for its turn. */
 struct shown {
 	int64_t seq;
-	char id[UUID_TEXT + 1];
 	char *text;
 	size_t len;
 };
@@ -183,7 +182,6 @@ static void drop_oldest(struct shelf *s, size_t most)
 
 static int keep(struct shelf *s, const struct log_entry *e, uint64_t limit, struct buf *out)
 {
-	struct bytes id = cell_text(&e->list[L_ID]);
 	struct shown *x;
 
 	if (s->len >= 2 * limit + 64)
@@ -202,7 +200,6 @@ static int keep(struct shelf *s, const struct log_entry *e, uint64_t limit, stru
 	if (!x->text)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	memcpy(x->text, out->data, out->len);
-	memcpy(x->id, id.p, id.n < UUID_TEXT ? id.n : UUID_TEXT);
 	s->len++;
 	buf_reset(out);
 	return 0;
@@ -261,9 +258,6 @@ static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
 	int gone = 0;
 
 	for (size_t i = from; !gone && i < s->len; i++) {
-		/* one that moved from the journal to the store between the two looks is here twice */
-		if (i && !strcmp(s->at[i].id, s->at[i - 1].id))
-			continue;
 		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
 			return -1;
 		gone = emit(out);
@@ -282,6 +276,7 @@ static int tail(struct log_reader *r, const struct options *o, struct buf *out)
 		clear(&shelf);
 		return failed();
 	}
+	log_let_go(r);
 	gone = show_shelf(o, &shelf, out);
 	clear(&shelf);
 	arena_init(&a, ENTRY_MAX);

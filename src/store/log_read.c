@@ -79,7 +79,9 @@ static int open_db(struct log_reader *r, const char *dir)
 	for (size_t i = 0; i < NQUERIES; i++)
 		if (sqlite3_prepare_v2(r->db, queries[i].sql, -1, query(r, i), NULL))
 			return db_error(r);
-	if (sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = 'sqlite'", -1, &st,
+	/* One view of the store from here on: what it lacks is what the journal is asked for, no more, no less. */
+	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) ||
+	    sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = 'sqlite'", -1, &st,
 			       NULL))
 		return db_error(r);
 	if (sqlite3_step(st) == SQLITE_ROW)
@@ -104,6 +106,12 @@ int log_reader_open(struct log_reader *r, const char *dir)
 		return fail(ERR_STORE, "no record in %s (see --data-dir)", dir);
 	r->last = r->delivered;
 	return 0;
+}
+
+void log_let_go(struct log_reader *r)
+{
+	if (r->db)
+		sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
 }
 
 void log_reader_close(struct log_reader *r)

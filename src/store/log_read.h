@@ -37,6 +37,8 @@ struct log_reader {
 
 /* -1: error set ("no record in ‹dir›"). */
 int log_reader_open(struct log_reader *, const char *dir);
+/* Ends the view of the store that the open began, so that the gateway's log file can be emptied again. */
+void log_let_go(struct log_reader *);
 void log_reader_close(struct log_reader *);
 
 /* The next inference of the journal that the store has not (as of the open), later those that are written

@@ -1,0 +1,296 @@
+/* `signet log`: the lines of signet-own (b), JSON of ui §5, ids in every form of (h), beside an open store. */
+#include "store_rows.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "store/log_print.h"
+
+static char dir[256];
+
+static int setup(void **state)
+{
+	(void)state;
+	temp_dir(dir, sizeof(dir));
+	setenv("TZ", "UTC", 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	remove_tree(dir);
+	return 0;
+}
+
+/* Runs the command in a child; its stdout and stderr, and the status. */
+static int run(char *out, size_t n, ...)
+{
+	char *argv[12];
+	int argc = 0, p[2], status;
+	size_t got = 0;
+	ssize_t r;
+	va_list args;
+	pid_t pid;
+
+	va_start(args, n);
+	while ((argv[argc] = va_arg(args, char *)))
+		argc++;
+	va_end(args);
+	assert_int_equal(pipe(p), 0);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		dup2(p[1], 1);
+		dup2(p[1], 2);
+		close(p[0]);
+		close(p[1]);
+		alarm(30);
+		exit(store_log_main(argc, argv));
+	}
+	close(p[1]);
+	while (got < n - 1 && (r = read(p[0], out + got, n - 1 - got)) > 0)
+		got += (size_t)r;
+	out[got] = 0;
+	close(p[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static struct store *open_with(const char *text, char id[37])
+{
+	struct store_options o = test_options(dir);
+	struct store *s = store_open(&o);
+	struct record r;
+
+	assert_non_null(s);
+	make_record(&r, text, id);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	return s;
+}
+
+static void append_error(struct store *s, char id[37])
+{
+	struct record r;
+	struct buf b;
+
+	uuid_print(uuid_v7(), id);
+	buf_init(&b, 1 << 16);
+	record_init(&r);
+	buf_printf(
+		&b,
+		"{\"id\":\"%s\",\"function_name\":\"f\",\"variant_name\":\"v\",\"episode_id\":null,"
+		"\"function_type\":\"chat\",\"state\":\"error\",\"status\":502,\"error_kind\":"
+		"\"server\","
+		"\"stream\":true,\"model_name\":\"m\",\"model_provider_name\":\"q\",\"attempts\":3,"
+		"\"processing_time_ms\":1900,\"preview_in\":\"say \\\"hi\\\"\\u001b[2J\"}",
+		id);
+	assert_int_equal(record_add(&r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
+	buf_reset(&b);
+	buf_printf(&b,
+		   "{\"id\":\"%s\",\"error\":\"all "
+		   "failed\",\"attempts\":[{\"variant\":\"v\",\"model\":\"m\","
+		   "\"provider\":\"p\",\"why\":\"first\",\"delay_ms\":0,\"status\":500,\"error\":"
+		   "\"boom\","
+		   "\"signature\":null,\"raw_request\":\"ask\",\"raw_response\":\"no\"},{\"model\":"
+		   "\"m\","
+		   "\"provider\":\"p\",\"status\":500},{\"model\":\"m\",\"provider\":\"q\","
+		   "\"status\":503}]}",
+		   id);
+	assert_int_equal(record_add(&r, ROW_REQUEST_ERROR, buf_bytes(&b)), 0);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	buf_deinit(&b);
+}
+
+/* What stands behind the time, "02:10:11.123". */
+static const char *after_time(const char *line)
+{
+	assert_true(strlen(line) > 13);
+	assert_int_equal(line[2], ':');
+	assert_int_equal(line[8], '.');
+	return line + 12;
+}
+
+static void test_lines_have_the_exact_form(void **state)
+{
+	char out[8192], id[37], bad[37], want[1000];
+	struct store *s = open_with("Hello, world!", id);
+
+	(void)state;
+	append_error(s, bad);
+	assert_int_equal(run(out, sizeof(out), "grep", "hello", "--data-dir", dir, NULL), 0);
+	snprintf(want, sizeof(want),
+		 " 200 m/p signed 12 ms in 11 out 3 %s \"Hello, world!\" -> \"Hello.\"\n", id);
+	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
+	assert_non_null(strstr(out, "1 found"));
+	/* fallback, retry, an error where the answer would stand, nothing that steers the terminal */
+	assert_int_equal(run(out, sizeof(out), "grep", "BOOM", "--data-dir", dir, NULL), 0);
+	snprintf(want, sizeof(want),
+		 " 502 m/q (f/v) stream R1 F1 1900 ms %s \"say \\\"hi\\\"\\x1b[2J\" -> server: all "
+		 "failed\n",
+		 bad);
+	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
+	store_close(s);
+	/* and the same out of the store */
+	assert_int_equal(run(out, sizeof(out), "grep", "BOOM", "--data-dir", dir, NULL), 0);
+	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
+}
+
+static void test_every_form_of_an_id_finds_it(void **state)
+{
+	char out[16384], id[37], form[80], hex[33];
+	struct store *s = open_with("where is it?", id);
+	struct uuid u;
+
+	(void)state;
+	uuid_parse(bytes_of(id), &u);
+	uuid_hex(u, hex);
+	for (int closed = 0; closed < 2; closed++) {
+		const char *const prefixes[] = { "", "chatcmpl-", "req_", "resp_", "msg_" };
+
+		for (size_t i = 0; i < 5; i++) {
+			snprintf(form, sizeof(form), "%s%s", prefixes[i], hex);
+			assert_int_equal(
+				run(out, sizeof(out), "show", form, "--data-dir", dir, NULL), 0);
+			assert_non_null(strstr(out, "user\nwhere is it?\n\noutput\nHello.\n"));
+			assert_non_null(strstr(out, "signature signer models.m.providers.p"));
+		}
+		assert_int_equal(
+			run(out, sizeof(out), "show", id, "--raw", "--data-dir", dir, NULL), 0);
+		assert_non_null(strstr(out, "{\"model\":\"x\",\"text\":\"where is it?\"}"));
+		if (!closed)
+			store_close(s);
+	}
+	snprintf(form, sizeof(form), "%.40s", db_text(dir, "SELECT id FROM ModelInference"));
+	assert_int_equal(run(out, sizeof(out), "show", form, "--data-dir", dir, NULL), 0);
+	assert_non_null(strstr(out, id));
+	assert_int_equal(run(out, sizeof(out), "show", "0197c0de-0000-7000-8000-000000000000",
+			     "--data-dir", dir, NULL),
+			 1);
+	assert_non_null(strstr(out, "is not in"));
+}
+
+static void test_json_is_that_of_the_ui(void **state)
+{
+	char out[16384], id[37], want[400];
+	struct store *s = open_with("x", id);
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		assert_int_equal(
+			run(out, sizeof(out), "show", id, "--json", "--data-dir", dir, NULL), 0);
+		snprintf(want, sizeof(want), "{\"row\":{\"id\":\"%s\",\"t\":\"20", id);
+		assert_int_equal(strncmp(out, want, strlen(want)), 0);
+		assert_non_null(strstr(out, "\"cost\":0.0000345,\"finish\":\"stop\",\"key\":null"));
+		assert_non_null(strstr(out, "\"tags\":{\"user\":\"7\",\"we\\\"ird\":\"xA\"}"));
+		assert_non_null(
+			strstr(out, "\"attempts\":[{\"n\":1,\"why\":\"first\",\"delay_ms\":0,"));
+		assert_non_null(strstr(out, "\"http_status\":200"));
+		assert_non_null(
+			strstr(out, closed ? "\"state\":\"stored\"" : "\"record\":{\"state\":\""));
+		if (!closed)
+			store_close(s);
+	}
+}
+
+static void test_tail_follows_a_running_store(void **state)
+{
+	char out[8192] = "", first[37], second[37];
+	struct store *s = open_with("early", first);
+	int p[2];
+	size_t got = 0;
+	struct record r;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		char *argv[] = { "tail", "--data-dir", dir, NULL };
+
+		dup2(p[1], 1);
+		alarm(30);
+		exit(store_log_main(3, argv));
+	}
+	close(p[1]);
+	while (!strstr(out, first) && got < sizeof(out) - 1) {
+		ssize_t n = read(p[0], out + got, sizeof(out) - 1 - got);
+
+		assert_true(n > 0);
+		got += (size_t)n;
+	}
+	make_record(&r, "late", second);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	while (!strstr(out, second) && got < sizeof(out) - 1) {
+		ssize_t n = read(p[0], out + got, sizeof(out) - 1 - got);
+
+		assert_true(n > 0);
+		got += (size_t)n;
+		out[got] = 0;
+	}
+	kill(pid, SIGTERM);
+	waitpid(pid, NULL, 0);
+	close(p[0]);
+	assert_non_null(strstr(out, "\"early\""));
+	assert_non_null(strstr(out, "\"late\""));
+	store_close(s);
+}
+
+static void test_usage(void **state)
+{
+	char out[4096];
+
+	(void)state;
+	assert_int_equal(run(out, sizeof(out), "--help", NULL), 0);
+	assert_non_null(strstr(out, "usage: signet log tail"));
+	assert_int_equal(run(out, sizeof(out), "dig", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "soon", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--limit", "0", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--colour", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "show", "--data-dir", dir, NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "show", "zzz", "--data-dir", dir, NULL), 1);
+	assert_int_equal(run(out, sizeof(out), "tail", "--data-dir", dir, NULL), 1);
+	assert_non_null(strstr(out, "no record in"));
+}
+
+static void test_since_and_limit(void **state)
+{
+	char out[8192], id[37], bad[37];
+	struct store *s = open_with("one", id);
+
+	(void)state;
+	append_error(s, bad);
+	store_close(s);
+	assert_int_equal(
+		run(out, sizeof(out), "grep", "e", "--limit", "1", "--data-dir", dir, NULL), 0);
+	assert_null(strstr(out, id)); /* the newest first */
+	assert_non_null(strstr(out, bad));
+	usleep(1100000);
+	assert_int_equal(run(out, sizeof(out), "grep", "e", "--since=1s", "--data-dir", dir, NULL),
+			 0);
+	assert_null(strstr(out, id));
+	assert_int_equal(run(out, sizeof(out), "grep", "e", "--since=1h", "--data-dir", dir, NULL),
+			 0);
+	assert_non_null(strstr(out, id));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(test_lines_have_the_exact_form),
+		T(test_every_form_of_an_id_finds_it),
+		T(test_json_is_that_of_the_ui),
+		T(test_tail_follows_a_running_store),
+		T(test_usage),
+		T(test_since_and_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
