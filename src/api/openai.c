@@ -362,8 +362,10 @@ static void answer_plain(struct chat *c)
 	buf_init(&out, 256u << 20);
 	if (complete_answer(c) || set_headers(c) || openai_chat_write_result(&c->answer, r, &out)) {
 		answer_error(c);
-	} else if (c->x->client_gone) { /* [server] on_disconnect = "finish": the answer is whole all the same */
-		record(c, c->cfg->server.finish_on_disconnect ? ANSWER_OK : ANSWER_CANCELLED, r, NULL, 200);
+	} else if (
+		c->x->client_gone) { /* [server] on_disconnect = "finish": the answer is whole all the same */
+		record(c, c->cfg->server.finish_on_disconnect ? ANSWER_OK : ANSWER_CANCELLED, r,
+		       NULL, 200);
 	} else {
 		record(c, ANSWER_OK, r, NULL, 200);
 		exchange_respond(c->x, 200, B("application/json"), buf_bytes(&out));

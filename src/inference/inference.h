@@ -46,14 +46,14 @@ struct summary {
 
 struct block {
 	enum block_type type;
-	struct bytes text;       /* text, raw_text, thought, refusal; result of a tool_result; JSON of
+	struct bytes text; /* text, raw_text, thought, refusal; result of a tool_result; JSON of
 				  * template arguments, unknown data, audio. Unset: a thought without text */
-	struct bytes id;         /* tool_call, tool_result */
-	struct bytes name;       /* tool_call, tool_result, template */
-	struct bytes arguments;  /* tool_call: text, never parsed by a wire */
-	bool custom;             /* tool_call of a custom tool: arguments are its free text */
-	bool is_error;           /* tool_result */
-	struct block *parts;     /* tool_result with parts (text, file); NULL for a plain text */
+	struct bytes id;   /* tool_call, tool_result */
+	struct bytes name; /* tool_call, tool_result, template */
+	struct bytes arguments; /* tool_call: text, never parsed by a wire */
+	bool custom;            /* tool_call of a custom tool: arguments are its free text */
+	bool is_error;          /* tool_result */
+	struct block *parts;    /* tool_result with parts (text, file); NULL for a plain text */
 	size_t nparts;
 	struct bytes signature, provider_type; /* thought */
 	struct summary *summaries;             /* thought */
@@ -83,7 +83,13 @@ struct provider_tool {
 	struct bytes tool;                      /* JSON */
 };
 
-enum tool_choice { TOOL_CHOICE_UNSET, TOOL_CHOICE_NONE, TOOL_CHOICE_AUTO, TOOL_CHOICE_REQUIRED, TOOL_CHOICE_SPECIFIC };
+enum tool_choice {
+	TOOL_CHOICE_UNSET,
+	TOOL_CHOICE_NONE,
+	TOOL_CHOICE_AUTO,
+	TOOL_CHOICE_REQUIRED,
+	TOOL_CHOICE_SPECIFIC
+};
 
 struct tool_config {
 	struct tool *tools; /* functions and custom tools, configured first, then the request's */
@@ -115,7 +121,7 @@ struct extras {
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
 	enum profile profile;
-	struct bytes system; /* unset: none */
+	struct bytes system;           /* unset: none */
 	struct block *system_template; /* BLOCK_TEMPLATE in the place of `system`; NULL: none */
 	struct message *messages;
 	size_t nmessages, cmessages;
@@ -126,7 +132,8 @@ struct inference {
 	size_t nstop;
 	bool stop_set; /* an empty list is not unset */
 	bool stream;
-	enum json_mode json_mode; /* as the client or function set it; JSON_MODE_TOOL never reaches a wire */
+	enum json_mode
+		json_mode; /* as the client or function set it; JSON_MODE_TOOL never reaches a wire */
 	/* json_mode `tool`: the only tool is `respond`, and the arguments of its calls are the answer's text
 	 * (result_json_tool_to_text, chat_answer.json_tool). */
 	bool json_tool;
@@ -137,11 +144,11 @@ struct inference {
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
 	struct bytes source; /* valid JSON, an object */
 	bool source_is_chat; /* its wire: OpenAI chat completions */
-	bool source_intact;  /* the conversation is still the client's: `messages` of the source may go out.
+	bool source_intact; /* the conversation is still the client's: `messages` of the source may go out.
 			      * Whoever renders, moves or adds messages clears it */
-	bool source_edit;    /* some message of the source holds what must not go out as it is (long ids,
+	bool source_edit; /* some message of the source holds what must not go out as it is (long ids,
 			      * legacy forms, tensorzero:: keys): messages are edited one by one */
-	unsigned own;        /* bits of enum own_param: parameters whose value still is the client's own.
+	unsigned own; /* bits of enum own_param: parameters whose value still is the client's own.
 			      * Whoever changes a parameter clears its bit */
 };
 
@@ -177,10 +184,11 @@ struct bytes finish_reason_name(enum finish_reason);
 
 #define USAGE_UNKNOWN (-1)
 struct usage {
-	int64_t input_tokens, output_tokens, cache_read, cache_write, reasoning_tokens; /* or USAGE_UNKNOWN */
+	int64_t input_tokens, output_tokens, cache_read, cache_write,
+		reasoning_tokens; /* or USAGE_UNKNOWN */
 	bool estimated;
 };
-void usage_init(struct usage *);                               /* all unknown */
+void usage_init(struct usage *);                              /* all unknown */
 void usage_max(struct usage *into, const struct usage *from); /* field-wise maximum */
 
 struct result {
@@ -188,13 +196,14 @@ struct result {
 	size_t len, cap;
 	struct usage usage;
 	enum finish_reason finish;
-	struct bytes raw_request;  /* as sent, file data replaced by <TENSORZERO_FILE_i> */
-	struct bytes raw_response; /* the body; streams: event data joined by LF */
-	struct bytes raw_usage;    /* JSON, unset = none */
+	struct bytes raw_request;      /* as sent, file data replaced by <TENSORZERO_FILE_i> */
+	struct bytes raw_response;     /* the body; streams: event data joined by LF */
+	struct bytes raw_usage;        /* JSON, unset = none */
 	uint64_t response_ms, ttft_ms; /* ttft only of streams */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;
 	struct bytes annotations; /* JSON list of url_citation, unset = none */
-	struct bytes document;    /* the provider's own answer when both wires are the same, else unset */
+	struct bytes
+		document; /* the provider's own answer when both wires are the same, else unset */
 };
 
 enum part_type { PART_TEXT, PART_TOOL_CALL, PART_THOUGHT, PART_UNKNOWN, PART_REFUSAL };
@@ -233,14 +242,16 @@ struct delta {
  * place of its first non-empty part.
  */
 struct gather;
-struct gather *gather_new(struct arena *, size_t max_raw); /* raw text past max_raw is cut in the middle */
-int gather_add(struct gather *, const struct delta *);      /* -1: out of memory */
+struct gather *gather_new(struct arena *,
+			  size_t max_raw); /* raw text past max_raw is cut in the middle */
+int gather_add(struct gather *, const struct delta *); /* -1: out of memory */
 /* The result so far; raw_response is set, raw_request and times are the caller's. */
 int gather_finish(struct gather *, struct result *out);
 /* json_mode `tool`: tool calls become text blocks of their arguments (http-api §11.2). In place. */
 void result_json_tool_to_text(struct result *);
 bool gather_has_content(const struct gather *); /* any non-empty text, thought, call */
 bool gather_raw_cut(const struct gather *);
-void gather_free(struct gather *); /* what is not in the arena; after gather_finish's result was used */
+void gather_free(
+	struct gather *); /* what is not in the arena; after gather_finish's result was used */
 
 #endif

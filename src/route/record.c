@@ -465,7 +465,8 @@ int record_answer(struct store *store, const struct answer_facts *f)
 	struct building b = { .facts = f, .failed = -1 };
 
 	if (offload_if_big(weight(f), build, &b) || b.failed) {
-		log_error("route", "a record could not be built", LB("error", error_last()->message));
+		log_error("route", "a record could not be built",
+			  LB("error", error_last()->message));
 		b.failed = -1;
 		b.rec.too_large = true; /* refused by the journal, and counted there */
 	}

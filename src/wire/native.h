@@ -14,8 +14,8 @@ int native_write_messages(const struct inference *, struct buf *out);
 /* The checked output of a chat inference: tool calls with raw_name, raw_arguments, name|null,
  * arguments|null. `valid` says whether a tool call's arguments fit the schema of its tool. */
 typedef bool native_valid_fn(void *ctx, const struct tool *, struct bytes arguments);
-int native_write_output(const struct block *, size_t n, const struct tool_config *, native_valid_fn *,
-			void *ctx, struct buf *out);
+int native_write_output(const struct block *, size_t n, const struct tool_config *,
+			native_valid_fn *, void *ctx, struct buf *out);
 /* The raw blocks of a provider: ModelInference.output. */
 int native_write_raw_output(const struct block *, size_t n, struct buf *out);
 
@@ -23,7 +23,8 @@ int native_write_raw_output(const struct block *, size_t n, struct buf *out);
 int native_write_dynamic_tools(const struct tool_config *, struct buf *out); /* [..] */
 int native_write_dynamic_provider_tools(const struct tool_config *, struct buf *out);
 int native_write_allowed_tools(const struct tool_config *, struct buf *out);
-int native_write_tool_choice(const struct tool_config *, struct buf *out); /* JSON: "auto" with quotes */
+int native_write_tool_choice(const struct tool_config *,
+			     struct buf *out); /* JSON: "auto" with quotes */
 int native_write_tool_params(const struct tool_config *, struct buf *out);
 int native_write_extra_body(const struct extras *, struct buf *out);
 

@@ -16,9 +16,9 @@ struct chat_request {
 	int include_usage; /* stream_options.include_usage: -1 absent, 0, 1 */
 	bool dryrun;
 	struct bytes variant_name, namespace_; /* unset if absent */
-	struct bytes episode_id;               /* a UUID in canonical form, not yet checked for its version */
-	struct bytes cache_options;                        /* JSON */
-	bool dynamic_variant;                              /* internal_dynamic_variant_config was given */
+	struct bytes episode_id;    /* a UUID in canonical form, not yet checked for its version */
+	struct bytes cache_options; /* JSON */
+	bool dynamic_variant;       /* internal_dynamic_variant_config was given */
 	struct tag *tags;
 	size_t ntags, ctags;
 	struct tag *credentials;
@@ -27,9 +27,10 @@ struct chat_request {
 	bool legacy_functions; /* functions / function_call: the answer uses function_call */
 	bool has_files;
 	struct bytes user, safety_identifier, prompt_cache_key; /* openai profile */
-	struct bytes inference_params; /* JSON object of what is set, in the order of storage §2.2: what stands in
+	struct bytes
+		inference_params; /* JSON object of what is set, in the order of storage §2.2: what stands in
 					* the row under "chat_completion" */
-	struct bytes ignored;          /* "a, b": paths for x-signet-ignored, unset = none */
+	struct bytes ignored; /* "a, b": paths for x-signet-ignored, unset = none */
 	/* What only the checks need (openai_chat_check_*). */
 	bool tools_given, tool_choice_given, parallel_given, allowed_given, provider_tools_given;
 };
@@ -52,17 +53,18 @@ int openai_chat_check_tools(struct chat_request *);
 struct chat_answer {
 	enum profile profile;
 	struct uuid inference_id, episode_id;
-	int64_t created;     /* Unix seconds */
-	struct bytes model;  /* tensorzero: the tensorzero::… name; openai: as asked for */
+	int64_t created;    /* Unix seconds */
+	struct bytes model; /* tensorzero: the tensorzero::… name; openai: as asked for */
 	bool include_usage, include_raw_usage, include_raw_response, include_original_response;
 	bool legacy_functions;
 	bool reasoning_to_client;
 	struct uuid model_inference_id;
 	struct bytes provider_type;
-	struct bytes failed_raw; /* JSON entries of failed attempts for tensorzero_raw_response, comma-joined */
-	bool pass_through;       /* the upstream's own answer is edited in place, where it has one (inf.source_is_chat
+	struct bytes
+		failed_raw; /* JSON entries of failed attempts for tensorzero_raw_response, comma-joined */
+	bool pass_through; /* the upstream's own answer is edited in place, where it has one (inf.source_is_chat
 				  * and a provider of wire_openai_chat; not for cached answers) */
-	bool json_tool;          /* inference.json_tool */
+	bool json_tool; /* inference.json_tool */
 	bool cached;
 };
 
@@ -79,7 +81,8 @@ int openai_chat_write_delta(struct chat_writer *, const struct delta *, struct b
  * the gathered result. After an error in profile openai only [DONE]. */
 int openai_chat_write_end(struct chat_writer *, const struct result *, struct buf *out);
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
-int openai_chat_write_stream_error(struct chat_writer *, const struct error *, int status, struct buf *out);
+int openai_chat_write_stream_error(struct chat_writer *, const struct error *, int status,
+				   struct buf *out);
 
 /* The OpenAI error object: {"error":{"message","type","param","code"}}; both profiles carry all four
  * keys (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */

@@ -23,13 +23,13 @@ struct dialect {
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	bool text_refusals;
 	/* from the provider's configuration */
-	struct bytes model;          /* the provider's model_name */
+	struct bytes model; /* the provider's model_name */
 	enum { STRICT_BY_PROFILE, STRICT_OUTER, STRICT_INNER } tool_strict;
 	const struct bytes *drop_fields; /* pass-through: keys that do not go out */
 	size_t ndrop_fields;
 	const struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
-	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
+	bool unsupported_as_placeholder;                   /* unsupported_content = "placeholder" */
 	const struct developer_api_options *developer_api; /* rust-proxy only */
 };
 

@@ -103,8 +103,9 @@ static unsigned phase; /* spreads the paced streams over their step */
 static char event_chunk[1024], first_chunk[1024], end_chunk[1024];
 static size_t event_len, first_len, end_len;
 
-static const char source_head[] = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
-				  "transfer-encoding: chunked\r\n\r\n";
+static const char source_head[] =
+	"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
+	"transfer-encoding: chunked\r\n\r\n";
 
 static size_t chunk(char *out, size_t room, const char *data)
 {
@@ -117,8 +118,11 @@ static size_t chunk(char *out, size_t room, const char *data)
 
 static void make_events(void)
 {
-	static const char common[] = "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-				     "\"model\":\"mock-model\",\"system_fingerprint\":\"fp_44709d6fcb\",\"choices\":[{\"index\":0,"
+	static const char common[] = "data: "
+				     "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion."
+				     "chunk\",\"created\":1700000000,"
+				     "\"model\":\"mock-model\",\"system_fingerprint\":\"fp_"
+				     "44709d6fcb\",\"choices\":[{\"index\":0,"
 				     "\"delta\":{%s},\"logprobs\":null,\"finish_reason\":%s}]}\n\n";
 	char text[900];
 
@@ -193,7 +197,8 @@ static void up_go(struct up *u)
 		if (u->mode == HOLD)
 			continue;
 		up_write(u, event_chunk, event_len);
-		if (u->mode == FAST) /* the others' turn: bursts of one stream would be joined by whoever reads them */
+		if (u->mode ==
+		    FAST) /* the others' turn: bursts of one stream would be joined by whoever reads them */
 			return;
 	}
 }
@@ -219,7 +224,8 @@ static void up_answer(struct up *u, const char *path)
 	}
 	u->due_us = now_us() + u->step_us;
 	if (u->mode == PACE) /* golden ratio: any number of streams is spread evenly */
-		u->due_us += (uint64_t)((double)u->step_us * ((phase++ * 618034u) % 1000000u) / 1e6);
+		u->due_us +=
+			(uint64_t)((double)u->step_us * ((phase++ * 618034u) % 1000000u) / 1e6);
 	u->next_paced = paced;
 	if (paced)
 		paced->prev_paced = &u->next_paced;
@@ -247,14 +253,17 @@ static void up_read(struct up *u)
 		u->len += (size_t)n;
 		u->in[u->len] = 0;
 		if (u->body_left == 0) {
-			char *end = strstr(u->in, "\r\n\r\n"), *length = strcasestr(u->in, "\ncontent-length:");
+			char *end = strstr(u->in, "\r\n\r\n"),
+			     *length = strcasestr(u->in, "\ncontent-length:");
 
 			if (!end) {
 				if (u->len == sizeof(u->in) - 1)
 					u->ended = true;
 				continue;
 			}
-			u->body_left = (size_t)(end + 4 - u->in) + (length && length < end ? strtoul(length + 16, NULL, 10) : 0);
+			u->body_left =
+				(size_t)(end + 4 - u->in) +
+				(length && length < end ? strtoul(length + 16, NULL, 10) : 0);
 		}
 		if (u->body_left > sizeof(u->in) - 1) {
 			u->ended = true;
@@ -274,8 +283,8 @@ static _Noreturn void run_source(void)
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	make_events();
-	if (listener < 0 || bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(listener, 4096) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&a, &alen) < 0)
+	if (listener < 0 || bind(listener, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    listen(listener, 4096) < 0 || getsockname(listener, (struct sockaddr *)&a, &alen) < 0)
 		die("listen");
 	printf("listening on %d\n", ntohs(a.sin_port));
 	fflush(stdout);
@@ -309,7 +318,8 @@ static _Noreturn void run_source(void)
 					setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 					u = must_alloc(sizeof(*u));
 					u->fd = fd;
-					watch(fd, u, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, EPOLL_CTL_ADD);
+					watch(fd, u, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+					      EPOLL_CTL_ADD);
 				}
 				continue;
 			}
@@ -402,7 +412,8 @@ static void down_text(struct down *d, const char *p, size_t n)
 
 static size_t down_head(struct down *d, const char *p, size_t n)
 {
-	size_t before = d->head_len, room = sizeof(d->head) - 1 - before, take = n < room ? n : room;
+	size_t before = d->head_len, room = sizeof(d->head) - 1 - before,
+	       take = n < room ? n : room;
 	memcpy(d->head + before, p, take);
 	d->head[before + take] = 0;
 	char *end = strstr(d->head, "\r\n\r\n");
@@ -416,7 +427,8 @@ static size_t down_head(struct down *d, const char *p, size_t n)
 	end[2] = 0;
 	if (strncmp(d->head, "HTTP/1.1 200", 12) != 0) {
 		run.bad_status++;
-		snprintf(run.sample, sizeof(run.sample), "%.*s", (int)(sizeof(run.sample) - 1), d->head);
+		snprintf(run.sample, sizeof(run.sample), "%.*s", (int)(sizeof(run.sample) - 1),
+			 d->head);
 	}
 	char *length = strcasestr(d->head, "\ncontent-length:");
 
@@ -448,7 +460,8 @@ static size_t down_chunked(struct down *d, const char *p, size_t n)
 		else if (c == ';' || c == '\r')
 			d->state = EXTENSION;
 		else if (d->state == SIZE)
-			d->chunk_left = d->chunk_left * 16 + (uint64_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+			d->chunk_left = d->chunk_left * 16 +
+					(uint64_t)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
 		break;
 	case DATA_END:
 		if (c == '\n')
@@ -524,7 +537,8 @@ static void down_ready(struct down *d)
 
 static struct sockaddr_in address(const char *host, const char *port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
 
 	if (inet_pton(AF_INET, host, &a.sin_addr) != 1)
 		die("host");
@@ -550,7 +564,8 @@ static int run_streams(char **argv)
 	unsigned long connections = strtoul(argv[4], NULL, 10);
 	double seconds = strtod(argv[5], NULL);
 	int n = snprintf(request, 131072,
-			 "POST %s HTTP/1.1\r\nhost: %s:%s\r\ncontent-type: application/json\r\nauthorization: Bearer none\r\n"
+			 "POST %s HTTP/1.1\r\nhost: %s:%s\r\ncontent-type: "
+			 "application/json\r\nauthorization: Bearer none\r\n"
 			 "content-length: %zu\r\n\r\n%s",
 			 argv[2], argv[0], argv[1], strlen(body), body);
 
@@ -573,8 +588,10 @@ static int run_streams(char **argv)
 			break;
 		}
 	}
-	printf("{\"events\": %lu, \"streams\": %lu, \"without_done\": %lu, \"bad_status\": %lu, \"broken\": %lu, \"least\": %lu, \"most\": %lu}\n",
-	       run.events, run.complete, run.without_done, run.bad_status, run.broken, run.complete ? run.least : 0, run.most);
+	printf("{\"events\": %lu, \"streams\": %lu, \"without_done\": %lu, \"bad_status\": %lu, "
+	       "\"broken\": %lu, \"least\": %lu, \"most\": %lu}\n",
+	       run.events, run.complete, run.without_done, run.bad_status, run.broken,
+	       run.complete ? run.least : 0, run.most);
 	if (run.bad_status)
 		fprintf(stderr, "tool: a head that was not 200:\n%s\n", run.sample);
 	return run.broken || run.bad_status || run.without_done ? 1 : 0;
@@ -621,7 +638,8 @@ static int run_idle(char **argv)
 	struct down **all = must_alloc(n * sizeof(*all));
 	char request[1024], word[64];
 
-	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nhost: %s:%s\r\n\r\n", argv[2], argv[0], argv[1]);
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nhost: %s:%s\r\n\r\n", argv[2],
+		 argv[0], argv[1]);
 	run.request = request;
 	run.request_len = strlen(request);
 	for (unsigned long i = 0; i < n; i++)
@@ -644,6 +662,7 @@ int main(int argc, char **argv)
 		return run_streams(argv + 2);
 	if (argc == 6 && strcmp(argv[1], "idle") == 0)
 		return run_idle(argv + 2);
-	fprintf(stderr, "usage: tool source | streams HOST PORT PATH BODY CONNECTIONS SECONDS STREAMS | idle HOST PORT PATH CONNECTIONS\n");
+	fprintf(stderr, "usage: tool source | streams HOST PORT PATH BODY CONNECTIONS SECONDS "
+			"STREAMS | idle HOST PORT PATH CONNECTIONS\n");
 	return 2;
 }

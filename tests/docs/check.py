@@ -3,6 +3,7 @@
 
 - Every function that docs/*.md names as `src/floor/file.c: function` is defined in that file.
 - Every relative link of README*.md, CONTRIBUTING.md, SECURITY.md and docs/ leads to a file.
+- Every key that src/config/ reads (its tables of keys) stands in docs/configuration.md.
 - docs/architecture.md has the walk: at least WALK_MIN such names, from the server's parser to the journal.
 """
 
@@ -13,6 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"`(src/[\w/.-]+\.[ch]): (\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+KEY = re.compile(r'\{\s*"([a-z_]+)",\s*KEY_(\w+)')
 WALK_MIN = 12
 
 
@@ -41,6 +43,11 @@ def check() -> list[str]:
         for target, _ in LINK.findall(text):
             if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
                 wrong.append(f"{name}: the link to {target} leads nowhere")
+    told = (ROOT / "docs/configuration.md").read_text()
+    for file in sorted((ROOT / "src/config").glob("*.c")):
+        for key, kind in KEY.findall(file.read_text()):
+            if kind != "LATER" and not re.search(rf"[`.\[ ]{key}[`.\] ,]", told):
+                wrong.append(f"docs/configuration.md: says nothing of {key}, which src/config/{file.name} reads")
     if walk < WALK_MIN:
         wrong.append(f"docs/architecture.md: the walk of a request names {walk} functions, expected {WALK_MIN} or more")
     return wrong

@@ -321,7 +321,7 @@ static void test_golden_answer(void **state)
 
 #define OA_HEAD                                                                               \
 	"{\"id\":\"chatcmpl-" HEX "\",\"object\":\"chat.completion\",\"created\":1795575103," \
-				  "\"model\":\"my-model\",\"choices\":"
+	"\"model\":\"my-model\",\"choices\":"
 #define OA_USAGE(in, out, total)                                                             \
 	"{\"prompt_tokens\":" #in ",\"completion_tokens\":" #out ",\"total_tokens\":" #total \
 	",\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{"   \
@@ -422,7 +422,7 @@ static void test_openai_answer_passed_through(void **state)
 		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
 		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1},"
 		"\"id\":\"chatcmpl-" HEX "\",\"model\":\"my-model\",\"tensorzero_raw_usage\":[{"
-					 "\"model_inference_id\":\"" CALL_ID
+		"\"model_inference_id\":\"" CALL_ID
 		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{"
 		"\"prompt_tokens\":1}}]}");
 	teardown(&f);
@@ -556,7 +556,7 @@ static void test_tensorzero_stream_of_thoughts(void **state)
 #define THOUGHT(text)                                                                          \
 	"\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"id\":\"1\"," \
 	"\"text\":\"" text "\",\"signature\":null,\"summary_id\":null,\"summary_text\":null,"  \
-			   "\"provider_type\":\"openai\"}]"
+	"\"provider_type\":\"openai\"}]"
 	stream_is(&f,
 		  EVENTS(DELTA("{\"role\":\"assistant\",\"reasoning_content\":\"th\"}"),
 			 DELTA("{\"reasoning\":\"ink\",\"content\":\"a\"}"),
@@ -653,7 +653,7 @@ static void test_tensorzero_stream_of_json_mode_tool(void **state)
 
 #define OA_CHUNK_HEAD                                                                          \
 	"data: {\"id\":\"chatcmpl-" HEX "\",\"object\":\"chat.completion.chunk\",\"created\":" \
-					"1795575103,\"model\":\"my-model\",\"choices\":"
+	"1795575103,\"model\":\"my-model\",\"choices\":"
 #define OA_EVENT(finish, delta, more)                  \
 	OA_CHUNK_HEAD "[{\"index\":0,\"delta\":" delta \
 		      ",\"logprobs\":null,\"finish_reason\":" finish "}]" more "}\n\n"

@@ -457,7 +457,7 @@ static void test_nulls_are_absent_to_openai(void **state)
 	(void)state;
 	read_ok(&f, PROFILE_OPENAI,
 		"{\"model\":\"m\"," HI ",\"tools\":null,\"stop\":null,\"metadata\":null,"
-				       "\"tensorzero::tags\":null,\"tensorzero"
+		"\"tensorzero::tags\":null,\"tensorzero"
 		"::params\":{},\"stream_options\":{\"include_usage\":null},\"user\":null,"
 		"\"functions\":null}");
 	arena_deinit(&f.arena);

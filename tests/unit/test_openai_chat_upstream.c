@@ -227,7 +227,7 @@ static void test_digits_stay_as_written(void **state)
 	(void)state;
 	tensorzero_is(
 		"{" TZ "," HI ",\"temperature\":0.7,\"top_p\":1e-7,\"tools\":[{\"type\":"
-			      "\"function\",\"function\":{\"name\":"
+		"\"function\",\"function\":{\"name\":"
 		"\"f\",\"parameters\":{\"maximum\": 123456789012345678901234567890, \"x\": 1e-7, "
 		"\"y\": 1.0}}}]}",
 		HI_NEUTRAL
@@ -357,7 +357,7 @@ static void test_type_overrides_of_files(void **state)
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO,
 	      "{" TZ ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{"
-		     "\"file_data\":\"data:application/"
+	      "\"file_data\":\"data:application/"
 	      "pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/"
 	      "png;base64,AA==\"}}]}]}");
 	f.d.overrides = overrides;
@@ -379,7 +379,7 @@ static void test_file_data_cannot_break_out_of_its_string(void **state)
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO,
 	      "{" TZ ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
-		     "\"image_url\":{\"url\":\"data:image/"
+	      "\"image_url\":{\"url\":\"data:image/"
 	      "png;base64,A\\\"},\\\"x\"}}]}]}");
 	assert_int_equal(-1, wire_openai_chat.write_request(&f.r->inf, &f.d, &f.body, NULL));
 	teardown(&f);
@@ -426,10 +426,10 @@ static void test_pass_through_keeps_tools_as_the_client_wrote_them(void **state)
 {
 	(void)state;
 	pass_is("{\"model\":\"m\"," HI ",\"tools\":[{\"function\":{\"strict\":true,\"name\":\"f\","
-				       "\"x\":1},\"type\":\"function\"},{"
+		"\"x\":1},\"type\":\"function\"},{"
 		"\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":false}",
 		"{\"model\":\"gpt-4.1-mini\"," HI ",\"tools\":[{\"function\":{\"strict\":true,"
-						  "\"name\":\"f\",\"x\":1},\"type\":\"function\"},{"
+		"\"name\":\"f\",\"x\":1},\"type\":\"function\"},{"
 		"\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":"
 		"false}");
 }
@@ -443,7 +443,7 @@ static void test_pass_through_asks_for_usage_of_streams(void **state)
 	pass_is("{\"model\":\"m\"," HI
 		",\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}}",
 		"{\"model\":\"gpt-4.1-mini\"," HI ",\"stream\":true,\"stream_options\":{\"include_"
-						  "obfuscation\":false,\"include_usage\":true}}");
+		"obfuscation\":false,\"include_usage\":true}}");
 	pass_is("{\"model\":\"m\"," HI
 		",\"stream_options\":{\"include_usage\":false,\"x\":1},\"stream\":true}",
 		"{\"model\":\"gpt-4.1-mini\"," HI
