@@ -247,7 +247,9 @@ int target_resolve(struct config *cfg, enum profile profile, struct bytes name, 
 	if (!resolve_openai(cfg, name, a, false, out))
 		return 0;
 	/* an alias that leads nowhere is told under the name that the client knows */
-	return error_last()->kind == ERR_MODEL_NOT_FOUND ? not_found(cfg, name, a) : -1;
+	return error_last()->kind == ERR_MODEL_NOT_FOUND && !prefixed(name)
+		       ? not_found(cfg, name, a)
+		       : -1;
 }
 
 int target_check_filters(const struct config *cfg, const struct extras *list)

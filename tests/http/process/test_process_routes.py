@@ -90,7 +90,8 @@ def test_routes_are_counted_by_pattern(signet):
     before = signet.metric("signet_http_requests_total", route="/v1/models/{id}")
     raw.get(signet.port, "/v1/models/m")
     raw.get(signet.port, "/v1/models/made-up-by-a-client")
-    assert signet.metric("signet_http_requests_total", route="/v1/models/{id}") == before + 2
+    # counted when the answer is out, so perhaps a moment after it is here
+    raw.wait_for(lambda: signet.metric("signet_http_requests_total", route="/v1/models/{id}") == before + 2)
     raw.get(signet.port, "/made-up-by-a-client")
     assert not any("made-up" in series for series in signet.metrics())
 
