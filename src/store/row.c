@@ -6,6 +6,9 @@
 #include "store/row.h"
 
 #include <limits.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/error.h"
 
@@ -24,6 +27,16 @@ static const char *find_special(const char *p, const char *end)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
 
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i w = _mm_loadu_si128((const __m128i *)p);
+		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')),
+							  _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'))));
+
+		if (hits)
+			return p + __builtin_ctz((unsigned)hits);
+	}
+#endif
 	for (; end - p >= 8; p += 8) {
 		uint64_t w, q, b;
 

@@ -230,6 +230,59 @@ static void test_fibers_of_two_loops_append(void **state)
 		db_int(dir, "SELECT count FROM Facet WHERE dim = 'tag' AND value = 'user'"), 1000);
 }
 
+/* Two ids of one millisecond whose first random bits are equal: seq moves on by one. */
+static void test_taken_seq_moves_on(void **state)
+{
+	static const char *const ids[] = { "0197c0de-1234-7abc-8def-000000000001",
+					   "0197c0de-1234-7abc-8def-000000000002",
+					   "0197c0de-1234-7abc-8def-000000000003" };
+	struct store_options o = test_options(dir);
+	struct store *s = open_store(&o);
+
+	(void)state;
+	for (int twice = 0; twice < 2; twice++) /* the second time they are there already */
+		for (int i = 0; i < 3; i++) {
+			struct record r;
+			char json[100];
+			int n = snprintf(json, sizeof(json), "{\"id\":\"%s\",\"state\":\"ok\"}",
+					 ids[i]);
+
+			record_init(&r);
+			assert_int_equal(record_add(&r, ROW_INFERENCE_BY_ID,
+						    (struct bytes){ json, (size_t)n }),
+					 0);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+		}
+	store_close(s);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 3);
+	assert_int_equal(db_int(dir, "SELECT max(seq) - min(seq) FROM InferenceById"), 2);
+	assert_int_equal(db_int(dir, "SELECT count(DISTINCT timestamp) FROM InferenceById"), 1);
+}
+
+static void test_record_over_its_bound_is_served_and_counted(void **state)
+{
+	struct store_options o = test_options(dir);
+	struct store *s = open_store(&o);
+	struct store_status st;
+	struct record r;
+	struct arena a;
+	char room[2000] = { 0 };
+
+	(void)state;
+	record_init(&r);
+	r.payload.max = 1000;
+	assert_int_equal(record_add(&r, ROW_REQUEST_ERROR, (struct bytes){ room, sizeof(room) }),
+			 -1);
+	assert_int_equal(store_append(s, &r), 1);
+	record_deinit(&r);
+	arena_init(&a, 1 << 16);
+	store_status(s, &st, &a);
+	assert_int_equal(st.unrecorded, 1);
+	arena_deinit(&a);
+	store_close(s);
+}
+
 static void test_status_tells_the_backlog(void **state)
 {
 	struct store_options o = test_options(dir);
@@ -266,6 +319,8 @@ int main(void)
 		T(test_second_process_is_refused_with_the_pid),
 		T(test_numbers_go_on_over_restarts),
 		T(test_fibers_of_two_loops_append),
+		T(test_taken_seq_moves_on),
+		T(test_record_over_its_bound_is_served_and_counted),
 		T(test_status_tells_the_backlog),
 	};
 
