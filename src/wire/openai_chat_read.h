@@ -41,6 +41,28 @@ int openai_refuse(const struct where *, const char *code, const char *fmt, ...)
 int openai_check_messages(struct reader *, const struct where *, yyjson_val *);
 int openai_read_messages(struct reader *);
 
+enum chat_role {
+	CHAT_DEVELOPER,
+	CHAT_SYSTEM,
+	CHAT_USER,
+	CHAT_ASSISTANT,
+	CHAT_TOOL,
+	CHAT_FUNCTION,
+	CHAT_ROLES /* none of them */
+};
+
+/* A message under construction, and where it stands in the request. */
+struct draft {
+	struct message m;
+	const struct where *at;
+	enum chat_role role;
+};
+
+/* openai_chat_parts.c */
+int chat_block_add(struct reader *, struct draft *, struct block);
+/* Content, a string or a list of parts, becomes blocks of the draft. */
+int chat_read_content(struct reader *, struct draft *, yyjson_val *);
+
 /* openai_chat_fields.c */
 int openai_read_tools(struct reader *, const struct where *, yyjson_val *);
 int openai_read_tool_choice(struct reader *, const struct where *, yyjson_val *);

@@ -1,0 +1,420 @@
+/*
+ * The parts of a message's content -> blocks (http-api §12.3): texts, files in their four forms, TensorZero's own
+ * parts. What cannot be read is named in TensorZero's words, which begin at the part ("image_url: missing field
+ * `url`"). Profile `openai` keeps part types that it does not know, for upstreams of OpenAI's family.
+ */
+#include "wire/openai_chat_read.h"
+
+#include "base/error.h"
+#include "wire/media.h"
+
+int chat_block_add(struct reader *r, struct draft *d, struct block b)
+{
+	return arena_push(r->arena, d->m.content, d->m.len, d->m.cap, b) ? 0 : -1;
+}
+
+/* A part that cannot be read: the prefix depends on what it has. */
+static int part_refuse(const struct where *w, yyjson_val *part)
+{
+	bool ours = false;
+	struct bytes detail, param = error_last()->param, code = error_last()->code;
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	yyjson_val *key;
+	const struct where *root = w;
+
+	while (root->up)
+		root = root->up;
+	while ((key = yyjson_obj_iter_next(&it)))
+		ours |= bytes_starts(json_str(key), B("tensorzero::"));
+	detail = arena_dup(root->arena, error_last()->message);
+	openai_refuse(w, NULL, "%s: %.*s",
+		      ours ? "Invalid TensorZero content block" : "Invalid content block",
+		      BFMT(detail));
+	if (bytes_set(param))
+		error_last()->param = param;
+	error_last()->code = code;
+	return -1;
+}
+
+static int part_fail(const struct where *w, yyjson_val *part, const char *text)
+{
+	fail(ERR_JSON_REQUEST, "%s", text);
+	where_mark(w, "invalid_value");
+	return part_refuse(w, part);
+}
+
+static int read_template(struct reader *r, struct draft *d, struct bytes name,
+			 yyjson_val *arguments)
+{
+	struct block b = { .type = BLOCK_TEMPLATE, .name = name };
+
+	b.text = json_print_arena(arguments, r->arena);
+	r->req->inf.source_intact = false;
+	return bytes_set(b.text) ? chat_block_add(r, d, b) : -1;
+}
+
+static struct bytes template_of_role(enum chat_role role)
+{
+	return role == CHAT_USER        ? B("user")
+	       : role == CHAT_ASSISTANT ? B("assistant")
+					: B("system");
+}
+
+static int read_text(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_val *text = json_get(part, "text"),
+		   *arguments = json_get(part, "tensorzero::arguments");
+
+	if (text && arguments)
+		return part_fail(
+			w, part,
+			"Only one of `text` or `tensorzero::arguments` can be set when using "
+			"`\"type\": \"text\"`");
+	if (!text && !arguments)
+		return part_fail(w, part,
+				 "Either `text` or `tensorzero::arguments` must be set when using "
+				 "`\"type\": \"text\"`");
+	if (text && !yyjson_is_str(text))
+		return part_fail(w, part,
+				 "`text` must be a string when using `\"type\": \"text\"`");
+	if (text)
+		return chat_block_add(r, d,
+				      (struct block){ .type = BLOCK_TEXT, .text = json_str(text) });
+	if (!yyjson_is_obj(arguments))
+		return part_fail(w, part,
+				 "`tensorzero::arguments` must be an object when using `\"type\": "
+				 "\"text\"`");
+	return read_template(r, d, template_of_role(d->role), arguments);
+}
+
+static int file_add(struct reader *r, struct draft *d, struct file f)
+{
+	struct file *copy = arena_new(r->arena, struct file);
+
+	if (!copy)
+		return -1;
+	*copy = f;
+	r->req->has_files = true;
+	return chat_block_add(r, d, (struct block){ .type = BLOCK_FILE, .file = copy });
+}
+
+static int read_data_url(struct reader *r, const struct where *w, struct bytes url, struct file *f)
+{
+	switch (media_data_url(url, r->arena, &f->mime_type, &f->data)) {
+	case DATA_URL_OK:
+		return 0;
+	case DATA_URL_NO_PREFIX:
+	case DATA_URL_NO_BASE64:
+		return openai_refuse(w, "invalid_value",
+				     "Expected a base64-encoded data URL with MIME type (e.g. "
+				     "`data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a "
+				     "value without the `%s.",
+				     bytes_istarts(url, B("data:")) ? ";base64,` separator"
+								    : "data:` prefix");
+	case DATA_URL_BAD_MIME:
+		return openai_refuse(w, "invalid_value", "Unknown MIME type `%.*s` in data URL",
+				     BFMT(f->mime_type));
+	case DATA_URL_MEMORY:
+		break;
+	}
+	return -1;
+}
+
+/* `key` of a part as an object; the part may have no other keys in TensorZero's profile. */
+static int inner_object(struct reader *r, const struct where *w, yyjson_val *part, const char *key,
+			const char *type, yyjson_val **out)
+{
+	struct where at = WHERE_KEY(w, bytes_of(key));
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	yyjson_val *k;
+
+	while (r->profile == PROFILE_TENSORZERO && (k = yyjson_obj_iter_next(&it))) {
+		struct where other = WHERE_KEY(w, json_str(k));
+
+		if (!bytes_eq(json_str(k), B("type")) && !bytes_eq(json_str(k), bytes_of(key)))
+			return expect_fail(&other, "unsupported_parameter",
+					   "unknown field `%.*s`, expected `%s`", BFMT(json_str(k)),
+					   key);
+	}
+	*out = json_get(part, key);
+	if (!*out)
+		return expect_field(w, key);
+	return yyjson_is_obj(*out) ? 0 : expect_type(&at, *out, type);
+}
+
+static int inner_string(const struct where *w, yyjson_val *obj, const char *key, bool required,
+			struct bytes *out)
+{
+	struct where at = WHERE_KEY(w, bytes_of(key));
+	yyjson_val *v = json_get(obj, key);
+
+	if (!v && required)
+		return expect_field(w, key);
+	if (!v || (!required && yyjson_is_null(v)))
+		return 0;
+	return expect_string(&at, v, out);
+}
+
+static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out)
+{
+	static const struct bytes levels[] = { { "low", 3 }, { "high", 4 }, { "auto", 4 } };
+	struct where at = WHERE_KEY(w, B("detail"));
+	yyjson_val *v = json_get(obj, "detail");
+
+	if (!v || yyjson_is_null(v))
+		return 0;
+	if (!yyjson_is_str(v))
+		return expect_type(&at, v, "string or map");
+	*out = json_str(v);
+	for (size_t i = 0; i < 3; i++)
+		if (bytes_eq(*out, levels[i]))
+			return 0;
+	return expect_variant(&at, *out, "one of `low`, `high`, `auto`");
+}
+
+static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
+			  struct bytes *url, struct file *f)
+{
+	struct where at = WHERE_KEY(w, B("image_url")), url_at = WHERE_KEY(&at, B("url"));
+	struct where mime_at = WHERE_KEY(&at, B("tensorzero::mime_type"));
+	yyjson_val *image, *v;
+	struct bytes printed;
+	const char *bad;
+	struct buf quoted;
+
+	if (inner_object(r, w, part, "image_url", "struct OpenAICompatibleImageUrl", &image) < 0)
+		return -1;
+	v = json_get(image, "url");
+	if (!v)
+		return expect_field(&at, "url");
+	if (!yyjson_is_str(v))
+		return expect_type(&url_at, v, "a string representing an URL");
+	*url = json_str(v);
+	if (!bytes_istarts(*url, B("data:"))) {
+		bad = media_url(*url, r->arena, &printed);
+		if (bad) {
+			buf_init(&quoted, 4096);
+			expect_quote(bytes_slice(*url, 0, 2048), &quoted);
+			expect_fail(&url_at, "invalid_value", "%s: %.*s", bad,
+				    BFMT(buf_bytes(&quoted)));
+			buf_deinit(&quoted);
+			return -1;
+		}
+		*url = printed;
+	}
+	if (read_detail(&at, image, &f->detail) < 0 ||
+	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type) < 0)
+		return -1;
+	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
+		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
+	if (bytes_set(f->mime_type))
+		r->req->inf.source_intact = false;
+	return 0;
+}
+
+static int read_image(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("image_url"));
+	struct bytes url = { NULL, 0 };
+	struct file f = { 0 };
+
+	if (read_image_url(r, w, part, &url, &f) < 0)
+		return part_refuse(w, part);
+	if (!bytes_istarts(url, B("data:"))) {
+		f.is_url = true;
+		f.url = url;
+	} else if (read_data_url(r, &at, url, &f) < 0) {
+		return -1;
+	}
+	return file_add(r, d, f);
+}
+
+static int unknown_add(struct reader *r, struct draft *d, yyjson_val *part)
+{
+	struct block b = { .type = BLOCK_UNKNOWN, .text = json_print_arena(part, r->arena) };
+
+	return bytes_set(b.text) ? chat_block_add(r, d, b) : -1;
+}
+
+static int read_file(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("file"));
+	struct bytes data = { NULL, 0 }, url = { NULL, 0 };
+	struct file f = { 0 };
+	yyjson_val *file;
+
+	if (inner_object(r, w, part, "file", "struct OpenAICompatibleFile", &file) < 0)
+		return part_refuse(w, part);
+	if (r->profile == PROFILE_OPENAI && !json_get(file, "file_data")) {
+		if (yyjson_is_str(json_get(file, "file_id")))
+			return unknown_add(r, d, part); /* only OpenAI's own servers know it */
+		if (inner_string(&at, file, "file_url", false, &url) < 0)
+			return part_refuse(w, part);
+	}
+	if (bytes_set(url)) {
+		f.is_url = true;
+		f.url = url;
+		if (inner_string(&at, file, "filename", false, &f.filename) < 0)
+			return part_refuse(w, part);
+		return file_add(r, d, f);
+	}
+	if (inner_string(&at, file, "file_data", true, &data) < 0 ||
+	    inner_string(&at, file, "filename", false, &f.filename) < 0)
+		return part_refuse(w, part);
+	if (read_data_url(r, &at, data, &f) < 0)
+		return -1;
+	return file_add(r, d, f);
+}
+
+static int read_audio(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("input_audio"));
+	struct bytes format = { NULL, 0 };
+	struct file f = { 0 };
+	yyjson_val *audio;
+	char err[80];
+
+	if (inner_object(r, w, part, "input_audio", "struct OpenAICompatibleInputAudio", &audio) <
+		    0 ||
+	    inner_string(&at, audio, "data", true, &f.data) < 0 ||
+	    inner_string(&at, audio, "format", true, &format) < 0)
+		return part_refuse(w, part);
+	if (!media_base64(f.data, err))
+		return openai_refuse(&at, "invalid_value", "Invalid base64 data in input_audio: %s",
+				     err);
+	f.mime_type = media_sniff(f.data);
+	if (!bytes_set(f.mime_type))
+		return openai_refuse(
+			&at, "invalid_value",
+			"Could not detect audio format from file content. Format field was: %.*s",
+			BFMT(format));
+	if (!bytes_starts(f.mime_type, B("audio/")))
+		return openai_refuse(
+			&at, "invalid_value",
+			"Expected audio file for input_audio, but detected %.*s (type: %.*s)",
+			BFMT(f.mime_type), (int)bytes_chr(f.mime_type, '/'), f.mime_type.p);
+	return file_add(r, d, f);
+}
+
+static int read_raw_text(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	struct bytes value = { NULL, 0 };
+	yyjson_val *key;
+
+	r->req->inf.source_intact = false;
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct where at = WHERE_KEY(w, json_str(key));
+
+		if (bytes_eq(json_str(key), B("type")) || bytes_eq(json_str(key), B("value")))
+			continue;
+		expect_fail(&at, "unsupported_parameter", "unknown field `%.*s`, expected `value`",
+			    BFMT(json_str(key)));
+		return part_refuse(w, part);
+	}
+	if (inner_string(w, part, "value", true, &value) < 0)
+		return part_refuse(w, part);
+	return chat_block_add(r, d, (struct block){ .type = BLOCK_RAW_TEXT, .text = value });
+}
+
+static int read_template_part(struct reader *r, struct draft *d, const struct where *w,
+			      yyjson_val *part)
+{
+	struct where at = WHERE_KEY(w, B("arguments"));
+	struct bytes name = { NULL, 0 };
+	yyjson_val *arguments = json_get(part, "arguments");
+
+	if (inner_string(w, part, "name", true, &name) < 0)
+		return part_refuse(w, part);
+	if (!arguments) {
+		expect_field(w, "arguments");
+		return part_refuse(w, part);
+	}
+	if (!yyjson_is_obj(arguments)) {
+		expect_type(&at, arguments, "a map");
+		return part_refuse(w, part);
+	}
+	return read_template(r, d, name, arguments);
+}
+
+static int read_refusal(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	struct bytes text = { NULL, 0 };
+
+	if (r->profile != PROFILE_OPENAI)
+		return 1;
+	if (inner_string(w, part, "refusal", true, &text) < 0)
+		return part_refuse(w, part);
+	return chat_block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = text });
+}
+
+typedef int part_fn(struct reader *, struct draft *, const struct where *, yyjson_val *);
+
+static const struct {
+	struct bytes type;
+	part_fn *read;
+} parts[] = {
+	{ { "text", 4 }, read_text },
+	{ { "image_url", 9 }, read_image },
+	{ { "file", 4 }, read_file },
+	{ { "input_audio", 11 }, read_audio },
+	{ { "tensorzero::raw_text", 20 }, read_raw_text },
+	{ { "tensorzero::template", 20 }, read_template_part },
+	{ { "refusal", 7 }, read_refusal },
+};
+
+static int read_part(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
+{
+	yyjson_val *type = json_get(part, "type");
+
+	if (!yyjson_is_obj(part)) {
+		struct bytes text = json_print_arena(part, r->arena);
+
+		return openai_refuse(w, "invalid_type", "Content block `%.*s` is not an object",
+				     BFMT(text));
+	}
+	if (!type)
+		return read_template(r, d, template_of_role(d->role), part);
+	if (!yyjson_is_str(type))
+		return part_fail(w, part, "TensorZeroDerive: missing tag field `type`");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		int n = bytes_eq(parts[i].type, json_str(type)) ? parts[i].read(r, d, w, part) : 1;
+
+		if (n <= 0)
+			return n;
+	}
+	if (r->profile == PROFILE_OPENAI && !bytes_starts(json_str(type), B("tensorzero::")))
+		return unknown_add(r, d, part);
+	fail(ERR_JSON_REQUEST,
+	     "unknown variant `%.*s`, expected one of `text`, `image_url`, `file`, `input_audio`, "
+	     "`tensorzero::raw_text`, `tensorzero::template`",
+	     BFMT(json_str(type)));
+	where_mark(w, "unsupported_value");
+	return part_refuse(w, part);
+}
+
+/* A string or a list of parts. */
+int chat_read_content(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	struct where at = WHERE_LOST(d->at, B("content")); /* a part's errors begin at the part */
+	yyjson_arr_iter it;
+	yyjson_val *part;
+	size_t i = 0;
+
+	if (yyjson_is_str(v))
+		return chat_block_add(r, d,
+				      (struct block){ .type = BLOCK_TEXT, .text = json_str(v) });
+	if (!yyjson_is_arr(v))
+		return openai_refuse(&at, "invalid_type",
+				     "message content must either be a string or an array of "
+				     "length 1 containing "
+				     "structured TensorZero inputs");
+	it = yyjson_arr_iter_with(v);
+	while ((part = yyjson_arr_iter_next(&it))) {
+		struct where one = WHERE_LOST_AT(&at, i++);
+
+		if (read_part(r, d, &one, part) < 0)
+			return -1;
+	}
+	return 0;
+}
