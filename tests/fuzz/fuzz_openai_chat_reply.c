@@ -1,0 +1,161 @@
+/*
+ * Any bytes as what a chat provider says: as a plain answer, and as an event stream that arrives in two pieces. What
+ * is read goes to the client in both profiles, and every event that leaves holds JSON in one line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "net/sse.h"
+#include "wire/native.h"
+#include "wire/openai_chat.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static const struct dialect openai = { .type = { "openai", 6 }, .label = { "OpenAI", 6 } };
+
+static void require(bool what, const char *text)
+{
+	if (!what) {
+		fprintf(stderr, "broken: %s\n", text);
+		abort();
+	}
+}
+
+static void require_json(struct bytes text, struct arena *a, const char *what)
+{
+	require(bytes_chr(text, '\n') < 0 || *text.p == '{', what);
+	require(json_parse_lenient(text, a) || error_last()->kind != ERR_JSON_REQUEST, what);
+}
+
+static void plain(struct bytes body, const struct inference *inf, const struct chat_answer *answer,
+		  struct arena *a)
+{
+	struct result *r = wire_openai_chat.read_result(body, inf, &openai, a);
+	struct buf out;
+
+	if (!r) {
+		require(error_last()->kind != ERR_NONE, "a failure says why");
+		return;
+	}
+	buf_init(&out, 64u << 20);
+	require(openai_chat_write_result(answer, r, &out) == 0, "an answer is written");
+	require_json(buf_bytes(&out), a, "an answer is JSON");
+	buf_reset(&out);
+	require(native_write_output(r->content, r->len, NULL, NULL, NULL, &out) == 0,
+		"a row is written");
+	require_json(buf_bytes(&out), a, "a row is JSON");
+	buf_deinit(&out);
+}
+
+/* Each event is one line of JSON between "data: " and an empty line. */
+static void check_events(struct bytes text, struct arena *a)
+{
+	while (text.n > 0) {
+		ptrdiff_t end = bytes_find(text, B("\n\n"));
+		struct bytes event = bytes_slice(text, 0, end < 0 ? text.n : (size_t)end);
+
+		require(end > 0 && bytes_starts(event, B("data: ")), "an event is whole");
+		event = bytes_slice(event, 6, event.n);
+		require(bytes_chr(event, '\n') < 0 && bytes_chr(event, '\r') < 0,
+			"an event is one line");
+		if (!bytes_eq(event, B("[DONE]")))
+			require_json(event, a, "an event is JSON");
+		text = bytes_slice(text, (size_t)end + 2, text.n);
+	}
+}
+
+struct flow {
+	struct wire_stream *stream;
+	struct chat_writer *writer;
+	struct gather *gather;
+	struct buf *out;
+	bool done;
+};
+
+static void take(struct flow *f, int n, const struct delta *d)
+{
+	require(n >= 0 || error_last()->kind != ERR_NONE, "a failure says why");
+	f->done |= n == 2 || n < 0;
+	if (n != 1)
+		return;
+	if (d->error) {
+		require(openai_chat_write_stream_error(f->writer, d->error, 502, f->out) == 0,
+			"an error is written");
+		f->done |= d->error->fatal;
+	} else if (gather_add(f->gather, d) < 0 ||
+		   openai_chat_write_delta(f->writer, d, f->out) < 0) {
+		require(error_last()->kind == ERR_TOO_LARGE, "only limits end a stream");
+		f->done = true;
+	}
+}
+
+static void feed(struct flow *f, struct sse *sse, struct bytes piece)
+{
+	struct sse_event e;
+	struct delta d;
+
+	sse_feed(sse, piece);
+	while (!f->done && sse_next(sse, &e) == 1)
+		take(f, wire_openai_chat.read_event(f->stream, &e, &d), &d);
+}
+
+static void stream(struct bytes body, const struct inference *inf, const struct chat_answer *answer,
+		   struct arena *a)
+{
+	size_t cut = body.n ? (unsigned char)body.p[0] % (body.n + 1) : 0;
+	struct flow f = { 0 };
+	struct result r = { 0 };
+	struct delta d;
+	struct buf out;
+	struct sse sse;
+
+	buf_init(&out, 64u << 20);
+	f.out = &out;
+	f.stream = wire_openai_chat.stream_new(inf, &openai, a);
+	f.writer = openai_chat_writer_new(answer, a);
+	f.gather = gather_new(a, 4096);
+	require(f.stream && f.writer && f.gather, "a stream begins");
+	sse_init(&sse, SSE_MAX_EVENT);
+	feed(&f, &sse, bytes_slice(body, 0, cut));
+	feed(&f, &sse, bytes_slice(body, cut, body.n));
+	if (!f.done)
+		take(&f, wire_openai_chat.read_end(f.stream, &d), &d);
+	require(gather_finish(f.gather, &r) == 0, "a result is there");
+	require(openai_chat_write_end(f.writer, &r, &out) == 0, "a stream ends");
+	check_events(buf_bytes(&out), a);
+	sse_deinit(&sse);
+	gather_free(f.gather);
+	wire_openai_chat.stream_free(f.stream);
+	buf_deinit(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct bytes body = { (const char *)data, n };
+
+	for (int i = 0; i < 3; i++) {
+		struct inference inf = { .profile = i ? PROFILE_OPENAI : PROFILE_TENSORZERO };
+		struct chat_answer answer = { .profile = inf.profile,
+					      .model = B("m"),
+					      .provider_type = B("openai"),
+					      .reasoning_to_client = true,
+					      .include_usage = i & 1,
+					      .include_raw_response = !i,
+					      .pass_through = i == 2 };
+		struct arena a;
+
+		if (i == 2) {
+			inf.source = B("{}");
+			inf.source_is_chat = inf.source_intact = true;
+		}
+		arena_init(&a, 256u << 20);
+		error_clear();
+		plain(body, &inf, &answer, &a);
+		stream(body, &inf, &answer, &a);
+		arena_deinit(&a);
+	}
+	error_clear();
+	return 0;
+}
