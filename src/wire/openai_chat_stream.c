@@ -135,11 +135,11 @@ static yyjson_val *parse_event(struct wire_stream *s, struct bytes data)
 /* The current error becomes the delta's. */
 static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
 {
-	struct bytes raw = out->raw;
+	struct bytes raw = wire_utf8(out->raw, &s->scratch);
 
 	*out = (struct delta){ .raw = raw, .error = error_save(&s->scratch) };
 	usage_init(&out->usage);
-	if (!out->error)
+	if (!out->error || !bytes_set(raw))
 		return -1;
 	out->error->fatal = fatal;
 	out->error->upstream_body = raw;

@@ -100,12 +100,23 @@ static struct shape shape_of(const struct error *e, int status)
 	return s;
 }
 
+/* An upstream's page in another encoding must not break the object. */
+static void put_text(struct pen *p, struct bytes text)
+{
+	struct arena a;
+
+	arena_init(&a, 64u << 20);
+	text = wire_utf8(text, &a);
+	pen_string(p, bytes_set(text) ? text : B(""));
+	arena_deinit(&a);
+}
+
 static void put_message(struct pen *p, const struct error *e, int status)
 {
 	int64_t wait = e->retry_after_ms >= 0 ? e->retry_after_ms : deciding(e)->retry_after_ms;
 	size_t from = p->b->len;
 
-	pen_string(p, bytes_set(e->message) ? e->message : B(""));
+	put_text(p, e->message);
 	if (status != 429 || wait < 0 || bytes_ifind(e->message, B("try again in")) >= 0 ||
 	    p->failed)
 		return;
@@ -135,7 +146,7 @@ static void put_kind(struct pen *p, const struct error *e, int depth)
 		pen_lit(p, "}");
 	} else {
 		pen_lit(p, "\"message\":");
-		pen_string(p, bytes_set(e->message) ? e->message : B(""));
+		put_text(p, e->message);
 	}
 	pen_lit(p, "}}");
 }

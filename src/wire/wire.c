@@ -183,3 +183,45 @@ void wire_read_error_body(struct error *e, struct bytes body, struct arena *a)
 	if (e->retry_after_ms < 0)
 		e->retry_after_ms = retry_in_text(e->upstream_message);
 }
+
+/* Bytes of the character at the front; 0: it is none. Half surrogates count as characters. */
+static size_t character(struct bytes s)
+{
+	unsigned char c = (unsigned char)*s.p;
+	size_t n = c < 0x80                ? 1
+		   : c >= 0xc2 && c < 0xe0 ? 2
+		   : c >= 0xe0 && c < 0xf0 ? 3
+		   : c >= 0xf0 && c < 0xf5 ? 4
+					   : 0;
+
+	if (n == 0 || n > s.n)
+		return 0;
+	if (n == 1 || bytes_is_utf8(bytes_slice(s, 0, n)))
+		return n;
+	return n == 3 && c == 0xed && ((unsigned char)s.p[1] & 0xe0) == 0xa0 &&
+			       ((unsigned char)s.p[2] & 0xc0) == 0x80
+		       ? 3
+		       : 0;
+}
+
+struct bytes wire_utf8(struct bytes text, struct arena *a)
+{
+	char *out;
+	size_t len = 0;
+
+	if (!bytes_set(text) || bytes_is_utf8(text))
+		return text;
+	if (text.n > SIZE_MAX / 3)
+		return (struct bytes){ NULL, 0 };
+	out = arena_alloc_raw(a, text.n * 3);
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	while (text.n > 0) {
+		size_t n = character(text);
+
+		memcpy(out + len, n ? text.p : "\xef\xbf\xbd", n ? n : 3);
+		len += n ? n : 3;
+		text = bytes_slice(text, n ? n : 1, text.n);
+	}
+	return (struct bytes){ out, len };
+}

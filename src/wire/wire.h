@@ -73,6 +73,10 @@ const char *http_reason(int status);
  */
 void wire_read_error_body(struct error *e, struct bytes body, struct arena *);
 
+/* The text itself if it is UTF-8 (also with half surrogates as base/json.h keeps them), else a copy with U+FFFD for
+ * what is not. p == NULL: out of memory. */
+struct bytes wire_utf8(struct bytes text, struct arena *);
+
 extern const struct wire wire_openai_chat, wire_developer_api;
 
 #endif

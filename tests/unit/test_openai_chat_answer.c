@@ -849,6 +849,10 @@ static void test_error_types_and_codes(void **state)
 	error_is(
 		&e, 429,
 		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B("caf\xe9 \xff");
+	error_is(&e, 500,
+		 ERROR("caf\xef\xbf\xbd \xef\xbf\xbd", "server_error", "\"signer_failed\""));
+	e.message = B("m");
 	e.param = B("n");
 	e.code = B("x");
 	error_is(&e, 400,
