@@ -444,7 +444,7 @@ static void run(uint64_t drain_s)
 
 	if (sig == SIGHUP) { /* TensorZero waits a second, for a terminal that closes sends both */
 		log_info("serve", "SIGHUP: draining in a second");
-		sig = signal_wait(HANGUP_MS);
+		signal_wait(HANGUP_MS);
 	}
 	log_info("serve", "draining: no new connections, running requests go on",
 		 LI("seconds_left", drain_s));

@@ -118,6 +118,7 @@ static bool workers_parse(const char *text, int *out)
 /* One flag with its value. -1: taken; else the exit status. */
 static int flag_take(struct serve_args *a, enum flag flag, const char *value)
 {
+	value = value ? value : ""; /* of flags that take none */
 	switch (flag) {
 	case FLAG_CONFIG_FILE:
 		a->config.glob = value;

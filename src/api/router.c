@@ -85,20 +85,20 @@ static bool method_is(const struct route *r, struct bytes method)
 	       (bytes_eq(method, B("HEAD")) && bytes_eq(bytes_of(r->method), B("GET")));
 }
 
-/* The path below gateway.base_path, without a slash at its end. Unset: it is not below it. */
+/* The path below gateway.base_path, without a slash at its end. Empty: it is not below it. */
 static struct bytes path_below_base(const struct exchange *ex)
 {
 	struct bytes base = ((struct worker *)ex->user)->app->config->gateway.base_path;
 	struct bytes path = ex->path;
 
 	if (!bytes_starts(path, base))
-		return (struct bytes){ 0 };
+		return B("");
 	path = bytes_slice(path, base.n, path.n);
 	if (path.n > 1 && bytes_ends(path, B("/")))
 		path.n--;
 	if (!path.n) /* the base path itself */
 		return B("/");
-	return path.p[0] == '/' ? path : (struct bytes){ 0 };
+	return path.p[0] == '/' ? path : B("");
 }
 
 /* Percent-decoded once; what is no escape stays as it is. */

@@ -217,7 +217,7 @@ bool json_key_is(struct bytes escaped, struct bytes name)
 
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out)
 {
-	struct json_member m;
+	struct json_member m = { 0 };
 	bool found = false;
 	size_t pos = 0;
 
