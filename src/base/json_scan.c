@@ -197,7 +197,7 @@ bool json_key_is(struct bytes escaped, struct bytes name)
 	char c[4];
 
 	if (escaped.n == name.n)
-		return !memcmp(escaped.p, name.p, name.n);
+		return bytes_eq(escaped, name);
 	if (escaped.n < name.n || !memchr(escaped.p, '\\', escaped.n))
 		return false;
 	while (escaped.n) {
