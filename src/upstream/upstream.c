@@ -17,6 +17,7 @@
 #include "upstream/extra.h"
 #include "upstream/provider_type.h"
 #include "upstream/signing.h"
+#include "wire/openai_chat.h"
 
 #define BODY_MAX   (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 #define ANSWER_MAX (100u << 20) /* providers-openai §2.11 */
@@ -261,6 +262,8 @@ static int write_body(struct call *c)
 	struct buf out;
 	int r;
 
+	if (cx->ignored && c->inf->source_is_chat && c->type->wire != &wire_openai_chat)
+		openai_chat_foreign_fields(c->inf, cx->ignored);
 	buf_init(&out, BODY_MAX);
 	r = c->type->wire->write_request(c->inf, &c->dialect, &out, cx->ignored);
 	if (r == 0) {

@@ -49,6 +49,12 @@ struct chat_request *openai_chat_read_request(struct bytes body, enum profile, s
 int openai_chat_check_input(struct chat_request *, struct arena *);
 int openai_chat_check_tools(struct chat_request *);
 
+/*
+ * Names in `ignored` ("a, tools[3]:web_search") what of a request of profile openai only pass-through could carry:
+ * for providers of another family.
+ */
+void openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
+
 /* What every answer of one inference carries. */
 struct chat_answer {
 	enum profile profile;

@@ -691,6 +691,8 @@ int openai_chat_write_delta(struct chat_writer *w, const struct delta *d, struct
 {
 	struct pen p = { .b = out };
 
+	if (w->broken) /* profile openai: after an error only [DONE] comes */
+		return 0;
 	if (w->raws_pending)
 		put_failed_raws(w, &p);
 	if (chat_passes(w->a) && d->forward)
@@ -745,7 +747,7 @@ int openai_chat_write_end(struct chat_writer *w, const struct result *r, struct 
 {
 	struct pen p = { .b = out };
 
-	if (w->raws_pending)
+	if (w->raws_pending && !w->broken)
 		put_failed_raws(w, &p);
 	if (w->a->profile == PROFILE_TENSORZERO)
 		end_tensorzero(w, &p, r);
@@ -760,6 +762,8 @@ int openai_chat_write_stream_error(struct chat_writer *w, const struct error *e,
 {
 	struct pen p = { .b = out };
 
+	if (w->broken)
+		return 0;
 	if (w->a->profile == PROFILE_OPENAI)
 		w->broken = true;
 	pen_lit(&p, "data: ");

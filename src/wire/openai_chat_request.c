@@ -8,10 +8,13 @@
  */
 #include "wire/openai_chat_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "wire/json_edit.h"
 #include "wire/json_path.h"
+#include "wire/openai_chat_write.h"
 
 #define PREFIX "Invalid request to OpenAI-compatible endpoint: "
 
@@ -708,4 +711,45 @@ struct chat_request *openai_chat_read_request(struct bytes body, enum profile pr
 	}
 	root = parse_body(body, a);
 	return root && read_all(&r, root) == 0 ? req : NULL;
+}
+
+/* --- what only OpenAI's family understands ------------------------------------------------------ */
+
+static void foreign_tools(struct bytes list, struct buf *ignored)
+{
+	struct bytes one;
+	struct json_member m;
+	size_t pos = 0;
+
+	for (size_t i = 0; json_next_element(list, &pos, &one) > 0; i++) {
+		char path[128];
+		int n;
+
+		if (!json_find_member(one, B("type"), &m) || m.value.n < 2 || *m.value.p != '"' ||
+		    bytes_eq(m.value, B("\"function\"")) || bytes_eq(m.value, B("\"custom\"")))
+			continue;
+		n = snprintf(path, sizeof path, "tools[%zu]:%.*s", i,
+			     (int)(m.value.n < 66 ? m.value.n - 2 : 64), m.value.p + 1);
+		chat_ignored(ignored, (struct bytes){ path, (size_t)n });
+	}
+}
+
+void openai_chat_foreign_fields(const struct inference *inf, struct buf *ignored)
+{
+	struct bytes source = inf->source;
+	struct json_member m;
+	size_t pos = 0;
+
+	while (source.n > 0 && *source.p != '{')
+		source = bytes_slice(source, 1, source.n);
+	while (bytes_set(source) && json_next_member(source, &pos, &m) > 0) {
+		bool tools = json_key_is(m.key, B("tools")),
+		     known = m.key.n > 0 && field_of(m.key, PROFILE_OPENAI);
+
+		if (tools && *m.value.p == '[')
+			foreign_tools(m.value, ignored);
+		else if ((!known && !json_key_is(m.key, B("store"))) ||
+			 json_key_is(m.key, B("prompt_cache_key")))
+			chat_ignored(ignored, m.key);
+	}
 }

@@ -728,7 +728,9 @@ static void test_openai_stream_that_breaks_never_ends_as_a_success(void **state)
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
 	passing(&f);
-	stream_is(&f, EVENTS("{\"error\":{\"message\":\"m\"}}"),
+	stream_is(&f,
+		  EVENTS("{\"error\":{\"message\":\"m\"}}", DELTA("{\"content\":\"late\"}"),
+			 FINISH("stop")),
 		  "data: {\"error\":{\"message\":\"Error from openai server: m\"" ERROR_KEYS
 		  "}\n\n" DONE);
 	teardown(&f);

@@ -463,6 +463,27 @@ static void test_nulls_are_absent_to_openai(void **state)
 	arena_deinit(&f.arena);
 }
 
+/* surfaces §3.1: what another family cannot take is named */
+static void test_foreign_fields(void **state)
+{
+	struct fixture f;
+	struct chat_request *r =
+		read_ok(&f, PROFILE_OPENAI,
+			"{\"logit_bias\":{},\"model\":\"m\"," HI
+			",\"user\":\"u\",\"prompt_cache_key\":\"k\",\"store\":true,"
+			"\"temperature\":1,\"tools\":[{\"type\":\"function\",\"function\":{"
+			"\"name\":\"f\"}},{\"type\":"
+			"\"web_search\"}],\"x\":1}");
+	struct buf ignored;
+
+	(void)state;
+	buf_init(&ignored, 4096);
+	openai_chat_foreign_fields(&r->inf, &ignored);
+	same(buf_bytes(&ignored), "logit_bias, prompt_cache_key, tools[1]:web_search, x");
+	buf_deinit(&ignored);
+	arena_deinit(&f.arena);
+}
+
 /* JSON mode tool (http-api §7) */
 static void test_json_mode_tool_makes_its_tool(void **state)
 {
@@ -549,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_openai_deprecated_functions),
 		cmocka_unit_test(test_openai_flat_tools_and_parts_it_does_not_know),
 		cmocka_unit_test(test_nulls_are_absent_to_openai),
+		cmocka_unit_test(test_foreign_fields),
 		cmocka_unit_test(test_json_mode_tool_makes_its_tool),
 		cmocka_unit_test(test_huge_and_broken_bodies),
 		cmocka_unit_test(test_every_size_of_arena),
