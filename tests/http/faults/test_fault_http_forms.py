@@ -57,7 +57,6 @@ SMUGGLING = {
     "chunk-size-overflow": head("transfer-encoding: chunked") + b"ffffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n",
     "chunk-bare-lf": head("transfer-encoding: chunked") + b"%x\n" % N + BODY + b"\n0\n\n",
     "chunk-data-too-long": head("transfer-encoding: chunked") + b"%x\r\n" % (N - 2) + BODY + b"\r\n0\r\n\r\n",
-    "two-spaces-in-request-line": head(f"content-length: {N}", start="POST  /v1/chat/completions  HTTP/1.1") + BODY,
     "no-version": head(f"content-length: {N}", start="POST /v1/chat/completions") + BODY,
     "odd-version": head(f"content-length: {N}", start="POST /v1/chat/completions HTTP/3.7") + BODY,
     "http2-preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

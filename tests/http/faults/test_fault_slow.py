@@ -8,7 +8,7 @@ import pytest
 from lib import raw
 from lib.mock import Pause, chunk, sse, text_chunks
 from lib.raw import CHAT, chat, wait_for
-from lib.signet import config, openai_model
+from lib.signet import config, openai_model, sanitized
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n"
 
@@ -41,7 +41,7 @@ def test_slowloris_headers(signet, mock):
                     pytest.fail("a head may come at this pace for ever")
         except OSError:
             pass
-        assert 0.4 < time.monotonic() - start < 2.5
+        assert 0.4 < time.monotonic() - start < 3
     assert not mock.requests
 
 
@@ -127,7 +127,7 @@ def test_slow_reader_slows_the_upstream(signet, mock):
                 break
             last = sent[0]
         assert sent[0] < 40 << 20, "the upstream was drained although the client does not read"
-        assert signet.rss() - before < 24 << 20
+        assert signet.rss() - before < (80 if sanitized() else 24) << 20
         # And all of it arrives when the client reads again.
         got = 0
         while True:
@@ -136,7 +136,7 @@ def test_slow_reader_slows_the_upstream(signet, mock):
                 break
             got += len(data)
         assert got > 64 << 20
-    assert signet.rss() - before < 200 << 20  # the record keeps the text; the stream itself is not kept
+    assert signet.rss() - before < (600 if sanitized() else 200) << 20  # the record keeps the text; the stream itself is not kept
 
 
 def test_client_that_never_reads_is_cut(signet, mock):

@@ -445,10 +445,10 @@ def sse(events, delay=0, done=True, split=0, framing="chunked", encoding=None, s
             if framing == "chunked":
                 data = b"%x\r\n%s\r\n" % (len(data), data)
             pending += data
-            if delay:
+            if delay or len(pending) > 1 << 16:
                 conn.send(pending)
                 pending = b""
-                if conn.sleep(delay):
+                if delay and conn.sleep(delay):
                     request.gone.set()
                     return conn.close()
         conn.send(pending + (b"0\r\n\r\n" if framing == "chunked" else b""))
