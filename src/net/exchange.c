@@ -2,7 +2,7 @@
  * One exchange as its handler sees it: reading the body, writing the answer.
  *
  * A body that came with its head lies in the arena already and costs nothing more. Another is received
- * straight into one heap block that grows with what arrives (never with what was announced) and counts
+ * straight into one block that grows with what arrives (never with what was announced) and counts
  * towards the process' bound. Decompression goes piece by piece and stops at the bound.
  *
  * An answer is one sendmsg: head and body, or chunk size, chunk and line end. When the kernel is full the
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -18,9 +19,10 @@
 #include "net/decode.h"
 #include "net/http_conn.h"
 
-#define BODY_FIRST  (64u << 10) /* the first block of a body of unknown length */
-#define STREAM_MAX  (64u << 20) /* unsent bytes of a stream: one event with its translation */
-#define STREAM_KEEP 4096        /* a buffer that grew past this is freed after a flush */
+#define BODY_FIRST  (64u << 10)  /* the first block of a body of unknown length */
+#define BODY_HEAP   (256u << 10) /* a larger block is mapped */
+#define STREAM_MAX  (64u << 20)  /* unsent bytes of a stream: one event with its translation */
+#define STREAM_KEEP 4096         /* a buffer that grew past this is freed after a flush */
 #define YIELD_BYTES (256u << 10)
 #define HEADER_MAX  (16u << 10) /* one header of an answer */
 
@@ -50,7 +52,10 @@ void answer_deinit(struct request *rq)
 {
 	if (rq->body_counted)
 		atomic_fetch_sub_explicit(&http_body_bytes, rq->body_counted, memory_order_relaxed);
-	free(rq->body);
+	if (rq->body_map)
+		munmap(rq->body, rq->body_map);
+	else
+		free(rq->body);
 	buf_deinit(&rq->out);
 }
 
@@ -99,12 +104,37 @@ static int too_large(const struct intake *in)
 	return fail(ERR_BODY_TOO_LARGE, "the request's body is over %zu bytes", in->max);
 }
 
+/* Makes the block larger. A large one becomes a mapping of the whole maximum, of which only what is written
+ * takes memory: growing it by copies would hold a body nearly twice. */
+static int enlarge(struct intake *in, size_t cap)
+{
+	struct request *rq = in->rq;
+	size_t size = in->max + IO_BUFFER;
+	char *p = MAP_FAILED;
+
+	if (cap > BODY_HEAP)
+		p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p != MAP_FAILED) {
+		if (in->len)
+			memcpy(p, rq->body, in->len);
+		free(rq->body);
+		rq->body = p;
+		rq->body_map = size;
+		return 0;
+	}
+	p = realloc(rq->body, cap);
+	if (!p)
+		return -1;
+	rq->body = p;
+	return 0;
+}
+
 /* Room for `more` bytes, at least doubling, counted towards the process' bound. */
 static int reserve(struct intake *in, size_t more)
 {
 	struct request *rq = in->rq;
 	size_t want = in->len + more, cap = in->cap ? in->cap * 2 : BODY_FIRST, grow;
-	char *p;
 
 	if (want <= in->cap)
 		return 0;
@@ -118,13 +148,11 @@ static int reserve(struct intake *in, size_t more)
 		atomic_fetch_sub_explicit(&http_body_bytes, grow, memory_order_relaxed);
 		return fail(ERR_BUSY, "too many large request bodies at once");
 	}
-	p = fault("body") ? NULL : realloc(rq->body, cap);
-	if (!p) {
+	if (fault("body") || (!rq->body_map && enlarge(in, cap))) {
 		atomic_fetch_sub_explicit(&http_body_bytes, grow, memory_order_relaxed);
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	}
 	rq->body_counted += grow;
-	rq->body = p;
 	in->cap = cap;
 	return 0;
 }

@@ -32,7 +32,8 @@ struct request {
 	struct http_message msg;
 	struct fiber *fiber; /* NULL: the handler does not run */
 	struct bytes first;  /* body bytes that came with the head, in the arena */
-	char *body;          /* the body, if it did not fit there; malloc */
+	char *body;      /* the body, if it did not fit there; malloc, or mmap if body_map is set */
+	size_t body_map; /* the mapping's size */
 	size_t body_counted; /* towards body_memory */
 	struct buf out;      /* of a streamed answer */
 	struct bytes head;   /* of a streamed answer, not sent yet */

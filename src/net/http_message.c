@@ -71,6 +71,21 @@ static int on_url_complete(llhttp_t *p)
 	return 0;
 }
 
+/* llhttp would skip further blanks before "HTTP/". */
+static int on_version(llhttp_t *p, const char *at, size_t n)
+{
+	struct http_message *m = of(p);
+	size_t target_end = (uintptr_t)m->target.p + m->target.n;
+
+	(void)n;
+	if (m->response || m->version_seen)
+		return 0;
+	m->version_seen = true;
+	if (m->base + (size_t)(at - m->piece) != target_end + sizeof " HTTP/" - 1)
+		return refuse(m, 400, "more than one blank in the request line");
+	return 0;
+}
+
 static int on_header_field(llhttp_t *p, const char *at, size_t n)
 {
 	struct http_message *m = of(p);
@@ -163,6 +178,7 @@ static int on_message_complete(llhttp_t *p)
 static const llhttp_settings_t settings = {
 	.on_url = on_url,
 	.on_status = on_status,
+	.on_version = on_version,
 	.on_url_complete = on_url_complete,
 	.on_header_field = on_header_field,
 	.on_header_field_complete = on_header_field_complete,
@@ -272,7 +288,12 @@ static void settle_line(struct http_message *m)
 
 static int finish_head(struct http_message *m)
 {
+	uintptr_t at = (uintptr_t)m->target.p;
+	bool blanks = !m->response && at >= 2 && m->head[at - 2] == ' ';
+
 	settle_line(m);
+	if (blanks) /* llhttp would skip them */
+		return broken(m, ERR_PROTOCOL, 400, "more than one blank in the request line");
 	for (size_t i = 0; i < m->nheaders; i++) {
 		settle(m, &m->headers[i].name);
 		settle(m, &m->headers[i].value);

@@ -39,7 +39,7 @@ struct http_message {
 	char *head;        /* bytes of the head that came in earlier pieces */
 	size_t base;       /* how many */
 	size_t head_cap, head_end, extra;
-	bool response, no_body, in_value, target_done, compact, interim;
+	bool response, no_body, in_value, target_done, version_seen, compact, interim;
 };
 
 /* `no_body`: a response to HEAD. */
