@@ -1,6 +1,7 @@
 """The record in trouble: a locked, damaged or missing database costs disk, never an answer; the journal survives
 what a crash leaves (storage §6.9, §7.5)."""
 import glob
+import json
 import os
 import sqlite3
 import struct
@@ -53,7 +54,7 @@ def test_rows_of_all_kinds(up):
                 assert (row["model_name"], row["model_provider_name"], row["function_name"], row["status"]) == ("m", "p", "tensorzero::default", 200)
                 model_rows = record.rows(s.data_dir, "select * from ModelInference where inference_id = ?", id)
                 assert len(model_rows) == 1
-                assert '"model":"mock-model"' in model_rows[0]["raw_request"]
+                assert json.loads(model_rows[0]["raw_request"])["model"] == "mock-model"
                 assert model_rows[0]["raw_response"]
             rows = record.wait_rows(s.data_dir, 3)
             bad = [r for r in record.listed(s.data_dir) if r["state"] == "error"]
