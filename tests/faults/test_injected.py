@@ -32,7 +32,7 @@ def up(tmp_path_factory):
     ca = Authority(tmp_path_factory.mktemp("ca"))
     with Mock(tls=ca.context()) as mock:
         plain, stream = json_answer(chat_answer("whole")), sse(text_chunks("whole"))
-        mock.default = lambda conn, request: (stream if request.json["stream"] else plain)(conn, request)
+        mock.default = lambda conn, request: (stream if request.json.get("stream") else plain)(conn, request)
         mock.ca = ca.cert
         yield mock
 

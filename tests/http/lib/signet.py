@@ -64,7 +64,7 @@ class Signet:
                 f.write(toml)
         self.args, self.preexec, self.wait = list(args), preexec, wait
         self.env = {k: v for k, v in os.environ.items()
-                    if not k.startswith(("SIGNET_", "TENSORZERO_", "OPENAI_", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
+                    if not k.startswith(("SIGNET_", "TENSORZERO_", "OPENAI_", "SSL_CERT_", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
                                          "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"))}
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:abort_on_error=0")
         self.env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
