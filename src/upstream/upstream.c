@@ -431,9 +431,12 @@ static int first_delta(struct call *c)
 	r = upstream_next(c, &d, NULL, NULL);
 	if (r < 0)
 		return -1;
-	if (r == 0)
-		return provider_error(c, ERR_INFERENCE_SERVER, 0,
-				      B("Stream ended before first chunk"));
+	if (r == 0) { /* TensorZero names the provider here, not its type */
+		wire_fail(ERR_INFERENCE_SERVER, 0, c->provider->name,
+			  "Stream ended before first chunk");
+		error_last()->provider_type = c->provider->type;
+		return with_debug(c);
+	}
 	if (d->error) {
 		if (bytes_set(d->raw))
 			c->attempt->raw_response = arena_dup(c->cx->arena, d->raw);

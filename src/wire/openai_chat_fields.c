@@ -577,23 +577,6 @@ int openai_read_params(struct reader *r, const struct where *w, yyjson_val *v)
 
 /* --- extra_body, extra_headers ---------------------------------------------------------------- */
 
-/* "tensorzero::model_name::M::provider_name::P", the older form of the filter. */
-static bool split_provider(struct bytes text, struct extra *e)
-{
-	struct bytes prefix = B("tensorzero::model_name::"), middle = B("::provider_name::");
-	ptrdiff_t at;
-
-	if (!bytes_starts(text, prefix))
-		return false;
-	text = bytes_slice(text, prefix.n, text.n);
-	at = bytes_find(text, middle);
-	if (at < 0)
-		return false;
-	e->model_name = bytes_slice(text, 0, (size_t)at);
-	e->provider_name = bytes_slice(text, (size_t)at + middle.n, text.n);
-	return true;
-}
-
 /* Whether the object is one of the forms of http-api §8; *e is filled. -1: out of memory. */
 static int read_extra(struct reader *r, yyjson_val *v, const char *name, bool header,
 		      struct extra *e)
@@ -623,8 +606,8 @@ static int read_extra(struct reader *r, yyjson_val *v, const char *name, bool he
 			e->model_name = text;
 		} else if (bytes_eq(k, B("provider_name"))) {
 			e->provider_name = text;
-		} else if (!bytes_eq(k, B("model_provider_name")) || !split_provider(text, e)) {
-			return 0;
+		} else if (!bytes_eq(k, B("model_provider_name"))) {
+			return 0; /* that older filter is read and applies everywhere */
 		}
 	}
 	if (!bytes_set(e->pointer) || !value == !e->remove ||

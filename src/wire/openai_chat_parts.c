@@ -13,19 +13,26 @@ int chat_block_add(struct reader *r, struct draft *d, struct block b)
 	return arena_push(r->arena, d->m.content, d->m.len, d->m.cap, b) ? 0 : -1;
 }
 
+static bool has_own_key(yyjson_val *part)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(part);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it)))
+		if (bytes_starts(json_str(key), B("tensorzero::")))
+			return true;
+	return false;
+}
+
 /* A part that cannot be read: the prefix depends on what it has. */
 static int part_refuse(const struct where *w, yyjson_val *part)
 {
-	bool ours = false;
+	bool ours = has_own_key(part);
 	struct bytes detail, param = error_last()->param, code = error_last()->code;
-	yyjson_obj_iter it = yyjson_obj_iter_with(part);
-	yyjson_val *key;
 	const struct where *root = w;
 
 	while (root->up)
 		root = root->up;
-	while ((key = yyjson_obj_iter_next(&it)))
-		ours |= bytes_starts(json_str(key), B("tensorzero::"));
 	detail = arena_dup(root->arena, error_last()->message);
 	openai_refuse(w, NULL, "%s: %.*s",
 		      ours ? "Invalid TensorZero content block" : "Invalid content block",
@@ -373,7 +380,7 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 		return openai_refuse(w, "invalid_type", "Content block `%.*s` is not an object",
 				     BFMT(text));
 	}
-	if (!type)
+	if (!type && !has_own_key(part))
 		return read_template(r, d, template_of_role(d->role), part);
 	if (!yyjson_is_str(type))
 		return part_fail(w, part, "TensorZeroDerive: missing tag field `type`");

@@ -5,6 +5,7 @@
 #include "wire/openai_chat_reply.h"
 
 #include "base/error.h"
+#include "wire/expect.h"
 #include "wire/openai_chat.h"
 #include "wire/openai_chat_ids.h"
 #include "wire/openai_chat_write.h"
@@ -144,6 +145,19 @@ static int add_parts(struct reply *r, yyjson_val *list)
 	return bytes_set(text) ? add(r, (struct block){ .type = BLOCK_TEXT, .text = text }) : 0;
 }
 
+static int wrong_content(struct reply *r, yyjson_val *content)
+{
+	struct buf b;
+
+	buf_init(&b, 64u << 10);
+	expect_print(content, &b);
+	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
+		  "Error parsing JSON response: invalid type: %.*s, expected a string",
+		  BFMT(buf_bytes(&b)));
+	buf_deinit(&b);
+	return -1;
+}
+
 static int add_text(struct reply *r, yyjson_val *choice, yyjson_val *message)
 {
 	yyjson_val *content = json_get(message, "content"), *one;
@@ -155,7 +169,7 @@ static int add_text(struct reply *r, yyjson_val *choice, yyjson_val *message)
 	if (yyjson_is_arr(content))
 		return add_parts(r, content);
 	if (!bytes_set(b.text))
-		return 0;
+		return content && !yyjson_is_null(content) ? wrong_content(r, content) : 0;
 	one = json_get(message, "annotations");
 	if (yyjson_arr_size(one) > 0)
 		b.annotations = r->result->annotations = json_print_arena(one, r->arena);

@@ -158,6 +158,10 @@ static int read_namespace(struct reader *r, const struct where *w, yyjson_val *v
 		return -1;
 	if (r->req->namespace_.n == 0)
 		return expect_fail(w, "invalid_value", "Namespace identifier cannot be empty");
+	if (bytes_starts(r->req->namespace_, B("tensorzero::")))
+		return expect_fail(w, "invalid_value",
+				   "Namespace cannot start with `tensorzero::`: %.*s",
+				   BFMT(r->req->namespace_));
 	return 0;
 }
 
@@ -174,10 +178,26 @@ static int read_credentials(struct reader *r, const struct where *w, yyjson_val 
 
 static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_val *v)
 {
+	static const struct bytes types[] = { { "chat_completion", 15 },
+					      { "experimental_best_of_n_sampling", 31 },
+					      { "experimental_dynamic_in_context_learning", 40 },
+					      { "experimental_mixture_of_n", 25 },
+					      { "experimental_chain_of_thought", 29 } };
+	struct bytes type = json_str(json_get(v, "type"));
+
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "struct UninitializedVariantInfo");
 	r->req->dynamic_variant = true;
-	return 0;
+	if (!bytes_set(type))
+		return expect_field(w, "type");
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (bytes_eq(types[i], type))
+			return 0;
+	return expect_variant(
+		w, type,
+		"one of `chat_completion`, `experimental_best_of_n_sampling`, "
+		"`experimental_dynamic_in_context_learning`, `experimental_mixture_of_n`, "
+		"`experimental_chain_of_thought`");
 }
 
 static int read_include_raw_usage(struct reader *r, const struct where *w, yyjson_val *v)

@@ -57,7 +57,8 @@ struct wire {
 	/* 1: a delta (valid until the next call). 0: nothing for anyone in this event. 2: the stream has
 	 * ended ([DONE], finish). -1: out of memory. What the upstream did wrong is a delta with `error`. */
 	int (*read_event)(struct wire_stream *, const struct sse_event *, struct delta *out);
-	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. */
+	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. A
+	 * stream without any event is the caller's to name. */
 	int (*read_end)(struct wire_stream *, struct delta *out);
 };
 
