@@ -1,0 +1,178 @@
+/* The small tools of the wires: edits of JSON texts in place, paths of errors, URLs, base64, media types. */
+#include "unit.h"
+
+#include "wire/json_edit.h"
+#include "wire/json_path.h"
+#include "wire/media.h"
+
+static void same(struct bytes got, struct bytes want)
+{
+	if (!bytes_eq(got, want))
+		fail_msg("want %.*s, got %.*s", BFMT(want), BFMT(got));
+}
+
+/* Drops members named "drop", writes 1 for those named "set", renames "old" to "new", adds "end". */
+static void edit_is(struct bytes text, struct bytes want)
+{
+	struct buf out;
+	struct pen p = { .b = &out };
+	struct json_member m;
+	struct json_edit e;
+
+	buf_init(&out, 4096);
+	edit_begin(&e, text, &p);
+	while (edit_next(&e, &m) > 0) {
+		if (json_key_is(m.key, B("set"))) {
+			edit_value(&e, &m);
+			pen_lit(&p, "1");
+		} else if (json_key_is(m.key, B("old"))) {
+			edit_renamed(&e, &m, B("new"));
+			pen_bytes(&p, m.value);
+		} else if (!json_key_is(m.key, B("drop"))) {
+			edit_keep(&e, &m);
+		}
+	}
+	edit_add(&e, B("\"end\":"));
+	pen_lit(&p, "0");
+	edit_end(&e);
+	assert_false(p.failed);
+	same(buf_bytes(&out), want);
+	buf_deinit(&out);
+}
+
+static void test_edits_leave_the_rest_alone(void **state)
+{
+	(void)state;
+	edit_is(B("{}"), B("{\"end\":0}"));
+	edit_is(B("{ }"), B("{\"end\":0 }"));
+	edit_is(B("{\"a\":1}"), B("{\"a\":1,\"end\":0}"));
+	edit_is(B("{ \"a\" : [1, {\"b\":\",}\"}] , \"set\":\"x\" }"),
+		B("{ \"a\" : [1, {\"b\":\",}\"}],  \"set\":1,\"end\":0 }"));
+	edit_is(B("{\"drop\":1,\"a\":2}"), B("{\"a\":2,\"end\":0}"));
+	edit_is(B("{\"a\":2, \"drop\":{\"x\":[]}}"), B("{\"a\":2,\"end\":0}"));
+	edit_is(B("{\"drop\":1,\n\"drop\":2,\n\"a\":3}"), B("{\n\"a\":3,\"end\":0}"));
+	edit_is(B("{\"old\": 1.50 }"), B("{\"new\":1.50,\"end\":0 }"));
+	edit_is(B("{\"s\\u0065t\":7}"), B("{\"s\\u0065t\":1,\"end\":0}"));
+}
+
+static void elements_are(struct bytes text, int last, struct bytes want)
+{
+	struct bytes one;
+	struct buf out;
+	size_t pos = 0;
+	int n;
+
+	buf_init(&out, 4096);
+	while ((n = json_next_element(text, &pos, &one)) > 0) {
+		buf_putc(&out, '<');
+		buf_append(&out, one);
+		buf_putc(&out, '>');
+	}
+	assert_int_equal(last, n);
+	same(buf_bytes(&out), want);
+	buf_deinit(&out);
+}
+
+static void test_elements(void **state)
+{
+	(void)state;
+	elements_are(B("[]"), 0, B(""));
+	elements_are(B(" [ ] "), 0, B(""));
+	elements_are(B("[1, \"a,]\\\"\" ,{\"x\":[2]} , [], null]"), 0,
+		     B("<1><\"a,]\\\"\"><{\"x\":[2]}><[]><null>"));
+	elements_are(B("{}"), -1, B(""));
+	elements_are(B("[1"), -1, B("<1>"));
+	elements_are(B("[\"x"), -1, B(""));
+}
+
+static void test_strings_of_spans(void **state)
+{
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 64);
+	same(json_span_string(B("\"plain\""), &out), B("plain"));
+	same(json_span_string(B("\"a\\u0062\\n\""), &out), B("ab\n"));
+	assert_false(bytes_set(json_span_string(B("5"), &out)));
+	buf_deinit(&out);
+}
+
+static void test_paths_of_errors(void **state)
+{
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 16);
+	same(json_error_path(B("{\"a\":[1,{\"b\":x}]}"), B("expected value at line 1 column 14"),
+			     &a),
+	     B("a[1].b"));
+	same(json_error_path(B("{\n\"a\":\n tru}"), B("expected ident at line 3 column 5"), &a),
+	     B("a"));
+	same(json_error_path(B("x"), B("expected value at line 1 column 1"), &a), B(""));
+	same(json_error_path(B("x"), B("no position"), &a), B(""));
+	same(json_error_path(B(""), B("EOF while parsing a value at line 1 column 0"), &a), B(""));
+	arena_deinit(&a);
+}
+
+static void url_is(const char *url, const char *want)
+{
+	struct bytes out;
+	struct arena a;
+
+	arena_init(&a, 1u << 16);
+	assert_null(media_url(bytes_of(url), &a, &out));
+	same(out, bytes_of(want));
+	arena_deinit(&a);
+}
+
+static void test_urls_as_a_parser_prints_them(void **state)
+{
+	struct bytes out;
+	struct arena a;
+
+	(void)state;
+	url_is("HTTPS://A.B", "https://a.b/");
+	url_is("http://a:80/x/../y/./z?q=a b#f g", "http://a/y/z?q=a%20b#f%20g");
+	url_is("https://u:p@a:8443/", "https://u:p@a:8443/");
+	url_is("https://a/\xc3\xa9", "https://a/%C3%A9");
+	url_is("http://a/..", "http://a/");
+	arena_init(&a, 1u << 16);
+	assert_string_equal("relative URL without a base", media_url(B("/x"), &a, &out));
+	assert_string_equal("empty host", media_url(B("http://:80/"), &a, &out));
+	assert_string_equal("invalid port number", media_url(B("http://a:1x/"), &a, &out));
+	assert_string_equal("invalid IPv6 address", media_url(B("http://[::1"), &a, &out));
+	arena_deinit(&a);
+}
+
+static void test_base64_and_types(void **state)
+{
+	char err[80];
+
+	(void)state;
+	assert_true(media_base64(B(""), err));
+	assert_true(media_base64(B("AA=="), err));
+	assert_false(media_base64(B("AA"), err));
+	assert_string_equal("Invalid padding", err);
+	assert_false(media_base64(B("A*AA"), err));
+	assert_string_equal("Invalid symbol 42, offset 1.", err);
+	same(media_sniff(B("iVBORw0KGgo=")), B("image/png"));
+	same(media_sniff(B("UklGRiQAAABXQVZFZm10IBAAAAABAAEA")), B("audio/x-wav"));
+	assert_false(bytes_set(media_sniff(B("AAAA"))));
+	same(media_extension(B("audio/x-wav")), B("wav"));
+	same(media_audio_format(B("audio/mpeg")), B("mp3"));
+	assert_false(bytes_set(media_audio_format(B("audio/x"))));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_edits_leave_the_rest_alone),
+		cmocka_unit_test(test_elements),
+		cmocka_unit_test(test_strings_of_spans),
+		cmocka_unit_test(test_paths_of_errors),
+		cmocka_unit_test(test_urls_as_a_parser_prints_them),
+		cmocka_unit_test(test_base64_and_types),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
