@@ -293,8 +293,7 @@ static void run_and_kill(struct store_options *o, struct ids *ids, unsigned us)
 	}
 	close(p[1]);
 	while (ids->n < from + 20 + us % 37)
-		if (read(p[0], ids->at[ids->n], 37) == 37)
-			ids->n++;
+		assert_int_equal(read(p[0], ids->at[ids->n++], 37), 37);
 	usleep(us);
 	kill(pid, SIGKILL);
 	while (ids->n < 4000 && read(p[0], ids->at[ids->n], 37) == 37)
@@ -423,38 +422,52 @@ static void test_read_only_directory_is_refused(void **state)
 
 /* ---- other programs ---- */
 
+/* Another program, forked before there are threads: takes the lock when told to, and holds it until killed. */
+static pid_t fork_locker(int go[2], int ready[2])
+{
+	char path[400], c;
+	sqlite3 *db;
+	pid_t pid;
+
+	assert_int_equal(pipe(go) | pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid) {
+		close(go[0]);
+		close(ready[1]);
+		return pid;
+	}
+	close(go[1]);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	if (read(go[0], &c, 1) != 1 || sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL))
+		_exit(1);
+	sqlite3_busy_timeout(db, 10000);
+	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) || write(ready[1], "x", 1) != 1)
+		_exit(1);
+	pause();
+	_exit(0);
+}
+
 static void test_locked_store_names_the_holder_and_goes_on(void **state)
 {
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
-	struct store *s = open_store(&o);
 	struct store_status st;
+	struct store *s;
 	struct arena a;
-	char want[100], path[400], c;
-	int ready[2];
-	pid_t pid;
+	int go[2], ready[2];
+	char want[100], c;
+	pid_t pid = fork_locker(go, ready);
 
 	(void)state;
 	arena_init(&a, 1 << 20);
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	if (!pid) {
-		sqlite3 *db;
-
-		snprintf(path, sizeof(path), "%s/signet.db", dir);
-		sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
-		sqlite3_busy_timeout(db, 5000);
-		if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
-			_exit(1);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		pause();
-	}
+	s = open_store(&o);
+	assert_int_equal(write(go[1], "x", 1), 1);
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	for (int i = 0; i < 20; i++)
 		assert_true(append_to(s, ids)); /* the answer does not wait for the store */
 	snprintf(want, sizeof(want), "signet.db is locked by process %d", (int)pid);
-	for (int i = 0; i < 120; i++) {
+	for (int i = 0; i < 200; i++) {
 		store_status(s, &st, &a);
 		if (st.alarm.n)
 			break;
@@ -466,8 +479,8 @@ static void test_locked_store_names_the_holder_and_goes_on(void **state)
 	assert_true(st.backlog_records >= 20);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	close(go[1]);
 	close(ready[0]);
-	close(ready[1]);
 	assert_int_equal(store_close(s), 0);
 	check_ids(ids, "after a lock");
 	arena_deinit(&a);
