@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "fiber/loop.h"
 
+#define TLS_RECORD  16384u
 #define DRAIN_MS    1000
 #define DRAIN_BYTES (16u << 10) /* of what follows after the reader is content: an end of chunks */
 #define STREAK_MAX  16          /* reads of a full buffer in one turn */
@@ -411,19 +412,59 @@ static int closed(const char *when, int e)
 		    e ? strerror(e) : "");
 }
 
-/* 1: all gone, or the kernel is full and *want says what to wait for; see sock_send. */
+/* Takes sent bytes off the front. */
+static void advance(struct iovec **iov, int *n, size_t sent)
+{
+	while (*n && sent >= (*iov)->iov_len) {
+		sent -= (*iov)->iov_len;
+		++*iov;
+		--*n;
+	}
+	if (*n) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + sent;
+		(*iov)->iov_len -= sent;
+	}
+}
+
+/* One TLS record of what is at the front: head and body leave together. A repetition after the kernel was
+ * full begins with the same bytes, as OpenSSL wants it. */
+static enum tls_result send_record(struct upconn *u, const struct iovec *iov, int n, size_t *took)
+{
+	struct bytes b = { iov->iov_base, iov->iov_len };
+	char *joined = n > 1 && b.n < TLS_RECORD ? io_buffer_take() : NULL;
+	enum tls_result r;
+
+	if (joined) {
+		b = (struct bytes){ joined, 0 };
+		for (int i = 0; i < n && b.n < TLS_RECORD; i++) {
+			size_t fits = TLS_RECORD - b.n < iov[i].iov_len ? TLS_RECORD - b.n
+									: iov[i].iov_len;
+
+			if (fits)
+				memcpy(joined + b.n, iov[i].iov_base, fits);
+			b.n += fits;
+		}
+	}
+	r = tls_write(u->ssl, b, took);
+	io_buffer_give(joined);
+	return r;
+}
+
+/* 0: all gone; 1: *want says what to wait for; -1: errno. */
 static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 {
 	*want = SOCK_WRITE;
 	if (!u->ssl)
 		return sock_send(&u->sock, iov, n);
 	while (*n) {
-		struct bytes b = { (*iov)->iov_base, (*iov)->iov_len };
-		enum tls_result r = TLS_OK;
-		size_t took = 0;
+		enum tls_result r;
+		size_t took;
 
-		if (b.n)
-			r = tls_write(u->ssl, b, &took);
+		if ((*iov)->iov_len == 0) {
+			advance(iov, n, 0);
+			continue;
+		}
+		r = send_record(u, *iov, *n, &took);
 		if (r == TLS_WANT_READ)
 			*want = SOCK_READ;
 		if (r == TLS_WANT_READ || r == TLS_WANT_WRITE)
@@ -432,12 +473,7 @@ static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 			errno = r == TLS_CLOSED ? EPIPE : EPROTO;
 			return -1;
 		}
-		(*iov)->iov_base = (char *)(*iov)->iov_base + took;
-		(*iov)->iov_len -= took;
-		if ((*iov)->iov_len == 0) {
-			++*iov;
-			--*n;
-		}
+		advance(iov, n, took);
 	}
 	return 0;
 }
