@@ -133,7 +133,7 @@ def test_kill9(up, sync):
 def disk(tmp_path):
     path = tmp_path / "disk"
     path.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", path]).returncode:
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=384m,mode=0700", "tmpfs", path]).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield path
     subprocess.run(["umount", "-l", path])

@@ -35,7 +35,7 @@ def tls_signet(ca, mocks):
     models += openai_model("to-plain", mocks["plain"].url.replace("http:", "https:"))
     models += openai_model("no-such-host", "https://no-such-host.invalid") + openai_model("no-such-host-plain", "http://no-such-host.invalid")
     models += openai_model("then-good", "https://no-such-host.invalid", mocks["expired"].url, mocks["good"].url)
-    with Signet(config(models, extra=f'[upstream]\nca_file = "{ca.cert}"\nconnect_timeout_ms = 5000')) as s:
+    with Signet(config(models, extra=f'[server]\nworkers = 1\n[upstream]\nca_file = "{ca.cert}"\nconnect_timeout_ms = 5000')) as s:
         yield s
 
 

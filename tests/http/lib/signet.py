@@ -4,9 +4,11 @@ The binary: $SIGNET_BIN, else build-asan/signet, else build/signet. Each process
 for configuration, data and stderr. stop() is where most of the truth is: exit status 0 and no sanitizer
 report, or the test fails.
 """
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -55,6 +57,8 @@ def openai_model(name, *upstreams, model_name="mock-model", keys="", model_keys=
 class Signet:
     def __init__(self, toml, args=(), env=None, folder=None, start=True, preexec=None, wait=20, name="signet.toml"):
         self.folder = folder or tempfile.mkdtemp(prefix="signet-test-")
+        if not folder:
+            atexit.register(shutil.rmtree, self.folder, True)
         self.toml_path = os.path.join(self.folder, name)
         self.stderr_path = os.path.join(self.folder, "stderr.log")
         self.data_dir = os.path.join(self.folder, "data")
