@@ -95,6 +95,7 @@ struct loop {
 	uv_check_t check;
 	uv_idle_t idle; /* keeps the loop from sleeping while fibers are runnable */
 	_Atomic(struct loop_task *) tasks;
+	struct loop_task *deferred;
 	struct fiber *run_head, *run_tail; /* runnable */
 	struct fiber *fibers;              /* all alive */
 	struct fiber *current;
@@ -593,6 +594,25 @@ void loop_post(struct loop *l, struct loop_task *t)
 		uv_async_send(&l->async);
 }
 
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+	t->next = l->deferred;
+	l->deferred = t;
+}
+
+static void run_deferred(struct loop *l)
+{
+	struct loop_task *t = l->deferred;
+
+	l->deferred = NULL;
+	while (t) {
+		struct loop_task *next = t->next;
+
+		t->fn(t);
+		t = next;
+	}
+}
+
 static void on_async(uv_async_t *a)
 {
 	run_tasks(a->data);
@@ -624,6 +644,7 @@ static void on_prepare(uv_prepare_t *p)
 	struct loop *l = p->data;
 
 	run_fibers(l);
+	run_deferred(l);
 	if (l->run_head && !l->idle_on) {
 		uv_idle_start(&l->idle, on_idle);
 		l->idle_on = true;

@@ -32,7 +32,11 @@ int loop_worker(const struct loop *); /* number from 0 */
 /* From any thread; never blocks, never allocates. */
 void loop_post(struct loop *, struct loop_task *);
 
-double
-loop_lag_seconds(const struct loop *); /* longest turn of the last 10 s; any thread may ask */
+/* Longest turn of the last 10 s. Any thread may ask. */
+double loop_lag_seconds(const struct loop *);
+/* On the loop's own thread: runs task->fn once at the end of this turn, when all that is runnable has run and before
+ * the loop sleeps. For what many fibers of a turn can share: one bell for all of them. The task must not be deferred
+ * already. */
+void loop_defer(struct loop *, struct loop_task *);
 
 #endif

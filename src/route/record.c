@@ -13,25 +13,21 @@
 #include "route/classify.h"
 #include "wire/native.h"
 
-#define ROW_MAX (240u << 20)
-#define PREVIEW 160
+#define ROW_MAX      (240u << 20)
+#define PREVIEW      160
+#define RECORD_GUESS (12u << 10)
 
-/* A row under construction: keys are literals, errors are sticky. */
+/* A row under construction, in the record's own buffer: keys are literals, errors are sticky. An object inside of it
+ * is a row of its own on the same buffer. */
 struct row {
-	struct buf out;
+	struct record *rec;
+	struct buf *out;
 	bool failed, first;
 };
 
-static void row_init(struct row *r)
-{
-	buf_init(&r->out, ROW_MAX);
-	r->first = true;
-	r->failed = buf_putc(&r->out, '{') != 0;
-}
-
 static void raw(struct row *r, struct bytes text)
 {
-	r->failed |= buf_append(&r->out, text) != 0;
+	r->failed |= buf_append(r->out, text) != 0;
 }
 
 static void key(struct row *r, const char *name)
@@ -46,7 +42,7 @@ static void text(struct row *r, const char *name, struct bytes value)
 {
 	key(r, name);
 	if (bytes_set(value))
-		r->failed |= buf_json_string(&r->out, value) != 0;
+		r->failed |= buf_json_string(r->out, value) != 0;
 	else
 		raw(r, B("null"));
 }
@@ -57,7 +53,7 @@ static void number(struct row *r, const char *name, int64_t value)
 	if (value < 0)
 		raw(r, B("null"));
 	else
-		r->failed |= buf_put_u64(&r->out, (uint64_t)value) != 0;
+		r->failed |= buf_put_u64(r->out, (uint64_t)value) != 0;
 }
 
 static void boolean(struct row *r, const char *name, bool value)
@@ -73,10 +69,36 @@ static void uuid(struct row *r, const char *name, struct uuid id)
 	text(r, name, uuid_text(id, digits));
 }
 
-static struct bytes row_end(struct row *r)
+static int row_open(struct row *r, struct record *rec, enum row_table table)
+{
+	*r = (struct row){ .rec = rec, .out = record_open_row(rec, table), .first = true };
+	if (!r->out)
+		return -1;
+	raw(r, B("{"));
+	return 0;
+}
+
+static int row_close(struct row *r)
 {
 	raw(r, B("}"));
-	return buf_bytes(&r->out);
+	if (!r->failed)
+		return record_close_row(r->rec);
+	r->rec->too_large |= error_last()->kind == ERR_TOO_LARGE;
+	return -1;
+}
+
+static struct row object_open(struct row *outer)
+{
+	struct row in = { .rec = outer->rec, .out = outer->out, .first = true };
+
+	raw(outer, B("{"));
+	return in;
+}
+
+static void object_close(struct row *outer, struct row *in)
+{
+	raw(in, B("}"));
+	outer->failed |= in->failed;
 }
 
 static void snapshot(struct row *r, const struct config *cfg)
@@ -117,17 +139,17 @@ static bool arguments_fit(void *ctx, const struct tool *tool, struct bytes argum
 static void tool_columns(struct row *r, const struct tool_config *t)
 {
 	key(r, "dynamic_tools");
-	r->failed |= native_write_dynamic_tools(t, &r->out) != 0;
+	r->failed |= native_write_dynamic_tools(t, r->out) != 0;
 	key(r, "dynamic_provider_tools");
-	r->failed |= native_write_dynamic_provider_tools(t, &r->out) != 0;
+	r->failed |= native_write_dynamic_provider_tools(t, r->out) != 0;
 	key(r, "allowed_tools");
-	r->failed |= native_write_allowed_tools(t, &r->out) != 0;
+	r->failed |= native_write_allowed_tools(t, r->out) != 0;
 	key(r, "tool_choice");
-	r->failed |= native_write_tool_choice(t, &r->out) != 0;
+	r->failed |= native_write_tool_choice(t, r->out) != 0;
 	key(r, "parallel_tool_calls");
 	raw(r, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
 	key(r, "tool_params");
-	r->failed |= native_write_tool_params(t, &r->out) != 0;
+	r->failed |= native_write_tool_params(t, r->out) != 0;
 }
 
 static void tags(struct row *r, const struct answer_facts *f)
@@ -136,8 +158,8 @@ static void tags(struct row *r, const struct answer_facts *f)
 	raw(r, B("{"));
 	for (size_t i = 0; i < f->ntags; i++) {
 		raw(r, i ? B(",") : B(""));
-		r->failed |= buf_json_string(&r->out, f->tags[i].key) || buf_putc(&r->out, ':') ||
-			     buf_json_string(&r->out, f->tags[i].value);
+		r->failed |= buf_json_string(r->out, f->tags[i].key) || buf_putc(r->out, ':') ||
+			     buf_json_string(r->out, f->tags[i].value);
 	}
 	raw(r, B("}"));
 }
@@ -146,18 +168,18 @@ static int chat_row(struct record *rec, const struct answer_facts *f)
 {
 	const struct inference *inf = &f->request->inf;
 	struct row r;
-	int result;
 
-	row_init(&r);
+	if (row_open(&r, rec, ROW_CHAT_INFERENCE))
+		return -1;
 	uuid(&r, "id", f->inference_id);
 	text(&r, "function_name", f->function_name);
 	text(&r, "variant_name", f->variant_name);
 	uuid(&r, "episode_id", f->episode_id);
 	key(&r, "input");
-	r.failed |= native_write_input(inf, &r.out) != 0;
+	r.failed |= native_write_input(inf, r.out) != 0;
 	key(&r, "output");
 	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
-					arguments_fit, NULL, &r.out) != 0;
+					arguments_fit, NULL, r.out) != 0;
 	if (inf->tools)
 		tool_columns(&r, inf->tools);
 	key(&r, "inference_params");
@@ -168,12 +190,9 @@ static int chat_row(struct record *rec, const struct answer_facts *f)
 	number(&r, "ttft_ms", inf->stream ? (int64_t)f->ttft_ms : -1);
 	tags(&r, f);
 	key(&r, "extra_body");
-	r.failed |= native_write_extra_body(&inf->extra_body, &r.out) != 0;
+	r.failed |= native_write_extra_body(&inf->extra_body, r.out) != 0;
 	snapshot(&r, f->config);
-	row_end(&r);
-	result = r.failed ? -1 : record_add(rec, ROW_CHAT_INFERENCE, buf_bytes(&r.out));
-	buf_deinit(&r.out);
-	return result;
+	return row_close(&r);
 }
 
 /* Appends a raw body as a JSON string, cut in the middle if it is over the cap. */
@@ -198,7 +217,7 @@ static bool raw_body(struct row *r, const char *name, struct bytes body, uint64_
 	r->failed |= buf_append(&joined, bytes_slice(body, 0, head)) ||
 		     buf_printf(&joined, "\n… %zu bytes cut …\n", tail - head) ||
 		     buf_append(&joined, bytes_slice(body, tail, body.n)) ||
-		     buf_json_string(&r->out, buf_bytes(&joined));
+		     buf_json_string(r->out, buf_bytes(&joined));
 	buf_deinit(&joined);
 	return true;
 }
@@ -217,10 +236,12 @@ static int model_row(struct record *rec, const struct answer_facts *f)
 	const struct usage *u = &res->usage;
 	struct buf scratch;
 	struct row r;
-	int result;
+	int failed;
 
+	if (row_open(&r, rec, ROW_MODEL_INFERENCE))
+		return -1;
 	buf_init(&scratch, ROW_MAX);
-	row_init(&r);
+	r.failed |= buf_reserve(&scratch, 4096) != 0;
 	uuid(&r, "id", mc->inf.id);
 	uuid(&r, "inference_id", f->inference_id);
 	text(&r, "function_name", f->function_name);
@@ -246,11 +267,9 @@ static int model_row(struct record *rec, const struct answer_facts *f)
 		number(&r, "provider_cache_read_input_tokens", u->cache_read);
 	if (u->cache_write >= 0)
 		number(&r, "provider_cache_write_input_tokens", u->cache_write);
-	row_end(&r);
-	result = r.failed ? -1 : record_add(rec, ROW_MODEL_INFERENCE, buf_bytes(&r.out));
-	buf_deinit(&r.out);
+	failed = row_close(&r);
 	buf_deinit(&scratch);
-	return result;
+	return failed;
 }
 
 /* ---- Signet's own ---- */
@@ -264,7 +283,7 @@ static void signature(struct row *r, const struct sign_facts *s)
 		raw(r, B("null"));
 		return;
 	}
-	row_init(&in);
+	in = object_open(r);
 	text(&in, "signer", s->signer);
 	text(&in, "module_sha256", s->module_sha256);
 	text(&in, "abi", s->abi);
@@ -275,9 +294,7 @@ static void signature(struct row *r, const struct sign_facts *s)
 	raw(&in, bytes_set(s->headers) ? s->headers : B("[]"));
 	text(&in, "head", s->head);
 	number(&in, "bytes", (int64_t)s->bytes);
-	raw(r, row_end(&in));
-	r->failed |= in.failed;
-	buf_deinit(&in.out);
+	object_close(r, &in);
 }
 
 static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from,
@@ -286,7 +303,7 @@ static void span(struct row *r, bool *first, const char *name, uint64_t zero, ui
 	if (!from || !to || to < from || from < zero)
 		return;
 	r->failed |=
-		buf_printf(&r->out,
+		buf_printf(r->out,
 			   "%s{\"name\":\"%s\",\"start_ms\":%" PRIu64 ",\"end_ms\":%" PRIu64 "}",
 			   *first ? "" : ",", name, from - zero, to - zero) != 0;
 	*first = false;
@@ -300,7 +317,9 @@ static void calls(struct row *r, const struct answer_facts *f)
 	struct row in;
 	bool first = true;
 
-	row_init(&in);
+	key(r, "calls");
+	raw(r, B("["));
+	in = object_open(r);
 	uuid(&in, "id", mc->inf.id);
 	number(&in, "attempt", (int64_t)mc->nfailed + 1);
 	number(&in, "http_status", at->status ? at->status : -1);
@@ -311,12 +330,8 @@ static void calls(struct row *r, const struct answer_facts *f)
 	span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
 	span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
 	raw(&in, B("]"));
-	key(r, "calls");
-	raw(r, B("["));
-	raw(r, row_end(&in));
+	object_close(r, &in);
 	raw(r, B("]"));
-	r->failed |= in.failed;
-	buf_deinit(&in.out);
 }
 
 static size_t tool_calls(const struct result *res)
@@ -337,9 +352,9 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	const struct inference *inf = &f->request->inf;
 	struct buf preview;
 	struct row r;
-	int result;
 
-	row_init(&r);
+	if (row_open(&r, rec, ROW_INFERENCE_BY_ID))
+		return -1;
 	uuid(&r, "id", f->inference_id);
 	text(&r, "function_name", f->function_name);
 	text(&r, "variant_name", f->variant_name);
@@ -378,10 +393,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	buf_deinit(&preview);
 	if (mc && res)
 		calls(&r, f);
-	row_end(&r);
-	result = r.failed ? -1 : record_add(rec, ROW_INFERENCE_BY_ID, buf_bytes(&r.out));
-	buf_deinit(&r.out);
-	return result;
+	return row_close(&r);
 }
 
 static int error_row(struct record *rec, const struct answer_facts *f)
@@ -389,9 +401,9 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 	const struct model_call *mc = f->call;
 	uint64_t cap = f->config->max_raw_kib;
 	struct row r;
-	int result;
 
-	row_init(&r);
+	if (row_open(&r, rec, ROW_REQUEST_ERROR))
+		return -1;
 	uuid(&r, "id", f->inference_id);
 	text(&r, "error", f->error ? f->error->message : (struct bytes){ NULL, 0 });
 	key(&r, "attempts");
@@ -400,7 +412,8 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 		const struct failed_attempt *a = &mc->failed[i];
 		struct row in;
 
-		row_init(&in);
+		raw(&r, i ? B(",") : B(""));
+		in = object_open(&r);
 		text(&in, "variant", f->variant_name);
 		text(&in, "model", mc->model->name);
 		text(&in, "provider", a->provider->name);
@@ -411,16 +424,10 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 		signature(&in, &a->attempt.signature);
 		rec->cut |= raw_body(&in, "raw_request", a->attempt.raw_request, cap);
 		rec->cut |= raw_body(&in, "raw_response", a->attempt.raw_response, cap);
-		raw(&r, i ? B(",") : B(""));
-		raw(&r, row_end(&in));
-		r.failed |= in.failed;
-		buf_deinit(&in.out);
+		object_close(&r, &in);
 	}
 	raw(&r, B("]"));
-	row_end(&r);
-	result = r.failed ? -1 : record_add(rec, ROW_REQUEST_ERROR, buf_bytes(&r.out));
-	buf_deinit(&r.out);
-	return result;
+	return row_close(&r);
 }
 
 struct building {
@@ -436,6 +443,8 @@ static void build(void *arg)
 	int r = record_init(&b->rec);
 
 	b->rec.cut = f->raw_cut;
+	if (r == 0) /* one allocation for a common record instead of five that double */
+		r = buf_reserve(&b->rec.payload, RECORD_GUESS);
 	if (r == 0 && f->result && f->state != ANSWER_ERROR)
 		r = chat_row(&b->rec, f) || model_row(&b->rec, f);
 	if (r == 0)

@@ -70,6 +70,9 @@ static const char *const reasons[UNRECORDED_REASONS] = { "", "queue_full", "disk
 struct waker {
 	struct loop_task task;
 	struct loop *loop;
+	struct loop_task bell; /* rings for all records that this turn of the loop has pushed */
+	struct journal *journal;
+	bool bell_due;
 	_Atomic(struct pending *) done;
 	struct waker *next;
 };
@@ -118,6 +121,16 @@ static void wake_fibers(struct loop_task *t)
 	}
 }
 
+/* At the end of the loop's turn. One bell for a whole turn makes larger groups: each write, and each waking of the
+ * two threads, then serves several answers. */
+static void ring_late(struct loop_task *t)
+{
+	struct waker *w = (struct waker *)((char *)t - offsetof(struct waker, bell));
+
+	w->bell_due = false;
+	journal_ring(w->journal);
+}
+
 static struct waker *waker_of_thread(void)
 {
 	static _Thread_local struct waker *mine;
@@ -130,6 +143,7 @@ static struct waker *waker_of_thread(void)
 		;
 	if (!mine && (mine = calloc(1, sizeof(*mine)))) {
 		mine->task.fn = wake_fibers;
+		mine->bell.fn = ring_late;
 		mine->loop = l;
 		mine->next = all_wakers;
 		all_wakers = mine;
@@ -271,12 +285,19 @@ static enum unrecorded wait_for_room(struct journal *j, uint64_t n, uint64_t unt
 
 static void push(struct journal *j, struct pending *p)
 {
+	struct waker *w = p->waker;
 	struct pending *head = atomic_load(&j->queue);
 
 	do
 		p->next = head;
 	while (!atomic_compare_exchange_weak(&j->queue, &head, p));
-	journal_ring(j);
+	if (!w || !fiber_self()) {
+		journal_ring(j);
+	} else if (!w->bell_due) {
+		w->bell_due = true;
+		w->journal = j;
+		loop_defer(w->loop, &w->bell);
+	}
 }
 
 /* The wait is over and p not done: off the queue if it is there still. True: nobody will count it. */

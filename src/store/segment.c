@@ -347,23 +347,44 @@ void record_deinit(struct record *r)
 	buf_deinit(&r->payload);
 }
 
-int record_add(struct record *r, enum row_table table, struct bytes json)
+static int refuse_row(struct record *r)
 {
-	size_t from = r->payload.len, padded = (8 + json.n + 3) & ~(size_t)3;
+	r->too_large = error_last()->kind == ERR_TOO_LARGE;
+	r->payload.len = r->open_at;
+	return -1;
+}
+
+struct buf *record_open_row(struct record *r, enum row_table table)
+{
 	uint8_t head[8] = { (uint8_t)table };
 
-	if (r->parts == UINT16_MAX || json.n > RECORD_MAX)
-		return r->too_large = true,
-		       fail(ERR_TOO_LARGE, "a record of too many or too large rows");
-	if (buf_reserve(&r->payload, padded)) {
-		r->too_large = error_last()->kind == ERR_TOO_LARGE;
-		return -1;
-	}
-	put32(head + 4, (uint32_t)json.n);
-	memcpy(r->payload.data + from, head, sizeof(head));
-	memcpy(r->payload.data + from + 8, json.p, json.n);
-	memset(r->payload.data + from + 8 + json.n, 0, padded - 8 - json.n);
-	r->payload.len += padded;
+	r->open_at = r->payload.len;
+	if (r->parts == UINT16_MAX)
+		fail(ERR_TOO_LARGE, "a record of too many rows");
+	else if (!buf_append(&r->payload, (struct bytes){ (char *)head, sizeof(head) }))
+		return &r->payload;
+	refuse_row(r);
+	return NULL;
+}
+
+int record_close_row(struct record *r)
+{
+	size_t n = r->payload.len - r->open_at - 8, pad = (4 - (n & 3)) & 3;
+
+	if (buf_append(&r->payload, bytes_slice(B("\0\0\0"), 0, pad)))
+		return refuse_row(r);
+	put32((uint8_t *)r->payload.data + r->open_at + 4, (uint32_t)n);
 	r->parts++;
 	return 0;
+}
+
+int record_add(struct record *r, enum row_table table, struct bytes json)
+{
+	struct buf *out = record_open_row(r, table);
+
+	if (!out)
+		return -1;
+	if (buf_append(out, json))
+		return refuse_row(r);
+	return record_close_row(r);
 }

@@ -43,6 +43,7 @@ enum row_table {
 /* All rows of one answer. Built in the request's arena. */
 struct record {
 	struct buf payload; /* framed parts, as they go into the journal */
+	size_t open_at;     /* where the open row's frame begins */
 	uint16_t parts;
 	bool cut;       /* a raw body was over its cap */
 	bool too_large; /* over 256 MiB or 65535 rows: store_append() counts it and lets the answer go */
@@ -59,6 +60,10 @@ void record_deinit(struct record *);
  * "error","signature","raw_request","raw_response"}]}.
  */
 int record_add(struct record *, enum row_table, struct bytes json);
+/* The same without a copy: append the row's JSON to the buffer that is returned, then close. One at a time, nothing
+ * else may touch the buffer before. -1, NULL: as record_add. After a failed append do not close: drop the record. */
+struct buf *record_open_row(struct record *, enum row_table);
+int record_close_row(struct record *);
 
 /*
  * Hands the record to the journal and waits until it is written (and synced, by policy). On a fiber; waits at

@@ -58,6 +58,25 @@ static int device(const struct provider_config *p, const struct call_context *cx
 			      "signer", out);
 }
 
+/* ["nonce","timestamp","sign"]: the names of what was added, for the record. */
+static struct bytes header_names(const struct signer_config *s, bool device, struct arena *a)
+{
+	struct bytes names[] = { s->nonce_header, s->timestamp_header,
+				 device ? s->device_id_header : B(""), s->header };
+	struct bytes list;
+	struct buf out;
+
+	buf_init(&out, 64u << 10);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (names[i].n && (buf_append(&out, out.len ? B(",") : B("[")) ||
+				   buf_json_string(&out, names[i])))
+			break;
+	buf_append(&out, out.len ? B("]") : B("[]"));
+	list = arena_adopt(a, &out);
+	buf_deinit(&out);
+	return list;
+}
+
 int sign_attempt(const struct provider_config *p, const struct call_context *cx,
 		 struct bytes method, struct bytes url, struct bytes target, struct bytes body,
 		 struct header_list *l, struct sign_facts *facts)
@@ -91,6 +110,7 @@ int sign_attempt(const struct provider_config *p, const struct call_context *cx,
 		.abi = signer_abi(s->signer),
 		.nonce = in.nonce,
 		.timestamp = in.timestamp,
+		.headers = header_names(s, bytes_set(in.device_id), a),
 		.head = bytes_slice(sig.text, 0, 8),
 		.us = sig.us,
 		.bytes = args[0].n + args[1].n + args[2].n + args[3].n,
