@@ -468,7 +468,7 @@ static void on_timer(uv_timer_t *t)
 		if (limit_of(s, i) == TIME_NEVER)
 			continue;
 		while ((c = s->lists[i].first) && c->deadline <= now) {
-			if (i != CONN_HEAD) {
+			if (i != CONN_HEAD || !c->rq) {
 				conn_close(c);
 				continue;
 			}
