@@ -206,6 +206,12 @@ class Mock:
         with self._lock:
             idle = list(self._conns)
         for conn in idle:
+            if self.tls:  # with close_notify, as servers do: without it the session could not be resumed
+                conn.sock.settimeout(0.1)
+                try:
+                    conn.sock.unwrap()
+                except (OSError, ValueError):
+                    pass
             conn.close()
 
     def close(self):
