@@ -20,6 +20,8 @@ struct bytes api_request_id(const struct exchange *);
 /* Answers with the last error in OpenAI's shape (openai) or TensorZero's ({"error":"…"}). `status` 0: by the
  * error's kind. Waits. */
 int api_respond_openai_error(struct exchange *, int status);
+/* The same with further members of the body's object, such as `,"tensorzero_raw_response":[…]`. */
+int api_respond_openai_error_with(struct exchange *, int status, struct bytes members);
 int api_respond_native_error(struct exchange *, int status);
 
 /* openai.c */

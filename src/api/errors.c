@@ -107,8 +107,8 @@ static int set_retry_after(struct exchange *x, const struct error *e, int status
 	return bytes_set(text) ? exchange_header(x, B("retry-after"), text) : -1;
 }
 
-int api_respond_chat_error(struct exchange *x, enum profile profile, const struct config *cfg,
-			   bool same_family, bool client_credential)
+int api_respond_chat_error(struct exchange *x, const struct config *cfg,
+			   const struct chat_error_way *way)
 {
 	struct error *e = error_save(x->arena);
 	struct bytes body = { NULL, 0 };
@@ -116,18 +116,17 @@ int api_respond_chat_error(struct exchange *x, enum profile profile, const struc
 
 	if (!e)
 		return api_respond_openai_error(x, 503);
-	status = api_error_status(e, profile, cfg);
-	if (profile == PROFILE_OPENAI && !cfg->surfaces.error_status_gateway) {
-		if (same_family)
-			body = api_upstream_body(e, client_credential, &status);
-		set_retry_after(x, e, status);
-		if (bytes_set(body))
+	status = api_error_status(e, way->profile, cfg);
+	if (way->profile == PROFILE_OPENAI && !cfg->surfaces.error_status_gateway) {
+		if (way->same_family)
+			body = api_upstream_body(e, way->client_credential, &status);
+		if (bytes_set(body)) {
+			set_retry_after(x, e, status);
 			return exchange_respond(x, status, B("application/json"), body);
+		}
 		e = api_openai_error(e, status, x->arena);
-	} else {
-		set_retry_after(x, e, status);
 	}
 	if (e)
 		fail_with(e);
-	return api_respond_openai_error(x, status);
+	return api_respond_openai_error_with(x, status, way->members);
 }

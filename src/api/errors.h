@@ -17,8 +17,14 @@ struct error *api_openai_error(const struct error *, int status, struct arena *)
  * family (surfaces §1.6), and not about the gateway's own credential. Unset: it does not. */
 struct bytes api_upstream_body(const struct error *, bool client_credential, int *status);
 
+/* How a chat request's error is answered. */
+struct chat_error_way {
+	enum profile profile;
+	bool same_family;       /* the client's format is that of the upstream that failed last */
+	bool client_credential; /* and its credential was the client's own */
+	struct bytes members;   /* further members of the body, see api_respond_openai_error_with */
+};
 /* Answers with the last error in the profile's shape, with retry-after where due. Waits. */
-int api_respond_chat_error(struct exchange *, enum profile, const struct config *, bool same_family,
-			   bool client_credential);
+int api_respond_chat_error(struct exchange *, const struct config *, const struct chat_error_way *);
 
 #endif

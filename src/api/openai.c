@@ -156,8 +156,9 @@ static int prepare(struct chat *c)
 		episode = exchange_get(c->x, B("x-tensorzero-episode-id"));
 	if (collect_tags(c) || episode_id(episode, &c->episode_id) || check_target(c) ||
 	    openai_chat_check_input(r, c->arena) ||
-	    target_check_filters(c->cfg, &r->inf.extra_body) ||
-	    target_check_filters(c->cfg, &r->inf.extra_headers) || openai_chat_check_tools(r))
+	    target_check_filters(c->cfg, &c->target, &r->inf.extra_body) ||
+	    target_check_filters(c->cfg, &c->target, &r->inf.extra_headers) ||
+	    openai_chat_check_tools(r))
 		return -1;
 	if (!r->dryrun)
 		count_inference(B("inference"), c->target.function_name, c->target.model->name, 1);
@@ -294,27 +295,6 @@ static bool client_credential(const struct chat *c)
 	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
 }
 
-/* The last error answers: recorded, then sent. */
-static void answer_error(struct chat *c)
-{
-	struct error *e = error_save(c->arena);
-	bool same = c->called && c->mc.provider && c->mc.provider->kind == PROVIDER_OPENAI &&
-		    c->req->inf.source_is_chat;
-	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
-
-	if (!e) {
-		api_respond_openai_error(c->x, 503);
-		return;
-	}
-	record(c, gone ? ANSWER_CANCELLED : ANSWER_ERROR, NULL, gone ? NULL : e,
-	       api_error_status(e, c->profile, c->cfg));
-	if (gone)
-		return;
-	set_headers(c);
-	fail_with(e);
-	api_respond_chat_error(c->x, c->profile, c->cfg, same, client_credential(c));
-}
-
 /* Entries of failed attempts for tensorzero_raw_response (http-api §10.4). */
 static int failed_raw(struct chat *c)
 {
@@ -338,6 +318,33 @@ static int failed_raw(struct chat *c)
 	c->answer.failed_raw = arena_adopt(c->arena, &out);
 	buf_deinit(&out);
 	return bytes_set(c->answer.failed_raw) ? 0 : -1;
+}
+
+/* The last error answers: recorded, then sent. */
+static void answer_error(struct chat *c)
+{
+	struct error *e = error_save(c->arena);
+	struct chat_error_way way = { .profile = c->profile,
+				      .same_family = c->called && c->mc.provider &&
+						     c->mc.provider->kind == PROVIDER_OPENAI &&
+						     c->req->inf.source_is_chat,
+				      .client_credential = client_credential(c) };
+	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
+
+	if (!e) {
+		api_respond_openai_error(c->x, 503);
+		return;
+	}
+	record(c, gone ? ANSWER_CANCELLED : ANSWER_ERROR, NULL, gone ? NULL : e,
+	       api_error_status(e, c->profile, c->cfg));
+	if (gone)
+		return;
+	if (c->called && failed_raw(c) == 0 && c->answer.failed_raw.n)
+		way.members = arena_printf(c->arena, ",\"tensorzero_raw_response\":[%.*s]",
+					   BFMT(c->answer.failed_raw));
+	set_headers(c);
+	fail_with(e);
+	api_respond_chat_error(c->x, c->cfg, &way);
 }
 
 /* What only the attempt that answered can tell. */

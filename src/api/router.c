@@ -267,7 +267,8 @@ static void retry_after(struct exchange *ex, const struct error *e, int code)
 				arena_printf(ex->arena, "%lld", (long long)((ms + 999) / 1000)));
 }
 
-static int respond_error(struct exchange *ex, enum shape shape, int code)
+/* `members`: JSON members that follow the error in its object, with their comma; unset: none. */
+static int respond_error(struct exchange *ex, enum shape shape, int code, struct bytes members)
 {
 	const struct error *e = error_save(ex->arena);
 	struct error none = { .message = B("out of memory"), .retry_after_ms = -1 };
@@ -282,6 +283,11 @@ static int respond_error(struct exchange *ex, enum shape shape, int code)
 	buf_init(&body, ERROR_MAX);
 	if (put_error(&body, shape, e, code, ex))
 		buf_reset(&body); /* a status without words is better than no answer */
+	if (members.n && body.len) {
+		body.len--; /* the closing brace */
+		if (buf_append(&body, members) || buf_putc(&body, '}'))
+			buf_reset(&body);
+	}
 	sent = exchange_respond(ex, code, B("application/json"), buf_bytes(&body));
 	buf_deinit(&body);
 	return sent;
@@ -289,12 +295,17 @@ static int respond_error(struct exchange *ex, enum shape shape, int code)
 
 int api_respond_openai_error(struct exchange *ex, int code)
 {
-	return respond_error(ex, SHAPE_OPENAI, code);
+	return respond_error(ex, SHAPE_OPENAI, code, B(""));
+}
+
+int api_respond_openai_error_with(struct exchange *ex, int code, struct bytes members)
+{
+	return respond_error(ex, SHAPE_OPENAI, code, members);
 }
 
 int api_respond_native_error(struct exchange *ex, int code)
 {
-	return respond_error(ex, SHAPE_NATIVE, code);
+	return respond_error(ex, SHAPE_NATIVE, code, B(""));
 }
 
 /* ---- unknown paths and methods ---- */
@@ -315,7 +326,7 @@ static void not_found(struct exchange *ex, struct bytes path)
 		log_debug("api", "unknown path of another service", LB("route", path));
 	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s%s", BFMT(ex->method), BFMT(ex->path),
 	     hint_of(path));
-	respond_error(ex, shape_of(path), 404);
+	respond_error(ex, shape_of(path), 404, B(""));
 }
 
 static void wrong_method(struct exchange *ex, struct bytes path, const char *allow)
@@ -323,7 +334,7 @@ static void wrong_method(struct exchange *ex, struct bytes path, const char *all
 	exchange_header(ex, B("allow"), bytes_of(allow));
 	fail(ERR_METHOD_NOT_ALLOWED, "Method not allowed: %.*s %.*s (allowed: %s)",
 	     BFMT(ex->method), BFMT(ex->path), allow);
-	respond_error(ex, shape_of(path), 405);
+	respond_error(ex, shape_of(path), 405, B(""));
 }
 
 /* ---- the door ---- */
@@ -344,7 +355,7 @@ static void shutting_down(struct exchange *ex, struct bytes path)
 {
 	fiber_cancel_reset();
 	fail(ERR_BUSY, "The gateway is shutting down");
-	respond_error(ex, shape_of(path), 503);
+	respond_error(ex, shape_of(path), 503, B(""));
 }
 
 void api_handle(struct exchange *ex)

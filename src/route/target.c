@@ -5,6 +5,7 @@
 #include "route/target.h"
 
 #include "base/error.h"
+#include "route/model_call.h"
 #include "upstream/discovery.h"
 
 #define FUNCTION         B("tensorzero::function_name::")
@@ -200,6 +201,9 @@ static int resolve_prefixed(struct config *cfg, enum profile profile, struct byt
 		return function_named(behind(name, FUNCTION), profile);
 	model = behind(name, MODEL);
 	r = model_named(cfg, model, true, a, out);
+	/* TensorZero reads a shorthand's credential only when it calls the model's one variant */
+	if (r < 0 && profile == PROFILE_TENSORZERO && error_last()->kind == ERR_API_KEY_MISSING)
+		return fail_variants(model, a);
 	if (r <= 0)
 		return r;
 	if (profile == PROFILE_OPENAI)
@@ -252,13 +256,18 @@ int target_resolve(struct config *cfg, enum profile profile, struct bytes name, 
 		       : -1;
 }
 
-int target_check_filters(const struct config *cfg, const struct extras *list)
+int target_check_filters(const struct config *cfg, const struct target *target,
+			 const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
 		const struct extra *e = &list->at[i];
 		const struct model_config *m;
 		bool there = false;
 
+		/* a model call has one variant, which bears the model's name */
+		if (bytes_set(e->variant_name) && !bytes_eq(e->variant_name, target->variant_name))
+			return fail(ERR_UNKNOWN_VARIANT, "Unknown variant: %.*s",
+				    BFMT(e->variant_name));
 		if (!bytes_set(e->model_name))
 			continue;
 		m = config_model(cfg, e->model_name);

@@ -16,6 +16,6 @@ int target_resolve(struct config *, enum profile, struct bytes name, struct aren
 		   struct target *);
 
 /* The filters of extra_body and extra_headers name things that exist (http-api §8). */
-int target_check_filters(const struct config *, const struct extras *);
+int target_check_filters(const struct config *, const struct target *, const struct extras *);
 
 #endif

@@ -36,6 +36,25 @@ static int refuse(struct bytes pointer, const char *why)
 		    BFMT(pointer));
 }
 
+struct edit {
+	yyjson_mut_doc *doc;
+	struct bytes pointer;
+	yyjson_mut_val *value; /* NULL: remove */
+	bool fill_with_last;
+	struct arena *arena;
+};
+
+static int not_a_container(const struct edit *e, yyjson_mut_val *found)
+{
+	yyjson_alc alc = json_alc(e->arena);
+	char *text = yyjson_mut_val_write_opts(found, YYJSON_WRITE_NOFLAG, &alc, NULL, NULL);
+	struct bytes why =
+		arena_printf(e->arena, "Can only index into object or array - found target %s",
+			     text ? text : "?");
+
+	return refuse(e->pointer, bytes_set(why) ? why.p : "Can only index into object or array");
+}
+
 /* ~1 is a slash, ~0 a tilde (RFC 6901 §4). */
 static struct bytes unescape(struct bytes token, struct arena *a)
 {
@@ -59,13 +78,6 @@ static bool as_index(struct bytes token, uint64_t *index)
 {
 	return bytes_to_u64(token, index) && (token.n == 1 || token.p[0] != '0');
 }
-
-struct edit {
-	yyjson_mut_doc *doc;
-	struct bytes pointer;
-	yyjson_mut_val *value; /* NULL: remove */
-	struct arena *arena;
-};
 
 static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes token)
 {
@@ -99,12 +111,41 @@ static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes toke
 	return 0;
 }
 
+/* Takes the member away; see fill_with_last. */
+static bool remove_member(struct edit *e, yyjson_mut_val *object, struct bytes name)
+{
+	size_t n = yyjson_mut_obj_size(object), i = 0, at = n;
+	yyjson_mut_val **pairs = arena_array(e->arena, yyjson_mut_val *, 2 * n + 1), *key, *value;
+	yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(object);
+
+	if (!e->fill_with_last || !pairs)
+		return yyjson_mut_obj_remove_keyn(object, name.p, name.n) != NULL;
+	while ((key = yyjson_mut_obj_iter_next(&it))) {
+		value = yyjson_mut_obj_iter_get_val(key);
+		pairs[2 * i] = key;
+		pairs[2 * i + 1] = value;
+		if (bytes_eq((struct bytes){ yyjson_mut_get_str(key), yyjson_mut_get_len(key) },
+			     name))
+			at = i;
+		i++;
+	}
+	if (at == n)
+		return false;
+	yyjson_mut_obj_clear(object);
+	for (i = 0; i + 1 < n; i++) {
+		size_t from = i == at ? n - 1 : i;
+
+		yyjson_mut_obj_add(object, pairs[2 * from], pairs[2 * from + 1]);
+	}
+	return true;
+}
+
 static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes token)
 {
 	yyjson_mut_val *key;
 
 	if (!e->value) {
-		if (!yyjson_mut_obj_remove_keyn(object, token.p, token.n))
+		if (!remove_member(e, object, token))
 			log_warn("upstream", "extra_body: nothing to delete",
 				 LB("key", e->pointer));
 		return 0;
@@ -143,7 +184,7 @@ static yyjson_mut_val *step(struct edit *e, yyjson_mut_val *at, struct bytes tok
 		return NULL;
 	}
 	if (!yyjson_mut_is_obj(at)) {
-		refuse(e->pointer, "Can only index into object or array");
+		not_a_container(e, at);
 		return NULL;
 	}
 	next = yyjson_mut_obj_getn(at, token.p, token.n);
@@ -214,7 +255,7 @@ static int walk(struct edit *e)
 		return put_in_array(e, at, token);
 	if (yyjson_mut_is_obj(at))
 		return put_in_object(e, at, token);
-	return refuse(e->pointer, "Can only index into object or array");
+	return not_a_container(e, at);
 }
 
 static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
@@ -224,7 +265,10 @@ static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
 
 	for (size_t i = 0; i < list->len; i++) {
 		const struct extra *x = &list->at[i];
-		struct edit e = { .doc = doc, .pointer = x->pointer, .arena = a };
+		struct edit e = { .doc = doc,
+				  .pointer = x->pointer,
+				  .arena = a,
+				  .fill_with_last = scope->fill_with_last };
 
 		if (!holds(x, scope))
 			continue;
@@ -313,10 +357,14 @@ static int collect_headers(struct header_list *added, const struct extras *list,
 
 		if (!holds(x, scope))
 			continue;
-		if (!legal_name(x->pointer) || (!x->remove && !legal_value(x->value)))
-			return fail(ERR_INFERENCE_SERVER,
-				    "Invalid header name or value in extra_headers: `%.*s`",
+		if (!legal_name(x->pointer))
+			return fail(ERR_INTERNAL,
+				    "Invalid header name `%.*s`: invalid HTTP header name",
 				    BFMT(x->pointer));
+		if (!x->remove && !legal_value(x->value))
+			return fail(ERR_INTERNAL,
+				    "Invalid header value `%.*s`: failed to parse header value",
+				    BFMT(x->value));
 		if (!x->remove) {
 			if (header_set(added, x->pointer, x->value, a))
 				return -1;

@@ -10,6 +10,9 @@
 /* Which entries of a request's list hold for this attempt. */
 struct extra_scope {
 	struct bytes variant_name, model_name, provider_name;
+	/* Profile tensorzero: a removed member's place is taken by the last one, as in TensorZero's bodies; else the
+	 * others keep their order. */
+	bool fill_with_last;
 };
 
 /* Whether any entry of the list holds. */

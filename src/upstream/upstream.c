@@ -185,45 +185,43 @@ static int status_error(struct call *c)
 
 /* ---- opening ---- */
 
-/* The copy for the record: base64 of files replaced by <TENSORZERO_FILE_i>. */
+/* Puts <TENSORZERO_FILE_i> where the file's base64 text stands in *rest and moves *rest behind it. */
+static int mask_file(const struct block *b, struct bytes *rest, unsigned *count, struct buf *out)
+{
+	ptrdiff_t at = -1;
+
+	if (b->type == BLOCK_FILE && b->file->data.n)
+		at = bytes_find(*rest, b->file->data);
+	if (at < 0)
+		return 0;
+	if (buf_append(out, bytes_slice(*rest, 0, (size_t)at)) ||
+	    buf_printf(out, "<TENSORZERO_FILE_%u>", (*count)++))
+		return -1;
+	*rest = bytes_slice(*rest, (size_t)at + b->file->data.n, rest->n);
+	return 0;
+}
+
+/* The copy for the record: files are large and kept elsewhere. */
 static struct bytes masked(struct bytes body, const struct inference *inf, struct arena *a)
 {
 	struct buf out;
 	unsigned count = 0;
-	struct bytes rest = body;
+	struct bytes rest = body, copy = { NULL, 0 };
+	int r = 0;
 
 	buf_init(&out, BODY_MAX);
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++) {
 			const struct block *b = &inf->messages[i].content[j];
-			ptrdiff_t at = -1;
 
-			if (b->type == BLOCK_FILE && bytes_set(b->file->data) && b->file->data.n)
-				at = bytes_find(rest, b->file->data);
-			if (at < 0)
-				continue;
-			if (buf_append(&out, bytes_slice(rest, 0, (size_t)at)) ||
-			    buf_printf(&out, "<TENSORZERO_FILE_%u>", count++)) {
-				buf_deinit(&out);
-				return body;
-			}
-			rest = bytes_slice(rest, (size_t)at + b->file->data.n, rest.n);
+			r |= mask_file(b, &rest, &count, &out);
+			for (size_t k = 0; k < b->nparts; k++)
+				r |= mask_file(&b->parts[k], &rest, &count, &out);
 		}
-	if (count == 0 || buf_append(&out, rest)) {
-		buf_deinit(&out);
-		return body;
-	}
-	rest = arena_adopt(a, &out);
-	return bytes_set(rest) ? rest : body;
-}
-
-static bool has_files(const struct inference *inf)
-{
-	for (size_t i = 0; i < inf->nmessages; i++)
-		for (size_t j = 0; j < inf->messages[i].len; j++)
-			if (inf->messages[i].content[j].type == BLOCK_FILE)
-				return true;
-	return false;
+	if (r == 0 && count && buf_append(&out, rest) == 0)
+		copy = arena_adopt(a, &out);
+	buf_deinit(&out);
+	return bytes_set(copy) ? copy : body;
 }
 
 /* How much the request holds, roughly: what decides where it is encoded. */
@@ -257,7 +255,8 @@ static int write_body(struct call *c)
 {
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
-	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name };
+	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name,
+				     c->inf->profile == PROFILE_TENSORZERO };
 	size_t before = cx->ignored ? cx->ignored->len : 0;
 	struct buf out;
 	int r;
@@ -274,7 +273,7 @@ static int write_body(struct call *c)
 	buf_deinit(&out);
 	if (r || extra_body_apply(&c->body, &p->extra_body, &c->inf->extra_body, &scope, cx->arena))
 		return -1;
-	c->attempt->raw_request = has_files(c->inf) ? masked(c->body, c->inf, cx->arena) : c->body;
+	c->attempt->raw_request = masked(c->body, c->inf, cx->arena);
 	return 0;
 }
 
@@ -314,7 +313,8 @@ static int write_headers(struct call *c)
 {
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
-	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name };
+	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name,
+				     c->inf->profile == PROFILE_TENSORZERO };
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), cx->arena) ||
 	    c->type->headers(p, c->inf, cx, &c->headers))
@@ -489,6 +489,21 @@ out:
 
 /* ---- answers ---- */
 
+/* A plain answer's body could not be read to its end. */
+static void body_error(struct call *c)
+{
+	struct bytes inner;
+
+	if (error_last()->kind == ERR_CANCELLED || error_last()->kind == ERR_DEADLINE ||
+	    error_last()->kind == ERR_OUT_OF_MEMORY || c->provider->kind == PROVIDER_RUST_PROXY) {
+		transport_error(c, false);
+		return;
+	}
+	inner = arena_printf(c->cx->arena, "Error parsing text response: %.*s",
+			     BFMT(error_last()->message));
+	provider_error(c, ERR_INFERENCE_SERVER, 0, bytes_set(inner) ? inner : B("out of memory"));
+}
+
 struct decoding {
 	struct call *call;
 	struct bytes body;
@@ -514,7 +529,7 @@ struct result *upstream_result(struct call *c)
 	fiber_deadline_restore(before);
 	c->attempt->end_ms = clock_mono_ms();
 	if (failed) {
-		transport_error(c, false);
+		body_error(c);
 		return NULL;
 	}
 	c->attempt->raw_response = body;

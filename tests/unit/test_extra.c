@@ -5,7 +5,7 @@
 #include "upstream/extra.h"
 
 static struct arena arena;
-static const struct extra_scope scope = { { "v", 1 }, { "m", 1 }, { "p", 1 } };
+static struct extra_scope scope = { { "v", 1 }, { "m", 1 }, { "p", 1 }, false };
 
 static int setup(void **state)
 {
@@ -91,6 +91,16 @@ static void test_members_are_removed_and_missing_ones_do_no_harm(void **state)
 	expect("{\"a\":1}", take("/x"), "{\"a\":1}");
 }
 
+static void test_tensorzero_fills_the_gap_with_the_last_member(void **state)
+{
+	(void)state;
+	scope.fill_with_last = true;
+	expect("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", take("/b"), "{\"a\":1,\"d\":4,\"c\":3}");
+	expect("{\"a\":1,\"b\":2}", take("/b"), "{\"a\":1}");
+	expect("{\"a\":1}", take("/x"), "{\"a\":1}");
+	scope.fill_with_last = false;
+}
+
 static void test_bad_pointers_are_named(void **state)
 {
 	(void)state;
@@ -156,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_a_member_is_set_in_its_place_and_numbers_keep_their_digits),
 		cmocka_unit_test(test_arrays_take_an_index_that_exists_or_the_append_sign),
 		cmocka_unit_test(test_members_are_removed_and_missing_ones_do_no_harm),
+		cmocka_unit_test(test_tensorzero_fills_the_gap_with_the_last_member),
 		cmocka_unit_test(test_bad_pointers_are_named),
 		cmocka_unit_test(test_filters_choose_the_attempt),
 		cmocka_unit_test(test_the_request_comes_after_the_provider),
