@@ -464,6 +464,16 @@ static void listening(const struct sockaddr_storage *addr)
 		 LI("ms", clock_mono_ms() - app.started_mono_ms));
 }
 
+/* While the loops still exist, if no longer run: the journal's thread may be waking one at this moment. */
+static void store_end(void)
+{
+	uint64_t left = app.store ? store_close(app.store) : 0;
+
+	app.store = NULL;
+	if (left)
+		log_warn("serve", "records are left for the next start", LI("records", left));
+}
+
 /* From opened store to the drain's end. The exit status. */
 static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 {
@@ -491,6 +501,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		run(c->server.drain_s);
 		status = 0;
 	}
+	store_end();
 	crew_end();
 out:
 	free(crew);
@@ -503,7 +514,6 @@ static int serve_config(const struct serve_args *args)
 	struct sockaddr_storage addr;
 	socklen_t addr_n;
 	int lock_fd = -1, status;
-	uint64_t left;
 
 	if (address_parse(app.config->gateway.bind_address, &addr, &addr_n)) {
 		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
@@ -518,9 +528,7 @@ static int serve_config(const struct serve_args *args)
 	if (args->validate)
 		log_info("serve", "Configuration is valid. Exiting.");
 	status = args->validate ? 0 : serve(&addr, addr_n);
-	left = app.store ? store_close(app.store) : 0;
-	if (left)
-		log_warn("serve", "records are left for the next start", LI("records", left));
+	store_end();
 	if (!status && !args->validate)
 		log_info("serve", "ended");
 	if (lock_fd >= 0)
