@@ -62,6 +62,8 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	out->message = e->message;
 	if (!of_upstream(leaf->kind))
 		return out;
+	if (openai_error_without_html(out, a))
+		return NULL;
 	if (!bytes_set(out->code))
 		out->code = openai[classify(leaf)].code;
 	/* codes that OpenAI's own clients know survive */
@@ -69,8 +71,9 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	    bytes_eq(leaf->upstream_code, B("invalid_prompt")))
 		out->code = leaf->upstream_code;
 	if (status == 429 && leaf->retry_after_ms >= 0 && classify(leaf) == FAILURE_RATE_LIMIT)
-		out->message = arena_printf(a, "%.*s Please try again in %llds.", BFMT(e->message),
-					    (long long)((leaf->retry_after_ms + 999) / 1000));
+		out->message =
+			arena_printf(a, "%.*s Please try again in %llds.", BFMT(out->message),
+				     (long long)((leaf->retry_after_ms + 999) / 1000));
 	return out;
 }
 

@@ -148,6 +148,7 @@ struct inference {
 			      * Whoever renders, moves or adds messages clears it */
 	bool source_edit; /* some message of the source holds what must not go out as it is (long ids,
 			      * legacy forms, tensorzero:: keys): messages are edited one by one */
+	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
 	unsigned own; /* bits of enum own_param: parameters whose value still is the client's own.
 			      * Whoever changes a parameter clears its bit */
 };

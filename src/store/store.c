@@ -508,9 +508,9 @@ struct store *store_open(const struct store_options *o)
 		goto failed;
 	s->drainer.dir = s->dir;
 	s->drainer.j = &s->journal;
-	look_for_corrupt(s);
 	if (open_sink(s, &unclean))
 		goto failed;
+	look_for_corrupt(s); /* open_sink() may just have set one aside */
 	if (open_journal(s, o)) {
 		sink_close(&s->drainer.sink);
 		goto failed;

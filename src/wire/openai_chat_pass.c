@@ -372,10 +372,38 @@ static bool is_dropped(const struct dialect *d, struct bytes key)
 	return false;
 }
 
+/* Whether the client sent tools at all; of kinds that Signet knows or not. An empty list is none. */
+static bool client_has_tools(const struct inference *inf)
+{
+	static const struct bytes names[] = { { "tools", 5 }, { "functions", 9 } };
+	struct json_member m;
+	struct bytes element;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t pos = 0;
+
+		if (json_find_member(inf->source, names[i], &m) && *m.value.p == '[' &&
+		    json_next_element(m.value, &pos, &element) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Keys that the API refuses without tools (providers-openai §8 #72, #73). */
+static bool lacks_tools(const struct inference *inf, const struct known *k)
+{
+	return k->own & (OWN_TOOLS | OWN_TOOL_CHOICE | OWN_PARALLEL) &&
+	       !openai_chat_has_tools(inf) && !client_has_tools(inf);
+}
+
 static int write_member(struct body *b, const struct json_member *m, bool mapped)
 {
 	const struct known *k;
+	struct json_member last;
 
+	if (b->o->inf->source_repeats && json_find_member(b->o->inf->source, m->key, &last) &&
+	    last.value.p != m->value.p)
+		return 0;
 	if (bytes_starts(m->key, B("tensorzero::")))
 		return 0;
 	if (is_dropped(b->o->dialect, m->key)) {
@@ -392,6 +420,8 @@ static int write_member(struct body *b, const struct json_member *m, bool mapped
 	if (json_key_is(m->key, B("stream_options")))
 		return write_stream_options(b, m);
 	k = known_of(m->key);
+	if (k && lacks_tools(b->o->inf, k))
+		return 0;
 	if (k)
 		write_known(b, m, k, mapped);
 	else

@@ -361,6 +361,8 @@ static int sort_members(struct reader *r, yyjson_val *root, struct members *m)
 		}
 		if (!m->slots[f - fields])
 			m->order[m->norder++] = f;
+		else
+			r->req->inf.source_repeats = true;
 		m->slots[f - fields] = yyjson_obj_iter_get_val(key);
 	}
 	return 0;
