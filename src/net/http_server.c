@@ -593,7 +593,7 @@ static int bind_error(const struct sockaddr *a, int e)
 	return fail(ERR_IO, "Failed to bind to `%s`: %s", text, strerror(e));
 }
 
-static int open_listener(const struct sockaddr *a, size_t len, bool shared)
+static int open_bound(const struct sockaddr *a, size_t len, bool shared)
 {
 	int on = 1, fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -602,7 +602,7 @@ static int open_listener(const struct sockaddr *a, size_t len, bool shared)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-	if (bind(fd, a, (socklen_t)len) || (shared && listen(fd, BACKLOG))) {
+	if (bind(fd, a, (socklen_t)len)) {
 		bind_error(a, errno);
 		close(fd);
 		return -1;
@@ -610,13 +610,29 @@ static int open_listener(const struct sockaddr *a, size_t len, bool shared)
 	return fd;
 }
 
+static bool any_port(const struct sockaddr *a)
+{
+	return a->sa_family == AF_INET6 ? !((const struct sockaddr_in6 *)a)->sin6_port
+					: !((const struct sockaddr_in *)a)->sin_port;
+}
+
 int http_bind_test(struct sockaddr *a, size_t len)
 {
-	int fd = open_listener(a, len, false);
+	/* A port that the system chose (0) is held until the workers listen, by a socket that never does: closed
+	 * in between, the port could go to another Signet that asks at the same moment, and both would share it. */
+	bool held = any_port(a);
+	int fd = open_bound(a, len, held);
 	socklen_t n = (socklen_t)len;
 
 	if (fd < 0)
 		return -1;
+	if (held) {
+		if (getsockname(fd, a, &n) == 0)
+			return 0;
+		bind_error(a, errno);
+		close(fd);
+		return -1;
+	}
 	if (listen(fd, 1) || getsockname(fd, a, &n)) {
 		bind_error(a, errno);
 		close(fd);
@@ -637,7 +653,12 @@ struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
 	s->opt = *opt;
 	s->opt.max_connections = max_connections(s);
 	s->timer_due = TIME_NEVER;
-	s->fd = open_listener(a, len, true);
+	s->fd = open_bound(a, len, true);
+	if (s->fd >= 0 && listen(s->fd, BACKLOG)) {
+		bind_error(a, errno);
+		close(s->fd);
+		s->fd = -1;
+	}
 	if (s->fd < 0) {
 		free(s);
 		return NULL;

@@ -83,15 +83,21 @@ def scenario(up, spec):
         signet.check_reports()
         return "+"
     assert signet.process.poll() is None, f"{spec}: died\n{signet.tail()}"
-    assert sum(o != 200 for o in outcomes) <= 2, f"{spec}: one failure, but {outcomes}"
-    assert one(signet, CHAT, chat())[0] == 200, f"{spec}: the request after the failure fails too"
-    unrecorded = signet.metric("signet_journal_unrecorded_total")
+    for _ in range(2):
+        outcome, id = one(signet, CHAT, chat())
+        outcomes.append(outcome)
+        ids += [id] if id else []
+    assert sum(o != 200 for o in outcomes) <= 1, f"{spec}: one failure, but {outcomes}"
+    try:
+        unrecorded = signet.metric("signet_journal_unrecorded_total")
+    except OSError:  # it was this request that failed
+        unrecorded = signet.metric("signet_journal_unrecorded_total")
     signet.assert_idle()
     signet.stop(signal.SIGTERM)
     # A row may be in the journal still: the next start would move it. Here the drain had its time.
     rows = {r["id"] for r in record.listed(signet.data_dir)}
     assert len(set(ids) - rows) <= unrecorded, f"{spec}: answers without a row: {set(ids) - rows}"
-    return "clean" if outcomes == [200] * 4 else "failed"
+    return "clean" if outcomes == [200] * 6 else "failed"
 
 
 def first_pass_of_a_request(up, point):

@@ -222,7 +222,7 @@ class Signet:
         end = time.monotonic() + seconds
         while True:
             now = self.debug()
-            over = {k: (now.get(k), self.idle[k]) for k in keys if now.get(k, 0) > self.idle[k]}
+            over = {k: (now.get(k), self.idle[k]) for k in keys if now.get(k, 1 << 30) > self.idle[k]}
             if not over:
                 break
             if time.monotonic() > end:
