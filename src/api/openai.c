@@ -327,7 +327,7 @@ static void answer_error(struct chat *c)
 	struct chat_error_way way = { .profile = c->profile,
 				      .same_family = c->called && c->mc.provider &&
 						     c->mc.provider->kind == PROVIDER_OPENAI &&
-						     c->req->inf.source_is_chat,
+						     c->req && c->req->inf.source_is_chat,
 				      .client_credential = client_credential(c) };
 	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
 

@@ -191,13 +191,8 @@ void journal_finish(struct journal *j, struct pending *group, enum unrecorded re
 			pthread_mutex_unlock(&j->done_lock);
 			threads = true;
 		} else if (atomic_compare_exchange_strong(&p->state, &taken, PENDING_DONE)) {
-			/* The waiter drops its half when it wakes, ours goes below; so p must be off our
-			 * hands before it is on the waker. */
-			struct pending *keep = p;
-
-			pending_drop(keep);
-			finish_on_loop(keep, rang, &nrang, sizeof(rang) / sizeof(*rang));
-			continue;
+			/* From here on its waiter may wake and drop its half; ours keeps p until below. */
+			finish_on_loop(p, rang, &nrang, sizeof(rang) / sizeof(*rang));
 		} else {
 			journal_count_unrecorded(j, result);
 		}

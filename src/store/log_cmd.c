@@ -184,7 +184,7 @@ static int keep(struct shelf *s, const struct log_entry *e, uint64_t limit, stru
 {
 	struct shown *x;
 
-	if (s->len >= 2 * limit + 64)
+	if (s->len > limit && s->len - limit >= limit + 64)
 		drop_oldest(s, limit);
 	if (s->len == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 64;
@@ -233,6 +233,7 @@ static int collect(struct log_reader *r, const struct options *o, struct shelf *
 			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
 		arena_deinit(&a);
 	}
+	bad = bad || found < 0;
 	for (uint64_t n = 0; !bad && n < o->limit; n++) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since) {
