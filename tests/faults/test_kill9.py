@@ -87,7 +87,10 @@ def all_rows(data_dir):
 
 
 def drained(signet, seconds=60):
-    raw.wait_for(lambda: signet.status()["signet"]["record"]["backlog_records"] == 0, seconds, 0.1)
+    try:
+        raw.wait_for(lambda: signet.status()["signet"]["record"]["backlog_records"] == 0, seconds, 0.1)
+    except AssertionError:
+        raise AssertionError(f"{signet.status()['signet']['record']}\n{signet.tail(3000)}") from None
 
 
 def life(signet, load):
