@@ -95,6 +95,7 @@ struct loop {
 	uv_check_t check;
 	uv_idle_t idle; /* keeps the loop from sleeping while fibers are runnable */
 	_Atomic(struct loop_task *) tasks;
+	atomic_bool asleep; /* in, or on its way into, the wait: whoever posts must ring */
 	struct loop_task *deferred;
 	struct fiber *run_head, *run_tail; /* runnable */
 	struct fiber *fibers;              /* all alive */
@@ -590,7 +591,9 @@ void loop_post(struct loop *l, struct loop_task *t)
 	do
 		t->next = head;
 	while (!atomic_compare_exchange_weak(&l->tasks, &head, t));
-	if (!head) /* an earlier one has rung the bell already */
+	/* A loop that is awake looks at its tasks before it sleeps: the bell (two system calls, one on each side) is for
+	 * one that does not. An earlier task has rung it already. */
+	if (!head && atomic_load(&l->asleep))
 		uv_async_send(&l->async);
 }
 
@@ -638,6 +641,16 @@ static void on_idle(uv_idle_t *i)
 	(void)i;
 }
 
+/* Says that from now on a bell is needed, then looks once more: a task that came before that was heard by nobody. */
+static void fall_asleep(struct loop *l)
+{
+	atomic_store(&l->asleep, true);
+	if (!atomic_load(&l->tasks))
+		return;
+	atomic_store(&l->asleep, false);
+	run_tasks(l);
+}
+
 /* Before libuv waits: fibers run; if some are runnable still, libuv must not sleep. */
 static void on_prepare(uv_prepare_t *p)
 {
@@ -645,6 +658,7 @@ static void on_prepare(uv_prepare_t *p)
 
 	run_fibers(l);
 	run_deferred(l);
+	fall_asleep(l);
 	if (l->run_head && !l->idle_on) {
 		uv_idle_start(&l->idle, on_idle);
 		l->idle_on = true;
@@ -661,7 +675,9 @@ static void on_check(uv_check_t *c)
 {
 	struct loop *l = c->data;
 
+	atomic_store(&l->asleep, false);
 	l->turn_began = clock_mono_ns();
+	run_tasks(l);
 }
 
 struct loop *loop_new(int worker)

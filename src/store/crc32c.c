@@ -10,9 +10,13 @@
 #include <string.h>
 
 #define POLY 0x82f63b78u /* reflected */
+/* The instruction takes three cycles but can begin one each cycle: three lanes of this many bytes run side by side,
+ * and their sums are joined by table. 6 KiB took 0.8 us in one lane. */
+#define LANE 512
 
 static uint32_t tables[8][256];
-static uint32_t x_pow[64]; /* x^(8 * 2^k) mod P, reflected */
+static uint32_t x_pow[64];    /* x^(8 * 2^k) mod P, reflected */
+static uint32_t skip[4][256]; /* what LANE zero bytes behind it make of a sum, by byte */
 static bool have_instruction;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -44,6 +48,9 @@ static void setup(void)
 	x_pow[0] = 1u << 23; /* x^8 */
 	for (int k = 1; k < 64; k++)
 		x_pow[k] = multiply(x_pow[k - 1], x_pow[k - 1]);
+	for (uint32_t i = 0; i < 256; i++)
+		for (int b = 0; b < 4; b++)
+			skip[b][i] = multiply(x_pow[9], i << (8 * b)); /* x^(8 * 512) */
 #if defined(__x86_64__)
 	have_instruction = __builtin_cpu_supports("sse4.2");
 #elif defined(__ARM_FEATURE_CRC32)
@@ -71,11 +78,36 @@ uint32_t crc32c_table(uint32_t crc, const void *data, size_t n)
 }
 
 #if defined(__x86_64__)
+static uint32_t skip_lane(uint64_t c)
+{
+	return skip[0][c & 255] ^ skip[1][c >> 8 & 255] ^ skip[2][c >> 16 & 255] ^
+	       skip[3][c >> 24 & 255];
+}
+
+__attribute__((target("sse4.2"))) static uint64_t three_lanes(uint64_t c, const uint8_t *p)
+{
+	uint64_t second = 0, third = 0;
+
+	for (size_t i = 0; i < LANE; i += 8) {
+		uint64_t w[3];
+
+		memcpy(&w[0], p + i, 8);
+		memcpy(&w[1], p + LANE + i, 8);
+		memcpy(&w[2], p + 2 * LANE + i, 8);
+		c = __builtin_ia32_crc32di(c, w[0]);
+		second = __builtin_ia32_crc32di(second, w[1]);
+		third = __builtin_ia32_crc32di(third, w[2]);
+	}
+	return skip_lane(skip_lane(c) ^ second) ^ third;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *p,
 								 size_t n)
 {
 	uint64_t c = ~crc;
 
+	for (; n >= 3 * LANE; n -= 3 * LANE, p += 3 * LANE)
+		c = three_lanes(c & 0xffffffff, p);
 	for (; n >= 8; n -= 8, p += 8) {
 		uint64_t word;
 
