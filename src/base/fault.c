@@ -7,6 +7,7 @@
 
 #ifdef SIGNET_FAULTS
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -16,12 +17,15 @@
 
 static struct point {
 	struct bytes name;
-	uint64_t nth;
+	uint64_t nth, passes;
 	bool later; /* and every pass after it */
-	atomic_uint_fast64_t passes;
 } points[MAX_POINTS];
 static size_t npoints;
 static char *spec_copy;
+/* The lock is for all above: tests set points while threads run. With nothing set nothing is locked, as that
+ * would order the threads and hide their races from TSan. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool any;
 
 static void point_add(struct bytes text)
 {
@@ -36,7 +40,7 @@ static void point_add(struct bytes text)
 		number.n--;
 	if (!bytes_to_u64(number, &p->nth) || !p->nth)
 		p->nth = 1;
-	atomic_store(&p->passes, 0);
+	p->passes = 0;
 	npoints++;
 }
 
@@ -44,25 +48,35 @@ void fault_setup(const char *spec)
 {
 	struct bytes rest;
 
+	pthread_mutex_lock(&lock);
 	free(spec_copy);
 	spec_copy = spec ? strdup(spec) : NULL;
 	npoints = 0;
 	rest = bytes_of(spec_copy);
 	while (rest.n)
 		point_add(bytes_cut(&rest, ','));
+	atomic_store_explicit(&any, npoints != 0, memory_order_relaxed);
+	pthread_mutex_unlock(&lock);
 }
 
 bool fault(const char *name)
 {
-	for (size_t i = 0; i < npoints; i++) {
-		uint64_t pass;
+	bool fails = false;
 
-		if (!bytes_eq(points[i].name, bytes_of(name)))
+	if (!atomic_load_explicit(&any, memory_order_relaxed))
+		return false;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < npoints; i++) {
+		struct point *p = &points[i];
+
+		if (!bytes_eq(p->name, bytes_of(name)))
 			continue;
-		pass = atomic_fetch_add(&points[i].passes, 1) + 1;
-		return points[i].later ? pass >= points[i].nth : pass == points[i].nth;
+		p->passes++;
+		fails = p->later ? p->passes >= p->nth : p->passes == p->nth;
+		break;
 	}
-	return false;
+	pthread_mutex_unlock(&lock);
+	return fails;
 }
 
 #else

@@ -30,16 +30,19 @@ dev_test() {
 		case $1 in
 		--unit) suites+=(unit) ;;
 		--http) suites+=(http compat node faults) ;;
-		--tsan) TEST_DIR=build-tsan; [ ${#suites[@]} -gt 0 ] || suites=(unit http) ;;
+		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
 		unit | checks | tidy | http | compat | node | faults | readme) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
 	done
-	[ ${#suites[@]} -gt 0 ] || suites=(checks unit http compat node faults readme tidy)
+	if [ ${#suites[@]} -gt 0 ]; then :; elif [ $TEST_DIR = build-tsan ]; then suites=(unit http); else
+		suites=(checks unit http compat node faults readme tidy)
+	fi
 	setup_for build run test
 	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
+	case " ${suites[*]} " in *" http "* | *" readme "*) step "building build" build_plain ;; esac # crashes, ./dev run
 	export SIGNET_BIN=$PWD/$TEST_DIR/signet
 	mkdir -p "$TEST_DIR/results"
 	for suite in "${suites[@]}"; do
@@ -51,7 +54,8 @@ dev_test() {
 	echo
 	printf '%s\n' "${TEST_LINES[@]}"
 	echo "all of it: $((SECONDS - begin)) s"
-	echo "$TEST_PASSED passed, $TEST_FAILED failed$([ "$TEST_SKIPPED" -eq 0 ] || echo ", $TEST_SKIPPED skipped")"
+	[ "$TEST_SKIPPED" -eq 0 ] || echo "$TEST_SKIPPED skipped (each with its reason above)"
+	echo "$TEST_PASSED passed, $TEST_FAILED failed"
 	[ "$TEST_FAILED" -eq 0 ] && [ "$TEST_PASSED" -gt 0 ]
 }
 
@@ -115,7 +119,7 @@ suite_pytest() {
 	rm -f "$xml"
 	# Two files side by side: these tests wait more than they compute. The readme's share one checkout.
 	[ "$suite" = readme ] || parallel=(-n 2 --dist loadfile)
-	.venv/bin/python -m pytest -q -c tests/pytest.ini --rootdir tests "${parallel[@]}" --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
+	.venv/bin/python -m pytest -q -rs -c tests/pytest.ini --rootdir tests "${parallel[@]}" --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
 	if [ "$status" -eq 5 ]; then return 0; fi # nothing matched the filter
 	local counts=(0 1 0)
 	[ ! -f "$xml" ] || read -ra counts < <(python3 - "$xml" <<-'END'

@@ -29,9 +29,17 @@ def binary():
     raise AssertionError("no signet binary: run ./dev asan, or set SIGNET_BIN")
 
 
-def sanitized():
+def plain():
+    """The binary without sanitizers, which have their own word on crashes; None if it is not built."""
+    for path in [binary(), os.path.join(ROOT, "build", "signet")]:
+        if os.access(path, os.X_OK) and not sanitized(path):
+            return path
+    return None
+
+
+def sanitized(path=None):
     """Whether the binary is an ASan or TSan build (slower, bigger, more memory)."""
-    with open(binary(), "rb") as f:
+    with open(path or binary(), "rb") as f:
         data = f.read()
     return b"__asan_init" in data or b"__tsan_init" in data
 
@@ -55,7 +63,8 @@ def openai_model(name, *upstreams, model_name="mock-model", keys="", model_keys=
 
 
 class Signet:
-    def __init__(self, toml, args=(), env=None, folder=None, start=True, preexec=None, wait=20, name="signet.toml"):
+    def __init__(self, toml, args=(), env=None, folder=None, start=True, preexec=None, wait=20, name="signet.toml",
+                 program=None):
         self.folder = folder or tempfile.mkdtemp(prefix="signet-test-")
         if not folder:
             atexit.register(shutil.rmtree, self.folder, True)
@@ -66,7 +75,7 @@ class Signet:
             fd = os.open(self.toml_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "w") as f:
                 f.write(toml)
-        self.args, self.preexec, self.wait = list(args), preexec, wait
+        self.args, self.preexec, self.wait, self.program = list(args), preexec, wait, program
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith(("SIGNET_", "TENSORZERO_", "OPENAI_", "SSL_CERT_", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
                                          "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"))}
@@ -86,7 +95,7 @@ class Signet:
         self.offset = os.path.getsize(self.stderr_path) if os.path.exists(self.stderr_path) else 0
         with open(self.stderr_path, "ab") as err:
             self.process = subprocess.Popen(
-                [binary(), "serve", "--config-file", self.toml_path, *self.args], stdin=subprocess.DEVNULL,
+                [self.program or binary(), "serve", "--config-file", self.toml_path, *self.args], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=err, env=self.env, cwd=self.folder, preexec_fn=self.preexec)
         return self
 
