@@ -102,29 +102,11 @@ static int put_list(struct buf *out, const struct config *c, struct arena *a)
 	return buf_append(out, B("]}"));
 }
 
-/* By which alias the name is found; NULL: by none. As route/target.c looks, but it does not tell. */
-static const struct alias *alias_of(const struct config *c, struct bytes name)
-{
-	const struct alias *best = NULL;
-
-	if (config_model(c, name))
-		return NULL;
-	for (size_t i = 0; i < c->surfaces.naliases; i++) {
-		const struct alias *a = &c->surfaces.aliases[i];
-
-		if (!a->prefix && bytes_eq(a->name, name))
-			return a;
-		if (a->prefix && bytes_starts(name, a->name) && (!best || a->name.n > best->name.n))
-			best = a;
-	}
-	return best;
-}
-
 /* One model under the name that was asked for: every form that a request may name. That a credential is
  * missing is not this route's matter. */
 static int put_one(struct buf *out, struct config *c, struct bytes asked, struct arena *a)
 {
-	const struct alias *alias = alias_of(c, asked);
+	const struct alias *alias = config_model(c, asked) ? NULL : config_alias(c, asked);
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
 	struct target target;
 

@@ -45,7 +45,6 @@ struct chat {
 	/* a stream */
 	struct chat_writer *writer;
 	struct gather *gather;
-	struct delta *delta;
 	uv_timer_t *timer;
 	uint64_t last_ms; /* when the client last got something */
 	bool head, gone, broken;

@@ -126,6 +126,39 @@ struct bytes bytes_cut(struct bytes *rest, char sep)
 	return head;
 }
 
+#define DISTANCE_MAX 64
+
+size_t bytes_distance(struct bytes a, struct bytes b)
+{
+	size_t rows[3][DISTANCE_MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2];
+
+	a = bytes_slice(a, 0, DISTANCE_MAX);
+	b = bytes_slice(b, 0, DISTANCE_MAX);
+	for (size_t j = 0; j <= b.n; j++)
+		last[j] = j, before[j] = 0;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t *free_row = before;
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t cost = a.p[i - 1] != b.p[j - 1], best = last[j - 1] + cost;
+
+			if (last[j] + 1 < best)
+				best = last[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
+			    a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		before = last;
+		last = row;
+		row = free_row;
+	}
+	return last[b.n];
+}
+
 bool bytes_to_u64(struct bytes b, uint64_t *out)
 {
 	uint64_t v = 0;

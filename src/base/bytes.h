@@ -39,6 +39,10 @@ struct bytes bytes_trim(struct bytes); /* blanks and tabs off both ends */
 /* Cuts *rest at the first `sep`: returns what stood before and moves *rest behind it. */
 struct bytes bytes_cut(struct bytes *rest, char sep);
 
+/* Edits from one word to the other (Levenshtein; neighbours swapped are one edit), for "did you mean". Words
+ * over 64 bytes count by their beginning. */
+size_t bytes_distance(struct bytes, struct bytes);
+
 /* Decimal digits only, no sign, no blanks. false: not a number or it does not fit. */
 bool bytes_to_u64(struct bytes, uint64_t *out);
 

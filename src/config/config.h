@@ -64,7 +64,6 @@ struct provider_config {
 	struct credential api_key;
 	struct timeouts timeouts;
 	struct extras extra_body, extra_headers;
-	bool discard_unknown_chunks;
 	struct mime_override *overrides;
 	size_t noverrides;
 	struct bytes *drop_fields;
@@ -78,7 +77,6 @@ struct provider_config {
 	struct developer_api_options developer_api;
 	struct model_filter filter;
 	const struct model_config *model; /* the one it belongs to */
-	void *runtime; /* upstream/'s own (discovery state); shared by the workers */
 };
 
 struct model_config {
@@ -86,7 +84,6 @@ struct model_config {
 	struct provider_config **routing; /* in order of trial */
 	size_t nrouting;
 	struct timeouts timeouts;
-	bool skip_relay;
 	struct bytes namespace_;
 	bool shorthand;
 };
@@ -125,7 +122,6 @@ struct config {
 		double *overhead_buckets;          /* ends with 0; the list may be empty */
 		size_t noverhead_buckets;
 		int observability; /* -1 unset, 0, 1 */
-		bool template_filesystem_access;
 	} gateway;
 	bool object_storage_set; /* [object_storage] is there (type disabled) */
 
@@ -133,7 +129,6 @@ struct config {
 	size_t nmodels;
 	struct map model_by_name;
 	struct credential openai_default; /* provider_types.openai.defaults, else OPENAI_API_KEY */
-	bool openai_default_set;
 
 	struct {
 		int workers; /* 0 = as many as there are cores allowed */
@@ -213,6 +208,8 @@ int config_issue_print(const struct config_issue *, struct buf *out);
 
 struct model_config *config_model(const struct config *,
 				  struct bytes name); /* NULL: not configured */
+/* The alias that stands for this name: the one of exactly that name, else the longest prefix. NULL: none. */
+const struct alias *config_alias(const struct config *, struct bytes name);
 /*
  * The model of a shorthand name ("openai::gpt-4o", "rust-proxy::X"), made on first use and kept for the
  * life of the config (at most 1,000; beyond that in `arena`). NULL: ERR_MODEL_NOT_FOUND if it is no

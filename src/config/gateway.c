@@ -360,7 +360,6 @@ static void read_access_base(struct loader *l, struct toml *t, struct bytes path
 				"`%.*s`: Failed to resolve path `%.*s` (base: `%.*s`): No such "
 				"file or directory (os error 2)",
 				BFMT(path), BFMT(t->text), BFMT(t->file->dir));
-	l->config->gateway.template_filesystem_access = true;
 }
 
 static const struct key access_keys[] = {
@@ -373,15 +372,6 @@ static const struct table access_table =
 /* ---- gateway ---- */
 
 #define GW(member) offsetof(struct config, gateway.member)
-
-static void read_ignored_bool(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct key k = { .kind = KEY_BOOL };
-	bool value;
-
-	(void)into;
-	read_key(l, &k, t, path, &value);
-}
 
 static const struct key gateway_keys[] = {
 	{ "bind_address", KEY_CALL, .call = read_bind_address },

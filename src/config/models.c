@@ -41,7 +41,7 @@ static const struct key model_keys[] = {
 	{ "providers", KEY_PASS, .required = true,
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
 	{ "timeouts", KEY_CALL, .call = call_model_timeouts },
-	{ "skip_relay", KEY_BOOL, OFF(skip_relay) },
+	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
 	{ "namespace", KEY_CALL, .call = call_namespace },
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
@@ -230,15 +230,30 @@ struct model_config *config_model(const struct config *c, struct bytes name)
 	return map_get(&c->model_by_name, name);
 }
 
+const struct alias *config_alias(const struct config *c, struct bytes name)
+{
+	const struct alias *best = NULL;
+
+	for (size_t i = 0; i < c->surfaces.naliases; i++) {
+		const struct alias *al = &c->surfaces.aliases[i];
+
+		if (!al->prefix && bytes_eq(al->name, name))
+			return al;
+		if (al->prefix && bytes_starts(name, al->name) &&
+		    (!best || al->name.n > best->name.n))
+			best = al;
+	}
+	return best;
+}
+
 /* ---- provider_types ---- */
 
 static void call_openai_default(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct config *c = into;
 
-	if (credential_read(l, t, path, FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE, "OpenAI",
-			    &c->openai_default))
-		c->openai_default_set = true;
+	credential_read(l, t, path, FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE, "OpenAI",
+			&c->openai_default);
 }
 
 static const struct key defaults_keys[] = {

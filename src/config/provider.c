@@ -145,8 +145,8 @@ static void call_drop_fields(struct loader *l, struct toml *t, struct bytes path
 		{ "extra_body", KEY_CALL, .outer = true, .call = call_extra_body },               \
 		{ "extra_headers", KEY_CALL, .outer = true, .call = call_extra_headers },         \
 		{ "timeouts", KEY_CALL, .outer = true, .call = call_timeouts },                   \
-		{ "discard_unknown_chunks", KEY_BOOL, OFF(discard_unknown_chunks),                \
-		  .outer = true },                                                                \
+		{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool }, \
+                                                                                                  \
 		{ "cost", KEY_LATER, .outer = true }, { "batch_cost", KEY_LATER, .outer = true }, \
 		{ "signer", KEY_PASS },                                                           \
 		{ "unsupported_content", KEY_CALL, .call = call_unsupported },                    \

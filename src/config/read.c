@@ -40,47 +40,13 @@ bool is_empty(const struct toml *t)
 
 /* ---- nearest key ---- */
 
-#define MAX_WORD 64
-
-/* Levenshtein's distance, with neighbours swapped counted as one edit. */
-static size_t distance(struct bytes a, struct bytes b)
-{
-	size_t rows[3][MAX_WORD + 1], *before = rows[0], *last = rows[1], *row = rows[2];
-
-	if (a.n > MAX_WORD || b.n > MAX_WORD)
-		return MAX_WORD;
-	for (size_t j = 0; j <= b.n; j++)
-		last[j] = j, before[j] = 0;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t *free_row = before;
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t cost = a.p[i - 1] != b.p[j - 1], best = last[j - 1] + cost;
-
-			if (last[j] + 1 < best)
-				best = last[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] &&
-			    a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < best)
-				best = before[j - 2] + 1;
-			row[j] = best;
-		}
-		before = last;
-		last = row;
-		row = free_row;
-	}
-	return last[b.n];
-}
-
 struct bytes nearest(struct bytes word, const struct bytes *names, size_t n)
 {
 	struct bytes found = { 0 };
 	size_t best = word.n / 3 + 1;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = bytes_ieq(word, names[i]) ? 0 : distance(word, names[i]);
+		size_t d = bytes_ieq(word, names[i]) ? 0 : bytes_distance(word, names[i]);
 
 		if (d <= best && (!bytes_set(found) || d < best)) {
 			best = d;
@@ -346,6 +312,14 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 	case KEY_PASS:
 		break;
 	}
+}
+
+void read_ignored_bool(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	bool value;
+
+	(void)into;
+	want_bool(l, t, path, &value);
 }
 
 static const struct key *find_key(const struct table *table, struct bytes name)

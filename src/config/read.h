@@ -108,6 +108,8 @@ void missing_field(struct loader *, const struct toml *, struct bytes path, cons
 /* "this version of Signet does not support `‹what›` yet", unless the value is an empty table or array. */
 void not_yet(struct loader *, const struct toml *, struct bytes path, struct bytes what);
 bool is_empty(const struct toml *);
+/* For a boolean of TensorZero's that changes nothing here: its type is checked, the value not kept. */
+void read_ignored_bool(struct loader *, struct toml *, struct bytes path, void *into);
 
 /* The nearest of the names by edit distance, unset if none is near. */
 struct bytes nearest(struct bytes word, const struct bytes *names, size_t n);

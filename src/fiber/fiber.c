@@ -757,11 +757,6 @@ uv_loop_t *loop_uv(struct loop *l)
 	return &l->uv;
 }
 
-int loop_worker(const struct loop *l)
-{
-	return l->worker;
-}
-
 double loop_lag_seconds(const struct loop *l)
 {
 	return (double)atomic_load_explicit(&l->lag_ns, memory_order_relaxed) / 1e9;

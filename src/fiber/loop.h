@@ -28,7 +28,6 @@ void loop_stop(struct loop *);
 
 struct loop *loop_self(void); /* of this thread; NULL: none */
 uv_loop_t *loop_uv(struct loop *);
-int loop_worker(const struct loop *); /* number from 0 */
 /* From any thread; never blocks, never allocates. */
 void loop_post(struct loop *, struct loop_task *);
 

@@ -41,13 +41,6 @@ struct bytes exchange_get(const struct exchange *ex, struct bytes name)
 	return (struct bytes){ 0 };
 }
 
-bool exchange_has_body(const struct exchange *ex)
-{
-	const struct http_message *m = &request_of(ex)->msg;
-
-	return m->chunked || m->length > 0;
-}
-
 void answer_deinit(struct request *rq)
 {
 	if (rq->body_counted)

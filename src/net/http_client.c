@@ -224,14 +224,6 @@ struct bytes http_call_header(const struct http_call *call, struct bytes name)
 	return http_message_get(&call->msg, name);
 }
 
-bool http_call_next_header(const struct http_call *call, size_t *i, struct http_header *out)
-{
-	if (*i >= call->msg.nheaders)
-		return false;
-	*out = call->msg.headers[(*i)++];
-	return true;
-}
-
 bool http_call_reused(const struct http_call *call)
 {
 	return call->reused;

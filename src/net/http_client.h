@@ -60,8 +60,6 @@ int http_call_status(const struct http_call *);
 struct bytes
 http_call_reason(const struct http_call *); /* the phrase of RFC 9110 for that status */
 struct bytes http_call_header(const struct http_call *, struct bytes name); /* unset: none */
-/* Next header in order, *i from 0. false: no more. */
-bool http_call_next_header(const struct http_call *, size_t *i, struct http_header *out);
 bool http_call_reused(const struct http_call *);
 
 /* The next piece of the decoded body: all that one read of the socket brought. 1: a piece (valid until

@@ -38,7 +38,7 @@ struct request {
 	struct buf out;      /* of a streamed answer */
 	struct bytes head;   /* of a streamed answer, not sent yet */
 	uint8_t answer;
-	bool keep, chunked_out, body_read, continued;
+	bool keep, chunked_out, body_read;
 };
 
 struct conn_list {

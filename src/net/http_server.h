@@ -88,9 +88,6 @@ struct bytes exchange_get(const struct exchange *, struct bytes name);
  * answered here. May be called once. */
 int exchange_body(struct exchange *, struct bytes *out);
 
-/* Whether the client announced a body, or began to send one. */
-bool exchange_has_body(const struct exchange *);
-
 /* Adds a header to the answer, before it is begun. Name lower case. Copied into the arena. */
 int exchange_header(struct exchange *, struct bytes name, struct bytes value);
 

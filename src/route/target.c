@@ -18,44 +18,17 @@ static struct bytes behind(struct bytes name, struct bytes prefix)
 	return bytes_slice(name, prefix.n, name.n);
 }
 
-/* Edit distance, for suggestions; names over 63 bytes count by their beginning. */
-static unsigned distance(struct bytes a, struct bytes b)
-{
-	unsigned row[64];
-	size_t n = b.n < 63 ? b.n : 63, m = a.n < 63 ? a.n : 63;
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= m; i++) {
-		unsigned left = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned up = row[j], best = left + (a.p[i - 1] != b.p[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			left = up;
-			row[j] = best;
-		}
-	}
-	return row[n];
-}
-
 /* ", "-joined names of models and aliases, the nearest first. */
 static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
 {
 	struct bytes best[NEAREST], out = B("");
-	unsigned far[NEAREST];
+	size_t far[NEAREST];
 	size_t n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
 
 	for (size_t i = 0; i < all; i++) {
 		struct bytes have = i < cfg->nmodels ? cfg->models[i]->name
 						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
-		unsigned d = distance(name, have);
-		size_t at = n;
+		size_t d = bytes_distance(name, have), at = n;
 
 		while (at > 0 && far[at - 1] > d)
 			at--;
@@ -129,22 +102,6 @@ static int function_named(struct bytes name, enum profile profile)
 		error_last()->code = B("model_not_found");
 	}
 	return -1;
-}
-
-static const struct alias *alias_of(const struct config *cfg, struct bytes name)
-{
-	const struct alias *best = NULL;
-
-	for (size_t i = 0; i < cfg->surfaces.naliases; i++) {
-		const struct alias *al = &cfg->surfaces.aliases[i];
-
-		if (!al->prefix && bytes_eq(al->name, name))
-			return al;
-		if (al->prefix && bytes_starts(name, al->name) &&
-		    (!best || al->name.n > best->name.n))
-			best = al;
-	}
-	return best;
 }
 
 static bool discovered(const struct config *cfg, struct bytes name, struct arena *a)
@@ -230,7 +187,7 @@ static int resolve_openai(struct config *cfg, struct bytes name, struct arena *a
 	r = model_named(cfg, name, false, a, out);
 	if (r <= 0)
 		return r;
-	al = once ? NULL : alias_of(cfg, name); /* no chains */
+	al = once ? NULL : config_alias(cfg, name); /* no chains */
 	if (al)
 		return resolve_openai(cfg, al->target, a, true, out);
 	r = model_named(cfg, name, cfg->surfaces.shorthand, a, out);

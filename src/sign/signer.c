@@ -161,11 +161,6 @@ static void unpin(struct signer *s)
 	free(s);
 }
 
-void signer_ref(struct signer *s)
-{
-	atomic_fetch_add(&s->users, 1);
-}
-
 void signer_unref(struct signer *s)
 {
 	if (!s || atomic_fetch_sub(&s->users, 1) != 1)

@@ -28,7 +28,6 @@ void signing_deinit(void);
  */
 struct signer *signer_load(const char *path, struct bytes id, struct bytes sha256,
 			   const struct signer_limits *, const char *cache_dir);
-void signer_ref(struct signer *);
 void signer_unref(struct signer *);
 
 struct signature {

@@ -447,7 +447,6 @@ static bool sink_is_ready(struct drainer *d)
 struct batch {
 	struct place from;
 	uint64_t rows, bytes, records;
-	uint64_t newest_ms;
 	bool more; /* it ended because it was full */
 };
 

@@ -39,7 +39,6 @@ struct drainer {
 	atomic_bool stopping, damaged; /* damaged: the background check found the file corrupt */
 	atomic_uint_fast64_t stop_at_ms;
 	atomic_uint_fast64_t delivered; /* record number in the sink */
-	atomic_uint_fast64_t oldest_ms; /* Unix time of what is delivered next; 0 = nothing waits */
 	atomic_int state;               /* enum sink_state */
 	pthread_mutex_t lock;           /* alarms */
 	char alarm[400];                /* passes with its reason */

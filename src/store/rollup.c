@@ -22,7 +22,6 @@ struct slot {
 	int64_t fresh; /* counted since the last flush, for the facet */
 	struct hist ms, ttft;
 	bool dirty, facet_only;
-	size_t key_len;
 	char key[];
 };
 
@@ -267,7 +266,6 @@ static struct slot *slot_of(struct rollup *r, const char *dim, struct bytes valu
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	memcpy(s->key, key, n);
-	s->key_len = n;
 	s->dim = dim;
 	s->value = (struct bytes){ s->key + dim_n + 1, value.n };
 	s->step = step;

@@ -41,7 +41,6 @@ struct call {
 	struct delta delta;
 	bool encoded, sse_open, has_first, ended, body_ended;
 	uint64_t received; /* bytes of the body so far */
-	struct result *result;
 };
 
 /* ---- words for errors ---- */

@@ -22,7 +22,7 @@ struct reader {
 	yyjson_val *messages;
 	/* openai fields that are joined at the end */
 	struct bytes max_tokens, max_completion_tokens, n;
-	bool deny_unknown, include_raw_usage_given;
+	bool deny_unknown;
 	/* tensorzero::params, which win */
 	struct inference params;
 	bool params_given;

@@ -21,7 +21,6 @@
 struct dialect {
 	struct bytes type, label;    /* "openai", "OpenAI" */
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
-	bool text_refusals;
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
 	enum { STRICT_BY_PROFILE, STRICT_OUTER, STRICT_INNER } tool_strict;

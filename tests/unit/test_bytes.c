@@ -14,6 +14,16 @@ static void assert_bytes(struct bytes got, const char *want)
 		fail_msg("got \"%.*s\", want \"%s\"", BFMT(got), want);
 }
 
+static void test_distance_counts_edits_and_swapped_neighbours_once(void **state)
+{
+	(void)state;
+	assert_int_equal(bytes_distance(B("gpt-4o"), B("gpt-4o")), 0);
+	assert_int_equal(bytes_distance(B("kitten"), B("sitting")), 3);
+	assert_int_equal(bytes_distance(B("opnai"), B("openai")), 1);
+	assert_int_equal(bytes_distance(B("mdoels"), B("models")), 1);
+	assert_int_equal(bytes_distance(B(""), B("abc")), 3);
+}
+
 static void test_views_compare_and_cut(void **state)
 {
 	struct bytes rest = B("a,bb,,c"), none = { 0 };
@@ -293,6 +303,7 @@ static void test_kinds_have_tensorzeros_names_and_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_distance_counts_edits_and_swapped_neighbours_once),
 		cmocka_unit_test(test_views_compare_and_cut),
 		cmocka_unit_test(test_numbers_are_digits_that_fit),
 		cmocka_unit_test(test_utf8_is_checked_by_the_book),

@@ -357,7 +357,6 @@ static void test_openai_provider_and_its_addresses(void **state)
 	assert_bytes(first(c, "m")->model_name, "gpt-4o");
 	assert_bytes(first(c, "m")->endpoint, "https://api.openai.com/v1/chat/completions");
 	assert_int_equal(first(c, "m")->api_key.kind, CREDENTIAL_NONE);
-	assert_true(first(c, "m")->discard_unknown_chunks);
 	assert_int_equal(first(c, "m")->tool_strict, STRICT_INNER);
 	assert_int_equal(first(c, "m")->unsupported_as_placeholder, 1);
 	assert_bytes(first(c, "m")->drop_fields[0], "user");
@@ -417,7 +416,6 @@ static void test_routing_order_and_names(void **state)
 	assert_bytes(m->routing[0]->name, "b");
 	assert_bytes(m->routing[1]->name, "a");
 	assert_bytes(m->namespace_, "n");
-	assert_true(m->skip_relay);
 	assert_int_equal(m->timeouts.ttft_ms, 4);
 	assert_null(config_model(c, B("gpt-4")));
 	drop(c);
@@ -446,7 +444,6 @@ static void test_credentials(void **state)
 	c = load("[provider_types.openai.defaults]\napi_key_location = \"env::MINE\"\n" OPENAI,
 		 false);
 	assert_bytes(first(c, "m")->api_key.value, "sk-mine");
-	assert_true(c->openai_default_set);
 	drop(c);
 	/* one of the two is enough (config §5.2) */
 	c = load(OPENAI
@@ -635,14 +632,16 @@ static void test_references(void **state)
 static void test_out_of_memory_is_an_issue(void **state)
 {
 	(void)state;
+#ifdef SIGNET_FAULTS
 	fault_setup("config.alloc");
 	assert_null(load("", true));
 	fault_setup(NULL);
-#ifdef SIGNET_FAULTS
 	assert_int_equal(issues.len, 1);
 	assert_bytes(issues.at[0].text, "out of memory");
-#endif
 	drop(NULL);
+#else
+	skip(); /* a release build injects nothing */
+#endif
 }
 
 /* Each allocation fails once: the load is refused with a reason, or is whole. */
