@@ -22,6 +22,9 @@ struct bytes api_request_id(const struct exchange *);
 int api_respond_openai_error(struct exchange *, int status);
 /* The same with further members of the body's object, such as `,"tensorzero_raw_response":[…]`. */
 int api_respond_openai_error_with(struct exchange *, int status, struct bytes members);
+/* Sets retry-after where the status (429, 503, 529) allows it and the error knows it: seconds, rounded up; one
+ * where the gateway itself has no room. Not over one that is set. */
+void api_retry_after(struct exchange *, const struct error *, int status);
 int api_respond_native_error(struct exchange *, int status);
 
 /* openai.c */

@@ -95,21 +95,6 @@ struct bytes api_upstream_body(const struct error *e, bool client_credential, in
 	return leaf->upstream_body;
 }
 
-static int set_retry_after(struct exchange *x, const struct error *e, int status)
-{
-	const struct error *leaf = error_leaf(e);
-	struct bytes text;
-
-	if (status != 429 && status != 503 && status != 529)
-		return 0;
-	if (leaf->retry_after_ms < 0 && leaf->kind != ERR_BUSY)
-		return 0;
-	text = arena_printf(
-		x->arena, "%lld",
-		leaf->retry_after_ms < 0 ? 1LL : (long long)((leaf->retry_after_ms + 999) / 1000));
-	return bytes_set(text) ? exchange_header(x, B("retry-after"), text) : -1;
-}
-
 int api_respond_chat_error(struct exchange *x, const struct config *cfg,
 			   const struct chat_error_way *way)
 {
@@ -124,7 +109,7 @@ int api_respond_chat_error(struct exchange *x, const struct config *cfg,
 		if (way->same_family)
 			body = api_upstream_body(e, way->client_credential, &status);
 		if (bytes_set(body)) {
-			set_retry_after(x, e, status);
+			api_retry_after(x, e, status);
 			return exchange_respond(x, status, B("application/json"), body);
 		}
 		e = api_openai_error(e, status, x->arena);

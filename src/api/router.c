@@ -10,6 +10,7 @@
 #include "api/counters.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "route/classify.h"
 #include "wire/openai_chat.h"
 
 #define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
@@ -252,15 +253,15 @@ static int put_error(struct buf *out, enum shape shape, const struct error *e, i
 	}
 }
 
-/* Seconds, rounded up; when the gateway itself has no room, one. */
-static void retry_after(struct exchange *ex, const struct error *e, int code)
+void api_retry_after(struct exchange *ex, const struct error *e, int code)
 {
-	int64_t ms = e->retry_after_ms;
+	const struct error *leaf = error_leaf(e);
+	int64_t ms = leaf->retry_after_ms;
 
 	if ((code != 429 && code != 503 && code != 529) ||
 	    bytes_set(header_set(ex, B("retry-after"))))
 		return;
-	if (ms < 0 && e->kind == ERR_BUSY)
+	if (ms < 0 && leaf->kind == ERR_BUSY)
 		ms = 1000;
 	if (ms >= 0)
 		exchange_header(ex, B("retry-after"),
@@ -277,7 +278,7 @@ static int respond_error(struct exchange *ex, enum shape shape, int code, struct
 
 	e = e ? e : &none;
 	code = code ? code : error_kind_status(e->kind);
-	retry_after(ex, e, code);
+	api_retry_after(ex, e, code);
 	if (code == 415)
 		exchange_header(ex, B("accept-encoding"), B("zstd,gzip,br"));
 	buf_init(&body, ERROR_MAX);
@@ -395,7 +396,7 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 
 	common_headers(ex);
 	exchange_header(ex, B("content-type"), B("application/json"));
-	retry_after(ex, &e, code);
+	api_retry_after(ex, &e, code);
 	if (put_error(body, shape_of(path_below_base(ex)), &e, code, ex))
 		buf_reset(body);
 }

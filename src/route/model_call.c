@@ -151,41 +151,38 @@ static int check_provider_tools(const struct inference *inf, const struct model_
 
 /* ---- one attempt ---- */
 
+/* Names the configured timeout that struck, and its span. */
+static const char *timeout_name(const struct timeouts *t, bool stream, bool first, uint64_t *ms)
+{
+	if (!stream) {
+		*ms = t->total_ms;
+		return "non_streaming.total_ms";
+	}
+	if (first && t->ttft_ms && (!t->stream_total_ms || t->ttft_ms < t->stream_total_ms)) {
+		*ms = t->ttft_ms;
+		return "streaming.ttft_ms";
+	}
+	*ms = t->stream_total_ms;
+	return "streaming.total_ms";
+}
+
 static int provider_timeout(struct model_call *mc, bool stream, bool first)
 {
-	const struct timeouts *t = &mc->provider->timeouts;
-	const char *kind = "non_streaming.total_ms";
-	uint64_t ms = t->total_ms;
+	uint64_t ms;
+	const char *name = timeout_name(&mc->provider->timeouts, stream, first, &ms);
 
-	if (stream && first && t->ttft_ms &&
-	    (!t->stream_total_ms || t->ttft_ms < t->stream_total_ms)) {
-		kind = "streaming.ttft_ms";
-		ms = t->ttft_ms;
-	} else if (stream) {
-		kind = "streaming.total_ms";
-		ms = t->stream_total_ms;
-	}
 	return fail(ERR_PROVIDER_TIMEOUT,
 		    "Model provider %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(mc->provider->name), kind, BFMT(duration_text(ms, mc->cx->arena)));
+		    BFMT(mc->provider->name), name, BFMT(duration_text(ms, mc->cx->arena)));
 }
 
 static int model_timeout(struct model_call *mc, bool stream, bool first)
 {
-	const struct timeouts *t = &mc->model->timeouts;
-	const char *kind = "non_streaming.total_ms";
-	uint64_t ms = t->total_ms;
+	uint64_t ms;
+	const char *name = timeout_name(&mc->model->timeouts, stream, first, &ms);
 
-	if (stream && first && t->ttft_ms &&
-	    (!t->stream_total_ms || t->ttft_ms < t->stream_total_ms)) {
-		kind = "streaming.ttft_ms";
-		ms = t->ttft_ms;
-	} else if (stream) {
-		kind = "streaming.total_ms";
-		ms = t->stream_total_ms;
-	}
 	return fail(ERR_MODEL_TIMEOUT, "Model %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(mc->model->name), kind, BFMT(duration_text(ms, mc->cx->arena)));
+		    BFMT(mc->model->name), name, BFMT(duration_text(ms, mc->cx->arena)));
 }
 
 static void count(const struct model_call *mc, const char *result)
@@ -245,16 +242,15 @@ static int note_failure(struct model_call *mc)
 				    .attempt = mc->attempt,
 				    .error = error_save(mc->cx->arena) };
 
+	if (mc->call) /* also when memory is out: the next attempt has a call of its own */
+		upstream_close(mc->call);
+	mc->call = NULL;
 	if (!f.error)
 		return -1;
 	f.attempt.end_ms = clock_mono_ms();
 	count(mc, f.error->kind == ERR_CANCELLED ? "cancelled" : failure_name(classify(f.error)));
 	if (!arena_push(mc->cx->arena, mc->failed, mc->nfailed, mc->cfailed, f))
 		return -1;
-	if (mc->call) {
-		upstream_close(mc->call);
-		mc->call = NULL;
-	}
 	if (f.error->kind == ERR_CANCELLED)
 		return fail_with(f.error);
 	log_warn("route", "an attempt failed", LB("model", mc->model->name),
