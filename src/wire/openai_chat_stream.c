@@ -17,7 +17,8 @@
 #include "wire/openai_chat_write.h"
 
 #define MAX_CALLS   128
-#define POOL_FIRST  8192
+#define PARTS_FIRST 2
+#define POOL_FIRST  2048
 #define POOL_MAX    (128u << 10) /* beyond this an event's memory goes when it does */
 #define SCRATCH_MAX (512u << 20)
 #define TEXT_ID     B("0")
@@ -38,10 +39,10 @@ struct wire_stream {
 	size_t pool_size;
 	struct arena scratch; /* of one event that did not fit, or went wrong */
 	struct buf text;      /* what had to be printed for the current delta */
-	struct part parts[DELTA_PARTS];
-	size_t nparts;
-	struct call calls[MAX_CALLS];
-	size_t ncalls, last;
+	struct part *parts;   /* heap, kept from event to event; nearly always one */
+	size_t nparts, cparts;
+	struct call *calls; /* in the arena */
+	size_t ncalls, ccalls, last;
 	bool touched, events, finished;
 	size_t event_n; /* bytes of the current event: the most that is printed of it */
 };
@@ -49,11 +50,10 @@ struct wire_stream {
 struct wire_stream *openai_chat_stream_new(const struct inference *inf, const struct dialect *d,
 					   struct arena *a)
 {
-	/* not in the arena: its calls and parts are bigger than most requests, and go with the call */
-	struct wire_stream *s = calloc(1, sizeof *s);
+	struct wire_stream *s = arena_new(a, struct wire_stream);
 
 	if (!s)
-		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+		return NULL;
 	s->inf = inf;
 	s->dialect = d;
 	s->arena = a;
@@ -70,8 +70,8 @@ void openai_chat_stream_free(struct wire_stream *s)
 		return;
 	arena_deinit(&s->scratch);
 	buf_deinit(&s->text);
+	free(s->parts);
 	free(s->pool);
-	free(s);
 }
 
 /* --- parsing an event ------------------------------------------------------------------------- */
@@ -215,19 +215,17 @@ static void label(struct wire_stream *s, struct call *c, const struct entry *e)
 static struct call *call_new(struct wire_stream *s, const struct entry *e, struct bytes id,
 			     bool *full)
 {
-	struct call *c = &s->calls[s->ncalls];
+	struct call c = { .made = id.n == 0, .custom = e->custom };
 	char made[16];
 
 	*full = s->ncalls == MAX_CALLS;
 	if (*full)
 		return NULL;
-	*c = (struct call){ .made = id.n == 0, .custom = e->custom };
-	c->id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
-	if (!bytes_set(c->id))
+	c.id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
+	if (!bytes_set(c.id) || !arena_push(s->arena, s->calls, s->ncalls, s->ccalls, c))
 		return NULL;
-	s->ncalls++;
-	label(s, c, e);
-	return c;
+	label(s, &s->calls[s->ncalls - 1], e);
+	return &s->calls[s->ncalls - 1];
 }
 
 /* The table of §2.11. NULL with *lost: there is no call that it could belong to. */
@@ -307,6 +305,25 @@ static int name_part(struct wire_stream *s, struct call *c, struct bytes name, s
 	return 0;
 }
 
+/* What is over the limit is left out; tool calls look first. */
+static int part_add(struct wire_stream *s, struct part p)
+{
+	size_t cap = s->cparts ? s->cparts * 2 : PARTS_FIRST;
+	struct part *grown;
+
+	if (s->nparts == DELTA_PARTS)
+		return 0;
+	if (s->nparts == s->cparts) {
+		grown = realloc(s->parts, cap * sizeof *grown);
+		if (!grown)
+			return fail(ERR_OUT_OF_MEMORY, "out of memory");
+		s->parts = grown;
+		s->cparts = cap;
+	}
+	s->parts[s->nparts++] = p;
+	return 0;
+}
+
 /* 0; -1 out of memory; 1 an error delta is in *out. */
 static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 {
@@ -336,8 +353,7 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 	p.id = c->id;
 	p.custom = c->custom;
 	p.arguments = e.arguments;
-	s->parts[s->nparts++] = p;
-	return 0;
+	return part_add(s, p);
 }
 
 static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out)
@@ -356,12 +372,6 @@ static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out
 
 /* --- the delta -------------------------------------------------------------------------------- */
 
-static void part_add(struct wire_stream *s, struct part p)
-{
-	if (s->nparts < DELTA_PARTS)
-		s->parts[s->nparts++] = p;
-}
-
 /* Content as a list of parts, as some servers send it. */
 static int content_parts(struct wire_stream *s, yyjson_val *list)
 {
@@ -371,15 +381,15 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 	while (s->nparts < DELTA_PARTS && (one = yyjson_arr_iter_next(&it))) {
 		struct bytes text = json_str(json_get(one, "text"));
 
-		if (bytes_set(text)) {
-			part_add(s,
-				 (struct part){ .type = PART_TEXT, .id = TEXT_ID, .text = text });
-			continue;
-		}
-		text = text_of(s, one);
-		if (!bytes_set(text))
+		bool known = bytes_set(text);
+
+		if (!known)
+			text = text_of(s, one);
+		if (!bytes_set(text) ||
+		    part_add(s, (struct part){ .type = known ? PART_TEXT : PART_UNKNOWN,
+					       .id = TEXT_ID,
+					       .text = text }) < 0)
 			return -1;
-		part_add(s, (struct part){ .type = PART_UNKNOWN, .id = TEXT_ID, .text = text });
 	}
 	return 0;
 }
@@ -401,8 +411,7 @@ static int old_call(struct wire_stream *s, yyjson_val *old)
 	c->has_arguments |= e.arguments.n > 0;
 	p.id = c->id;
 	p.arguments = e.arguments;
-	part_add(s, p);
-	return 0;
+	return part_add(s, p);
 }
 
 static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
@@ -411,18 +420,21 @@ static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
 	yyjson_val *content = json_get(d, "content"), *old = json_get(d, "function_call");
 	int n;
 
-	if (bytes_set(thought))
-		part_add(s, (struct part){ .type = PART_THOUGHT,
-					   .id = THOUGHT_ID,
-					   .text = thought,
-					   .provider_type = s->dialect->type });
+	if (bytes_set(thought) &&
+	    part_add(s, (struct part){ .type = PART_THOUGHT,
+				       .id = THOUGHT_ID,
+				       .text = thought,
+				       .provider_type = s->dialect->type }) < 0)
+		return -1;
 	if (yyjson_is_arr(content) && content_parts(s, content) < 0)
 		return -1;
-	if (yyjson_is_str(content) && !(refusal.n > 0 && json_str(content).n == 0))
-		part_add(s, (struct part){
-				    .type = PART_TEXT, .id = TEXT_ID, .text = json_str(content) });
-	if (refusal.n > 0)
-		part_add(s, (struct part){ .type = PART_REFUSAL, .id = TEXT_ID, .text = refusal });
+	if (yyjson_is_str(content) && !(refusal.n > 0 && json_str(content).n == 0) &&
+	    part_add(s, (struct part){
+				.type = PART_TEXT, .id = TEXT_ID, .text = json_str(content) }) < 0)
+		return -1;
+	if (refusal.n > 0 &&
+	    part_add(s, (struct part){ .type = PART_REFUSAL, .id = TEXT_ID, .text = refusal }) < 0)
+		return -1;
 	n = call_parts(s, json_get(d, "tool_calls"), out);
 	return n != 0 || !yyjson_is_obj(old) ? n : old_call(s, old);
 }

@@ -128,7 +128,10 @@ http {{ access_log off; {temp} keepalive_timeout 300s; keepalive_requests 100000
         binary = shutil.which("nginx") or "/usr/sbin/nginx"
         super().__init__([binary, "-e", f"{folder}/error.log", "-p", str(folder), "-c", str(conf)])
         wait_port(port, self)
-        children = pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
+        children = []
+        while not children and self.child.poll() is None: # the port is open before the worker is there
+            children = pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
+            time.sleep(0.005)
         self.pid = int(children[0])
         self.port = port
 
