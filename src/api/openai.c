@@ -22,6 +22,7 @@
 
 #define IGNORED_MAX  1024
 #define USER_TAG_MAX 256
+#define HEADER_SHOWN 1024
 
 /* One request. In its arena. */
 struct chat {
@@ -216,7 +217,9 @@ static int set_context(struct chat *c)
 
 static int header(struct chat *c, struct bytes name, struct bytes value)
 {
-	/* header values are printable: model names of a configuration may be anything */
+	/* header values are printable and short: model names of a configuration, ids of an upstream may be anything */
+	if (value.n > HEADER_SHOWN)
+		return 0;
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
 			return 0;

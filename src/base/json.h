@@ -58,6 +58,8 @@ struct json_member {
 int json_next_member(struct bytes text, size_t *pos, struct json_member *out);
 /* Whether a member's key, which may have escapes, spells `name`. */
 bool json_key_is(struct bytes escaped, struct bytes name);
+/* The key without its escapes: itself if it has none, else in the arena. Unset: out of memory. */
+struct bytes json_key(struct bytes escaped, struct arena *);
 /* The last member of that name. false: none. */
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out);
 /* Removes white space outside of strings; the bytes of everything else stay. */

@@ -215,6 +215,29 @@ bool json_key_is(struct bytes escaped, struct bytes name)
 	return !name.n;
 }
 
+struct bytes json_key(struct bytes escaped, struct arena *a)
+{
+	char *out, *at;
+
+	if (!escaped.n || !memchr(escaped.p, '\\', escaped.n))
+		return escaped;
+	out = at = arena_alloc_raw(
+		a, escaped.n + 4); /* an escape is never shorter than what it stands for */
+	while (at && escaped.n) {
+		size_t n = 0;
+
+		if (*escaped.p == '\\')
+			n = unescape(&escaped, at);
+		if (!n) {
+			*at = *escaped.p;
+			escaped = bytes_slice(escaped, 1, escaped.n);
+			n = 1;
+		}
+		at += n;
+	}
+	return out ? (struct bytes){ out, (size_t)(at - out) } : (struct bytes){ NULL, 0 };
+}
+
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out)
 {
 	struct json_member m = { 0 };

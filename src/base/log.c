@@ -230,6 +230,10 @@ static void put_escaped(struct line *l, struct bytes s)
 		} else if (c < 0x20 || c == 0x7f) {
 			snprintf(hex, sizeof(hex), "\\u%04x", c);
 			put_cstr(l, hex);
+		} else if (c == 0xc2 && valid &&
+			   (unsigned char)s.p[i + 1] < 0xa0) { /* C1: a terminal obeys */
+			snprintf(hex, sizeof(hex), "\\u%04x", (unsigned char)s.p[++i]);
+			put_cstr(l, hex);
 		} else if (c >= 0x80 && !valid) {
 			put(l, "\xef\xbf\xbd", 3);
 		} else {

@@ -58,6 +58,47 @@ static bool clean(struct bytes b)
 	return true;
 }
 
+/* Headers that say where a message ends or belong to the connection: from anyone but this file they would let a
+ * request hide another one. */
+static bool of_connection(struct bytes name)
+{
+	static const struct bytes names[] = {
+		{ "content-length", 14 },
+		{ "transfer-encoding", 17 },
+		{ "connection", 10 },
+		{ "proxy-authorization", 19 },
+		{ "keep-alive", 10 },
+		{ "trailer", 7 },
+		{ "upgrade", 7 },
+		{ "expect", 6 },
+		{ "te", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (bytes_ieq(name, names[i]))
+			return true;
+	return false;
+}
+
+static int check_header(const struct http_header *h)
+{
+	if (of_connection(h->name))
+		return fail(ERR_CONFIG, "header %.*s belongs to the connection and cannot be set",
+			    BFMT(h->name));
+	if (!clean(h->name) || !clean(h->value))
+		return fail(ERR_CONFIG, "header %.*s has a line end in its value", BFMT(h->name));
+	return 0;
+}
+
+/* `host` from the caller stands in place of the URL's own. */
+static bool names_host(const struct http_send *s)
+{
+	for (size_t i = 0; i < s->nheaders; i++)
+		if (bytes_ieq(s->headers[i].name, B("host")))
+			return true;
+	return false;
+}
+
 static bool sends_length(const struct http_send *s)
 {
 	return s->body.n || bytes_eq(s->method, B("POST")) || bytes_eq(s->method, B("PUT")) ||
@@ -76,10 +117,8 @@ static struct bytes request_head(const struct http_send *s, const struct origin 
 		size += proxy->authorization.n;
 	for (size_t i = 0; i < s->nheaders; i++) {
 		size += s->headers[i].name.n + s->headers[i].value.n + 4;
-		if (!clean(s->headers[i].name) || !clean(s->headers[i].value))
-			return fail(ERR_CONFIG, "header %.*s has a line end in its value",
-				    BFMT(s->headers[i].name)),
-			       (struct bytes){ 0 };
+		if (check_header(&s->headers[i]))
+			return (struct bytes){ 0 };
 	}
 	head = at = arena_alloc_raw(s->arena, size);
 	if (!head)
@@ -92,7 +131,8 @@ static struct bytes request_head(const struct http_send *s, const struct origin 
 	}
 	at = put(at, u->target);
 	at = put(at, B(" HTTP/1.1\r\n"));
-	at = put_header(at, B("host"), u->authority);
+	if (!names_host(s))
+		at = put_header(at, B("host"), u->authority);
 	if (proxy && bytes_set(proxy->authorization))
 		at = put_header(at, B("proxy-authorization"), proxy->authorization);
 	for (size_t i = 0; i < s->nheaders; i++)

@@ -19,9 +19,10 @@
 #include "upstream/signing.h"
 #include "wire/openai_chat.h"
 
-#define BODY_MAX   (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
-#define ANSWER_MAX (100u << 20) /* providers-openai §2.11 */
-#define ERROR_MAX  (1u << 20)   /* providers-openai §2.12 */
+#define BODY_MAX     (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define ANSWER_MAX   (100u << 20) /* providers-openai §2.11 */
+#define ERROR_MAX    (1u << 20)   /* providers-openai §2.12 */
+#define RETRY_MAX_MS (INT64_C(366) * 86400 * 1000) /* nobody waits longer */
 
 struct call {
 	const struct provider_config *provider;
@@ -125,11 +126,11 @@ static int64_t retry_after(const struct http_call *h)
 	struct tm tm = { 0 };
 	char text[64];
 
-	if (bytes_to_u64(v, &n) && n < INT64_MAX)
-		return (int64_t)n;
+	if (bytes_to_u64(v, &n))
+		return n < RETRY_MAX_MS ? (int64_t)n : RETRY_MAX_MS;
 	v = http_call_header(h, B("retry-after"));
-	if (bytes_to_u64(v, &n) && n < INT64_MAX / 1000)
-		return (int64_t)n * 1000;
+	if (bytes_to_u64(v, &n))
+		return n < RETRY_MAX_MS / 1000 ? (int64_t)n * 1000 : RETRY_MAX_MS;
 	if (v.n == 0 || v.n >= sizeof text)
 		return -1;
 	memcpy(text, v.p, v.n);
@@ -138,7 +139,7 @@ static int64_t retry_after(const struct http_call *h)
 		return -1;
 	int64_t ms = ((int64_t)timegm(&tm) - (int64_t)time(NULL)) * 1000;
 
-	return ms > 0 ? ms : 0;
+	return ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms > 0 ? ms : 0;
 }
 
 /* Keeps beside the text of the last error what the upstream's body says. */

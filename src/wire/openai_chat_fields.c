@@ -219,6 +219,8 @@ static int read_tool(struct reader *r, const struct where *w, yyjson_val *v)
 		if ((which ? read_custom(r, &t, &at, body) : read_function(r, &t, &at, body)) < 0)
 			return -1;
 	}
+	if (config->len == CHAT_MAX_TOOLS)
+		return expect_fail(w, "invalid_value", "more than %d tools", CHAT_MAX_TOOLS);
 	return arena_push(r->arena, config->tools, config->len, config->cap, t) ? 0 : -1;
 }
 
@@ -292,6 +294,9 @@ static int read_allowed_tools(struct reader *r, struct tool_config *t, const str
 
 		if (!yyjson_is_obj(tool))
 			return expect_type(&one, tool, "struct OpenAICompatibleNamedToolChoice");
+		if (t->nallowed == CHAT_MAX_TOOLS)
+			return expect_fail(&tools_at, "invalid_value", "more than %d tools",
+					   CHAT_MAX_TOOLS);
 		if (member(&one, tool, "type", &type) < 0 || expect_string(&one, type, &name) < 0)
 			return -1;
 		if (r->profile == PROFILE_OPENAI && bytes_eq(name, B("custom")))
@@ -642,6 +647,9 @@ static int read_extras(struct reader *r, const struct where *w, yyjson_val *v, s
 			return expect_fail(&lost, "invalid_value",
 					   "data did not match any variant of untagged enum %s",
 					   header ? "ExtraHeader" : "ExtraBody");
+		if (to->len == CHAT_MAX_EXTRAS)
+			return expect_fail(w, "invalid_value", "more than %d entries",
+					   CHAT_MAX_EXTRAS);
 		if (ok < 0 || !arena_push(r->arena, to->at, to->len, to->cap, e))
 			return -1;
 	}

@@ -288,15 +288,19 @@ static int join_system(struct reader *r)
 
 static int call_add(struct reader *r, struct draft *d, struct block b, bool legacy)
 {
-	struct known_call known = { .id = b.id, .name = b.name, .legacy = legacy };
+	struct known_call *known = arena_new(r->arena, struct known_call);
 
+	if (!known)
+		return -1;
+	*known = (struct known_call){ b.id, b.name };
 	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
 	    legacy)
 		r->req->inf.source_edit = true;
 	if (legacy)
 		r->req->inf.source_intact = false;
-	if (!arena_push(r->arena, r->calls, r->ncalls, r->ccalls, known))
+	if (map_put(&r->calls, b.id, known) || (legacy && map_put(&r->legacy_calls, b.name, known)))
 		return -1;
+	r->ncalls++;
 	return chat_block_add(r, d, b);
 }
 
@@ -364,6 +368,10 @@ static int read_thought(struct reader *r, yyjson_val *v, struct block *b)
 
 static int block_insert(struct reader *r, struct draft *d, struct block b, size_t at)
 {
+	if (d->ninserted++ == CHAT_MAX_INSERTED)
+		return openai_refuse(d->at, "invalid_value",
+				     "A message has more than %d thoughts and unknown blocks",
+				     CHAT_MAX_INSERTED);
 	if (chat_block_add(r, d, b) < 0)
 		return -1;
 	at = at < d->m.len - 1 ? at : d->m.len - 1;
@@ -376,10 +384,12 @@ static int block_insert(struct reader *r, struct draft *d, struct block b, size_
 static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *list)
 {
 	size_t n = yyjson_arr_size(list), front = 0;
-	bool *done = n ? arena_array(r->arena, bool, n) : NULL;
+	bool done[CHAT_MAX_INSERTED] = { false };
 
-	if (n && !done)
-		return -1;
+	if (n > CHAT_MAX_INSERTED)
+		return openai_refuse(d->at, "invalid_value",
+				     "`tensorzero_extra_content` has more than %d blocks",
+				     CHAT_MAX_INSERTED);
 	for (size_t round = 0; round < n; round++) {
 		yyjson_arr_iter it = yyjson_arr_iter_with(list);
 		yyjson_val *v, *best = NULL;
@@ -479,14 +489,7 @@ static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
 static const struct known_call *call_of(const struct reader *r, struct bytes id,
 					struct bytes function)
 {
-	for (size_t i = r->ncalls; i-- > 0;) {
-		const struct known_call *c = &r->calls[i];
-
-		if (bytes_set(function) ? c->legacy && bytes_eq(c->name, function)
-					: bytes_eq(c->id, id))
-			return c;
-	}
-	return NULL;
+	return bytes_set(function) ? map_get(&r->legacy_calls, function) : map_get(&r->calls, id);
 }
 
 /* Texts of the parts joined by LF; with files the parts themselves as well (surfaces §6.4). */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/map.h"
 
 bool openai_chat_passes(const struct inference *inf)
 {
@@ -151,6 +152,9 @@ struct body {
 	struct json_edit e;
 	unsigned written; /* bits of enum own_param */
 	bool messages, model, stream, stream_options;
+	/* if a name stands there twice: its last value, by name; names that had escapes are in the arena */
+	struct map last;
+	struct arena keys;
 };
 
 typedef void put_fn(struct chat_out *);
@@ -396,13 +400,35 @@ static bool lacks_tools(const struct inference *inf, const struct known *k)
 	       !openai_chat_has_tools(inf) && !client_has_tools(inf);
 }
 
+/* Where the last member of each name stands, if one stands there twice. The names are unescaped: an upstream sees
+ * "model" in "mod\u0065l" too. */
+static int find_last(struct body *b, struct bytes source)
+{
+	struct json_member m;
+	size_t pos = 0;
+	int n;
+
+	while ((n = json_next_member(source, &pos, &m)) > 0) {
+		struct bytes key = json_key(m.key, &b->keys);
+
+		if (!bytes_set(key) || map_put(&b->last, key, (void *)(uintptr_t)m.value.p))
+			return -1;
+	}
+	return n;
+}
+
+static bool is_last(struct body *b, const struct json_member *m)
+{
+	struct bytes key = json_key(m->key, &b->keys);
+
+	return !bytes_set(key) || map_get(&b->last, key) == m->value.p;
+}
+
 static int write_member(struct body *b, const struct json_member *m, bool mapped)
 {
 	const struct known *k;
-	struct json_member last;
 
-	if (b->o->inf->source_repeats && json_find_member(b->o->inf->source, m->key, &last) &&
-	    last.value.p != m->value.p)
+	if (b->o->inf->source_repeats && !is_last(b, m))
 		return 0;
 	if (bytes_starts(m->key, B("tensorzero::")))
 		return 0;
@@ -459,10 +485,13 @@ int openai_chat_write_edited(struct chat_out *o)
 
 	while (source.n > 0 && *source.p != '{')
 		source = bytes_slice(source, 1, source.n);
+	arena_init(&b.keys, 4 * source.n + (64u << 10));
+	n = o->inf->source_repeats ? find_last(&b, source) : 0;
 	edit_begin(&b.e, source, &o->pen);
-	while ((n = edit_next(&b.e, &m)) > 0)
-		if (write_member(&b, &m, mapped) < 0)
-			return -1;
+	while (n >= 0 && (n = edit_next(&b.e, &m)) > 0)
+		n = write_member(&b, &m, mapped);
+	map_deinit(&b.last);
+	arena_deinit(&b.keys);
 	if (n < 0)
 		return -1;
 	add_missing(&b);

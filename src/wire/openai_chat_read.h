@@ -5,13 +5,19 @@
 #ifndef SIGNET_WIRE_OPENAI_CHAT_READ_H
 #define SIGNET_WIRE_OPENAI_CHAT_READ_H
 
+#include "base/map.h"
 #include "wire/expect.h"
 #include "wire/openai_chat.h"
+
+/* What one request may hold of things that are compared with each other. Far over what any real one has; without
+ * a bound one body of the allowed size would keep a core busy for hours. */
+#define CHAT_MAX_TOOLS    2048
+#define CHAT_MAX_EXTRAS   256 /* entries of extra_body, and of extra_headers */
+#define CHAT_MAX_INSERTED 256 /* thoughts and unknown blocks put before others in one message */
 
 /* A call of the history, for the names of its results. */
 struct known_call {
 	struct bytes id, name;
-	bool legacy; /* function_call: results come by name */
 };
 
 struct reader {
@@ -27,8 +33,9 @@ struct reader {
 	struct inference params;
 	bool params_given;
 	yyjson_val *functions, *function_call; /* deprecated forms */
-	struct known_call *calls;
-	size_t ncalls, ccalls;
+	/* struct known_call by id; those of function_call, whose results come by name, by name. The last counts */
+	struct map calls, legacy_calls;
+	size_t ncalls;
 	struct bytes *system; /* texts of system messages */
 	size_t nsystem, csystem;
 };
@@ -54,6 +61,7 @@ enum chat_role {
 /* A message under construction, and where it stands in the request. */
 struct draft {
 	struct message m;
+	size_t ninserted;
 	const struct where *at;
 	enum chat_role role;
 };

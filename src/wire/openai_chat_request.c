@@ -732,7 +732,11 @@ struct chat_request *openai_chat_read_request(struct bytes body, enum profile pr
 		req->inf.source_intact = true; /* until a message says otherwise */
 	}
 	root = parse_body(body, a);
-	return root && read_all(&r, root) == 0 ? req : NULL;
+	if (!root || read_all(&r, root) < 0)
+		req = NULL;
+	map_deinit(&r.calls);
+	map_deinit(&r.legacy_calls);
+	return req;
 }
 
 /* --- what only OpenAI's family understands ------------------------------------------------------ */
