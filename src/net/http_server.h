@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "net/http_status.h"
 
 struct http_server; /* one per worker */
 struct http_conn;
@@ -112,7 +113,5 @@ void exchange_abort(struct exchange *);
 /* Counters of the process for /status and metrics. */
 size_t http_server_connections(void);
 size_t http_server_body_bytes(void); /* bodies that did not come whole with their head */
-/* The phrase of RFC 9110 for a status; "" if it has none. */
-struct bytes http_status_phrase(int status);
 
 #endif

@@ -8,78 +8,11 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-
-struct reason {
-	int status;
-	const char *text;
-};
-
-static const struct reason reasons[] = {
-	{ 100, "Continue" },
-	{ 101, "Switching Protocols" },
-	{ 200, "OK" },
-	{ 201, "Created" },
-	{ 202, "Accepted" },
-	{ 204, "No Content" },
-	{ 206, "Partial Content" },
-	{ 300, "Multiple Choices" },
-	{ 301, "Moved Permanently" },
-	{ 302, "Found" },
-	{ 303, "See Other" },
-	{ 304, "Not Modified" },
-	{ 307, "Temporary Redirect" },
-	{ 308, "Permanent Redirect" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
-	{ 402, "Payment Required" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 406, "Not Acceptable" },
-	{ 407, "Proxy Authentication Required" },
-	{ 408, "Request Timeout" },
-	{ 409, "Conflict" },
-	{ 410, "Gone" },
-	{ 411, "Length Required" },
-	{ 412, "Precondition Failed" },
-	{ 413, "Payload Too Large" },
-	{ 414, "URI Too Long" },
-	{ 415, "Unsupported Media Type" },
-	{ 416, "Range Not Satisfiable" },
-	{ 417, "Expectation Failed" },
-	{ 418, "I'm a teapot" },
-	{ 421, "Misdirected Request" },
-	{ 422, "Unprocessable Entity" },
-	{ 423, "Locked" },
-	{ 424, "Failed Dependency" },
-	{ 426, "Upgrade Required" },
-	{ 428, "Precondition Required" },
-	{ 429, "Too Many Requests" },
-	{ 431, "Request Header Fields Too Large" },
-	{ 451, "Unavailable For Legal Reasons" },
-	{ 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },
-	{ 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" },
-	{ 504, "Gateway Timeout" },
-	{ 505, "HTTP Version Not Supported" },
-	{ 506, "Variant Also Negotiates" },
-	{ 507, "Insufficient Storage" },
-	{ 508, "Loop Detected" },
-	{ 510, "Not Extended" },
-	{ 511, "Network Authentication Required" },
-};
-
-const char *http_reason(int status)
-{
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-		if (reasons[i].status == status)
-			return reasons[i].text;
-	return "";
-}
+#include "net/http_status.h"
 
 int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
 {
+	struct bytes phrase = http_status_phrase(status);
 	char *text = NULL;
 	va_list args;
 	int n;
@@ -90,8 +23,8 @@ int wire_fail(enum error_kind kind, int status, struct bytes type, const char *f
 	if (n < 0)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	if (kind == ERR_INFERENCE_CLIENT && status > 0)
-		fail(kind, "Error %d%s%s from %.*s client: %s", status,
-		     *http_reason(status) ? " " : "", http_reason(status), BFMT(type), text);
+		fail(kind, "Error %d%s%.*s from %.*s client: %s", status, phrase.n ? " " : "",
+		     BFMT(phrase), BFMT(type), text);
 	else if (kind == ERR_INFERENCE_CLIENT)
 		fail(kind, "Error from %.*s client: %s", BFMT(type), text);
 	else if (kind == ERR_FATAL_STREAM)

@@ -65,8 +65,6 @@ struct wire {
  * none known), ERR_INFERENCE_SERVER, ERR_FATAL_STREAM. Returns -1. `type` must outlive the error. */
 int wire_fail(enum error_kind, int status, struct bytes type, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The reason phrase as TensorZero prints it ("Unauthorized"); "" for unknown codes. */
-const char *http_reason(int status);
 /*
  * Fills upstream_code, upstream_message, retry_after_ms (only from the text) of `e` from an error body of the
  * OpenAI family: {"error":{…}}, {"error":"…"}, {"message"}, {"detail"}. Strings go into the arena.
