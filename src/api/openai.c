@@ -186,6 +186,7 @@ static int set_context(struct chat *c)
 		.arena = c->arena,
 		.credentials = c->req->credentials,
 		.ncredentials = c->req->ncredentials,
+		.request_id = api_request_id(c->x),
 		.authorization = exchange_get(c->x, B("authorization")),
 		.x_api_key = exchange_get(c->x, B("x-api-key")),
 		.exchange = c->x,
@@ -469,8 +470,8 @@ static int stream_error(struct chat *c, const struct error *e)
 		c->broken = true;
 		c->broke = shown;
 	}
-	log_warn("api", "an error inside a stream", LB("model", c->target.model->name),
-		 LB("error", bytes_slice(e->message, 0, 512)));
+	log_warn("api", "an error inside a stream", LB("request_id", c->cx.request_id),
+		 LB("model", c->target.model->name), LB("error", bytes_slice(e->message, 0, 512)));
 	return shown ? openai_chat_write_stream_error(c->writer, shown, status,
 						      exchange_stream_buf(c->x))
 		     : -1;

@@ -406,7 +406,11 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 static void access_log(const struct exchange *ex, const char *route, double took)
 {
 	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
+		 LS("profile", api_profile(ex) == PROFILE_OPENAI ? "openai" : "tensorzero"),
 		 LI("status", ex->status), LR("ms", took * 1000),
+		 LB("inference_id", header_set(ex, B("x-signet-inference-id"))),
+		 LB("model", header_set(ex, B("x-signet-model"))),
+		 LB("provider", header_set(ex, B("x-signet-provider"))),
 		 LI("worker", ((struct worker *)ex->user)->number));
 }
 

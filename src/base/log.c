@@ -271,6 +271,8 @@ static void put_field(struct line *l, const struct log_field *f)
 {
 	size_t before = l->n;
 
+	if (f->type == LOG_TEXT && !bytes_set(f->text))
+		return;
 	if (out.pretty) {
 		put_cstr(l, " ");
 		put_cstr(l, f->key);

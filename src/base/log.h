@@ -24,7 +24,7 @@ struct log_field {
 #define LI(k, v) ((struct log_field){ .key = (k), .type = LOG_INT, .num = (int64_t)(v) })
 #define LR(k, v) ((struct log_field){ .key = (k), .type = LOG_REAL, .real = (v) })
 
-/* `area` names the floor ("net", "sign", ...), which SIGNET_LOG=info,net=debug selects. */
+/* Texts that are unset (NULL) are left out. `area` names the floor ("net", "sign", ...), which SIGNET_LOG=info,net=debug selects. */
 void log_write(enum log_level, const char *area, const char *msg, const struct log_field *fields);
 bool log_enabled(enum log_level, const char *area);
 

@@ -253,9 +253,10 @@ static int note_failure(struct model_call *mc)
 		return -1;
 	if (f.error->kind == ERR_CANCELLED)
 		return fail_with(f.error);
-	log_warn("route", "an attempt failed", LB("model", mc->model->name),
-		 LB("provider", mc->provider->name), LI("attempt", mc->nfailed),
-		 LI("status", f.attempt.status), LS("error_kind", failure_name(classify(f.error))),
+	log_warn("route", "an attempt failed", LB("request_id", mc->cx->request_id),
+		 LB("model", mc->model->name), LB("provider", mc->provider->name),
+		 LI("attempt", mc->nfailed), LI("status", f.attempt.status),
+		 LS("error_kind", failure_name(classify(f.error))),
 		 LB("error", bytes_slice(f.error->message, 0, 512)));
 	return fail_with(f.error);
 }

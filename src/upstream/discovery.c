@@ -218,6 +218,7 @@ static void refresh_behind(const struct provider_config *p, const struct call_co
 	f->cx = *cx;
 	f->cx.exchange = NULL;
 	f->cx.ignored = NULL;
+	f->cx.request_id = (struct bytes){ NULL, 0 };
 	f->cx.arena = &f->arena;
 	f->provider = p;
 	f->key = arena_dup(&f->arena, key);

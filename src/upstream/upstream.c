@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "upstream/extra.h"
 #include "upstream/provider_type.h"
@@ -23,6 +24,18 @@
 #define ANSWER_MAX   (100u << 20) /* providers-openai §2.11 */
 #define ERROR_MAX    (1u << 20)   /* providers-openai §2.12 */
 #define RETRY_MAX_MS (INT64_C(366) * 86400 * 1000) /* nobody waits longer */
+
+static struct metric retries = {
+	.name = "signet_retries_total",
+	.help = "Requests sent once more, a reused connection having closed before an answer",
+	.labels = "model",
+	.type = METRIC_COUNTER,
+};
+
+__attribute__((constructor)) static void register_metrics(void)
+{
+	metrics_register(&retries);
+}
 
 struct call {
 	const struct provider_config *provider;
@@ -366,6 +379,7 @@ static int transmit(struct call *c)
 			return transport_error(c, c->inf->stream &&
 							  c->provider->kind == PROVIDER_OPENAI);
 		s.fresh = true;
+		METRIC_ADD(&retries, 1, c->cx->model_name);
 	}
 }
 

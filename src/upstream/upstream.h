@@ -19,6 +19,7 @@ struct call_context {
 	struct arena *arena;
 	const struct tag *credentials; /* tensorzero::credentials */
 	size_t ncredentials;
+	struct bytes request_id;               /* for the log */
 	struct bytes authorization, x_api_key; /* the client's own headers, for dynamic::client_* */
 	const struct exchange
 		*exchange; /* for headers that pass on (profile openai); may be NULL */

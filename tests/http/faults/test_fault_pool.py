@@ -32,11 +32,13 @@ def test_reused_connection_closed_after_the_request(signet, mock):
     """Closed by the upstream before a byte of the answer: once more on a fresh connection, exactly once."""
     raw.post(signet.port, CHAT, chat())
     mock.requests.clear()
+    before = signet.metric("signet_retries_total", model="m")
     mock.then(cut(), json_answer(chat_answer("second try")))
     got = raw.post(signet.port, CHAT, chat())
     assert got.json["choices"][0]["message"]["content"] == "second try"
     assert len(mock.requests) == 2
     assert mock.requests[0].conn.number != mock.requests[1].conn.number
+    assert signet.metric("signet_retries_total", model="m") == before + 1
 
 
 def test_reused_connection_reset_after_the_request(signet, mock):

@@ -101,6 +101,11 @@ def test_access_log_only_when_asked_for():
         line = raw.wait_for(lambda: next((l for l in s.logs() if l.get("request_id") == got.headers["x-request-id"]), None))
         assert (line["msg"], line["route"], line["status"], line["level"]) == ("request", "/health", 200, "info")
         assert line["ms"] >= 0
+        assert "model" not in line
+        got = raw.post(s.port, CHAT, chat())
+        line = raw.wait_for(lambda: next((l for l in s.logs() if l.get("request_id") == got.headers["x-request-id"] and l["msg"] == "request"), None))
+        assert (line["profile"], line["model"]) == ("openai", "m")
+        assert line["inference_id"] == got.headers["x-signet-inference-id"]
 
 
 # -- command line -----------------------------------------------------------------------------------
