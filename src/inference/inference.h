@@ -34,9 +34,9 @@ struct tag {
 };
 
 struct file {
-	bool is_url;
+	bool is_url; /* the client named it by `url` */
 	struct bytes url;
-	struct bytes data; /* base64, no prefix; unset for a url */
+	struct bytes data; /* base64, no prefix; unset: a URL that was not fetched */
 	struct bytes mime_type, detail, filename;
 };
 

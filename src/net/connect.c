@@ -89,6 +89,11 @@ static struct upconn *connect_host(struct http_client *c, struct origin *o, stru
 		if (left == 0 && i > 0)
 			break;
 		set_port(&found.at[i], port);
+		if (o->public_only && !o->proxy &&
+		    !sock_address_public((struct sockaddr *)&found.at[i].addr)) {
+			fail(ERR_IO, "%.*s is not a public address", BFMT(host));
+			continue;
+		}
 		u = try_address(c, o, &found.at[i], now + share);
 		if (!u && error_last()->kind != ERR_IO) /* cancelled, out of memory, out of time */
 			break;

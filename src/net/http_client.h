@@ -32,6 +32,9 @@ struct url {
 	struct bytes authority; /* host[:port] as the host header wants it */
 	uint16_t port;
 	struct bytes target; /* path and query, at least "/" */
+	/* The caller's: connect to addresses of the public Internet only, on connections of their own pool.
+	 * Through a proxy the proxy decides. */
+	bool public_only;
 };
 /* http and https only; userinfo is refused. The strings point into `text` or the arena. */
 int url_parse(struct bytes text, struct arena *, struct url *out);

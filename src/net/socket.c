@@ -153,6 +153,47 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 	return 0;
 }
 
+static bool v4_public(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		int bits;
+	} not_public[] = {
+		/* the registry of RFC 6890, and multicast with all above it */
+		{ 0x00000000, 8 },  { 0x0a000000, 8 },  { 0x64400000, 10 }, { 0x7f000000, 8 },
+		{ 0xa9fe0000, 16 }, { 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0000200, 24 },
+		{ 0xc0a80000, 16 }, { 0xc6120000, 15 }, { 0xc6336400, 24 }, { 0xcb007100, 24 },
+		{ 0xe0000000, 3 },
+	};
+
+	for (size_t i = 0; i < sizeof not_public / sizeof *not_public; i++)
+		if ((a ^ not_public[i].net) >> (32 - not_public[i].bits) == 0)
+			return false;
+	return true;
+}
+
+/* 2000::/3 is all that is given out; the ways in it that lead to IPv4 (6to4, Teredo) are shut, as is NAT64. */
+static bool v6_public(const struct in6_addr *a)
+{
+	const uint8_t *b = a->s6_addr;
+
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		return v4_public((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
+				 (uint32_t)b[14] << 8 | b[15]);
+	if ((b[0] & 0xe0) != 0x20)
+		return false;
+	return !(b[0] == 0x20 && b[1] == 0x02) && !(b[0] == 0x20 && b[1] == 0x01 && b[2] < 2) &&
+	       !(b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0d && b[3] == 0xb8);
+}
+
+bool sock_address_public(const struct sockaddr *a)
+{
+	if (a->sa_family == AF_INET6)
+		return v6_public(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+	return a->sa_family == AF_INET &&
+	       v4_public(ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr));
+}
+
 void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
 {
 	char ip[INET6_ADDRSTRLEN] = "?";

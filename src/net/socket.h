@@ -47,6 +47,8 @@ int sock_send(struct sock *, struct iovec **iov, int *niov);
 /* "host:port" or "[v6]:port" of an address, NUL-terminated. */
 #define SOCK_ADDRESS_TEXT 64
 struct sockaddr;
+/* Whether it belongs to the public Internet: not loopback, private, link-local, shared, multicast or reserved. */
+bool sock_address_public(const struct sockaddr *);
 void sock_address_text(const struct sockaddr *, char out[SOCK_ADDRESS_TEXT]);
 
 /*

@@ -97,7 +97,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 		return fail_null(ERR_CONFIG, "the host name is too long");
 	text[0] = (char)(u->port >> 8);
 	text[1] = (char)(u->port & 255);
-	text[2] = u->tls ? 's' : 'p';
+	text[2] = (char)((u->tls ? 's' : 'p') - (u->public_only ? 32 : 0));
 	memcpy(text + 3, u->host.p, u->host.n);
 	o = map_get(&c->origins, key);
 	if (o)
@@ -112,6 +112,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 	o->host = bytes_slice(o->key, 3, key.n);
 	o->port = u->port;
 	o->tls = u->tls;
+	o->public_only = u->public_only;
 	o->proxy = proxy_of(c, u);
 	if (map_put(&c->origins, o->key, o)) {
 		free(o);

@@ -35,7 +35,7 @@ struct origin {
 	struct origin *prev, *next; /* of the process, for metrics */
 	struct bytes key, host;
 	uint16_t port;
-	bool tls;
+	bool tls, public_only;
 	const struct proxy *proxy; /* NULL: direct */
 	SSL_SESSION *session;
 	struct upconn *idle;

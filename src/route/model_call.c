@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "upstream/files.h"
 
 static struct metric requests = {
 	.name = "signet_upstream_requests_total",
@@ -218,7 +219,8 @@ static int attempt(struct model_call *mc, const struct provider_config *p,
 	    check_provider_tools(&mc->inf, mc->model, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
-	mc->call = upstream_open(p, &mc->inf, mc->cx, &mc->attempt);
+	if (files_fetch(&mc->inf, p, mc->cx) == 0)
+		mc->call = upstream_open(p, &mc->inf, mc->cx, &mc->attempt);
 	if (mc->call && !inf->stream)
 		mc->result = upstream_result(mc->call);
 	if (mc->call && (inf->stream || mc->result))

@@ -98,7 +98,7 @@ static void put_file(struct pen *p, const struct file *f)
 	pen_lit(p, ",\"mime_type\":");
 	pen_string(p, bytes_set(f->mime_type) ? f->mime_type : type_by_name(f->url));
 	pen_lit(p, ",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"");
-	if (!f->is_url)
+	if (bytes_set(f->data))
 		put_storage_path(p, f);
 	pen_lit(p, "\"}");
 	pen_field(p, ",\"detail\":", f->detail);

@@ -43,7 +43,7 @@ static enum file_form form_of(const struct dialect *d, struct bytes mime)
 static void put_image(struct pen *p, const struct file *f)
 {
 	pen_lit(p, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
-	if (f->is_url) {
+	if (!bytes_set(f->data)) {
 		pen_string(p, f->url);
 	} else { /* both are plain ASCII: nothing to escape but what a client made up */
 		pen_lit(p, "\"data:");
@@ -115,14 +115,14 @@ static bool plain(struct bytes s)
 
 static int put_file(struct chat_out *o, const struct file *f)
 {
-	if (f->is_url && (!bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/")))) {
+	bool there = bytes_set(f->data);
+
+	if (!there && (!bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/")))) {
 		put_image(&o->pen, f);
 		return 0;
 	}
-	if (f->is_url)
-		return fail(ERR_BAD_FILE_FETCH,
-			    "Error fetching file from %.*s: files by URL are only "
-			    "passed on as images",
+	if (!there) /* upstream/files.c comes before */
+		return fail(ERR_BAD_FILE_FETCH, "Error fetching file from %.*s: it was not fetched",
 			    BFMT(f->url));
 	if (!plain(f->mime_type) || !plain(f->data))
 		return fail(ERR_INVALID_MESSAGE, "A file's data is not base64");

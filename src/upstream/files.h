@@ -1,0 +1,14 @@
+/* Files that a request names by URL, fetched before the provider gets it (http-api §6.2, surfaces §6). */
+#ifndef SIGNET_UPSTREAM_FILES_H
+#define SIGNET_UPSTREAM_FILES_H
+
+#include "upstream/upstream.h"
+
+/*
+ * Fetches what the provider shall not or cannot fetch itself: all files with gateway.fetch_and_encode_…, else those
+ * that are no images. They keep their URL and get `data` and `mime_type`; an attempt that follows finds them there.
+ * Waits. -1: ERR_BAD_FILE_FETCH.
+ */
+int files_fetch(struct inference *, const struct provider_config *, const struct call_context *);
+
+#endif

@@ -1,0 +1,97 @@
+"""gateway.fetch_and_encode_input_files_before_inference (http-api §6.2, config §2.1): files that requests name by URL."""
+import base64
+
+import pytest
+
+from lib import raw
+from lib.mock import Mock, answer, chat_answer, json_answer
+from lib.raw import CHAT, TZ, TZ_CHAT
+from lib.signet import Signet, config, openai_model
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+DATA = "data:image/png;base64," + base64.b64encode(PNG).decode()
+BOTH = pytest.mark.parametrize("path,model", [(CHAT, "m"), (TZ_CHAT, TZ + "m")], ids=["openai", "tensorzero"])
+
+
+@pytest.fixture(scope="module")
+def files():
+    with Mock() as mock:
+        yield mock
+
+
+def toml(mock, fetch=True):
+    return config(openai_model("m", mock.url), gateway=f"fetch_and_encode_input_files_before_inference = {str(fetch).lower()}",
+                  extra='[object_storage]\ntype = "disabled"')
+
+
+def ask(signet, path, model, url, **image):
+    return raw.post(signet.port, path, {"model": model, "messages": [{"role": "user", "content": [
+        {"type": "text", "text": "what is it"}, {"type": "image_url", "image_url": {"url": url, **image}}]}]})
+
+
+def sent_image(mock):
+    return mock.last().json["messages"][0]["content"][1]["image_url"]["url"]
+
+
+@pytest.fixture(scope="module")
+def fetching(module_mock):
+    with Signet(toml(module_mock), env={"SIGNET_FAULT": "files.loopback:1+"}) as signet:
+        if not signet.debug():
+            pytest.skip("a release build fetches from public addresses only")
+        yield signet
+
+
+@BOTH
+def test_an_image_is_fetched_and_sent_as_base64(fetching, mock, files, path, model):
+    files.reset(answer(PNG, content_type="image/png; charset=binary"))
+    mock.reset(json_answer(chat_answer("a picture")))
+    got = ask(fetching, path, model, files.url + "/a.png")
+    assert got.status == 200, got.body
+    assert sent_image(mock) == DATA
+
+
+def test_the_first_bytes_tell_the_type_where_the_server_does_not(fetching, mock, files):
+    files.reset(answer(PNG, content_type="application/octet-stream"))
+    mock.reset(json_answer(chat_answer()))
+    assert ask(fetching, CHAT, "m", files.url + "/x").status == 200
+    assert sent_image(mock) == DATA
+
+
+@BOTH
+def test_a_file_that_is_not_there_is_told_with_its_url(fetching, mock, files, path, model):
+    files.reset(answer(b"gone", status=404, content_type="text/plain"))
+    got = ask(fetching, path, model, files.url + "/gone.png")
+    assert got.status >= 500
+    assert f"Error fetching file from {files.url}/gone.png: the server answered with status 404" in got.json["error"]["message"]
+
+
+def test_a_fallback_fetches_no_second_time(module_mock, mock, files):
+    with Mock(default=json_answer({"error": {"message": "no"}}, status=500)) as bad:
+        text = config(openai_model("m", bad.url, module_mock.url), gateway="fetch_and_encode_input_files_before_inference = true")
+        with Signet(text, env={"SIGNET_FAULT": "files.loopback:1+"}) as signet:
+            if not signet.debug():
+                pytest.skip("a release build fetches from public addresses only")
+            files.reset(answer(PNG, content_type="image/png"))
+            mock.reset(json_answer(chat_answer()))
+            assert ask(signet, CHAT, "m", files.url + "/once.png").status == 200
+            assert sent_image(mock) == DATA
+            assert len(files.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_addresses_of_the_inside_are_refused(module_mock, mock, host):
+    with Signet(toml(module_mock)) as signet:
+        got = ask(signet, CHAT, "m", f"http://{host}:9/secret.png")
+        assert got.status >= 500
+        assert "is not a public address" in got.json["error"]["message"]
+        assert not mock.requests
+
+
+@BOTH
+def test_without_it_the_upstream_gets_the_url(module_mock, mock, files, path, model):
+    files.reset(answer(PNG, content_type="image/png"))
+    mock.reset(json_answer(chat_answer()))
+    with Signet(toml(module_mock, fetch=False)) as signet:
+        assert ask(signet, path, model, files.url + "/a.png").status == 200
+        assert sent_image(mock) == files.url + "/a.png"
+        assert not files.requests
