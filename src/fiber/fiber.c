@@ -641,13 +641,11 @@ static void on_idle(uv_idle_t *i)
 	(void)i;
 }
 
-/* Says that from now on a bell is needed, then looks once more: a task that came before that was heard by nobody. */
+/* Says that from now on a bell is needed, then looks once more: a task that came before that was heard by nobody. It
+ * stays said while they run: what they or others post meanwhile must ring, for nobody looks again before the wait. */
 static void fall_asleep(struct loop *l)
 {
 	atomic_store(&l->asleep, true);
-	if (!atomic_load(&l->tasks))
-		return;
-	atomic_store(&l->asleep, false);
 	run_tasks(l);
 }
 

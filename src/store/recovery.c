@@ -243,12 +243,16 @@ static int walk_last(struct journal *j, struct segment_info *s, uint64_t *greate
 	do
 		found = segment_next(&r, &v);
 	while (found == FOUND_RECORD || found == FOUND_DAMAGE);
-	if (found == FOUND_IO_ERROR)
+	s->last = r.last;
+	if (found == FOUND_IO_ERROR) {
 		log_warn("store", "a segment cannot be read to its end", LS("file", name),
 			 LS("error", strerror(r.err)));
-	else if (found != FOUND_END)
+		/* No number that may stand in the rest is given out again. */
+		s->last += 1 + (s->end - SEGMENT_HEADER) / RECORD_HEADER;
+	} else if (found != FOUND_END) {
 		result = cut_tail(j, &r, s, found == FOUND_ZEROS);
-	*greatest = s->last = r.last;
+	}
+	*greatest = s->last;
 	segment_reader_deinit(&r);
 	close(fd);
 	return result;

@@ -667,6 +667,46 @@ static void test_torn_tail_is_cut_and_kept(void **state)
 	free(ids);
 }
 
+/* The file under the next number, as a process leaves it that ends between two of its steps: the name is needed again. */
+static void test_segment_left_half_made_is_in_nobodys_way(void **state)
+{
+	static const size_t lengths[] = { 0,
+					  1,
+					  SEGMENT_HEADER - 1,
+					  SEGMENT_HEADER,
+					  SEGMENT_HEADER + 8,
+					  SEGMENT_HEADER + RECORD_HEADER + 8 };
+	struct store_options o = test_options(dir);
+	struct ids *ids = calloc(1, sizeof(*ids));
+	uint8_t file[SEGMENT_HEADER + RECORD_HEADER + 8] = { 0 };
+	uint64_t next = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		struct segment_header h = { .format = SEGMENT_FORMAT, .first = next };
+		char name[20], path[400];
+		struct store *s;
+		int fd;
+
+		segment_header_write(&h, file);
+		memset(file + SEGMENT_HEADER, 0x55, sizeof(file) - SEGMENT_HEADER);
+		segment_name(next, name);
+		snprintf(path, sizeof(path), "%s/journal", dir);
+		mkdir(path, 0700);
+		snprintf(path, sizeof(path), "%s/journal/%s", dir, name);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		assert_int_equal(write(fd, file, lengths[i]), lengths[i]);
+		close(fd);
+		s = open_store(&o);
+		for (int k = 0; k < 3; k++)
+			assert_true(append_to(s, ids));
+		assert_int_equal(store_close(s), 0);
+		next += 4; /* and the end record */
+	}
+	check_ids(ids, "after a segment left half made");
+	free(ids);
+}
+
 static void test_bad_header_is_set_aside(void **state)
 {
 	struct store_options o = test_options(dir);
@@ -808,6 +848,7 @@ int main(void)
 		T(test_later_schema_is_refused_with_both_numbers),
 		T(test_damage_in_the_middle_costs_that_record),
 		T(test_torn_tail_is_cut_and_kept),
+		T(test_segment_left_half_made_is_in_nobodys_way),
 		T(test_bad_header_is_set_aside),
 		T(test_later_format_is_refused),
 		T(test_unknown_table_goes_to_the_dead_letter),
