@@ -170,8 +170,8 @@ static int fetch(const struct provider_config *p, const struct call_context *cx,
 struct refresh {
 	struct arena arena;
 	struct call_context cx;
-	const struct provider_config *provider;
-	struct bytes key;
+	struct provider_config provider;
+	struct bytes key, model_name;
 	struct config *config;
 };
 
@@ -180,9 +180,9 @@ static void refresh_fiber(void *arg)
 	struct refresh *f = arg;
 	struct arena arena;
 
-	if (fetch(f->provider, &f->cx, f->key))
+	if (fetch(&f->provider, &f->cx, f->key))
 		log_warn("upstream", "the list of models could not be refreshed, the old one holds",
-			 LB("model", f->provider->model->name), LB("provider", f->provider->name),
+			 LB("model", f->model_name), LB("provider", f->provider.name),
 			 LB("error", error_last()->message));
 	config_unref(f->config);
 	arena = f->arena; /* f itself lives in it */
@@ -203,6 +203,18 @@ static void copy_credentials(struct refresh *f, const struct call_context *cx)
 	f->cx.credentials = tags;
 }
 
+/* A refresh that could not begin: the next request tries. */
+static void not_fetching(struct bytes key)
+{
+	struct list *l;
+
+	pthread_mutex_lock(&lock);
+	l = list_of(key);
+	if (l)
+		l->fetching = false;
+	pthread_mutex_unlock(&lock);
+}
+
 /* Starts a fiber that fetches the list; the request goes on with the old one. */
 static void refresh_behind(const struct provider_config *p, const struct call_context *cx,
 			   struct bytes key)
@@ -212,15 +224,18 @@ static void refresh_behind(const struct provider_config *p, const struct call_co
 
 	arena_init(&arena, LIST_MAX * 8);
 	f = arena_new(&arena, struct refresh);
-	if (!f)
+	if (!f) {
+		not_fetching(key);
 		return;
+	}
 	f->arena = arena;
 	f->cx = *cx;
 	f->cx.exchange = NULL;
 	f->cx.ignored = NULL;
 	f->cx.request_id = (struct bytes){ NULL, 0 };
 	f->cx.arena = &f->arena;
-	f->provider = p;
+	f->provider = *p; /* a discovered model's provider lives in its request's arena */
+	f->model_name = arena_dup(&f->arena, p->model->name);
 	f->key = arena_dup(&f->arena, key);
 	f->cx.authorization = arena_dup(&f->arena, cx->authorization);
 	f->cx.x_api_key = arena_dup(&f->arena, cx->x_api_key);
@@ -231,6 +246,7 @@ static void refresh_behind(const struct provider_config *p, const struct call_co
 		config_unref(f->config);
 		arena = f->arena;
 		arena_deinit(&arena);
+		not_fetching(key);
 	}
 }
 
@@ -317,7 +333,10 @@ int discovery_models(const struct config *cfg, struct arena *a, struct bytes **n
 			const struct provider_config *p = cfg->models[i]->routing[j];
 
 			for (struct list *l = lists; l && p->models_endpoint.n; l = l->next) {
-				if (!l->have || !bytes_starts(l->key, p->models_endpoint))
+				struct bytes rest = l->key;
+
+				if (!l->have ||
+				    !bytes_eq(bytes_cut(&rest, '\n'), p->models_endpoint))
 					continue;
 				for (size_t k = 0; k < l->len; k++) {
 					struct bytes name = l->models[k].name;

@@ -43,7 +43,7 @@ static int set(struct header_list *l, struct bytes name, struct bytes value, str
 	return name.n && bytes_set(value) ? header_set(l, name, value, a) : 0;
 }
 
-/* Device id only where an input or a header asks for it. */
+/* Device id only where an input asks for it; then its header goes, too (spec/rust-proxy.md). */
 static int device(const struct provider_config *p, const struct call_context *cx, struct bytes *out)
 {
 	const struct signer_config *s = &p->signer;
