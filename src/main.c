@@ -89,8 +89,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
-	if (!strncmp(argv[1], "--", 2))
-		return serve_main(argc - 1, argv + 1);
 	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);
 	return print_help(stderr);
 }

@@ -24,6 +24,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "net/socket.h"
 #include "serve_args.h"
 #include "sign/signer.h"
 
@@ -455,9 +456,9 @@ static void run(uint64_t drain_s)
 
 static void listening(const struct sockaddr_storage *addr)
 {
-	char text[80] = "listening on ";
+	char text[16 + SOCK_ADDRESS_TEXT] = "listening on ";
 
-	address_print(addr, text + strlen(text), sizeof(text) - strlen(text));
+	sock_address_text((const struct sockaddr *)addr, text + strlen(text));
 	log_info("serve", text, LI("workers", app.nworkers),
 		 LB("store", app.store ? app.config->data_dir : B("off")),
 		 LI("models", app.config->nmodels),
@@ -515,10 +516,8 @@ static int serve_config(const struct serve_args *args)
 	socklen_t addr_n;
 	int lock_fd = -1, status;
 
-	if (address_parse(app.config->gateway.bind_address, &addr, &addr_n)) {
-		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
-		return 1;
-	}
+	if (!sock_address_parse(app.config->gateway.bind_address, &addr, &addr_n))
+		return 1; /* config/ has checked it */
 	if (args->validate || app.config->gateway.observability == 0
 		    ? store_lock_dir(app.config->data_dir.p, &lock_fd)
 		    : store_start(app.config)) {

@@ -5,13 +5,12 @@
  */
 #include "serve_args.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "config/glob.h"
+#include "net/socket.h"
 
 #define MAX_WORKERS 1024
 
@@ -102,7 +101,7 @@ static bool is_address(const char *text)
 	struct sockaddr_storage addr;
 	socklen_t n;
 
-	return !address_parse(bytes_of(text), &addr, &n);
+	return sock_address_parse(bytes_of(text), &addr, &n);
 }
 
 static bool workers_parse(const char *text, int *out)
@@ -284,58 +283,6 @@ void serve_issues_print(const struct serve_args *a, struct config_issues *issues
 			fprintf(stderr, "%.*s\n", BFMT(buf_bytes(&line)));
 	}
 	buf_deinit(&line);
-}
-
-int address_parse(struct bytes text, struct sockaddr_storage *out, socklen_t *n)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
-	struct bytes host = text, port;
-	uint64_t number;
-	char ip[64];
-
-	while (host.n && host.p[host.n - 1] != ':')
-		host.n--;
-	port = bytes_slice(text, host.n, text.n);
-	host.n -= host.n > 0;
-	memset(out, 0, sizeof(*out));
-	if (!bytes_to_u64(port, &number) || number > UINT16_MAX)
-		goto bad;
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
-		snprintf(ip, sizeof(ip), "%.*s", BFMT(bytes_slice(host, 1, host.n - 2)));
-		if (inet_pton(AF_INET6, ip, &v6->sin6_addr) != 1)
-			goto bad;
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t)number);
-		*n = sizeof(*v6);
-		return 0;
-	}
-	snprintf(ip, sizeof(ip), "%.*s", BFMT(host));
-	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons((uint16_t)number);
-		*n = sizeof(*v4);
-		return 0;
-	}
-bad:
-	return fail(ERR_CONFIG,
-		    "`%.*s` is no address to listen on (write 127.0.0.1:3000 or [::]:3000)",
-		    BFMT(text));
-}
-
-void address_print(const struct sockaddr_storage *addr, char *out, size_t room)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)addr;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)addr;
-	char ip[INET6_ADDRSTRLEN] = "";
-
-	if (addr->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip));
-		snprintf(out, room, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip));
-		snprintf(out, room, "%s:%u", ip, ntohs(v4->sin_port));
-	}
 }
 
 const char *proxy_of(const char *name, const char *or_name, const char *or_else)

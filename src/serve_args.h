@@ -25,11 +25,6 @@ void serve_log_debug(const struct serve_args *, bool debug);
 /* Errors go to stderr under TensorZero's first lines, one line each; warnings to the log. */
 void serve_issues_print(const struct serve_args *, struct config_issues *, bool loaded);
 
-/* "127.0.0.1:3000", "[::1]:0". -1: error. */
-int address_parse(struct bytes text, struct sockaddr_storage *, socklen_t *);
-/* The same way back. */
-void address_print(const struct sockaddr_storage *, char *out, size_t room);
-
 /* A proxy of the environment, the first that is set and not empty. NULL: none. */
 const char *proxy_of(const char *name, const char *or_name, const char *or_else);
 

@@ -22,6 +22,7 @@
 #include "config/models.h"
 #include "config/shorthand.h"
 #include "config/tables.h"
+#include "net/socket.h"
 
 #define MAX_BYTES (256 << 20)
 
@@ -87,6 +88,8 @@ static void apply_bind_address(struct loader *l)
 	struct toml *gateway = toml_get(l->root, "gateway");
 	struct toml *t =
 		gateway && gateway->type == TOML_TABLE ? toml_get(gateway, "bind_address") : NULL;
+	struct sockaddr_storage address;
+	socklen_t address_n;
 	struct bytes given = l->options->bind_address
 				     ? arena_dup(l->arena, bytes_of(l->options->bind_address))
 				     : env_value(l, "TENSORZERO_GATEWAY_BIND_ADDRESS");
@@ -99,7 +102,7 @@ static void apply_bind_address(struct loader *l)
 			"You must only specify one of `--bind-address` (CLI), "
 			"`TENSORZERO_GATEWAY_BIND_ADDRESS` "
 			"(environment variable), or `gateway.bind_address` (configuration).");
-	if (!is_socket_address(given))
+	if (!sock_address_parse(given, &address, &address_n))
 		return issue_add(l->issues, false, B(""), 0, B("gateway.bind_address"),
 				 "gateway.bind_address: invalid socket address syntax (`%.*s`, "
 				 "from %s; write 127.0.0.1:3000)",

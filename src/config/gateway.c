@@ -8,7 +8,6 @@
  */
 #include "config/gateway.h"
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "config/models.h"
 #include "config/tables.h"
+#include "net/socket.h"
 
 #define BUCKETS "tensorzero_inference_latency_overhead_seconds_buckets"
 
@@ -23,38 +23,16 @@
 
 #define AT(member) offsetof(struct checked, member)
 
-/* Numeric IPv4 or [IPv6], a colon, a port: what Rust's SocketAddr takes. */
-bool is_socket_address(struct bytes text)
-{
-	char host[64];
-	unsigned char binary[16];
-	struct bytes port;
-	uint64_t number;
-	bool six = text.n && text.p[0] == '[';
-	size_t colon = text.n;
-
-	while (colon > 0 && text.p[colon - 1] != ':')
-		colon--;
-	if (colon < 2 || colon > sizeof(host))
-		return false;
-	port = bytes_slice(text, colon, text.n);
-	if (port.n == 0 || port.n > 5 || !bytes_to_u64(port, &number) || number > 65535)
-		return false;
-	if (six && text.p[colon - 2] != ']')
-		return false;
-	memcpy(host, text.p + six, colon - 1 - 2 * six);
-	host[colon - 1 - 2 * six] = '\0';
-	return inet_pton(six ? AF_INET6 : AF_INET, host, binary) == 1;
-}
-
 static void read_bind_address(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
+	struct sockaddr_storage address;
 	struct bytes text;
+	socklen_t n;
 
 	(void)into;
 	if (!want_string(l, t, path, &text))
 		return;
-	if (is_socket_address(text))
+	if (sock_address_parse(text, &address, &n))
 		l->config->gateway.bind_address = text;
 	else
 		error_at(l, t, path,

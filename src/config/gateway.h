@@ -5,7 +5,6 @@
 #include "config/read.h"
 
 extern const struct table gateway_table; /* fills struct config */
-bool is_socket_address(struct bytes);
 void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
 void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
 void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void *into);

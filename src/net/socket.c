@@ -194,6 +194,35 @@ bool sock_address_public(const struct sockaddr *a)
 	       v4_public(ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr));
 }
 
+bool sock_address_parse(struct bytes text, struct sockaddr_storage *out, socklen_t *n)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+	bool six = text.n && text.p[0] == '[';
+	struct bytes host = text, port;
+	char ip[INET6_ADDRSTRLEN];
+	uint64_t number;
+
+	while (host.n && host.p[host.n - 1] != ':')
+		host.n--;
+	port = bytes_slice(text, host.n, text.n);
+	host.n -= host.n > 0;
+	if (port.n > 5 || !bytes_to_u64(port, &number) || number > UINT16_MAX)
+		return false;
+	if (six && (host.n < 2 || host.p[host.n - 1] != ']'))
+		return false;
+	host = six ? bytes_slice(host, 1, host.n - 2) : host;
+	if (host.n >= sizeof ip)
+		return false;
+	memcpy(ip, host.p, host.n);
+	ip[host.n] = '\0';
+	memset(out, 0, sizeof *out);
+	out->ss_family = six ? AF_INET6 : AF_INET;
+	*n = six ? sizeof *v6 : sizeof *v4;
+	*(six ? &v6->sin6_port : &v4->sin_port) = htons((uint16_t)number);
+	return inet_pton(out->ss_family, ip, six ? (void *)&v6->sin6_addr : &v4->sin_addr) == 1;
+}
+
 void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
 {
 	char ip[INET6_ADDRSTRLEN] = "?";

@@ -44,6 +44,9 @@ ssize_t sock_recv(struct sock *, char *to, size_t n);
 /* Sends what the kernel takes and moves *iov forward. 0: all gone. 1: the kernel is full. -1: errno. */
 int sock_send(struct sock *, struct iovec **iov, int *niov);
 
+/* Numeric IPv4 or [IPv6], a colon, a port: what Rust's SocketAddr takes. False: it is not of that form. */
+struct sockaddr_storage;
+bool sock_address_parse(struct bytes text, struct sockaddr_storage *, socklen_t *);
 /* "host:port" or "[v6]:port" of an address, NUL-terminated. */
 #define SOCK_ADDRESS_TEXT 64
 struct sockaddr;
