@@ -189,9 +189,9 @@ void json_position(struct bytes text, size_t offset, size_t *line, size_t *colum
 	*column = offset - start;
 }
 
-yyjson_val *json_get(yyjson_val *obj, const char *name)
+yyjson_val *json_get_n(yyjson_val *obj, const char *name, size_t n)
 {
-	size_t n = strlen(name), left;
+	size_t left;
 	yyjson_val *key, *found = NULL;
 
 	if (!yyjson_is_obj(obj))

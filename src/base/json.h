@@ -35,7 +35,12 @@ int json_check(struct bytes text);
 void json_position(struct bytes text, size_t offset, size_t *line, size_t *column);
 
 /* The last member of that name, as serde's generic value keeps it. NULL: none, or not an object. */
-yyjson_val *json_get(yyjson_val *obj, const char *key);
+yyjson_val *json_get_n(yyjson_val *obj, const char *key, size_t n);
+static inline yyjson_val *json_get(yyjson_val *obj, const char *key)
+{
+	return json_get_n(obj, key,
+			  strlen(key)); /* inline: keys are literals, their length a constant */
+}
 struct bytes json_str(yyjson_val *);        /* {NULL,0} unless it is a string */
 struct bytes json_raw(yyjson_val *);        /* the digits of a number, {NULL,0} otherwise */
 bool json_u64(yyjson_val *, uint64_t *out); /* an integer (also written 3.0) >= 0 that fits */

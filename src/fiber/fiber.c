@@ -276,10 +276,10 @@ static void bury(struct loop *l, struct fiber *f)
 static void run_fibers(struct loop *l)
 {
 	struct fiber *last = l->run_tail;
+	uint64_t began = last ? clock_mono_ns() : 0, now;
 
 	while (l->run_head) {
 		struct fiber *f = l->run_head;
-		uint64_t began = clock_mono_ns(), took;
 
 		l->run_head = f->next;
 		if (!l->run_head)
@@ -295,10 +295,11 @@ static void run_fibers(struct loop *l)
 			error_context_swap(NULL);
 			resume(l, f);
 		}
-		took = clock_mono_ns() - began;
-		if (took > SLOW_TURN_NS)
+		now = clock_mono_ns();
+		if (now - began > SLOW_TURN_NS)
 			log_warn("fiber", "a fiber held its loop", LS("fiber", f->name),
-				 LI("worker", l->worker), LR("ms", (double)took / 1e6));
+				 LI("worker", l->worker), LR("ms", (double)(now - began) / 1e6));
+		began = now;
 		if (f->dead)
 			bury(l, f);
 		if (f == last)

