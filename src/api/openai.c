@@ -20,9 +20,10 @@
 #include "route/target.h"
 #include "wire/openai_chat.h"
 
-#define IGNORED_MAX  1024
-#define USER_TAG_MAX 256
-#define HEADER_SHOWN 1024
+#define IGNORED_MAX        1024
+#define USER_TAG_MAX       256
+#define TENSORZERO_PING_MS 15000
+#define HEADER_SHOWN       1024
 
 /* One request. In its arena. */
 struct chat {
@@ -227,6 +228,14 @@ static int header(struct chat *c, struct bytes name, struct bytes value)
 	return value.n ? exchange_header(c->x, name, value) : 0;
 }
 
+/* A pass-through answer keeps the upstream's own id in request-id; x-request-id is ours (surfaces §1.5). */
+static void keep_upstream_id(struct exchange *x, struct bytes id)
+{
+	for (size_t i = 0; i < x->nout; i++)
+		if (bytes_eq(x->out[i].name, B("request-id")))
+			x->out[i].value = id;
+}
+
 static int set_headers(struct chat *c)
 {
 	char id[UUID_TEXT + 1], episode[UUID_TEXT + 1];
@@ -247,6 +256,9 @@ static int set_headers(struct chat *c)
 	    (header(c, B("x-signet-provider"), c->mc.provider->name) ||
 	     header(c, B("x-signet-upstream-request-id"), c->mc.attempt.request_id)))
 		return -1;
+	if (c->answer.pass_through &&
+	    bytes_eq(c->x->out[c->x->nout - 1].name, B("x-signet-upstream-request-id")))
+		keep_upstream_id(c->x, c->x->out[c->x->nout - 1].value);
 	return 0;
 }
 
@@ -396,6 +408,12 @@ static int begin_stream(struct chat *c)
 	return 0;
 }
 
+/* surfaces §1.3: the key is profile openai's; TensorZero's interval is fixed. */
+static uint64_t ping_ms(const struct chat *c)
+{
+	return c->profile == PROFILE_OPENAI ? c->cfg->surfaces.ping_ms : TENSORZERO_PING_MS;
+}
+
 /* Silence: the head after head_after_ms (profile openai), a comment after ping_ms. Runs on the loop. */
 static void on_timer(uv_timer_t *t)
 {
@@ -408,7 +426,7 @@ static void on_timer(uv_timer_t *t)
 		if (c->profile != PROFILE_OPENAI ||
 		    now - c->started_ms < c->cfg->surfaces.head_after_ms || begin_stream(c))
 			return;
-	} else if (now - c->last_ms < c->cfg->surfaces.ping_ms) {
+	} else if (now - c->last_ms < ping_ms(c)) {
 		return;
 	}
 	if (exchange_stream_write(c->x,
@@ -425,7 +443,7 @@ static void timer_closed(uv_handle_t *h)
 
 static void start_timer(struct chat *c)
 {
-	uint64_t ping = c->cfg->surfaces.ping_ms, head = c->cfg->surfaces.head_after_ms, every;
+	uint64_t ping = ping_ms(c), head = c->cfg->surfaces.head_after_ms, every;
 
 	every = (head && head < ping ? head : ping) / 4;
 	c->timer = calloc(1, sizeof *c->timer);

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from lib import raw
+from lib.mock import chat_answer, json_answer, sse, text_chunks
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
 from lib.signet import Signet, config, openai_model
 
@@ -132,6 +133,18 @@ def test_base_path(module_mock):
             assert raw.get(s.port, path).status == 200
         for path in ("/status", "/v1/models", "/v1/chat/completions"):
             assert raw.get(s.port, path).status == 404
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_pass_through_answer_keeps_the_upstreams_id(signet, mock, stream):
+    """surfaces §1.5: beside the gateway's own x-request-id; never on TensorZero's route."""
+    ids = [("x-request-id", "req-up-1")]
+    mock.reset(sse(text_chunks("hi"), headers=ids) if stream else json_answer(chat_answer("hi"), headers=ids))
+    h = raw.post(signet.port, CHAT, chat("gpt", stream=stream)).headers
+    assert (h["request-id"], h["x-signet-upstream-request-id"]) == ("req-up-1", "req-up-1")
+    assert re.fullmatch("req_[0-9a-f]{32}", h["x-request-id"])
+    h = raw.post(signet.port, TZ_CHAT, chat(TZ + "gpt", stream=stream)).headers
+    assert h["request-id"] == h["x-request-id"] != "req-up-1"
 
 
 def test_ids_and_headers(signet, mock):
