@@ -510,6 +510,25 @@ out:
 	return status;
 }
 
+/* The data directory: with the store in it, or only locked. Beside a running gateway its next configuration
+ * can be validated, and without a record a directory that cannot be had costs compiled signers, no more. */
+static int take_data_dir(const struct serve_args *args, int *lock_fd)
+{
+	bool record = app.config->gateway.observability != 0;
+	int r;
+
+	if (record && !args->validate)
+		return store_start(app.config);
+	r = store_lock_dir(app.config->data_dir.p, lock_fd);
+	if (r == 0 || (r > 0 && args->validate))
+		return 0;
+	if (r > 0 || record)
+		return -1;
+	log_warn("serve", "there is no data directory: compiled signers are not kept",
+		 LB("error", error_last()->message));
+	return 0;
+}
+
 static int serve_config(const struct serve_args *args)
 {
 	struct sockaddr_storage addr;
@@ -518,9 +537,7 @@ static int serve_config(const struct serve_args *args)
 
 	if (!sock_address_parse(app.config->gateway.bind_address, &addr, &addr_n))
 		return 1; /* config/ has checked it */
-	if (args->validate || app.config->gateway.observability == 0
-		    ? store_lock_dir(app.config->data_dir.p, &lock_fd)
-		    : store_start(app.config)) {
+	if (take_data_dir(args, &lock_fd)) {
 		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
 		return 1;
 	}

@@ -274,8 +274,11 @@ void serve_issues_print(const struct serve_args *a, struct config_issues *issues
 			char text[1024];
 
 			snprintf(text, sizeof(text), "%.*s", BFMT(s->text));
-			log_warn("config", text, LB("file", s->file), LI("line", s->line),
-				 LB("key", s->key));
+			if (s->file.n)
+				log_warn("config", text, LB("file", s->file), LI("line", s->line),
+					 LB("key", s->key));
+			else
+				log_warn("config", text);
 			continue;
 		}
 		buf_reset(&line);

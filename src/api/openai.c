@@ -85,7 +85,8 @@ static int collect_tags(struct chat *c)
 	static const struct bytes sessions[] = { { "x-claude-code-session-id", 24 },
 						 { "session-id", 10 },
 						 { "session_id", 10 } };
-	struct bytes session = { NULL, 0 }, client;
+	struct bytes session = { NULL, 0 }, agent = exchange_get(c->x, B("x-claude-code-agent-id")),
+		     client;
 
 	for (size_t i = 0; i < r->ntags; i++) {
 		if (bytes_starts(r->tags[i].key, B("tensorzero::")))
@@ -101,13 +102,14 @@ static int collect_tags(struct chat *c)
 		session = exchange_get(c->x, sessions[i]);
 	if (!session.n)
 		session = r->prompt_cache_key;
+	if (!agent.n)
+		agent = exchange_get(c->x, B("x-openai-subagent"));
 	client = product(exchange_get(c->x, B("user-agent")));
 	if (!client.n)
 		client = exchange_get(c->x, B("x-app"));
 	return add_tag(c, B("signet::user"), bytes_slice(user, 0, USER_TAG_MAX)) ||
 			       add_tag(c, B("signet::session"), session) ||
-			       add_tag(c, B("signet::agent"),
-				       exchange_get(c->x, B("x-claude-code-agent-id"))) ||
+			       add_tag(c, B("signet::agent"), agent) ||
 			       add_tag(c, B("signet::parent_agent"),
 				       exchange_get(c->x, B("x-claude-code-parent-agent-id"))) ||
 			       add_tag(c, B("signet::client"), client) ||
@@ -236,23 +238,35 @@ static void keep_upstream_id(struct exchange *x, struct bytes id)
 			x->out[i].value = id;
 }
 
-static int set_headers(struct chat *c)
+/* At most IGNORED_MAX bytes, whole names. */
+static struct bytes ignored_names(struct chat *c)
+{
+	struct bytes all = buf_bytes(&c->ignored), cut = bytes_slice(all, 0, IGNORED_MAX);
+
+	while (cut.n < all.n && cut.n && all.p[cut.n] != ',')
+		cut.n--;
+	return cut;
+}
+
+/* `provider`: whether the one that answers is known; a head that goes out early must not name another. */
+static int set_headers(struct chat *c, bool provider)
 {
 	char id[UUID_TEXT + 1], episode[UUID_TEXT + 1];
+	bool known = memcmp(&c->episode_id, &(struct uuid){ 0 }, sizeof c->episode_id) != 0;
 
 	if (c->req && c->req->ignored.n) { /* NULL: the body was no request */
 		if (c->ignored.len)
 			buf_append(&c->ignored, B(", "));
-		buf_append(&c->ignored, bytes_slice(c->req->ignored, 0, IGNORED_MAX));
+		buf_append(&c->ignored, bytes_slice(c->req->ignored, 0, IGNORED_MAX + 1));
 	}
 	if (header(c, B("x-signet-inference-id"), uuid_text(c->inference_id, id)) ||
-	    header(c, B("x-signet-episode-id"), uuid_text(c->episode_id, episode)) ||
+	    (known && header(c, B("x-signet-episode-id"), uuid_text(c->episode_id, episode))) ||
 	    header(c, B("x-signet-variant"), c->target.variant_name) ||
-	    header(c, B("x-signet-ignored"), bytes_slice(buf_bytes(&c->ignored), 0, IGNORED_MAX)))
+	    header(c, B("x-signet-ignored"), ignored_names(c)))
 		return -1;
 	if (c->target.model && header(c, B("x-signet-model"), c->target.model->name))
 		return -1;
-	if (c->called && c->mc.provider &&
+	if (provider && c->called && c->mc.provider &&
 	    (header(c, B("x-signet-provider"), c->mc.provider->name) ||
 	     header(c, B("x-signet-upstream-request-id"), c->mc.attempt.request_id)))
 		return -1;
@@ -357,7 +371,7 @@ static void answer_error(struct chat *c)
 	if (c->called && failed_raw(c) == 0 && c->answer.failed_raw.n)
 		way.members = arena_printf(c->arena, ",\"tensorzero_raw_response\":[%.*s]",
 					   BFMT(c->answer.failed_raw));
-	set_headers(c);
+	set_headers(c, true);
 	fail_with(e);
 	api_respond_chat_error(c->x, c->cfg, &way);
 }
@@ -382,7 +396,8 @@ static void answer_plain(struct chat *c)
 	if (c->answer.json_tool)
 		result_json_tool_to_text(r);
 	buf_init(&out, 256u << 20);
-	if (complete_answer(c) || set_headers(c) || openai_chat_write_result(&c->answer, r, &out)) {
+	if (complete_answer(c) || set_headers(c, true) ||
+	    openai_chat_write_result(&c->answer, r, &out)) {
 		answer_error(c);
 	} else if (
 		c->x->client_gone) { /* [server] on_disconnect = "finish": the answer is whole all the same */
@@ -397,11 +412,11 @@ static void answer_plain(struct chat *c)
 
 /* ---- streams ---- */
 
-static int begin_stream(struct chat *c)
+static int begin_stream(struct chat *c, bool provider)
 {
 	if (c->head)
 		return 0;
-	if (set_headers(c) || exchange_header(c->x, B("cache-control"), B("no-cache")) ||
+	if (set_headers(c, provider) || exchange_header(c->x, B("cache-control"), B("no-cache")) ||
 	    exchange_stream_begin(c->x, 200, B("text/event-stream")))
 		return -1;
 	c->head = true;
@@ -424,7 +439,7 @@ static void on_timer(uv_timer_t *t)
 		return;
 	if (!c->head) {
 		if (c->profile != PROFILE_OPENAI ||
-		    now - c->started_ms < c->cfg->surfaces.head_after_ms || begin_stream(c))
+		    now - c->started_ms < c->cfg->surfaces.head_after_ms || begin_stream(c, false))
 			return;
 	} else if (now - c->last_ms < ping_ms(c)) {
 		return;
@@ -445,7 +460,7 @@ static void start_timer(struct chat *c)
 {
 	uint64_t ping = ping_ms(c), head = c->cfg->surfaces.head_after_ms, every;
 
-	every = (head && head < ping ? head : ping) / 4;
+	every = (c->profile == PROFILE_OPENAI && head && head < ping ? head : ping) / 4;
 	c->timer = calloc(1, sizeof *c->timer);
 	if (!c->timer)
 		return; /* a stream without pings is still a stream */
@@ -565,7 +580,7 @@ static void answer_stream(struct chat *c)
 	c->writer = c->gather && complete_answer(c) == 0
 			    ? openai_chat_writer_new(&c->answer, c->arena)
 			    : NULL;
-	if (!c->writer || begin_stream(c)) {
+	if (!c->writer || begin_stream(c, true)) {
 		answer_error(c);
 		return;
 	}

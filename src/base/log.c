@@ -2,8 +2,8 @@
  * The log. A line is put together and leaves in one write(2) under a lock, so lines of
  * different threads never mix, whatever they are written to. Whether a line is wanted is decided before
  * anything is formatted, by one relaxed load.
- * A warning that repeats (same area and message) is written once a minute; the next one tells in `count` how
- * often it came since. What was held back and did not come again is written when its minute is over and
+ * A warning that repeats (same area, message, model and provider) is written once a minute; the next one
+ * tells in `count` how often it came since. What was held back and did not come again is written when its minute is over and
  * another line is written, and by log_flush() at the end.
  */
 #include "base/log.h"
@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -34,9 +35,10 @@ struct line {
 };
 
 struct repeat {
-	uint64_t hash, since_ms; /* hash 0: free */
-	uint64_t count;          /* held back since then */
-	char area[24], msg[160]; /* to be written when nobody says it again */
+	uint64_t hash, since_ms;      /* hash 0: free */
+	uint64_t count;               /* held back since then */
+	char area[24], msg[160];      /* to be written when nobody says it again, */
+	char model[64], provider[64]; /* with whom it is about */
 };
 
 static struct {
@@ -351,6 +353,28 @@ static void emit(enum log_level level, const char *area, const char *msg,
 	write_all(text, l.n);
 }
 
+/* Writes a warning that was held back. */
+static void tell(const struct repeat *r)
+{
+	struct log_field fields[3];
+	size_t n = 0;
+
+	if (r->model[0])
+		fields[n++] = LS("model", r->model);
+	if (r->provider[0])
+		fields[n++] = LS("provider", r->provider);
+	fields[n] = (struct log_field){ 0 };
+	emit(LOG_WARN, r->area, r->msg, fields, r->count);
+}
+
+static struct bytes field_text(const struct log_field *fields, const char *key)
+{
+	for (; fields && fields->key; fields++)
+		if (fields->type == LOG_TEXT && strcmp(fields->key, key) == 0)
+			return fields->text;
+	return B("");
+}
+
 /* Writes what was held back for longer than its minute; all of it with `now` = TIME_NEVER. */
 static void sweep(uint64_t now)
 {
@@ -360,7 +384,7 @@ static void sweep(uint64_t now)
 		if (!r->hash || now - r->since_ms < REPEAT_MS)
 			continue;
 		if (r->count)
-			emit(LOG_WARN, r->area, r->msg, NULL, r->count);
+			tell(r);
 		r->hash = 0;
 	}
 	out.swept_ms = now;
@@ -368,9 +392,13 @@ static void sweep(uint64_t now)
 
 /* Whether this warning is held back. *count: how many were since it was last written. With all places
  * taken the warning is written: too much is better than silence. */
-static bool is_repeat(const char *area, const char *msg, uint64_t now, uint64_t *count)
+static bool is_repeat(const char *area, const char *msg, const struct log_field *fields,
+		      uint64_t now, uint64_t *count)
 {
-	uint64_t hash = (hash_bytes(bytes_of(msg)) ^ hash_bytes(bytes_of(area)) * 3) | 1;
+	struct bytes model = field_text(fields, "model"), provider = field_text(fields, "provider");
+	uint64_t hash = (hash_bytes(bytes_of(msg)) ^ hash_bytes(bytes_of(area)) * 3 ^
+			 hash_bytes(model) * 5 ^ hash_bytes(provider) * 7) |
+			1;
 	struct repeat *r = NULL, *free_one = NULL;
 
 	*count = 0;
@@ -391,6 +419,8 @@ static bool is_repeat(const char *area, const char *msg, uint64_t now, uint64_t 
 	*r = (struct repeat){ .hash = hash, .since_ms = now };
 	snprintf(r->area, sizeof(r->area), "%s", area);
 	snprintf(r->msg, sizeof(r->msg), "%s", msg);
+	snprintf(r->model, sizeof(r->model), "%.*s", BFMT(model));
+	snprintf(r->provider, sizeof(r->provider), "%.*s", BFMT(provider));
 	return false;
 }
 
@@ -400,7 +430,7 @@ void log_write(enum log_level level, const char *area, const char *msg,
 	uint64_t now = clock_mono_ms(), count = 0;
 
 	pthread_mutex_lock(&out.lock);
-	if (level != LOG_WARN || !is_repeat(area, msg, now, &count))
+	if (level != LOG_WARN || !is_repeat(area, msg, fields, now, &count))
 		emit(level, area, msg, fields, count);
 	if (now - out.swept_ms > REPEAT_MS / 10)
 		sweep(now);

@@ -1,7 +1,8 @@
 /*
  * The log: one event a line on stderr (or --log-file), pretty on a terminal, JSON elsewhere.
  * Field names are those of signet-own (i). Never give it a credential, a signature or a body.
- * Safe from any thread. The same warning (area and message) is written once a minute with a count.
+ * Safe from any thread. The same warning (area, message, model, provider) is written once a minute with
+ * a count.
  */
 #ifndef SIGNET_BASE_LOG_H
 #define SIGNET_BASE_LOG_H

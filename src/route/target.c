@@ -30,6 +30,8 @@ static struct bytes nearest(const struct config *cfg, struct bytes name, struct 
 						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
 		size_t d = bytes_distance(name, have), at = n;
 
+		if (i >= cfg->nmodels && cfg->surfaces.aliases[i - cfg->nmodels].prefix)
+			continue; /* `claude-*` is no name that could be asked for */
 		while (at > 0 && far[at - 1] > d)
 			at--;
 		if (at >= NEAREST)

@@ -148,8 +148,11 @@ static void cache_write(const char *dir, const char *path, const wasm_byte_vec_t
 
 	if (snprintf(temp, sizeof(temp), "%s/.new-XXXXXX", dir) >= (int)sizeof(temp))
 		return;
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		if (errno == ENOENT)
+			return; /* no data directory yet: a check, or a start that will be refused */
 		goto failed;
+	}
 	fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
 	if (fd < 0)
 		goto failed;

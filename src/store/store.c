@@ -95,14 +95,16 @@ static int lock_in(int dir_fd, const char *dir, int *lock_fd)
 	if (fd < 0)
 		return fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		if (errno != EWOULDBLOCK)
+		int held = errno == EWOULDBLOCK;
+
+		if (!held)
 			fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
 		else if (read_pid(fd, &pid))
 			fail(ERR_STORE, "%s is in use by another process", dir);
 		else
 			fail(ERR_STORE, "%s is in use by process %ld", dir, pid);
 		close(fd);
-		return -1;
+		return held ? 1 : -1;
 	}
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)

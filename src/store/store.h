@@ -24,7 +24,8 @@ struct store_options {
 /* Takes the data directory's lock; makes and migrates the files; recovers the journal; starts the writer
  * and drainer threads. NULL: error ("‹dir› is in use by process ‹pid›", not writable, ...). Not on a fiber. */
 struct store *store_open(const struct store_options *);
-/* Only makes and locks the data directory (for --validate-and-exit and for a start with the record off). */
+/* Only makes and locks the data directory (for --validate-and-exit and for a start with the record off).
+ * 1: another process has it; the error says which. */
 int store_lock_dir(const char *dir, int *lock_fd);
 /* Writes what is queued, an end record, syncs, gives the drainer its time. Returns the number of records
  * left for the next start. */

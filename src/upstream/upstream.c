@@ -18,6 +18,7 @@
 #include "upstream/extra.h"
 #include "upstream/provider_type.h"
 #include "upstream/signing.h"
+#include "wire/developer_api.h"
 #include "wire/openai_chat.h"
 
 #define BODY_MAX     (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
@@ -132,9 +133,27 @@ static int transport_error(struct call *c, bool in_stream)
 			      arena_cat(c->cx->arena, B("Error sending request: "), inner));
 }
 
+/* "2", "1.5": some upstreams count in parts of a second. */
+static bool decimal_ms(struct bytes v, int64_t *ms)
+{
+	struct bytes rest = v, whole = bytes_cut(&rest, '.');
+	uint64_t n, scale = 100;
+
+	if (!bytes_to_u64(whole, &n))
+		return false;
+	*ms = n < RETRY_MAX_MS / 1000 ? (int64_t)n * 1000 : RETRY_MAX_MS;
+	for (size_t i = 0; i < rest.n; i++, scale /= 10) {
+		if (rest.p[i] < '0' || rest.p[i] > '9')
+			return false;
+		*ms += (int64_t)(scale * (uint64_t)(rest.p[i] - '0'));
+	}
+	return true;
+}
+
 static int64_t retry_after(const struct http_call *h)
 {
 	struct bytes v = http_call_header(h, B("retry-after-ms"));
+	int64_t ms;
 	uint64_t n;
 	struct tm tm = { 0 };
 	char text[64];
@@ -142,15 +161,15 @@ static int64_t retry_after(const struct http_call *h)
 	if (bytes_to_u64(v, &n))
 		return n < RETRY_MAX_MS ? (int64_t)n : RETRY_MAX_MS;
 	v = http_call_header(h, B("retry-after"));
-	if (bytes_to_u64(v, &n))
-		return n < RETRY_MAX_MS / 1000 ? (int64_t)n * 1000 : RETRY_MAX_MS;
+	if (decimal_ms(v, &ms))
+		return ms;
 	if (v.n == 0 || v.n >= sizeof text)
 		return -1;
 	memcpy(text, v.p, v.n);
 	text[v.n] = 0;
 	if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm)) /* RFC 9110 §10.2.3 */
 		return -1;
-	int64_t ms = ((int64_t)timegm(&tm) - (int64_t)time(NULL)) * 1000;
+	ms = ((int64_t)timegm(&tm) - (int64_t)time(NULL)) * 1000;
 
 	return ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms > 0 ? ms : 0;
 }
@@ -518,6 +537,15 @@ static void body_error(struct call *c)
 	provider_error(c, ERR_INFERENCE_SERVER, 0, bytes_set(inner) ? inner : B("out of memory"));
 }
 
+/* spec/rust-proxy.md: unknown events are ignored and counted; the log joins what repeats. */
+static void tell_unknown_events(const struct call *c, uint64_t n)
+{
+	if (n)
+		log_warn("upstream", "events of names that Signet does not know were left out",
+			 LB("model", c->provider->model->name), LB("provider", c->provider->name),
+			 LI("records", (int64_t)n));
+}
+
 struct decoding {
 	struct call *call;
 	struct bytes body;
@@ -555,6 +583,7 @@ struct result *upstream_result(struct call *c)
 		with_debug(c);
 		return NULL;
 	}
+	tell_unknown_events(c, r->unknown_events);
 	r->raw_request = c->attempt->raw_request;
 	if (!bytes_set(r->raw_response))
 		r->raw_response = body;
@@ -675,6 +704,8 @@ void upstream_close(struct call *c)
 	if (c->http)
 		http_call_close(c->http);
 	c->http = NULL;
+	if (c->stream && c->type->wire == &wire_developer_api)
+		tell_unknown_events(c, developer_api_unknown_events(c->stream));
 	if (c->stream)
 		c->type->wire->stream_free(c->stream);
 	c->stream = NULL;

@@ -589,6 +589,8 @@ static struct result *read_result(struct bytes body, const struct inference *inf
 	bool good = s && g && r && collect(s, g, body) == 0 && gather_finish(g, r) == 0 &&
 		    keep(r, body, arena) == 0;
 
+	if (good)
+		r->unknown_events = s->unknown;
 	gather_free(g);
 	stream_free(s);
 	return good ? r : NULL;

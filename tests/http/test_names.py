@@ -168,3 +168,23 @@ def test_ignored_fields_are_named(signet, mock):
 def test_misspelt_tensorzero_field_is_refused_on_v1(signet, mock):
     got = raw.post(signet.port, CHAT, chat("gpt", **{"tensorzero::tag": {}}))
     assert got.status == 400 and "tensorzero::tag" in got.message and not mock.requests
+
+
+def test_patterns_are_not_among_the_nearest_names(signet):
+    known = raw.post(signet.port, CHAT, chat("claude")).message
+    assert "claude-x" not in known  # claude-* takes every name that begins so
+    assert "claude-big" in known.split("Known: ")[1] and "claude-," not in known and "claude-3-," not in known
+
+
+def test_an_answer_before_there_is_an_episode_names_none(signet):
+    got = raw.post(signet.port, CHAT, chat("gpt", n=2))
+    assert got.status == 400 and "x-signet-inference-id" in got.headers and "x-signet-episode-id" not in got.headers
+
+
+def test_many_ignored_fields_are_cut_behind_a_whole_name(signet, mock):
+    odd = {f"field_number_{i:03}_of_many": i for i in range(100)}
+    got = raw.post(signet.port, TZ_CHAT, chat(TZ + "gpt", **odd))
+    assert got.status == 200
+    names = got.headers["x-signet-ignored"].split(", ")
+    assert len(got.headers["x-signet-ignored"]) <= 1024 and len(names) > 30
+    assert set(names) <= set(odd)

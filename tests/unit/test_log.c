@@ -104,6 +104,21 @@ static void test_a_repeated_warning_is_held_back_and_counted(void **state)
 			    "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"slow\",\"count\":99}\n");
 }
 
+static void test_a_warning_about_another_provider_is_another_warning(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		log_warn("route", "failed", LS("model", "m"), LS("provider", "p"));
+	log_warn("route", "failed", LS("model", "m"), LS("provider", "q"));
+	log_flush();
+	assert_string_equal(written(path), "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
+					   "\"model\":\"m\",\"provider\":\"p\"}\n"
+					   "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
+					   "\"model\":\"m\",\"provider\":\"q\"}\n"
+					   "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
+					   "\"count\":2,\"model\":\"m\",\"provider\":\"p\"}\n");
+}
+
 static void test_a_line_too_long_loses_fields_and_stays_json(void **state)
 {
 	static char big[20000];
@@ -202,6 +217,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_repeated_warning_is_held_back_and_counted,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_warning_about_another_provider_is_another_warning, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_line_too_long_loses_fields_and_stays_json,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reopen_follows_a_rotated_file, setup,

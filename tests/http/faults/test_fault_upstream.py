@@ -102,6 +102,8 @@ def test_retry_after(signet, mock):
         got = raw.post(signet.port, CHAT, chat())
         assert got.headers["retry-after"] == (seen or "2")
         assert got.message == "slow"
+    mock.then(error(429, "slow", headers=[("retry-after", "1.25")]))
+    assert raw.post(signet.port, CHAT, chat()).headers["retry-after"] == "2", "seconds, rounded up"
 
 
 @BOTH

@@ -61,6 +61,20 @@ def test_validate_and_exit_does_all_but_listen(tmp_path):
     assert status == 1 and "opnai" in err
 
 
+def test_validate_and_exit_beside_a_running_gateway(tmp_path):
+    """Who changes a configuration validates it where the old one still serves."""
+    data = {"SIGNET_DATA_DIR": str(tmp_path / "data")}
+    with Signet(config(MODEL, record=True), env=data):
+        s = Signet(config(MODEL, record=True), args=["--validate-and-exit"], env=data, start=False).spawn()
+        assert ended(s, 20) == 0 and "Configuration is valid. Exiting." in s.stderr()
+
+
+def test_without_a_record_a_data_directory_is_no_condition(tmp_path):
+    (tmp_path / "file").write_text("")
+    with Signet(config(MODEL), env={"SIGNET_DATA_DIR": str(tmp_path / "file" / "data")}) as s:
+        assert "compiled signers are not kept" in s.stderr()
+
+
 def test_a_refused_configuration_is_told_under_tensorzeros_first_lines():
     s = Signet(config(MODEL) + "[nope]\nx = 1\n", start=False)
     status, err = s.fails_to_start()
