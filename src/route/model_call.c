@@ -238,6 +238,14 @@ static int attempt(struct model_call *mc, const struct provider_config *p,
 	return r;
 }
 
+/* The signer that the attempt failed by; unset: by something else. */
+static struct bytes failed_signer(const struct failed_attempt *f)
+{
+	if (classify(f->error) != FAILURE_SIGNER || !f->provider->signer.signer)
+		return (struct bytes){ NULL, 0 };
+	return signer_id(f->provider->signer.signer);
+}
+
 static int note_failure(struct model_call *mc)
 {
 	struct failed_attempt f = { .provider = mc->provider,
@@ -258,7 +266,7 @@ static int note_failure(struct model_call *mc)
 	log_warn("route", "an attempt failed", LB("request_id", mc->cx->request_id),
 		 LB("model", mc->model->name), LB("provider", mc->provider->name),
 		 LI("attempt", mc->nfailed), LI("status", f.attempt.status),
-		 LS("error_kind", failure_name(classify(f.error))),
+		 LS("error_kind", failure_name(classify(f.error))), LB("signer", failed_signer(&f)),
 		 LB("error", bytes_slice(f.error->message, 0, 512)));
 	return fail_with(f.error);
 }
