@@ -352,6 +352,7 @@ static int failed_raw(struct chat *c)
 /* The last error answers: recorded, then sent. */
 static void answer_error(struct chat *c)
 {
+	arena_open_reserve(c->arena);
 	struct error *e = error_save(c->arena);
 	struct chat_error_way way = { .profile = c->profile,
 				      .same_family = c->called && c->mc.provider &&

@@ -271,6 +271,7 @@ void api_retry_after(struct exchange *ex, const struct error *e, int code)
 /* `members`: JSON members that follow the error in its object, with their comma; unset: none. */
 static int respond_error(struct exchange *ex, enum shape shape, int code, struct bytes members)
 {
+	arena_open_reserve(ex->arena);
 	const struct error *e = error_save(ex->arena);
 	struct error none = { .message = B("out of memory"), .retry_after_ms = -1 };
 	struct buf body;

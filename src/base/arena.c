@@ -5,7 +5,6 @@
  */
 #include "base/arena.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +14,8 @@
 #define CHUNK_FIRST   4096u
 #define CHUNK_LARGEST (256u * 1024)
 #define SPARE_MAX     64
+#define RESERVE       (1u << 20)
+#define UNCOUNTED     (1u << 20) /* of each arena, towards its bound */
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -39,6 +40,39 @@ size_t arena_count(void)
 void arena_init(struct arena *a, size_t max)
 {
 	*a = (struct arena){ .max = max };
+}
+
+void arena_bind(struct arena *a, struct arena_bound *bound)
+{
+	a->bound = bound;
+}
+
+void arena_open_reserve(struct arena *a)
+{
+	if (a->reserve)
+		return;
+	a->reserve = true;
+	a->max += RESERVE;
+}
+
+static int count(struct arena *a, size_t size, bool must)
+{
+	struct arena_bound *b = a->bound;
+	size_t max;
+
+	if (!b || a->used + size <= UNCOUNTED)
+		return 0;
+	max = atomic_load_explicit(&b->max, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&b->used, size, memory_order_relaxed) + size > max && !must &&
+	    !a->reserve) {
+		atomic_fetch_sub_explicit(&b->used, size, memory_order_relaxed);
+		if (a->counted + size > max)
+			return fail(ERR_BODY_TOO_LARGE,
+				    "a request needs more than %zu bytes of memory", max);
+		return fail(ERR_BUSY, "too many large requests at once");
+	}
+	a->counted += size;
+	return 0;
 }
 
 static struct arena_chunk *chunk_new(size_t size)
@@ -82,7 +116,9 @@ void arena_deinit(struct arena *a)
 		next = c->next;
 		chunk_free(c);
 	}
-	*a = (struct arena){ .max = a->max };
+	if (a->counted)
+		atomic_fetch_sub_explicit(&a->bound->used, a->counted, memory_order_relaxed);
+	*a = (struct arena){ .max = a->max, .bound = a->bound };
 }
 
 struct bytes arena_adopt(struct arena *a, struct buf *b)
@@ -96,6 +132,7 @@ struct bytes arena_adopt(struct arena *a, struct buf *b)
 	if (!node)
 		return (struct bytes){ NULL, 0 };
 	*node = (struct arena_adopted){ a->adopted, b->data };
+	count(a, b->cap, true); /* it is there already */
 	a->adopted = node;
 	*b = (struct buf){ .max = b->max };
 	return all;
@@ -111,11 +148,13 @@ static void *arena_more(struct arena *a, size_t n)
 	if (size > CHUNK_LARGEST)
 		size = CHUNK_LARGEST;
 	if (n > SIZE_MAX - sizeof *c || n > a->max || a->used > a->max - n)
-		return fail_null(ERR_TOO_LARGE, "a request needs more than %zu bytes of memory",
-				 a->max);
+		return fail_null(a->bound ? ERR_BODY_TOO_LARGE : ERR_TOO_LARGE,
+				 "a request needs more than %zu bytes of memory", a->max);
 	alone = n + sizeof *c > size / 2 && a->chunks;
 	if (alone || n + sizeof *c > size)
 		size = n + sizeof *c;
+	if (count(a, size, false))
+		return NULL;
 	c = chunk_new(size);
 	if (!c)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");

@@ -4,20 +4,35 @@
 #ifndef SIGNET_BASE_ARENA_H
 #define SIGNET_BASE_ARENA_H
 
+#include <stdatomic.h>
+
 #include "base/bytes.h"
 
 struct arena_chunk;
 struct arena_adopted;
+
+/* What many arenas together may hold: each counts from its second MiB on, so small ones pay nothing. */
+struct arena_bound {
+	atomic_size_t used, max;
+};
 
 struct arena {
 	struct arena_chunk *chunks; /* the newest first */
 	char *at, *end;             /* free room of the newest */
 	size_t used, max;           /* bytes taken from the heap; the bound */
 	struct arena_adopted *adopted;
+	struct arena_bound *bound; /* NULL: none */
+	size_t counted;            /* towards it */
+	bool reserve;              /* the reserve is open */
 };
 
 void arena_init(struct arena *, size_t max); /* takes no memory until the first allocation */
 void arena_deinit(struct arena *);           /* frees everything that came from it */
+/* For the arenas of requests, before the first allocation. Past the bound: ERR_BUSY, or ERR_BODY_TOO_LARGE if
+ * this one would be past it alone. */
+void arena_bind(struct arena *, struct arena_bound *);
+/* Room past both limits for saying that they were met. Once; again does nothing. */
+void arena_open_reserve(struct arena *);
 
 /* Zeroed, 16-byte aligned. NULL: ERR_OUT_OF_MEMORY, or ERR_TOO_LARGE past `max`. */
 void *arena_alloc(struct arena *, size_t);

@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 
+#define LONG_TEXT (64u << 10)
+
 static void *alc_malloc(void *arena, size_t n)
 {
 	return arena_alloc_raw(arena, n);
@@ -85,6 +87,9 @@ static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct a
 	yyjson_doc *doc;
 
 	*err = (yyjson_read_err){ 0 };
+	/* yyjson takes a hundred bytes for each bracket before within_limits() sees the first */
+	if (text.n > LONG_TEXT && json_too_deep(text))
+		return NULL;
 	doc = yyjson_read_opts((char *)text.p, text.n, flags | YYJSON_READ_NUMBER_AS_RAW, &alc,
 			       err);
 	return doc && within_limits(doc) ? doc->root : NULL;

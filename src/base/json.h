@@ -61,6 +61,8 @@ struct json_member {
  * *pos starts at 0. 1: a member; 0: no more; -1: not an object.
  */
 int json_next_member(struct bytes text, size_t *pos, struct json_member *out);
+/* Whether brackets are nested deeper than JSON_MAX_DEPTH, in a text that may be broken in any way. */
+bool json_too_deep(struct bytes text);
 /* Whether a member's key, which may have escapes, spells `name`. */
 bool json_key_is(struct bytes escaped, struct bytes name);
 /* The key without its escapes: itself if it has none, else in the arena. Unset: out of memory. */

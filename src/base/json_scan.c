@@ -95,6 +95,26 @@ static const char *skip_container(const char *p, const char *end)
 	return NULL;
 }
 
+bool json_too_deep(struct bytes text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+	size_t depth = 0;
+
+	while ((p = find_structure(p, end)) < end) {
+		char c = *p++;
+
+		if (c == '"')
+			p = skip_string(p, end);
+		else if ((c | 0x20) == '}')
+			depth -= depth > 0;
+		else if (++depth > JSON_MAX_DEPTH)
+			return true;
+		if (!p)
+			break;
+	}
+	return false;
+}
+
 /* p stands on the first byte. Behind the last one, NULL if it does not end. */
 static const char *skip_value(const char *p, const char *end)
 {

@@ -35,8 +35,11 @@
 #define LINGER_MAX      256          /* refused connections that linger, a worker */
 #define BACKLOG         1024
 /* A request's arena: its body, the parsed JSON and the neutral model of it. */
+#define MADE_OF_BODIES  4 /* times the bound of the bodies */
 #define ARENA_MAX(body) ((body) < SIZE_MAX / 32 ? (body)*16 + (64u << 20) : SIZE_MAX)
 
+/* What is made of the bodies: a body of nothing but small values takes forty times its size. */
+static struct arena_bound made_of_bodies;
 static atomic_size_t connections;
 static atomic_bool said_no_files;
 
@@ -206,6 +209,7 @@ static struct request *request_new(struct http_conn *c)
 	if (!rq)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	arena_init(&rq->arena, ARENA_MAX(s->opt.max_body));
+	arena_bind(&rq->arena, &made_of_bodies);
 	http_request_init(&rq->msg, &rq->arena, s->opt.max_header_bytes, s->opt.max_headers);
 	rq->ex.arena = &rq->arena;
 	rq->ex.user = s->opt.user;
@@ -652,6 +656,9 @@ struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	s->opt = *opt;
 	s->opt.max_connections = max_connections(s);
+	atomic_store(&made_of_bodies.max, opt->body_memory < SIZE_MAX / MADE_OF_BODIES
+						  ? opt->body_memory * MADE_OF_BODIES
+						  : SIZE_MAX);
 	s->timer_due = TIME_NEVER;
 	s->fd = open_bound(a, len, true);
 	if (s->fd >= 0 && listen(s->fd, BACKLOG)) {
