@@ -83,7 +83,7 @@ struct bytes api_upstream_body(const struct error *e, bool client_credential, in
 	struct json_member member;
 	int s = leaf->upstream_status;
 
-	if (s < 400 || ((s == 401 || s == 402 || s == 403) && !client_credential))
+	if (s < 400 || s > 599 || ((s == 401 || s == 402 || s == 403) && !client_credential))
 		return (struct bytes){ NULL, 0 };
 	/* only a body that a parser has read as an object with an error */
 	if (!bytes_set(leaf->upstream_body) || !bytes_set(leaf->upstream_message) ||

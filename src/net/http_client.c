@@ -19,6 +19,7 @@
 
 #define HEAD_MAX    (256u << 10)
 #define HEADERS_MAX 1000
+#define YIELD_BYTES (256u << 10)
 #define ALLOC_AHEAD (1u << 20) /* an announced length is believed up to here */
 
 struct http_call {
@@ -29,6 +30,7 @@ struct http_call {
 	struct bytes raw;        /* body bytes of the last read that were not handed out */
 	char *io, *plain; /* buffers of the thread's pool: the last read, the decoder's output */
 	uint64_t read_idle_ms;
+	size_t since_yield; /* decoded bytes */
 	enum coding coding;
 	bool reused, failed, more; /* more: the decoder filled its output */
 };
@@ -281,6 +283,14 @@ static int decode(struct http_call *call, struct bytes *piece)
 	if (decoder_step(call->decoder, &call->raw, call->plain, IO_BUFFER, &n))
 		return -1;
 	call->more = n == IO_BUFFER;
+	call->since_yield += n;
+	if (call->since_yield >=
+	    YIELD_BYTES) { /* a few bytes may become very many: others wait meanwhile */
+		call->since_yield = 0;
+		fiber_yield();
+		if (fiber_cancelled())
+			return fail(ERR_CANCELLED, "cancelled");
+	}
 	*piece = (struct bytes){ call->plain, n };
 	return n > 0;
 }
