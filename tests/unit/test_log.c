@@ -63,6 +63,16 @@ static void test_json_is_one_line_with_its_fields(void **state)
 			    "\"key\":\"\"}\n");
 }
 
+/* U+009B is CSI to a terminal, as ESC [ is. */
+static void test_nothing_steers_a_terminal(void **state)
+{
+	(void)state;
+	log_info("net", "x",
+		 LS("file", "\xc2\x9b"
+			    "31m\x7f\x1b[m\xc2\xa9"));
+	assert_non_null(strstr(written(path), "\"file\":\"\\u009b31m\\u007f\\u001b[m\xc2\xa9\""));
+}
+
 static void test_pretty_names_the_area(void **state)
 {
 	(void)state;
@@ -212,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_json_is_one_line_with_its_fields, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_steers_a_terminal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pretty_names_the_area, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_filter_knows_levels_and_areas, setup,
 						teardown),
