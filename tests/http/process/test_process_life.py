@@ -129,11 +129,29 @@ def test_help_lists_what_there_is():
     assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "version"]
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "sign", "log", "version"])
-def test_every_command_explains_itself(command):
+@pytest.mark.parametrize("command,flags", [
+    ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
+               "--log-file F", "--validate-and-exit"]),
+    ("check", ["--config-file GLOB", "--default-config", "--json"]),
+    ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
+              "--memory-limit-mb N", "--timeout-ms N"]),
+    ("log", ["--data-dir D", "--json", "--limit N", "--since 1h", "--raw"]),
+    ("version", []),
+])
+def test_every_command_lists_exactly_its_flags(command, flags):
     status, out, err = run(command, "--help")
     assert (status, err) == (0, "")
     assert f"signet {command}" in out and "usage" in out.lower()
+    listed = [re.sub(r" +", " ", f).strip() for f in re.findall(r"^  (--[a-z-]+(?: [A-Z0-9][A-Za-z0-9.:]*)?)(?=  |$)", out, re.M)]
+    assert sorted(set(listed) - {"--help"}) == sorted(flags)
+    assert set(re.findall(r"(?<![\w-])--[a-z-]+", out)) <= {f.split(" ")[0] for f in flags} | {"--help"}
+
+
+def test_help_of_log_lists_its_three_ways():
+    _, out, _ = run("log", "--help")
+    assert re.findall(r"^(?:usage:|      ) signet log ([a-z]+(?: [A-Z]+)?)", out, re.M) == ["tail", "show ID", "grep WORDS"]
+    for way in ("tail", "show", "grep"):
+        assert run("log", way, "--help") == (0, out, "")
 
 
 def test_version():
