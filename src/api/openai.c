@@ -11,6 +11,8 @@
 #include "api/api.h"
 #include "api/counters.h"
 #include "api/errors.h"
+#include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fiber/fiber.h"
@@ -77,16 +79,58 @@ static struct bytes product(struct bytes agent)
 	return bytes_slice(agent, 0, n);
 }
 
+/* Claude Code's two forms of a user: {"device_id":…,"account_uuid":…,"session_id":…} as text, and
+ * user_‹id›_account_‹id›_session_‹id›. *user is narrowed to who it is. Returns the session, if any. */
+static struct bytes split_user(struct chat *c, struct bytes *user)
+{
+	ptrdiff_t at = bytes_find(*user, B("_session_"));
+	yyjson_val *v;
+	struct bytes who;
+
+	if (at >= 0)
+		return bytes_slice(*user, (size_t)at + 9, user->n);
+	if (!user->n || user->p[0] != '{')
+		return B("");
+	v = json_parse(*user, c->arena);
+	if (!v) {
+		error_clear();
+		return B("");
+	}
+	who = json_str(json_get(v, "account_uuid"));
+	if (!who.n)
+		who = json_str(json_get(v, "device_id"));
+	if (who.n)
+		*user = who;
+	return json_str(json_get(v, "session_id"));
+}
+
+/* The caller's session (surfaces §1.8), the first that is said. */
+static struct bytes session_of(struct chat *c, struct bytes *user)
+{
+	const struct chat_request *r = c->req;
+	struct bytes session = exchange_get(c->x, B("x-claude-code-session-id")),
+		     of_user = split_user(c, user), id;
+
+	for (size_t i = 0; i < r->ntags && !session.n; i++)
+		if (bytes_eq(r->tags[i].key, B("user_id"))) {
+			id = r->tags[i].value;
+			session = split_user(c, &id);
+		}
+	if (!session.n)
+		session = of_user;
+	if (!session.n)
+		session = exchange_get(c->x, B("session-id"));
+	if (!session.n)
+		session = exchange_get(c->x, B("session_id"));
+	return session.n ? session : r->prompt_cache_key;
+}
+
 /* The request's tags, and on /v1 what its headers and fields say of the caller (surfaces §1.8). */
 static int collect_tags(struct chat *c)
 {
 	const struct chat_request *r = c->req;
 	struct bytes user = bytes_set(r->safety_identifier) ? r->safety_identifier : r->user;
-	static const struct bytes sessions[] = { { "x-claude-code-session-id", 24 },
-						 { "session-id", 10 },
-						 { "session_id", 10 } };
-	struct bytes session = { NULL, 0 }, agent = exchange_get(c->x, B("x-claude-code-agent-id")),
-		     client;
+	struct bytes session, agent = exchange_get(c->x, B("x-claude-code-agent-id")), client;
 
 	for (size_t i = 0; i < r->ntags; i++) {
 		if (bytes_starts(r->tags[i].key, B("tensorzero::")))
@@ -98,17 +142,20 @@ static int collect_tags(struct chat *c)
 	}
 	if (c->profile != PROFILE_OPENAI)
 		return 0;
-	for (size_t i = 0; i < sizeof sessions / sizeof *sessions && !session.n; i++)
-		session = exchange_get(c->x, sessions[i]);
-	if (!session.n)
-		session = r->prompt_cache_key;
+	session = session_of(c, &user);
 	if (!agent.n)
 		agent = exchange_get(c->x, B("x-openai-subagent"));
 	client = product(exchange_get(c->x, B("user-agent")));
 	if (!client.n)
 		client = exchange_get(c->x, B("x-app"));
-	return add_tag(c, B("signet::user"), bytes_slice(user, 0, USER_TAG_MAX)) ||
-			       add_tag(c, B("signet::session"), session) ||
+	if (user.n > USER_TAG_MAX) {
+		size_t n = USER_TAG_MAX;
+
+		while (n && ((unsigned char)user.p[n] & 0xc0) == 0x80)
+			n--; /* between two characters */
+		user.n = n;
+	}
+	return add_tag(c, B("signet::user"), user) || add_tag(c, B("signet::session"), session) ||
 			       add_tag(c, B("signet::agent"), agent) ||
 			       add_tag(c, B("signet::parent_agent"),
 				       exchange_get(c->x, B("x-claude-code-parent-agent-id"))) ||
