@@ -106,17 +106,26 @@ static int function_named(struct bytes name, enum profile profile)
 	return -1;
 }
 
-static bool discovered(const struct config *cfg, struct bytes name, struct arena *a)
+/* Whether *name is listed; the beginning of exactly one listed name becomes that name. */
+static bool discovered(const struct config *cfg, struct bytes *name, struct arena *a)
 {
-	struct bytes *names;
-	size_t n;
+	struct bytes *names, found = { NULL, 0 };
+	size_t n, begin = 0;
 
 	if (discovery_models(cfg, a, &names, &n))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (bytes_eq(names[i], name))
+	for (size_t i = 0; i < n; i++) {
+		if (bytes_eq(names[i], *name))
 			return true;
-	return false;
+		if (name->n && bytes_starts(names[i], *name)) {
+			found = names[i];
+			begin++;
+		}
+	}
+	if (begin != 1)
+		return false;
+	*name = found;
+	return true;
 }
 
 /* A discovered model is called through the first provider that discovers, under its own name. */
@@ -195,7 +204,7 @@ static int resolve_openai(struct config *cfg, struct bytes name, struct arena *a
 	r = model_named(cfg, name, cfg->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
-	if (discovered(cfg, name, a))
+	if (discovered(cfg, &name, a))
 		return to_discovered(cfg, name, a, out);
 	if (!once && cfg->surfaces.default_model.n)
 		return resolve_openai(cfg, cfg->surfaces.default_model, a, true, out);

@@ -46,6 +46,16 @@ def test_discovered_models_are_listed(gateway):
     assert "used-up-model" not in ids
 
 
+def test_the_beginning_of_one_listed_name_is_a_short_name(gateway):
+    assert ask(gateway, "whole").status_code == 200
+    answer = ask(gateway, "gpt-4o")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == "gpt-4o"
+    assert answer.headers["x-signet-model"] == "gpt-4o-2024-11-20"
+    assert ask(gateway, "used-up").status_code == 404
+    assert httpx.get(gateway.url + "/v1/models/gpt-4o").status_code == 200
+
+
 def test_the_quickstart_needs_four_variables_and_a_module(tmp_path):
     folder = tmp_path / "quickstart"
     folder.mkdir()
