@@ -38,6 +38,8 @@
 #define IDLE_MS        5000
 #define FOLD_EVERY_MS  3600000
 #define SLOW_MS        60000
+#define ROOM_EVERY_MS  200
+#define ROOM_BYTES     (1u << 20) /* that much more is room again */
 
 static struct metric metric_rows = { .name = "signet_sink_rows_total",
 				     .help = "Rows stored",
@@ -338,10 +340,38 @@ static void pause_for(struct drainer *d, uint64_t ms)
 		nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
 }
 
-static void back_off(struct drainer *d)
+static void longer(struct drainer *d)
 {
 	d->backoff_ms = !d->backoff_ms ? 1000 : d->backoff_ms >= 15000 ? 30000 : d->backoff_ms * 2;
+}
+
+static void back_off(struct drainer *d)
+{
+	longer(d);
 	pause_for(d, d->backoff_ms);
+}
+
+static uint64_t free_bytes(const struct drainer *d)
+{
+	struct statvfs v;
+
+	return fstatvfs(d->dir, &v) ? 0 : (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+/* The same, but room that comes back ends the wait: a full disk is mended from one moment to the next. */
+static void back_off_until_room(struct drainer *d)
+{
+	uint64_t had = free_bytes(d), until;
+
+	longer(d);
+	until = clock_mono_ms() + d->backoff_ms;
+	while (clock_mono_ms() < until && !atomic_load(&d->stopping)) {
+		pause_for(d, ROOM_EVERY_MS);
+		if (free_bytes(d) >= had + ROOM_BYTES) {
+			d->backoff_ms = 0;
+			return;
+		}
+	}
 }
 
 static void replace_corrupt(struct drainer *d)
@@ -373,7 +403,6 @@ static void replace_corrupt(struct drainer *d)
 static void trouble(struct drainer *d, enum sink_result r)
 {
 	char text[400];
-	struct statvfs v;
 	long pid;
 
 	METRIC_ADD(&metric_batches, 1, B("sqlite"), B("failed"));
@@ -396,7 +425,7 @@ static void trouble(struct drainer *d, enum sink_result r)
 	case SINK_FULL:
 		snprintf(text, sizeof(text),
 			 "no room for signet.db in %.200s: %" PRIu64 " bytes free", d->dir_name,
-			 fstatvfs(d->dir, &v) ? 0 : (uint64_t)v.f_bavail * v.f_frsize);
+			 free_bytes(d));
 		break;
 	case SINK_NEWER:
 		snprintf(text, sizeof(text), "%s", d->sink.error);
@@ -407,7 +436,10 @@ static void trouble(struct drainer *d, enum sink_result r)
 	set_alarm(d, text);
 	note_state(d, r == SINK_NEWER ? SINK_STATE_BLOCKED : SINK_STATE_DOWN);
 	log_warn("store", text);
-	back_off(d);
+	if (r == SINK_FULL)
+		back_off_until_room(d);
+	else
+		back_off(d);
 }
 
 /* Opens what is closed, tells the configuration. The sink's own position is where reading goes on. */
@@ -446,6 +478,7 @@ static bool sink_is_ready(struct drainer *d)
 
 struct batch {
 	struct place from;
+	bool baseline_unknown; /* as it was before the batch */
 	uint64_t rows, bytes, records;
 	bool more; /* it ended because it was full */
 };
@@ -548,7 +581,7 @@ static int run_batch(struct drainer *d, struct batch *b)
 	uint64_t began = clock_mono_ns();
 	enum sink_result r;
 
-	*b = (struct batch){ .from = d->at };
+	*b = (struct batch){ .from = d->at, .baseline_unknown = d->baseline_unknown };
 	d->pending_lost = d->pending_corrupt = 0;
 	r = fill_batch(d, b);
 	if (r == SINK_OK && !b->records)
@@ -564,6 +597,7 @@ static int run_batch(struct drainer *d, struct batch *b)
 	d->sink.list_rows = d->sink.chat_rows = d->sink.model_rows = 0;
 	d->sink.error_rows = d->sink.tag_rows = 0;
 	go_back(d, b->from);
+	d->baseline_unknown = b->baseline_unknown;
 	if (r == SINK_DOWN) { /* whatever the connection thinks, the file knows better */
 		char why[sizeof(d->sink.error)];
 

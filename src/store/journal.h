@@ -48,7 +48,7 @@ struct segment_info {
 	uint64_t
 		last; /* greatest number written by this process, or known from its successor; 0 = unknown */
 	uint64_t made_ms;    /* Unix */
-	unsigned generation; /* changes when the file behind the name does */
+	unsigned generation; /* another one for each file: a name may come back */
 };
 
 struct journal {
@@ -90,6 +90,7 @@ struct journal {
 	pthread_mutex_t lock; /* segments and read position */
 	struct segment_info *segments;
 	size_t nsegments, cap_segments;
+	unsigned generations; /* given out */
 	uint64_t read_first,
 		read_offset;          /* the drainer's place: everything before it is in the sink */
 	atomic_uint_fast64_t written; /* last number */

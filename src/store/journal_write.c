@@ -81,12 +81,12 @@ static int publish_segment(struct journal *j, uint64_t first, bool replaces)
 {
 	struct segment_info info = { .first = first,
 				     .end = SEGMENT_HEADER,
+				     .generation = ++j->generations,
 				     .made_ms = clock_unix_ms() };
 	int result = 0;
 
 	pthread_mutex_lock(&j->lock);
 	if (replaces) {
-		info.generation = open_segment(j)->generation + 1;
 		*open_segment(j) = info;
 	} else {
 		result = journal_add_segment(j, &info);
@@ -178,6 +178,15 @@ static enum unrecorded start_segment(struct journal *j, uint64_t first)
 		return trouble(j, "a new journal segment could not be made");
 	}
 	return RECORDED;
+}
+
+/* A segment for new records. A file of that name may be there of which nothing could be read at the start: it
+ * keeps its name, and the number is burnt, for a new file under the old name would take its place. */
+static enum unrecorded start_next(struct journal *j)
+{
+	if (newest_segment_is(j, j->next_number))
+		j->next_number++;
+	return start_segment(j, j->next_number);
 }
 
 static int sync_now(struct journal *j, int fd)
@@ -531,7 +540,7 @@ int journal_prepare(struct journal *j)
 	if (make_reserve(j) && !is_full_errno(errno))
 		return fail(ERR_STORE, "journal/%s: %s", RESERVE, strerror(errno));
 	look_at_disk(j);
-	why = start_segment(j, j->next_number);
+	why = start_next(j);
 	if (why == DISK_FULL)
 		atomic_store(&j->full, true); /* serves all the same: on_full decides */
 	else if (why != RECORDED)
@@ -579,7 +588,7 @@ static enum unrecorded try_chunk(struct journal *j, struct pending **at, size_t 
 			return why;
 	}
 	if (j->fd < 0) {
-		why = start_segment(j, j->next_number);
+		why = start_next(j);
 		if (why != RECORDED)
 			return why;
 	}
@@ -732,7 +741,7 @@ static uint64_t housekeeping(struct journal *j)
 		if (atomic_load(&j->broken)) {
 			/* Nobody hands records over while it is broken and serving: try for them. */
 			j->retry_open_ms = 0;
-			if (j->fd >= 0 || start_segment(j, j->next_number) == RECORDED)
+			if (j->fd >= 0 || start_next(j) == RECORDED)
 				atomic_store(&j->broken, false);
 		}
 	}

@@ -271,11 +271,37 @@ static enum sink_result prepare(struct sink *s)
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SINK_OK : classify(s, rc);
 }
 
+/* SQLite would make the file with the umask's mode; its companions take the file's. A file that is there is
+ * not opened: closing any descriptor of it would drop the locks that SQLite holds on it in this process (the
+ * check after an unclean stop may be reading), and then another program's close could take the log away. */
+static enum sink_result make_file(struct sink *s)
+{
+	struct stat st;
+	int fd = -1, e = 0;
+
+	if (fault("sqlite.open")) {
+		snprintf(s->error, sizeof(s->error), "signet.db: injected");
+		return SINK_DOWN;
+	}
+	if (!fstatat(s->dir, "signet.db", &st, 0)) {
+		if (st.st_mode & 077)
+			log_warn("store", "signet.db can be read by others (chmod 600)",
+				 LS("file", s->path));
+		return SINK_OK;
+	}
+	if (errno == ENOENT)
+		fd = openat(s->dir, "signet.db", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	e = errno;
+	if (fd >= 0)
+		return close(fd), SINK_OK;
+	snprintf(s->error, sizeof(s->error), "signet.db: %s", strerror(e));
+	return e == ENOSPC || e == EDQUOT ? SINK_FULL : SINK_DOWN;
+}
+
 enum sink_result sink_open(struct sink *s, int dir_fd, const char *dir)
 {
 	enum sink_result r;
-	struct stat st;
-	int fd, rc;
+	int rc;
 
 	*s = (struct sink){ .dir = dir_fd };
 	buf_init(&s->scratch, (size_t)RECORD_MAX * 2);
@@ -284,21 +310,11 @@ enum sink_result sink_open(struct sink *s, int dir_fd, const char *dir)
 		s->path = NULL;
 		return classify(s, SQLITE_NOMEM);
 	}
-	/* SQLite would make it with the umask's mode; its companions take the file's. */
-	fd = openat(dir_fd, "signet.db", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || fault("sqlite.open")) {
-		snprintf(s->error, sizeof(s->error), "signet.db: %s",
-			 fd < 0 ? strerror(errno) : "injected");
-		r = fd < 0 && errno == ENOSPC ? SINK_FULL : SINK_DOWN;
-		if (fd >= 0)
-			close(fd);
+	r = make_file(s);
+	if (r != SINK_OK) {
 		sink_close(s);
 		return r;
 	}
-	if (!fstat(fd, &st) && st.st_mode & 077)
-		log_warn("store", "signet.db can be read by others (chmod 600)",
-			 LS("file", s->path));
-	close(fd);
 	rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, 5000);
@@ -339,6 +355,16 @@ int sink_set_aside(int dir_fd, uint64_t unix_ms)
 
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	/* two in one second: the first one stays */
+	for (int n = 1; n < 100; n++) {
+		struct stat st;
+
+		snprintf(to, sizeof(to), "signet.db.corrupt-%s", stamp);
+		if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW))
+			break;
+		strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+		snprintf(stamp + strlen(stamp), sizeof(stamp) - strlen(stamp), "-%d", n);
+	}
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(from, sizeof(from), "signet.db%s", suffixes[i]);
 		snprintf(to, sizeof(to), "signet.db.corrupt-%s%s", stamp, suffixes[i]);

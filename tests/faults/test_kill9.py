@@ -155,7 +155,7 @@ def fill(disk):
 @pytest.mark.parametrize("on_full", ["refuse", "serve"])
 def test_kill9_with_a_full_disk(up, disk, on_full):
     data = str(disk / "data")
-    signet = Signet(config(openai_model("m", up.url), record=True, extra="[journal]\nsegment_mb = 1\nreserve_mb = 1\nkeep_mb = 1\nwait_ms = 200\n"
+    signet = Signet(config(openai_model("m", up.url), record=True, extra="[journal]\nsegment_mb = 1\nreserve_mb = 1\nkeep_mb = 1\nwait_ms = 5000\n"
                            f'on_full = "{on_full}"'), env={"SIGNET_DATA_DIR": data}, start=False)
     signet.data_dir = data
     load, unrecorded = Load(signet), 0

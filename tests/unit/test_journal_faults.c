@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <dirent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -125,7 +126,8 @@ static void one_failure(const char *spec, int sync, bool refuse)
 
 	o.sync = sync;
 	o.refuse_when_full = refuse;
-	o.wait_ms = 300;
+	o.wait_ms =
+		20000; /* whose time is over may be written all the same: the counts below would differ */
 	remove_tree(dir);
 	mkdir(dir, 0700);
 	fault_setup(spec);
@@ -292,8 +294,21 @@ static void run_and_kill(struct store_options *o, struct ids *ids, unsigned us)
 		pause();
 	}
 	close(p[1]);
-	while (ids->n < from + 20 + us % 37)
-		assert_int_equal(read(p[0], ids->at[ids->n++], 37), 37);
+	while (ids->n < from + 20 + us % 37) {
+		struct pollfd f = { .fd = p[0], .events = POLLIN };
+
+		if (poll(&f, 1, 60000) != 1 || read(p[0], ids->at[ids->n], 37) != 37) {
+			int status = 0;
+			bool ended = waitpid(pid, &status, WNOHANG) == pid;
+
+			kill(pid, SIGKILL);
+			fail_msg(
+				"nothing is acknowledged any more after %zu records; the child %s, "
+				"status %x",
+				ids->n - from, ended ? "ended" : "lives", (unsigned)status);
+		}
+		ids->n++;
+	}
 	usleep(us);
 	kill(pid, SIGKILL);
 	while (ids->n < 4000 && read(p[0], ids->at[ids->n], 37) == 37)
@@ -351,7 +366,7 @@ static void full_disk(bool refuse)
 	snprintf(ballast, sizeof(ballast), "%s/ballast", dir);
 	o = test_options(data);
 	o.refuse_when_full = refuse;
-	o.wait_ms = 100;
+	o.wait_ms = 2000;
 	s = open_store(&o);
 	for (int i = 0; i < 50; i++)
 		assert_true(append_to(s, ids));
