@@ -138,7 +138,7 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 
 		if (fault("send"))
 			r = (errno = EPIPE, -1);
-		else if (*niov == 1) /* a sixth cheaper: nothing to copy in and import */
+		else if (*niov == 1) /* no message header and vector to copy in */
 			r = send(s->fd, m.msg_iov->iov_base, m.msg_iov->iov_len, MSG_NOSIGNAL);
 		else
 			r = sendmsg(s->fd, &m, MSG_NOSIGNAL);
