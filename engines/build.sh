@@ -18,7 +18,7 @@ exec 9>"$target/.signet-lock"
 flock 9
 made() { cat "$here"/src/*.rs | sha256sum | cut -c1-64; stat -c '%Y %s' "$lib" 2>/dev/null || true; }
 if [ "$(made)" != "$(cat "$stamp" 2>/dev/null)" ]; then touch "$here/src/lib.rs"; fi
-(cd "$here" && CARGO_TERM_COLOR=never cargo build $flags --target-dir "$target" 2>&1) | sed 's/^/engines: /' >&2
+(cd "$here" && CARGO_TERM_COLOR=never cargo build $flags --target-dir "$target" 2>&1) | sed -u 's/^/engines: /' >&2
 made >"$stamp"
 
 headers=$(ls -dt "$target"/release/build/wasmtime-c-api-impl-*/out/include | head -n 1)
