@@ -814,7 +814,7 @@ static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same
 	passing(&f);
 #define BEGINS(id, more, text)                                                                     \
 	"{\"created\":1" more ",\"id\":" id ",\"choices\":[{\"delta\":{\"content\":\"" text "\"}}" \
-											    "]}"
+	"]}"
 #define COMES(more, text) "data: " BEGINS("\"chatcmpl-" HEX "\"", more, text) "\n\n"
 	stream_is(&f,
 		  EVENTS(BEGINS("\"a\"", "", "1"), BEGINS("\"a\"", "", "2"),
