@@ -4,8 +4,6 @@
  */
 #include "route/record.h"
 
-#include <inttypes.h>
-
 #include <engines.h>
 
 #include "base/log.h"
@@ -317,13 +315,18 @@ static void signature(struct row *r, const struct sign_facts *s)
 static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from,
 		 uint64_t to)
 {
+	struct row in;
+
 	if (!from || !to || to < from || from < zero)
 		return;
-	r->failed |=
-		buf_printf(r->out,
-			   "%s{\"name\":\"%s\",\"start_ms\":%" PRIu64 ",\"end_ms\":%" PRIu64 "}",
-			   *first ? "" : ",", name, from - zero, to - zero) != 0;
+	if (!*first)
+		raw(r, B(","));
 	*first = false;
+	in = object_open(r);
+	text(&in, "name", bytes_of(name));
+	number(&in, "start_ms", (int64_t)(from - zero));
+	number(&in, "end_ms", (int64_t)(to - zero));
+	object_close(r, &in);
 }
 
 /* `calls` of the list row: Signet's columns of the one ModelInference row. */
