@@ -57,11 +57,14 @@ class Run:
             self.port = free(0)
             other = folder / "quickstart"
             shutil.copytree(ROOT / "examples/quickstart", other)
+            (other / "rust_proxy").mkdir(exist_ok=True)  # in a fresh clone there is no signer yet
+            subprocess.run([ROOT / "examples/signers/hmac/build.sh", other / "rust_proxy/sign_bg.wasm"], check=True)
             toml = other / "signet.toml"
             toml.write_text(toml.read_text().replace("127.0.0.1:3000", f"127.0.0.1:{self.port}", 1))
             flags = ["--config-file", str(toml)]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # ignored in what a script starts with &
         self.wait_up()
 
     def wait_up(self):
@@ -101,7 +104,11 @@ class Run:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.terminate()
+            raise
 
 
 @pytest.fixture(scope="module")

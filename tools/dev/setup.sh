@@ -42,7 +42,7 @@ setup_for() {
 		case $need in
 		build) setup_rust ;;
 		fuzz) setup_sanitizers ;;
-		test) setup_rust_wasm; setup_venv; setup_node ;;
+		test) setup_rust_wasm; setup_sanitizers; setup_venv; setup_node ;;
 		esac
 	done
 }
@@ -141,22 +141,30 @@ On Debian 12 the packages rustc-web and cargo-web of bookworm-security do as wel
 to /etc/apt/sources.list. Then run the same command again."
 }
 
-# The tests build a Rust signer.
+# The tests build a Rust signer. What is there must be of this very rustc: another one's library is no use, and Debian 12
+# offers that of its rustc 1.63 beside rustc-web 1.96.
+rust_wasm_works() {
+	local dir status=0; dir=$(mktemp -d)
+	echo 'pub fn nothing() {}' | rustc --target wasm32-unknown-unknown --crate-type lib --crate-name probe -o "$dir/probe" - 2>/dev/null || status=1
+	rm -rf "$dir"
+	return $status
+}
+
 setup_rust_wasm() {
-	local lib package
-	lib=$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null || true)
-	if [ -n "$lib" ] && ls "$lib"/libstd-* >/dev/null 2>&1; then return 0; fi
+	local package offered
+	rust_wasm_works && return 0
 	if command -v rustup >/dev/null; then
 		step "adding Rust's target wasm32-unknown-unknown" rustup target add wasm32-unknown-unknown
 		return
 	fi
 	for package in libstd-rust-web-dev-wasm32 libstd-rust-dev-wasm32; do
-		if dpkg-query -W "${package%-wasm32}" >/dev/null 2>&1 && apt_has "$package"; then apt_install "$package"; return; fi
+		offered=$(apt-cache policy "$package" 2>/dev/null | awk '/Candidate:/{print $2}')
+		if [[ "$offered" == "$(rust_version)"* ]]; then apt_install "$package"; return; fi
 	done
 	say "no package holds Rust's target wasm32-unknown-unknown here: the test of a Rust signer is skipped (rustup has it)"
 }
 
-# clang's sanitizer runtime is a package of its own since 14.
+# clang's sanitizer runtime is a package of its own since 14; clang-tidy wants its headers.
 setup_sanitizers() {
 	local major; major=$(clang -dumpversion | cut -d. -f1)
 	[ -z "$(find "$(clang -print-resource-dir)" -name 'libclang_rt.fuzzer*.a' -print -quit 2>/dev/null)" ] || return 0

@@ -36,8 +36,9 @@ def modules(tmp_path_factory):
     build = [cargo, "build", "--quiet", "--release", "--locked", "--target-dir", target, "-p"]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WASM_BINDGEN", "RUSTFLAGS"))}
     rustc = shutil.which("rustc") or os.path.join(os.path.dirname(cargo), "rustc")
-    library = subprocess.run([rustc, "--print", "target-libdir", "--target", TARGET], capture_output=True, text=True)
-    if not os.path.isdir(library.stdout.strip()):
+    probe = subprocess.run([rustc, "--target", TARGET, "--crate-type", "lib", "--crate-name", "probe", "-"], input=b"pub fn nothing() {}",
+                           cwd=tmp_path_factory.mktemp("probe"), capture_output=True)
+    if probe.returncode:
         pytest.skip(f"Rust has no target {TARGET} here, and ./dev setup found none")
     subprocess.run([*build, "bindgen"], cwd=CRATE, check=True, env=env)
     subprocess.run([*build, "signer", "--target", TARGET], cwd=CRATE, check=True, env=env)
