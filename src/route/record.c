@@ -11,9 +11,8 @@
 #include "route/classify.h"
 #include "wire/native.h"
 
-#define ROW_MAX      (240u << 20)
-#define PREVIEW      160
-#define RECORD_GUESS (12u << 10)
+#define ROW_MAX (240u << 20)
+#define PREVIEW 160
 
 /* A row under construction, in the record's own buffer: keys are literals, errors are sticky. An object inside of it
  * is a row of its own on the same buffer. */
@@ -456,24 +455,6 @@ struct building {
 	int failed;
 };
 
-static void build(void *arg)
-{
-	struct building *b = arg;
-	const struct answer_facts *f = b->facts;
-	int r = record_init(&b->rec);
-
-	b->rec.cut = f->raw_cut;
-	if (r == 0) /* one allocation for a common record instead of five that double */
-		r = buf_reserve(&b->rec.payload, RECORD_GUESS);
-	if (r == 0 && f->result && f->state != ANSWER_ERROR)
-		r = chat_row(&b->rec, f) || model_row(&b->rec, f);
-	if (r == 0)
-		r = list_row(&b->rec, f);
-	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
-		r = error_row(&b->rec, f);
-	b->failed = r;
-}
-
 /* About how much there is to print. */
 static size_t weight(const struct answer_facts *f)
 {
@@ -487,6 +468,32 @@ static size_t weight(const struct answer_facts *f)
 		n += f->call->failed[i].attempt.raw_request.n +
 		     f->call->failed[i].attempt.raw_response.n;
 	return n;
+}
+
+/* One allocation for a common record instead of several that double; an odd one grows. */
+static size_t guess(const struct answer_facts *f)
+{
+	size_t n = weight(f);
+
+	return n < (1u << 20) ? n + n / 2 + 2560 : n;
+}
+
+static void build(void *arg)
+{
+	struct building *b = arg;
+	const struct answer_facts *f = b->facts;
+	int r = record_init(&b->rec);
+
+	b->rec.cut = f->raw_cut;
+	if (r == 0)
+		r = buf_reserve(&b->rec.payload, guess(f));
+	if (r == 0 && f->result && f->state != ANSWER_ERROR)
+		r = chat_row(&b->rec, f) || model_row(&b->rec, f);
+	if (r == 0)
+		r = list_row(&b->rec, f);
+	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
+		r = error_row(&b->rec, f);
+	b->failed = r;
 }
 
 int record_answer(struct store *store, const struct answer_facts *f)
