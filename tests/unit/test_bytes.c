@@ -1,4 +1,6 @@
 /* base/bytes.c, base/arena.c, base/error.c */
+#include <stdio.h>
+
 #include "unit.h"
 
 #include <pthread.h>
@@ -300,9 +302,61 @@ static void test_kinds_have_tensorzeros_names_and_statuses(void **state)
 	}
 }
 
+/* What buf_json_string is to print, a byte at a time. */
+static size_t slow_string(const unsigned char *p, size_t n, char *out)
+{
+	size_t len = 0;
+
+	out[len++] = '"';
+	for (size_t i = 0; i < n; i++) {
+		const char *short_form = p[i] ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", p[i]) : NULL;
+
+		if (p[i] == 0xed && n - i > 2 && p[i + 1] >= 0xa0) {
+			len += (size_t)sprintf(out + len, "\\u%04x",
+					       0xd000u | (p[i + 1] & 0x3fu) << 6 |
+						       (p[i + 2] & 0x3fu));
+			i += 2;
+		} else if (p[i] == '"' || p[i] == '\\' || (p[i] < 0x20 && short_form)) {
+			out[len++] = '\\';
+			out[len++] = short_form[1];
+		} else if (p[i] < 0x20) {
+			len += (size_t)sprintf(out + len, "\\u%04x", p[i]);
+		} else {
+			out[len++] = (char)p[i];
+		}
+	}
+	out[len++] = '"';
+	return len;
+}
+
+static void test_json_strings_of_every_length_with_every_byte_at_every_place(void **state)
+{
+	unsigned char text[70];
+	char want[500];
+	struct buf b;
+
+	(void)state;
+	for (size_t n = 1; n <= sizeof(text); n++)
+		for (size_t at = 0; at<n; at += n> 40 ? 3 : 1)
+			for (unsigned c = 0; c < 256; c += c < 0x60 || c > 0xe8 ? 1 : 7) {
+				memset(text, 'x', n);
+				text[at] = (unsigned char)c;
+				if (at + 1 < n)
+					text[at + 1] =
+						c == 0xed ? (unsigned char)(0x80 + n % 64) : '"';
+				buf_init(&b, 4096);
+				assert_int_equal(
+					buf_json_string(&b, (struct bytes){ (char *)text, n }), 0);
+				assert_int_equal(b.len, slow_string(text, n, want));
+				assert_memory_equal(b.data, want, b.len);
+				buf_deinit(&b);
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json_strings_of_every_length_with_every_byte_at_every_place),
 		cmocka_unit_test(test_distance_counts_edits_and_swapped_neighbours_once),
 		cmocka_unit_test(test_views_compare_and_cut),
 		cmocka_unit_test(test_numbers_are_digits_that_fit),
