@@ -331,6 +331,11 @@ static void count_tokens(const struct usage *u)
 		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
 }
 
+static bool leaves_record(const struct chat *c)
+{
+	return c->app->store && c->req && c->target.model && !c->req->dryrun;
+}
+
 static void record(struct chat *c, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
@@ -358,7 +363,7 @@ static void record(struct chat *c, enum answer_state state, const struct result 
 		METRIC_ADD(&signet_cancelled_total, 1);
 	if (result && state != ANSWER_ERROR)
 		count_tokens(&result->usage);
-	if (!c->app->store || !c->req || !c->target.model || c->req->dryrun)
+	if (!leaves_record(c))
 		return;
 	fiber_cancel_reset(); /* a client that left does not take the record with it */
 	record_answer(c->app->store, &f);
@@ -625,6 +630,8 @@ static void end_stream(struct chat *c, int pumped)
 static void answer_stream(struct chat *c)
 {
 	c->gather = gather_new(c->arena, (size_t)c->cfg->max_raw_kib * 1024 + 4096);
+	if (c->gather && !leaves_record(c))
+		gather_outline(c->gather);
 	c->writer = c->gather && complete_answer(c) == 0
 			    ? openai_chat_writer_new(&c->answer, c->arena)
 			    : NULL;

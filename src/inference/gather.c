@@ -49,7 +49,8 @@ struct gather {
 	char *tail;
 	size_t tail_at, tail_len;
 	uint64_t raw_total;
-	bool content;
+	bool content, outline;
+	const char *alike; /* the last delta's: what all of these have in common is known already */
 };
 
 struct gather *gather_new(struct arena *a, size_t max_raw)
@@ -65,6 +66,12 @@ struct gather *gather_new(struct arena *a, size_t max_raw)
 	buf_init(&g->raw, max_raw + 64);
 	buf_init(&g->raw_usage, GATHER_MAX_BYTES);
 	return g;
+}
+
+void gather_outline(struct gather *g)
+{
+	g->outline = true;
+	g->raw_max = g->tail_max = 0;
 }
 
 static int tail_add(struct gather *g, struct bytes b)
@@ -190,6 +197,8 @@ static int part_add(struct gather *g, const struct part *p)
 			return -1;
 		g->content = true;
 	}
+	if (g->outline)
+		return 0;
 	switch (p->type) {
 	case PART_TOOL_CALL:
 		s->custom |= p->custom;
@@ -222,6 +231,9 @@ int gather_add(struct gather *g, const struct delta *d)
 	for (size_t i = 0; i < d->len; i++)
 		if (part_add(g, &d->parts[i]) < 0)
 			return -1;
+	if (bytes_set(d->alike) && d->alike.p == g->alike)
+		return 0;
+	g->alike = d->alike.p;
 	if (d->has_usage)
 		usage_max(&g->usage, &d->usage);
 	if (bytes_set(d->raw_usage)) {

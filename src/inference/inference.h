@@ -221,6 +221,7 @@ struct part {
 };
 
 #define DELTA_PARTS 130 /* thought, text and at most 128 calls */
+#define DELTA_HOLES 2   /* strings that events of one kind differ in */
 
 /*
  * One provider event. Everything in it lives until the next call of the wire's read_event.
@@ -237,6 +238,12 @@ struct delta {
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
 	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
+	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat_alike.h): what all of them
+	 * have in common, of the same address each time; the strings, as they stand in the JSON. All but the parts'
+	 * texts is the same in each of them. Lives as long as the stream. */
+	struct bytes alike;
+	struct bytes holes[DELTA_HOLES];
+	size_t nholes;
 };
 
 /*
@@ -246,6 +253,8 @@ struct delta {
 struct gather;
 struct gather *gather_new(struct arena *,
 			  size_t max_raw); /* raw text past max_raw is cut in the middle */
+/* From here on no text is kept, only what an answer's end is made of: for one that leaves no record. */
+void gather_outline(struct gather *);
 int gather_add(struct gather *, const struct delta *); /* -1: out of memory */
 /* The result so far; raw_response is set, raw_request and times are the caller's. */
 int gather_finish(struct gather *, struct result *out);

@@ -13,11 +13,10 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "wire/json_edit.h"
+#include "wire/openai_chat_alike.h"
 
 #define MAX_PRINTED (64u << 10) /* of head and tail: they hold the model's name */
 #define MAX_BLOCKS  1024
-#define KNOWN_MAX   2048 /* a longer begin of an event is not remembered */
-#define KNOWN_TRIES 4
 
 /* A block that was begun: what indexes count. */
 struct begun {
@@ -33,10 +32,9 @@ struct chat_writer {
 	size_t nblocks, cblocks, ncalls;
 	bool role_sent, called, finish_sent, usage_sent, broken;
 	bool raws_pending; /* the failed attempts' raw entries are not out yet */
-	/* pass-through: an event up to its choices, which is the same in nearly all, and what became of it */
-	struct bytes known, known_edited;
-	size_t known_pos;     /* where the member before the choices ends */
-	unsigned known_tries; /* remembered so far: one that differs each time is not worth it */
+	/* pass-through: the kind of event that came last (delta.alike), and what comes of it around the holes */
+	const char *alike;
+	struct bytes pieces[DELTA_HOLES + 1]; /* [0] unset: such events are edited one by one */
 };
 
 static int print_head(struct chat_writer *w, struct pen *p)
@@ -596,9 +594,9 @@ static bool usage_passes(struct chat_writer *w, const struct delta *d, bool only
 	       !w->usage_sent;
 }
 
-/* How the event deals with its `usage`; choices: they were seen. */
+/* How the event deals with its `usage`. */
 struct event_usage {
-	bool passes, seen, choices;
+	bool passes, seen;
 };
 
 static int edit_member(struct chat_writer *w, struct pen *p, const struct delta *d,
@@ -639,35 +637,6 @@ static bool has_no_choices(struct bytes raw)
 	       json_next_element(m.value, &pos, &one) == 0;
 }
 
-/* Begins an event as the one that is known, if it begins with the same bytes. */
-static void begin_known(struct chat_writer *w, struct pen *p, struct json_edit *e, struct bytes raw)
-{
-	if (!w->known.n || !bytes_starts(raw, w->known)) {
-		edit_begin(e, raw, p);
-		return;
-	}
-	*e = (struct json_edit){
-		.text = raw, .pen = p, .pos = w->known_pos, .done = w->known_pos, .any = true
-	};
-	pen_bytes(p, w->known_edited);
-}
-
-/* Before the choices are written: `before` is where the member before them ended, `from` where the output began. */
-static void remember(struct chat_writer *w, const struct pen *p, struct bytes raw, size_t from,
-		     size_t before, const struct json_member *choices)
-{
-	struct bytes known = bytes_slice(raw, 0, choices->from + sizeof "\"choices\":" - 1);
-
-	if (!before || p->failed || w->known_tries == KNOWN_TRIES || known.n > KNOWN_MAX ||
-	    choices->key.n != sizeof "choices" - 1 || bytes_eq(known, w->known))
-		return;
-	w->known_tries++;
-	w->known_edited = arena_dup(w->arena, bytes_slice(buf_bytes(p->b), from, p->b->len - from));
-	w->known =
-		bytes_set(w->known_edited) ? arena_dup(w->arena, known) : (struct bytes){ NULL, 0 };
-	w->known_pos = before;
-}
-
 static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *d)
 {
 	bool only_usage =
@@ -676,7 +645,6 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 	struct bytes raw = d->raw;
 	struct json_edit e;
 	struct json_member m;
-	size_t from, before;
 	int n;
 
 	if (only_usage && !usage.passes)
@@ -684,16 +652,10 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 	while (raw.n > 0 && *raw.p != '{')
 		raw = bytes_slice(raw, 1, raw.n);
 	pen_lit(p, "data: ");
-	from = p->b->len;
-	begin_known(w, p, &e, raw);
-	while (before = e.pos, (n = edit_next(&e, &m)) > 0) {
-		if (!usage.seen && !usage.choices && json_key_is(m.key, B("choices"))) {
-			remember(w, p, raw, from, before, &m);
-			usage.choices = true;
-		}
+	edit_begin(&e, raw, p);
+	while ((n = edit_next(&e, &m)) > 0)
 		if (edit_member(w, p, d, &e, &m, &usage) < 0)
 			return -1;
-	}
 	if (n < 0)
 		return -1;
 	if (!usage.seen && w->a->include_usage)
@@ -707,6 +669,41 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 	return pen_done(p);
 }
 
+/* Edits what all events of this kind have in common. Where the raw text itself is shown too, each is its own. */
+static int edit_alike(struct chat_writer *w, const struct delta *d)
+{
+	struct delta common = *d;
+	struct buf b;
+	struct pen p = { .b = &b };
+	struct bytes text = { NULL, 0 };
+	int bad;
+
+	w->alike = d->alike.p;
+	w->pieces[0] = text;
+	if (shows_raw(w, d))
+		return 0;
+	common.raw = d->alike;
+	buf_init(&b, MAX_PRINTED);
+	bad = edit_event(w, &p, &common);
+	if (!bad) {
+		text = arena_dup(w->arena, buf_bytes(&b));
+		bad = bytes_set(text) ? 0 : -1;
+	}
+	buf_deinit(&b);
+	if (!bad && !alike_cut(text, d->nholes, w->pieces))
+		w->pieces[0] = (struct bytes){ NULL, 0 };
+	return bad;
+}
+
+static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *d)
+{
+	for (size_t i = 0; i < d->nholes; i++) {
+		pen_bytes(p, w->pieces[i]);
+		pen_bytes(p, d->holes[i]);
+	}
+	pen_bytes(p, w->pieces[d->nholes]);
+}
+
 /* An event whose data came in several lines goes out in one. */
 static int pass(struct chat_writer *w, struct pen *p, const struct delta *d)
 {
@@ -714,6 +711,14 @@ static int pass(struct chat_writer *w, struct pen *p, const struct delta *d)
 	struct buf line;
 	int bad;
 
+	if (bytes_set(d->alike)) {
+		if (d->alike.p != w->alike && edit_alike(w, d) < 0)
+			return -1;
+		if (bytes_set(w->pieces[0])) {
+			put_alike(w, p, d);
+			return pen_done(p);
+		}
+	}
 	for (size_t i = 0; i < d->len; i++)
 		w->called |= d->parts[i].type == PART_TOOL_CALL;
 	if (bytes_chr(d->raw, '\n') < 0 && bytes_chr(d->raw, '\r') < 0)

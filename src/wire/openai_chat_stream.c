@@ -2,7 +2,8 @@
  * A provider's event stream -> deltas (providers-openai §2.10, §2.11).
  *
  * An event is parsed once, into a block of memory that the stream keeps: no allocation while events fit into it.
- * Big events get memory of their own for as long as they live.
+ * Big events get memory of their own for as long as they live. An event that differs from an earlier one in its text
+ * alone is not parsed at all (openai_chat_alike.h).
  *
  * Tool calls come in fragments that name their call by id, by index, by both or by neither, and servers get it
  * wrong in every possible way; struct call is the table that fragments are resolved by. A delta's strings point
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "wire/openai_chat_alike.h"
 #include "wire/openai_chat_ids.h"
 #include "wire/openai_chat_write.h"
 
@@ -45,6 +47,7 @@ struct wire_stream {
 	size_t ncalls, ccalls, last;
 	bool touched, events, finished;
 	size_t event_n; /* bytes of the current event: the most that is printed of it */
+	struct alike alike;
 };
 
 struct wire_stream *openai_chat_stream_new(const struct inference *inf, const struct dialect *d,
@@ -538,6 +541,10 @@ int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, str
 {
 	bool error = bytes_eq(e->event, B("error"));
 	yyjson_val *root, *inner;
+	int n;
+
+	if (!error && s->cparts > 0 && alike_read(&s->alike, e->data, s->parts, out))
+		return 1;
 
 	if (bytes_eq(e->data, B("[DONE]"))) {
 		s->events = s->finished = true;
@@ -557,7 +564,10 @@ int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, str
 	}
 	if (!root)
 		return bad_event(s, error_last()->message, out);
-	return read_document(s, root, out);
+	n = read_document(s, root, out);
+	if (n == 1)
+		alike_learn(&s->alike, e->data, out, s->arena);
+	return n;
 }
 
 int openai_chat_read_end(struct wire_stream *s, struct delta *out)

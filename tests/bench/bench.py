@@ -287,9 +287,9 @@ class Bench:
 
     def soak_stream(self, row):
         seconds = 10 if self.args.quick else 600
-        mode = f"pace-1000-{seconds * 1000}"
+        mode = f"short-1000-{seconds * 1000}" # 600,000 longer events would pass the 100 MiB that an answer may have
         s = self.signet("longstream", self.models(mode))
-        run = streams(self.tool, s.port, CHAT, self.body("pace", True), 1, 0, 1)
+        run = streams(self.tool, s.port, CHAT, self.body("short", True), 1, seconds, 1)
         time.sleep(seconds / 10)
         first, most = s.memory_kib(), 0
         while run.poll() is None:
@@ -356,8 +356,9 @@ class Peer(Process):
         super().__init__([sys.executable if not (ROOT / ".venv/bin/python").exists() else str(ROOT / ".venv/bin/python"), "-W", "ignore", "-c",
                           "import sys, time; from openai import OpenAI; from tensorzero import patch_openai_client\n"
                           "c = patch_openai_client(OpenAI(api_key='x'), config_file=sys.argv[1], async_setup=False)\n"
-                          "print(c.base_url, flush=True); time.sleep(1e6)", str(config)], stdout=subprocess.PIPE, text=True)
-        line = self.child.stdout.readline()
+                          "print('peer at', c.base_url, flush=True); time.sleep(1e6)", str(config)],
+                         stdout=subprocess.PIPE, text=True, env={**os.environ, "RUST_LOG": "off"})
+        line = next((l for l in self.child.stdout if l.startswith("peer at ")), None) # its log goes to stdout too
         if not line:
             raise Wrong("tensorzero did not start (is it in .venv?)")
         self.port = int(line.split(":")[2].split("/")[0])

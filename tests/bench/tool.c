@@ -9,6 +9,7 @@
  *
  *   tool source                         prints "listening on PORT"; the path of a request says what comes:
  *                                       …/fast-N/…  N events as fast as they are taken   …/pace-US-N/…  one each US microseconds
+ *                                       …/short-US-N/… the same with events of 150 bytes instead of 230
  *                                       …/hold-MS/… one event, silence for MS, the end
  *   tool streams HOST PORT PATH BODY CONNECTIONS SECONDS STREAMS
  *                                       each connection posts BODY again and again for SECONDS, or STREAMS times (0 = no end)
@@ -86,7 +87,7 @@ struct up {
 	char in[HEAD_MAX];
 	size_t len;
 	size_t body_left; /* of the request, once its head was read */
-	bool answering, writable;
+	bool answering, writable, brief;
 	enum mode mode;
 	uint64_t step_us, due_us;
 	uint64_t left; /* events */
@@ -100,8 +101,8 @@ struct up {
 static struct up *paced;
 static unsigned phase; /* spreads the paced streams over their step */
 
-static char event_chunk[1024], first_chunk[1024], end_chunk[1024];
-static size_t event_len, first_len, end_len;
+static char event_chunk[1024], first_chunk[1024], end_chunk[1024], brief_chunk[1024];
+static size_t event_len, first_len, end_len, brief_len;
 
 static const char source_head[] =
 	"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
@@ -130,6 +131,10 @@ static void make_events(void)
 	first_len = chunk(first_chunk, sizeof(first_chunk), text);
 	snprintf(text, sizeof(text), common, "\"content\":\" token\"", "null");
 	event_len = chunk(event_chunk, sizeof(event_chunk), text);
+	brief_len = chunk(brief_chunk, sizeof(brief_chunk),
+			  "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
+			  "\"created\":1700000000,\"model\":\"m\",\"choices\":[{\"index\":0,"
+			  "\"delta\":{\"content\":\" token\"}}]}\n\n");
 	snprintf(text, sizeof(text), common, "", "\"stop\"");
 	strncat(text, "data: [DONE]\n\n", sizeof(text) - strlen(text) - 1);
 	end_len = chunk(end_chunk, sizeof(end_chunk) - 8, text);
@@ -196,7 +201,10 @@ static void up_go(struct up *u)
 		u->left--;
 		if (u->mode == HOLD)
 			continue;
-		up_write(u, event_chunk, event_len);
+		if (u->brief)
+			up_write(u, brief_chunk, brief_len);
+		else
+			up_write(u, event_chunk, event_len);
 		if (u->mode ==
 		    FAST) /* the others' turn: bursts of one stream would be joined by whoever reads them */
 			return;
@@ -210,11 +218,14 @@ static void up_answer(struct up *u, const char *path)
 
 	u->answering = true;
 	u->mode = FAST;
+	u->brief = false;
 	u->left = 1;
 	if ((at = strstr(path, "/fast-")) && sscanf(at, "/fast-%lu", &a) == 1) {
 		u->left = a;
-	} else if ((at = strstr(path, "/pace-")) && sscanf(at, "/pace-%lu-%lu", &a, &b) == 2) {
+	} else if (((at = strstr(path, "/pace-")) && sscanf(at, "/pace-%lu-%lu", &a, &b) == 2) ||
+		   ((at = strstr(path, "/short-")) && sscanf(at, "/short-%lu-%lu", &a, &b) == 2)) {
 		u->mode = PACE;
+		u->brief = at[1] == 's';
 		u->step_us = a;
 		u->left = b;
 	} else if ((at = strstr(path, "/hold-")) && sscanf(at, "/hold-%lu", &a) == 1) {

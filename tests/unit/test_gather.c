@@ -191,6 +191,63 @@ static void test_no_character_is_cut_in_two(void **state)
 	(void)state;
 }
 
+/* For an answer that leaves no record: neither texts nor raw events take memory, the end is the same. */
+static void test_an_outline_keeps_no_text(void **state)
+{
+	struct gather *g = gather_new(&arena, 1000);
+	struct part p = TEXT("0", "some text");
+	struct delta d = { .parts = &p,
+			   .len = 1,
+			   .raw = B("{\"some\":\"event\"}"),
+			   .has_usage = true,
+			   .raw_usage = B("{}"),
+			   .finish = FINISH_LENGTH };
+	struct result r = { 0 };
+
+	(void)state;
+	usage_init(&d.usage);
+	d.usage.output_tokens = 7;
+	gather_outline(g);
+	assert_false(gather_has_content(g));
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(0, gather_add(g, &d));
+	assert_true(gather_has_content(g));
+	assert_int_equal(0, gather_finish(g, &r));
+	assert_int_equal(1, r.len);
+	same(r.content[0].text, B(""));
+	same(r.raw_response, B(""));
+	same(r.raw_usage, B("{}"));
+	assert_int_equal(7, r.usage.output_tokens);
+	assert_int_equal(FINISH_LENGTH, r.finish);
+	gather_free(g);
+}
+
+/* What events of one kind have in common is taken once, and again when another event stood between. */
+static void test_events_of_one_kind(void **state)
+{
+	struct gather *g = gather_new(&arena, 0);
+	struct part p = TEXT("0", "a");
+	struct delta one = {
+		.parts = &p, .len = 1, .provider_id = B("id-1"), .alike = B("common")
+	};
+	struct delta other = { .provider_id = B("id-2") };
+	struct result r = { 0 };
+
+	(void)state;
+	usage_init(&one.usage);
+	usage_init(&other.usage);
+	assert_int_equal(0, gather_add(g, &one));
+	assert_int_equal(0, gather_add(g, &one));
+	assert_int_equal(0, gather_add(g, &other));
+	assert_int_equal(0, gather_finish(g, &r));
+	same(r.provider_id, B("id-2"));
+	assert_int_equal(0, gather_add(g, &one));
+	assert_int_equal(0, gather_finish(g, &r));
+	same(r.provider_id, B("id-1"));
+	same(r.content[0].text, B("aaa"));
+	gather_free(g);
+}
+
 static void test_annotations_stand_on_the_text(void **state)
 {
 	struct gather *g = gather_new(&arena, 10);
@@ -241,6 +298,8 @@ int main(void)
 		TEST(test_raw_text_is_joined_by_line_feeds),
 		TEST(test_raw_text_is_cut_in_the_middle),
 		TEST(test_no_character_is_cut_in_two),
+		TEST(test_an_outline_keeps_no_text),
+		TEST(test_events_of_one_kind),
 		TEST(test_annotations_stand_on_the_text),
 		TEST(test_json_tool_calls_become_texts),
 		TEST(test_names_of_finish_reasons),
