@@ -639,6 +639,7 @@ static void answer_stream(struct chat *c)
 		answer_error(c);
 		return;
 	}
+	c->x->first_ms = c->mc.first_ms;
 	METRIC_ADD(&signet_streams, 1);
 	end_stream(c, pump(c));
 	METRIC_ADD(&signet_streams, -1);

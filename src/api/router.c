@@ -406,13 +406,17 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 
 static void access_log(const struct exchange *ex, const char *route, double took)
 {
+	struct log_field ttft = { 0 }; /* ends the list */
+
+	if (ex->first_ms)
+		ttft = LI("ttft_ms", ex->first_ms - ex->started_ns / 1000000);
 	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
 		 LS("profile", api_profile(ex) == PROFILE_OPENAI ? "openai" : "tensorzero"),
 		 LI("status", ex->status), LR("ms", took * 1000),
 		 LB("inference_id", header_set(ex, B("x-signet-inference-id"))),
 		 LB("model", header_set(ex, B("x-signet-model"))),
 		 LB("provider", header_set(ex, B("x-signet-provider"))),
-		 LI("worker", ((struct worker *)ex->user)->number));
+		 LI("worker", ((struct worker *)ex->user)->number), ttft);
 }
 
 void api_done(struct exchange *ex)

@@ -42,6 +42,8 @@ struct exchange {
 	uint64_t bytes_sent;
 	bool client_gone;  /* the client closed or its socket failed before the answer's end */
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
+	uint64_t
+		first_ms; /* clock_mono_ms() at a stream's first delta, set by the handler; 0: none */
 	struct http_conn *conn;
 };
 

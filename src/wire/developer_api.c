@@ -155,6 +155,7 @@ static void ignore_parameters(const struct inference *inf, struct buf *ignored)
 		{ "service_tier", bytes_set(inf->service_tier) },
 		{ "thinking_budget_tokens", bytes_set(inf->thinking_budget_tokens) },
 		{ "tools", inf->tools && (inf->tools->len || inf->tools->nprovider_tools) },
+		{ "parallel_tool_calls", inf->tools && inf->tools->parallel >= 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lib import raw
-from lib.mock import Mock, chat_answer, hang, json_answer
+from lib.mock import Mock, chat_answer, hang, json_answer, sse, text_chunks
 from lib.raw import CHAT, chat
 from lib.signet import Signet, binary, config, openai_model, plain
 
@@ -120,6 +120,17 @@ def test_access_log_only_when_asked_for():
         line = raw.wait_for(lambda: next((l for l in s.logs() if l.get("request_id") == got.headers["x-request-id"] and l["msg"] == "request"), None))
         assert (line["profile"], line["model"]) == ("openai", "m")
         assert line["inference_id"] == got.headers["x-signet-inference-id"]
+
+
+def test_access_log_has_the_time_to_the_first_delta(mock):
+    with Signet(config(openai_model("m", mock.url), extra="[server]\naccess_log = true")) as s:
+        for stream in (False, True):
+            mock.reset(sse(text_chunks("hi")) if stream else json_answer(chat_answer("hi")))
+            got = raw.post(s.port, CHAT, chat(stream=stream))
+            assert got.status == 200
+            line = raw.wait_for(lambda: next((l for l in s.logs() if l.get("request_id") == got.headers["x-request-id"]), None))
+            assert ("ttft_ms" in line) == stream
+        assert 0 <= line["ttft_ms"] <= line["ms"] + 1
 
 
 # -- command line -----------------------------------------------------------------------------------

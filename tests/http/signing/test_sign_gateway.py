@@ -173,6 +173,9 @@ def test_what_the_api_cannot_carry_is_named_and_warned_of_once(gateway):
         answer = ask(gateway, temperature=0.3, max_tokens=5)
         assert text_of(answer) == CANNED
         assert answer.headers["x-signet-ignored"] == "temperature, max_tokens"
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    answer = ask(gateway, tools=[tool], parallel_tool_calls=True)
+    assert answer.headers["x-signet-ignored"] == "tools, parallel_tool_calls"
     warnings = [l for l in gateway.logs() if l["msg"] == "the developer API does not take all of a request"]
     assert len(warnings) == 1
     assert warnings[0]["key"] == "temperature, max_tokens"
