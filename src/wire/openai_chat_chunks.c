@@ -669,30 +669,26 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 	return pen_done(p);
 }
 
-/* Edits what all events of this kind have in common. Where the raw text itself is shown too, each is its own. */
-static int edit_alike(struct chat_writer *w, const struct delta *d)
+/* Edits what all events of this kind have in common. Where that does not work, each is edited by itself and says what
+ * is wrong; so is each where the raw text is shown too. */
+static void edit_alike(struct chat_writer *w, const struct delta *d)
 {
 	struct delta common = *d;
 	struct buf b;
 	struct pen p = { .b = &b };
 	struct bytes text = { NULL, 0 };
-	int bad;
 
 	w->alike = d->alike.p;
 	w->pieces[0] = text;
 	if (shows_raw(w, d))
-		return 0;
+		return;
 	common.raw = d->alike;
 	buf_init(&b, MAX_PRINTED);
-	bad = edit_event(w, &p, &common);
-	if (!bad) {
+	if (edit_event(w, &p, &common) == 0)
 		text = arena_dup(w->arena, buf_bytes(&b));
-		bad = bytes_set(text) ? 0 : -1;
-	}
 	buf_deinit(&b);
-	if (!bad && !alike_cut(text, d->nholes, w->pieces))
+	if (!bytes_set(text) || !alike_cut(text, d->nholes, w->pieces))
 		w->pieces[0] = (struct bytes){ NULL, 0 };
-	return bad;
 }
 
 static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *d)
@@ -712,8 +708,8 @@ static int pass(struct chat_writer *w, struct pen *p, const struct delta *d)
 	int bad;
 
 	if (bytes_set(d->alike)) {
-		if (d->alike.p != w->alike && edit_alike(w, d) < 0)
-			return -1;
+		if (d->alike.p != w->alike)
+			edit_alike(w, d);
 		if (bytes_set(w->pieces[0])) {
 			put_alike(w, p, d);
 			return pen_done(p);
