@@ -200,6 +200,26 @@ static void test_an_error_is_never_text(void **state)
 	arena_deinit(&s.arena);
 }
 
+/* What does not fit into the memory for what events have in common goes out all the same. */
+static void test_a_long_model_name_ends_no_stream(void **state)
+{
+	static char name[40000];
+	struct sse_event first = { B(""),
+				   B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{"
+				     "\"content\":\"one\"}}]}") };
+	struct sse_event second = { B(""),
+				    B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{"
+				      "\"content\":\"two\"}}]}") };
+	struct sides s;
+
+	(void)state;
+	memset(name, 'm', sizeof name);
+	sides_init(&s, PROFILE_OPENAI);
+	s.answer.model = (struct bytes){ name, sizeof name };
+	assert_true(same_either_way(&s, first, second));
+	arena_deinit(&s.arena);
+}
+
 /* An upstream whose events are new each time costs a bounded amount of memory. */
 static void test_learning_ends(void **state)
 {
@@ -282,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_known_again),
 		cmocka_unit_test(test_looked_into),
 		cmocka_unit_test(test_an_error_is_never_text),
+		cmocka_unit_test(test_a_long_model_name_ends_no_stream),
 		cmocka_unit_test(test_learning_ends),
 		cmocka_unit_test(test_bytes_changed_at_random),
 	};
