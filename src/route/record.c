@@ -1,6 +1,7 @@
 /*
- * Rows are printed straight into one buffer each, in the order that TensorZero writes (storage §2.4): the
- * journal keeps them byte for byte as ClickHouse would get them. What is Signet's own goes into the list row.
+ * Rows are printed straight into the record's buffer, in the order that TensorZero writes (storage §2.4). What is
+ * Signet's own goes into the list row. Bodies stand beside their row as they are, and what a column repeats of
+ * another one is pointed at instead (decision 0005): escaping text twice was half of a record's cost.
  */
 #include "route/record.h"
 
@@ -11,15 +12,14 @@
 #include "route/classify.h"
 #include "wire/native.h"
 
-#define ROW_MAX (240u << 20)
 #define PREVIEW 160
 
 /* A row under construction, in the record's own buffer: keys are literals, errors are sticky. An object inside of it
- * is a row of its own on the same buffer. */
+ * is a row of its own on the same buffer. A terse one leaves out what is null. */
 struct row {
 	struct record *rec;
 	struct buf *out;
-	bool failed, first;
+	bool failed, first, terse;
 };
 
 static void raw(struct row *r, struct bytes text)
@@ -49,24 +49,34 @@ static inline __attribute__((always_inline)) void key(struct row *r, const char 
 	r->first = false;
 }
 
+static inline __attribute__((always_inline)) void null(struct row *r, const char *name)
+{
+	if (r->terse)
+		return;
+	key(r, name);
+	raw(r, B("null"));
+}
+
 static inline __attribute__((always_inline)) void text(struct row *r, const char *name,
 						       struct bytes value)
 {
+	if (!bytes_set(value)) {
+		null(r, name);
+		return;
+	}
 	key(r, name);
-	if (bytes_set(value))
-		r->failed |= buf_json_string(r->out, value) != 0;
-	else
-		raw(r, B("null"));
+	r->failed |= buf_json_string(r->out, value) != 0;
 }
 
 static inline __attribute__((always_inline)) void number(struct row *r, const char *name,
 							 int64_t value)
 {
+	if (value < 0) {
+		null(r, name);
+		return;
+	}
 	key(r, name);
-	if (value < 0)
-		raw(r, B("null"));
-	else
-		r->failed |= buf_put_u64(r->out, (uint64_t)value) != 0;
+	r->failed |= buf_put_u64(r->out, (uint64_t)value) != 0;
 }
 
 static inline __attribute__((always_inline)) void boolean(struct row *r, const char *name,
@@ -178,7 +188,12 @@ static void tags(struct row *r, const struct answer_facts *f)
 	raw(r, B("}"));
 }
 
-static int chat_row(struct record *rec, const struct answer_facts *f)
+/* Where texts stand in the payload that a later row has too. */
+struct repeated {
+	size_t messages, messages_len, output, output_len;
+};
+
+static int chat_row(struct record *rec, const struct answer_facts *f, struct repeated *again)
 {
 	const struct inference *inf = &f->request->inf;
 	struct row r;
@@ -190,10 +205,13 @@ static int chat_row(struct record *rec, const struct answer_facts *f)
 	text(&r, "variant_name", f->variant_name);
 	uuid(&r, "episode_id", f->episode_id);
 	key(&r, "input");
-	r.failed |= native_write_input(inf, r.out) != 0;
+	r.failed |= native_write_input(inf, r.out, &again->messages) != 0;
+	again->messages_len = r.out->len - 1 - again->messages;
 	key(&r, "output");
+	again->output = r.out->len;
 	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
 					arguments_fit, NULL, r.out) != 0;
+	again->output_len = r.out->len - again->output;
 	if (inf->tools)
 		tool_columns(&r, inf->tools);
 	key(&r, "inference_params");
@@ -209,63 +227,131 @@ static int chat_row(struct record *rec, const struct answer_facts *f)
 	return row_close(&r);
 }
 
-/* Appends a raw body as a JSON string, cut in the middle if it is over the cap. */
-static bool raw_body(struct row *r, const char *name, struct bytes body, uint64_t max_kib)
+static size_t tool_calls(const struct result *res)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; res && i < res->len; i++)
+		n += res->content[i].type == BLOCK_TOOL_CALL;
+	return n;
+}
+
+/* The body, or if it is over the cap its two ends in `joined`. */
+static struct bytes cut_body(struct bytes body, uint64_t max_kib, struct buf *joined)
 {
 	size_t max = (size_t)max_kib * 1024, head, tail;
 
-	if (!bytes_set(body) || body.n <= max) {
-		text(r, name, bytes_set(body) ? body : B(""));
-		return false;
-	}
+	if (body.n <= max)
+		return bytes_set(body) ? body : B("");
 	/* whole characters on both sides */
 	for (head = max / 2; head && ((unsigned char)body.p[head] & 0xc0) == 0x80;)
 		head--;
 	for (tail = body.n - max / 2;
 	     tail < body.n && ((unsigned char)body.p[tail] & 0xc0) == 0x80;)
 		tail++;
-	key(r, name);
-	struct buf joined;
-
-	buf_init(&joined, max + 64);
-	r->failed |= buf_append(&joined, bytes_slice(body, 0, head)) ||
-		     buf_printf(&joined, "\n… %zu bytes cut …\n", tail - head) ||
-		     buf_append(&joined, bytes_slice(body, tail, body.n)) ||
-		     buf_json_string(r->out, buf_bytes(&joined));
-	buf_deinit(&joined);
-	return true;
+	if (buf_append(joined, bytes_slice(body, 0, head)) ||
+	    buf_printf(joined, "\n… %zu bytes cut …\n", tail - head) ||
+	    buf_append(joined, bytes_slice(body, tail, body.n)))
+		return (struct bytes){ NULL, 0 };
+	return buf_bytes(joined);
 }
 
-static void json_in_string(struct row *r, const char *name, struct buf *scratch, int failed)
+/* Appends a raw body as a JSON string. */
+static void raw_body(struct row *r, const char *name, struct bytes body, uint64_t max_kib)
 {
-	text(r, name, buf_bytes(scratch));
-	r->failed |= failed != 0;
-	buf_reset(scratch);
+	struct buf joined;
+	struct bytes kept;
+
+	buf_init(&joined, (size_t)max_kib * 1024 + 64);
+	kept = cut_body(body, max_kib, &joined);
+	r->rec->cut |= body.n > kept.n;
+	r->failed |= !bytes_set(kept);
+	text(r, name, kept);
+	buf_deinit(&joined);
 }
 
-static int model_row(struct record *rec, const struct answer_facts *f)
+static int text_part(struct record *rec, enum row_text column, struct bytes value)
+{
+	struct buf *out = record_open_text(rec, column);
+
+	return !out || buf_append(out, value) || record_close_text(rec) ? -1 : 0;
+}
+
+/* A column beside the row that follows. *beside: false if it is not UTF-8, and must be escaped in the row. */
+static int text_beside(struct record *rec, enum row_text column, struct bytes value, bool *beside)
+{
+	*beside = !bytes_set(value) || bytes_is_utf8(value);
+	return bytes_set(value) && *beside ? text_part(rec, column, value) : 0;
+}
+
+static int raw_beside(struct record *rec, enum row_text column, struct bytes body, uint64_t max_kib,
+		      bool *beside)
+{
+	struct buf joined;
+	struct bytes kept;
+	int r;
+
+	buf_init(&joined, (size_t)max_kib * 1024 + 64);
+	kept = cut_body(body, max_kib, &joined);
+	r = bytes_set(kept) ? text_beside(rec, column, kept, beside) : -1;
+	rec->cut |= body.n > kept.n;
+	buf_deinit(&joined);
+	return r;
+}
+
+/* The messages as the model got them: those of the input, unless a template made others. */
+static int messages_beside(struct record *rec, const struct answer_facts *f,
+			   const struct repeated *again)
+{
+	const struct inference *in = &f->request->inf, *sent = &f->call->inf;
+	struct buf *out;
+
+	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
+		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
+				       again->messages_len);
+	out = record_open_text(rec, TEXT_INPUT_MESSAGES);
+	return !out || native_write_messages(sent, out) || record_close_text(rec) ? -1 : 0;
+}
+
+/* The blocks as the provider sent them: only tool calls look otherwise in the checked output. */
+static int output_beside(struct record *rec, const struct result *res, const struct repeated *again)
+{
+	struct buf *out;
+
+	if (!tool_calls(res))
+		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
+	out = record_open_text(rec, TEXT_OUTPUT);
+	return !out || native_write_raw_output(res->content, res->len, out) ||
+			       record_close_text(rec)
+		       ? -1
+		       : 0;
+}
+
+static int model_row(struct record *rec, const struct answer_facts *f, const struct repeated *again)
 {
 	const struct model_call *mc = f->call;
 	const struct result *res = f->result;
 	const struct usage *u = &res->usage;
-	struct buf scratch;
+	uint64_t cap = f->config->max_raw_kib;
+	bool request, response, system;
 	struct row r;
-	int failed;
 
-	if (row_open(&r, rec, ROW_MODEL_INFERENCE))
+	if (raw_beside(rec, TEXT_RAW_REQUEST, mc->attempt.raw_request, cap, &request) ||
+	    raw_beside(rec, TEXT_RAW_RESPONSE, res->raw_response, cap, &response) ||
+	    text_beside(rec, TEXT_SYSTEM, mc->inf.system, &system) ||
+	    messages_beside(rec, f, again) || output_beside(rec, res, again) ||
+	    row_open(&r, rec, ROW_MODEL_INFERENCE))
 		return -1;
-	buf_init(&scratch, ROW_MAX);
-	r.failed |= buf_reserve(&scratch, 4096) != 0;
 	uuid(&r, "id", mc->inf.id);
 	uuid(&r, "inference_id", f->inference_id);
 	text(&r, "function_name", f->function_name);
 	text(&r, "variant_name", f->variant_name);
-	rec->cut |= raw_body(&r, "raw_request", mc->attempt.raw_request, f->config->max_raw_kib);
-	rec->cut |= raw_body(&r, "raw_response", res->raw_response, f->config->max_raw_kib);
-	text(&r, "system", mc->inf.system);
-	json_in_string(&r, "input_messages", &scratch, native_write_messages(&mc->inf, &scratch));
-	json_in_string(&r, "output", &scratch,
-		       native_write_raw_output(res->content, res->len, &scratch));
+	if (!request)
+		raw_body(&r, "raw_request", mc->attempt.raw_request, cap);
+	if (!response)
+		raw_body(&r, "raw_response", res->raw_response, cap);
+	if (!system)
+		text(&r, "system", mc->inf.system);
 	number(&r, "input_tokens", u->input_tokens);
 	number(&r, "output_tokens", u->output_tokens);
 	number(&r, "response_time_ms", (int64_t)res->response_ms);
@@ -273,17 +359,14 @@ static int model_row(struct record *rec, const struct answer_facts *f)
 	text(&r, "model_provider_name", mc->provider->name);
 	number(&r, "ttft_ms", mc->inf.stream ? (int64_t)res->ttft_ms : -1);
 	boolean(&r, "cached", false);
-	key(&r, "cost");
-	raw(&r, B("null"));
+	null(&r, "cost");
 	text(&r, "finish_reason", finish_reason_name(res->finish));
 	snapshot(&r, f->config);
 	if (u->cache_read >= 0)
 		number(&r, "provider_cache_read_input_tokens", u->cache_read);
 	if (u->cache_write >= 0)
 		number(&r, "provider_cache_write_input_tokens", u->cache_write);
-	failed = row_close(&r);
-	buf_deinit(&scratch);
-	return failed;
+	return row_close(&r);
 }
 
 /* ---- Signet's own ---- */
@@ -292,11 +375,11 @@ static void signature(struct row *r, const struct sign_facts *s)
 {
 	struct row in;
 
-	key(r, "signature");
 	if (!s->set) {
-		raw(r, B("null"));
+		null(r, "signature");
 		return;
 	}
+	key(r, "signature");
 	in = object_open(r);
 	text(&in, "signer", s->signer);
 	text(&in, "module_sha256", s->module_sha256);
@@ -339,6 +422,7 @@ static void calls(struct row *r, const struct answer_facts *f)
 	key(r, "calls");
 	raw(r, B("["));
 	in = object_open(r);
+	in.terse = true;
 	uuid(&in, "id", mc->inf.id);
 	number(&in, "attempt", (int64_t)mc->nfailed + 1);
 	number(&in, "http_status", at->status ? at->status : -1);
@@ -353,15 +437,6 @@ static void calls(struct row *r, const struct answer_facts *f)
 	raw(r, B("]"));
 }
 
-static size_t tool_calls(const struct result *res)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; res && i < res->len; i++)
-		n += res->content[i].type == BLOCK_TOOL_CALL;
-	return n;
-}
-
 static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
 
 static int list_row(struct record *rec, const struct answer_facts *f)
@@ -374,6 +449,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 
 	if (row_open(&r, rec, ROW_INFERENCE_BY_ID))
 		return -1;
+	r.terse = true;
 	uuid(&r, "id", f->inference_id);
 	text(&r, "function_name", f->function_name);
 	text(&r, "variant_name", f->variant_name);
@@ -441,8 +517,8 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 		number(&in, "status", a->attempt.status ? a->attempt.status : -1);
 		text(&in, "error", a->error->message);
 		signature(&in, &a->attempt.signature);
-		rec->cut |= raw_body(&in, "raw_request", a->attempt.raw_request, cap);
-		rec->cut |= raw_body(&in, "raw_response", a->attempt.raw_response, cap);
+		raw_body(&in, "raw_request", a->attempt.raw_request, cap);
+		raw_body(&in, "raw_response", a->attempt.raw_response, cap);
 		object_close(&r, &in);
 	}
 	raw(&r, B("]"));
@@ -482,13 +558,14 @@ static void build(void *arg)
 {
 	struct building *b = arg;
 	const struct answer_facts *f = b->facts;
+	struct repeated again = { 0 };
 	int r = record_init(&b->rec);
 
 	b->rec.cut = f->raw_cut;
 	if (r == 0)
 		r = buf_reserve(&b->rec.payload, guess(f));
 	if (r == 0 && f->result && f->state != ANSWER_ERROR)
-		r = chat_row(&b->rec, f) || model_row(&b->rec, f);
+		r = chat_row(&b->rec, f, &again) || model_row(&b->rec, f, &again);
 	if (r == 0)
 		r = list_row(&b->rec, f);
 	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))

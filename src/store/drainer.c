@@ -34,11 +34,12 @@
 #define BAD_MAX        (64u << 20)
 #define WAL_CHECKPOINT (16u << 20)
 #define WAL_WARN       (256u << 20)
-#define PAGE           8192u
+#define PAGE           16384u
 #define IDLE_MS        5000
 #define FOLD_EVERY_MS  3600000
 #define SLOW_MS        60000
 #define ROOM_EVERY_MS  200
+#define LET_GO_BYTES   (4u << 20)
 #define ROOM_BYTES     (1u << 20) /* that much more is room again */
 
 static struct metric metric_rows = { .name = "signet_sink_rows_total",
@@ -146,8 +147,19 @@ static int start_reading(struct drainer *d)
 			    d->at.last > s.first - 1 ? d->at.last : s.first - 1);
 	d->reader.offset = d->at.offset;
 	d->generation = s.generation;
+	d->pages_gone = d->at.offset;
 	d->reading = true;
 	return 1;
+}
+
+/* What the sink has is not read again: its pages go back to the system, for the next records to take. Pages that
+ * are not on the disk yet stay, until the segment's end at the latest. */
+static void let_pages_go(struct drainer *d, bool whole)
+{
+	if (!d->reading || (!whole && d->at.offset < d->pages_gone + LET_GO_BYTES))
+		return;
+	posix_fadvise(d->reader.fd, 0, whole ? 0 : (off_t)d->at.offset, POSIX_FADV_DONTNEED);
+	d->pages_gone = d->at.offset;
 }
 
 /* Whether a segment follows that begins at or before `number`; moves there. */
@@ -163,6 +175,7 @@ static bool go_to_successor(struct drainer *d, uint64_t number)
 	pthread_mutex_unlock(&j->lock);
 	if (!next || next > number)
 		return false;
+	let_pages_go(d, true);
 	stop_reading(d);
 	d->at.first = next;
 	d->at.offset = SEGMENT_HEADER;
@@ -305,7 +318,7 @@ static int bury(struct drainer *d, const struct record_view *v)
 				 ",\"code\":null,\"error\":",
 				 t, part.table, v->number) ||
 			 buf_json_string(&line, bytes_of(d->sink.error)) ||
-			 buf_append(&line, B(",\"row\":")) || buf_append(&line, part.json) ||
+			 buf_append(&line, B(",\"row\":")) || record_print_row(&part, &line) ||
 			 buf_append(&line, B("}\n"));
 		if (!result)
 			result = write(fd, line.data, line.len) != (ssize_t)line.len;
@@ -558,6 +571,7 @@ static void batch_is_stored(struct drainer *d)
 	j->read_offset = d->at.offset;
 	pthread_mutex_unlock(&j->lock);
 	journal_drop_delivered(j, atomic_load(&j->full) ? 0 : j->o.keep_bytes);
+	let_pages_go(d, false);
 	if (d->at.last >= atomic_load(&j->written)) {
 		atomic_store(&j->backlog_since_ms, 0);
 		if (d->at.last < atomic_load(&j->written)) /* one came in between */

@@ -29,6 +29,7 @@ struct drainer {
 	struct place at;
 	bool reading;
 	unsigned generation;
+	uint64_t pages_gone; /* of the open segment, up to here */
 	struct segment_reader reader;
 	bool baseline_unknown; /* a new file: the first record is where counting begins */
 	uint64_t jump_to;      /* numbers below were never used: no loss */

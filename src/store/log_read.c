@@ -242,17 +242,17 @@ static int read_rows(struct bytes payload, struct log_entry *e, struct buf *scra
 		int bad = 0;
 
 		if (part.table == ROW_INFERENCE_BY_ID)
-			bad = row_read(part.json, list_columns, L_CELLS, e->list, scratch),
+			bad = row_read_part(&part, list_columns, L_CELLS, e->list, scratch),
 			list = !bad;
 		else if (part.table == ROW_CHAT_INFERENCE)
-			bad = row_read(part.json, chat_columns, C_CELLS, e->chat, scratch),
+			bad = row_read_part(&part, chat_columns, C_CELLS, e->chat, scratch),
 			e->has_chat = !bad;
 		else if (part.table == ROW_REQUEST_ERROR)
-			bad = row_read(part.json, error_columns, E_CELLS, e->error, scratch),
+			bad = row_read_part(&part, error_columns, E_CELLS, e->error, scratch),
 			e->has_error = !bad;
 		else if (part.table == ROW_MODEL_INFERENCE &&
-			 !row_read(part.json, model_columns, M_CELLS, e->models[e->nmodels].m,
-				   scratch))
+			 !row_read_part(&part, model_columns, M_CELLS, e->models[e->nmodels].m,
+					scratch))
 			e->nmodels++;
 	}
 	return list;

@@ -384,18 +384,36 @@ static int next_member(struct scan *s, bool first, struct bytes *key, struct byt
 	return 1;
 }
 
-int row_read(struct bytes json, const struct column *columns, size_t n, struct cell *cells,
-	     struct buf *scratch)
+/* Texts beside the row go where their names are columns. */
+static void take_texts(const struct bytes *texts, const struct column *columns, size_t n,
+		       struct cell *cells)
 {
-	struct scan s = { json.p, json.p + json.n };
+	size_t hint = 0;
+
+	for (size_t i = 0; i < ROW_TEXTS; i++) {
+		const struct column *c;
+
+		if (!bytes_set(texts[i]))
+			continue;
+		c = find_column(columns, n, row_text_names[i], &hint);
+		if (c && (c->kind == COL_TEXT || c->kind == COL_JSON))
+			cells[c - columns] = (struct cell){ .type = CELL_TEXT, .text = texts[i] };
+	}
+}
+
+int row_read_part(const struct record_part *part, const struct column *columns, size_t n,
+		  struct cell *cells, struct buf *scratch)
+{
+	struct scan s = { part->json.p, part->json.p + part->json.n };
 	struct bytes key, raw;
 	size_t hint = 0;
 	bool first = true;
 	int r;
 
-	if (scratch->cap - scratch->len < json.n)
+	if (scratch->cap - scratch->len < part->json.n)
 		return fail(ERR_INTERNAL, "no room for a row's texts");
 	memset(cells, 0, n * sizeof(*cells));
+	take_texts(part->texts, columns, n, cells);
 	skip_blank(&s);
 	if (s.p >= s.end || *s.p++ != '{')
 		return fail(ERR_STORE, "a row is not an object");
@@ -408,6 +426,14 @@ int row_read(struct bytes json, const struct column *columns, size_t n, struct c
 	if (r < 0)
 		return fail(ERR_STORE, "a row is not valid JSON");
 	return finish(columns, n, cells);
+}
+
+int row_read(struct bytes json, const struct column *columns, size_t n, struct cell *cells,
+	     struct buf *scratch)
+{
+	struct record_part alone = { .json = json };
+
+	return row_read_part(&alone, columns, n, cells, scratch);
 }
 
 int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct bytes *value,

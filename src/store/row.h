@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "store/segment.h"
 
 enum column_kind {
 	COL_TEXT, /* a string; null stays null */
@@ -35,6 +36,9 @@ struct cell {
  */
 int row_read(struct bytes json, const struct column *columns, size_t n, struct cell *cells,
 	     struct buf *scratch);
+/* The same with the texts that stand beside the row; those point where they stand. */
+int row_read_part(const struct record_part *, const struct column *columns, size_t n,
+		  struct cell *cells, struct buf *scratch);
 /* The next member of an object of strings (tags). *pos starts at 0. 1, 0: no more, -1: not such an object.
  * Text goes to `scratch` as above. */
 int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct bytes *value,

@@ -77,9 +77,9 @@ enum segment_state segment_header_read(const void *data, size_t n, struct segmen
 	}
 	if (p[7] != '1' || get32(p + 8) > SEGMENT_FORMAT)
 		return SEGMENT_NEWER;
-	if (get32(p + 8) != SEGMENT_FORMAT || get32(p + 12) != SEGMENT_HEADER)
+	if (get32(p + 8) < 1 || get32(p + 12) != SEGMENT_HEADER)
 		return SEGMENT_BAD;
-	*out = (struct segment_header){ .format = SEGMENT_FORMAT,
+	*out = (struct segment_header){ .format = get32(p + 8),
 					.first = get64(p + 16),
 					.unix_ms = get64(p + 24) };
 	memcpy(out->node, p + 32, 16);
@@ -298,7 +298,14 @@ int segment_copy_range(struct segment_reader *r, uint64_t from, uint64_t to, siz
 	return 0;
 }
 
-int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
+const struct bytes row_text_names[ROW_TEXTS] = { { "raw_request", 11 },
+						 { "raw_response", 12 },
+						 { "system", 6 },
+						 { "input_messages", 14 },
+						 { "output", 6 } };
+
+/* One frame: 1, 0 or -1 as record_next_part. */
+static int next_frame(struct bytes payload, size_t *pos, uint8_t *what, struct bytes *value)
 {
 	const uint8_t *p = (const uint8_t *)payload.p + *pos;
 	size_t left = payload.n - *pos, len;
@@ -310,11 +317,74 @@ int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
 	len = get32(p + 4);
 	if (p[1] || p[2] || p[3] || len > left - 8)
 		return -1;
-	out->table = p[0];
-	out->json = (struct bytes){ (const char *)p + 8, len };
+	*what = p[0];
+	*value = (struct bytes){ (const char *)p + 8, len };
 	len = (8 + len + 3) & ~(size_t)3;
 	*pos += len < left ? len : left;
 	return 1;
+}
+
+/* What an offset and a length before the frame at `limit` point at. Unset: they do not. */
+static struct bytes same_bytes(struct bytes payload, size_t limit, struct bytes place)
+{
+	size_t from, n;
+
+	if (place.n != 8)
+		return (struct bytes){ 0 };
+	from = get32((const uint8_t *)place.p);
+	n = get32((const uint8_t *)place.p + 4);
+	if (from > limit || n > limit - from)
+		return (struct bytes){ 0 };
+	return (struct bytes){ payload.p + from, n };
+}
+
+int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
+{
+	bool texts = false;
+	int r;
+
+	memset(out->texts, 0, sizeof(out->texts));
+	for (;;) {
+		size_t at = *pos;
+		unsigned column;
+
+		r = next_frame(payload, pos, &out->table, &out->json);
+		if (r <= 0)
+			return texts ? -1 : r;
+		if (out->table < PART_TEXT)
+			return 1;
+		texts = true;
+		column = out->table & ~(unsigned)(PART_TEXT | PART_SAME);
+		if (out->table & PART_SAME)
+			out->json = same_bytes(payload, at, out->json);
+		if (column >= ROW_TEXTS || !bytes_set(out->json))
+			return -1;
+		out->texts[column] = out->json;
+	}
+}
+
+int record_print_row(const struct record_part *part, struct buf *out)
+{
+	struct bytes row = part->json;
+	bool any = false;
+
+	for (size_t i = 0; i < ROW_TEXTS; i++)
+		any |= bytes_set(part->texts[i]);
+	if (!any || row.n < 2)
+		return buf_append(out, row);
+	if (buf_append(out, bytes_slice(row, 0, row.n - 1)))
+		return -1;
+	any = row.n > 2;
+	for (size_t i = 0; i < ROW_TEXTS; i++) {
+		if (!bytes_set(part->texts[i]))
+			continue;
+		if (buf_append(out, any ? B(",\"") : B("\"")) ||
+		    buf_append(out, row_text_names[i]) || buf_append(out, B("\":")) ||
+		    buf_json_string(out, part->texts[i]))
+			return -1;
+		any = true;
+	}
+	return buf_putc(out, '}');
 }
 
 int record_unpack(struct bytes payload, struct buf *out)
@@ -354,9 +424,9 @@ static int refuse_row(struct record *r)
 	return -1;
 }
 
-struct buf *record_open_row(struct record *r, enum row_table table)
+static struct buf *open_part(struct record *r, unsigned what)
 {
-	uint8_t head[8] = { (uint8_t)table };
+	uint8_t head[8] = { (uint8_t)what };
 
 	r->open_at = r->payload.len;
 	if (r->parts == UINT16_MAX)
@@ -367,15 +437,51 @@ struct buf *record_open_row(struct record *r, enum row_table table)
 	return NULL;
 }
 
-int record_close_row(struct record *r)
+static int close_part(struct record *r)
 {
 	size_t n = r->payload.len - r->open_at - 8, pad = (4 - (n & 3)) & 3;
 
 	if (buf_append(&r->payload, bytes_slice(B("\0\0\0"), 0, pad)))
 		return refuse_row(r);
 	put32((uint8_t *)r->payload.data + r->open_at + 4, (uint32_t)n);
+	return 0;
+}
+
+struct buf *record_open_row(struct record *r, enum row_table table)
+{
+	return open_part(r, table);
+}
+
+int record_close_row(struct record *r)
+{
+	if (close_part(r))
+		return -1;
 	r->parts++;
 	return 0;
+}
+
+struct buf *record_open_text(struct record *r, enum row_text column)
+{
+	return open_part(r, PART_TEXT | column);
+}
+
+int record_close_text(struct record *r)
+{
+	return close_part(r);
+}
+
+int record_add_same(struct record *r, enum row_text column, size_t from, size_t n)
+{
+	struct buf *out = open_part(r, PART_TEXT | PART_SAME | column);
+	uint8_t place[8];
+
+	if (!out)
+		return -1;
+	put32(place, (uint32_t)from);
+	put32(place + 4, (uint32_t)n);
+	if (buf_append(out, (struct bytes){ (char *)place, sizeof(place) }))
+		return refuse_row(r);
+	return close_part(r);
 }
 
 int record_add(struct record *r, enum row_table table, struct bytes json)

@@ -11,7 +11,7 @@
 #define SEGMENT_HEADER 64
 #define RECORD_HEADER  24
 #define RECORD_MAX     (256u << 20)
-#define SEGMENT_FORMAT 1
+#define SEGMENT_FORMAT 2 /* 1 had no texts beside rows; it is read too */
 
 enum record_type { RECORD_GROUP = 1, RECORD_FEEDBACK = 2, RECORD_CONTROL = 3, RECORD_END = 4 };
 enum record_flag { RECORD_ZSTD = 1, RECORD_CUT = 2, RECORD_REPLAYED = 4 };
@@ -89,12 +89,32 @@ enum segment_found segment_next(struct segment_reader *, struct record_view *out
 int segment_copy_range(struct segment_reader *, uint64_t from, uint64_t to, size_t max,
 		       struct buf *out);
 
-/* Walks the parts of a payload: *pos starts at 0. 1: a part; 0: no more; -1: framing broken. */
+/*
+ * A part of a payload is a row (its first byte is the table's number, below 128), or a text: the value of a
+ * column of the next row that follows, as it is, without quotes and escapes (decision 0005). A text of which
+ * the same bytes stand in the payload already is eight bytes: their offset and length there.
+ */
+enum row_text {
+	TEXT_RAW_REQUEST,
+	TEXT_RAW_RESPONSE,
+	TEXT_SYSTEM,
+	TEXT_INPUT_MESSAGES,
+	TEXT_OUTPUT,
+	ROW_TEXTS
+};
+#define PART_TEXT 128 /* | enum row_text */
+#define PART_SAME 64  /* | PART_TEXT | enum row_text */
+extern const struct bytes row_text_names[ROW_TEXTS];
+
 struct record_part {
 	uint8_t table;
 	struct bytes json;
+	struct bytes texts[ROW_TEXTS]; /* unset: stands in the row itself, or nowhere */
 };
+/* Walks the rows of a payload: *pos starts at 0. 1: a row; 0: no more; -1: framing broken. */
 int record_next_part(struct bytes payload, size_t *pos, struct record_part *out);
+/* The row as one JSON object with its texts in it. */
+int record_print_row(const struct record_part *, struct buf *out);
 /* Payload of a record with RECORD_ZSTD, unpacked into `out`. -1: damaged or over RECORD_MAX. */
 int record_unpack(struct bytes payload, struct buf *out);
 

@@ -24,6 +24,7 @@
 #include "base/time.h"
 #include "store/columns.h"
 #include "store/rollup.h"
+#include "store/sqlite_file.h"
 #include "store/store.h"
 
 enum {
@@ -193,7 +194,7 @@ static int make_schema(struct sink *s)
 	char sql[128];
 	int rc = exec(
 		s,
-		"PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL");
+		"PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL");
 
 	if (!rc)
 		rc = exec(s, "BEGIN EXCLUSIVE");
@@ -301,9 +302,10 @@ static enum sink_result make_file(struct sink *s)
 enum sink_result sink_open(struct sink *s, int dir_fd, const char *dir)
 {
 	enum sink_result r;
+	struct stat st;
 	int rc;
 
-	*s = (struct sink){ .dir = dir_fd };
+	*s = (struct sink){ .dir = dir_fd, .fd = -1 };
 	buf_init(&s->scratch, (size_t)RECORD_MAX * 2);
 	buf_init(&s->unpacked, (size_t)RECORD_MAX + 1);
 	if (asprintf(&s->path, "%s/signet.db", dir) < 0) {
@@ -315,7 +317,7 @@ enum sink_result sink_open(struct sink *s, int dir_fd, const char *dir)
 		sink_close(s);
 		return r;
 	}
-	rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = sqlite_open(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &s->fd);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, 5000);
 	r = rc ? classify(s, rc) : identify(s);
@@ -323,6 +325,8 @@ enum sink_result sink_open(struct sink *s, int dir_fd, const char *dir)
 		r = prepare(s);
 	if (r != SINK_OK)
 		sink_close(s);
+	else if (s->fd >= 0 && !fstat(s->fd, &st))
+		s->file_bytes = st.st_size;
 	return r;
 }
 
@@ -340,6 +344,7 @@ void sink_close(struct sink *s)
 	s->rollup = NULL;
 	s->statements = NULL;
 	s->db = NULL;
+	s->fd = -1;
 	s->path = NULL;
 	s->cells = NULL;
 	s->cap_cells = 0;
@@ -525,7 +530,7 @@ static enum sink_result read_parts(struct sink *s, struct bytes payload, struct 
 			fail(ERR_STORE, "table %d is not known to this version", part.table);
 			return row_fault(s);
 		}
-		if (row_read(part.json, columns, n, cells, &s->scratch))
+		if (row_read_part(&part, columns, n, cells, &s->scratch))
 			return row_fault(s);
 	}
 	return SINK_OK;
@@ -860,6 +865,18 @@ enum sink_result sink_config(struct sink *s, struct bytes hash, struct bytes tex
 	return hash.n ? touch_config(s, hash, text) : SINK_OK;
 }
 
+/* Rows are written once and read seldom: what the file grew by, now that it is on the disk, need not stay in the page
+ * cache. What a reader asks for later comes in again and stays. */
+static void let_pages_go(struct sink *s)
+{
+	struct stat st;
+
+	if (s->fd < 0 || fstat(s->fd, &st) || st.st_size <= s->file_bytes)
+		return;
+	posix_fadvise(s->fd, s->file_bytes, st.st_size - s->file_bytes, POSIX_FADV_DONTNEED);
+	s->file_bytes = st.st_size;
+}
+
 void sink_checkpoint(struct sink *s, bool all)
 {
 	int in_log = 0, moved = 0;
@@ -867,9 +884,10 @@ void sink_checkpoint(struct sink *s, bool all)
 		s->db, NULL, all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log,
 		&moved);
 
-	if (rc == SQLITE_OK && (in_log == moved || all))
+	if (rc == SQLITE_OK && (in_log == moved || all)) {
 		s->wal_pages = 0;
-	else if (rc != SQLITE_OK && (rc & 255) != SQLITE_BUSY)
+		let_pages_go(s);
+	} else if (rc != SQLITE_OK && (rc & 255) != SQLITE_BUSY)
 		log_warn("store", "a checkpoint of signet.db failed",
 			 LS("error", sqlite3_errmsg(s->db)));
 }

@@ -6,6 +6,7 @@
 #define SIGNET_STORE_SINK_SQLITE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "base/bytes.h"
 #include "store/row.h"
@@ -28,7 +29,9 @@ struct rollup;
 
 struct sink {
 	sqlite3 *db;
-	int dir; /* ‹data› */
+	int dir;          /* ‹data› */
+	int fd;           /* SQLite's own of the file, for advice only; -1 = not known */
+	off_t file_bytes; /* of the file, of which the page cache was told that they are done with */
 	char *path;
 	sqlite3_stmt **statements;
 	struct rollup *rollup;

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "store/segment.h"
 
 struct store;
 
@@ -65,6 +66,12 @@ int record_add(struct record *, enum row_table, struct bytes json);
  * else may touch the buffer before. -1, NULL: as record_add. After a failed append do not close: drop the record. */
 struct buf *record_open_row(struct record *, enum row_table);
 int record_close_row(struct record *);
+/* A column of the row that is opened next, as it is: valid UTF-8, neither quoted nor escaped, and not in the
+ * row's JSON too. Between rows only. */
+struct buf *record_open_text(struct record *, enum row_text);
+int record_close_text(struct record *);
+/* The same, of a text that stands in the payload already. */
+int record_add_same(struct record *, enum row_text, size_t from, size_t n);
 
 /*
  * Hands the record to the journal and waits until it is written (and synced, by policy). On a fiber; waits at

@@ -205,7 +205,7 @@ static void put_messages(struct pen *p, const struct inference *inf)
 	pen_lit(p, "]");
 }
 
-int native_write_input(const struct inference *inf, struct buf *out)
+int native_write_input(const struct inference *inf, struct buf *out, size_t *messages)
 {
 	struct pen p = { .b = out };
 
@@ -217,6 +217,7 @@ int native_write_input(const struct inference *inf, struct buf *out)
 	if (inf->system_template || bytes_set(inf->system))
 		pen_lit(&p, ",");
 	pen_lit(&p, "\"messages\":");
+	*messages = out->len;
 	put_messages(&p, inf);
 	pen_lit(&p, "}");
 	return pen_done(&p);
@@ -465,11 +466,30 @@ struct line {
 	bool blank; /* the last character was one, or there is none */
 };
 
+/* Whether eight characters go through as they are: printable ASCII without a blank after a blank. */
+static bool plain8(const char *p, bool after_blank)
+{
+	const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+	uint64_t w, x, blanks;
+
+	memcpy(&w, p, sizeof w);
+	x = w ^ ones * ' ';
+	blanks = ~(((x & ~highs) + ~highs) | x) & highs;
+	if ((w | (w - ones * ' ') | (w + ones)) & highs)
+		return false;
+	return !(blanks & blanks >> 8) && !(after_blank && *p == ' ');
+}
+
 static void line_add(struct line *l, struct bytes text)
 {
 	size_t from = 0;
 
 	for (size_t i = 0; i < text.n && l->left > 0; i++) {
+		while (l->left > 8 && text.n - i > 8 && plain8(text.p + i, l->blank)) {
+			i += 8;
+			l->left -= 8;
+			l->blank = text.p[i - 1] == ' ';
+		}
 		unsigned char c = (unsigned char)text.p[i];
 		bool blank = c <= ' ' || c == 0x7f;
 

@@ -7,8 +7,9 @@
 
 #include "inference/inference.h"
 
-/* {"system"?:…,"messages":[…]}: the input as resolved, before templates. */
-int native_write_input(const struct inference *, struct buf *out);
+/* {"system"?:…,"messages":[…]}: the input as resolved, before templates. *messages: where in `out` the array of
+ * messages begins; it ends one byte before the end. */
+int native_write_input(const struct inference *, struct buf *out, size_t *messages);
 /* [{"role","content":[…]}]: input_messages of ModelInference. */
 int native_write_messages(const struct inference *, struct buf *out);
 /* The checked output of a chat inference: tool calls with raw_name, raw_arguments, name|null,

@@ -83,6 +83,10 @@ class Process:
                 pass
         return out
 
+    def use_cores(self, cores) -> None:
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
     def memory_kib(self, key: str = "VmRSS") -> int:
         return int(re.search(rf"^{key}:\s+(\d+)", pathlib.Path(f"/proc/{self.pid}/status").read_text(), re.M).group(1))
 

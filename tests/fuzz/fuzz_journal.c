@@ -10,21 +10,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void read_rows(struct bytes payload)
 {
-	struct cell cells[C_CELLS + L_CELLS];
+	struct cell cells[M_CELLS + L_CELLS];
 	struct record_part part;
 	struct bytes key, value;
-	struct buf scratch;
+	struct buf scratch, printed;
 	size_t pos = 0;
 
 	buf_init(&scratch, 1 << 20);
+	buf_init(&printed, 1 << 20);
 	while (record_next_part(payload, &pos, &part) > 0) {
 		size_t at = 0;
 
 		buf_reset(&scratch);
 		if (buf_reserve(&scratch, part.json.n * 3 + 64))
 			break;
-		row_read(part.json, chat_columns, C_CELLS, cells, &scratch);
-		row_read(part.json, list_columns, L_CELLS, cells, &scratch);
+		row_read_part(&part, model_columns, M_CELLS, cells, &scratch);
+		row_read_part(&part, list_columns, L_CELLS, cells, &scratch);
+		buf_reset(&printed);
+		record_print_row(&part, &printed);
 		while (row_next_string(part.json, &at, &key, &value, &scratch) > 0)
 			;
 		at = 0;
@@ -32,6 +35,7 @@ static void read_rows(struct bytes payload)
 			row_text(value, &scratch);
 	}
 	buf_deinit(&scratch);
+	buf_deinit(&printed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

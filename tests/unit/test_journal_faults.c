@@ -741,7 +741,7 @@ static void test_bad_header_is_set_aside(void **state)
 
 static void test_later_format_is_refused(void **state)
 {
-	struct segment_header h = { .format = 2, .first = 1 };
+	struct segment_header h = { .format = SEGMENT_FORMAT + 1, .first = 1 };
 	struct store_options o = test_options(dir);
 	uint8_t head[SEGMENT_HEADER];
 	struct ids *ids = calloc(1, sizeof(*ids));
@@ -773,6 +773,9 @@ static void test_unknown_table_goes_to_the_dead_letter(void **state)
 	(void)state;
 	assert_true(append_to(s, ids));
 	record_init(&r);
+	assert_non_null(record_open_text(&r, TEXT_RAW_REQUEST));
+	assert_int_equal(buf_append(&r.payload, B("say \"hi\"")), 0);
+	assert_int_equal(record_close_text(&r), 0);
 	assert_int_equal(record_add(&r, (enum row_table)99, B("{\"x\":1}")), 0);
 	assert_int_equal(store_append(s, &r), 0);
 	record_deinit(&r);
@@ -791,7 +794,7 @@ static void test_unknown_table_goes_to_the_dead_letter(void **state)
 	assert_non_null(fgets(text, sizeof(text), f));
 	assert_non_null(strstr(
 		text, "\"table\":99,\"recno\":2,\"code\":null,\"error\":\"table 99 is not known to "
-		      "this version\",\"row\":{\"x\":1}}"));
+		      "this version\",\"row\":{\"x\":1,\"raw_request\":\"say \\\"hi\\\"\"}}"));
 	assert_non_null(fgets(text, sizeof(text), f));
 	assert_non_null(strstr(text, "column id holds another type"));
 	fclose(f);

@@ -39,14 +39,17 @@ static void test_crc32c_ways_agree(void **state)
 
 static void test_header_is_as_written_in_the_page(void **state)
 {
-	struct segment_header h = { .format = 1, .first = 0x1122334455667788, .unix_ms = 7 }, back;
+	struct segment_header h = { .format = SEGMENT_FORMAT,
+				    .first = 0x1122334455667788,
+				    .unix_ms = 7 },
+			      back;
 	uint8_t out[SEGMENT_HEADER];
 
 	(void)state;
 	memset(h.node, 0xab, 16);
 	segment_header_write(&h, out);
 	assert_memory_equal(
-		out, "SIGNETJ1\1\0\0\0\x40\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11\7\0\0\0\0\0\0\0",
+		out, "SIGNETJ1\2\0\0\0\x40\0\0\0\x88\x77\x66\x55\x44\x33\x22\x11\7\0\0\0\0\0\0\0",
 		32);
 	assert_int_equal(out[32], 0xab);
 	assert_int_equal(out[48] | out[59], 0);
@@ -59,7 +62,7 @@ static void test_header_is_as_written_in_the_page(void **state)
 
 static void test_header_with_any_bit_flipped_is_bad_and_never_newer(void **state)
 {
-	struct segment_header h = { .format = 1, .first = 5, .unix_ms = 7 }, back;
+	struct segment_header h = { .format = SEGMENT_FORMAT, .first = 5, .unix_ms = 7 }, back;
 	uint8_t out[SEGMENT_HEADER];
 
 	(void)state;
@@ -69,9 +72,16 @@ static void test_header_with_any_bit_flipped_is_bad_and_never_newer(void **state
 		assert_int_equal(segment_header_read(out, 64, &back), SEGMENT_BAD);
 		out[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
-	h.format = 2;
+	h.format = SEGMENT_FORMAT + 1;
 	segment_header_write(&h, out);
 	assert_int_equal(segment_header_read(out, 64, &back), SEGMENT_NEWER);
+	h.format = 1; /* had rows only: they are read as they were */
+	segment_header_write(&h, out);
+	assert_int_equal(segment_header_read(out, 64, &back), SEGMENT_OK);
+	assert_int_equal(back.format, 1);
+	h.format = 0;
+	segment_header_write(&h, out);
+	assert_int_equal(segment_header_read(out, 64, &back), SEGMENT_BAD);
 }
 
 /* ---- the reader ---- */
@@ -304,6 +314,86 @@ static void test_parts_of_a_payload(void **state)
 	record_deinit(&r);
 }
 
+/* Texts beside a row (decision 0005): as they are, or pointed at; printed they are members of the row. */
+static void test_texts_beside_a_row(void **state)
+{
+	struct record r;
+	struct record_part p;
+	struct buf *b, out;
+	size_t pos = 0;
+
+	(void)state;
+	buf_init(&out, 1000);
+	record_init(&r);
+	assert_int_equal(record_add(&r, ROW_CHAT_INFERENCE, B("{\"a\":[1]}")), 0);
+	b = record_open_text(&r, TEXT_RAW_REQUEST);
+	assert_int_equal(buf_append(b, B("{\"x\"\n}")), 0);
+	assert_int_equal(record_close_text(&r), 0);
+	b = record_open_text(&r, TEXT_SYSTEM);
+	assert_int_equal(record_close_text(&r), 0);
+	assert_int_equal(record_add_same(&r, TEXT_INPUT_MESSAGES, 8 + 5, 3), 0);
+	assert_int_equal(record_add(&r, ROW_MODEL_INFERENCE, B("{\"id\":1}")), 0);
+	assert_int_equal(record_add(&r, ROW_MODEL_INFERENCE, B("{}")), 0);
+	assert_int_equal(r.parts, 3);
+	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 1);
+	assert_int_equal(p.table, ROW_CHAT_INFERENCE);
+	assert_false(bytes_set(p.texts[TEXT_RAW_REQUEST]));
+	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 1);
+	assert_int_equal(p.table, ROW_MODEL_INFERENCE);
+	assert_true(bytes_eq(p.texts[TEXT_RAW_REQUEST], B("{\"x\"\n}")));
+	assert_true(bytes_set(p.texts[TEXT_SYSTEM]));
+	assert_int_equal(p.texts[TEXT_SYSTEM].n, 0);
+	assert_true(bytes_eq(p.texts[TEXT_INPUT_MESSAGES], B("[1]")));
+	assert_false(bytes_set(p.texts[TEXT_OUTPUT]));
+	assert_int_equal(record_print_row(&p, &out), 0);
+	assert_true(bytes_eq(buf_bytes(&out),
+			     B("{\"id\":1,\"raw_request\":\"{\\\"x\\\"\\n}\",\"system\":\"\","
+			       "\"input_messages\":\"[1]\"}")));
+	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 1);
+	assert_false(bytes_set(p.texts[TEXT_RAW_REQUEST]));
+	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 0);
+	p.texts[TEXT_OUTPUT] = B("o");
+	buf_reset(&out);
+	assert_int_equal(record_print_row(&p, &out), 0);
+	assert_true(bytes_eq(buf_bytes(&out), B("{\"output\":\"o\"}")));
+	record_deinit(&r);
+	buf_deinit(&out);
+}
+
+static void test_texts_that_do_not_hold(void **state)
+{
+#define ROW "\3\0\0\0\2\0\0\0{}\0\0"
+	static const struct {
+		struct bytes payload;
+		int result;
+	} cases[] = {
+		{ B("\x80\0\0\0\1\0\0\0a\0\0\0" ROW), 1 },
+		{ B("\x80\0\0\0\1\0\0\0a\0\0\0"), -1 },     /* of no row */
+		{ B("\x85\0\0\0\1\0\0\0a\0\0\0" ROW), -1 }, /* no such column */
+		{ B("\xff\0\0\0\1\0\0\0a\0\0\0" ROW), -1 },
+		{ B("\x80\1\0\0\1\0\0\0a\0\0\0" ROW), -1 },
+		{ B("\x80\0\0\0\xff\xff\xff\xff" ROW), -1 },
+		{ B("\xc3\0\0\0\x8\0\0\0\0\0\0\0\0\0\0\0" ROW), 1 },  /* nothing of it */
+		{ B("\xc3\0\0\0\x8\0\0\0\0\0\0\0\1\0\0\0" ROW), -1 }, /* itself */
+		{ B(ROW "\xc3\0\0\0\x8\0\0\0\x8\0\0\0\2\0\0\0" ROW), 1 },
+		{ B(ROW "\xc3\0\0\0\x8\0\0\0\x8\0\0\0\5\0\0\0" ROW), -1 },
+		{ B(ROW "\xc3\0\0\0\x8\0\0\0\xff\xff\xff\xff\2\0\0\0" ROW), -1 },
+		{ B(ROW "\xc3\0\0\0\4\0\0\0\x8\0\0\0" ROW), -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct record_part p;
+		size_t pos = 0;
+		int r, last = 0;
+
+		while ((r = record_next_part(cases[i].payload, &pos, &p)) > 0)
+			last = r;
+		assert_int_equal(r < 0 ? r : last, cases[i].result);
+	}
+#undef ROW
+}
+
 static void test_too_many_parts_are_refused(void **state)
 {
 	struct record r;
@@ -332,6 +422,8 @@ int main(void)
 		cmocka_unit_test(test_absurd_length_is_searched_past),
 		cmocka_unit_test(test_rewritten_group_is_taken_once),
 		cmocka_unit_test(test_parts_of_a_payload),
+		cmocka_unit_test(test_texts_beside_a_row),
+		cmocka_unit_test(test_texts_that_do_not_hold),
 		cmocka_unit_test(test_too_many_parts_are_refused),
 	};
 

@@ -50,8 +50,11 @@ static void test_input_at_rest(void **state)
 				      { .role = ROLE_ASSISTANT, .content = assistant, .len = 3 } };
 	struct inference inf = { .system = B("Be brief"), .messages = messages, .nmessages = 2 };
 
+	size_t from;
+
 	(void)state;
-	assert_int_equal(0, native_write_input(&inf, &out));
+	assert_int_equal(0, native_write_input(&inf, &out, &from));
+	assert_int_equal(from, 32);
 	is(&out, "{\"system\":\"Be "
 		 "brief\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
 		 "\"text\":\"weather in "
@@ -74,7 +77,7 @@ static void test_input_at_rest(void **state)
 	buf_reset(&out);
 	inf.system = (struct bytes){ NULL, 0 };
 	inf.nmessages = 0;
-	assert_int_equal(0, native_write_input(&inf, &out));
+	assert_int_equal(0, native_write_input(&inf, &out, &from));
 	is(&out, "{\"messages\":[]}");
 	buf_reset(&out);
 	assert_int_equal(0, native_write_messages(&inf, &out));
@@ -256,6 +259,57 @@ static void test_previews(void **state)
 	is(&out, "last");
 }
 
+/* One character after the other, as the contract says it. */
+static void preview_by_hand(struct bytes text, size_t max, char want[600])
+{
+	size_t n = 0, left = max;
+	bool blank = true;
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		bool is_blank = c <= ' ' || c == 0x7f, begins = (c & 0xc0) != 0x80;
+
+		if ((is_blank && blank) || (!left && begins))
+			continue;
+		if (begins && !left--)
+			break;
+		want[n++] = is_blank ? ' ' : (char)c;
+		blank = is_blank;
+		if (!left && (i + 1 == text.n || ((unsigned char)text.p[i + 1] & 0xc0) != 0x80))
+			break;
+	}
+	while (n && want[n - 1] == ' ')
+		n--;
+	want[n] = 0;
+}
+
+/* Eight at a time and one at a time agree. */
+static void test_previews_of_any_text(void **state)
+{
+	static const char *const pieces[] = { "a",        "b",
+					      "~",        "!",
+					      " ",        " ",
+					      "\n",       "\x7f",
+					      "\xc3\xa9", "\xf0\x9f\x98\x80",
+					      "word",     "longer words",
+					      "\x1f" };
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 20000; round++) {
+		char text[600] = "", want[600];
+		size_t n = (seed = seed * 1103515245u + 12345u) >> 16 & 31, max;
+
+		for (size_t i = 0; i < n; i++) {
+			seed = seed * 1103515245u + 12345u;
+			strcat(text, pieces[(seed >> 16) % (sizeof(pieces) / sizeof(*pieces))]);
+		}
+		max = 1 + ((seed = seed * 1103515245u + 12345u) >> 16) % 60;
+		preview_by_hand(bytes_of(text), max, want);
+		preview_is(bytes_of(text), max, want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tool_columns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extra_body_column, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_previews, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_previews_of_any_text, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ def ask(signet, n=1, **more):
     ids = []
     for _ in range(n):
         got = raw.post(signet.port, CHAT, chat(**more))
-        assert got.status == 200
+        assert got.status == 200, got.body
         ids.append(got.headers["x-signet-inference-id"])
     return ids
 
