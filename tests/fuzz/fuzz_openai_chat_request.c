@@ -34,6 +34,7 @@ static void write_all(struct chat_request *r, struct arena *a)
 				   .max_tokens_key = B("max_completion_tokens"),
 				   .model = B("m") };
 	struct buf out, ignored;
+	size_t messages;
 
 	buf_init(&out, 64u << 20);
 	buf_init(&ignored, 4096);
@@ -44,7 +45,8 @@ static void write_all(struct chat_request *r, struct arena *a)
 		r->inf.source = (struct bytes){ NULL, 0 };
 	}
 	buf_reset(&out);
-	require(native_write_input(&r->inf, &out) == 0, "the input is written");
+	require(native_write_input(&r->inf, &out, &messages) == 0, "the input is written");
+	require(messages < out.len && out.data[messages] == '[', "the messages are found in it");
 	require_json(&out, a, "the input of a row is JSON");
 	buf_reset(&out);
 	require(buf_append(&out, r->inference_params) == 0, "parameters are there");
