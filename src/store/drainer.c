@@ -34,7 +34,6 @@
 #define BAD_MAX        (64u << 20)
 #define WAL_CHECKPOINT (16u << 20)
 #define WAL_WARN       (256u << 20)
-#define PAGE           16384u
 #define IDLE_MS        5000
 #define FOLD_EVERY_MS  3600000
 #define SLOW_MS        60000
@@ -582,9 +581,9 @@ static void batch_is_stored(struct drainer *d)
 	d->backoff_ms = 0;
 	set_alarm(d, "");
 	note_state(d, SINK_STATE_OK);
-	if (d->sink.wal_pages * PAGE > WAL_CHECKPOINT)
+	if (d->sink.wal_pages * d->sink.page_bytes > WAL_CHECKPOINT)
 		sink_checkpoint(&d->sink, false);
-	if (d->sink.wal_pages * PAGE > WAL_WARN)
+	if (d->sink.wal_pages * d->sink.page_bytes > WAL_WARN)
 		set_alarm(d, "the write-ahead log of signet.db is over 256 MiB: a reader does not "
 			     "let go");
 }

@@ -243,10 +243,13 @@ static enum sink_result prepare(struct sink *s)
 		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
 		"PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;"
 		"PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY");
-	int64_t position;
+	int64_t position, page;
 
+	if (!rc)
+		rc = query_int(s, "PRAGMA page_size", &page);
 	if (rc)
 		return classify(s, rc);
+	s->page_bytes = (uint64_t)page;
 	sqlite3_wal_hook(s->db, on_wal, s);
 	s->statements = calloc(QUERIES, sizeof(*s->statements));
 	if (!s->statements)

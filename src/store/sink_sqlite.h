@@ -41,7 +41,8 @@ struct sink {
 	bool in_transaction;
 	uint64_t position;  /* record number of the last commit */
 	uint64_t wal_pages; /* in the write-ahead log, after the last commit */
-	uint64_t new_rows;  /* of the running batch, by sink_add() */
+	uint64_t page_bytes;
+	uint64_t new_rows; /* of the running batch, by sink_add() */
 	uint64_t list_rows, chat_rows, model_rows, error_rows,
 		tag_rows;       /* of this process, committed or not */
 	char error[300];        /* of the last result that was not SINK_OK */
