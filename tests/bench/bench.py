@@ -201,10 +201,12 @@ class Bench:
                 process.use_cores({last})
             self.source.use_cores(others)
             os.sched_setaffinity(0, others)
-        yield
-        os.sched_setaffinity(0, all_cores)
-        for process in (*measured, self.source):
-            process.use_cores(all_cores)
+        try:
+            yield
+        finally: # the rows after a wrong one are not to be confined
+            os.sched_setaffinity(0, all_cores)
+            for process in (*measured, self.source):
+                process.use_cores(all_cores)
 
     def events(self, fast_row, pace_row):
         pace_count = self.seconds * 1_000_000 // PACE_US
