@@ -354,7 +354,7 @@ static void record(struct chat *c, enum answer_state state, const struct result 
 		.ntags = c->ntags,
 		.state = state,
 		.status = status,
-		.processing_ms = clock_mono_ms() - c->started_ms,
+		.processing_ms = turn_ms() - c->started_ms,
 		.ttft_ms = c->mc.first_ms ? c->mc.first_ms - c->started_ms : 0,
 		.raw_cut = c->gather && gather_raw_cut(c->gather),
 	};
@@ -486,7 +486,7 @@ static uint64_t ping_ms(const struct chat *c)
 static void on_timer(uv_timer_t *t)
 {
 	struct chat *c = t->data;
-	uint64_t now = clock_mono_ms();
+	uint64_t now = turn_ms();
 
 	if (c->gone)
 		return;
@@ -537,7 +537,7 @@ static int flush(void *arg)
 	if (c->gone)
 		return 0; /* on_disconnect = "finish": the rest is read for the record */
 	if (exchange_stream_flush(c->x) == 0) {
-		c->last_ms = clock_mono_ms();
+		c->last_ms = turn_ms();
 		return 0;
 	}
 	c->gone = true;
@@ -588,7 +588,7 @@ static struct result *gathered(struct chat *c)
 	if (!r || gather_finish(c->gather, r))
 		return NULL;
 	r->raw_request = c->mc.attempt.raw_request;
-	r->response_ms = clock_mono_ms() - c->mc.attempt.started_ms;
+	r->response_ms = turn_ms() - c->mc.attempt.started_ms;
 	r->ttft_ms = c->mc.first_ms - c->mc.attempt.started_ms;
 	if (c->answer.json_tool)
 		result_json_tool_to_text(r);
@@ -600,7 +600,7 @@ static void end_stream(struct chat *c, int pumped)
 	struct result *r;
 	bool gone = c->gone || c->x->client_gone;
 
-	c->mc.attempt.end_ms = clock_mono_ms();
+	c->mc.attempt.end_ms = turn_ms();
 	r = gathered(c);
 	if (gone && !c->cfg->server.finish_on_disconnect) {
 		record(c, ANSWER_CANCELLED, r && gather_has_content(c->gather) ? r : NULL, NULL,
@@ -739,7 +739,7 @@ void api_chat_completions(struct exchange *x)
 	c->arena = x->arena;
 	c->profile = api_profile(x);
 	c->inference_id = uuid_v7();
-	c->started_ms = c->last_ms = clock_mono_ms();
+	c->started_ms = c->last_ms = turn_ms();
 	c->created = (int64_t)time(NULL);
 	buf_init(&c->ignored, 4 * IGNORED_MAX);
 	x->state = c;

@@ -208,21 +208,36 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* How many bytes from p on are ASCII, in steps of a word: what is left of the last step is looked at singly. */
+static size_t ascii_run(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+	uint64_t word;
+
+#ifdef __SSE2__
+	for (; n - i >= 64; i += 64) {
+		const __m128i *v = (const __m128i *)(const void *)(p + i);
+		__m128i low = _mm_or_si128(_mm_loadu_si128(v), _mm_loadu_si128(v + 1));
+		__m128i high = _mm_or_si128(_mm_loadu_si128(v + 2), _mm_loadu_si128(v + 3));
+
+		if (_mm_movemask_epi8(_mm_or_si128(low, high)))
+			break;
+	}
+#endif
+	for (; n - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, p + i, sizeof word);
+		if (word & 0x8080808080808080u)
+			break;
+	}
+	return i;
+}
+
 bool bytes_is_utf8(struct bytes b)
 {
 	const unsigned char *p = (const unsigned char *)b.p;
 	size_t i = 0;
 
-	while (i < b.n) {
-		uint64_t word;
-
-		if (b.n - i >= sizeof word) { /* eight ASCII bytes at once: the common case */
-			memcpy(&word, p + i, sizeof word);
-			if ((word & 0x8080808080808080u) == 0) {
-				i += sizeof word;
-				continue;
-			}
-		}
+	while ((i += ascii_run(p + i, b.n - i)) < b.n) {
 		size_t len = utf8_sequence(p + i, b.n - i);
 
 		if (len == 0)

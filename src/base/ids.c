@@ -16,7 +16,7 @@
 
 #include "base/time.h"
 
-#define POOL_SIZE 512
+#define POOL_SIZE 4096 /* for some hundred ids: the call costs more than the bytes */
 
 static _Thread_local struct {
 	unsigned char bytes[POOL_SIZE];
@@ -71,7 +71,7 @@ static void kernel_bytes(unsigned char *out, size_t n)
 
 void random_bytes(void *out, size_t n)
 {
-	if (n > POOL_SIZE / 4) {
+	if (n > POOL_SIZE / 32) {
 		kernel_bytes(out, n);
 		return;
 	}

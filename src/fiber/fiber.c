@@ -105,6 +105,7 @@ struct loop {
 	void *context; /* the scheduler, while a fiber runs */
 	int worker;
 	bool stopping, running, idle_on;
+	uint64_t now_ms; /* turn_ms() while fibers run */
 	uint64_t turn_began;
 	atomic_uint_fast64_t lag_ns, lag_at;
 #ifdef WITH_ASAN
@@ -278,6 +279,7 @@ static void run_fibers(struct loop *l)
 	struct fiber *last = l->run_tail;
 	uint64_t began = last ? clock_mono_ns() : 0, now;
 
+	l->now_ms = began / 1000000;
 	while (l->run_head) {
 		struct fiber *f = l->run_head;
 
@@ -293,6 +295,7 @@ static void run_fibers(struct loop *l)
 			error_context_swap(&f->error);
 			fn(f->on_thread_arg);
 			error_context_swap(NULL);
+			l->now_ms = clock_mono_ms();
 			resume(l, f);
 		}
 		now = clock_mono_ns();
@@ -300,11 +303,23 @@ static void run_fibers(struct loop *l)
 			log_warn("fiber", "a fiber held its loop", LS("fiber", f->name),
 				 LI("worker", l->worker), LR("ms", (double)(now - began) / 1e6));
 		began = now;
+		l->now_ms = now / 1000000;
 		if (f->dead)
 			bury(l, f);
 		if (f == last)
 			break;
 	}
+}
+
+uint64_t turn_ms(void)
+{
+	struct loop *l = this_loop;
+
+	if (!l || !l->running)
+		return clock_mono_ms();
+	if (!l->current && uv_now(&l->uv) > l->now_ms) /* never back, though libuv's clock may be coarser */
+		l->now_ms = uv_now(&l->uv);
+	return l->now_ms;
 }
 
 /* ---- waiting ---- */
@@ -339,12 +354,12 @@ int fiber_park(void)
 		return 0;
 	}
 	if (f->deadline < f->armed) {
-		now = clock_mono_ms();
+		now = turn_ms();
 		if (now >= f->deadline)
 			return fail(ERR_DEADLINE, "timed out");
-		uv_update_time(&f->loop->uv);
 		f->armed = f->deadline;
-		uv_timer_start(&f->timer, on_timer, f->deadline - now, 0);
+		now = uv_now(&f->loop->uv); /* what libuv will count from: it is older than the turn */
+		uv_timer_start(&f->timer, on_timer, f->deadline > now ? f->deadline - now : 0, 0);
 	}
 	f->parked = true;
 	suspend(f);
@@ -356,7 +371,7 @@ int fiber_park(void)
 	}
 	if (f->cancelled)
 		return fail(ERR_CANCELLED, "cancelled");
-	if (f->deadline != TIME_NEVER && clock_mono_ms() >= f->deadline)
+	if (f->deadline != TIME_NEVER && turn_ms() >= f->deadline)
 		return fail(ERR_DEADLINE, "timed out");
 	return 0;
 }

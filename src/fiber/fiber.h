@@ -39,6 +39,10 @@ void fiber_cancel_reset(void);     /* for the last work of a cancelled fiber (it
 uint64_t fiber_deadline_narrow(uint64_t at);
 void fiber_deadline_restore(uint64_t at);
 uint64_t fiber_deadline(void);
+/* clock_mono_ms() as it was when the running fiber went on (or its loop's callbacks began): for deadlines, and for
+ * spans that are told in ms. A turn takes microseconds; reading the clock anew at each step of a request does not pay.
+ * Outside of a loop it is the clock. */
+uint64_t turn_ms(void);
 
 /* Runs fn(arg) on libuv's thread pool. Waits until it is done, whatever the deadline says and even when
  * cancelled, because `arg` is usually on the caller's stack. What fn fails with becomes this fiber's

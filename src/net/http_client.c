@@ -298,7 +298,7 @@ static int decode(struct http_call *call, struct bytes *piece)
 /* The next read of the socket, parsed. Waits. */
 static int refill(struct http_call *call)
 {
-	uint64_t until = call->read_idle_ms ? clock_mono_ms() + call->read_idle_ms : TIME_NEVER;
+	uint64_t until = call->read_idle_ms ? turn_ms() + call->read_idle_ms : TIME_NEVER;
 	size_t used = 0;
 	ssize_t n;
 

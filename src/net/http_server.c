@@ -111,7 +111,7 @@ static void enlist(struct http_conn *c, int state)
 	l->last = c;
 	l->len++;
 	if (limit != TIME_NEVER) {
-		c->deadline = clock_mono_ms() + limit;
+		c->deadline = turn_ms() + limit;
 		arm(c->server, c->deadline);
 	}
 }

@@ -193,7 +193,7 @@ static void enlist(struct upconn *u, int state)
 		atomic_fetch_add_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
 	}
 	if (state != UPCONN_BUSY) {
-		u->deadline = clock_mono_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
+		u->deadline = turn_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
 		arm(c, u->deadline);
 	}
 }

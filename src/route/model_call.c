@@ -72,7 +72,7 @@ static uint64_t after(uint64_t from, uint64_t ms)
 
 static bool passed(uint64_t deadline)
 {
-	return deadline != TIME_NEVER && clock_mono_ms() >= deadline;
+	return deadline != TIME_NEVER && turn_ms() >= deadline;
 }
 
 /* ---- what a provider may see ---- */
@@ -191,7 +191,7 @@ static void count(const struct model_call *mc, const char *result)
 	struct bytes model = mc->model->name, provider = mc->provider->name;
 
 	METRIC_ADD(&requests, 1, model, provider, bytes_of(result));
-	METRIC_OBSERVE(&seconds, (double)(clock_mono_ms() - mc->attempt.started_ms) / 1e3, model,
+	METRIC_OBSERVE(&seconds, (double)(turn_ms() - mc->attempt.started_ms) / 1e3, model,
 		       provider);
 }
 
@@ -205,7 +205,7 @@ static int attempt(struct model_call *mc, const struct provider_config *p,
 		   const struct inference *inf)
 {
 	const struct timeouts *t = &p->timeouts;
-	uint64_t now = clock_mono_ms(), before, limit;
+	uint64_t now = turn_ms(), before, limit;
 	int r = -1;
 
 	mc->provider = p;
@@ -229,7 +229,7 @@ static int attempt(struct model_call *mc, const struct provider_config *p,
 	if (r && error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before))
 		r = provider_timeout(mc, inf->stream, true);
 	if (r == 0 && inf->stream) {
-		mc->first_ms = clock_mono_ms();
+		mc->first_ms = turn_ms();
 		METRIC_OBSERVE(&ttft_seconds, (double)(mc->first_ms - mc->attempt.started_ms) / 1e3,
 			       mc->model->name, p->name);
 	} else if (r == 0) {
@@ -257,7 +257,7 @@ static int note_failure(struct model_call *mc)
 	mc->call = NULL;
 	if (!f.error)
 		return -1;
-	f.attempt.end_ms = clock_mono_ms();
+	f.attempt.end_ms = turn_ms();
 	count(mc, f.error->kind == ERR_CANCELLED ? "cancelled" : failure_name(classify(f.error)));
 	if (!arena_push(mc->cx->arena, mc->failed, mc->nfailed, mc->cfailed, f))
 		return -1;
@@ -308,7 +308,7 @@ int model_call_open(struct model_call *mc, const struct model_config *model,
 		    const struct inference *inf, const struct call_context *cx)
 {
 	const struct timeouts *t = &model->timeouts;
-	uint64_t now = clock_mono_ms(), before, limit;
+	uint64_t now = turn_ms(), before, limit;
 	int r = -1;
 
 	*mc = (struct model_call){ .model = model, .cx = cx, .started_ms = now };
@@ -364,7 +364,7 @@ int model_call_next(struct model_call *mc, struct delta **out, int (*idle)(void 
 	}
 	if (r != 1 || ((*out)->error && (*out)->error->fatal)) {
 		mc->over = true;
-		mc->attempt.end_ms = clock_mono_ms();
+		mc->attempt.end_ms = turn_ms();
 		count(mc, r < 0    ? "cancelled"
 			  : r == 1 ? failure_name(classify((*out)->error))
 				   : "ok");

@@ -62,7 +62,7 @@ struct call {
 
 static bool passed(uint64_t deadline)
 {
-	return deadline != TIME_NEVER && clock_mono_ms() >= deadline;
+	return deadline != TIME_NEVER && turn_ms() >= deadline;
 }
 
 /* gateway.debug: what was sent and what came stands behind the text. */
@@ -390,7 +390,7 @@ static int transmit(struct call *c)
 		}
 		s.headers = headers.at;
 		s.nheaders = headers.len;
-		c->attempt->sent_ms = clock_mono_ms();
+		c->attempt->sent_ms = turn_ms();
 		c->http = http_send(c->cx->client, &s);
 		if (c->http)
 			return 0;
@@ -408,7 +408,7 @@ static int check_head(struct call *c)
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
-	c->attempt->head_ms = clock_mono_ms();
+	c->attempt->head_ms = turn_ms();
 	c->attempt->request_id =
 		arena_dup(c->cx->arena, http_call_header(c->http, B("x-request-id")));
 	if (status < 200 || status > 299)
@@ -487,7 +487,7 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	uint64_t before;
 	int r;
 
-	*attempt = (struct attempt){ .started_ms = clock_mono_ms(), .stream = inf->stream };
+	*attempt = (struct attempt){ .started_ms = turn_ms(), .stream = inf->stream };
 	if (!c)
 		return NULL;
 	c->provider = p;
@@ -509,7 +509,7 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	r = 0;
 out:
 	fiber_deadline_restore(before);
-	attempt->end_ms = clock_mono_ms();
+	attempt->end_ms = turn_ms();
 	if (r == 0)
 		return c;
 	struct error *saved = error_save(cx->arena);
@@ -569,7 +569,7 @@ struct result *upstream_result(struct call *c)
 	int failed = http_call_read_all(c->http, ANSWER_MAX, &body);
 
 	fiber_deadline_restore(before);
-	c->attempt->end_ms = clock_mono_ms();
+	c->attempt->end_ms = turn_ms();
 	if (failed) {
 		body_error(c);
 		return NULL;

@@ -596,7 +596,9 @@ static struct bytes json_mode_name(enum json_mode m)
 
 static void param_key(struct buf *b, const char *key)
 {
-	buf_printf(b, "%s\"%s\":", b->len > 1 ? "," : "", key);
+	buf_append(b, b->len > 1 ? B(",\"") : B("\""));
+	buf_append(b, bytes_of(key));
+	buf_append(b, B("\":"));
 }
 
 static void param_number(struct buf *b, const char *key, struct bytes digits)

@@ -36,7 +36,7 @@ build_in() {
 }
 
 build_plain() { build_in build; }
-build_release() { build_in build-release --buildtype=release -Ddebug=true; }
+build_release() { build_in build-release --buildtype=release -Ddebug=true -Db_lto=true; }
 build_asan() { build_in build-asan -Db_sanitize=address,undefined -Dfaults=true; }
 build_tsan() { build_in build-tsan -Db_sanitize=thread -Dfaults=true; }
 # (CC only reaches meson: the engines' cache is shared by all builds, and another CC would make cargo build them anew.)
