@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "store/store.h"
 
@@ -37,6 +38,7 @@
 #define IDLE_MS        5000
 #define FOLD_EVERY_MS  3600000
 #define SLOW_MS        60000
+#define URGENT_MS      30000
 #define ROOM_EVERY_MS  200
 #define LET_GO_BYTES   (4u << 20)
 #define ROOM_BYTES     (1u << 20) /* that much more is room again */
@@ -654,58 +656,150 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 		journal_wait_rows(d->j, seen_rows, BATCH_ROWS, BATCH_MS);
 }
 
-static void *drain(void *arg)
+/* ---- turns ---- */
+
+enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes, uint64_t max_bytes)
 {
-	struct drainer *d = arg;
-	struct batch b;
+	if (!behind_ms && !waiting_bytes)
+		return GENTLE;
+	if (behind_ms >= URGENT_MS || waiting_bytes >= max_bytes / 8)
+		return URGENT;
+	return now;
+}
 
-	pthread_setname_np(pthread_self(), "signet-drainer");
-	for (;;) {
-		/* Asked before reading: nothing is written any more once this is true. */
-		bool last = atomic_load(&d->stopping);
-		uint64_t seen = atomic_load(&d->j->written_rows);
-		int r = -1;
+static enum pace next_pace(struct drainer *d)
+{
+	uint64_t since = d->behind_since_ms;
 
-		if (last && clock_mono_ms() >= atomic_load(&d->stop_at_ms))
-			break;
-		if (sink_is_ready(d)) {
-			watch_age(d);
-			r = run_batch(d, &b);
-		}
-		if (last && r <= 0)
-			break; /* nothing is left, or the journal keeps it for the next start */
-		if (r > 0)
-			d->idle_since_ms = 0;
-		if (r > 0 && !b.more && !last)
-			journal_wait_rows(d->j, atomic_load(&d->j->written_rows), BATCH_ROWS,
-					  BATCH_MS);
-		else if (!r)
-			idle(d, seen);
+	if (atomic_load(&d->stopping))
+		return URGENT;
+	return drainer_pace(d->turn, since ? clock_mono_ms() - since + 1 : 0,
+			    since ? journal_backlog_bytes(d->j) : 0, d->j->o.max_bytes);
+}
+
+/* Waits until it is this thread's turn. False: there will be no more. */
+static bool take_turn(struct drainer *d, enum pace mine)
+{
+	bool over;
+
+	pthread_mutex_lock(&d->turn_lock);
+	while (!d->over && d->turn != mine)
+		pthread_cond_wait(&d->turn_cond, &d->turn_lock);
+	over = d->over;
+	pthread_mutex_unlock(&d->turn_lock);
+	return !over;
+}
+
+static void end_turn(struct drainer *d, bool over)
+{
+	enum pace next = next_pace(d);
+
+	if (next == d->turn && !over)
+		return;
+	pthread_mutex_lock(&d->turn_lock);
+	d->turn = next;
+	d->over = over;
+	pthread_cond_broadcast(&d->turn_cond);
+	pthread_mutex_unlock(&d->turn_lock);
+}
+
+/* A batch, and what is to be done after it. False: that was the last. */
+static bool drain(struct drainer *d)
+{
+	/* Asked before reading: nothing is written any more once this is true. */
+	bool last = atomic_load(&d->stopping);
+	uint64_t seen = atomic_load(&d->j->written_rows);
+	struct batch b = { 0 };
+	int r = -1;
+
+	if (last && clock_mono_ms() >= atomic_load(&d->stop_at_ms))
+		return false;
+	if (sink_is_ready(d)) {
+		watch_age(d);
+		r = run_batch(d, &b);
 	}
+	if (last && r <= 0)
+		return false; /* nothing is left, or the journal keeps it for the next start */
+	if (r > 0)
+		d->idle_since_ms = 0;
+	if (r == 0 || (r > 0 && !b.more))
+		d->behind_since_ms = 0;
+	else if (!d->behind_since_ms)
+		d->behind_since_ms = clock_mono_ms();
+	if (r > 0 && !b.more && !last)
+		journal_wait_rows(d->j, atomic_load(&d->j->written_rows), BATCH_ROWS, BATCH_MS);
+	else if (!r)
+		idle(d, seen);
+	return true;
+}
+
+static void finish(struct drainer *d)
+{
 	if (d->sink_is_open && d->sink.wal_pages)
 		sink_checkpoint(&d->sink, true);
 	stop_reading(d);
 	sink_close(&d->sink);
 	d->sink_is_open = false;
+}
+
+static void *drain_thread(void *arg)
+{
+	struct drain_thread *t = arg;
+	struct drainer *d = t->d;
+
+	pthread_setname_np(pthread_self(), "signet-drainer");
+	if (t->pace == GENTLE)
+		thread_give_way();
+	while (take_turn(d, t->pace)) {
+		bool more = drain(d);
+
+		if (!more)
+			finish(d);
+		end_turn(d, !more);
+	}
 	error_clear(); /* a thread's last error is its own to free */
 	return NULL;
+}
+
+static void join(struct drainer *d, int threads)
+{
+	while (threads-- > 0)
+		pthread_join(d->threads[threads].id, NULL);
+	pthread_cond_destroy(&d->turn_cond);
+	pthread_mutex_destroy(&d->turn_lock);
+	pthread_mutex_destroy(&d->lock);
 }
 
 int drainer_start(struct drainer *d)
 {
 	sigset_t all, before;
-	int e;
+	int e = 0, started = 0;
 
 	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->turn_lock, NULL);
+	pthread_cond_init(&d->turn_cond, NULL);
 	d->at = (struct place){ .last = d->sink_is_open ? d->sink.position : 0 };
 	d->baseline_unknown = d->sink_is_open && !d->sink.position;
 	atomic_store(&d->delivered, d->at.last);
+	d->turn = PACES; /* nobody's until all are there */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&d->thread, NULL, drain, d);
+	for (; started < PACES && !e; started += !e) {
+		struct drain_thread *t = &d->threads[started];
+
+		*t = (struct drain_thread){ .d = d, .pace = (enum pace)started };
+		e = pthread_create(&t->id, NULL, drain_thread, t);
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (e)
+	pthread_mutex_lock(&d->turn_lock);
+	d->turn = GENTLE;
+	d->over = e != 0;
+	pthread_cond_broadcast(&d->turn_cond);
+	pthread_mutex_unlock(&d->turn_lock);
+	if (e) {
+		join(d, started);
 		return fail(ERR_STORE, "the drainer's thread: %s", strerror(e));
+	}
 	d->running = true;
 	return 0;
 }
@@ -719,7 +813,6 @@ void drainer_stop(struct drainer *d, uint64_t ms)
 	pthread_mutex_lock(&d->j->more_lock);
 	pthread_cond_signal(&d->j->more_cond);
 	pthread_mutex_unlock(&d->j->more_lock);
-	pthread_join(d->thread, NULL);
+	join(d, PACES);
 	d->running = false;
-	pthread_mutex_destroy(&d->lock);
 }

@@ -1,4 +1,11 @@
-/* The drainer: one thread that moves records from the journal to the sink (storage §7.6). Private to store/. */
+/*
+ * The drainer: it moves records from the journal to the sink (storage §7.6). Private to store/.
+ *
+ * Two threads take turns at it, and only the one whose turn it is touches what is not atomic or locked. The gentle one
+ * gives way to whoever answers requests (base/thread.h); it does not fall behind without end: when it has not caught up
+ * for URGENT_MS, when an eighth of the journal waits, or when the process wants to end, the urgent one goes on, until
+ * nothing is left.
+ */
 #ifndef SIGNET_STORE_DRAINER_H
 #define SIGNET_STORE_DRAINER_H
 
@@ -9,6 +16,14 @@
 #include "store/sink_sqlite.h"
 
 enum sink_state { SINK_STATE_OK, SINK_STATE_SLOW, SINK_STATE_DOWN, SINK_STATE_BLOCKED };
+
+enum pace { GENTLE, URGENT, PACES };
+
+struct drain_thread {
+	struct drainer *d;
+	enum pace pace;
+	pthread_t id;
+};
 
 /* Where the drainer reads: everything up to number `last` is behind it. */
 struct place {
@@ -23,8 +38,14 @@ struct drainer {
 	int dir; /* ‹data› */
 	const char *dir_name;
 	struct bytes config_hash, config_text; /* decimal; texts of the store */
-	pthread_t thread;
+	struct drain_thread threads[PACES];
 	bool running;
+
+	pthread_mutex_t turn_lock;
+	pthread_cond_t turn_cond;
+	enum pace turn;
+	bool over;
+	uint64_t behind_since_ms; /* it has not caught up since; 0: it has */
 
 	struct place at;
 	bool reading;
@@ -50,6 +71,8 @@ struct drainer {
 int drainer_start(struct drainer *);
 /* Lets it work until nothing is left or `ms` are over; joins and closes the sink. */
 void drainer_stop(struct drainer *, uint64_t ms);
+/* What the turn after this one should be. Pure. */
+enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes, uint64_t max_bytes);
 void drainer_stand_alarm(struct drainer *, const char *text);
 void drainer_register_metrics(void);
 
