@@ -317,7 +317,8 @@ uint64_t turn_ms(void)
 
 	if (!l || !l->running)
 		return clock_mono_ms();
-	if (!l->current && uv_now(&l->uv) > l->now_ms) /* never back, though libuv's clock may be coarser */
+	if (!l->current &&
+	    uv_now(&l->uv) > l->now_ms) /* never back, though libuv's clock may be coarser */
 		l->now_ms = uv_now(&l->uv);
 	return l->now_ms;
 }
@@ -358,7 +359,8 @@ int fiber_park(void)
 		if (now >= f->deadline)
 			return fail(ERR_DEADLINE, "timed out");
 		f->armed = f->deadline;
-		now = uv_now(&f->loop->uv); /* what libuv will count from: it is older than the turn */
+		now = uv_now(
+			&f->loop->uv); /* what libuv will count from: it is older than the turn */
 		uv_timer_start(&f->timer, on_timer, f->deadline > now ? f->deadline - now : 0, 0);
 	}
 	f->parked = true;

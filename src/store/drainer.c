@@ -658,7 +658,8 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 
 /* ---- turns ---- */
 
-enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes, uint64_t max_bytes)
+enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes,
+		       uint64_t max_bytes)
 {
 	if (!behind_ms && !waiting_bytes)
 		return GENTLE;
@@ -696,6 +697,12 @@ static void end_turn(struct drainer *d, bool over)
 
 	if (next == d->turn && !over)
 		return;
+	if (!atomic_load(&d->stopping))
+		log_info("store",
+			 next == URGENT
+				 ? "the record has fallen behind: the drainer gives way no more"
+				 : "the record has caught up: the drainer gives way again",
+			 LI("records", atomic_load(&d->j->written) - atomic_load(&d->delivered)));
 	pthread_mutex_lock(&d->turn_lock);
 	d->turn = next;
 	d->over = over;

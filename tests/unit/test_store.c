@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "fiber/loop.h"
+#include "store/drainer.h"
 
 static char dir[256];
 
@@ -310,6 +311,19 @@ static void test_status_tells_the_backlog(void **state)
 	store_close(s);
 }
 
+/* Bytes are of a journal of 8000: an eighth is 1000. */
+static void test_whose_turn_it_is(void **state)
+{
+	(void)state;
+	assert_int_equal(drainer_pace(GENTLE, 0, 0, 8000), GENTLE);
+	assert_int_equal(drainer_pace(GENTLE, 29999, 999, 8000), GENTLE);
+	assert_int_equal(drainer_pace(GENTLE, 30000, 1, 8000), URGENT);
+	assert_int_equal(drainer_pace(GENTLE, 1, 1000, 8000), URGENT);
+	/* the urgent one goes on until it has caught up */
+	assert_int_equal(drainer_pace(URGENT, 1, 1, 8000), URGENT);
+	assert_int_equal(drainer_pace(URGENT, 0, 0, 8000), GENTLE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +336,7 @@ int main(void)
 		T(test_taken_seq_moves_on),
 		T(test_record_over_its_bound_is_served_and_counted),
 		T(test_status_tells_the_backlog),
+		T(test_whose_turn_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

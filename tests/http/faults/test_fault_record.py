@@ -102,6 +102,26 @@ def test_locked_database_delays_rows_only(up):
         assert s.metric("signet_journal_unrecorded_total") == 0
 
 
+def test_a_drainer_far_behind_hands_over_and_back(up):
+    """An eighth of the journal waits: the thread that gives way hands over to the one that does not, until nothing is left."""
+    def told(s, what):
+        return raw.wait_for(lambda: any(what in line["msg"] for line in s.logs()), 20)
+
+    with Signet(toml_of(up, extra="[journal]\nmax_mb = 1")) as s:
+        record.wait_row(s.data_dir, ask(s)[0])
+        db = sqlite3.connect(os.path.join(s.data_dir, "signet.db"), timeout=5, isolation_level=None)
+        db.execute("begin immediate")
+        ids = ask(s, 30, content="word " * 1000)
+        told(s, "the drainer gives way no more")
+        db.execute("commit")
+        db.close()
+        told(s, "the drainer gives way again")
+        ids += ask(s, 3)
+        for id in ids:
+            record.wait_row(s.data_dir, id, 15)
+        assert len(stored(s.data_dir)) == len(set(stored(s.data_dir))) == 34
+
+
 def test_rows_wait_for_the_next_start_when_the_drain_is_cut(up):
     s = Signet(toml_of(up, extra="[store]\nshutdown_drain_s = 1"))
     record.wait_row(s.data_dir, ask(s)[0])
