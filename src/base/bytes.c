@@ -363,29 +363,30 @@ static void put_code(struct buf *b, unsigned code)
 		b->data[b->len++] = "0123456789abcdef"[code >> shift & 15];
 }
 
-/* How many bytes from p on surely need no escape; the rest, at most 16 plain ones, is looked at singly. */
-static size_t plain_run(const unsigned char *p, size_t n)
+/* Copies from p on what surely needs no escape, 16 bytes at a time; how many. `to` has room for n. What is left, at most
+ * 16 plain bytes, is looked at singly. */
+static size_t copy_plain(char *to, const unsigned char *p, size_t n)
 {
 	size_t i = 0;
 
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-	const __m128i half = _mm_set1_epi8((char)0xed), blank = _mm_set1_epi8(0x20);
+	const __m128i half = _mm_set1_epi8((char)0xed), last = _mm_set1_epi8(0x1f);
 
 	for (; n - i >= 16; i += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
 		__m128i quoted =
 			_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash));
-		/* unsigned v < 0x20, as far as v is not the larger one of the two */
-		__m128i control = _mm_cmpeq_epi8(_mm_max_epu8(v, blank), blank);
+		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, last), v); /* unsigned v <= 0x1f */
 		__m128i odd = _mm_or_si128(quoted, _mm_cmpeq_epi8(v, half));
-		int hit = _mm_movemask_epi8(
-			_mm_or_si128(odd, _mm_andnot_si128(_mm_cmpeq_epi8(v, blank), control)));
+		int hit = _mm_movemask_epi8(_mm_or_si128(odd, control));
 
+		_mm_storeu_si128((__m128i *)(void *)(to + i), v);
 		if (hit)
 			return i + (size_t)__builtin_ctz((unsigned)hit);
 	}
 #else
+	(void)to;
 	(void)p;
 	(void)n;
 #endif
@@ -395,32 +396,36 @@ static size_t plain_run(const unsigned char *p, size_t n)
 int buf_json_string(struct buf *b, struct bytes s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	size_t done = 0;
 
 	if (buf_reserve(b, s.n + 2)) /* enough unless something is escaped */
 		return -1;
 	b->data[b->len++] = '"';
-	for (size_t i = plain_run(p, s.n); i < s.n; i++) {
-		char e = json_escape[p[i]];
-		bool half = e == 's' && s.n - i > 2 && p[i + 1] >= 0xa0;
+	for (size_t i = 0; i < s.n; i++) {
+		size_t plain = copy_plain(b->data + b->len, p + i, s.n - i);
+		char e;
 
-		if (!e || (e == 's' && !half))
+		b->len += plain;
+		i += plain;
+		for (; i < s.n && !json_escape[p[i]]; i++)
+			b->data[b->len++] = (char)p[i];
+		if (i == s.n)
+			break;
+		e = json_escape[p[i]];
+		if (e == 's' && (s.n - i <= 2 || p[i + 1] < 0xa0)) { /* a whole character */
+			b->data[b->len++] = (char)p[i];
 			continue;
-		if (buf_append(b, bytes_slice(s, done, i - done)) || buf_reserve(b, 6 + s.n - i))
+		}
+		if (buf_reserve(b, 7 + s.n - i))
 			return -1;
 		b->data[b->len++] = '\\';
-		b->data[b->len++] = half ? 'u' : e;
-		if (half) {
+		b->data[b->len++] = e == 's' ? 'u' : e;
+		if (e == 's') {
 			put_code(b, 0xd000u | (p[i + 1] & 0x3fu) << 6 | (p[i + 2] & 0x3fu));
 			i += 2;
 		} else if (e == 'u') {
 			put_code(b, p[i]);
 		}
-		done = i + 1;
-		i += plain_run(p + done, s.n - done);
 	}
-	if (buf_append(b, bytes_slice(s, done, s.n - done)))
-		return -1;
 	return buf_putc(b, '"');
 }
 

@@ -46,6 +46,7 @@ struct shard {
 	struct shard *next;
 	struct cell **cells; /* open addressing by the series' hash */
 	size_t len, cap;
+	struct cell *latest[MAX_METRICS]; /* by metric: most often it is the same once more */
 	bool owned;
 };
 
@@ -262,20 +263,28 @@ static struct cell *cell_slow(struct metric *m, uint64_t hash, const struct byte
 /* NULL: not registered, or no memory; what cannot be counted is not counted. */
 static struct cell *cell_get(struct metric *m, const struct bytes *values, size_t n)
 {
+	struct cell *c;
 	uint64_t hash;
 
 	if (!m->id || n > MAX_LABELS)
 		return NULL;
+	c = mine ? mine->latest[m->id - 1] : NULL;
+	if (c && series_is(c->series, m, values, n))
+		return c;
 	hash = series_hash(m, values, n);
+	c = NULL;
 	if (mine && mine->cap) {
-		size_t mask = mine->cap - 1;
+		size_t mask = mine->cap - 1, i = (size_t)hash & mask;
 
-		for (size_t i = (size_t)hash & mask; mine->cells[i]; i = (i + 1) & mask)
-			if (mine->cells[i]->series->hash == hash &&
-			    series_is(mine->cells[i]->series, m, values, n))
-				return mine->cells[i];
+		while ((c = mine->cells[i]) &&
+		       !(c->series->hash == hash && series_is(c->series, m, values, n)))
+			i = (i + 1) & mask;
 	}
-	return cell_slow(m, hash, values, n);
+	if (!c)
+		c = cell_slow(m, hash, values, n);
+	if (c)
+		mine->latest[m->id - 1] = c;
+	return c;
 }
 
 static void add(_Atomic double *at, double value)

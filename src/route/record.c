@@ -439,11 +439,18 @@ static void calls(struct row *r, const struct answer_facts *f)
 
 static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
 
+/* Whether a chat row and a model row stand before the list row, which then leaves out what they say (list_fill()). */
+static bool has_rows(const struct answer_facts *f)
+{
+	return f->result && f->state != ANSWER_ERROR;
+}
+
 static int list_row(struct record *rec, const struct answer_facts *f)
 {
 	const struct model_call *mc = f->call;
 	const struct result *res = f->result;
 	const struct inference *inf = &f->request->inf;
+	bool alone = !has_rows(f);
 	struct buf preview;
 	struct row r;
 
@@ -451,11 +458,13 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 		return -1;
 	r.terse = true;
 	uuid(&r, "id", f->inference_id);
-	text(&r, "function_name", f->function_name);
-	text(&r, "variant_name", f->variant_name);
-	uuid(&r, "episode_id", f->episode_id);
-	text(&r, "function_type", B("chat"));
-	snapshot(&r, f->config);
+	if (alone) { /* else the chat row has them */
+		text(&r, "function_name", f->function_name);
+		text(&r, "variant_name", f->variant_name);
+		uuid(&r, "episode_id", f->episode_id);
+		snapshot(&r, f->config);
+		number(&r, "processing_time_ms", (int64_t)f->processing_ms);
+	}
 	text(&r, "state", bytes_of(states[f->state]));
 	number(&r, "status", f->status);
 	text(&r, "error_kind",
@@ -464,19 +473,18 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	boolean(&r, "stream", inf->stream);
 	boolean(&r, "cached", false);
 	boolean(&r, "signed", mc && mc->attempt.signature.set);
-	text(&r, "model_name", mc ? mc->model->name : f->variant_name);
-	text(&r, "model_provider_name",
-	     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
-	text(&r, "key_public_id", (struct bytes){ NULL, 0 });
+	if (alone) { /* else the model row has them */
+		text(&r, "model_name", mc ? mc->model->name : f->variant_name);
+		text(&r, "model_provider_name",
+		     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
+		number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
+		number(&r, "output_tokens", res ? res->usage.output_tokens : -1);
+		text(&r, "finish_reason",
+		     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
+	}
 	number(&r, "attempts", mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
-	number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
-	number(&r, "output_tokens", res ? res->usage.output_tokens : -1);
 	boolean(&r, "estimated", res && res->usage.estimated);
-	number(&r, "cost_nano", -1);
-	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
 	number(&r, "ttft_ms", inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
-	text(&r, "finish_reason",
-	     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
 	number(&r, "tools", (int64_t)tool_calls(res));
 	buf_init(&preview, 4096);
 	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
@@ -564,7 +572,7 @@ static void build(void *arg)
 	b->rec.cut = f->raw_cut;
 	if (r == 0)
 		r = buf_reserve(&b->rec.payload, guess(f));
-	if (r == 0 && f->result && f->state != ANSWER_ERROR)
+	if (r == 0 && has_rows(f))
 		r = chat_row(&b->rec, f, &again) || model_row(&b->rec, f, &again);
 	if (r == 0)
 		r = list_row(&b->rec, f);

@@ -3,8 +3,8 @@
 
 const struct column list_columns[] = {
 	{ "id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, false, "" },
-	{ "variant_name", COL_TEXT, false, "" },
+	{ "function_name", COL_TEXT, false, NULL },
+	{ "variant_name", COL_TEXT, false, NULL },
 	{ "episode_id", COL_TEXT, false, NULL },
 	{ "function_type", COL_TEXT, false, "chat" },
 	{ "snapshot_hash", COL_JSON, false, NULL },
@@ -93,3 +93,32 @@ const struct column config_columns[] = {
 	{ "hash", COL_JSON, true, NULL },
 	{ "config", COL_TEXT, false, "" },
 };
+
+static void fill(struct cell *cell, const struct cell *from)
+{
+	if (cell->type == CELL_NULL)
+		*cell = *from;
+}
+
+void list_fill(struct cell *list, const struct cell *chat, const struct cell *model)
+{
+	static const struct cell nothing = { .type = CELL_TEXT, .text = { "", 0 } };
+
+	if (chat) {
+		fill(&list[L_FUNCTION], &chat[C_FUNCTION]);
+		fill(&list[L_VARIANT], &chat[C_VARIANT]);
+		fill(&list[L_EPISODE], &chat[C_EPISODE]);
+		fill(&list[L_HASH], &chat[C_HASH]);
+		fill(&list[L_MS], &chat[C_MS]);
+	}
+	if (model) {
+		fill(&list[L_MODEL], &model[M_MODEL]);
+		fill(&list[L_PROVIDER], &model[M_PROVIDER]);
+		fill(&list[L_IN], &model[M_IN]);
+		fill(&list[L_OUT], &model[M_OUT]);
+		fill(&list[L_COST], &model[M_COST]);
+		fill(&list[L_FINISH], &model[M_FINISH]);
+	}
+	fill(&list[L_FUNCTION], &nothing);
+	fill(&list[L_VARIANT], &nothing);
+}

@@ -15,7 +15,9 @@
 #define LANE 512
 
 static uint32_t tables[8][256];
-static uint32_t x_pow[64];    /* x^(8 * 2^k) mod P, reflected */
+static uint32_t
+	x_pow[8]
+	     [256]; /* x^(8 * i * 256^k) mod P, reflected: one product for each byte of a length */
 static uint32_t skip[4][256]; /* what LANE zero bytes behind it make of a sum, by byte */
 static bool have_instruction;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -45,12 +47,17 @@ static void setup(void)
 	for (uint32_t i = 0; i < 256; i++)
 		for (int t = 1; t < 8; t++)
 			tables[t][i] = tables[t - 1][i] >> 8 ^ tables[0][tables[t - 1][i] & 255];
-	x_pow[0] = 1u << 23; /* x^8 */
-	for (int k = 1; k < 64; k++)
-		x_pow[k] = multiply(x_pow[k - 1], x_pow[k - 1]);
+	for (int k = 0; k < 8; k++) {
+		uint32_t one =
+			k ? multiply(x_pow[k - 1][255], x_pow[k - 1][1]) : 1u << 23; /* x^8 */
+
+		x_pow[k][0] = 1u << 31;
+		for (int i = 1; i < 256; i++)
+			x_pow[k][i] = multiply(x_pow[k][i - 1], one);
+	}
 	for (uint32_t i = 0; i < 256; i++)
 		for (int b = 0; b < 4; b++)
-			skip[b][i] = multiply(x_pow[9], i << (8 * b)); /* x^(8 * 512) */
+			skip[b][i] = multiply(x_pow[1][LANE / 256], i << (8 * b));
 #if defined(__x86_64__)
 	have_instruction = __builtin_cpu_supports("sse4.2");
 #elif defined(__ARM_FEATURE_CRC32)
@@ -151,8 +158,8 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t n)
 uint32_t crc32c_join(uint32_t a, uint32_t b, uint64_t b_len)
 {
 	pthread_once(&once, setup);
-	for (int k = 0; b_len; k++, b_len >>= 1)
-		if (b_len & 1)
-			a = multiply(x_pow[k], a);
+	for (int k = 0; b_len; k++, b_len >>= 8)
+		if (b_len & 255)
+			a = multiply(x_pow[k][b_len & 255], a);
 	return a ^ b;
 }

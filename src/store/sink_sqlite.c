@@ -621,13 +621,8 @@ static void imply_list(struct cell *list, const struct cell *chat)
 {
 	memset(list, 0, L_CELLS * sizeof(*list));
 	list[L_ID] = chat[C_ID];
-	list[L_FUNCTION] = chat[C_FUNCTION];
-	list[L_VARIANT] = chat[C_VARIANT];
-	list[L_EPISODE] = chat[C_EPISODE];
 	list[L_TYPE] = (struct cell){ .type = CELL_TEXT, .text = B("chat") };
 	list[L_STATE] = (struct cell){ .type = CELL_TEXT, .text = B("ok") };
-	list[L_HASH] = chat[C_HASH];
-	list[L_MS] = chat[C_MS];
 	list[L_TTFT] = chat[C_TTFT];
 }
 
@@ -850,6 +845,7 @@ enum sink_result sink_add(struct sink *s, const struct record_view *v)
 			       row_fault(s);
 		return SINK_OK;
 	}
+	list_fill(p.list, p.chat, p.nmodels ? p.models + (p.nmodels - 1) * M_CELLS : NULL);
 	for (size_t i = 0; i < p.nmodels; i++) /* before the first INSERT: nothing half done */
 		if (!uuid_parse(p.models[i * M_CELLS + M_ID].text, &id))
 			return fail(ERR_STORE, "column id is no UUID"), row_fault(s);
