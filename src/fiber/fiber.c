@@ -277,8 +277,11 @@ static void bury(struct loop *l, struct fiber *f)
 static void run_fibers(struct loop *l)
 {
 	struct fiber *last = l->run_tail;
-	uint64_t began = last ? clock_mono_ns() : 0, now;
+	uint64_t began, now;
 
+	if (!last)
+		return;
+	began = clock_mono_ns();
 	l->now_ms = began / 1000000;
 	while (l->run_head) {
 		struct fiber *f = l->run_head;
@@ -359,8 +362,7 @@ int fiber_park(void)
 		if (now >= f->deadline)
 			return fail(ERR_DEADLINE, "timed out");
 		f->armed = f->deadline;
-		now = uv_now(
-			&f->loop->uv); /* what libuv will count from: it is older than the turn */
+		now = uv_now(&f->loop->uv); /* libuv counts from there, not from the turn */
 		uv_timer_start(&f->timer, on_timer, f->deadline > now ? f->deadline - now : 0, 0);
 	}
 	f->parked = true;

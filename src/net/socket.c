@@ -139,7 +139,8 @@ static ssize_t send_joined(int fd, const struct iovec *iov, int n)
 	size_t len = 0;
 
 	for (int i = 0; i < n; i++) {
-		memcpy(joined + len, iov[i].iov_base, iov[i].iov_len);
+		if (iov[i].iov_len)
+			memcpy(joined + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
 	return send(fd, joined, len, MSG_NOSIGNAL);
