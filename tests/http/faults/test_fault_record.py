@@ -13,7 +13,7 @@ import pytest
 from lib import raw, record
 from lib.mock import Mock, chat_answer, chunk, error, json_answer, sse, text_chunks
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
-from lib.signet import Signet, config, openai_model
+from lib.signet import Signet, binary, config, openai_model
 
 
 def toml_of(mock, extra="", **more):
@@ -100,6 +100,35 @@ def test_locked_database_delays_rows_only(up):
         for id in ids:
             record.wait_row(s.data_dir, id, 15)
         assert s.metric("signet_journal_unrecorded_total") == 0
+
+
+def test_an_answer_reads_alike_from_the_journal_and_from_the_database(up):
+    """The list row in the journal leaves out what the rows beside it say (decision 0007): `signet log` fills it in, as the sink does."""
+    def told(s, id):
+        out = subprocess.run([binary(), "log", "show", id, "--json", "--data-dir", s.data_dir], capture_output=True, text=True, timeout=30)
+        assert out.returncode == 0, out.stderr
+        answer = json.loads(out.stdout)
+        return answer.pop("record")["state"], answer
+
+    with Signet(toml_of(up)) as s:
+        record.wait_row(s.data_dir, ask(s)[0])
+        db = sqlite3.connect(os.path.join(s.data_dir, "signet.db"), timeout=5, isolation_level=None)
+        db.execute("begin immediate")
+        up.then(json_answer(chat_answer("plain")), sse(text_chunks("streamed")), error(500, "boom"))
+        plain, streamed = ask(s)[0], ask(s, stream=True)[0]
+        failed = raw.post(s.port, CHAT, chat()).headers["x-signet-inference-id"]
+        ids = plain, streamed, failed
+        waiting = [told(s, id) for id in ids]
+        db.execute("commit")
+        db.close()
+        for id in ids:
+            record.wait_row(s.data_dir, id, 15)
+        stored_now = [told(s, id) for id in ids]
+        assert "stored" not in [state for state, _ in waiting] and [state for state, _ in stored_now] == ["stored"] * 3
+        assert [answer for _, answer in waiting] == [answer for _, answer in stored_now]
+        for state, answer in stored_now[:2]:
+            row = answer["row"]
+            assert (row["function"], row["model"], row["provider"], row["in"], row["out"], row["finish"]) == ("tensorzero::default", "m", "p", 11, 7, "stop")
 
 
 def test_a_drainer_far_behind_hands_over_and_back(up):
