@@ -236,13 +236,16 @@ static size_t tool_calls(const struct result *res)
 	return n;
 }
 
-/* The body, or if it is over the cap its two ends in `joined`. */
-static struct bytes cut_body(struct bytes body, uint64_t max_kib, struct buf *joined)
+/* The body, or if it is over the cap its two ends in `joined`, and the record says so: what is kept may be longer than
+ * the body was, by the words that stand in the gap. */
+static struct bytes cut_body(struct record *rec, struct bytes body, uint64_t max_kib,
+			     struct buf *joined)
 {
 	size_t max = (size_t)max_kib * 1024, head, tail;
 
 	if (body.n <= max)
 		return bytes_set(body) ? body : B("");
+	rec->cut = true;
 	/* whole characters on both sides */
 	for (head = max / 2; head && ((unsigned char)body.p[head] & 0xc0) == 0x80;)
 		head--;
@@ -263,8 +266,7 @@ static void raw_body(struct row *r, const char *name, struct bytes body, uint64_
 	struct bytes kept;
 
 	buf_init(&joined, (size_t)max_kib * 1024 + 64);
-	kept = cut_body(body, max_kib, &joined);
-	r->rec->cut |= body.n > kept.n;
+	kept = cut_body(r->rec, body, max_kib, &joined);
 	r->failed |= !bytes_set(kept);
 	text(r, name, kept);
 	buf_deinit(&joined);
@@ -292,9 +294,8 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 	int r;
 
 	buf_init(&joined, (size_t)max_kib * 1024 + 64);
-	kept = cut_body(body, max_kib, &joined);
+	kept = cut_body(rec, body, max_kib, &joined);
 	r = bytes_set(kept) ? text_beside(rec, column, kept, beside) : -1;
-	rec->cut |= body.n > kept.n;
 	buf_deinit(&joined);
 	return r;
 }

@@ -45,7 +45,6 @@ enum list_cell {
 
 /* What row 64 left out because the rows beside it have it (decision 0007): of the chat row and the record's last model
  * row, each NULL if there is none. */
-struct cell;
 void list_fill(struct cell *list, const struct cell *chat, const struct cell *model);
 
 /* ChatInference, row 1. */

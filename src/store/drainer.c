@@ -661,7 +661,7 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes,
 		       uint64_t max_bytes)
 {
-	if (!behind_ms && !waiting_bytes)
+	if (!behind_ms)
 		return GENTLE;
 	if (behind_ms >= URGENT_MS || waiting_bytes >= max_bytes / 8)
 		return URGENT;

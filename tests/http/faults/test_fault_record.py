@@ -131,6 +131,25 @@ def test_an_answer_reads_alike_from_the_journal_and_from_the_database(up):
             assert (row["function"], row["model"], row["provider"], row["in"], row["out"], row["finish"]) == ("tensorzero::default", "m", "p", 11, 7, "stop")
 
 
+@pytest.mark.parametrize("over", [-1, 0, 1, 5, 100])
+def test_a_body_over_the_cap_is_cut_and_marked(up, over):
+    """One byte over is cut too, though the words in the gap make what is kept longer than the body was."""
+    with Signet(toml_of(up, extra="[record]\nmax_raw_kib = 1")) as s:
+        def request_of(id):
+            record.wait_row(s.data_dir, id)
+            return record.rows(s.data_dir, "select raw_request from ModelInference where inference_id = ?", id)[0]["raw_request"]
+
+        around = len(request_of(ask(s, content="a" * 100)[0])) - 100
+        id = ask(s, content="a" * (1024 - around + over))[0]
+        kept = request_of(id)
+        assert record.listed(s.data_dir, id)[0]["cut"] == (over > 0)
+        assert ("bytes cut" in kept) == (over > 0)
+        if over > 0:
+            assert kept == kept[:512] + f"\n… {over} bytes cut …\n" + kept[-512:]
+        else:
+            assert len(kept) == 1024 + over and json.loads(kept)
+
+
 def test_a_drainer_far_behind_hands_over_and_back(up):
     """An eighth of the journal waits: the thread that gives way hands over to the one that does not, until nothing is left."""
     def told(s, what):
