@@ -55,8 +55,7 @@ static int print_help(FILE *out)
 static int version_main(int argc, char **argv)
 {
 	if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
-		puts("signet version: the version of Signet and the TensorZero version it speaks, "
-		     "then those of\n"
+		puts("signet version: the version of Signet and the TensorZero version it speaks, then those of\n"
 		     "SQLite, OpenSSL and Wasmtime\n"
 		     "\n"
 		     "usage: signet version");

@@ -20,29 +20,23 @@ static const char help[] =
 	"usage: signet serve --config-file GLOB [flags]\n"
 	"       signet serve --default-config [flags]\n"
 	"\n"
-	"  --config-file GLOB      every matching TOML file (\"*\" in a folder, \"**\" any "
-	"folders)\n"
+	"  --config-file GLOB      every matching TOML file (\"*\" in a folder, \"**\" any folders)\n"
 	"  --default-config        no file: only shorthand models such as openai::gpt-4o\n"
-	"  --bind-address IP:PORT  where to listen (gateway.bind_address, 0.0.0.0:3000); port 0: a "
-	"free\n"
+	"  --bind-address IP:PORT  where to listen (gateway.bind_address, 0.0.0.0:3000); port 0: a free\n"
 	"                          one (also TENSORZERO_GATEWAY_BIND_ADDRESS)\n"
 	"  --data-dir D            record, module cache (store.data_dir, ./signet-data; also\n"
 	"                          SIGNET_DATA_DIR)\n"
-	"  --workers N             threads that answer (server.workers, one a core; also "
-	"SIGNET_WORKERS)\n"
+	"  --workers N             threads that answer (server.workers, one a core; also SIGNET_WORKERS)\n"
 	"  --log-format F          pretty or json (pretty on a terminal, else json)\n"
 	"  --log-file F            the log goes there; SIGUSR1 opens it anew after rotation\n"
 	"  --validate-and-exit     does all of a start but listen\n"
 	"  --help                  this text\n"
 	"\n"
-	"\"signet --config-file ...\" is the same: without a command, a first argument that begins "
-	"with --\n"
+	"\"signet --config-file ...\" is the same: without a command, a first argument that begins with --\n"
 	"means serve. SIGNET_LOG=info,net=debug sets what is logged.\n"
 	"\n"
-	"Signals: SIGTERM and SIGINT drain (server.drain_s, 30 s; a second one ends at once), "
-	"SIGHUP drains\n"
-	"after a second. Exit status: 0 drained, 1 the start was refused (the reason is on "
-	"standard error),\n"
+	"Signals: SIGTERM and SIGINT drain (server.drain_s, 30 s; a second one ends at once), SIGHUP drains\n"
+	"after a second. Exit status: 0 drained, 1 the start was refused (the reason is on standard error),\n"
 	"2 wrong usage.\n"
 	"\n"
 	"  signet serve --config-file signet.toml\n"
@@ -129,9 +123,7 @@ static int flag_take(struct serve_args *a, enum flag flag, const char *value)
 		a->config.bind_address = value;
 		return is_address(value)
 			       ? -1
-			       : usage("invalid value '%s' for '--bind-address <BIND_ADDRESS>': "
-				       "invalid "
-				       "socket address syntax (write 127.0.0.1:3000 or [::]:3000)",
+			       : usage("invalid value '%s' for '--bind-address <BIND_ADDRESS>': invalid socket address syntax (write 127.0.0.1:3000 or [::]:3000)",
 				       value);
 	case FLAG_DATA_DIR:
 		a->config.data_dir = value;
@@ -139,8 +131,7 @@ static int flag_take(struct serve_args *a, enum flag flag, const char *value)
 	case FLAG_WORKERS:
 		return workers_parse(value, &a->config.workers)
 			       ? -1
-			       : usage("invalid value '%s' for '--workers': a number from 1 to "
-				       "1024",
+			       : usage("invalid value '%s' for '--workers': a number from 1 to 1024",
 				       value);
 	case FLAG_LOG_FORMAT:
 		if (strcmp(value, "pretty") && strcmp(value, "json"))

@@ -171,12 +171,11 @@ static int check_namespace(struct chat *c)
 
 	if (!bytes_set(want) || (bytes_set(have) && bytes_eq(have, want)))
 		return 0;
-	return fail(ERR_INVALID_REQUEST,
-		    "Model `%.*s` has namespace `%.*s`, but the request namespace is `%s%.*s%s`. "
-		    "Namespaced models can "
-		    "only be used with a matching namespace.",
-		    BFMT(c->target.model->name), BFMT(want), bytes_set(have) ? "Some(\"" : "None",
-		    BFMT(have), bytes_set(have) ? "\")" : "");
+	return fail(
+		ERR_INVALID_REQUEST,
+		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%s%.*s%s`. Namespaced models can only be used with a matching namespace.",
+		BFMT(c->target.model->name), BFMT(want), bytes_set(have) ? "Some(\"" : "None",
+		BFMT(have), bytes_set(have) ? "\")" : "");
 }
 
 static int check_target(struct chat *c)
@@ -184,12 +183,13 @@ static int check_target(struct chat *c)
 	bool model_call = !bytes_starts(c->req->model, B("tensorzero::function_name::"));
 
 	if (model_call && bytes_set(c->req->variant_name))
-		return fail(ERR_INVALID_TARGET, "Invalid inference target: `variant_name` cannot "
-						"be provided when using `model_name`");
+		return fail(
+			ERR_INVALID_TARGET,
+			"Invalid inference target: `variant_name` cannot be provided when using `model_name`");
 	if (model_call && c->req->dynamic_variant)
-		return fail(ERR_INVALID_TARGET,
-			    "Invalid inference target: If a dynamic variant config is passed, "
-			    "`function_name` must be specified.");
+		return fail(
+			ERR_INVALID_TARGET,
+			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
 	return target_resolve(c->cfg, c->profile, c->req->model, c->arena, &c->target) ||
 			       check_namespace(c)
 		       ? -1
@@ -213,13 +213,9 @@ static int prepare(struct chat *c)
 	if (!r->dryrun)
 		count_inference(B("inference"), c->target.function_name, c->target.model->name, 1);
 	if (r->has_files && !c->cfg->object_storage_set && c->profile == PROFILE_TENSORZERO)
-		return fail(ERR_OBJECT_STORE_UNCONFIGURED,
-			    "Object storage is not configured. You must configure "
-			    "`[object_storage]` before making "
-			    "requests containing a `file` content block. If you don't want to use "
-			    "object storage, you can "
-			    "explicitly set `object_storage.type = \"disabled\"` in your "
-			    "configuration.");
+		return fail(
+			ERR_OBJECT_STORE_UNCONFIGURED,
+			"Object storage is not configured. You must configure `[object_storage]` before making requests containing a `file` content block. If you don't want to use object storage, you can explicitly set `object_storage.type = \"disabled\"` in your configuration.");
 	r->inf.fetch_files = c->cfg->gateway.fetch_files;
 	r->inf.stream = r->stream;
 	return 0;
@@ -687,8 +683,7 @@ static void run(struct chat *c)
 
 	if (c->app->store && store_refuses(c->app->store)) {
 		fail(ERR_BUSY,
-		     "The record is full and this gateway is configured not to serve without it "
-		     "(`journal.on_full = \"refuse\"`)");
+		     "The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
 		answer_error(c);
 		return;
 	}

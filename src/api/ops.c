@@ -42,8 +42,7 @@ void api_health(struct exchange *ex)
 	buf_init(&out, PAGE_MAX);
 	bad = buf_printf(
 		&out,
-		"{\"gateway\":\"%s\",\"clickhouse\":\"ok\",\"postgres\":\"ok\",\"valkey\":\"ok\","
-		"\"valkey_cache\":\"ok\"%s}",
+		"{\"gateway\":\"%s\",\"clickhouse\":\"ok\",\"postgres\":\"ok\",\"valkey\":\"ok\",\"valkey_cache\":\"ok\"%s}",
 		draining ? "error" : "ok", down ? ",\"signet_store\":\"error\"" : "");
 	respond(ex, draining || refuses ? 503 : 200, B("application/json"), &out, bad);
 }
@@ -56,14 +55,12 @@ static int put_record(struct buf *out, const struct app *app, struct arena *a)
 		return buf_append(out,
 				  B("{\"content\":\"off\",\"sink\":\"none\",\"state\":\"ok\"}"));
 	store_status(app->store, &st, a);
-	if (buf_printf(out,
-		       "{\"content\":\"full\",\"sink\":\"sqlite\",\"state\":\"%s\",\"backlog_"
-		       "records\":%llu,"
-		       "\"backlog_bytes\":%llu,\"oldest_s\":%llu,\"text_behind_rows\":0,"
-		       "\"unrecorded\":%llu,\"disk_free_bytes\":%llu,\"alarms\":[",
-		       st.state, (unsigned long long)st.backlog_records,
-		       (unsigned long long)st.backlog_bytes, (unsigned long long)st.oldest_s,
-		       (unsigned long long)st.unrecorded, (unsigned long long)st.disk_free_bytes))
+	if (buf_printf(
+		    out,
+		    "{\"content\":\"full\",\"sink\":\"sqlite\",\"state\":\"%s\",\"backlog_records\":%llu,\"backlog_bytes\":%llu,\"oldest_s\":%llu,\"text_behind_rows\":0,\"unrecorded\":%llu,\"disk_free_bytes\":%llu,\"alarms\":[",
+		    st.state, (unsigned long long)st.backlog_records,
+		    (unsigned long long)st.backlog_bytes, (unsigned long long)st.oldest_s,
+		    (unsigned long long)st.unrecorded, (unsigned long long)st.disk_free_bytes))
 		return -1;
 	if (bytes_set(st.alarm) && buf_json_string(out, st.alarm))
 		return -1;
@@ -107,11 +104,11 @@ static int put_signers(struct buf *out, const struct config *c)
 /* Must return to what it was before a test (tests/http): whatever is above it has leaked. */
 static int put_debug(struct buf *out)
 {
-	return buf_printf(out,
-			  ",\"debug\":{\"fibers\":%zu,\"client_connections\":%zu,"
-			  "\"upstream_connections\":%zu,\"signer_instances\":%zu,\"arenas\":%zu}",
-			  fiber_count(), http_server_connections(), http_client_connections(),
-			  signer_instances(), arena_count());
+	return buf_printf(
+		out,
+		",\"debug\":{\"fibers\":%zu,\"client_connections\":%zu,\"upstream_connections\":%zu,\"signer_instances\":%zu,\"arenas\":%zu}",
+		fiber_count(), http_server_connections(), http_client_connections(),
+		signer_instances(), arena_count());
 }
 #else
 static int put_debug(struct buf *out)
@@ -127,10 +124,9 @@ static int put_status(struct buf *out, const struct app *app, struct arena *a)
 
 	if (buf_printf(
 		    out,
-		    "{\"status\":\"ok\",\"version\":\"" GATEWAY_VERSION "\",\"config_hash\":\"%s\","
-		    "\"signet\":{\"version\":\"" SIGNET_VERSION
-		    "\",\"uptime_s\":%llu,\"workers\":%d,"
-		    "\"connections\":%zu,\"streams\":%.0f,\"rss_bytes\":%llu,\"record\":",
+		    "{\"status\":\"ok\",\"version\":\"" GATEWAY_VERSION
+		    "\",\"config_hash\":\"%s\",\"signet\":{\"version\":\"" SIGNET_VERSION
+		    "\",\"uptime_s\":%llu,\"workers\":%d,\"connections\":%zu,\"streams\":%.0f,\"rss_bytes\":%llu,\"record\":",
 		    c->hash, (unsigned long long)((clock_mono_ms() - app->started_mono_ms) / 1000),
 		    app->nworkers, http_server_connections(), metric_sum(&signet_streams),
 		    (unsigned long long)process_rss_bytes()) ||

@@ -99,16 +99,14 @@ static void apply_bind_address(struct loader *l)
 	if (t)
 		return error_at(
 			l, t, B("gateway.bind_address"),
-			"You must only specify one of `--bind-address` (CLI), "
-			"`TENSORZERO_GATEWAY_BIND_ADDRESS` "
-			"(environment variable), or `gateway.bind_address` (configuration).");
+			"You must only specify one of `--bind-address` (CLI), `TENSORZERO_GATEWAY_BIND_ADDRESS` (environment variable), or `gateway.bind_address` (configuration).");
 	if (!sock_address_parse(given, &address, &address_n))
-		return issue_add(l->issues, false, B(""), 0, B("gateway.bind_address"),
-				 "gateway.bind_address: invalid socket address syntax (`%.*s`, "
-				 "from %s; write 127.0.0.1:3000)",
-				 BFMT(given),
-				 l->options->bind_address ? "--bind-address"
-							  : "TENSORZERO_GATEWAY_BIND_ADDRESS");
+		return issue_add(
+			l->issues, false, B(""), 0, B("gateway.bind_address"),
+			"gateway.bind_address: invalid socket address syntax (`%.*s`, from %s; write 127.0.0.1:3000)",
+			BFMT(given),
+			l->options->bind_address ? "--bind-address"
+						 : "TENSORZERO_GATEWAY_BIND_ADDRESS");
 	l->config->gateway.bind_address = given;
 }
 
@@ -139,19 +137,19 @@ static void apply_on_disconnect(struct loader *l)
 	if (bytes_eq(given, B("finish")) || bytes_eq(given, B("cancel")))
 		l->config->server.finish_on_disconnect = bytes_eq(given, B("finish"));
 	else
-		issue_add(l->issues, false, B(""), 0, B("server.on_disconnect"),
-			  "SIGNET_ON_DISCONNECT: unknown variant `%.*s`, expected `cancel` or "
-			  "`finish`",
-			  BFMT(given));
+		issue_add(
+			l->issues, false, B(""), 0, B("server.on_disconnect"),
+			"SIGNET_ON_DISCONNECT: unknown variant `%.*s`, expected `cancel` or `finish`",
+			BFMT(given));
 }
 
 static void warn_store(struct loader *l, const char *variable, const char *store)
 {
 	if (bytes_set(env_value(l, variable)))
-		issue_add(l->issues, true, B(""), 0, B(""),
-			  "%s is set, but this version of Signet does not write to %s yet: it "
-			  "records to SQLite",
-			  variable, store);
+		issue_add(
+			l->issues, true, B(""), 0, B(""),
+			"%s is set, but this version of Signet does not write to %s yet: it records to SQLite",
+			variable, store);
 }
 
 static void late_options(struct loader *l)
@@ -262,10 +260,9 @@ static bool check_flags(const struct config_options *o, struct config_issues *is
 		issue_add(issues, false, B(""), 0, B(""),
 			  "You must specify either `--config-file` or `--default-config`.");
 	else if (o->default_config && !o->offline)
-		issue_add(issues, true, B(""), 0, B(""),
-			  "No config file provided, so only default functions will be available. "
-			  "Use `--config-file "
-			  "path/to/signet.toml` to specify a config file.");
+		issue_add(
+			issues, true, B(""), 0, B(""),
+			"No config file provided, so only default functions will be available. Use `--config-file path/to/signet.toml` to specify a config file.");
 	return issues_errors(issues) == 0;
 }
 

@@ -18,10 +18,10 @@ static const struct form {
 	struct bytes prefix;
 	enum credential_form form;
 } forms[] = {
-	{ { "env::", 5 }, FORM_ENV },
-	{ { "path_from_env::", 15 }, FORM_PATH_FROM_ENV },
-	{ { "path::", 6 }, FORM_PATH },
-	{ { "dynamic::", 9 }, FORM_DYNAMIC },
+	{ B("env::"), FORM_ENV },
+	{ B("path_from_env::"), FORM_PATH_FROM_ENV },
+	{ B("path::"), FORM_PATH },
+	{ B("dynamic::"), FORM_DYNAMIC },
 };
 
 struct credential credential_env(const char *name, struct arena *arena)
@@ -97,11 +97,11 @@ static struct credential fetch(enum credential_form form, struct bytes rest, str
 			return credential_file(path, arena);
 		return (struct credential){
 			.kind = CREDENTIAL_MISSING,
-			.key = arena_printf(arena,
-					    PROBLEM
-					    "Environment variable `%.*s` for credentials path "
-					    "is missing",
-					    BFMT(rest))
+			.key = arena_printf(
+				arena,
+				PROBLEM
+				"Environment variable `%.*s` for credentials path is missing",
+				BFMT(rest))
 		};
 	case FORM_NONE:
 	case FORM_TABLE:
@@ -129,25 +129,24 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-"));
 
 		t->secret = pasted;
-		error_at(l, t, path,
-			 "%.*s: Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, "
-			 "`path::FILE_PATH`, "
-			 "`dynamic::KEY_NAME`, or `sdk`.%s",
-			 BFMT(path), BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)),
-			 pasted ? "..." : "",
-			 pasted ? " (a key itself does not belong here: put it into a variable)"
-				: "");
+		error_at(
+			l, t, path,
+			"%.*s: Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, `path::FILE_PATH`, `dynamic::KEY_NAME`, or `sdk`.%s",
+			BFMT(path), BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)),
+			pasted ? "..." : "",
+			pasted ? " (a key itself does not belong here: put it into a variable)"
+			       : "");
 		return false;
 	}
 	if (!(form & allowed)) {
 		ptrdiff_t key = bytes_find(
 			path, B(": ")); /* this one TensorZero reports for the provider */
 
-		error_at(l, t, path,
-			 "%.*s: Invalid api_key_location for %s provider (`%.*s`; use "
-			 "`env::VAR_NAME`%s)",
-			 BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
-			 BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
+		error_at(
+			l, t, path,
+			"%.*s: Invalid api_key_location for %s provider (`%.*s`; use `env::VAR_NAME`%s)",
+			BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
+			BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
 		return false;
 	}
 	if (form != FORM_NONE && text.n == 0) {
@@ -168,10 +167,10 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 
 	for (const struct toml *c = t->child; c; c = c->next) {
 		if (!bytes_eq(c->key, B("default")) && !bytes_eq(c->key, B("fallback"))) {
-			error_at(l, c, path,
-				 "%.*s: unknown field `%.*s`, expected `default` or `fallback` "
-				 "(remove it)",
-				 BFMT(path), BFMT(c->key));
+			error_at(
+				l, c, path,
+				"%.*s: unknown field `%.*s`, expected `default` or `fallback` (remove it)",
+				BFMT(path), BFMT(c->key));
 			ok = false;
 		}
 	}

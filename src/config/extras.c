@@ -62,9 +62,7 @@ static void check_pointer(struct loader *l, const struct toml *t, struct bytes p
 	if (pointer.n == 0 || pointer.p[0] != '/' ||
 	    (pointer.n > 1 && pointer.p[pointer.n - 1] == '/') || pointer.n == 1)
 		warn_at(l, t, path,
-			"%.*s: `%.*s` is no JSON pointer: every request to this provider will fail "
-			"(begin with `/`, do not "
-			"end with it)",
+			"%.*s: `%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
 			BFMT(path), BFMT(pointer));
 }
 
@@ -79,8 +77,7 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 			return false;
 		if (!is_header_value(out->value))
 			warn_at(l, t, path,
-				"%.*s: the value is no legal header value: every request to this "
-				"provider will fail",
+				"%.*s: the value is no legal header value: every request to this provider will fail",
 				BFMT(path));
 		return true;
 	}
@@ -101,10 +98,10 @@ static bool read_delete(struct loader *l, const struct toml *t, struct bytes pat
 		return false;
 	}
 	if (!bytes_eq(t->text, B("true"))) {
-		error_at(l, t, path,
-			 "%.*s: Error deserializing replacement config: `delete` must be `true`, "
-			 "or not set",
-			 BFMT(path));
+		error_at(
+			l, t, path,
+			"%.*s: Error deserializing replacement config: `delete` must be `true`, or not set",
+			BFMT(path));
 		return false;
 	}
 	out->remove = true;
@@ -131,18 +128,17 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 				BFMT(path), BFMT(c->key));
 	}
 	if (!what) {
-		error_at(l, t, path,
-			 "%.*s: no variant of enum %s found in flattened data (add `value` or "
-			 "`delete = true`)",
-			 BFMT(path), kind->choice);
+		error_at(
+			l, t, path,
+			"%.*s: no variant of enum %s found in flattened data (add `value` or `delete = true`)",
+			BFMT(path), kind->choice);
 		return false;
 	}
 	if (!kind->headers)
 		check_pointer(l, place, path, out->pointer);
 	else if (!is_header_name(out->pointer))
 		warn_at(l, place, path,
-			"%.*s: `%.*s` is no legal header name: every request to this provider will "
-			"fail",
+			"%.*s: `%.*s` is no legal header name: every request to this provider will fail",
 			BFMT(path), BFMT(out->pointer));
 	return bytes_eq(what->key, B("value")) ? read_value(l, what, path, kind, out)
 					       : read_delete(l, what, path, out);

@@ -45,23 +45,19 @@ static void find_glob(const char *glob, struct glob_list *list, struct config_is
 	size_t before = list->len;
 
 	if (strchr(glob, '*') && !strstr(glob, "**"))
-		issue_add(issues, true, B(""), 0, B(""),
-			  "Important: `--config-file %s` contains `*`. `*` no longer matches "
-			  "directory separators (e.g. "
-			  "`*.toml` will not match `subdir/foo.toml`). Use `**` for recursive "
-			  "matching (e.g. `**/*.toml` will "
-			  "match `subdir/foo.toml`).",
-			  glob);
+		issue_add(
+			issues, true, B(""), 0, B(""),
+			"Important: `--config-file %s` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).",
+			glob);
 	if (!glob_walk(bytes_of(glob), list, issues, arena))
 		issue_add(issues, false, B(""), 0, B(""),
 			  "Error using glob: `%s`: more than 10000 files match, or out of memory",
 			  glob);
 	else if (list->len == before)
-		issue_add(issues, false, B(""), 0, B(""),
-			  "Error using glob: `%s`: No files matched the glob pattern. Ensure that "
-			  "the path exists, and "
-			  "contains at least one file.",
-			  glob);
+		issue_add(
+			issues, false, B(""), 0, B(""),
+			"Error using glob: `%s`: No files matched the glob pattern. Ensure that the path exists, and contains at least one file.",
+			glob);
 }
 
 static bool unreadable(const struct toml_file *file, const char *why, struct config_issues *issues)
@@ -195,11 +191,10 @@ static void check_secret(const struct toml *t, struct bytes path, struct config_
 
 	if (!file || (!file->others_write && !file->others_read))
 		return;
-	issue_add(issues, !file->others_write, file->path, t->line, path,
-		  "%.*s: is a secret in a file that other users of this machine can %s (chmod "
-		  "o-rwx %.*s, or use a "
-		  "location such as `env::VAR_NAME`)",
-		  BFMT(path), file->others_write ? "write" : "read", BFMT(file->path));
+	issue_add(
+		issues, !file->others_write, file->path, t->line, path,
+		"%.*s: is a secret in a file that other users of this machine can %s (chmod o-rwx %.*s, or use a location such as `env::VAR_NAME`)",
+		BFMT(path), file->others_write ? "write" : "read", BFMT(file->path));
 }
 
 static void walk_secrets(const struct toml *t, struct buf *path, struct config_issues *issues)

@@ -35,10 +35,10 @@ static void read_bind_address(struct loader *l, struct toml *t, struct bytes pat
 	if (sock_address_parse(text, &address, &n))
 		l->config->gateway.bind_address = text;
 	else
-		error_at(l, t, path,
-			 "%.*s: invalid socket address syntax (`%.*s`; write \"127.0.0.1:3000\" or "
-			 "\"[::]:3000\")",
-			 BFMT(path), BFMT(text));
+		error_at(
+			l, t, path,
+			"%.*s: invalid socket address syntax (`%.*s`; write \"127.0.0.1:3000\" or \"[::]:3000\")",
+			BFMT(path), BFMT(text));
 }
 
 static void read_base_path(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -69,11 +69,10 @@ static void read_backend(struct loader *l, struct toml *t, struct bytes path, vo
 
 	(void)into;
 	if (choice == 1 || choice == 2)
-		error_at(l, t, path,
-			 "%.*s: this version of Signet does not support `backend = \"%s\"` yet "
-			 "(write \"sqlite\" or "
-			 "\"auto\")",
-			 BFMT(path), backends[choice]);
+		error_at(
+			l, t, path,
+			"%.*s: this version of Signet does not support `backend = \"%s\"` yet (write \"sqlite\" or \"auto\")",
+			BFMT(path), backends[choice]);
 }
 
 static const struct key batch_keys[] = {
@@ -127,10 +126,7 @@ static void read_disable_migrations(struct loader *l, struct toml *t, struct byt
 	(void)into;
 	read_key(l, &k, t, path, &value);
 	warn_at(l, t, path,
-		"Deprecation Warning: `gateway.observability.disable_automatic_migrations` is "
-		"deprecated. Use "
-		"`clickhouse.disable_automatic_migrations` instead. (it has no effect in this "
-		"version; remove it)");
+		"Deprecation Warning: `gateway.observability.disable_automatic_migrations` is deprecated. Use `clickhouse.disable_automatic_migrations` instead. (it has no effect in this version; remove it)");
 }
 
 static const struct key observability_keys[] = {
@@ -156,11 +152,9 @@ static void read_observability(struct loader *l, struct toml *t, struct bytes pa
 		read_key(l, &enabled, e, path_join(l, path, ".", e->key),
 			 &l->config->gateway.observability);
 	if (seen.enabled && seen.flag)
-		error_at(l, t, path,
-			 "Batch writes and async writes cannot be enabled at the same time. Async "
-			 "writes are enabled by "
-			 "default; to use batch writes, set `gateway.observability.async_writes = "
-			 "false`.");
+		error_at(
+			l, t, path,
+			"Batch writes and async writes cannot be enabled at the same time. Async writes are enabled by default; to use batch writes, set `gateway.observability.async_writes = false`.");
 }
 
 /* ---- gateway.export, auth, relay, cache: accepted while they are off ---- */
@@ -186,11 +180,10 @@ static void read_off(struct loader *l, struct toml *t, struct bytes path, void *
 	(void)into;
 	read_key(l, &k, t, path, &on);
 	if (on)
-		error_at(l, t, path,
-			 "%.*s: this version of Signet does not support `%.*s = true` yet (write "
-			 "false, or keep TensorZero "
-			 "for what needs it)",
-			 BFMT(path), BFMT(path));
+		error_at(
+			l, t, path,
+			"%.*s: this version of Signet does not support `%.*s = true` yet (write false, or keep TensorZero for what needs it)",
+			BFMT(path), BFMT(path));
 }
 
 static const struct key traces_keys[] = {
@@ -238,11 +231,10 @@ static void read_cache(struct loader *l, struct toml *t, struct bytes path, void
 	enabled = toml_get(t, "enabled");
 	backend = toml_get(t, "backend");
 	if (cache.choice > 0 && backend && !(enabled && bytes_eq(enabled->text, B("false"))))
-		error_at(l, backend, path,
-			 "%.*s.backend: this version of Signet does not support `gateway.cache` "
-			 "yet (remove it, or write "
-			 "`enabled = false`)",
-			 BFMT(path));
+		error_at(
+			l, backend, path,
+			"%.*s.backend: this version of Signet does not support `gateway.cache` yet (remove it, or write `enabled = false`)",
+			BFMT(path));
 }
 
 /* ---- gateway.metrics ---- */
@@ -291,10 +283,10 @@ static void read_buckets(struct loader *l, struct toml *t, struct bytes path, vo
 		if (!bucket_value(l, e, path_index(l, path, i), &list[i]))
 			return;
 		if (i && list[i] <= list[i - 1])
-			return error_at(l, e, path,
-					"%.*s must be in strictly ascending order, but "
-					"buckets[%zu] (%g) <= buckets[%zu] (%g)",
-					BFMT(path), i, list[i], i - 1, list[i - 1]);
+			return error_at(
+				l, e, path,
+				"%.*s must be in strictly ascending order, but buckets[%zu] (%g) <= buckets[%zu] (%g)",
+				BFMT(path), i, list[i], i - 1, list[i - 1]);
 	}
 	l->config->gateway.overhead_buckets = list;
 	l->config->gateway.noverhead_buckets = n;
@@ -313,11 +305,7 @@ static void read_access_enabled(struct loader *l, struct toml *t, struct bytes p
 	(void)into;
 	read_key(l, &k, t, path, &value);
 	warn_at(l, t, path,
-		"Deprecation Warning: The `gateway.template_filesystem_access.enabled` flag is "
-		"deprecated. We now enable "
-		"filesystem access if and only if `gateway.template_file_system_access.base_path` "
-		"is set. We will stop "
-		"allowing this flag in the future. (remove it)");
+		"Deprecation Warning: The `gateway.template_filesystem_access.enabled` flag is deprecated. We now enable filesystem access if and only if `gateway.template_file_system_access.base_path` is set. We will stop allowing this flag in the future. (remove it)");
 }
 
 /* No templates yet: the directory is only checked, as TensorZero does before it starts. */
@@ -334,10 +322,10 @@ static void read_access_base(struct loader *l, struct toml *t, struct bytes path
 		       ? t->text
 		       : arena_printf(l->arena, "%.*s/%.*s", BFMT(t->file->dir), BFMT(t->text));
 	if (!bytes_set(full) || stat(full.p, &st) != 0)
-		return error_at(l, t, path,
-				"`%.*s`: Failed to resolve path `%.*s` (base: `%.*s`): No such "
-				"file or directory (os error 2)",
-				BFMT(path), BFMT(t->text), BFMT(t->file->dir));
+		return error_at(
+			l, t, path,
+			"`%.*s`: Failed to resolve path `%.*s` (base: `%.*s`): No such file or directory (os error 2)",
+			BFMT(path), BFMT(t->text), BFMT(t->file->dir));
 }
 
 static const struct key access_keys[] = {
@@ -393,19 +381,17 @@ void read_object_storage(struct loader *l, struct toml *t, struct bytes path, vo
 		return type_error(l, type, path, "variant identifier", "write \"disabled\"");
 	choice = want_choice(l, type, path, storage_types);
 	if (choice == 0 || choice == 1)
-		return error_at(l, type, path,
-				"%.*s: this version of Signet does not support `type = \"%s\"` yet "
-				"(write \"disabled\": files are "
-				"passed on and not stored)",
-				BFMT(path), storage_types[choice]);
+		return error_at(
+			l, type, path,
+			"%.*s: this version of Signet does not support `type = \"%s\"` yet (write \"disabled\": files are passed on and not stored)",
+			BFMT(path), storage_types[choice]);
 	if (choice < 0)
 		return;
 	l->config->object_storage_set = true;
 	for (const struct toml *c = t->child; c; c = c->next) {
 		if (c != type)
 			warn_at(l, c, path,
-				"object_storage.%.*s: has no effect with `type = \"disabled\"` "
-				"(remove it)",
+				"object_storage.%.*s: has no effect with `type = \"disabled\"` (remove it)",
 				BFMT(c->key));
 	}
 }
@@ -421,10 +407,9 @@ void read_postgres(struct loader *l, struct toml *t, struct bytes path, void *in
 {
 	(void)into;
 	if (says_off(t))
-		return warn_at(l, t, path,
-			       "Deprecation Warning: `postgres.enabled` is deprecated. (it has no "
-			       "effect in this version; "
-			       "remove it)");
+		return warn_at(
+			l, t, path,
+			"Deprecation Warning: `postgres.enabled` is deprecated. (it has no effect in this version; remove it)");
 	not_yet(l, t, path, B("postgres"));
 }
 

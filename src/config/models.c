@@ -90,14 +90,14 @@ static void unknown_provider(struct loader *l, const struct toml *t, struct byte
 		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));
 	}
 	near = nearest(name, names, n);
-	error_at(l, t, path,
-		 "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers` "
-		 "(%s%.*s%s)",
-		 BFMT(path), BFMT(name),
-		 bytes_set(near) ? "did you mean `"
-		 : n             ? "it has: "
-				 : "it has none",
-		 BFMT(bytes_set(near) ? near : buf_bytes(&list)), bytes_set(near) ? "`?" : "");
+	error_at(
+		l, t, path,
+		"`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers` (%s%.*s%s)",
+		BFMT(path), BFMT(name),
+		bytes_set(near) ? "did you mean `"
+		: n             ? "it has: "
+				: "it has none",
+		BFMT(bytes_set(near) ? near : buf_bytes(&list)), bytes_set(near) ? "`?" : "");
 	buf_deinit(&list);
 }
 
@@ -157,10 +157,10 @@ static void check_listed(struct loader *l, const struct toml *t, struct bytes pa
 
 	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
 		if (!is_routed(m, ps->at[i]))
-			error_at(l, c, path,
-				 "`%.*s`: Provider `%.*s` is not listed in `routing` (add it "
-				 "there, or remove it)",
-				 BFMT(path), BFMT(ps->at[i]->name));
+			error_at(
+				l, c, path,
+				"`%.*s`: Provider `%.*s` is not listed in `routing` (add it there, or remove it)",
+				BFMT(path), BFMT(ps->at[i]->name));
 	}
 }
 
@@ -185,10 +185,10 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 	struct providers ps = { 0 };
 
 	if (is_reserved(t->key))
-		error_at(l, t, path,
-			 "Failed to load models: Model name '%.*s' contains a reserved prefix "
-			 "(rename it)",
-			 BFMT(t->key));
+		error_at(
+			l, t, path,
+			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
+			BFMT(t->key));
 	read_table(l, &model_table, t, path, ".", m);
 	if (t->type != TOML_TABLE)
 		return;

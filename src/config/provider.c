@@ -77,12 +77,11 @@ static void check_limit(struct loader *l, const struct toml *t, struct bytes pat
 	uint64_t limit = l->config->gateway.outbound_timeout_ms;
 
 	if (value > limit)
-		error_at(l, find(t, table, key), path,
-			 "The `timeouts.%s.%s` value `%llu` is greater than "
-			 "`gateway.global_outbound_http_timeout_ms`: "
-			 "`%llu` (%.*s.%s.%s; lower it, or raise the global one)",
-			 table, key, (unsigned long long)value, (unsigned long long)limit,
-			 BFMT(path), table, key);
+		error_at(
+			l, find(t, table, key), path,
+			"The `timeouts.%s.%s` value `%llu` is greater than `gateway.global_outbound_http_timeout_ms`: `%llu` (%.*s.%s.%s; lower it, or raise the global one)",
+			table, key, (unsigned long long)value, (unsigned long long)limit,
+			BFMT(path), table, key);
 }
 
 void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -95,10 +94,7 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 	check_limit(l, t, path, "streaming", "total_ms", out->stream_total_ms);
 	if (out->ttft_ms && out->stream_total_ms && out->stream_total_ms < out->ttft_ms)
 		warn_at(l, find(t, "streaming", "total_ms"), path,
-			"The `timeouts.streaming.total_ms` value `%llu` is less than "
-			"`timeouts.streaming.ttft_ms` value "
-			"`%llu`. The `total_ms` timeout may fire before the `ttft_ms` timeout. "
-			"(%.*s)",
+			"The `timeouts.streaming.total_ms` value `%llu` is less than `timeouts.streaming.ttft_ms` value `%llu`. The `total_ms` timeout may fire before the `ttft_ms` timeout. (%.*s)",
 			(unsigned long long)out->stream_total_ms, (unsigned long long)out->ttft_ms,
 			BFMT(path));
 }
@@ -178,10 +174,7 @@ static void call_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
 		warn_at(l, t, path,
-			"The gateway automatically appends `/chat/completions` to the `api_base`. "
-			"You provided `%.*s` which "
-			"is likely incorrect. Please remove the `/chat/completions` suffix from "
-			"`api_base`.",
+			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
 			BFMT(t->text));
 	p->api_base = url_base(t->text, l->arena);
 	p->endpoint = url_endpoint(t->text, l->arena);
@@ -266,17 +259,16 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 	if (reasoning)
 		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
 	if (on && !wants_responses(t))
-		error_at(l, reasoning, path,
-			 "%.*s: include_encrypted_reasoning is only supported when api_type = "
-			 "\"responses\" (remove it)",
-			 BFMT(path));
+		error_at(
+			l, reasoning, path,
+			"%.*s: include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)",
+			BFMT(path));
 	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
 	    !wants_responses(t))
-		error_at(l, tools, path,
-			 "%.*s: `provider_tools` are provided for an OpenAI provider but Responses "
-			 "API is not enabled. These "
-			 "will be ignored. (remove them)",
-			 BFMT(path));
+		error_at(
+			l, tools, path,
+			"%.*s: `provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)",
+			BFMT(path));
 }
 
 static void read_openai(struct loader *l, struct toml *t, struct bytes path,
@@ -291,10 +283,10 @@ static void read_openai(struct loader *l, struct toml *t, struct bytes path,
 	if (!toml_get(t, "api_key_location"))
 		p->api_key = l->config->openai_default;
 	if (!credential_usable(&p->api_key))
-		issue_add(l->issues, l->options->offline, node_file(t), t->line, path,
-			  "%.*s: API key missing for provider OpenAI: %.*s (set it, or write "
-			  "another `api_key_location`)",
-			  BFMT(path), BFMT(credential_problem(&p->api_key, l->arena)));
+		issue_add(
+			l->issues, l->options->offline, node_file(t), t->line, path,
+			"%.*s: API key missing for provider OpenAI: %.*s (set it, or write another `api_key_location`)",
+			BFMT(path), BFMT(credential_problem(&p->api_key, l->arena)));
 	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
 		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
 			BFMT(p->api_key.key));
@@ -338,11 +330,10 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 		names[n] = bytes_of(provider_type_names[n]);
 		buf_printf(&list, "%s`%s`", n ? ", " : "", provider_type_names[n]);
 		if (bytes_eq(type->text, names[n])) {
-			error_at(l, type, path,
-				 "%.*s: this version of Signet does not support `type = \"%s\"` "
-				 "yet (it has: `openai`, "
-				 "`rust-proxy`)",
-				 BFMT(path), provider_type_names[n]);
+			error_at(
+				l, type, path,
+				"%.*s: this version of Signet does not support `type = \"%s\"` yet (it has: `openai`, `rust-proxy`)",
+				BFMT(path), provider_type_names[n]);
 			buf_deinit(&list);
 			return;
 		}
@@ -366,10 +357,10 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 		return;
 	type = toml_get(t, "type");
 	if (!type || type->type != TOML_STRING)
-		return error_at(l, type ? type : t, path,
-				"%.*s: TensorZeroDerive: missing tag field `type` (add `type = "
-				"\"openai\"`)",
-				BFMT(path));
+		return error_at(
+			l, type ? type : t, path,
+			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"openai\"`)",
+			BFMT(path));
 	signer = toml_get(t, "signer");
 	if (bytes_eq(type->text, B("openai")))
 		read_openai(l, t, path, p);

@@ -88,11 +88,10 @@ void not_yet(struct loader *l, const struct toml *t, struct bytes path, struct b
 {
 	if (is_empty(t))
 		return;
-	error_at(l, t, path,
-		 "%.*s: this version of Signet does not support `%.*s` yet (remove it, or keep "
-		 "TensorZero for what "
-		 "needs it)",
-		 BFMT(path), BFMT(what));
+	error_at(
+		l, t, path,
+		"%.*s: this version of Signet does not support `%.*s` yet (remove it, or keep TensorZero for what needs it)",
+		BFMT(path), BFMT(what));
 }
 
 /* "`a`", "`a` or `b`", "one of `a`, `b`, `c`": serde's list of names. */
@@ -174,10 +173,10 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 	buf_init(&list, 4096);
 	put_names(&list, choices, n);
 	if (t->type != TOML_STRING && t->type != TOML_DATETIME) {
-		error_at(l, t, path,
-			 "%.*s: invalid type: unit variant, expected string only (write %.*s in "
-			 "quotes)",
-			 BFMT(path), BFMT(buf_bytes(&list)));
+		error_at(
+			l, t, path,
+			"%.*s: invalid type: unit variant, expected string only (write %.*s in quotes)",
+			BFMT(path), BFMT(buf_bytes(&list)));
 	} else {
 		near = nearest(t->text, names, n);
 		error_at(l, t, path, "%.*s: unknown variant `%.*s`, expected %.*s%s%.*s%s",
@@ -217,10 +216,10 @@ static bool want_u64(struct loader *l, const struct toml *t, struct bytes path, 
 		return false;
 	}
 	if (!bytes_to_u64(t->text, out) || *out > INT64_MAX) {
-		error_at(l, t, path,
-			 "Failed to parse integer: number too large to fit in target type (%.*s = "
-			 "%.*s; at most %llu)",
-			 BFMT(path), BFMT(t->text), (unsigned long long)max);
+		error_at(
+			l, t, path,
+			"Failed to parse integer: number too large to fit in target type (%.*s = %.*s; at most %llu)",
+			BFMT(path), BFMT(t->text), (unsigned long long)max);
 		return false;
 	}
 	if (*out < k->min || *out > max) {

@@ -214,12 +214,11 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 		return add_missing(missing, name);
 	problem = url_problem(value);
 	if (problem) /* user and password, if it has them, are not for a log */
-		missing->problem =
-			arena_printf(l->arena,
-				     "api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of "
-				     "the chat endpoint)",
-				     problem, bytes_chr(value, '@') >= 0 ? 0 : (int)value.n,
-				     value.p, BFMT(name));
+		missing->problem = arena_printf(
+			l->arena,
+			"api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of the chat endpoint)",
+			problem, bytes_chr(value, '@') >= 0 ? 0 : (int)value.n, value.p,
+			BFMT(name));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
@@ -247,11 +246,10 @@ static void find_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 		return;
 	}
 	if (!missing->len)
-		error_at(l, t, path,
-			 "%.*s: `model_filter` has no list of models to filter (set "
-			 "`models_endpoint`, or an `api_endpoint` that "
-			 "ends in `/stream/chat`)",
-			 BFMT(path));
+		error_at(
+			l, t, path,
+			"%.*s: `model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)",
+			BFMT(path));
 }
 
 static struct bytes or_default(struct bytes value, struct bytes other)

@@ -52,9 +52,9 @@ static const struct prefix {
 	struct bytes text;
 	enum provider_kind kind;
 } prefixes[] = {
-	{ { "openai::", 8 }, PROVIDER_OPENAI },
-	{ { "rust-proxy::", 12 }, PROVIDER_RUST_PROXY },
-	{ { "rust_proxy::", 12 }, PROVIDER_RUST_PROXY },
+	{ B("openai::"), PROVIDER_OPENAI },
+	{ B("rust-proxy::"), PROVIDER_RUST_PROXY },
+	{ B("rust_proxy::"), PROVIDER_RUST_PROXY },
 };
 
 /* Types with a shorthand in TensorZero (config §3.3) that this version has not. */

@@ -80,10 +80,10 @@ static void header(struct loader *l, struct toml *t, struct bytes path, struct b
 	if (!want_string(l, t, path, &text))
 		return;
 	if (text.n && !is_header_name(text))
-		error_at(l, t, path,
-			 "%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends "
-			 "none)",
-			 BFMT(path), BFMT(text));
+		error_at(
+			l, t, path,
+			"%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
+			BFMT(path), BFMT(text));
 	else
 		*out = text;
 }
@@ -191,11 +191,10 @@ static void read_signer_device(struct loader *l, struct toml *t, struct bytes pa
 	if (bytes_set(missing.problem))
 		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
 	if (missing.len)
-		issue_add(l->issues, l->options->offline, node_file(t), t->line, path,
-			  "%.*s: %.*s is not set (set it, or write `device_id_location`, or leave "
-			  "`device_id` out of "
-			  "`inputs`)",
-			  BFMT(path), BFMT(missing.names[0]));
+		issue_add(
+			l->issues, l->options->offline, node_file(t), t->line, path,
+			"%.*s: %.*s is not set (set it, or write `device_id_location`, or leave `device_id` out of `inputs`)",
+			BFMT(path), BFMT(missing.names[0]));
 }
 
 void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct bytes path,

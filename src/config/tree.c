@@ -120,12 +120,11 @@ static void report_syntax(struct reading *r, const struct engine_toml *doc,
 		}
 		if (line.n > 60 || !bytes_is_utf8(line))
 			line.n = 0;
-		issue_add(issues, false, r->file->path, e[i].line, B(""),
-			  "Failed to parse config file as valid TOML: TOML parse error at line "
-			  "%zu, column "
-			  "%zu: %.*s%s%.*s%s",
-			  e[i].line, e[i].column, (int)e[i].message_n, e[i].message,
-			  line.n ? " (`" : "", BFMT(line), line.n ? "`)" : "");
+		issue_add(
+			issues, false, r->file->path, e[i].line, B(""),
+			"Failed to parse config file as valid TOML: TOML parse error at line %zu, column %zu: %.*s%s%.*s%s",
+			e[i].line, e[i].column, (int)e[i].message_n, e[i].message,
+			line.n ? " (`" : "", BFMT(line), line.n ? "`)" : "");
 	}
 }
 
@@ -196,19 +195,17 @@ static bool merge(struct toml *into, struct toml *from, struct buf *path,
 			if (!merge(old, t, path, issues))
 				return false;
 		} else if (old->type == TOML_TABLE) {
-			issue_add(issues, false, t->file->path, t->line, buf_bytes(path),
-				  "`%.*s`: Cannot merge `%s` from file `%.*s` into a table from "
-				  "file `%.*s` "
-				  "(keep one of them)",
-				  BFMT(buf_bytes(path)), toml_type_name(t->type),
-				  BFMT(t->file->path), BFMT(old->file->path));
+			issue_add(
+				issues, false, t->file->path, t->line, buf_bytes(path),
+				"`%.*s`: Cannot merge `%s` from file `%.*s` into a table from file `%.*s` (keep one of them)",
+				BFMT(buf_bytes(path)), toml_type_name(t->type), BFMT(t->file->path),
+				BFMT(old->file->path));
 		} else {
-			issue_add(issues, false, t->file->path, t->line, buf_bytes(path),
-				  "`%.*s`: Found duplicate values in globbed TOML config files "
-				  "`%.*s` and `%.*s` "
-				  "(first at line %zu; remove one of them)",
-				  BFMT(buf_bytes(path)), BFMT(old->file->path), BFMT(t->file->path),
-				  old->line);
+			issue_add(
+				issues, false, t->file->path, t->line, buf_bytes(path),
+				"`%.*s`: Found duplicate values in globbed TOML config files `%.*s` and `%.*s` (first at line %zu; remove one of them)",
+				BFMT(buf_bytes(path)), BFMT(old->file->path), BFMT(t->file->path),
+				old->line);
 		}
 	}
 	path->len = len;

@@ -33,12 +33,12 @@ static const struct {
 	struct bytes name;
 	enum coding coding;
 } codings[] = {
-	{ { "identity", 8 }, CODING_IDENTITY },
-	{ { "gzip", 4 }, CODING_GZIP },
-	{ { "x-gzip", 6 }, CODING_GZIP },
-	{ { "deflate", 7 }, CODING_DEFLATE },
-	{ { "br", 2 }, CODING_BR },
-	{ { "zstd", 4 }, CODING_ZSTD },
+	{ B("identity"), CODING_IDENTITY },
+	{ B("gzip"), CODING_GZIP },
+	{ B("x-gzip"), CODING_GZIP },
+	{ B("deflate"), CODING_DEFLATE },
+	{ B("br"), CODING_BR },
+	{ B("zstd"), CODING_ZSTD },
 };
 
 enum coding coding_of(struct bytes value)

@@ -305,7 +305,7 @@ int exchange_body(struct exchange *ex, struct bytes *out)
 	if (rq->msg.has_length && rq->msg.length > in.max)
 		return too_large(&in);
 	if (coding == CODING_IDENTITY && rq->msg.complete) {
-		*out = rq->first.p ? rq->first : (struct bytes){ "", 0 };
+		*out = rq->first.p ? rq->first : (struct bytes)B("");
 		return out->n > in.max ? too_large(&in) : 0;
 	}
 	if (say_continue(rq))

@@ -65,15 +65,15 @@ static bool clean(struct bytes b)
 static bool of_connection(struct bytes name)
 {
 	static const struct bytes names[] = {
-		{ "content-length", 14 },
-		{ "transfer-encoding", 17 },
-		{ "connection", 10 },
-		{ "proxy-authorization", 19 },
-		{ "keep-alive", 10 },
-		{ "trailer", 7 },
-		{ "upgrade", 7 },
-		{ "expect", 6 },
-		{ "te", 2 },
+		B("content-length"),
+		B("transfer-encoding"),
+		B("connection"),
+		B("proxy-authorization"),
+		B("keep-alive"),
+		B("trailer"),
+		B("upgrade"),
+		B("expect"),
+		B("te"),
 	};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -175,8 +175,7 @@ static int answer_too_large(struct http_call *call)
 {
 	if (error_last()->kind == ERR_TOO_LARGE)
 		return fail(ERR_TOO_LARGE,
-			    "the head of the upstream's answer is over %u bytes or "
-			    "%u headers",
+			    "the head of the upstream's answer is over %u bytes or %u headers",
 			    HEAD_MAX, HEADERS_MAX);
 	if (error_last()->kind == ERR_PROTOCOL)
 		return fail(ERR_PROTOCOL, "the upstream does not speak HTTP: %s", call->msg.bad);
@@ -195,8 +194,8 @@ static int read_head(struct http_call *call, const struct http_send *s)
 		io_buffer_give(call->io);
 		n = upconn_recv(call->conn, &call->io, s->head_deadline);
 		if (n == 0 || (n < 0 && error_last()->kind == ERR_CLOSED))
-			return any ? fail(ERR_CLOSED, "the upstream closed the connection in the "
-						      "head of its answer")
+			return any ? fail(ERR_CLOSED,
+					  "the upstream closed the connection in the head of its answer")
 				   : cut_before_answer(call);
 		if (n < 0)
 			return -1;
@@ -311,8 +310,7 @@ static int refill(struct http_call *call)
 	if (n == 0)
 		return http_message_eof(&call->msg)
 			       ? fail(ERR_CLOSED,
-				      "the upstream closed the connection before the end "
-				      "of its answer")
+				      "the upstream closed the connection before the end of its answer")
 			       : 0;
 	if (http_message_push(&call->msg, call->io, (size_t)n, false, &used))
 		return fail(ERR_PROTOCOL, "bad framing of the upstream's answer: %s",
@@ -357,7 +355,7 @@ int http_call_read(struct http_call *call, struct bytes *piece)
 {
 	int r;
 
-	*piece = (struct bytes){ "", 0 };
+	*piece = (struct bytes)B("");
 	if (call->failed)
 		return fail(ERR_CLOSED, "the answer was cut off before");
 	r = next_piece(call, piece);
@@ -405,7 +403,7 @@ int http_call_read_all(struct http_call *call, size_t max, struct bytes *out)
 	struct bytes piece;
 	int r = http_call_read(call, &piece);
 
-	*out = (struct bytes){ "", 0 };
+	*out = (struct bytes)B("");
 	if (r <= 0)
 		return r;
 	if (call->msg.complete && !call->raw.n && !call->more && !body_end(call)) {

@@ -310,7 +310,7 @@ static void give_up_head(struct http_message *m, const char *piece)
 	    !keep_head(m, piece, m->head_end > m->base ? m->head_end - m->base : 0))
 		settle_line(m);
 	else
-		m->target = (struct bytes){ "", 0 };
+		m->target = (struct bytes)B("");
 }
 
 static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used);

@@ -299,7 +299,7 @@ static void run(void *arg)
 	c->server->opt.handler(&rq->ex);
 	if (rq->answer == ANSWER_NONE && !rq->ex.client_gone) {
 		fiber_cancel_reset();
-		exchange_respond(&rq->ex, 500, (struct bytes){ 0 }, (struct bytes){ "", 0 });
+		exchange_respond(&rq->ex, 500, (struct bytes){ 0 }, (struct bytes)B(""));
 	}
 	rq->fiber = NULL;
 	request_end(c);
@@ -591,8 +591,7 @@ static int bind_error(const struct sockaddr *a, int e)
 	if (e == EADDRINUSE)
 		return fail(
 			ERR_IO,
-			"Failed to bind to `%s`: address in use (another process listens there: "
-			"stop it, or choose another with --bind-address)",
+			"Failed to bind to `%s`: address in use (another process listens there: stop it, or choose another with --bind-address)",
 			text);
 	return fail(ERR_IO, "Failed to bind to `%s`: %s", text, strerror(e));
 }

@@ -61,8 +61,9 @@ int proxy_parse(const char *text, struct arena *a, struct proxy *out)
 	if (bytes_istarts(t, scheme))
 		t = bytes_slice(t, scheme.n, t.n);
 	else if (bytes_find(t, B("://")) >= 0)
-		return fail(ERR_CONFIG, "the proxy's URL must begin with http:// "
-					"(other kinds of proxy are not supported)");
+		return fail(
+			ERR_CONFIG,
+			"the proxy's URL must begin with http:// (other kinds of proxy are not supported)");
 	slash = bytes_chr(t, '/');
 	if (slash >= 0)
 		t.n = (size_t)slash;

@@ -122,7 +122,7 @@ static int set_name(struct sse *s, struct bytes value, bool in_piece)
 /* One line without its end. 1: it was blank and completes an event. */
 static int take_line(struct sse *s, struct bytes line, bool in_piece)
 {
-	struct bytes field = line, value = { "", 0 };
+	struct bytes field = line, value = B("");
 	ptrdiff_t colon;
 
 	if (!s->started) {

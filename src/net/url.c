@@ -53,7 +53,7 @@ static const char *split_authority(struct bytes a, struct bytes *host, uint64_t 
 	} else {
 		i = bytes_chr(a, ':');
 		*host = i < 0 ? a : bytes_slice(a, 0, (size_t)i);
-		rest = i < 0 ? (struct bytes){ "", 0 } : bytes_slice(a, (size_t)i, a.n);
+		rest = i < 0 ? (struct bytes)B("") : bytes_slice(a, (size_t)i, a.n);
 		for (size_t k = 0; k < host->n; k++)
 			if (!host_char((unsigned char)host->p[k]))
 				return "a character that a host name cannot have";

@@ -15,28 +15,28 @@ static const struct {
 	struct bytes code;
 	enum failure failure;
 } codes[] = {
-	{ { "context_length_exceeded", 23 }, FAILURE_CONTEXT },
-	{ { "insufficient_quota", 18 }, FAILURE_QUOTA },
-	{ { "rate_limit_exceeded", 19 }, FAILURE_RATE_LIMIT },
-	{ { "RESOURCE_EXHAUSTED", 18 }, FAILURE_RATE_LIMIT },
-	{ { "ThrottlingException", 19 }, FAILURE_RATE_LIMIT },
-	{ { "overloaded_error", 16 }, FAILURE_OVERLOAD },
-	{ { "server_is_overloaded", 20 }, FAILURE_OVERLOAD },
-	{ { "slow_down", 9 }, FAILURE_OVERLOAD },
-	{ { "content_filter", 14 }, FAILURE_CONTENT_FILTER },
-	{ { "content_policy_violation", 24 }, FAILURE_CONTENT_FILTER },
-	{ { "cyber_policy", 12 }, FAILURE_CONTENT_FILTER },
+	{ B("context_length_exceeded"), FAILURE_CONTEXT },
+	{ B("insufficient_quota"), FAILURE_QUOTA },
+	{ B("rate_limit_exceeded"), FAILURE_RATE_LIMIT },
+	{ B("RESOURCE_EXHAUSTED"), FAILURE_RATE_LIMIT },
+	{ B("ThrottlingException"), FAILURE_RATE_LIMIT },
+	{ B("overloaded_error"), FAILURE_OVERLOAD },
+	{ B("server_is_overloaded"), FAILURE_OVERLOAD },
+	{ B("slow_down"), FAILURE_OVERLOAD },
+	{ B("content_filter"), FAILURE_CONTENT_FILTER },
+	{ B("content_policy_violation"), FAILURE_CONTENT_FILTER },
+	{ B("cyber_policy"), FAILURE_CONTENT_FILTER },
 };
 
 static const struct {
 	struct bytes words;
 	enum failure failure;
 } phrases[] = {
-	{ { "prompt is too long", 18 }, FAILURE_CONTEXT },
-	{ { "exceed context limit", 20 }, FAILURE_CONTEXT },
-	{ { "exceeds the maximum number of tokens", 36 }, FAILURE_CONTEXT },
-	{ { "maximum context length", 22 }, FAILURE_CONTEXT },
-	{ { "credit balance is too low", 25 }, FAILURE_QUOTA },
+	{ B("prompt is too long"), FAILURE_CONTEXT },
+	{ B("exceed context limit"), FAILURE_CONTEXT },
+	{ B("exceeds the maximum number of tokens"), FAILURE_CONTEXT },
+	{ B("maximum context length"), FAILURE_CONTEXT },
+	{ B("credit balance is too low"), FAILURE_QUOTA },
 };
 
 static enum failure by_status(int status)

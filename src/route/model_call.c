@@ -141,13 +141,10 @@ static int check_provider_tools(const struct inference *inf, const struct model_
 	}
 	if (n == 0)
 		return 0;
-	return fail(ERR_INVALID_REQUEST,
-		    "Provider `%.*s` does not support `provider_tools`, but %zu provider tool(s) "
-		    "were configured for "
-		    "model `%.*s` / provider `%.*s`. Provider tools are only supported by: "
-		    "Anthropic, GCP Vertex Anthropic, and "
-		    "OpenAI (Responses API only).",
-		    BFMT(p->type), n, BFMT(m->name), BFMT(p->name));
+	return fail(
+		ERR_INVALID_REQUEST,
+		"Provider `%.*s` does not support `provider_tools`, but %zu provider tool(s) were configured for model `%.*s` / provider `%.*s`. Provider tools are only supported by: Anthropic, GCP Vertex Anthropic, and OpenAI (Responses API only).",
+		BFMT(p->type), n, BFMT(m->name), BFMT(p->name));
 }
 
 /* ---- one attempt ---- */

@@ -85,11 +85,10 @@ static int model_named(struct config *cfg, struct bytes name, bool shorthand, st
 	if (config_is_reserved_shorthand(name)) {
 		struct bytes rest = name, type = bytes_cut(&rest, ':');
 
-		return fail(ERR_INVALID_TARGET,
-			    "Invalid inference target: Invalid model name: this version of Signet "
-			    "does not support "
-			    "provider type `%.*s` yet (model `%.*s`)",
-			    BFMT(type), BFMT(name));
+		return fail(
+			ERR_INVALID_TARGET,
+			"Invalid inference target: Invalid model name: this version of Signet does not support provider type `%.*s` yet (model `%.*s`)",
+			BFMT(type), BFMT(name));
 	}
 	return error_last()->kind == ERR_MODEL_NOT_FOUND ? 1 : -1;
 }
@@ -176,10 +175,10 @@ static int resolve_prefixed(struct config *cfg, enum profile profile, struct byt
 		return r;
 	if (profile == PROFILE_OPENAI)
 		return not_found(cfg, model, a);
-	return fail(ERR_INVALID_TARGET,
-		    "Invalid inference target: Invalid model name: Model name '%.*s' not found in "
-		    "model table",
-		    BFMT(model));
+	return fail(
+		ERR_INVALID_TARGET,
+		"Invalid inference target: Invalid model name: Model name '%.*s' not found in model table",
+		BFMT(model));
 }
 
 static bool prefixed(struct bytes name)
@@ -242,19 +241,17 @@ int target_check_filters(const struct config *cfg, const struct target *target,
 		if (!m && bytes_find(e->model_name, B("::")) > 0)
 			continue; /* a shorthand: its one provider is named after its type */
 		if (!m)
-			return fail(ERR_INVALID_TARGET,
-				    "Invalid inference target: Invalid model provider filter: "
-				    "model `%.*s` does not "
-				    "exist.",
-				    BFMT(e->model_name));
+			return fail(
+				ERR_INVALID_TARGET,
+				"Invalid inference target: Invalid model provider filter: model `%.*s` does not exist.",
+				BFMT(e->model_name));
 		for (size_t j = 0; j < m->nrouting; j++)
 			there |= bytes_eq(m->routing[j]->name, e->provider_name);
 		if (bytes_set(e->provider_name) && !there)
-			return fail(ERR_INVALID_TARGET,
-				    "Invalid inference target: Invalid model provider filter: "
-				    "provider `%.*s` not found "
-				    "in model `%.*s`.",
-				    BFMT(e->provider_name), BFMT(e->model_name));
+			return fail(
+				ERR_INVALID_TARGET,
+				"Invalid inference target: Invalid model provider filter: provider `%.*s` not found in model `%.*s`.",
+				BFMT(e->provider_name), BFMT(e->model_name));
 	}
 	return 0;
 }

@@ -199,10 +199,10 @@ static enum signer_result give(struct instance *in, struct bytes arg, uint32_t *
 	if (!arg.n)
 		return SIGNER_OK;
 	if (refused || !*at) {
-		snprintf(why, SIGNER_WHY_BYTES,
-			 "it has no memory for an argument of %zu bytes (signer.memory_limit_mb is "
-			 "%llu)",
-			 arg.n, (unsigned long long)(in->limit_memory >> 20));
+		snprintf(
+			why, SIGNER_WHY_BYTES,
+			"it has no memory for an argument of %zu bytes (signer.memory_limit_mb is %llu)",
+			arg.n, (unsigned long long)(in->limit_memory >> 20));
 		return SIGNER_MEMORY;
 	}
 	if (!inside(in, *at, arg.n))
@@ -303,10 +303,10 @@ static enum signer_result check_size(struct instance *in, const struct bytes *ar
 		sum += args[i].n;
 	if (sum < in->limit_memory)
 		return SIGNER_OK;
-	snprintf(why, SIGNER_WHY_BYTES,
-		 "its arguments are %llu bytes, over its memory limit of %llu MiB "
-		 "(signer.memory_limit_mb)",
-		 (unsigned long long)sum, (unsigned long long)(in->limit_memory >> 20));
+	snprintf(
+		why, SIGNER_WHY_BYTES,
+		"its arguments are %llu bytes, over its memory limit of %llu MiB (signer.memory_limit_mb)",
+		(unsigned long long)sum, (unsigned long long)(in->limit_memory >> 20));
 	return SIGNER_MEMORY;
 }
 

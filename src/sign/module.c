@@ -199,8 +199,7 @@ static bool compile_cached(struct module *m, const char *path)
 
 /* wasm-bindgen with current compilers hands JavaScript objects around; a signer has no use for them. */
 static const char externref_hint[] =
-	" (it uses externref, as newer versions of wasm-bindgen do unasked: "
-	"docs/signing.md says how to build without)";
+	" (it uses externref, as newer versions of wasm-bindgen do unasked: docs/signing.md says how to build without)";
 
 int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 {

@@ -72,9 +72,9 @@ static struct metric m_instances = { .name = "signet_signer_instances",
 				     .type = METRIC_GAUGE };
 
 static const struct bytes results[] = {
-	[SIGNER_OK] = { "ok", 2 },           [SIGNER_TRAP] = { "trap", 4 },
-	[SIGNER_TIMEOUT] = { "timeout", 7 }, [SIGNER_MEMORY] = { "memory", 6 },
-	[SIGNER_ANSWER] = { "answer", 6 },
+	[SIGNER_OK] = B("ok"),           [SIGNER_TRAP] = B("trap"),
+	[SIGNER_TIMEOUT] = B("timeout"), [SIGNER_MEMORY] = B("memory"),
+	[SIGNER_ANSWER] = B("answer"),
 };
 
 void signer_metrics(void)

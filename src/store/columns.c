@@ -102,7 +102,7 @@ static void fill(struct cell *cell, const struct cell *from)
 
 void list_fill(struct cell *list, const struct cell *chat, const struct cell *model)
 {
-	static const struct cell nothing = { .type = CELL_TEXT, .text = { "", 0 } };
+	static const struct cell nothing = { .type = CELL_TEXT, .text = B("") };
 
 	if (chat) {
 		fill(&list[L_FUNCTION], &chat[C_FUNCTION]);

@@ -402,11 +402,10 @@ static void replace_corrupt(struct drainer *d)
 		back_off(d);
 		return;
 	}
-	snprintf(text, sizeof(text),
-		 "signet.db was damaged (%.150s): it is kept as signet.db.corrupt-*, a new file "
-		 "was made and the "
-		 "journal's segments are replayed",
-		 d->sink.error);
+	snprintf(
+		text, sizeof(text),
+		"signet.db was damaged (%.150s): it is kept as signet.db.corrupt-*, a new file was made and the journal's segments are replayed",
+		d->sink.error);
 	drainer_stand_alarm(d, text);
 	stop_reading(d);
 	d->at = (struct place){ 0 };
@@ -586,8 +585,9 @@ static void batch_is_stored(struct drainer *d)
 	if (d->sink.wal_pages * d->sink.page_bytes > WAL_CHECKPOINT)
 		sink_checkpoint(&d->sink, false);
 	if (d->sink.wal_pages * d->sink.page_bytes > WAL_WARN)
-		set_alarm(d, "the write-ahead log of signet.db is over 256 MiB: a reader does not "
-			     "let go");
+		set_alarm(
+			d,
+			"the write-ahead log of signet.db is over 256 MiB: a reader does not let go");
 }
 
 /* 1: stored something; 0: nothing was there; -1: it will be tried again. */

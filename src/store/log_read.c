@@ -37,18 +37,9 @@ static const struct {
 	{ offsetof(struct log_reader, by_model),
 	  "SELECT inference_id FROM ModelInference WHERE id = ?1" },
 	{ offsetof(struct log_reader, chat),
-	  "SELECT id, function_name, variant_name, episode_id, input, output, dynamic_tools,"
-	  " dynamic_provider_tools, allowed_tools, tool_choice, parallel_tool_calls, tool_params,"
-	  " inference_params, processing_time_ms, ttft_ms, tags, extra_body, NULL FROM "
-	  "ChatInference"
-	  " WHERE seq = ?1" },
+	  "SELECT id, function_name, variant_name, episode_id, input, output, dynamic_tools, dynamic_provider_tools, allowed_tools, tool_choice, parallel_tool_calls, tool_params, inference_params, processing_time_ms, ttft_ms, tags, extra_body, NULL FROM ChatInference WHERE seq = ?1" },
 	{ offsetof(struct log_reader, models),
-	  "SELECT id, inference_id, function_name, variant_name, raw_request, raw_response, system,"
-	  " input_messages, output, input_tokens, output_tokens, response_time_ms, model_name,"
-	  " model_provider_name, ttft_ms, cached, cost_nano, finish_reason, NULL,"
-	  " provider_cache_read_input_tokens, provider_cache_write_input_tokens, id, attempt, "
-	  "http_status,"
-	  " signature, spans FROM ModelInference WHERE inference_id = ?1 ORDER BY attempt, seq" },
+	  "SELECT id, inference_id, function_name, variant_name, raw_request, raw_response, system, input_messages, output, input_tokens, output_tokens, response_time_ms, model_name, model_provider_name, ttft_ms, cached, cost_nano, finish_reason, NULL, provider_cache_read_input_tokens, provider_cache_write_input_tokens, id, attempt, http_status, signature, spans FROM ModelInference WHERE inference_id = ?1 ORDER BY attempt, seq" },
 	{ offsetof(struct log_reader, error),
 	  "SELECT id, error, attempts FROM RequestError WHERE seq = ?1" },
 };

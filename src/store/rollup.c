@@ -144,20 +144,13 @@ static const struct {
 	const char *sql;
 } statements[] = {
 	{ offsetof(struct rollup, get),
-	  "SELECT count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, "
-	  "ttft_sum, ms,"
-	  " ttft FROM Rollup WHERE dim=?1 AND value=?2 AND step=?3 AND hour=?4" },
+	  "SELECT count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft FROM Rollup WHERE dim=?1 AND value=?2 AND step=?3 AND hour=?4" },
 	{ offsetof(struct rollup, put),
-	  "REPLACE INTO Rollup(dim, value, step, hour, count, errors, cached, input_tokens, "
-	  "output_tokens,"
-	  " cost_nano, priced, ms_sum, ttft_sum, ms, ttft) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
+	  "REPLACE INTO Rollup(dim, value, step, hour, count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	{ offsetof(struct rollup, facet),
-	  "INSERT INTO Facet(dim, value, hour, count) VALUES(?1,?2,?3,?4) ON CONFLICT DO UPDATE SET"
-	  " count = count + ?4, hour = max(hour, ?3)" },
+	  "INSERT INTO Facet(dim, value, hour, count) VALUES(?1,?2,?3,?4) ON CONFLICT DO UPDATE SET count = count + ?4, hour = max(hour, ?3)" },
 	{ offsetof(struct rollup, old),
-	  "SELECT dim, value, hour, count, errors, cached, input_tokens, output_tokens, cost_nano, "
-	  "priced,"
-	  " ms_sum, ttft_sum, ms, ttft FROM Rollup WHERE step = 60 AND hour < ?1" },
+	  "SELECT dim, value, hour, count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft FROM Rollup WHERE step = 60 AND hour < ?1" },
 	{ offsetof(struct rollup, drop), "DELETE FROM Rollup WHERE step = 60 AND hour < ?1" },
 };
 #define NSTATEMENTS (sizeof(statements) / sizeof(*statements))

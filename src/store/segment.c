@@ -298,11 +298,8 @@ int segment_copy_range(struct segment_reader *r, uint64_t from, uint64_t to, siz
 	return 0;
 }
 
-const struct bytes row_text_names[ROW_TEXTS] = { { "raw_request", 11 },
-						 { "raw_response", 12 },
-						 { "system", 6 },
-						 { "input_messages", 14 },
-						 { "output", 6 } };
+const struct bytes row_text_names[ROW_TEXTS] = { B("raw_request"), B("raw_response"), B("system"),
+						 B("input_messages"), B("output") };
 
 /* One frame: 1, 0 or -1 as record_next_part. */
 static int next_frame(struct bytes payload, size_t *pos, uint8_t *what, struct bytes *value)

@@ -49,48 +49,21 @@ static const char *const queries[QUERIES] = {
 	[Q_BEGIN] = "BEGIN IMMEDIATE",
 	[Q_COMMIT] = "COMMIT",
 	[Q_ROLLBACK] = "ROLLBACK",
-	[Q_LIST] = "INSERT INTO InferenceById(id, function_name, variant_name, episode_id, "
-		   "function_type,"
-		   " snapshot_hash, state, status, error_kind, surface, stream, cached, signed, "
-		   "model_name,"
-		   " model_provider_name, key_public_id, attempts, input_tokens, output_tokens, "
-		   "estimated, cost_nano,"
-		   " processing_time_ms, ttft_ms, finish_reason, tools, preview_in, preview_out, "
-		   "seq, cut)"
-		   " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON "
-		   "CONFLICT(id) DO NOTHING",
+	[Q_LIST] =
+		"INSERT INTO InferenceById(id, function_name, variant_name, episode_id, function_type, snapshot_hash, state, status, error_kind, surface, stream, cached, signed, model_name, model_provider_name, key_public_id, attempts, input_tokens, output_tokens, estimated, cost_nano, processing_time_ms, ttft_ms, finish_reason, tools, preview_in, preview_out, seq, cut) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING",
 	[Q_CHAT] =
-		"INSERT INTO ChatInference(id, function_name, variant_name, episode_id, input, "
-		"output,"
-		" dynamic_tools, dynamic_provider_tools, allowed_tools, tool_choice, "
-		"parallel_tool_calls,"
-		" tool_params, inference_params, processing_time_ms, ttft_ms, tags, extra_body, "
-		"snapshot_hash,"
-		" seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(seq) DO NOTHING",
-	[Q_MODEL] = "INSERT INTO ModelInference(id, inference_id, function_name, variant_name, "
-		    "raw_request,"
-		    " raw_response, system, input_messages, output, input_tokens, output_tokens, "
-		    "response_time_ms,"
-		    " model_name, model_provider_name, ttft_ms, cached, cost_nano, finish_reason, "
-		    "snapshot_hash,"
-		    " provider_cache_read_input_tokens, provider_cache_write_input_tokens, "
-		    "attempt, http_status,"
-		    " signature, spans, seq) "
-		    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-		    " ON CONFLICT(id) DO NOTHING",
-	[Q_ERROR] = "INSERT INTO RequestError(id, error, attempts, seq) VALUES(?,?,?,?)"
-		    " ON CONFLICT(seq) DO NOTHING",
-	[Q_TAG] = "INSERT INTO TagInference(key, value, seq, inference_id, function_name, "
-		  "variant_name,"
-		  " episode_id, function_type) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+		"INSERT INTO ChatInference(id, function_name, variant_name, episode_id, input, output, dynamic_tools, dynamic_provider_tools, allowed_tools, tool_choice, parallel_tool_calls, tool_params, inference_params, processing_time_ms, ttft_ms, tags, extra_body, snapshot_hash, seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(seq) DO NOTHING",
+	[Q_MODEL] =
+		"INSERT INTO ModelInference(id, inference_id, function_name, variant_name, raw_request, raw_response, system, input_messages, output, input_tokens, output_tokens, response_time_ms, model_name, model_provider_name, ttft_ms, cached, cost_nano, finish_reason, snapshot_hash, provider_cache_read_input_tokens, provider_cache_write_input_tokens, attempt, http_status, signature, spans, seq) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING",
+	[Q_ERROR] =
+		"INSERT INTO RequestError(id, error, attempts, seq) VALUES(?,?,?,?) ON CONFLICT(seq) DO NOTHING",
+	[Q_TAG] =
+		"INSERT INTO TagInference(key, value, seq, inference_id, function_name, variant_name, episode_id, function_type) VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
 	[Q_HASH] = "SELECT n FROM ConfigSnapshot WHERE hash = ?1",
-	[Q_HASH_NEW] = "INSERT INTO ConfigSnapshot(hash, config, extra_templates, "
-		       "tensorzero_version, created_at,"
-		       " last_used, tags) VALUES(?1, ?2, '{}', ?3, ?4, ?4, '{}') ON CONFLICT(hash) "
-		       "DO UPDATE SET"
-		       " last_used = ?4, config = iif(config = '', ?2, config)",
-	[Q_POSITION] = "INSERT INTO Delivered(sink, recno) VALUES('" SINK_NAME "', ?1)"
-		       " ON CONFLICT(sink) DO UPDATE SET recno = ?1",
+	[Q_HASH_NEW] =
+		"INSERT INTO ConfigSnapshot(hash, config, extra_templates, tensorzero_version, created_at, last_used, tags) VALUES(?1, ?2, '{}', ?3, ?4, ?4, '{}') ON CONFLICT(hash) DO UPDATE SET last_used = ?4, config = iif(config = '', ?2, config)",
+	[Q_POSITION] = "INSERT INTO Delivered(sink, recno) VALUES('" SINK_NAME
+		       "', ?1) ON CONFLICT(sink) DO UPDATE SET recno = ?1",
 	[Q_DELIVERED] = "SELECT recno FROM Delivered WHERE sink = '" SINK_NAME "'",
 };
 
@@ -228,8 +201,7 @@ static enum sink_result identify(struct sink *s)
 	if (version > SINK_SCHEMA) {
 		snprintf(s->error, sizeof(s->error),
 			 "signet.db has schema %" PRId64
-			 ", this version knows schemas up to %d: start the "
-			 "later version again",
+			 ", this version knows schemas up to %d: start the later version again",
 			 version, SINK_SCHEMA);
 		return SINK_NEWER;
 	}
@@ -240,9 +212,7 @@ static enum sink_result prepare(struct sink *s)
 {
 	int rc = exec(
 		s,
-		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;"
-		"PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;"
-		"PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY");
+		"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8192;PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY");
 	int64_t position, page;
 
 	if (!rc)

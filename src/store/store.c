@@ -170,10 +170,10 @@ static void look_for_corrupt(struct store *s)
 	}
 	while ((e = readdir(d)))
 		if (bytes_starts(bytes_of(e->d_name), B("signet.db.corrupt-")))
-			snprintf(s->drainer.standing, sizeof(s->drainer.standing),
-				 "%.100s is a damaged store that was replaced: look at it, then "
-				 "move it away",
-				 e->d_name);
+			snprintf(
+				s->drainer.standing, sizeof(s->drainer.standing),
+				"%.100s is a damaged store that was replaced: look at it, then move it away",
+				e->d_name);
 	closedir(d);
 }
 

@@ -171,8 +171,8 @@ static yyjson_mut_val *step(struct edit *e, yyjson_mut_val *at, struct bytes tok
 		char why[96];
 
 		if (bytes_eq(token, B("-"))) {
-			refuse(e->pointer, "Array append operator `-` can only be used at the end "
-					   "of a pointer");
+			refuse(e->pointer,
+			       "Array append operator `-` can only be used at the end of a pointer");
 			return NULL;
 		}
 		if (as_index(token, &index) && index < yyjson_mut_arr_size(at))
@@ -238,11 +238,10 @@ static int walk(struct edit *e)
 			if (as_index(following, &index) || bytes_eq(following, B("-"))) {
 				char why[128];
 
-				snprintf(why, sizeof why,
-					 "TensorZero doesn't support pointing an index (%.*s) if "
-					 "its container "
-					 "doesn't exist",
-					 (int)(following.n > 20 ? 20 : following.n), following.p);
+				snprintf(
+					why, sizeof why,
+					"TensorZero doesn't support pointing an index (%.*s) if its container doesn't exist",
+					(int)(following.n > 20 ? 20 : following.n), following.p);
 				return refuse(e->pointer, why);
 			}
 		}

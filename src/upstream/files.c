@@ -70,8 +70,8 @@ static int take(struct file *f, struct http_call *call, struct arena *a)
 static int fetch(struct file *f, const struct call_context *cx)
 {
 	static const struct http_header headers[] = {
-		{ { "accept", 6 }, { "*/*", 3 } },
-		{ { "user-agent", 10 },
+		{ B("accept"), B("*/*") },
+		{ B("user-agent"),
 		  { "Signet/" SIGNET_VERSION, sizeof("Signet/" SIGNET_VERSION) - 1 } },
 	};
 	struct url url;

@@ -5,9 +5,9 @@
 #include "upstream/provider_type.h"
 
 static const struct dialect dialect = {
-	.type = { "openai", 6 },
-	.label = { "OpenAI", 6 },
-	.max_tokens_key = { "max_completion_tokens", 21 },
+	.type = B("openai"),
+	.label = B("OpenAI"),
+	.max_tokens_key = B("max_completion_tokens"),
 };
 
 static int headers(const struct provider_config *p, const struct inference *inf,

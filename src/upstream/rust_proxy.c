@@ -8,8 +8,8 @@
 #define ERROR_BODY_SHOWN 4096
 
 static const struct dialect dialect = {
-	.type = { "rust-proxy", 10 },
-	.label = { "RustProxy", 9 },
+	.type = B("rust-proxy"),
+	.label = B("RustProxy"),
 };
 
 static int headers(const struct provider_config *p, const struct inference *inf,

@@ -95,11 +95,9 @@ static int provider_error(struct call *c, enum error_kind kind, int status, stru
 /* The outbound limits of the gateway, as TensorZero words them. */
 static int outbound_timeout(struct call *c)
 {
-	return provider_error(c, ERR_INFERENCE_CLIENT, 0,
-			      B("Request timed out due to "
-				"`gateway.global_outbound_http_timeout_ms` (total deadline) "
-				"or `gateway.global_outbound_http_intra_stream_read_timeout_ms` "
-				"(time between reads)"));
+	return provider_error(
+		c, ERR_INFERENCE_CLIENT, 0,
+		B("Request timed out due to `gateway.global_outbound_http_timeout_ms` (total deadline) or `gateway.global_outbound_http_intra_stream_read_timeout_ms` (time between reads)"));
 }
 
 /* What a failed wait or transfer means; the error of net/ is the inner text. Cancellation and deadlines of
@@ -324,9 +322,8 @@ static int encode(struct call *c)
 /* Headers of an OpenAI client that go on to an upstream of its own family (surfaces §1.6). */
 static int pass_headers(struct call *c)
 {
-	static const struct bytes names[] = { { "openai-beta", 11 }, { "session_id", 10 },
-					      { "session-id", 10 },  { "thread-id", 9 },
-					      { "originator", 10 },  { "user-agent", 10 } };
+	static const struct bytes names[] = { B("openai-beta"), B("session_id"), B("session-id"),
+					      B("thread-id"),   B("originator"), B("user-agent") };
 	const struct exchange *x = c->cx->exchange;
 
 	for (size_t i = 0; i < x->nheaders; i++) {

@@ -226,22 +226,22 @@ static const struct {
 	struct bytes name;
 	enum meaning meaning;
 } events[] = {
-	{ { "c", 1 }, TEXT },
-	{ { "", 0 }, TEXT }, /* no name: `message` */
-	{ { "message", 7 }, TEXT },
-	{ { "content", 7 }, TEXT },
-	{ { "r", 1 }, THOUGHT },
-	{ { "sources", 7 }, SOURCES },
-	{ { "repoSources", 11 }, SOURCES },
-	{ { "rlq", 3 }, METADATA },
-	{ { "q", 1 }, METADATA },
-	{ { "action", 6 }, METADATA },
-	{ { "threadId", 8 }, METADATA },
-	{ { "queryMessageId", 14 }, METADATA },
-	{ { "answerMessageId", 15 }, METADATA },
-	{ { "threadTitle", 11 }, METADATA },
-	{ { "error", 5 }, FAILURE },
-	{ { "finish", 6 }, FINISH },
+	{ B("c"), TEXT },
+	{ B(""), TEXT }, /* no name: `message` */
+	{ B("message"), TEXT },
+	{ B("content"), TEXT },
+	{ B("r"), THOUGHT },
+	{ B("sources"), SOURCES },
+	{ B("repoSources"), SOURCES },
+	{ B("rlq"), METADATA },
+	{ B("q"), METADATA },
+	{ B("action"), METADATA },
+	{ B("threadId"), METADATA },
+	{ B("queryMessageId"), METADATA },
+	{ B("answerMessageId"), METADATA },
+	{ B("threadTitle"), METADATA },
+	{ B("error"), FAILURE },
+	{ B("finish"), FINISH },
 };
 
 struct wire_stream {
@@ -628,8 +628,9 @@ int developer_api_read_models(struct bytes body, struct arena *arena,
 	if (!yyjson_is_arr(list))
 		list = json_get(list, "data");
 	if (!yyjson_is_arr(list))
-		return fail(ERR_INFERENCE_SERVER, "the list of models is neither an array nor an "
-						  "object with one under `data`");
+		return fail(
+			ERR_INFERENCE_SERVER,
+			"the list of models is neither an array nor an object with one under `data`");
 	if (!yyjson_arr_size(list))
 		return 0;
 	*out = arena_array(arena, struct developer_api_model, yyjson_arr_size(list));
@@ -643,7 +644,7 @@ int developer_api_read_models(struct bytes body, struct arena *arena,
 }
 
 const struct wire wire_developer_api = {
-	.name = { "developer_api", 13 },
+	.name = B("developer_api"),
 	.write_request = write_request,
 	.read_result = read_result,
 	.stream_new = stream_new,

@@ -96,7 +96,7 @@ struct bytes json_error_path(struct bytes text, struct bytes message, struct are
 		       bytes_starts(message, B("trailing comma")) ||
 		       bytes_starts(message, B("EOF while parsing a list")) ||
 		       bytes_starts(message, B("EOF while parsing an object"));
-	struct bytes path = { "", 0 };
+	struct bytes path = B("");
 	struct scan s = { 0 };
 	uint64_t line, column;
 	struct buf b;

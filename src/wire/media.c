@@ -19,9 +19,8 @@ struct scheme {
 };
 
 static const struct scheme special[] = {
-	{ { "http", 4 }, { "80", 2 } }, { { "https", 5 }, { "443", 3 } },
-	{ { "ftp", 3 }, { "21", 2 } },  { { "ws", 2 }, { "80", 2 } },
-	{ { "wss", 3 }, { "443", 3 } },
+	{ B("http"), B("80") }, { B("https"), B("443") }, { B("ftp"), B("21") },
+	{ B("ws"), B("80") },   { B("wss"), B("443") },
 };
 
 static char lower(char c)

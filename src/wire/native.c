@@ -57,12 +57,9 @@ static struct bytes type_by_name(struct bytes url)
 	static const struct {
 		struct bytes end, mime;
 	} types[] = {
-		{ { ".png", 4 }, { "image/png", 9 } },
-		{ { ".jpg", 4 }, { "image/jpeg", 10 } },
-		{ { ".jpeg", 5 }, { "image/jpeg", 10 } },
-		{ { ".gif", 4 }, { "image/gif", 9 } },
-		{ { ".webp", 5 }, { "image/webp", 10 } },
-		{ { ".pdf", 4 }, { "application/pdf", 15 } },
+		{ B(".png"), B("image/png") },   { B(".jpg"), B("image/jpeg") },
+		{ B(".jpeg"), B("image/jpeg") }, { B(".gif"), B("image/gif") },
+		{ B(".webp"), B("image/webp") }, { B(".pdf"), B("application/pdf") },
 	};
 	ptrdiff_t query = bytes_chr(url, '?');
 

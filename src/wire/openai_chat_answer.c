@@ -105,13 +105,13 @@ void chat_put_usage(struct pen *p, const struct chat_answer *a, const struct usa
 void chat_put_finish(struct pen *p, const struct chat_answer *a, enum finish_reason f, bool called)
 {
 	static const struct bytes names[] = {
-		[FINISH_UNSET] = { "\"stop\"", 6 },
-		[FINISH_STOP] = { "\"stop\"", 6 },
-		[FINISH_STOP_SEQUENCE] = { "\"stop\"", 6 },
-		[FINISH_LENGTH] = { "\"length\"", 8 },
-		[FINISH_TOOL_CALL] = { "\"tool_calls\"", 12 },
-		[FINISH_CONTENT_FILTER] = { "\"content_filter\"", 16 },
-		[FINISH_UNKNOWN] = { "\"stop\"", 6 },
+		[FINISH_UNSET] = B("\"stop\""),
+		[FINISH_STOP] = B("\"stop\""),
+		[FINISH_STOP_SEQUENCE] = B("\"stop\""),
+		[FINISH_LENGTH] = B("\"length\""),
+		[FINISH_TOOL_CALL] = B("\"tool_calls\""),
+		[FINISH_CONTENT_FILTER] = B("\"content_filter\""),
+		[FINISH_UNKNOWN] = B("\"stop\""),
 	};
 
 	if (a->profile == PROFILE_OPENAI && called &&
@@ -401,8 +401,8 @@ static void write_tensorzero(struct pen *p, const struct chat_answer *a, const s
 	pen_u64(p, (uint64_t)a->created);
 	pen_lit(p, ",\"model\":");
 	pen_string(p, a->model);
-	pen_lit(p, ",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat."
-		   "completion\",\"usage\":");
+	pen_lit(p,
+		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion\",\"usage\":");
 	chat_put_usage(p, a, &r->usage);
 	put_raws(p, a, r);
 	pen_lit(p, "}");

@@ -54,16 +54,16 @@ static int json_tool(struct chat_request *r, struct arena *a)
 static int templates(const struct inference *inf)
 {
 	if (inf->system_template)
-		return fail(ERR_INVALID_REQUEST, "System message has non-string content but there "
-						 "is no template `system` in any variant");
+		return fail(
+			ERR_INVALID_REQUEST,
+			"System message has non-string content but there is no template `system` in any variant");
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++)
 			if (inf->messages[i].content[j].type == BLOCK_TEMPLATE)
-				return fail(ERR_INVALID_REQUEST,
-					    "Message at index %zu has non-string content but there "
-					    "is no template "
-					    "`%.*s` in any variant",
-					    i, BFMT(inf->messages[i].content[j].name));
+				return fail(
+					ERR_INVALID_REQUEST,
+					"Message at index %zu has non-string content but there is no template `%.*s` in any variant",
+					i, BFMT(inf->messages[i].content[j].name));
 	return 0;
 }
 

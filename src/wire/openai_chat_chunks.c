@@ -70,9 +70,8 @@ static int print_tail(struct chat_writer *w, struct pen *p)
 	pen_u64(p, (uint64_t)a->created);
 	pen_lit(p, ",\"model\":");
 	pen_string(p, a->model);
-	pen_lit(p, ",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat."
-		   "completion.chunk\","
-		   "\"usage\":");
+	pen_lit(p,
+		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion.chunk\",\"usage\":");
 	w->tail = arena_dup(w->arena, buf_bytes(p->b));
 	return bytes_set(w->tail) && !p->failed ? 0 : -1;
 }

@@ -108,7 +108,7 @@ static int read_function(struct reader *r, struct tool *t, const struct where *w
 
 static int read_grammar(struct reader *r, struct tool *t, const struct where *w, yyjson_val *format)
 {
-	static const struct bytes syntaxes[] = { { "lark", 4 }, { "regex", 5 } };
+	static const struct bytes syntaxes[] = { B("lark"), B("regex") };
 	struct where at = WHERE_LOST(w, B("grammar"));
 	yyjson_val *grammar, *syntax, *definition;
 	struct bytes name, text;
@@ -134,7 +134,7 @@ static int read_grammar(struct reader *r, struct tool *t, const struct where *w,
 
 static int read_format(struct reader *r, struct tool *t, const struct where *w, yyjson_val *format)
 {
-	static const struct bytes types[] = { { "text", 4 }, { "grammar", 7 } };
+	static const struct bytes types[] = { B("text"), B("grammar") };
 	struct where at = WHERE_LOST(w, B("format"));
 	struct bytes type;
 
@@ -155,9 +155,7 @@ static int read_format(struct reader *r, struct tool *t, const struct where *w, 
 
 static int read_custom(struct reader *r, struct tool *t, const struct where *w, yyjson_val *obj)
 {
-	static const struct bytes known[] = {
-		{ "name", 4 }, { "description", 11 }, { "format", 6 }, { "type", 4 }
-	};
+	static const struct bytes known[] = { B("name"), B("description"), B("format"), B("type") };
 	bool openai = r->profile == PROFILE_OPENAI;
 	struct where name_at = WHERE_LOST(w, B("name"));
 	yyjson_obj_iter it;
@@ -175,8 +173,7 @@ static int read_custom(struct reader *r, struct tool *t, const struct where *w, 
 		if (i == 3)
 			return expect_fail(
 				w, "unsupported_parameter",
-				"unknown field `%.*s`, expected one of `name`, `description`, "
-				"`format`",
+				"unknown field `%.*s`, expected one of `name`, `description`, `format`",
 				BFMT(json_str(key)));
 	}
 	if (member(w, obj, "name", &name) < 0 || expect_string(&name_at, name, &t->name) < 0 ||
@@ -188,7 +185,7 @@ static int read_custom(struct reader *r, struct tool *t, const struct where *w, 
 /* A tool type that only OpenAI's servers know stays as the client wrote it, for pass-through. */
 static int read_tool(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes types[] = { { "function", 8 }, { "custom", 6 } };
+	static const struct bytes types[] = { B("function"), B("custom") };
 	static const char *const names[] = { "function", "custom" };
 	struct tool_config *config = openai_tools(r);
 	struct tool t = { 0 };
@@ -263,7 +260,7 @@ static int read_named(const struct where *w, yyjson_val *v, const char *key, con
 static int read_allowed_tools(struct reader *r, struct tool_config *t, const struct where *w,
 			      yyjson_val *v)
 {
-	static const struct bytes modes[] = { { "auto", 4 }, { "required", 8 } };
+	static const struct bytes modes[] = { B("auto"), B("required") };
 	struct where at = WHERE_LOST(w, B("allowed_tools"));
 	struct where mode_at = WHERE_LOST(&at, B("mode")), tools_at = WHERE_LOST(&at, B("tools"));
 	yyjson_val *allowed = json_get(v, "allowed_tools"), *tools, *mode, *tool;
@@ -343,7 +340,7 @@ static int read_choice_object(struct reader *r, struct tool_config *t, const str
 
 int openai_read_tool_choice(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes words[] = { { "none", 4 }, { "auto", 4 }, { "required", 8 } };
+	static const struct bytes words[] = { B("none"), B("auto"), B("required") };
 	static const enum tool_choice choices[] = { TOOL_CHOICE_NONE, TOOL_CHOICE_AUTO,
 						    TOOL_CHOICE_REQUIRED };
 	struct tool_config *t = openai_tools(r);
@@ -395,9 +392,7 @@ static int read_json_schema(struct reader *r, const struct where *w, yyjson_val 
 
 int openai_read_response_format(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes types[] = { { "text", 4 },
-					      { "json_schema", 11 },
-					      { "json_object", 11 } };
+	static const struct bytes types[] = { B("text"), B("json_schema"), B("json_object") };
 	struct where at = WHERE_KEY(w, B("type"));
 	struct inference *inf = &r->req->inf;
 	struct bytes type;
@@ -460,9 +455,7 @@ int openai_read_stop(struct reader *r, const struct where *w, yyjson_val *v)
 
 int openai_read_service_tier(const struct where *w, yyjson_val *v, struct bytes *out)
 {
-	static const struct bytes tiers[] = {
-		{ "auto", 4 }, { "default", 7 }, { "priority", 8 }, { "flex", 4 }
-	};
+	static const struct bytes tiers[] = { B("auto"), B("default"), B("priority"), B("flex") };
 
 	if (!yyjson_is_str(v))
 		return expect_type(w, v, "string or map");
@@ -475,9 +468,8 @@ int openai_read_service_tier(const struct where *w, yyjson_val *v, struct bytes 
 
 static int read_json_mode(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes names[] = {
-		{ "off", 3 }, { "on", 2 }, { "strict", 6 }, { "implicit_tool", 13 }, { "tool", 4 }
-	};
+	static const struct bytes names[] = { B("off"), B("on"), B("strict"), B("implicit_tool"),
+					      B("tool") };
 	static const enum json_mode modes[] = { JSON_MODE_OFF, JSON_MODE_ON, JSON_MODE_STRICT,
 						JSON_MODE_TOOL, JSON_MODE_TOOL };
 	int i;
@@ -539,10 +531,7 @@ static int read_param(struct reader *r, const struct where *w, struct bytes key,
 		return yyjson_is_null(v) ? 0 : read_stop_sequences(r, w, v);
 	return expect_fail(
 		w, "unsupported_parameter",
-		"unknown field `%.*s`, expected one of `temperature`, `max_tokens`, `seed`, "
-		"`top_p`, "
-		"`presence_penalty`, `frequency_penalty`, `json_mode`, `stop_sequences`, "
-		"`reasoning_effort`, `service_tier`, `thinking_budget_tokens`, `verbosity`",
+		"unknown field `%.*s`, expected one of `temperature`, `max_tokens`, `seed`, `top_p`, `presence_penalty`, `frequency_penalty`, `json_mode`, `stop_sequences`, `reasoning_effort`, `service_tier`, `thinking_budget_tokens`, `verbosity`",
 		BFMT(key));
 }
 
@@ -690,9 +679,9 @@ static int read_provider_tool(struct reader *r, const struct where *w, yyjson_va
 		t->model_name = json_str(json_get(scope, "model_name"));
 		t->provider_name = json_str(json_get(scope, "provider_name"));
 		if (!bytes_set(t->model_name))
-			return expect_fail(&at, "invalid_value",
-					   "data did not match any variant of untagged enum "
-					   "ProviderToolScope");
+			return expect_fail(
+				&at, "invalid_value",
+				"data did not match any variant of untagged enum ProviderToolScope");
 	}
 	if (member(w, v, "tool", &tool) < 0)
 		return -1;
@@ -731,9 +720,7 @@ int openai_read_provider_tools(struct reader *r, const struct where *w, yyjson_v
 
 int openai_read_cache_options(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes modes[] = {
-		{ "on", 2 }, { "off", 3 }, { "read_only", 9 }, { "write_only", 10 }
-	};
+	static const struct bytes modes[] = { B("on"), B("off"), B("read_only"), B("write_only") };
 	struct where age_at = WHERE_KEY(w, B("max_age_s")), enabled_at = WHERE_KEY(w, B("enabled"));
 	yyjson_val *age = json_get(v, "max_age_s"), *enabled = json_get(v, "enabled");
 	struct bytes digits;
@@ -784,10 +771,10 @@ int openai_read_episode_id(struct reader *r, const struct where *w, yyjson_val *
 				   "UUID parsing failed: invalid character: found `%.*s` at %zu",
 				   (int)width, bare.p + i, i + 1 + (size_t)(bare.p - text.p));
 	}
-	return expect_fail(w, "invalid_value",
-			   "UUID parsing failed: invalid length: expected length 32 for simple "
-			   "format, found %zu",
-			   bare.n);
+	return expect_fail(
+		w, "invalid_value",
+		"UUID parsing failed: invalid length: expected length 32 for simple format, found %zu",
+		bare.n);
 }
 
 int openai_read_pairs(struct reader *r, const struct where *w, yyjson_val *v, struct tag **to,

@@ -105,8 +105,7 @@ static int check_list(struct reader *r, const struct where *w, struct bytes key,
 }
 
 static const struct bytes role_names[CHAT_ROLES] = {
-	{ "developer", 9 }, { "system", 6 }, { "user", 4 },
-	{ "assistant", 9 }, { "tool", 4 },   { "function", 8 },
+	B("developer"), B("system"), B("user"), B("assistant"), B("tool"), B("function"),
 };
 
 static enum chat_role role_of(yyjson_val *message)
@@ -246,9 +245,9 @@ static int read_system(struct reader *r, struct draft *d, yyjson_val *v)
 
 		if (b->type == BLOCK_TEMPLATE) {
 			if (r->nsystem > 0 || inf->system_template)
-				return openai_refuse(d->at, "invalid_value",
-						     "System message cannot contain template with "
-						     "other content");
+				return openai_refuse(
+					d->at, "invalid_value",
+					"System message cannot contain template with other content");
 			inf->system_template = &d->m.content[i];
 		} else if (inf->system_template) {
 			return openai_refuse(d->at, "invalid_value",

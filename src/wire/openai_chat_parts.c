@@ -75,12 +75,11 @@ static int read_text(struct reader *r, struct draft *d, const struct where *w, y
 	if (text && arguments)
 		return part_fail(
 			w, part,
-			"Only one of `text` or `tensorzero::arguments` can be set when using "
-			"`\"type\": \"text\"`");
+			"Only one of `text` or `tensorzero::arguments` can be set when using `\"type\": \"text\"`");
 	if (!text && !arguments)
-		return part_fail(w, part,
-				 "Either `text` or `tensorzero::arguments` must be set when using "
-				 "`\"type\": \"text\"`");
+		return part_fail(
+			w, part,
+			"Either `text` or `tensorzero::arguments` must be set when using `\"type\": \"text\"`");
 	if (text && !yyjson_is_str(text))
 		return part_fail(w, part,
 				 "`text` must be a string when using `\"type\": \"text\"`");
@@ -88,9 +87,9 @@ static int read_text(struct reader *r, struct draft *d, const struct where *w, y
 		return chat_block_add(r, d,
 				      (struct block){ .type = BLOCK_TEXT, .text = json_str(text) });
 	if (!yyjson_is_obj(arguments))
-		return part_fail(w, part,
-				 "`tensorzero::arguments` must be an object when using `\"type\": "
-				 "\"text\"`");
+		return part_fail(
+			w, part,
+			"`tensorzero::arguments` must be an object when using `\"type\": \"text\"`");
 	return read_template(r, d, template_of_role(d->role), arguments);
 }
 
@@ -112,12 +111,10 @@ static int read_data_url(struct reader *r, const struct where *w, struct bytes u
 		return 0;
 	case DATA_URL_NO_PREFIX:
 	case DATA_URL_NO_BASE64:
-		return openai_refuse(w, "invalid_value",
-				     "Expected a base64-encoded data URL with MIME type (e.g. "
-				     "`data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a "
-				     "value without the `%s.",
-				     bytes_istarts(url, B("data:")) ? ";base64,` separator"
-								    : "data:` prefix");
+		return openai_refuse(
+			w, "invalid_value",
+			"Expected a base64-encoded data URL with MIME type (e.g. `data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a value without the `%s.",
+			bytes_istarts(url, B("data:")) ? ";base64,` separator" : "data:` prefix");
 	case DATA_URL_BAD_MIME:
 		return openai_refuse(w, "invalid_value", "Unknown MIME type `%.*s` in data URL",
 				     BFMT(f->mime_type));
@@ -164,7 +161,7 @@ static int inner_string(const struct where *w, yyjson_val *obj, const char *key,
 
 static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out)
 {
-	static const struct bytes levels[] = { { "low", 3 }, { "high", 4 }, { "auto", 4 } };
+	static const struct bytes levels[] = { B("low"), B("high"), B("auto") };
 	struct where at = WHERE_KEY(w, B("detail"));
 	yyjson_val *v = json_get(obj, "detail");
 
@@ -361,13 +358,13 @@ static const struct {
 	struct bytes type;
 	part_fn *read;
 } parts[] = {
-	{ { "text", 4 }, read_text },
-	{ { "image_url", 9 }, read_image },
-	{ { "file", 4 }, read_file },
-	{ { "input_audio", 11 }, read_audio },
-	{ { "tensorzero::raw_text", 20 }, read_raw_text },
-	{ { "tensorzero::template", 20 }, read_template_part },
-	{ { "refusal", 7 }, read_refusal },
+	{ B("text"), read_text },
+	{ B("image_url"), read_image },
+	{ B("file"), read_file },
+	{ B("input_audio"), read_audio },
+	{ B("tensorzero::raw_text"), read_raw_text },
+	{ B("tensorzero::template"), read_template_part },
+	{ B("refusal"), read_refusal },
 };
 
 static int read_part(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
@@ -393,8 +390,7 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 	if (r->profile == PROFILE_OPENAI && !bytes_starts(json_str(type), B("tensorzero::")))
 		return unknown_add(r, d, part);
 	fail(ERR_JSON_REQUEST,
-	     "unknown variant `%.*s`, expected one of `text`, `image_url`, `file`, `input_audio`, "
-	     "`tensorzero::raw_text`, `tensorzero::template`",
+	     "unknown variant `%.*s`, expected one of `text`, `image_url`, `file`, `input_audio`, `tensorzero::raw_text`, `tensorzero::template`",
 	     BFMT(json_str(type)));
 	where_mark(w, "unsupported_value");
 	return part_refuse(w, part);
@@ -412,10 +408,9 @@ int chat_read_content(struct reader *r, struct draft *d, yyjson_val *v)
 		return chat_block_add(r, d,
 				      (struct block){ .type = BLOCK_TEXT, .text = json_str(v) });
 	if (!yyjson_is_arr(v))
-		return openai_refuse(&at, "invalid_type",
-				     "message content must either be a string or an array of "
-				     "length 1 containing "
-				     "structured TensorZero inputs");
+		return openai_refuse(
+			&at, "invalid_type",
+			"message content must either be a string or an array of length 1 containing structured TensorZero inputs");
 	it = yyjson_arr_iter_with(v);
 	while ((part = yyjson_arr_iter_next(&it))) {
 		struct where one = WHERE_LOST_AT(&at, i++);

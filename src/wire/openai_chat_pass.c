@@ -252,23 +252,23 @@ static const struct known {
 	unsigned own;
 	put_fn *put;
 } knowns[] = {
-	{ { "temperature", 11 }, OWN_TEMPERATURE, put_temperature },
-	{ { "max_completion_tokens", 21 }, OWN_MAX_TOKENS, put_max_tokens },
-	{ { "max_tokens", 10 }, OWN_MAX_TOKENS, put_max_tokens },
-	{ { "seed", 4 }, OWN_SEED, put_seed },
-	{ { "top_p", 5 }, OWN_TOP_P, put_top_p },
-	{ { "presence_penalty", 16 }, OWN_PRESENCE_PENALTY, put_presence_penalty },
-	{ { "frequency_penalty", 17 }, OWN_FREQUENCY_PENALTY, put_frequency_penalty },
-	{ { "response_format", 15 }, OWN_RESPONSE_FORMAT, openai_chat_put_response_format },
-	{ { "tools", 5 }, OWN_TOOLS, openai_chat_put_tools },
-	{ { "functions", 9 }, OWN_TOOLS, openai_chat_put_tools },
-	{ { "tool_choice", 11 }, OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
-	{ { "function_call", 13 }, OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
-	{ { "parallel_tool_calls", 19 }, OWN_PARALLEL, put_parallel },
-	{ { "stop", 4 }, OWN_STOP, openai_chat_put_stop },
-	{ { "reasoning_effort", 16 }, OWN_REASONING_EFFORT, put_reasoning_effort },
-	{ { "service_tier", 12 }, OWN_SERVICE_TIER, put_service_tier },
-	{ { "verbosity", 9 }, OWN_VERBOSITY, put_verbosity },
+	{ B("temperature"), OWN_TEMPERATURE, put_temperature },
+	{ B("max_completion_tokens"), OWN_MAX_TOKENS, put_max_tokens },
+	{ B("max_tokens"), OWN_MAX_TOKENS, put_max_tokens },
+	{ B("seed"), OWN_SEED, put_seed },
+	{ B("top_p"), OWN_TOP_P, put_top_p },
+	{ B("presence_penalty"), OWN_PRESENCE_PENALTY, put_presence_penalty },
+	{ B("frequency_penalty"), OWN_FREQUENCY_PENALTY, put_frequency_penalty },
+	{ B("response_format"), OWN_RESPONSE_FORMAT, openai_chat_put_response_format },
+	{ B("tools"), OWN_TOOLS, openai_chat_put_tools },
+	{ B("functions"), OWN_TOOLS, openai_chat_put_tools },
+	{ B("tool_choice"), OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
+	{ B("function_call"), OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
+	{ B("parallel_tool_calls"), OWN_PARALLEL, put_parallel },
+	{ B("stop"), OWN_STOP, openai_chat_put_stop },
+	{ B("reasoning_effort"), OWN_REASONING_EFFORT, put_reasoning_effort },
+	{ B("service_tier"), OWN_SERVICE_TIER, put_service_tier },
+	{ B("verbosity"), OWN_VERBOSITY, put_verbosity },
 };
 
 static const struct known *known_of(struct bytes key)
@@ -379,7 +379,7 @@ static bool is_dropped(const struct dialect *d, struct bytes key)
 /* Whether the client sent tools at all; of kinds that Signet knows or not. An empty list is none. */
 static bool client_has_tools(const struct inference *inf)
 {
-	static const struct bytes names[] = { { "tools", 5 }, { "functions", 9 } };
+	static const struct bytes names[] = { B("tools"), B("functions") };
 	struct json_member m;
 	struct bytes element;
 

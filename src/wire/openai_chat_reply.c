@@ -41,14 +41,14 @@ enum finish_reason openai_chat_finish(yyjson_val *v)
 		struct bytes name;
 		enum finish_reason finish;
 	} reasons[] = {
-		{ { "stop", 4 }, FINISH_STOP },
-		{ { "eos", 3 }, FINISH_STOP },
-		{ { "stop_sequence", 13 }, FINISH_STOP_SEQUENCE },
-		{ { "length", 6 }, FINISH_LENGTH },
-		{ { "model_length", 12 }, FINISH_LENGTH },
-		{ { "tool_calls", 10 }, FINISH_TOOL_CALL },
-		{ { "function_call", 13 }, FINISH_TOOL_CALL },
-		{ { "content_filter", 14 }, FINISH_CONTENT_FILTER },
+		{ B("stop"), FINISH_STOP },
+		{ B("eos"), FINISH_STOP },
+		{ B("stop_sequence"), FINISH_STOP_SEQUENCE },
+		{ B("length"), FINISH_LENGTH },
+		{ B("model_length"), FINISH_LENGTH },
+		{ B("tool_calls"), FINISH_TOOL_CALL },
+		{ B("function_call"), FINISH_TOOL_CALL },
+		{ B("content_filter"), FINISH_CONTENT_FILTER },
 	};
 	struct bytes name = json_str(v);
 
@@ -331,7 +331,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 }
 
 const struct wire wire_openai_chat = {
-	.name = { "openai_chat", 11 },
+	.name = B("openai_chat"),
 	.write_request = openai_chat_write_request,
 	.read_result = openai_chat_read_result,
 	.stream_new = openai_chat_stream_new,

@@ -178,11 +178,11 @@ static int read_credentials(struct reader *r, const struct where *w, yyjson_val 
 
 static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes types[] = { { "chat_completion", 15 },
-					      { "experimental_best_of_n_sampling", 31 },
-					      { "experimental_dynamic_in_context_learning", 40 },
-					      { "experimental_mixture_of_n", 25 },
-					      { "experimental_chain_of_thought", 29 } };
+	static const struct bytes types[] = { B("chat_completion"),
+					      B("experimental_best_of_n_sampling"),
+					      B("experimental_dynamic_in_context_learning"),
+					      B("experimental_mixture_of_n"),
+					      B("experimental_chain_of_thought") };
 	struct bytes type = json_str(json_get(v, "type"));
 
 	if (!yyjson_is_obj(v))
@@ -195,9 +195,7 @@ static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 			return 0;
 	return expect_variant(
 		w, type,
-		"one of `chat_completion`, `experimental_best_of_n_sampling`, "
-		"`experimental_dynamic_in_context_learning`, `experimental_mixture_of_n`, "
-		"`experimental_chain_of_thought`");
+		"one of `chat_completion`, `experimental_best_of_n_sampling`, `experimental_dynamic_in_context_learning`, `experimental_mixture_of_n`, `experimental_chain_of_thought`");
 }
 
 static int read_include_raw_usage(struct reader *r, const struct where *w, yyjson_val *v)
@@ -404,7 +402,7 @@ static int by_name(const void *a, const void *b)
 /* "a, b" of the unknown fields, in order of name. */
 static struct bytes join_unknown(struct reader *r, const struct members *m)
 {
-	struct bytes text = { "", 0 };
+	struct bytes text = B("");
 	size_t n = 0;
 	char *out;
 
@@ -439,8 +437,7 @@ static int check_unknown(struct reader *r, const struct members *m)
 	if (r->deny_unknown)
 		return openai_refuse(
 			&r->root, "unsupported_parameter",
-			"`tensorzero::deny_unknown_fields` is set to true, but found unknown "
-			"fields in the request: [%.*s]",
+			"`tensorzero::deny_unknown_fields` is set to true, but found unknown fields in the request: [%.*s]",
 			BFMT(names));
 	for (size_t i = 0; r->profile == PROFILE_OPENAI && i < m->nunknown; i++) {
 		struct where at = WHERE_KEY(&r->root, m->unknown[i]);
@@ -463,12 +460,10 @@ static int check_n(struct reader *r)
 	if (r->profile == PROFILE_OPENAI)
 		return openai_refuse(
 			&at, "unsupported_value",
-			"`n` other than 1 is not supported. Please omit this parameter or set "
-			"it to 1.");
+			"`n` other than 1 is not supported. Please omit this parameter or set it to 1.");
 	return openai_refuse(
 		&at, "unsupported_value",
-		"TensorZero does not support `n` other than 1. Please omit this parameter or "
-		"set it to 1.");
+		"TensorZero does not support `n` other than 1. Please omit this parameter or set it to 1.");
 }
 
 static int check_model(struct reader *r)
@@ -477,8 +472,8 @@ static int check_model(struct reader *r)
 		struct bytes prefix;
 		const char *what;
 	} forms[] = {
-		{ { "tensorzero::function_name::", 27 }, "function_name" },
-		{ { "tensorzero::model_name::", 24 }, "model_name" },
+		{ B("tensorzero::function_name::"), "function_name" },
+		{ B("tensorzero::model_name::"), "model_name" },
 	};
 	struct where at = WHERE_KEY(&r->root, B("model"));
 	struct bytes model = r->req->model;
@@ -498,13 +493,7 @@ static int check_model(struct reader *r)
 		return openai_refuse(&at, "missing_required_parameter", "`model` cannot be empty");
 	return openai_refuse(
 		&at, "invalid_value",
-		"`model` field must start with `tensorzero::function_name::` or "
-		"`tensorzero::model_name::`. "
-		"For example, `tensorzero::function_name::my_function` for a function "
-		"`my_function` defined in "
-		"your config, `tensorzero::model_name::my_model` for a model `my_model` defined in "
-		"your config, "
-		"or default functions like `tensorzero::model_name::openai::gpt-4o-mini`.");
+		"`model` field must start with `tensorzero::function_name::` or `tensorzero::model_name::`. For example, `tensorzero::function_name::my_function` for a function `my_function` defined in your config, `tensorzero::model_name::my_model` for a model `my_model` defined in your config, or default functions like `tensorzero::model_name::openai::gpt-4o-mini`.");
 }
 
 static uint64_t number_of(struct bytes digits)
@@ -705,8 +694,7 @@ static int read_all(struct reader *r, yyjson_val *root)
 	if (req->stream && req->include_raw_usage && req->include_usage == 0)
 		return openai_refuse(
 			&WHERE_KEY(&r->root, B("stream_options")), "invalid_value",
-			"`tensorzero::include_raw_usage` requires `stream_options.include_usage` "
-			"to be true (or omitted) for streaming requests");
+			"`tensorzero::include_raw_usage` requires `stream_options.include_usage` to be true (or omitted) for streaming requests");
 	if (check_model(r) < 0 || join_max_tokens(r) < 0)
 		return -1;
 	if (r->params_given)

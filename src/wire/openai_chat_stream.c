@@ -343,9 +343,9 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 	if (full)
 		return limit(s, "More than 128 tool calls in one answer", out);
 	if (lost) {
-		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
-			  "Tool call index out of bounds (meaning we haven't seen this many ids in "
-			  "the stream)");
+		wire_fail(
+			ERR_INFERENCE_SERVER, 0, s->dialect->type,
+			"Tool call index out of bounds (meaning we haven't seen this many ids in the stream)");
 		return error_delta(s, false, out);
 	}
 	if (!c || name_part(s, c, e.name, &p) < 0)

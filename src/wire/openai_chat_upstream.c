@@ -61,17 +61,10 @@ static int put_audio(struct chat_out *o, const struct file *f)
 	struct bytes format = media_audio_format(f->mime_type);
 
 	if (!bytes_set(format))
-		return fail(ERR_INVALID_MESSAGE,
-			    "Unsupported audio MIME type: %.*s. Supported types: audio/midi, "
-			    "audio/mpeg, "
-			    "audio/m4a, audio/mp4, audio/ogg, audio/x-flac, audio/x-wav, "
-			    "audio/amr, audio/aac, "
-			    "audio/x-aiff, audio/x-dsf, audio/x-ape. Please open a feature request "
-			    "if your "
-			    "provider supports another audio format: "
-			    "https://github.com/tensorzero/tensorzero/discussions/categories/"
-			    "feature-requests",
-			    BFMT(f->mime_type));
+		return fail(
+			ERR_INVALID_MESSAGE,
+			"Unsupported audio MIME type: %.*s. Supported types: audio/midi, audio/mpeg, audio/m4a, audio/mp4, audio/ogg, audio/x-flac, audio/x-wav, audio/amr, audio/aac, audio/x-aiff, audio/x-dsf, audio/x-ape. Please open a feature request if your provider supports another audio format: https://github.com/tensorzero/tensorzero/discussions/categories/feature-requests",
+			BFMT(f->mime_type));
 	pen_lit(&o->pen, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
 	pen_string(&o->pen, f->data);
 	pen_lit(&o->pen, ",\"format\":");
@@ -274,8 +267,8 @@ static int put_result(struct chat_out *o, const struct block *b, bool *first)
 static int put_attachments(struct chat_out *o, const struct block *b, bool *first)
 {
 	message_begin(o, first);
-	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":"
-			 "\"Attachments of tool result ");
+	pen_lit(&o->pen,
+		"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Attachments of tool result ");
 	{
 		struct buf quoted; /* the id without its quotes */
 		char out[CHAT_ID_MAX];
@@ -684,8 +677,7 @@ void openai_chat_put_response_format(struct chat_out *o)
 		return;
 	}
 	pen_lit(&o->pen,
-		"{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"response\",\"strict\":true,"
-		"\"schema\":");
+		"{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"response\",\"strict\":true,\"schema\":");
 	pen_bytes(&o->pen, o->inf->output_schema);
 	pen_lit(&o->pen, "}}");
 }

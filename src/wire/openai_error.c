@@ -25,17 +25,17 @@ static const struct {
 	struct bytes needle, code;
 	int status; /* only with this one */
 } meanings[] = {
-	{ { "context_length_exceeded", 23 }, { "context_length_exceeded", 23 }, 400 },
-	{ { "prompt is too long", 18 }, { "context_length_exceeded", 23 }, 400 },
-	{ { "exceed context limit", 20 }, { "context_length_exceeded", 23 }, 400 },
-	{ { "exceeds the maximum number of tokens", 36 }, { "context_length_exceeded", 23 }, 400 },
-	{ { "maximum context length", 22 }, { "context_length_exceeded", 23 }, 400 },
-	{ { "content_policy_violation", 24 }, { "content_policy_violation", 24 }, 400 },
-	{ { "content_filter", 14 }, { "content_policy_violation", 24 }, 400 },
-	{ { "cyber_policy", 12 }, { "cyber_policy", 12 }, 400 },
-	{ { "invalid_prompt", 14 }, { "invalid_prompt", 14 }, 400 },
-	{ { "insufficient_quota", 18 }, { "insufficient_quota", 18 }, 429 },
-	{ { "credit balance is too low", 25 }, { "insufficient_quota", 18 }, 429 },
+	{ B("context_length_exceeded"), B("context_length_exceeded"), 400 },
+	{ B("prompt is too long"), B("context_length_exceeded"), 400 },
+	{ B("exceed context limit"), B("context_length_exceeded"), 400 },
+	{ B("exceeds the maximum number of tokens"), B("context_length_exceeded"), 400 },
+	{ B("maximum context length"), B("context_length_exceeded"), 400 },
+	{ B("content_policy_violation"), B("content_policy_violation"), 400 },
+	{ B("content_filter"), B("content_policy_violation"), 400 },
+	{ B("cyber_policy"), B("cyber_policy"), 400 },
+	{ B("invalid_prompt"), B("invalid_prompt"), 400 },
+	{ B("insufficient_quota"), B("insufficient_quota"), 429 },
+	{ B("credit balance is too low"), B("insufficient_quota"), 429 },
 };
 
 static struct bytes meaning(const struct error *e, int status)
@@ -54,20 +54,20 @@ static const struct row {
 	int status;
 	struct bytes type, code;
 } rows[] = {
-	{ 400, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 401, { "invalid_request_error", 21 }, { "invalid_api_key", 15 } },
-	{ 403, { "permission_error", 16 }, { "model_not_allowed", 17 } },
-	{ 404, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 405, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 408, { "server_error", 12 }, { "timeout", 7 } },
-	{ 409, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 413, { "invalid_request_error", 21 }, { "request_too_large", 17 } },
-	{ 415, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 422, { "invalid_request_error", 21 }, NULL_CODE },
-	{ 429, { "rate_limit_error", 16 }, { "rate_limit_exceeded", 19 } },
-	{ 502, { "server_error", 12 }, { "upstream_error", 14 } },
-	{ 503, { "server_error", 12 }, { "server_is_overloaded", 20 } },
-	{ 504, { "server_error", 12 }, { "timeout", 7 } },
+	{ 400, B("invalid_request_error"), NULL_CODE },
+	{ 401, B("invalid_request_error"), B("invalid_api_key") },
+	{ 403, B("permission_error"), B("model_not_allowed") },
+	{ 404, B("invalid_request_error"), NULL_CODE },
+	{ 405, B("invalid_request_error"), NULL_CODE },
+	{ 408, B("server_error"), B("timeout") },
+	{ 409, B("invalid_request_error"), NULL_CODE },
+	{ 413, B("invalid_request_error"), B("request_too_large") },
+	{ 415, B("invalid_request_error"), NULL_CODE },
+	{ 422, B("invalid_request_error"), NULL_CODE },
+	{ 429, B("rate_limit_error"), B("rate_limit_exceeded") },
+	{ 502, B("server_error"), B("upstream_error") },
+	{ 503, B("server_error"), B("server_is_overloaded") },
+	{ 504, B("server_error"), B("timeout") },
 };
 
 struct shape {

@@ -119,22 +119,17 @@ static size_t chunk(char *out, size_t room, const char *data)
 
 static void make_events(void)
 {
-	static const char common[] = "data: "
-				     "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion."
-				     "chunk\",\"created\":1700000000,"
-				     "\"model\":\"mock-model\",\"system_fingerprint\":\"fp_"
-				     "44709d6fcb\",\"choices\":[{\"index\":0,"
-				     "\"delta\":{%s},\"logprobs\":null,\"finish_reason\":%s}]}\n\n";
+	static const char common[] =
+		"data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"mock-model\",\"system_fingerprint\":\"fp_44709d6fcb\",\"choices\":[{\"index\":0,\"delta\":{%s},\"logprobs\":null,\"finish_reason\":%s}]}\n\n";
 	char text[900];
 
 	snprintf(text, sizeof(text), common, "\"role\":\"assistant\",\"content\":\"\"", "null");
 	first_len = chunk(first_chunk, sizeof(first_chunk), text);
 	snprintf(text, sizeof(text), common, "\"content\":\" token\"", "null");
 	event_len = chunk(event_chunk, sizeof(event_chunk), text);
-	brief_len = chunk(brief_chunk, sizeof(brief_chunk),
-			  "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\","
-			  "\"created\":1700000000,\"model\":\"m\",\"choices\":[{\"index\":0,"
-			  "\"delta\":{\"content\":\" token\"}}]}\n\n");
+	brief_len = chunk(
+		brief_chunk, sizeof(brief_chunk),
+		"data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"}}]}\n\n");
 	snprintf(text, sizeof(text), common, "", "\"stop\"");
 	strncat(text, "data: [DONE]\n\n", sizeof(text) - strlen(text) - 1);
 	end_len = chunk(end_chunk, sizeof(end_chunk) - 8, text);
@@ -574,11 +569,11 @@ static int run_streams(char **argv)
 	char *body = read_file(argv[3]), *request = must_alloc(131072);
 	unsigned long connections = strtoul(argv[4], NULL, 10);
 	double seconds = strtod(argv[5], NULL);
-	int n = snprintf(request, 131072,
-			 "POST %s HTTP/1.1\r\nhost: %s:%s\r\ncontent-type: "
-			 "application/json\r\nauthorization: Bearer none\r\n"
-			 "content-length: %zu\r\n\r\n%s",
-			 argv[2], argv[0], argv[1], strlen(body), body);
+	int n = snprintf(
+		request, 131072,
+		"POST %s HTTP/1.1\r\nhost: %s:%s\r\ncontent-type: application/json\r\nauthorization: Bearer none\r\n"
+		"content-length: %zu\r\n\r\n%s",
+		argv[2], argv[0], argv[1], strlen(body), body);
 
 	run.request = request;
 	run.request_len = (size_t)n;
@@ -599,8 +594,7 @@ static int run_streams(char **argv)
 			break;
 		}
 	}
-	printf("{\"events\": %lu, \"streams\": %lu, \"without_done\": %lu, \"bad_status\": %lu, "
-	       "\"broken\": %lu, \"least\": %lu, \"most\": %lu}\n",
+	printf("{\"events\": %lu, \"streams\": %lu, \"without_done\": %lu, \"bad_status\": %lu, \"broken\": %lu, \"least\": %lu, \"most\": %lu}\n",
 	       run.events, run.complete, run.without_done, run.bad_status, run.broken,
 	       run.complete ? run.least : 0, run.most);
 	if (run.bad_status)
@@ -673,7 +667,7 @@ int main(int argc, char **argv)
 		return run_streams(argv + 2);
 	if (argc == 6 && strcmp(argv[1], "idle") == 0)
 		return run_idle(argv + 2);
-	fprintf(stderr, "usage: tool source | streams HOST PORT PATH BODY CONNECTIONS SECONDS "
-			"STREAMS | idle HOST PORT PATH CONNECTIONS\n");
+	fprintf(stderr,
+		"usage: tool source | streams HOST PORT PATH BODY CONNECTIONS SECONDS STREAMS | idle HOST PORT PATH CONNECTIONS\n");
 	return 2;
 }

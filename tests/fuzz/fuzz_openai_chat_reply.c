@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct dialect openai = { .type = { "openai", 6 }, .label = { "OpenAI", 6 } };
+static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
 
 static void require(bool what, const char *text)
 {

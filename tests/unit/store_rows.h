@@ -39,15 +39,8 @@ static inline void make_record(struct record *r, const char *text, char id[37])
 	record_init(r);
 	buf_printf(
 		&b,
-		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\","
-		"\"episode_id\":\"%s\",\"input\":{\"messages\":[{\"role\":\"user\",\"content\":[{"
-		"\"type\":"
-		"\"text\",\"text\":\"%s\"}]}]},\"output\":[{\"type\":\"text\",\"text\":\"Hello.\"}]"
-		","
-		"\"inference_params\":{\"chat_completion\":{}},\"processing_time_ms\":12,\"ttft_"
-		"ms\":null,"
-		"\"tags\":{\"user\":\"7\",\"we\\\"ird\":\"x\\u0041\"},\"extra_body\":[],"
-		"\"snapshot_hash\":\"" ROWS_HASH "\"}",
+		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\",\"episode_id\":\"%s\",\"input\":{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}]},\"output\":[{\"type\":\"text\",\"text\":\"Hello.\"}],\"inference_params\":{\"chat_completion\":{}},\"processing_time_ms\":12,\"ttft_ms\":null,\"tags\":{\"user\":\"7\",\"we\\\"ird\":\"x\\u0041\"},\"extra_body\":[],\"snapshot_hash\":\"" ROWS_HASH
+		"\"}",
 		id, episode, text);
 	assert_int_equal(record_add(r, ROW_CHAT_INFERENCE, buf_bytes(&b)), 0);
 	/* bodies beside the row, and in it */
@@ -61,35 +54,15 @@ static inline void make_record(struct record *r, const char *text, char id[37])
 	buf_reset(&b);
 	buf_printf(
 		&b,
-		"{\"id\":\"%s\",\"inference_id\":\"%s\",\"function_name\":\"tensorzero::default\","
-		"\"variant_name\":\"m\","
-		"\"raw_response\":\"{\\\"id\\\":1}\\n\",\"system\":null,"
-		"\"output\":\"[{\\\"type\\\":\\\"text\\\",\\\"text\\\":\\\"Hello.\\\"}]\",\"input_"
-		"tokens\":11,"
-		"\"output_tokens\":3,\"response_time_ms\":9,\"model_name\":\"m\","
-		"\"model_provider_name\":\"p\",\"ttft_ms\":null,\"cached\":false,\"cost\":0."
-		"0000345,"
-		"\"finish_reason\":\"stop\",\"snapshot_hash\":\"" ROWS_HASH "\"}",
+		"{\"id\":\"%s\",\"inference_id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\",\"raw_response\":\"{\\\"id\\\":1}\\n\",\"system\":null,\"output\":\"[{\\\"type\\\":\\\"text\\\",\\\"text\\\":\\\"Hello.\\\"}]\",\"input_tokens\":11,\"output_tokens\":3,\"response_time_ms\":9,\"model_name\":\"m\",\"model_provider_name\":\"p\",\"ttft_ms\":null,\"cached\":false,\"cost\":0.0000345,\"finish_reason\":\"stop\",\"snapshot_hash\":\"" ROWS_HASH
+		"\"}",
 		call, id);
 	assert_int_equal(record_add(r, ROW_MODEL_INFERENCE, buf_bytes(&b)), 0);
 	buf_reset(&b);
 	buf_printf(
 		&b,
-		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\","
-		"\"episode_id\":\"%s\",\"function_type\":\"chat\",\"snapshot_hash\":\"" ROWS_HASH
-		"\","
-		"\"state\":\"ok\",\"status\":200,\"error_kind\":null,\"surface\":\"openai\","
-		"\"stream\":false,"
-		"\"cached\":false,\"signed\":true,\"model_name\":\"m\",\"model_provider_name\":"
-		"\"p\","
-		"\"attempts\":1,\"input_tokens\":11,\"output_tokens\":3,\"estimated\":false,"
-		"\"cost_nano\":34500,\"processing_time_ms\":12,\"ttft_ms\":null,\"finish_reason\":"
-		"\"stop\","
-		"\"tools\":0,\"preview_in\":\"%s\",\"preview_out\":\"Hello.\",\"calls\":[{\"id\":"
-		"\"%s\","
-		"\"attempt\":1,\"http_status\":200,\"signature\":{\"signer\":\"models.m.providers."
-		"p\"},"
-		"\"spans\":[]}]}",
+		"{\"id\":\"%s\",\"function_name\":\"tensorzero::default\",\"variant_name\":\"m\",\"episode_id\":\"%s\",\"function_type\":\"chat\",\"snapshot_hash\":\"" ROWS_HASH
+		"\",\"state\":\"ok\",\"status\":200,\"error_kind\":null,\"surface\":\"openai\",\"stream\":false,\"cached\":false,\"signed\":true,\"model_name\":\"m\",\"model_provider_name\":\"p\",\"attempts\":1,\"input_tokens\":11,\"output_tokens\":3,\"estimated\":false,\"cost_nano\":34500,\"processing_time_ms\":12,\"ttft_ms\":null,\"finish_reason\":\"stop\",\"tools\":0,\"preview_in\":\"%s\",\"preview_out\":\"Hello.\",\"calls\":[{\"id\":\"%s\",\"attempt\":1,\"http_status\":200,\"signature\":{\"signer\":\"models.m.providers.p\"},\"spans\":[]}]}",
 		id, episode, text, call);
 	assert_int_equal(record_add(r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
 	buf_deinit(&b);

@@ -161,23 +161,22 @@ static void test_defaults_are_those_of_the_vocabulary(void **state)
 
 static void test_written_values_arrive(void **state)
 {
-	struct config *c =
-		load_good("[gateway]\nbind_address = \"[::1]:0\"\nbase_path = \"/llm/\"\n"
-			  "debug = true\nunstable_error_json = true\n"
-			  "fetch_and_encode_input_files_before_inference = true\n"
-			  "global_outbound_http_intra_stream_read_timeout_ms = 5\n"
-			  "metrics.tensorzero_inference_latency_overhead_seconds_buckets = []\n"
-			  "observability = { enabled = false, backend = \"sqlite\" }\n"
-			  "[server]\nworkers = 2\non_disconnect = \"finish\"\naccess_log = true\n"
-			  "[signing]\ncache_dir = \"\"\n"
-			  "[surfaces]\nshorthand = false\nlist = [\"models\", \"aliases\"]\n"
-			  "unsupported_content = \"placeholder\"\nerror_status = \"gateway\"\n"
-			  "[surfaces.aliases]\n\"claude-*\" = \"openai::x\"\n"
-			  "fast = { target = \"openai::y\", display_name = \"Fast\", "
-			  "max_output_tokens = 9 }\n"
-			  "[journal]\nsync = \"never\"\non_full = \"refuse\"\ncompress = true\n"
-			  "[store]\ndata_dir = \"/d\"\n[record]\nmax_raw_kib = 7\n"
-			  "[object_storage]\ntype = \"disabled\"\n");
+	struct config *c = load_good(
+		"[gateway]\nbind_address = \"[::1]:0\"\nbase_path = \"/llm/\"\n"
+		"debug = true\nunstable_error_json = true\n"
+		"fetch_and_encode_input_files_before_inference = true\n"
+		"global_outbound_http_intra_stream_read_timeout_ms = 5\n"
+		"metrics.tensorzero_inference_latency_overhead_seconds_buckets = []\n"
+		"observability = { enabled = false, backend = \"sqlite\" }\n"
+		"[server]\nworkers = 2\non_disconnect = \"finish\"\naccess_log = true\n"
+		"[signing]\ncache_dir = \"\"\n"
+		"[surfaces]\nshorthand = false\nlist = [\"models\", \"aliases\"]\n"
+		"unsupported_content = \"placeholder\"\nerror_status = \"gateway\"\n"
+		"[surfaces.aliases]\n\"claude-*\" = \"openai::x\"\n"
+		"fast = { target = \"openai::y\", display_name = \"Fast\", max_output_tokens = 9 }\n"
+		"[journal]\nsync = \"never\"\non_full = \"refuse\"\ncompress = true\n"
+		"[store]\ndata_dir = \"/d\"\n[record]\nmax_raw_kib = 7\n"
+		"[object_storage]\ntype = \"disabled\"\n");
 
 	(void)state;
 	assert_bytes(c->gateway.bind_address, "[::1]:0");
@@ -217,8 +216,8 @@ static void test_base_path_of_one_slash_is_none(void **state)
 
 static void test_environment_wins_over_toml_and_the_command_line_over_both(void **state)
 {
-	static const char toml[] = "[server]\nworkers = 3\non_disconnect = "
-				   "\"cancel\"\n[store]\ndata_dir = \"/toml\"\n";
+	static const char toml[] =
+		"[server]\nworkers = 3\non_disconnect = \"cancel\"\n[store]\ndata_dir = \"/toml\"\n";
 	struct config_options options = { .text = B(toml), .workers = 5, .data_dir = "/flag" };
 	struct config *c;
 
@@ -251,9 +250,7 @@ static void test_environment_wins_over_toml_and_the_command_line_over_both(void 
 static void test_bind_address_may_be_given_once(void **state)
 {
 	static const char conflict[] =
-		"You must only specify one of `--bind-address` (CLI), "
-		"`TENSORZERO_GATEWAY_BIND_ADDRESS` (environment variable), or "
-		"`gateway.bind_address` (configuration).";
+		"You must only specify one of `--bind-address` (CLI), `TENSORZERO_GATEWAY_BIND_ADDRESS` (environment variable), or `gateway.bind_address` (configuration).";
 	struct config_options options = { .text = B(""), .bind_address = "127.0.0.1:1" };
 	struct config *c;
 
@@ -272,9 +269,9 @@ static void test_bind_address_may_be_given_once(void **state)
 	drop(NULL);
 	options.bind_address = "localhost:1";
 	assert_null(config_load(&options, &issues));
-	assert_bytes(issues.at[0].text,
-		     "gateway.bind_address: invalid socket address syntax (`localhost:1`, from "
-		     "--bind-address; write 127.0.0.1:3000)");
+	assert_bytes(
+		issues.at[0].text,
+		"gateway.bind_address: invalid socket address syntax (`localhost:1`, from --bind-address; write 127.0.0.1:3000)");
 	drop(NULL);
 }
 
@@ -312,8 +309,7 @@ static void test_other_stores_only_warn(void **state)
 	assert_true(issues.at[0].warning);
 	assert_bytes(
 		issues.at[0].text,
-		"TENSORZERO_CLICKHOUSE_URL is set, but this version of Signet does not write to "
-		"ClickHouse yet: it records to SQLite");
+		"TENSORZERO_CLICKHOUSE_URL is set, but this version of Signet does not write to ClickHouse yet: it records to SQLite");
 	drop(c);
 }
 
@@ -347,12 +343,12 @@ static void test_openai_provider_and_its_addresses(void **state)
 		assert_bytes(first(c, "m")->endpoint, rows[i].want_endpoint);
 		drop(c);
 	}
-	c = load_good(OPENAI "api_key_location = \"none\"\ndiscard_unknown_chunks = "
-			     "true\ntool_strict = \"inner\"\n"
-			     "drop_fields = [\"user\"]\nunsupported_content = \"placeholder\"\n"
-			     "content_type_overrides = { \"image/heic\" = \"file\" }\n"
-			     "timeouts = { non_streaming.total_ms = 1, streaming = { ttft_ms = 2, "
-			     "total_ms = 3 } }\n");
+	c = load_good(
+		OPENAI
+		"api_key_location = \"none\"\ndiscard_unknown_chunks = true\ntool_strict = \"inner\"\n"
+		"drop_fields = [\"user\"]\nunsupported_content = \"placeholder\"\n"
+		"content_type_overrides = { \"image/heic\" = \"file\" }\n"
+		"timeouts = { non_streaming.total_ms = 1, streaming = { ttft_ms = 2, total_ms = 3 } }\n");
 	assert_bytes(first(c, "m")->type, "openai");
 	assert_bytes(first(c, "m")->model_name, "gpt-4o");
 	assert_bytes(first(c, "m")->endpoint, "https://api.openai.com/v1/chat/completions");
@@ -376,12 +372,10 @@ static void test_extras_keep_order_and_numbers(void **state)
 	struct config *c = load_good(
 		OPENAI
 		"api_key_location = \"none\"\n"
-		"extra_body = [\n { pointer = \"/a~1b\", value = { x = [1.50, 0x10, \"s\"], d = "
-		"1979-05-27, n = nan } },\n"
+		"extra_body = [\n { pointer = \"/a~1b\", value = { x = [1.50, 0x10, \"s\"], d = 1979-05-27, n = nan } },\n"
 		" { pointer = \"/t\", value = 0.1 },\n { pointer = \"/gone\", delete = true },\n"
 		" { pointer = \"/both\", delete = true, value = 1 } ]\n"
-		"extra_headers = [{ name = \"X-A\", value = \"b\" }, { name = \"X-C\", delete = "
-		"true }]\n");
+		"extra_headers = [{ name = \"X-A\", value = \"b\" }, { name = \"X-C\", delete = true }]\n");
 	struct provider_config *p = first(c, "m");
 
 	(void)state;
@@ -401,13 +395,11 @@ static void test_extras_keep_order_and_numbers(void **state)
 
 static void test_routing_order_and_names(void **state)
 {
-	struct config *c = load_good("[models.\"gpt-4.1\"]\nrouting = [\"b\", \"a\"]\nnamespace = "
-				     "\"n\"\nskip_relay = true\n"
-				     "timeouts.streaming.ttft_ms = 4\n"
-				     "providers.a = { type = \"openai\", model_name = \"1\", "
-				     "api_key_location = \"none\" }\n"
-				     "providers.b = { type = \"openai\", model_name = \"2\", "
-				     "api_key_location = \"none\" }\n");
+	struct config *c = load_good(
+		"[models.\"gpt-4.1\"]\nrouting = [\"b\", \"a\"]\nnamespace = \"n\"\nskip_relay = true\n"
+		"timeouts.streaming.ttft_ms = 4\n"
+		"providers.a = { type = \"openai\", model_name = \"1\", api_key_location = \"none\" }\n"
+		"providers.b = { type = \"openai\", model_name = \"2\", api_key_location = \"none\" }\n");
 	struct model_config *m = config_model(c, B("gpt-4.1"));
 
 	(void)state;
@@ -461,8 +453,7 @@ static void test_credentials(void **state)
 			 false));
 	assert_bytes(
 		issues.at[0].text,
-		"models.m.providers.p: API key missing for provider OpenAI: Environment variable "
-		"`A` is missing (set it, or write another `api_key_location`)");
+		"models.m.providers.p: API key missing for provider OpenAI: Environment variable `A` is missing (set it, or write another `api_key_location`)");
 	drop(NULL);
 	/* a default that nobody uses is never missed */
 	c = load("[provider_types.openai.defaults]\napi_key_location = \"env::NOT_THERE\"\n",
@@ -522,12 +513,10 @@ static void test_rust_proxy_keys(void **state)
 		RUST_PROXY
 		"api_endpoint = \"env::MY_ENDPOINT\"\ndevice_id = \"lit\"\nos_type = \"7\"\n"
 		"session_id_location = \"dynamic::sid\"\naccept_language = \"zh\"\n"
-		"model_filter = { include_types = [\"base\"], exclude_types = [\"premium\"], "
-		"min_usage_left = 2 }\n"
+		"model_filter = { include_types = [\"base\"], exclude_types = [\"premium\"], min_usage_left = 2 }\n"
 		"search_mode = \"none\"\nis_expert = true\nmessage_style = \"last_user\"\n"
 		"estimate_usage = true\nplugin_for = \"x\"\n"
-		"[models.r.providers.d.signer]\npath = \"/m.wasm\"\nmemory_limit_mb = "
-		"1\ntimeout_ms = 2\n"
+		"[models.r.providers.d.signer]\npath = \"/m.wasm\"\nmemory_limit_mb = 1\ntimeout_ms = 2\n"
 		"pool = 3\n"
 		"sha256 = \"ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\"\n");
 	p = first(c, "r");
@@ -554,8 +543,7 @@ static void test_signer_without_device_id_needs_none(void **state)
 {
 	struct config *c = load_good(
 		OPENAI
-		"api_key_location = \"none\"\nsigner = { path = \"s.wasm\", inputs = [\"nonce\", "
-		"\"timestamp\", \"\", \"body\"], header = \"x-signature\" }\n");
+		"api_key_location = \"none\"\nsigner = { path = \"s.wasm\", inputs = [\"nonce\", \"timestamp\", \"\", \"body\"], header = \"x-signature\" }\n");
 	struct signer_config *s = &first(c, "m")->signer;
 
 	(void)state;
@@ -569,9 +557,9 @@ static void test_signer_without_device_id_needs_none(void **state)
 	drop(c);
 	/* the default inputs name it: offline its absence is a warning, at a start an error */
 	c = load_good(OPENAI "api_key_location = \"none\"\nsigner.path = \"s.wasm\"\n");
-	assert_bytes(issues.at[0].text,
-		     "models.m.providers.p.signer: DEVICE_ID is not set (set it, or write "
-		     "`device_id_location`, or leave `device_id` out of `inputs`)");
+	assert_bytes(
+		issues.at[0].text,
+		"models.m.providers.p.signer: DEVICE_ID is not set (set it, or write `device_id_location`, or leave `device_id` out of `inputs`)");
 	assert_bytes(first(c, "m")->signer.device_id_header, "device-id");
 	drop(c);
 }
@@ -602,10 +590,10 @@ static void test_hash_ignores_order_and_comments_but_no_value(void **state)
 
 static void test_snapshot_holds_no_secret(void **state)
 {
-	struct config *c =
-		load_good(RUST_PROXY "session_id = \"hush1\"\ndevice_id = \"hush2\"\n"
-				     "extra_headers = [{ name = \"Authorization\", value = "
-				     "\"hush3\" }, { name = \"x\", value = \"v\" }]\n");
+	struct config *c = load_good(
+		RUST_PROXY
+		"session_id = \"hush1\"\ndevice_id = \"hush2\"\n"
+		"extra_headers = [{ name = \"Authorization\", value = \"hush3\" }, { name = \"x\", value = \"v\" }]\n");
 
 	(void)state;
 	assert_true(bytes_find(c->snapshot, B("hush")) < 0);
@@ -652,10 +640,8 @@ static void test_each_failing_allocation_refuses_or_changes_nothing(void **state
 		"session_id = \"s\"\ndevice_id = \"d\"\napi_endpoint = \"http://h/stream/chat\"\n"
 		"model_filter = { include_types = [\"base\"] }\n"
 		"extra_body = [{ pointer = \"/a\", value = [1, 2] }]\n" OPENAI
-		"api_base = \"http://h/v1\"\napi_key_location = { default = \"dynamic::k\", "
-		"fallback = \"none\" }\n"
-		"signer = { path = \"s.wasm\", inputs = [\"nonce\", \"timestamp\", \"\", \"body\"] "
-		"}\n"
+		"api_base = \"http://h/v1\"\napi_key_location = { default = \"dynamic::k\", fallback = \"none\" }\n"
+		"signer = { path = \"s.wasm\", inputs = [\"nonce\", \"timestamp\", \"\", \"body\"] }\n"
 		"[surfaces]\naliases.x = \"m\"\n";
 	struct config *c = load_good(toml);
 	size_t refused = 0, whole = 0;

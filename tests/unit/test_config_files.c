@@ -190,9 +190,8 @@ static void test_no_match_says_so(void **state)
 {
 	(void)state;
 	assert_null(load("gone.toml", false));
-	assert_report("Error using glob: `D/gone.toml`: No files matched the glob pattern. Ensure "
-		      "that the path exists, "
-		      "and contains at least one file.\n");
+	assert_report(
+		"Error using glob: `D/gone.toml`: No files matched the glob pattern. Ensure that the path exists, and contains at least one file.\n");
 	drop(NULL);
 }
 
@@ -204,11 +203,8 @@ static void test_a_lone_star_warns(void **state)
 	put("a.toml", "");
 	c = load("*.toml", false);
 	assert_non_null(c);
-	assert_report("warning: Important: `--config-file D/*.toml` contains `*`. `*` no longer "
-		      "matches directory separators "
-		      "(e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive "
-		      "matching (e.g. `**/*.toml` "
-		      "will match `subdir/foo.toml`).\n");
+	assert_report(
+		"warning: Important: `--config-file D/*.toml` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).\n");
 	drop(c);
 }
 
@@ -220,8 +216,8 @@ static void test_tables_merge_over_files(void **state)
 	struct model_config *m;
 
 	(void)state;
-	put("b.toml", "[models.m.providers.q]\ntype = \"openai\"\nmodel_name = "
-		      "\"2\"\napi_key_location = \"none\"\n");
+	put("b.toml",
+	    "[models.m.providers.q]\ntype = \"openai\"\nmodel_name = \"2\"\napi_key_location = \"none\"\n");
 	put("a.toml",
 	    "[models.m]\nrouting = [\"q\", \"p\"]\n[models.m.providers.p]\ntype = \"openai\"\n"
 	    "model_name = \"1\"\napi_key_location = \"none\"\n");
@@ -237,20 +233,15 @@ static void test_tables_merge_over_files(void **state)
 static void test_what_stands_twice_is_refused_even_if_equal(void **state)
 {
 	(void)state;
-	put("a.toml", "[gateway]\ndebug = true\n[models.m]\nrouting = "
-		      "[\"p\"]\n[models.m.providers.p]\ntype = \"openai\"\n"
-		      "model_name = \"1\"\napi_key_location = \"none\"\n");
+	put("a.toml",
+	    "[gateway]\ndebug = true\n[models.m]\nrouting = [\"p\"]\n[models.m.providers.p]\ntype = \"openai\"\n"
+	    "model_name = \"1\"\napi_key_location = \"none\"\n");
 	put("b.toml", "\n[gateway]\ndebug = true\n[models.m]\nproviders = 3\nrouting = [\"p\"]\n");
 	assert_null(load("[ab].toml", false));
-	assert_report("D/b.toml:3: `gateway.debug`: Found duplicate values in globbed TOML config "
-		      "files `D/a.toml` and "
-		      "`D/b.toml` (first at line 2; remove one of them)\n"
-		      "D/b.toml:5: `models.m.providers`: Cannot merge `integer` from file "
-		      "`D/b.toml` into a table from file "
-		      "`D/a.toml` (keep one of them)\n"
-		      "D/b.toml:6: `models.m.routing`: Found duplicate values in globbed TOML "
-		      "config files `D/a.toml` and "
-		      "`D/b.toml` (first at line 4; remove one of them)\n");
+	assert_report(
+		"D/b.toml:3: `gateway.debug`: Found duplicate values in globbed TOML config files `D/a.toml` and `D/b.toml` (first at line 2; remove one of them)\n"
+		"D/b.toml:5: `models.m.providers`: Cannot merge `integer` from file `D/b.toml` into a table from file `D/a.toml` (keep one of them)\n"
+		"D/b.toml:6: `models.m.routing`: Found duplicate values in globbed TOML config files `D/a.toml` and `D/b.toml` (first at line 4; remove one of them)\n");
 	drop(NULL);
 }
 
@@ -262,14 +253,10 @@ static void test_every_file_is_read_before_anyone_gives_up(void **state)
 	put("c.toml", "y = 1 2\n");
 	put("d.toml", "nonsense = 1\n");
 	assert_null(load("?.toml", false));
-	assert_report("D/a.toml:1: Failed to parse config file as valid TOML: TOML parse error at "
-		      "line 1, column 9: "
-		      "unclosed table, expected `]` (`[gateway`)\n"
-		      "D/b.toml: Failed to read config file `D/b.toml`: stream did not contain "
-		      "valid UTF-8\n"
-		      "D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at "
-		      "line 1, column 5: "
-		      "string values must be quoted, expected literal string (`y = 1 2`)\n");
+	assert_report(
+		"D/a.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 9: unclosed table, expected `]` (`[gateway`)\n"
+		"D/b.toml: Failed to read config file `D/b.toml`: stream did not contain valid UTF-8\n"
+		"D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 5: string values must be quoted, expected literal string (`y = 1 2`)\n");
 	drop(NULL);
 }
 
@@ -341,9 +328,10 @@ static void test_secret_in_a_file_of_others(void **state)
 	assert_null(load("a.toml", true));
 	assert_false(issues.at[1].warning);
 	assert_true(
-		bytes_find(issues.at[1].text,
-			   B("models.r.providers.d.session_id: is a secret in a file that other "
-			     "users of this machine can write")) == 0);
+		bytes_find(
+			issues.at[1].text,
+			B("models.r.providers.d.session_id: is a secret in a file that other users of this machine can write")) ==
+		0);
 	for (size_t i = 0; i < issues.len; i++)
 		assert_true(bytes_find(issues.at[i].text, B("very-secret")) < 0);
 	drop(NULL);
@@ -382,9 +370,9 @@ static void test_a_module_is_loaded_once_and_found_beside_its_file(void **state)
 	    "providers.a = { type = \"rust-proxy\", model_name = \"1\" }\n"
 	    "providers.b = { type = \"rust-proxy\", model_name = \"2\" }\n"
 	    "providers.c = { type = \"rust-proxy\", model_name = \"2\", signer.pool = 1 }\n");
-	put("other/b.toml", "[models.s]\nrouting = [\"a\"]\n[models.s.providers.a]\ntype = "
-			    "\"openai\"\nmodel_name = \"1\"\n"
-			    "api_key_location = \"none\"\nsigner.path = \"s.wasm\"\n");
+	put("other/b.toml",
+	    "[models.s]\nrouting = [\"a\"]\n[models.s.providers.a]\ntype = \"openai\"\nmodel_name = \"1\"\n"
+	    "api_key_location = \"none\"\nsigner.path = \"s.wasm\"\n");
 	c = load("{a,other/b}.toml", false);
 	for (size_t i = 0; i < issues.len; i++)
 		print_error("%.*s\n", BFMT(issues.at[i].text));
@@ -404,10 +392,9 @@ static void test_an_unusable_module_stops_also_a_check(void **state)
 {
 	(void)state;
 	put("s.wasm", "no module");
-	put("a.toml", "[models.s]\nrouting = [\"a\"]\n[models.s.providers.a]\ntype = "
-		      "\"openai\"\nmodel_name = \"1\"\n"
-		      "api_key_location = \"none\"\nsigner.path = "
-		      "\"s.wasm\"\nsigner.device_id_location = \"none\"\n");
+	put("a.toml",
+	    "[models.s]\nrouting = [\"a\"]\n[models.s.providers.a]\ntype = \"openai\"\nmodel_name = \"1\"\n"
+	    "api_key_location = \"none\"\nsigner.path = \"s.wasm\"\nsigner.device_id_location = \"none\"\n");
 	assert_null(load("a.toml", true));
 	assert_int_equal(issues.len, 1);
 	assert_int_equal(issues.at[0].line, 7);
@@ -431,9 +418,9 @@ static void test_shorthand_models(void **state)
 	assert_non_null(c);
 	assert_null(config_shorthand(c, B("openai::gpt-4o"), &arena));
 	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
-	assert_true(bytes_eq(error_last()->message,
-			     B("API key missing for provider OpenAI: Environment variable "
-			       "`OPENAI_API_KEY` is missing")));
+	assert_true(bytes_eq(
+		error_last()->message,
+		B("API key missing for provider OpenAI: Environment variable `OPENAI_API_KEY` is missing")));
 	drop(c);
 	setenv("OPENAI_API_KEY", "k", 1);
 	c = config_load(&options, &issues);
@@ -456,9 +443,9 @@ static void test_shorthand_models(void **state)
 	assert_false(config_is_reserved_shorthand(B("anthropic/x")));
 	assert_null(config_shorthand(c, B("rust-proxy::x"), &arena));
 	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
-	assert_true(bytes_eq(error_last()->message,
-			     B("Failed to create DevApiClient: API_ENDPOINT, DEVICE_ID and SID are "
-			       "not set (rust-proxy::x)")));
+	assert_true(bytes_eq(
+		error_last()->message,
+		B("Failed to create DevApiClient: API_ENDPOINT, DEVICE_ID and SID are not set (rust-proxy::x)")));
 	arena_deinit(&arena);
 	drop(c);
 }
@@ -647,8 +634,9 @@ static void test_check_and_its_exit_status(void **state)
 	assert_string_equal(out, "0 files are valid.\n");
 	put("w.toml", "surfaces.default_model = \"m\"\n");
 	assert_int_equal(check(out, sizeof(out), in_dir("w.toml"), NULL), 0);
-	assert_non_null(strstr(out, "w.toml:1: warning: surfaces.default_model: `m` is no model of "
-				    "this configuration"));
+	assert_non_null(strstr(
+		out,
+		"w.toml:1: warning: surfaces.default_model: `m` is no model of this configuration"));
 	assert_null(strstr(out, "warning: /"));
 	assert_int_equal(check(out, sizeof(out), "--help", NULL), 0);
 	assert_memory_equal(out, "Usage: signet check GLOB...\n", 28);

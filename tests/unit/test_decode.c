@@ -15,11 +15,7 @@
 #include <cmocka.h> /* after error.h: it makes a macro of fail() */
 
 static const char text[] =
-	"hello hello hello hello, brotlibrotlibrotlibrotlibrotlibrotlibrotlibrotli"
-	"brotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotli"
-	"brotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotli"
-	"brotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotli"
-	"brotlibrotlibrotlibrotlibrotlibrotli";
+	"hello hello hello hello, brotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotlibrotli";
 
 /* `text`, made by another program. */
 static const char brotli[] = "\x82\x28\x00\xbf\x23\x75\xea\x73\x17\x2e\x41\xc4\xe4\x8a\x85\x2e\xd3"
@@ -140,8 +136,8 @@ static void test_nothing_is_a_whole_stream(void **state)
 
 	(void)state;
 	for (int c = CODING_GZIP; c <= CODING_ZSTD; c++) {
-		assert_int_equal(
-			0, run((enum coding)c, (struct bytes){ "", 0 }, 0, 10, out, 10, &done));
+		assert_int_equal(0,
+				 run((enum coding)c, (struct bytes)B(""), 0, 10, out, 10, &done));
 		assert_true(done);
 	}
 }

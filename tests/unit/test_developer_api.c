@@ -7,14 +7,14 @@
 #include "unit.h"
 
 static struct developer_api_options options = {
-	.search_mode = { "web", 3 },
-	.language = { "en", 2 },
-	.plugin_for = { "vscode", 6 },
+	.search_mode = B("web"),
+	.language = B("en"),
+	.plugin_for = B("vscode"),
 };
 static struct dialect dialect = {
-	.type = { "rust-proxy", 10 },
-	.label = { "RustProxy", 9 },
-	.model = { "claude-3.5-sonnet", 17 },
+	.type = B("rust-proxy"),
+	.label = B("RustProxy"),
+	.model = B("claude-3.5-sonnet"),
 	.developer_api = &options,
 };
 static const struct wire *const wire = &wire_developer_api;
@@ -65,9 +65,7 @@ static void test_a_request_as_the_page_shows_it(void **state)
 	(void)state;
 	assert_body(
 		&inf,
-		"{\"content\":\"User: Hello, world!\",\"extra\":{\"searchMode\":\"web\",\"model\":"
-		"\"claude-3.5-sonnet\",\"isExpert\":false,\"pluginFor\":\"vscode\",\"language\":"
-		"\"en\"}}",
+		"{\"content\":\"User: Hello, world!\",\"extra\":{\"searchMode\":\"web\",\"model\":\"claude-3.5-sonnet\",\"isExpert\":false,\"pluginFor\":\"vscode\",\"language\":\"en\"}}",
 		"");
 }
 
@@ -142,10 +140,10 @@ static void test_absent_optional_members_are_left_out(void **state)
 
 	(void)state;
 	dialect.developer_api = &bare;
-	assert_body(&inf,
-		    "{\"content\":\"User: "
-		    "x\",\"extra\":{\"model\":\"claude-3.5-sonnet\",\"isExpert\":true}}",
-		    "");
+	assert_body(
+		&inf,
+		"{\"content\":\"User: x\",\"extra\":{\"model\":\"claude-3.5-sonnet\",\"isExpert\":true}}",
+		"");
 	dialect.developer_api = &options;
 }
 
@@ -346,8 +344,7 @@ static const char full[] =
 	"event: content\r\ndata: two\r\ndata: lines\r\n\r\n"
 	"event: novelty\ndata: x\n\n"
 	"data: \xf0\x9f\x91\x8b\n\n"
-	"event: sources\ndata: [{\"title\":\"A \\\"b\\\"\",\"url\":\"https://a/\"},"
-	"{\"title\":\"no url\"}]\n\n"
+	"event: sources\ndata: [{\"title\":\"A \\\"b\\\"\",\"url\":\"https://a/\"},{\"title\":\"no url\"}]\n\n"
 	"event: repoSources\ndata: [{\"repo\":\"r\",\"filePath\":\"f\"}]\n\n"
 	"event: rlq\ndata: What?\n\n"
 	"event: finish\ndata: \n\n";
@@ -358,8 +355,7 @@ static const char full_deltas[] =
 	"text 0 <\xe4\xbd\xa0\xe5\xa5\xbd >\n"
 	"text 0 <two\nlines>\n"
 	"text 0 <\xf0\x9f\x91\x8b>\n"
-	"annotations [{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\","
-	"\"start_index\":0,\"end_index\":0}]\n"
+	"annotations [{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\",\"start_index\":0,\"end_index\":0}]\n"
 	"finish\n";
 
 static void test_stream_survives_every_split(void **state)
@@ -383,20 +379,20 @@ static void test_raw_response_has_every_event_with_its_name(void **state)
 
 	(void)state;
 	run((struct bytes){ full, sizeof(full) - 1 }, 0, 0, &t);
-	assert_bytes(buf_bytes(&t.raw),
-		     "event: threadId\ndata: t-1\n\n"
-		     "event: r\ndata: {\"text\": \"Gr\xc3\xbc\xc3\x9f"
-		     "e\"}\n\n"
-		     "event: r\ndata: plain\n\n"
-		     "event: c\ndata: \xe4\xbd\xa0\xe5\xa5\xbd \n\n"
-		     "event: content\ndata: two\ndata: lines\n\n"
-		     "event: novelty\ndata: x\n\n"
-		     "data: \xf0\x9f\x91\x8b\n\n"
-		     "event: sources\ndata: [{\"title\":\"A \\\"b\\\"\",\"url\":\"https://a/\"},"
-		     "{\"title\":\"no url\"}]\n\n"
-		     "event: repoSources\ndata: [{\"repo\":\"r\",\"filePath\":\"f\"}]\n\n"
-		     "event: rlq\ndata: What?\n\n"
-		     "event: finish\ndata: \n");
+	assert_bytes(
+		buf_bytes(&t.raw),
+		"event: threadId\ndata: t-1\n\n"
+		"event: r\ndata: {\"text\": \"Gr\xc3\xbc\xc3\x9f"
+		"e\"}\n\n"
+		"event: r\ndata: plain\n\n"
+		"event: c\ndata: \xe4\xbd\xa0\xe5\xa5\xbd \n\n"
+		"event: content\ndata: two\ndata: lines\n\n"
+		"event: novelty\ndata: x\n\n"
+		"data: \xf0\x9f\x91\x8b\n\n"
+		"event: sources\ndata: [{\"title\":\"A \\\"b\\\"\",\"url\":\"https://a/\"},{\"title\":\"no url\"}]\n\n"
+		"event: repoSources\ndata: [{\"repo\":\"r\",\"filePath\":\"f\"}]\n\n"
+		"event: rlq\ndata: What?\n\n"
+		"event: finish\ndata: \n");
 	trace_free(&t);
 }
 
@@ -427,16 +423,15 @@ static void test_an_error_event_after_text_ends_the_stream(void **state)
 	(void)state;
 	assert_stream("event: c\ndata: a\n\nevent: error\ndata: broken\n\nevent: c\ndata: b\n\n",
 		      "text 0 <a>\nerror fatal Error from rust-proxy server: broken\n");
-	assert_stream("event: error\ndata:\n\n",
-		      "error fatal Error from rust-proxy server: the developer API "
-		      "reports an error without a text\n");
+	assert_stream(
+		"event: error\ndata:\n\n",
+		"error fatal Error from rust-proxy server: the developer API reports an error without a text\n");
 }
 
 static void test_a_body_of_another_kind_is_an_error(void **state)
 {
 	static const char want[] =
-		"error fatal Error from rust-proxy server: Request failed: the answer "
-		"has no events of the developer API\n";
+		"error fatal Error from rust-proxy server: Request failed: the answer has no events of the developer API\n";
 
 	(void)state;
 	assert_stream("", want);
@@ -491,12 +486,12 @@ static void test_a_plain_answer_is_the_same_stream_collected(void **state)
 					 "eplain");
 	assert_int_equal(r->content[1].type, BLOCK_TEXT);
 	assert_bytes(r->content[1].text, "\xe4\xbd\xa0\xe5\xa5\xbd two\nlines\xf0\x9f\x91\x8b");
-	assert_bytes(r->annotations,
-		     "[{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\","
-		     "\"start_index\":0,\"end_index\":0}]");
-	assert_bytes(r->content[1].annotations,
-		     "[{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\","
-		     "\"start_index\":0,\"end_index\":0}]");
+	assert_bytes(
+		r->annotations,
+		"[{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\",\"start_index\":0,\"end_index\":0}]");
+	assert_bytes(
+		r->content[1].annotations,
+		"[{\"type\":\"url_citation\",\"url\":\"https://a/\",\"title\":\"A \\\"b\\\"\",\"start_index\":0,\"end_index\":0}]");
 	assert_int_equal(r->finish, FINISH_STOP);
 	assert_int_equal(r->usage.input_tokens, USAGE_UNKNOWN);
 	assert_int_equal(r->usage.output_tokens, USAGE_UNKNOWN);
@@ -527,8 +522,7 @@ static void test_a_plain_answer_that_failed(void **state)
 			    "Error from rust-proxy server: late", "late");
 	assert_result_fails(
 		"<html></html>",
-		"Error from rust-proxy server: Request failed: the answer has no events of "
-		"the developer API",
+		"Error from rust-proxy server: Request failed: the answer has no events of the developer API",
 		"");
 }
 

@@ -180,10 +180,9 @@ static struct engine_schema *compile(const char *schema, struct engine_text *err
 static void test_schema_accepts_and_refuses(void **state)
 {
 	struct engine_text error = { 0 };
-	struct engine_schema *s =
-		compile("{\"type\":\"object\",\"required\":[\"a\"],\"properties\":"
-			"{\"a\":{\"type\":\"integer\"}}}",
-			&error);
+	struct engine_schema *s = compile(
+		"{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"integer\"}}}",
+		&error);
 
 	(void)state;
 	assert_non_null(s);

@@ -5,7 +5,7 @@
 #include "upstream/extra.h"
 
 static struct arena arena;
-static struct extra_scope scope = { { "v", 1 }, { "m", 1 }, { "p", 1 }, false };
+static struct extra_scope scope = { B("v"), B("m"), B("p"), false };
 
 static int setup(void **state)
 {
@@ -73,14 +73,12 @@ static void test_arrays_take_an_index_that_exists_or_the_append_sign(void **stat
 	expect("{\"a\":[1,2]}", set("/a/-", "3"), "{\"a\":[1,2,3]}");
 	expect("{\"a\":[{\"b\":1}]}", set("/a/0/b", "2"), "{\"a\":[{\"b\":2}]}");
 	expect("{\"a\":[1,2]}", take("/a/0"), "{\"a\":[2]}");
-	expect_error("{\"a\":[1]}", set("/a/3", "1"),
-		     "Error replacing extra body: `Could not find array index 3 in target array "
-		     "(len 1)` with pointer: "
-		     "`/a/3`");
-	expect_error("{\"a\":[1]}", set("/a/-/b", "1"),
-		     "Error replacing extra body: `Array append operator `-` can only be used at "
-		     "the end of a pointer` "
-		     "with pointer: `/a/-/b`");
+	expect_error(
+		"{\"a\":[1]}", set("/a/3", "1"),
+		"Error replacing extra body: `Could not find array index 3 in target array (len 1)` with pointer: `/a/3`");
+	expect_error(
+		"{\"a\":[1]}", set("/a/-/b", "1"),
+		"Error replacing extra body: `Array append operator `-` can only be used at the end of a pointer` with pointer: `/a/-/b`");
 }
 
 static void test_members_are_removed_and_missing_ones_do_no_harm(void **state)

@@ -159,8 +159,8 @@ static int serve(const char *answer)
 
 static void test_a_call_and_its_answer(void **state)
 {
-	static const struct http_header headers[] = { { { "content-type", 12 },
-							{ "application/json", 16 } } };
+	static const struct http_header headers[] = { { B("content-type"),
+							B("application/json") } };
 	struct harness *h = *state;
 	char want[300], *got;
 	int fd;
@@ -171,11 +171,11 @@ static void test_a_call_and_its_answer(void **state)
 	harness_begin(h, run_call);
 	fd = take();
 	got = hear(fd, "{}", 3000);
-	snprintf(want, sizeof want,
-		 "POST /v1/chat?a=b HTTP/1.1\r\nhost: 127.0.0.1:%u\r\ncontent-type: "
-		 "application/json\r\n"
-		 "content-length: 2\r\n\r\n{}",
-		 up_port);
+	snprintf(
+		want, sizeof want,
+		"POST /v1/chat?a=b HTTP/1.1\r\nhost: 127.0.0.1:%u\r\ncontent-type: application/json\r\n"
+		"content-length: 2\r\n\r\n{}",
+		up_port);
 	assert_string_equal(want, got);
 	free(got);
 	say(fd, OK_HEAD "Content-Length: 5\r\n\r\nhello");
@@ -692,7 +692,7 @@ static void test_head_has_no_body(void **state)
 
 static void test_header_injection_is_refused(void **state)
 {
-	static const struct http_header bad = { { "x", 1 }, { "a\r\nb: c", 7 } };
+	static const struct http_header bad = { B("x"), B("a\r\nb: c") };
 	struct harness *h = *state;
 
 	call.send.headers = &bad;

@@ -118,9 +118,9 @@ static void test_keep_alive_serves_one_request_after_another(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
-		expect_text(fd, "hello",
-			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: "
-			    "5\r\n\r\nhello");
+		expect_text(
+			fd, "hello",
+			"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello");
 	}
 	close(fd);
 }
@@ -129,17 +129,13 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
 {
 	int fd = up(*state);
 
-	say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
-		"GET /b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
-		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-		"chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
-		"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	say(fd,
+	    "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\naGET /b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+	    "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
+	    "GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	expect_text(
 		fd, NULL,
-		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\na"
-		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b"
-		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\nc"
-		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n"
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\naHTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/bHTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1\r\n\r\ncHTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n"
 		"connection: close\r\n\r\n/end");
 	close(fd);
 }
@@ -151,10 +147,9 @@ static void test_a_request_may_be_pipelined_while_the_handler_waits(void **state
 	say(fd, "GET /nap HTTP/1.1\r\nHost: x\r\n\r\n");
 	usleep(50000);
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "/b",
-		    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nrested"
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "2\r\n\r\n/b");
+	expect_text(
+		fd, "/b",
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nrestedHTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -169,9 +164,9 @@ static void test_a_request_cut_anywhere_is_read_the_same(void **state)
 		say_n(fd, rq, cut);
 		usleep(500);
 		say_n(fd, rq + cut, sizeof rq - 1 - cut);
-		expect_text(fd, "abcdefg",
-			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: "
-			    "7\r\n\r\nabcdefg");
+		expect_text(
+			fd, "abcdefg",
+			"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\nabcdefg");
 	}
 	close(fd);
 }
@@ -186,9 +181,9 @@ static void test_streams_are_chunked_and_end(void **state)
 		    "transfer-encoding: chunked\r\n\r\n"
 		    "3\r\none\r\n8\r\ntwothree\r\n4\r\nfour\r\n0\r\n\r\n");
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "2\r\n\r\n/b");
+	expect_text(
+		fd, "/b",
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -218,8 +213,8 @@ static void test_head_has_the_head_only(void **state)
 {
 	int fd = up(*state);
 
-	say(fd, "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: "
-		"x\r\nConnection: close\r\n\r\n");
+	say(fd,
+	    "HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	expect_text(
 		fd, NULL,
 		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n"
@@ -233,9 +228,9 @@ static void test_absolute_targets_and_fragments_lose_what_is_not_path(void **sta
 	int fd = up(*state);
 
 	say(fd, "GET http://x:1/a/b?c=1#d HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "/a/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "4\r\n\r\n/a/b");
+	expect_text(
+		fd, "/a/b",
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\n/a/b");
 	close(fd);
 }
 
@@ -249,10 +244,7 @@ static void test_offers_of_other_protocols_are_passed_over(void **state)
 	    "Upgrade: websocket\r\n\r\nCONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n");
 	expect_text(
 		fd, "x:80",
-		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
-		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b"
-		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		"4\r\n\r\nx:80");
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhelloHTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/bHTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nx:80");
 	close(fd);
 }
 
@@ -288,17 +280,13 @@ static void test_smuggling_forms_are_refused(void **state)
 		const char *text;
 		int status;
 	} forms[] = {
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: "
-		  "chunked\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: "
-		  "5\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: "
-		  "6\r\n\r\nhello",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: "
-		  "5\r\n\r\nhello",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
 		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello", 400 },
@@ -321,31 +309,25 @@ static void test_smuggling_forms_are_refused(void **state)
 		{ "GET / HTTP/1.1\r\nHost: x\r\nA b\r\n\r\n", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, "
-		  "identity\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
 		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
-		  "chunked\r\n\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		  400 },
 		{ "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n "
-		  "1\r\na\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n 1\r\na\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-		  "chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-		  "chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
 		  400 },
 		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\na\n0\n\n",
 		  400 },
-		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-		  "chunked\r\n\r\nfffffffffffffffff\r\n",
+		{ "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
 		  400 },
 		{ "GET / HTTP/1.1\r\n\r\n", 400 },
 		{ "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400 },
@@ -477,9 +459,7 @@ static void test_large_bodies_arrive_whole(void **state)
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n"); /* pipelined behind it */
 	expect_text(
 		fd, "/b",
-		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n8388608"
-		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		"2\r\n\r\n/b");
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n8388608HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -540,10 +520,10 @@ static void test_compressed_bodies_are_decoded(void **state)
 			say_n(fd, forms[i].body.p, cut);
 			usleep(1000);
 			say_n(fd, forms[i].body.p + cut, forms[i].body.n - cut);
-			expect_text(fd, "hello",
-				    "HTTP/1.1 200 OK\r\ncontent-type: "
-				    "text/plain\r\ncontent-length: 5\r\n\r\n"
-				    "hello");
+			expect_text(
+				fd, "hello",
+				"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\n"
+				"hello");
 		}
 	}
 	close(fd);
@@ -552,23 +532,23 @@ static void test_compressed_bodies_are_decoded(void **state)
 static void test_decompression_stops_at_the_limit_and_knows_its_codings(void **state)
 {
 	/* 10 MiB of "a" */
-	static const char bomb[] = "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: "
-				   "br\r\nContent-Length: 27\r\n\r\n"
-				   "\xcb\xff\xff\x3f\xf8\x25\xc2\xe2\xb1\x40\x20\xf7\xfe\x2f\xff"
-				   "\xff\x3f\xf0\x4b\x00\xc4\x61"
-				   "\x11\x80\xee\xfd\x07";
+	static const char bomb[] =
+		"POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 27\r\n\r\n"
+		"\xcb\xff\xff\x3f\xf8\x25\xc2\xe2\xb1\x40\x20\xf7\xfe\x2f\xff"
+		"\xff\x3f\xf0\x4b\x00\xc4\x61"
+		"\x11\x80\xee\xfd\x07";
 	struct harness *h = *state;
 	int fd = up(h);
 
 	say_n(fd, bomb, sizeof bomb - 1);
 	free(hear(fd, "no", 3000));
 	assert_int_equal(ERR_BODY_TOO_LARGE, body_error);
-	say(fd, "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: rot13\r\nContent-Length: "
-		"1\r\n\r\na");
+	say(fd,
+	    "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: rot13\r\nContent-Length: 1\r\n\r\na");
 	free(hear(fd, "no", 3000));
 	assert_int_equal(ERR_UNSUPPORTED_ENCODING, body_error);
-	say(fd, "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: "
-		"3\r\n\r\nabc");
+	say(fd,
+	    "POST /size HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc");
 	free(hear(fd, "no", 3000));
 	assert_int_equal(ERR_PROTOCOL, body_error);
 	close(fd);
@@ -627,9 +607,9 @@ static void test_idle_connections_are_closed_after_their_time(void **state)
 	fd = up(h);
 	never = dial(h->port);
 	say(fd, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(fd, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "2\r\n\r\n/b");
+	expect_text(
+		fd, "/b",
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	assert_false(closes(fd, 50));
 	assert_true(closes(fd, 2000));
 	assert_true(closes(never, 2000));
@@ -762,9 +742,9 @@ static void test_too_many_connections_are_turned_away(void **state)
 		    "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\n"
 		    "connection: close\r\n\r\n");
 	say(a, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_text(a, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "2\r\n\r\n/b");
+	expect_text(
+		a, "/b",
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	close(a);
 	close(b);
 	close(c);
@@ -805,9 +785,9 @@ static void test_running_out_of_descriptors_pauses_accepting(void **state)
 	setrlimit(RLIMIT_NOFILE, &before);
 	cpu = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
 	assert_true(cpu < 0.2);
-	expect_text(fd, "/b",
-		    "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: "
-		    "2\r\n\r\n/b");
+	expect_text(
+		fd, "/b",
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
 	close(fd);
 }
 
@@ -861,10 +841,10 @@ static void test_a_taken_port_is_named(void **state)
 	harness_start(h);
 	a.sin_port = htons(h->port);
 	assert_int_equal(-1, http_bind_test((struct sockaddr *)&a, sizeof a));
-	snprintf(want, sizeof want,
-		 "Failed to bind to `127.0.0.1:%u`: address in use (another process listens there: "
-		 "stop it, or choose another with --bind-address)",
-		 h->port);
+	snprintf(
+		want, sizeof want,
+		"Failed to bind to `127.0.0.1:%u`: address in use (another process listens there: stop it, or choose another with --bind-address)",
+		h->port);
 	assert_int_equal(strlen(want), error_last()->message.n);
 	assert_memory_equal(want, error_last()->message.p, strlen(want));
 	error_clear();

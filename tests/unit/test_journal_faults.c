@@ -74,13 +74,12 @@ static void check_ids(const struct ids *ids, const char *what)
 
 	snprintf(path, sizeof(path), "%s/signet.db", dir);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(
-				 db,
-				 "SELECT (SELECT count(*) FROM InferenceById WHERE id = ?1) * 100 +"
-				 " (SELECT count(*) FROM ChatInference WHERE id = ?1) * 10 +"
-				 " (SELECT count(*) FROM ModelInference WHERE inference_id = ?1)",
-				 -1, &st, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(
+			db,
+			"SELECT (SELECT count(*) FROM InferenceById WHERE id = ?1) * 100 + (SELECT count(*) FROM ChatInference WHERE id = ?1) * 10 + (SELECT count(*) FROM ModelInference WHERE inference_id = ?1)",
+			-1, &st, NULL),
+		SQLITE_OK);
 	for (size_t i = 0; i < ids->n; i++) {
 		sqlite3_bind_text(st, 1, ids->at[i], -1, SQLITE_STATIC);
 		assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -303,8 +302,7 @@ static void run_and_kill(struct store_options *o, struct ids *ids, unsigned us)
 
 			kill(pid, SIGKILL);
 			fail_msg(
-				"nothing is acknowledged any more after %zu records; the child %s, "
-				"status %x",
+				"nothing is acknowledged any more after %zu records; the child %s, status %x",
 				ids->n - from, ended ? "ended" : "lives", (unsigned)status);
 		}
 		ids->n++;
@@ -793,8 +791,8 @@ static void test_unknown_table_goes_to_the_dead_letter(void **state)
 	assert_non_null(f);
 	assert_non_null(fgets(text, sizeof(text), f));
 	assert_non_null(strstr(
-		text, "\"table\":99,\"recno\":2,\"code\":null,\"error\":\"table 99 is not known to "
-		      "this version\",\"row\":{\"x\":1,\"raw_request\":\"say \\\"hi\\\"\"}}"));
+		text,
+		"\"table\":99,\"recno\":2,\"code\":null,\"error\":\"table 99 is not known to this version\",\"row\":{\"x\":1,\"raw_request\":\"say \\\"hi\\\"\"}}"));
 	assert_non_null(fgets(text, sizeof(text), f));
 	assert_non_null(strstr(text, "column id holds another type"));
 	fclose(f);

@@ -346,9 +346,9 @@ static void test_texts_beside_a_row(void **state)
 	assert_true(bytes_eq(p.texts[TEXT_INPUT_MESSAGES], B("[1]")));
 	assert_false(bytes_set(p.texts[TEXT_OUTPUT]));
 	assert_int_equal(record_print_row(&p, &out), 0);
-	assert_true(bytes_eq(buf_bytes(&out),
-			     B("{\"id\":1,\"raw_request\":\"{\\\"x\\\"\\n}\",\"system\":\"\","
-			       "\"input_messages\":\"[1]\"}")));
+	assert_true(bytes_eq(
+		buf_bytes(&out),
+		B("{\"id\":1,\"raw_request\":\"{\\\"x\\\"\\n}\",\"system\":\"\",\"input_messages\":\"[1]\"}")));
 	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 1);
 	assert_false(bytes_set(p.texts[TEXT_RAW_REQUEST]));
 	assert_int_equal(record_next_part(buf_bytes(&r.payload), &pos, &p), 0);

@@ -72,10 +72,10 @@ static void test_errors_are_worded_and_placed_as_serde_json_does(void **state)
 		{ "\"\\ud83d\\u0041\"",
 		  "lone leading surrogate in hex escape at line 1 column 13" },
 		{ "\"\\ude00\"", "lone leading surrogate in hex escape at line 1 column 7" },
-		{ "\"a\nb\"", "control character (\\u0000-\\u001F) found while parsing a string at "
-			      "line 2 column 0" },
-		{ "\"a\tb\"", "control character (\\u0000-\\u001F) found while parsing a string at "
-			      "line 1 column 3" },
+		{ "\"a\nb\"",
+		  "control character (\\u0000-\\u001F) found while parsing a string at line 2 column 0" },
+		{ "\"a\tb\"",
+		  "control character (\\u0000-\\u001F) found while parsing a string at line 1 column 3" },
 		{ "\"\xff\"", "invalid unicode code point at line 1 column 3" },
 		{ "\"\xed\xa0\x80\"", "invalid unicode code point at line 1 column 5" },
 		{ "01", "invalid number at line 1 column 2" },

@@ -57,10 +57,9 @@ static void test_json_is_one_line_with_its_fields(void **state)
 	(void)state;
 	log_info("net", "listening", LS("file", "a\"\\\n\x01\xff"), LI("line", -3), LR("ms", 1.5),
 		 LB("key", B("")));
-	assert_string_equal(written(path),
-			    "{\"t\":\"T\",\"level\":\"info\",\"msg\":\"listening\","
-			    "\"file\":\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"line\":-3,\"ms\":1.5,"
-			    "\"key\":\"\"}\n");
+	assert_string_equal(
+		written(path),
+		"{\"t\":\"T\",\"level\":\"info\",\"msg\":\"listening\",\"file\":\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"line\":-3,\"ms\":1.5,\"key\":\"\"}\n");
 }
 
 /* U+009B is CSI to a terminal, as ESC [ is. */
@@ -121,12 +120,11 @@ static void test_a_warning_about_another_provider_is_another_warning(void **stat
 		log_warn("route", "failed", LS("model", "m"), LS("provider", "p"));
 	log_warn("route", "failed", LS("model", "m"), LS("provider", "q"));
 	log_flush();
-	assert_string_equal(written(path), "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
-					   "\"model\":\"m\",\"provider\":\"p\"}\n"
-					   "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
-					   "\"model\":\"m\",\"provider\":\"q\"}\n"
-					   "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\","
-					   "\"count\":2,\"model\":\"m\",\"provider\":\"p\"}\n");
+	assert_string_equal(
+		written(path),
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"model\":\"m\",\"provider\":\"p\"}\n"
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"model\":\"m\",\"provider\":\"q\"}\n"
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"count\":2,\"model\":\"m\",\"provider\":\"p\"}\n");
 }
 
 static void test_a_line_too_long_loses_fields_and_stays_json(void **state)
@@ -183,8 +181,7 @@ static void test_lines_of_threads_do_not_mix(void **state)
 	written(path);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
 		static const char head[] =
-			"{\"t\":\"T\",\"level\":\"info\",\"msg\":\"together\",\"key\":"
-			"\"aaaaaaaaaaaaaaaaaaaaaaaa\",\"line\":";
+			"{\"t\":\"T\",\"level\":\"info\",\"msg\":\"together\",\"key\":\"aaaaaaaaaaaaaaaaaaaaaaaa\",\"line\":";
 
 		assert_memory_equal(line, head, sizeof(head) - 1);
 	}

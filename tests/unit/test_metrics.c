@@ -96,7 +96,7 @@ static int rooms;
 
 static void collect_rooms(struct metric *m)
 {
-	static const struct bytes a[] = { { "a", 1 } }, b[] = { { "b", 1 } };
+	static const struct bytes a[] = { B("a") }, b[] = { B("b") };
 
 	metric_collect(m, 1, a, 1);
 	metric_collect(m, 2, a, 1);

@@ -55,25 +55,8 @@ static void test_input_at_rest(void **state)
 	(void)state;
 	assert_int_equal(0, native_write_input(&inf, &out, &from));
 	assert_int_equal(from, 32);
-	is(&out, "{\"system\":\"Be "
-		 "brief\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
-		 "\"text\":\"weather in "
-		 "\\\"Oslo\\\"?\"},{\"type\":\"raw_text\",\"value\":\"raw\"},{\"type\":"
-		 "\"template\",\"name\":\"t\",\"arguments\":{\"a\":1}},"
-		 "{\"type\":\"tool_result\",\"name\":\"f\",\"result\":\"r\",\"id\":\"i\"},{"
-		 "\"type\":\"file\",\"source_url\":null,\"mime_type\":"
-		 "\"image/"
-		 "png\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":"
-		 "\"observability/files/"
-		 "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.png\"},"
-		 "\"detail\":\"low\"},{\"type\":\"file\","
-		 "\"source_url\":\"https://a.b/c.jpg?x\",\"mime_type\":\"image/"
-		 "jpeg\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},"
-		 "\"path\":\"\"}}]},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_call\","
-		 "\"id\":\"i\",\"name\":\"f\",\"arguments\":"
-		 "\"{}\"},{\"type\":\"thought\",\"text\":null,\"signature\":\"s\",\"summary\":[{"
-		 "\"type\":\"summary_text\",\"text\":\"sum\"}]},{"
-		 "\"type\":\"unknown\",\"data\":[1],\"model_name\":\"m\"}]}]}");
+	is(&out,
+	   "{\"system\":\"Be brief\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"weather in \\\"Oslo\\\"?\"},{\"type\":\"raw_text\",\"value\":\"raw\"},{\"type\":\"template\",\"name\":\"t\",\"arguments\":{\"a\":1}},{\"type\":\"tool_result\",\"name\":\"f\",\"result\":\"r\",\"id\":\"i\"},{\"type\":\"file\",\"source_url\":null,\"mime_type\":\"image/png\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"observability/files/af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.png\"},\"detail\":\"low\"},{\"type\":\"file\",\"source_url\":\"https://a.b/c.jpg?x\",\"mime_type\":\"image/jpeg\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"\"}}]},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_call\",\"id\":\"i\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":\"thought\",\"text\":null,\"signature\":\"s\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"sum\"}]},{\"type\":\"unknown\",\"data\":[1],\"model_name\":\"m\"}]}]}");
 	buf_reset(&out);
 	inf.system = (struct bytes){ NULL, 0 };
 	inf.nmessages = 0;
@@ -120,24 +103,12 @@ static void test_checked_and_raw_output(void **state)
 
 	(void)state;
 	assert_int_equal(0, native_write_output(blocks, 7, &config, fits, NULL, &out));
-	is(&out, "[{\"type\":\"text\",\"text\":\"t\"},{\"type\":\"tool_call\",\"id\":\"1\",\"raw_"
-		 "name\":\"get_temp\",\"raw_arguments\":\"{"
-		 "\\\"city\\\": "
-		 "\\\"Oslo\\\"}\",\"name\":\"get_temp\",\"arguments\":{\"city\":\"Oslo\"}},{"
-		 "\"type\":\"tool_call\",\"id\":\"2\","
-		 "\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\\\"bad\\\":1}\",\"name\":\"get_"
-		 "temp\",\"arguments\":null},{\"type\":"
-		 "\"tool_call\",\"id\":\"3\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\","
-		 "\"name\":\"get_temp\",\"arguments\":null},{"
-		 "\"type\":\"tool_call\",\"id\":\"4\",\"raw_name\":\"other\",\"raw_arguments\":\"{}"
-		 "\",\"name\":null,\"arguments\":null},{"
-		 "\"type\":\"tool_call\",\"id\":\"5\",\"raw_name\":\"sql\",\"raw_arguments\":\"1\","
-		 "\"name\":\"sql\",\"arguments\":null},{\"type\":"
-		 "\"unknown\",\"data\":{\"type\":\"refusal\",\"refusal\":\"No.\"}}]");
+	is(&out,
+	   "[{\"type\":\"text\",\"text\":\"t\"},{\"type\":\"tool_call\",\"id\":\"1\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\\\"city\\\": \\\"Oslo\\\"}\",\"name\":\"get_temp\",\"arguments\":{\"city\":\"Oslo\"}},{\"type\":\"tool_call\",\"id\":\"2\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\\\"bad\\\":1}\",\"name\":\"get_temp\",\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"3\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\",\"name\":\"get_temp\",\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"4\",\"raw_name\":\"other\",\"raw_arguments\":\"{}\",\"name\":null,\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"5\",\"raw_name\":\"sql\",\"raw_arguments\":\"1\",\"name\":\"sql\",\"arguments\":null},{\"type\":\"unknown\",\"data\":{\"type\":\"refusal\",\"refusal\":\"No.\"}}]");
 	buf_reset(&out);
 	assert_int_equal(0, native_write_raw_output(blocks + 1, 1, &out));
-	is(&out, "[{\"type\":\"tool_call\",\"id\":\"1\",\"name\":\"get_temp\",\"arguments\":\"{"
-		 "\\\"city\\\": \\\"Oslo\\\"}\"}]");
+	is(&out,
+	   "[{\"type\":\"tool_call\",\"id\":\"1\",\"name\":\"get_temp\",\"arguments\":\"{\\\"city\\\": \\\"Oslo\\\"}\"}]");
 }
 
 static void test_tool_columns(void **state)
@@ -165,14 +136,12 @@ static void test_tool_columns(void **state)
 
 	(void)state;
 	native_write_dynamic_tools(&t, &out);
-	is(&out, "[{\"type\":\"function\",\"description\":\"d\",\"parameters\":{\"type\":"
-		 "\"object\",\"properties\":{}},\"name\":\"dyn\","
-		 "\"strict\":false},{\"type\":\"openai_custom\",\"name\":\"c\",\"description\":"
-		 "\"e\",\"format\":{\"type\":\"text\"}}]");
+	is(&out,
+	   "[{\"type\":\"function\",\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"properties\":{}},\"name\":\"dyn\",\"strict\":false},{\"type\":\"openai_custom\",\"name\":\"c\",\"description\":\"e\",\"format\":{\"type\":\"text\"}}]");
 	buf_reset(&out);
 	native_write_dynamic_provider_tools(&t, &out);
-	is(&out, "[{\"scope\":null,\"tool\":{\"x\":1}},{\"scope\":{\"model_name\":\"m\",\"provider_"
-		 "name\":\"p\"},\"tool\":2}]");
+	is(&out,
+	   "[{\"scope\":null,\"tool\":{\"x\":1}},{\"scope\":{\"model_name\":\"m\",\"provider_name\":\"p\"},\"tool\":2}]");
 	buf_reset(&out);
 	native_write_allowed_tools(&t, &out);
 	is(&out, "{\"tools\":[\"dyn\",\"c\"],\"choice\":\"function_default\"}");
@@ -192,10 +161,8 @@ static void test_tool_columns(void **state)
 	is(&out, "{\"specific\":\"dyn\"}");
 	buf_reset(&out);
 	native_write_tool_params(&t, &out);
-	is(&out, "{\"tools_available\":[{\"description\":\"d\",\"parameters\":{\"type\":\"object\","
-		 "\"properties\":{}},\"name\":\"dyn\","
-		 "\"strict\":false}],\"tool_choice\":{\"specific\":\"dyn\"},\"parallel_tool_"
-		 "calls\":true}");
+	is(&out,
+	   "{\"tools_available\":[{\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"properties\":{}},\"name\":\"dyn\",\"strict\":false}],\"tool_choice\":{\"specific\":\"dyn\"},\"parallel_tool_calls\":true}");
 }
 
 static void test_extra_body_column(void **state)
@@ -209,9 +176,8 @@ static void test_extra_body_column(void **state)
 
 	(void)state;
 	native_write_extra_body(&e, &out);
-	is(&out, "[{\"pointer\":\"/"
-		 "foo\",\"value\":1},{\"model_name\":\"m\",\"provider_name\":\"p\",\"pointer\":\"/"
-		 "x\",\"delete\":true}]");
+	is(&out,
+	   "[{\"pointer\":\"/foo\",\"value\":1},{\"model_name\":\"m\",\"provider_name\":\"p\",\"pointer\":\"/x\",\"delete\":true}]");
 	buf_reset(&out);
 	e.len = 0;
 	native_write_extra_body(&e, &out);

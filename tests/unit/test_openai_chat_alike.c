@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "wire/openai_chat.h"
 
-static const struct dialect openai = { .type = { "openai", 6 }, .label = { "OpenAI", 6 } };
+static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
 
 struct sides {
 	struct arena arena;
@@ -204,12 +204,14 @@ static void test_an_error_is_never_text(void **state)
 static void test_a_long_model_name_ends_no_stream(void **state)
 {
 	static char name[40000];
-	struct sse_event first = { B(""),
-				   B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{"
-				     "\"content\":\"one\"}}]}") };
-	struct sse_event second = { B(""),
-				    B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{"
-				      "\"content\":\"two\"}}]}") };
+	struct sse_event first = {
+		B(""),
+		B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{\"content\":\"one\"}}]}")
+	};
+	struct sse_event second = {
+		B(""),
+		B("{\"model\":\"a\",\"model\":\"b\",\"choices\":[{\"delta\":{\"content\":\"two\"}}]}")
+	};
 	struct sides s;
 
 	(void)state;

@@ -110,17 +110,12 @@ static void test_plain_text(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
-	answer_is(&f,
-		  "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,"
-		  "\"model\":\"mock\",\"choices\":[{"
-		  "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\",\"refusal\":"
-		  "null},\"logprobs\":null,"
-		  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,\"completion_"
-		  "tokens\":3,\"total_tokens\":15}}",
-		  TZ_HEAD
-		  "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\"}" TZ_TAIL
-		  "{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15,\"tensorzero_"
-		  "cost\":null}}");
+	answer_is(
+		&f,
+		"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"mock\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15}}",
+		TZ_HEAD
+		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\"}" TZ_TAIL
+		"{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15,\"tensorzero_cost\":null}}");
 	teardown(&f);
 }
 
@@ -131,33 +126,20 @@ static void test_plain_blocks_of_all_kinds(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
-	answer_is(&f,
-		  CHOICE("\"content\":\"a\",\"reasoning_content\":\"t\",\"tool_calls\":[{\"id\":"
-			 "\"x\",\"type\":\"function\","
-			 "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
-			 "\"stop\"") "}",
-		  TZ_HEAD "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_"
-			  "calls\":[{\"id\":\"x\",\"type\":"
-			  "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}],"
-			  "\"tensorzero_extra_content\":[{"
-			  "\"type\":\"thought\",\"insert_index\":0,\"text\":\"t\",\"provider_"
-			  "type\":\"openai\"}]}" TZ_TAIL NO_USAGE "}");
 	answer_is(
 		&f,
-		CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\","
-		       "\"function\":{\"name\":\"f\","
-		       "\"arguments\":\"\"}},{\"id\":\"y\",\"type\":\"custom\",\"custom\":{"
-		       "\"name\":\"c\",\"input\":\"in\"}}]",
-		       "\"tool_calls\"") ",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
-					 "\"prompt_tokens_details\":{\"cached_tokens\":7}}}",
-		TZ_HEAD "\"tool_calls\",\"message\":{\"role\":\"assistant\",\"content\":null,"
-			"\"tool_calls\":[{\"id\":\"x\","
-			"\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{"
-			"\"id\":\"y\",\"type\":\"function\","
-			"\"function\":{\"name\":\"c\",\"arguments\":\"in\"}}]}" TZ_TAIL
-			"{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3,\"prompt_"
-			"tokens_details\":{"
-			"\"cached_tokens\":7},\"tensorzero_cost\":null}}");
+		CHOICE("\"content\":\"a\",\"reasoning_content\":\"t\",\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
+		       "\"stop\"") "}",
+		TZ_HEAD
+		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}],\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"text\":\"t\",\"provider_type\":\"openai\"}]}" TZ_TAIL
+			NO_USAGE "}");
+	answer_is(
+		&f,
+		CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{\"id\":\"y\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"in\"}}]",
+		       "\"tool_calls\"") ",\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":7}}}",
+		TZ_HEAD
+		"\"tool_calls\",\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{\"id\":\"y\",\"type\":\"function\",\"function\":{\"name\":\"c\",\"arguments\":\"in\"}}]}" TZ_TAIL
+		"{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3,\"prompt_tokens_details\":{\"cached_tokens\":7},\"tensorzero_cost\":null}}");
 	answer_is(&f,
 		  CHOICE("\"content\":\"\"", "\"length\"") ",\"usage\":{\"completion_tokens\":2}}",
 		  TZ_HEAD "\"length\",\"message\":{\"role\":\"assistant\",\"content\":\"\"}" TZ_TAIL
@@ -177,40 +159,21 @@ static void test_plain_raw_entries(void **state)
 	setup(&f, PROFILE_TENSORZERO);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
 	f.a.failed_raw = B("{\"provider_type\":\"x\"}");
-	answer_is(&f,
-		  CHOICE("\"content\":\"a\"", "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,"
-							  "\"completion_tokens\":1, \"x\":[1.50]}}",
-		  TZ_HEAD "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL
-			  "{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4,"
-			  "\"tensorzero_cost\":null},"
-			  "\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
-			  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\","
-			  "\"data\":{\"prompt_tokens\":3,"
-			  "\"completion_tokens\":1,\"x\":[1.50]}}],\"tensorzero_original_"
-			  "response\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
-			  "\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":"
-			  "\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],"
-			  "\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, "
-			  "\\\"x\\\":[1.50]}}\","
-			  "\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_"
-			  "inference_id\":\"" CALL_ID
-			  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\","
-			  "\"data\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
-			  "\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":"
-			  "\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],"
-			  "\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, "
-			  "\\\"x\\\":[1.50]}}\"}]}");
-	answer_is(&f, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
-		  TZ_HEAD
-		  "\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL NO_USAGE
-		  ",\"tensorzero_raw_usage\":[],\"tensorzero_original_response\":\"{"
-		  "\\\"choices\\\":[{\\\"message\\\":{"
-		  "\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_response\":[{\"provider_type\":"
-		  "\"x\"},{"
-		  "\"model_inference_id\":\"" CALL_ID
-		  "\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{"
-		  "\\\"choices\\\":[{"
-		  "\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\"}]}");
+	answer_is(
+		&f,
+		CHOICE("\"content\":\"a\"",
+		       "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1, \"x\":[1.50]}}",
+		TZ_HEAD
+		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL
+		"{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4,\"tensorzero_cost\":null},\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"x\":[1.50]}}],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, \\\"x\\\":[1.50]}}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, \\\"x\\\":[1.50]}}\"}]}");
+	answer_is(
+		&f, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+		TZ_HEAD
+		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL NO_USAGE
+		",\"tensorzero_raw_usage\":[],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\"}]}");
 	teardown(&f);
 }
 
@@ -224,19 +187,18 @@ static void test_answers_that_are_none(void **state)
 	answer_fails(
 		&f, "{\"choices\":[]}",
 		"Error from openai server: Response has invalid number of choices: 0. Expected 1.");
-	answer_fails(&f, "{}",
-		     "Error from openai server: Error parsing JSON response: missing field "
-		     "`choices` at line 1 column 2");
-	answer_fails(&f, "{bad",
-		     "Error from openai server: Error parsing JSON response: key must be a string "
-		     "at line 1 column 2");
-	answer_fails(&f, "<html>",
-		     "Error from openai server: Error parsing JSON response: expected value at "
-		     "line 1 column 1");
-	answer_fails(&f, "",
-		     "Error from openai server: Error parsing JSON response: EOF while parsing a "
-		     "value at line 1 "
-		     "column 0");
+	answer_fails(
+		&f, "{}",
+		"Error from openai server: Error parsing JSON response: missing field `choices` at line 1 column 2");
+	answer_fails(
+		&f, "{bad",
+		"Error from openai server: Error parsing JSON response: key must be a string at line 1 column 2");
+	answer_fails(
+		&f, "<html>",
+		"Error from openai server: Error parsing JSON response: expected value at line 1 column 1");
+	answer_fails(
+		&f, "",
+		"Error from openai server: Error parsing JSON response: EOF while parsing a value at line 1 column 0");
 	answer_fails(&f, "{\"error\":{\"message\":\"quota\",\"code\":\"insufficient_quota\"}}",
 		     "Error from openai server: quota");
 	assert_true(bytes_eq(error_last()->upstream_code, B("insufficient_quota")));
@@ -254,27 +216,26 @@ static void test_plain_answers_of_compatible_servers(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
-	r = result_of(&f, "{\"choices\":[{\"message\":{\"reasoning\":\"\",\"reasoning_content\":"
-			  "\"t\",\"content\":\"\",\"refusal\":"
-			  "\"No.\",\"tool_calls\":null}}],\"usage\":{\"prompt_tokens\":3.0}}");
+	r = result_of(
+		&f,
+		"{\"choices\":[{\"message\":{\"reasoning\":\"\",\"reasoning_content\":\"t\",\"content\":\"\",\"refusal\":\"No.\",\"tool_calls\":null}}],\"usage\":{\"prompt_tokens\":3.0}}");
 	assert_int_equal(2, r->len);
 	assert_true(bytes_eq(r->content[0].text, B("t")));
 	assert_int_equal(BLOCK_REFUSAL, r->content[1].type);
 	assert_int_equal(3, r->usage.input_tokens);
 	assert_int_equal(USAGE_UNKNOWN, r->usage.output_tokens);
 	assert_int_equal(FINISH_UNSET, r->finish);
-	r = result_of(&f, "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":"
-			  "\"a\"},{\"type\":\"image\"},{\"type\":"
-			  "\"text\",\"text\":\"b\"}],\"tool_calls\":[{\"function\":{\"name\":\"f\","
-			  "\"arguments\":{\"x\":1}}}]}}]}");
+	r = result_of(
+		&f,
+		"{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image\"},{\"type\":\"text\",\"text\":\"b\"}],\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]}}]}");
 	assert_int_equal(3, r->len);
 	assert_true(bytes_eq(r->content[0].text, B("{\"type\":\"image\"}")));
 	assert_true(bytes_eq(r->content[1].text, B("ab")));
 	assert_true(bytes_starts(r->content[2].id, B("call_")) && r->content[2].id.n == 13);
 	assert_true(bytes_eq(r->content[2].arguments, B("{\"x\":1}")));
-	r = result_of(&f, "{\"choices\":[{\"message\":{\"function_call\":{\"name\":\"f\","
-			  "\"arguments\":\"{}\"}}}],\"x_groq\":{"
-			  "\"usage\":{\"prompt_tokens\":4}}}");
+	r = result_of(
+		&f,
+		"{\"choices\":[{\"message\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}}}],\"x_groq\":{\"usage\":{\"prompt_tokens\":4}}}");
 	assert_int_equal(BLOCK_TOOL_CALL, r->content[0].type);
 	assert_int_equal(4, r->usage.input_tokens);
 	teardown(&f);
@@ -288,17 +249,9 @@ static void test_golden_answer(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
-	r = result_of(&f, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":"
-			  "1767225600,\"model\":\"gpt-4.1-mini-2025-04-14\","
-			  "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-			  "\"content\":\"{\\\"city\\\":\\\"Oslo\\\",\\\"temp_c\\\":"
-			  "4}\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_"
-			  "reason\":\"stop\"}],\"usage\":{"
-			  "\"prompt_tokens\":120,\"completion_tokens\":12,\"total_tokens\":132,"
-			  "\"prompt_tokens_details\":{\"cached_tokens\":"
-			  "100,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_"
-			  "tokens\":0,\"audio_tokens\":0}},"
-			  "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}");
+	r = result_of(
+		&f,
+		"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"gpt-4.1-mini-2025-04-14\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"{\\\"city\\\":\\\"Oslo\\\",\\\"temp_c\\\":4}\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":12,\"total_tokens\":132,\"prompt_tokens_details\":{\"cached_tokens\":100,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}");
 	assert_int_equal(1, r->len);
 	assert_true(bytes_eq(r->content[0].text, B("{\"city\":\"Oslo\",\"temp_c\":4}")));
 	assert_int_equal(FINISH_STOP, r->finish);
@@ -309,11 +262,9 @@ static void test_golden_answer(void **state)
 	assert_int_equal(0, r->usage.reasoning_tokens);
 	assert_true(bytes_eq(r->provider_id, B("chatcmpl-1")));
 	assert_true(bytes_eq(r->service_tier, B("default")));
-	assert_true(bytes_eq(r->raw_usage, B("{\"prompt_tokens\":120,\"completion_tokens\":12,"
-					     "\"total_tokens\":132,\"prompt_tokens_"
-					     "details\":{\"cached_tokens\":100,\"audio_tokens\":0},"
-					     "\"completion_tokens_details\":{"
-					     "\"reasoning_tokens\":0,\"audio_tokens\":0}}")));
+	assert_true(bytes_eq(
+		r->raw_usage,
+		B("{\"prompt_tokens\":120,\"completion_tokens\":12,\"total_tokens\":132,\"prompt_tokens_details\":{\"cached_tokens\":100,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}}")));
 	teardown(&f);
 }
 
@@ -333,34 +284,26 @@ static void test_openai_answer_through_the_neutral_model(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
-	answer_is(&f, CHOICE("\"content\":\"Hi.\"", "\"stop\"") "}",
-		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\","
-			  "\"refusal\":null,\"annotations\":"
-			  "[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(
-				  0, 0, 0) "}");
-	answer_is(&f,
-		  CHOICE("\"content\":null,\"reasoning\":\"t\",\"tool_calls\":[{\"id\":\"x\","
-			 "\"type\":\"custom\",\"custom\":{"
-			 "\"name\":\"c\",\"input\":\"in\"}}]",
-			 "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4},"
-				     "\"service_tier\":\"flex\"}",
-		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-			  "\"refusal\":null,\"annotations\":[],"
-			  "\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\",\"custom\":{\"name\":"
-			  "\"c\",\"input\":\"in\"}}],"
-			  "\"reasoning_content\":\"t\"},\"logprobs\":null,\"finish_reason\":\"tool_"
-			  "calls\"}],\"usage\":" OA_USAGE(3, 4, 7) ",\"service_tier\":\"flex\"}");
+	answer_is(
+		&f, CHOICE("\"content\":\"Hi.\"", "\"stop\"") "}",
+		OA_HEAD
+		"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(
+			0, 0, 0) "}");
+	answer_is(
+		&f,
+		CHOICE("\"content\":null,\"reasoning\":\"t\",\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"in\"}}]",
+		       "\"stop\"") ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4},\"service_tier\":\"flex\"}",
+		OA_HEAD
+		"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"in\"}}],\"reasoning_content\":\"t\"},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}],\"usage\":" OA_USAGE(
+			3, 4, 7) ",\"service_tier\":\"flex\"}");
 	f.a.legacy_functions = true;
-	answer_is(&f,
-		  CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\","
-			 "\"function\":{\"name\":\"f\","
-			 "\"arguments\":\"{}\"}}]",
-			 "\"tool_calls\"") "}",
-		  OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,"
-			  "\"refusal\":null,\"annotations\":[],"
-			  "\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"logprobs\":"
-			  "null,\"finish_reason\":"
-			  "\"function_call\"}],\"usage\":" OA_USAGE(0, 0, 0) "}");
+	answer_is(
+		&f,
+		CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
+		       "\"tool_calls\"") "}",
+		OA_HEAD
+		"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},\"logprobs\":null,\"finish_reason\":\"function_call\"}],\"usage\":" OA_USAGE(
+			0, 0, 0) "}");
 	teardown(&f);
 }
 
@@ -379,20 +322,13 @@ static void test_openai_annotations_and_seals(void **state)
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
 	usage_init(&r.usage);
-	r.annotations = B("[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\",\"start_"
-			  "index\":0,\"end_index\":0},{\"type\":"
-			  "\"url_citation\",\"url_citation\":{\"url\":\"v\"}}]");
+	r.annotations = B(
+		"[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\",\"start_index\":0,\"end_index\":0},{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"v\"}}]");
 	f.a.reasoning_to_client = false;
 	assert_int_equal(0, openai_chat_write_result(&f.a, &r, &f.out));
-	out_is(&f, OA_HEAD "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\","
-			   "\"refusal\":null,\"annotations\":[{\"type\":"
-			   "\"url_citation\",\"url_citation\":{\"url\":\"u\",\"title\":\"t\","
-			   "\"start_index\":0,\"end_index\":0}},{\"type\":"
-			   "\"url_citation\",\"url_citation\":{\"url\":\"v\"}}],\"tensorzero_extra_"
-			   "content\":[{\"type\":\"thought\","
-			   "\"insert_index\":0,\"text\":\"t\",\"signature\":\"s\",\"provider_"
-			   "type\":\"p\"}]},\"logprobs\":null,"
-			   "\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(0, 0, 0) "}");
+	out_is(&f, OA_HEAD
+	       "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\",\"refusal\":null,\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"u\",\"title\":\"t\",\"start_index\":0,\"end_index\":0}},{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"v\"}}],\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"text\":\"t\",\"signature\":\"s\",\"provider_type\":\"p\"}]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":" OA_USAGE(
+		       0, 0, 0) "}");
 	teardown(&f);
 }
 
@@ -403,28 +339,18 @@ static void test_openai_answer_passed_through(void **state)
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
 	passing(&f);
-	answer_is(&f,
-		  "{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": "
-		  "1.50,\n  \"choices\": [{\"index\": 0, "
-		  "\"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": "
-		  "1}, \"finish_reason\": "
-		  "\"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": "
-		  "1}\n}\n",
-		  "{\n  \"id\": \"chatcmpl-" HEX
-		  "\",\n  \"model\": \"my-model\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, "
-		  "\"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": "
-		  "1}, \"finish_reason\": "
-		  "\"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": "
-		  "1}\n}");
+	answer_is(
+		&f,
+		"{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, \"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": 1}\n}\n",
+		"{\n  \"id\": \"chatcmpl-" HEX
+		"\",\n  \"model\": \"my-model\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, \"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": 1}\n}");
 	f.a.include_raw_usage = true;
 	answer_is(
 		&f,
 		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
-		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1},"
-		"\"id\":\"chatcmpl-" HEX "\",\"model\":\"my-model\",\"tensorzero_raw_usage\":[{"
-		"\"model_inference_id\":\"" CALL_ID
-		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{"
-		"\"prompt_tokens\":1}}]}");
+		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1},\"id\":\"chatcmpl-" HEX
+		"\",\"model\":\"my-model\",\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":1}}]}");
 	teardown(&f);
 }
 
@@ -442,9 +368,11 @@ static void test_shortened_names_come_back(void **state)
 	setup(&f, PROFILE_OPENAI);
 	passing(&f);
 	f.inf.tools = &tools;
-	r = result_of(&f, CHOICE("\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":"
-				 "{\"name\":\"" SHORT_NAME "\",\"arguments\":\"{}\"}}]",
-				 "\"stop\"") "}");
+	r = result_of(
+		&f,
+		CHOICE("\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"" SHORT_NAME
+		       "\",\"arguments\":\"{}\"}}]",
+		       "\"stop\"") "}");
 	assert_true(bytes_eq(r->content[0].name, B(LONG_NAME)));
 	assert_false(bytes_set(r->document));
 	teardown(&f);
@@ -506,44 +434,24 @@ static void test_tensorzero_stream_of_calls(void **state)
 	stream_is(
 		&f,
 		EVENTS(DELTA("{\"role\":\"assistant\",\"content\":null}"),
-		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"call_A\",\"type\":"
-			     "\"function\",\"function\":{\"name\":"
-			     "\"get_weather\",\"arguments\":\"\"}}]}"),
-		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{"
-			     "\\\"city\\\":\"}}]}"),
-		       DELTA("{\"tool_calls\":[{\"index\":1,\"id\":\"call_B\",\"type\":"
-			     "\"function\",\"function\":{\"name\":"
-			     "\"get_time\",\"arguments\":\"\"}}]}"),
-		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
-			     "\"\\\"Oslo\\\"}\"}},{\"index\":1,"
-			     "\"function\":{\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"call_A\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"arguments\":\"\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"city\\\":\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":1,\"id\":\"call_B\",\"type\":\"function\",\"function\":{\"name\":\"get_time\",\"arguments\":\"\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"Oslo\\\"}\"}},{\"index\":1,\"function\":{\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}]}"),
 		       FINISH("stop"),
-		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":30,"
-		       "\"total_tokens\":80,"
-		       "\"prompt_tokens_details\":{\"cached_tokens\":3}}}"),
-		TZ_CHUNK("{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"call_A\",\"index\":0,"
-			 "\"type\":\"function\","
-			 "\"function\":{\"name\":\"get_weather\",\"arguments\":\"\"}}]}")
-			TZ_CHUNK("{\"tool_calls\":[{\"id\":null,\"index\":0,\"type\":\"function\","
-				 "\"function\":{\"name\":\"\","
-				 "\"arguments\":\"{\\\"city\\\":\"}}]}")
-				TZ_CHUNK("{\"tool_calls\":[{\"id\":\"call_B\",\"index\":1,\"type\":"
-					 "\"function\",\"function\":{\"name\":"
-					 "\"get_time\",\"arguments\":\"\"}}]}")
+		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":30,\"total_tokens\":80,\"prompt_tokens_details\":{\"cached_tokens\":3}}}"),
+		TZ_CHUNK(
+			"{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"call_A\",\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"arguments\":\"\"}}]}")
+			TZ_CHUNK(
+				"{\"tool_calls\":[{\"id\":null,\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"\",\"arguments\":\"{\\\"city\\\":\"}}]}")
+				TZ_CHUNK(
+					"{\"tool_calls\":[{\"id\":\"call_B\",\"index\":1,\"type\":\"function\",\"function\":{\"name\":\"get_time\",\"arguments\":\"\"}}]}")
 					TZ_CHUNK(
-						"{\"tool_calls\":[{\"id\":null,\"index\":0,"
-						"\"type\":\"function\",\"function\":{\"name\":\"\","
-						"\"arguments\":\"\\\"Oslo\\\"}\"}},{\"id\":null,"
-						"\"index\":1,\"type\":\"function\",\"function\":{"
-						"\"name\":\"\",\"arguments\":\"{\\\"tz\\\":"
-						"\\\"CET\\\"}\"}}]}")
-						TZ_EVENT("\"stop\"", "{}",
-							 "{\"prompt_tokens\":50,\"completion_"
-							 "tokens\":30,\"total_tokens\":80,\"prompt_"
-							 "tokens_details\":{"
-							 "\"cached_tokens\":3},\"tensorzero_cost\":"
-							 "null}",
-							 "") DONE);
+						"{\"tool_calls\":[{\"id\":null,\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"\",\"arguments\":\"\\\"Oslo\\\"}\"}},{\"id\":null,\"index\":1,\"type\":\"function\",\"function\":{\"name\":\"\",\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}]}")
+						TZ_EVENT(
+							"\"stop\"", "{}",
+							"{\"prompt_tokens\":50,\"completion_tokens\":30,\"total_tokens\":80,\"prompt_tokens_details\":{\"cached_tokens\":3},\"tensorzero_cost\":null}",
+							"") DONE);
 	teardown(&f);
 }
 
@@ -557,20 +465,15 @@ static void test_tensorzero_stream_of_thoughts(void **state)
 	"\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"id\":\"1\"," \
 	"\"text\":\"" text "\",\"signature\":null,\"summary_id\":null,\"summary_text\":null,"  \
 	"\"provider_type\":\"openai\"}]"
-	stream_is(&f,
-		  EVENTS(DELTA("{\"role\":\"assistant\",\"reasoning_content\":\"th\"}"),
-			 DELTA("{\"reasoning\":\"ink\",\"content\":\"a\"}"),
-			 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"tool_calls\":[{"
-			 "\"index\":0,\"id\":\"call_A\","
-			 "\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]"
-			 "},\"finish_reason\":\"length\"}],"
-			 "\"usage\":{\"prompt_tokens\":5}}"),
-		  TZ_CHUNK("{\"role\":\"assistant\"," THOUGHT("th") "}")
-			  TZ_CHUNK("{\"content\":\"a\"," THOUGHT("ink") "}")
-				  TZ_CHUNK("{\"content\":\"b\",\"tool_calls\":[{\"id\":\"call_A\","
-					   "\"index\":0,\"type\":\"function\","
-					   "\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]}")
-					  TZ_EVENT("\"length\"", "{}", "null", "") DONE);
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"role\":\"assistant\",\"reasoning_content\":\"th\"}"),
+		       DELTA("{\"reasoning\":\"ink\",\"content\":\"a\"}"),
+		       "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"tool_calls\":[{\"index\":0,\"id\":\"call_A\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":5}}"),
+		TZ_CHUNK("{\"role\":\"assistant\"," THOUGHT("th") "}")
+			TZ_CHUNK("{\"content\":\"a\"," THOUGHT("ink") "}") TZ_CHUNK(
+				"{\"content\":\"b\",\"tool_calls\":[{\"id\":\"call_A\",\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"x\"}}]}")
+				TZ_EVENT("\"length\"", "{}", "null", "") DONE);
 	teardown(&f);
 }
 
@@ -582,28 +485,22 @@ static void test_tensorzero_stream_with_raw_entries(void **state)
 	setup(&f, PROFILE_TENSORZERO);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
 	f.a.failed_raw = B("{\"x\":1}");
-	stream_is(&f,
-		  EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
-			 "{\"choices\":[],\"usage\":{\"prompt_tokens\":5}}"),
-		  TZ_EVENT("null", "{\"role\":\"assistant\"}", "null",
-			   ",\"tensorzero_raw_response\":[{\"x\":1}]")
-			  TZ_EVENT("null", "{\"content\":\"a\"}", "null",
-				   ",\"tensorzero_original_chunk\":\"{\\\"choices\\\":[{"
-				   "\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\","
-				   "\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{"
-				   "\\\"content\\\":\\\"a\\\"}}]}\"")
-				  TZ_EVENT("null", "{}", "null",
-					   ",\"tensorzero_raw_usage\":[{\"model_inference_id\":"
-					   "\"" CALL_ID
-					   "\",\"provider_type\":\"openai\",\"api_type\":\"chat_"
-					   "completions\",\"data\":{\"prompt_tokens\":5}}],"
-					   "\"tensorzero_original_chunk\":\"{\\\"choices\\\":[],"
-					   "\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\","
-					   "\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[],"
-					   "\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\"")
-					  TZ_EVENT("null", "{}",
-						   "{\"prompt_tokens\":5,\"tensorzero_cost\":null}",
-						   "") DONE);
+	stream_is(
+		&f,
+		EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
+		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":5}}"),
+		TZ_EVENT("null", "{\"role\":\"assistant\"}", "null",
+			 ",\"tensorzero_raw_response\":[{\"x\":1}]")
+			TZ_EVENT(
+				"null", "{\"content\":\"a\"}", "null",
+				",\"tensorzero_original_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\"")
+				TZ_EVENT(
+					"null", "{}", "null",
+					",\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
+					"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":5}}],\"tensorzero_original_chunk\":\"{\\\"choices\\\":[],\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[],\\\"usage\\\":{\\\"prompt_tokens\\\":5}}\"")
+					TZ_EVENT("null", "{}",
+						 "{\"prompt_tokens\":5,\"tensorzero_cost\":null}",
+						 "") DONE);
 	teardown(&f);
 }
 
@@ -616,15 +513,13 @@ static void test_tensorzero_stream_goes_on_after_an_error(void **state)
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
 	f.a.include_usage = f.a.include_raw_response = true;
-	stream_is(&f, EVENTS("{bad", FINISH("foo")),
-		  "data: {\"error\":{\"message\":\"Error from openai server: Error parsing chunk. "
-		  "Error: key must be a string at "
-		  "line 1 column 2\"" ERROR_KEYS ",\"tensorzero_raw_chunk\":\"{bad\"}\n\n" TZ_EVENT(
-			  "null", "{\"role\":\"assistant\"}", "null",
-			  ",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"index\\\":0,"
-			  "\\\"delta\\\":{},"
-			  "\\\"finish_reason\\\":\\\"foo\\\"}]}\"")
-			  TZ_EVENT("\"stop\"", "{}", "{\"tensorzero_cost\":null}", "") DONE);
+	stream_is(
+		&f, EVENTS("{bad", FINISH("foo")),
+		"data: {\"error\":{\"message\":\"Error from openai server: Error parsing chunk. Error: key must be a string at line 1 column 2\"" ERROR_KEYS
+		",\"tensorzero_raw_chunk\":\"{bad\"}\n\n" TZ_EVENT(
+			"null", "{\"role\":\"assistant\"}", "null",
+			",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"delta\\\":{},\\\"finish_reason\\\":\\\"foo\\\"}]}\"")
+			TZ_EVENT("\"stop\"", "{}", "{\"tensorzero_cost\":null}", "") DONE);
 	teardown(&f);
 }
 
@@ -635,19 +530,15 @@ static void test_tensorzero_stream_of_json_mode_tool(void **state)
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO);
 	f.a.json_tool = true;
-	stream_is(&f,
-		  EVENTS(DELTA("{\"content\":\"t\",\"tool_calls\":[{\"index\":0,\"id\":\"call_A\","
-			       "\"type\":\"function\",\"function\":"
-			       "{\"name\":\"respond\",\"arguments\":\"\"}}]}"),
-			 DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{"
-			       "\\\"city\\\":\"}}]}"),
-			 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
-			 "\"function\":{\"arguments\":\"1}\"}}]},"
-			 "\"finish_reason\":\"tool_calls\"}]}"),
-		  TZ_CHUNK("{\"role\":\"assistant\",\"content\":\"t\"}")
-			  TZ_CHUNK("{\"content\":\"{\\\"city\\\":\"}")
-				  TZ_CHUNK("{\"content\":\"1}\"}")
-					  TZ_EVENT("\"tool_calls\"", "{}", "null", "") DONE);
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"content\":\"t\",\"tool_calls\":[{\"index\":0,\"id\":\"call_A\",\"type\":\"function\",\"function\":{\"name\":\"respond\",\"arguments\":\"\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"city\\\":\"}}]}"),
+		       "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"1}\"}}]},\"finish_reason\":\"tool_calls\"}]}"),
+		TZ_CHUNK("{\"role\":\"assistant\",\"content\":\"t\"}")
+			TZ_CHUNK("{\"content\":\"{\\\"city\\\":\"}")
+				TZ_CHUNK("{\"content\":\"1}\"}")
+					TZ_EVENT("\"tool_calls\"", "{}", "null", "") DONE);
 	teardown(&f);
 }
 
@@ -671,26 +562,19 @@ static void test_openai_stream_through_the_neutral_model(void **state)
 		&f,
 		EVENTS(DELTA("{\"role\":\"assistant\",\"content\":\"\"}"),
 		       DELTA("{\"reasoning_content\":\"r\"}"), DELTA("{\"content\":\"a\"}"),
-		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":"
-			     "\"f\",\"arguments\":\"{\"}}]}"),
-		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}},{"
-			     "\"index\":1,\"id\":\"d\",\"type\":"
-			     "\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"x\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}"),
+		       DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}},{\"index\":1,\"id\":\"d\",\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"x\"}}]}"),
 		       FINISH("stop"),
 		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"),
-		OA_CHUNK(OA_ROLE) OA_CHUNK("{\"reasoning_content\":\"r\"}") OA_CHUNK(
-			"{\"content\":\"a\"}") OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"id\":"
-							"\"c\",\"type\":\"function\",\"function\":{"
-							"\"name\":\"f\","
-							"\"arguments\":\"\"}}]}")
-			OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\"}}"
-				 "]}") OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{"
-						"\"arguments\":\"}\"}}]}")
-				OA_CHUNK("{\"tool_calls\":[{\"index\":1,\"id\":\"d\",\"type\":"
-					 "\"custom\",\"custom\":{\"name\":\"g\",\"input\":"
-					 "\"\"}}]}") OA_CHUNK("{\"tool_calls\":[{\"index\":1,"
-							      "\"custom\":{\"input\":\"x\"}}]}")
-					OA_EVENT("\"tool_calls\"", "{}", "") DONE);
+		OA_CHUNK(OA_ROLE) OA_CHUNK("{\"reasoning_content\":\"r\"}") OA_CHUNK("{\"content\":\"a\"}") OA_CHUNK(
+			"{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}")
+			OA_CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\"}}]}") OA_CHUNK(
+				"{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}}]}")
+				OA_CHUNK(
+					"{\"tool_calls\":[{\"index\":1,\"id\":\"d\",\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"\"}}]}")
+					OA_CHUNK(
+						"{\"tool_calls\":[{\"index\":1,\"custom\":{\"input\":\"x\"}}]}")
+						OA_EVENT("\"tool_calls\"", "{}", "") DONE);
 	f.a.include_usage = true;
 	stream_is(
 		&f,
@@ -710,14 +594,14 @@ static void test_openai_stream_of_deprecated_functions(void **state)
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
 	f.a.legacy_functions = true;
-	stream_is(&f,
-		  EVENTS(DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":"
-			       "\"f\",\"arguments\":\"{}\"}}]}"),
-			 FINISH("tool_calls")),
-		  OA_CHUNK(OA_ROLE)
-			  OA_CHUNK("{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}")
-				  OA_CHUNK("{\"function_call\":{\"arguments\":\"{}\"}}")
-					  OA_EVENT("\"function_call\"", "{}", "") DONE);
+	stream_is(
+		&f,
+		EVENTS(DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}"),
+		       FINISH("tool_calls")),
+		OA_CHUNK(OA_ROLE)
+			OA_CHUNK("{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}")
+				OA_CHUNK("{\"function_call\":{\"arguments\":\"{}\"}}")
+					OA_EVENT("\"function_call\"", "{}", "") DONE);
 	teardown(&f);
 }
 
@@ -750,19 +634,18 @@ static void test_openai_stream_passed_through(void **state)
 	setup(&f, PROFILE_OPENAI);
 	passing(&f);
 	/* usage was asked for by Signet alone: no key, no chunk */
-	stream_is(&f,
-		  EVENTS(UP("[]", ",\"prompt_filter_results\":[],\"usage\":null"),
-			 UP("[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_"
-			    "reason\":\"\"}]",
-			    ",\"usage\":null"),
-			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
-			    ",\"usage\":{\"prompt_tokens\":5}"),
-			 UP("[]", ",\"usage\":{\"prompt_tokens\":5}")),
-		  PASSED("[]", ",\"prompt_filter_results\":[]") PASSED(
-			  "[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":"
-			  "null}]",
-			  "") PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")
-			  DONE);
+	stream_is(
+		&f,
+		EVENTS(UP("[]", ",\"prompt_filter_results\":[],\"usage\":null"),
+		       UP("[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":\"\"}]",
+			  ",\"usage\":null"),
+		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+			  ",\"usage\":{\"prompt_tokens\":5}"),
+		       UP("[]", ",\"usage\":{\"prompt_tokens\":5}")),
+		PASSED("[]", ",\"prompt_filter_results\":[]") PASSED(
+			"[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":null}]",
+			"") PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")
+			DONE);
 	f.a.include_usage = true;
 	stream_is(&f,
 		  EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
@@ -775,32 +658,27 @@ static void test_openai_stream_passed_through(void **state)
 				 ",\"usage\":null")
 				  PASSED("[]", ",\"usage\":{\"prompt_tokens\":5,\"y\":1}") DONE);
 	/* a finish that does not fit, a last chunk that is missing */
-	stream_is(&f,
-		  EVENTS(UP("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","
-			    "\"function\":{\"name\":\"f\","
-			    "\"arguments\":\"{}\"}}]}}]",
-			    ""),
-			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
-			    ",\"usage\":{\"prompt_tokens\":7}")),
-		  PASSED("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","
-			 "\"function\":{\"name\":\"f\","
-			 "\"arguments\":\"{}\"}}]}}]",
-			 ",\"usage\":null")
-			  PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]",
-				 ",\"usage\":null") OA_CHUNK_HEAD
-		  "[],\"usage\":{\"prompt_tokens\":7}}\n\n" DONE);
+	stream_is(
+		&f,
+		EVENTS(UP("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]",
+			  ""),
+		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+			  ",\"usage\":{\"prompt_tokens\":7}")),
+		PASSED("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]",
+		       ",\"usage\":null")
+			PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]",
+			       ",\"usage\":null") OA_CHUNK_HEAD
+		"[],\"usage\":{\"prompt_tokens\":7}}\n\n" DONE);
 	f.a.include_usage = false;
 	stream_is(&f, EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")),
 		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")
 			  OA_EVENT("\"stop\"", "{}", "") DONE);
 	/* data over several lines goes out in one */
-	stream_is(&f,
-		  EVENTS("{\n\"id\":\"x\",\n \"choices\":[{\"delta\":{\"content\":\"a "
-			 "b\"},\n\"finish_reason\":\"stop\"}],"
-			 "\"model\":\"y\"}"),
-		  "data: {\"id\":\"chatcmpl-" HEX
-		  "\",\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],"
-		  "\"model\":\"my-model\"}\n\n" DONE);
+	stream_is(
+		&f,
+		EVENTS("{\n\"id\":\"x\",\n \"choices\":[{\"delta\":{\"content\":\"a b\"},\n\"finish_reason\":\"stop\"}],\"model\":\"y\"}"),
+		"data: {\"id\":\"chatcmpl-" HEX
+		"\",\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],\"model\":\"my-model\"}\n\n" DONE);
 	teardown(&f);
 }
 
@@ -881,9 +759,9 @@ static void test_error_types_and_codes(void **state)
 	e.message = B("m");
 	e.param = B("n");
 	e.code = B("x");
-	error_is(&e, 400,
-		 "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":\"n\","
-		 "\"code\":\"x\"}}");
+	error_is(
+		&e, 400,
+		"{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":\"n\",\"code\":\"x\"}}");
 }
 
 /* providers-openai §8 #29: the upstream's code decides, also inside of nested failures */
@@ -947,9 +825,10 @@ static void test_error_bodies_of_upstreams(void **state)
 
 static void test_pages_lose_their_tags(void **state)
 {
-	struct error e = { .message = B("Error from openai server: <!DOCTYPE "
-					"html><html><head><title>502</title></head>\n <body>"
-					"<h1>Bad  Gateway</h1></body></html>") };
+	struct error e = {
+		.message = B(
+			"Error from openai server: <!DOCTYPE html><html><head><title>502</title></head>\n <body><h1>Bad  Gateway</h1></body></html>")
+	};
 	struct arena a;
 
 	(void)state;
@@ -981,10 +860,10 @@ static void test_error_json(void **state)
 	"}}}}"
 	buf_init(&out, 1u << 16);
 	assert_int_equal(0, openai_write_error_json(&e, 500, &out));
-	assert_true(bytes_eq(buf_bytes(&out),
-			     B("{\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":"
-			       "null,\"code\":null,"
-			       "\"error_json\":" KIND ",\"tensorzero_error_json\":" KIND "}}")));
+	assert_true(bytes_eq(
+		buf_bytes(&out),
+		B("{\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":null,\"code\":null,\"error_json\":" KIND
+		  ",\"tensorzero_error_json\":" KIND "}}")));
 	buf_deinit(&out);
 }
 

@@ -11,10 +11,10 @@
 #include "base/error.h"
 #include "wire/openai_chat.h"
 
-static const struct dialect openai = { .type = { "openai", 6 },
-				       .label = { "OpenAI", 6 },
-				       .max_tokens_key = { "max_completion_tokens", 21 },
-				       .model = { "mock-model", 10 } };
+static const struct dialect openai = { .type = B("openai"),
+				       .label = B("OpenAI"),
+				       .max_tokens_key = B("max_completion_tokens"),
+				       .model = B("mock-model") };
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -145,19 +145,7 @@ static void test_tensorzero_fields(void **state)
 	struct chat_request *r = read_ok(
 		&f, PROFILE_TENSORZERO,
 		"{\"model\":\"tensorzero::function_name::f\"," HI
-		",\"stream\":true,\"stream_options\":{\"include_usage\":"
-		"true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero:"
-		":episode_id\":"
-		"\"{01A2109EBE667301AEC3D18092EF2125}\",\"tensorzero::namespace\":\"n\","
-		"\"tensorzero::cache_options\":{"
-		"\"enabled\": "
-		"\"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":"
-		"\"s\"},"
-		"\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": "
-		"1.0}},{\"pointer\":\"/c\",\"delete\":"
-		"true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":"
-		"[{\"name\":\"x\","
-		"\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
+		",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero::episode_id\":\"{01A2109EBE667301AEC3D18092EF2125}\",\"tensorzero::namespace\":\"n\",\"tensorzero::cache_options\":{\"enabled\": \"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":\"s\"},\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": 1.0}},{\"pointer\":\"/c\",\"delete\":true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":[{\"name\":\"x\",\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
 
 	(void)state;
 	assert_true(r->stream && r->inf.stream && r->dryrun && r->include_raw_response);
@@ -184,24 +172,14 @@ static void test_tensorzero_fields(void **state)
 static void test_inference_params_in_the_order_of_rows(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_TENSORZERO,
-			"{\"model\":\"tensorzero::model_name::m\"," HI
-			",\"verbosity\":\"low\",\"stop\":[\"a\",\"\\n\"],\"seed\":7,"
-			"\"max_tokens\":5,\"temperature\":0.7,\"top_p\":1e-7,\"presence_penalty\":"
-			"1,\"frequency_penalty\":0,"
-			"\"reasoning_effort\":\"high\",\"service_tier\":\"flex\",\"response_"
-			"format\":{\"type\":\"json_object\"},"
-			"\"tensorzero::params\":{\"chat_completion\":{\"thinking_budget_tokens\":9,"
-			"\"seed\":8}}}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_TENSORZERO,
+		"{\"model\":\"tensorzero::model_name::m\"," HI
+		",\"verbosity\":\"low\",\"stop\":[\"a\",\"\\n\"],\"seed\":7,\"max_tokens\":5,\"temperature\":0.7,\"top_p\":1e-7,\"presence_penalty\":1,\"frequency_penalty\":0,\"reasoning_effort\":\"high\",\"service_tier\":\"flex\",\"response_format\":{\"type\":\"json_object\"},\"tensorzero::params\":{\"chat_completion\":{\"thinking_budget_tokens\":9,\"seed\":8}}}");
 
 	(void)state;
 	same(r->inference_params,
-	     "{\"temperature\":0.7,\"max_tokens\":5,\"seed\":8,\"top_p\":1e-7,\"presence_penalty\":"
-	     "1,"
-	     "\"frequency_penalty\":0,\"json_mode\":\"on\",\"stop_sequences\":[\"a\",\"\\n\"],"
-	     "\"reasoning_effort\":\"high\","
-	     "\"service_tier\":\"flex\",\"thinking_budget_tokens\":9,\"verbosity\":\"low\"}");
+	     "{\"temperature\":0.7,\"max_tokens\":5,\"seed\":8,\"top_p\":1e-7,\"presence_penalty\":1,\"frequency_penalty\":0,\"json_mode\":\"on\",\"stop_sequences\":[\"a\",\"\\n\"],\"reasoning_effort\":\"high\",\"service_tier\":\"flex\",\"thinking_budget_tokens\":9,\"verbosity\":\"low\"}");
 	arena_deinit(&f.arena);
 }
 
@@ -215,12 +193,10 @@ static void test_openai_errors_name_param_and_code(void **state)
 		"model", "invalid_type");
 	refused("{\"model\":\"\"," HI "}", PREFIX "`model` cannot be empty", "model",
 		"missing_required_parameter");
-	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_"
-		"url\"}]}]}",
+	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
 		PREFIX "Invalid content block: missing field `image_url`",
 		"messages[0].content[0].image_url", "missing_required_parameter");
-	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":5}]"
-		"}]}",
+	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":5}]}]}",
 		"messages[0]: tool_calls.[0].id: invalid type: integer `5`, expected a string",
 		"messages[0].tool_calls[0].id", "invalid_type");
 	refused("{\"model\":\"m\"," HI
@@ -231,8 +207,7 @@ static void test_openai_errors_name_param_and_code(void **state)
 		PREFIX
 		"`n` other than 1 is not supported. Please omit this parameter or set it to 1.",
 		"n", "unsupported_value");
-	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"x\","
-		"\"content\":\"y\"}]}",
+	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"x\",\"content\":\"y\"}]}",
 		PREFIX "tool call id not found", "messages[0]", "invalid_value");
 }
 
@@ -270,10 +245,10 @@ static void test_openai_input_is_named_as_not_built(void **state)
 static void test_openai_attribution(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_OPENAI,
-			"{\"model\":\"gpt\"," HI ",\"user\":\"u1\",\"safety_identifier\":\"s1\","
-			"\"prompt_cache_key\":\"k\",\"metadata\":{\"team\":\"a\"}}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"model\":\"gpt\"," HI
+		",\"user\":\"u1\",\"safety_identifier\":\"s1\",\"prompt_cache_key\":\"k\",\"metadata\":{\"team\":\"a\"}}");
 
 	(void)state;
 	same(r->user, "u1");
@@ -311,12 +286,9 @@ static void test_openai_metadata_limits(void **state)
 static void test_openai_late_system_text_stays_in_place(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(&f, PROFILE_OPENAI,
-					 "{\"model\":\"m\",\"messages\":[{\"role\":\"system\","
-					 "\"content\":\"a\"},{\"role\":\"developer\",\"content\":"
-					 "\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":"
-					 "\"system\",\"content\":[{\"type\":\"text\",\"text\":"
-					 "\"d\"},{\"type\":\"text\",\"text\":\"e\"}]}]}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"d\"},{\"type\":\"text\",\"text\":\"e\"}]}]}");
 
 	(void)state;
 	same(r->inf.system, "a\nb");
@@ -332,19 +304,7 @@ static void test_openai_tool_results(void **state)
 	struct fixture f;
 	struct chat_request *r = read_ok(
 		&f, PROFILE_OPENAI,
-		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_"
-		"calls\":[{\"id\":\"a\","
-		"\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":"
-		"\"b\",\"function\":{"
-		"\"name\":\"g\"}},{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"h\","
-		"\"input\":\"i\"}}]},"
-		"{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"sunny\"},"
-		"{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":[{\"type\":\"text\","
-		"\"text\":\"x\"},{\"type\":\"text\","
-		"\"text\":\"y\"}]},"
-		"{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\","
-		"\"text\":\"z\"},{\"type\":"
-		"\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}");
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"function\":{\"name\":\"g\"}},{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"h\",\"input\":\"i\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"sunny\"},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":[{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":\"y\"}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\",\"text\":\"z\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}");
 	const struct message *m = r->inf.messages;
 
 	(void)state;
@@ -365,20 +325,9 @@ static void test_openai_tool_results(void **state)
 static void test_openai_reasoning_that_comes_back(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_OPENAI,
-			"{\"model\":\"m\",\"messages\":["
-			"{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\"},"
-			"{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\","
-			"\"reasoning\":\"b\"},"
-			"{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"reasoning_"
-			"details\":[{\"type\":"
-			"\"reasoning.text\",\"text\":\"c\",\"signature\":\"s\"}]},"
-			"{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\","
-			"\"tensorzero_extra_content\":[{\"type\":"
-			"\"thought\",\"insert_index\":1,\"text\":\"d\",\"signature\":\"s\","
-			"\"provider_type\":\"p\"}]},"
-			"{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\",\"reasoning\":\"b\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"c\",\"signature\":\"s\"}]},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":1,\"text\":\"d\",\"signature\":\"s\",\"provider_type\":\"p\"}]},{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
 	const struct message *m = r->inf.messages;
 
 	(void)state;
@@ -400,15 +349,9 @@ static void test_openai_reasoning_that_comes_back(void **state)
 static void test_openai_deprecated_functions(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_OPENAI,
-			"{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":"
-			"\"object\"}},{\"name\":\"g\"}],"
-			"\"function_call\":{\"name\":\"g\"},\"messages\":[{\"role\":\"user\","
-			"\"content\":\"hi\"},{\"role\":"
-			"\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\","
-			"\"arguments\":\"{}\"}},{\"role\":\"function\","
-			"\"name\":\"f\",\"content\":\"4\"}]}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}},{\"name\":\"g\"}],\"function_call\":{\"name\":\"g\"},\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"role\":\"function\",\"name\":\"f\",\"content\":\"4\"}]}");
 	const struct tool_config *t = r->inf.tools;
 
 	(void)state;
@@ -427,16 +370,9 @@ static void test_openai_deprecated_functions(void **state)
 static void test_openai_flat_tools_and_parts_it_does_not_know(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(&f, PROFILE_OPENAI,
-					 "{\"model\":\"m\",\"tools\":[{\"type\":\"function\","
-					 "\"name\":\"f\",\"parameters\":{}},{\"type\":\"custom\","
-					 "\"name\":\"c\",\"description\":\"d\"},{\"type\":\"web_"
-					 "search\"}],\"tool_choice\":{\"type\":\"function\","
-					 "\"name\":\"f\"},\"messages\":[{\"role\":\"user\","
-					 "\"content\":[{\"type\":\"video\",\"video\":{\"x\":1}},{"
-					 "\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}},{"
-					 "\"type\":\"file\",\"file\":{\"file_url\":\"https://a/b"
-					 ".pdf\"}}]}]}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{}},{\"type\":\"custom\",\"name\":\"c\",\"description\":\"d\"},{\"type\":\"web_search\"}],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"video\",\"video\":{\"x\":1}},{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}},{\"type\":\"file\",\"file\":{\"file_url\":\"https://a/b.pdf\"}}]}]}");
 	const struct message *m = r->inf.messages;
 
 	(void)state;
@@ -456,10 +392,8 @@ static void test_nulls_are_absent_to_openai(void **state)
 
 	(void)state;
 	read_ok(&f, PROFILE_OPENAI,
-		"{\"model\":\"m\"," HI ",\"tools\":null,\"stop\":null,\"metadata\":null,"
-		"\"tensorzero::tags\":null,\"tensorzero"
-		"::params\":{},\"stream_options\":{\"include_usage\":null},\"user\":null,"
-		"\"functions\":null}");
+		"{\"model\":\"m\"," HI
+		",\"tools\":null,\"stop\":null,\"metadata\":null,\"tensorzero::tags\":null,\"tensorzero::params\":{},\"stream_options\":{\"include_usage\":null},\"user\":null,\"functions\":null}");
 	arena_deinit(&f.arena);
 }
 
@@ -467,13 +401,10 @@ static void test_nulls_are_absent_to_openai(void **state)
 static void test_foreign_fields(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_OPENAI,
-			"{\"logit_bias\":{},\"model\":\"m\"," HI
-			",\"user\":\"u\",\"prompt_cache_key\":\"k\",\"store\":true,"
-			"\"temperature\":1,\"tools\":[{\"type\":\"function\",\"function\":{"
-			"\"name\":\"f\"}},{\"type\":"
-			"\"web_search\"}],\"x\":1}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_OPENAI,
+		"{\"logit_bias\":{},\"model\":\"m\"," HI
+		",\"user\":\"u\",\"prompt_cache_key\":\"k\",\"store\":true,\"temperature\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},{\"type\":\"web_search\"}],\"x\":1}");
 	struct buf ignored;
 
 	(void)state;
@@ -488,13 +419,10 @@ static void test_foreign_fields(void **state)
 static void test_json_mode_tool_makes_its_tool(void **state)
 {
 	struct fixture f;
-	struct chat_request *r =
-		read_ok(&f, PROFILE_TENSORZERO,
-			"{\"model\":\"tensorzero::model_name::m\"," HI
-			",\"tensorzero::params\":{\"chat_completion\":{\"json_mode\":"
-			"\"tool\"}},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{"
-			"\"name\":\"n\",\"schema\":{\"type\":"
-			"\"object\"}}}}");
+	struct chat_request *r = read_ok(
+		&f, PROFILE_TENSORZERO,
+		"{\"model\":\"tensorzero::model_name::m\"," HI
+		",\"tensorzero::params\":{\"chat_completion\":{\"json_mode\":\"tool\"}},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"type\":\"object\"}}}}");
 
 	(void)state;
 	assert_int_equal(0, openai_chat_check_input(r, &f.arena));
@@ -528,18 +456,8 @@ static void test_huge_and_broken_bodies(void **state)
 /* Out of memory at any point is an error, never a crash. */
 static void test_every_size_of_arena(void **state)
 {
-	const char *body = "{\"model\":\"m\",\"metadata\":{\"a\":\"b\"},\"tools\":[{\"type\":"
-			   "\"function\",\"function\":{\"name\":"
-			   "\"f\",\"parameters\":{}}}],\"stop\":\"x\",\"messages\":[{\"role\":"
-			   "\"system\",\"content\":\"a\"},{"
-			   "\"role\":\"system\",\"content\":\"a\"},{\"role\":\"user\",\"content\":["
-			   "{\"type\":\"image_url\","
-			   "\"image_url\":{\"url\":\"https://A.b/"
-			   "c\"}}]},{\"role\":\"system\",\"content\":\"a\"},{\"role\":"
-			   "\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":"
-			   "\"f\"}}],\"reasoning\":\"r\"},{"
-			   "\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":[{\"type\":"
-			   "\"text\",\"text\":\"x\"}]}]}";
+	const char *body =
+		"{\"model\":\"m\",\"metadata\":{\"a\":\"b\"},\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}],\"stop\":\"x\",\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://A.b/c\"}}]},{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}],\"reasoning\":\"r\"},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}]}";
 
 	(void)state;
 	for (size_t max = 0; max < 40000; max += 61) {

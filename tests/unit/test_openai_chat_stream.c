@@ -23,7 +23,7 @@ static struct inference plain_request(enum profile profile)
 	return inf;
 }
 
-static const struct dialect openai = { .type = { "openai", 6 }, .label = { "OpenAI", 6 } };
+static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
 
 static void show_part(struct buf *out, const struct part *p)
 {
@@ -199,29 +199,21 @@ static void events_are(const char *const *lines, const char *deltas, const char 
 static void test_two_parallel_calls_and_usage(void **state)
 {
 	(void)state;
-	events_are(EVENTS("{\"id\":\"chatcmpl-2\",\"object\":\"chat.completion.chunk\",\"choices\":"
-			  "[{\"index\":0,"
-			  "\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":"
-			  "null}],"
-			  "\"usage\":null}",
-			  CALL(0, "call_A", "get_weather", ""), ARGS(0, "{\\\"city\\\":"),
-			  CALL(1, "call_B", "get_time", ""),
-			  T("{\"index\":0,\"function\":{\"arguments\":\"\\\"Oslo\\\"}\"}},{"
-			    "\"index\":1,"
-			    "\"function\":{\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}"),
-			  FINISH("tool_calls"),
-			  "{\"id\":\"chatcmpl-2\",\"choices\":[],\"usage\":{\"prompt_tokens\":50,"
-			  "\"completion_tokens\":30,\"total_tokens\":80}}"),
-		   "delta\n"
-		   "delta call[call_A name=get_weather]<>\n"
-		   "delta call[call_A]<{\"city\":>\n"
-		   "delta call[call_B name=get_time]<>\n"
-		   "delta call[call_A]<\"Oslo\"}> call[call_B]<{\"tz\":\"CET\"}>\n"
-		   "delta finish=tool_call\n"
-		   "delta usage=50/30\n",
-		   "= call[call_A get_weather]<{\"city\":\"Oslo\"}> call[call_B "
-		   "get_time]<{\"tz\":\"CET\"}> 50/30 "
-		   "tool_call\n");
+	events_are(
+		EVENTS("{\"id\":\"chatcmpl-2\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}],\"usage\":null}",
+		       CALL(0, "call_A", "get_weather", ""), ARGS(0, "{\\\"city\\\":"),
+		       CALL(1, "call_B", "get_time", ""),
+		       T("{\"index\":0,\"function\":{\"arguments\":\"\\\"Oslo\\\"}\"}},{\"index\":1,\"function\":{\"arguments\":\"{\\\"tz\\\":\\\"CET\\\"}\"}}"),
+		       FINISH("tool_calls"),
+		       "{\"id\":\"chatcmpl-2\",\"choices\":[],\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":30,\"total_tokens\":80}}"),
+		"delta\n"
+		"delta call[call_A name=get_weather]<>\n"
+		"delta call[call_A]<{\"city\":>\n"
+		"delta call[call_B name=get_time]<>\n"
+		"delta call[call_A]<\"Oslo\"}> call[call_B]<{\"tz\":\"CET\"}>\n"
+		"delta finish=tool_call\n"
+		"delta usage=50/30\n",
+		"= call[call_A get_weather]<{\"city\":\"Oslo\"}> call[call_B get_time]<{\"tz\":\"CET\"}> 50/30 tool_call\n");
 }
 
 /* providers-openai §8 #1 */
@@ -262,11 +254,10 @@ static void test_id_repeated_on_each_delta(void **state)
 static void test_two_entries_of_one_index_in_one_event(void **state)
 {
 	(void)state;
-	events_are(EVENTS(T("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}},{\"index\":0,"
-			    "\"function\":{"
-			    "\"arguments\":\"{\"}}"),
-			  ARGS(0, "}")),
-		   NULL, "= call[a f]<{}> -1/-1 \n");
+	events_are(
+		EVENTS(T("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}},{\"index\":0,\"function\":{\"arguments\":\"{\"}}"),
+		       ARGS(0, "}")),
+		NULL, "= call[a f]<{}> -1/-1 \n");
 }
 
 /* providers-openai §8 #6 */
@@ -320,26 +311,21 @@ static void test_name_in_parts(void **state)
 static void test_arguments_null_absent_or_an_object(void **state)
 {
 	(void)state;
-	events_are(EVENTS(T("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
-			    "null}}"),
-			  T("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}}"),
-			  T("{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"h\",\"arguments\":{"
-			    "\"a\": 1.50}}}")),
-		   "delta call[a name=f]<>\ndelta call[b name=g]<>\ndelta call[c "
-		   "name=h]<{\"a\":1.50}>\n",
-		   "= call[a f]<> call[b g]<> call[c h]<{\"a\":1.50}> -1/-1 \n");
+	events_are(
+		EVENTS(T("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":null}}"),
+		       T("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}}"),
+		       T("{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"h\",\"arguments\":{\"a\": 1.50}}}")),
+		"delta call[a name=f]<>\ndelta call[b name=g]<>\ndelta call[c name=h]<{\"a\":1.50}>\n",
+		"= call[a f]<> call[b g]<> call[c h]<{\"a\":1.50}> -1/-1 \n");
 }
 
 /* providers-openai §8 #13, #14, #74: finish stays what it was said to be */
 static void test_whole_call_with_finish_reason(void **state)
 {
 	(void)state;
-	events_are(EVENTS("{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,"
-			  "\"id\":\"a\","
-			  "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":"
-			  "\"tool_calls\"}]}"),
-		   "delta call[a name=f]<{}> finish=tool_call\n",
-		   "= call[a f]<{}> -1/-1 tool_call\n");
+	events_are(
+		EVENTS("{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}"),
+		"delta call[a name=f]<{}> finish=tool_call\n", "= call[a f]<{}> -1/-1 tool_call\n");
 	events_are(EVENTS(CALL(0, "a", "f", "{}"), FINISH("stop")), NULL,
 		   "= call[a f]<{}> -1/-1 stop\n");
 }
@@ -348,27 +334,26 @@ static void test_whole_call_with_finish_reason(void **state)
 static void test_empty_lists_and_null_content(void **state)
 {
 	(void)state;
-	events_are(EVENTS(D("{\"content\":\"x\",\"tool_calls\":[]}"),
-			  D("{\"content\":\"y\",\"tool_calls\":null}"),
-			  D("{\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"a\","
-			    "\"function\":{\"name\":\"f\"}"
-			    "}]}")),
-		   "delta text[0]<x>\ndelta text[0]<y>\ndelta call[a name=f]<>\n", NULL);
+	events_are(
+		EVENTS(D("{\"content\":\"x\",\"tool_calls\":[]}"),
+		       D("{\"content\":\"y\",\"tool_calls\":null}"),
+		       D("{\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}")),
+		"delta text[0]<x>\ndelta text[0]<y>\ndelta call[a name=f]<>\n", NULL);
 }
 
 /* providers-openai §8 #17, #18 */
 static void test_custom_calls(void **state)
 {
 	(void)state;
-	events_are(EVENTS(T("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
-			    "\"{}\"},\"custom\":{}}")),
-		   "delta call[a name=f]<{}>\n", NULL);
-	events_are(EVENTS(T("{\"index\":0,\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":"
-			    "\"sql\",\"input\":\"SEL\"}"
-			    "}"),
-			  T("{\"index\":0,\"custom\":{\"input\":\"ECT\"}}")),
-		   "delta custom call[c name=sql]<SEL>\ndelta custom call[c]<ECT>\n",
-		   "= call[c sql]<SELECT> -1/-1 \n");
+	events_are(
+		EVENTS(T(
+			"{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},\"custom\":{}}")),
+		"delta call[a name=f]<{}>\n", NULL);
+	events_are(
+		EVENTS(T("{\"index\":0,\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"sql\",\"input\":\"SEL\"}}"),
+		       T("{\"index\":0,\"custom\":{\"input\":\"ECT\"}}")),
+		"delta custom call[c name=sql]<SEL>\ndelta custom call[c]<ECT>\n",
+		"= call[c sql]<SELECT> -1/-1 \n");
 }
 
 /* providers-openai §8 #19 */
@@ -390,10 +375,11 @@ static void test_usage_chunk(void **state)
 	events_are(EVENTS(D("{\"content\":\"a\"}"), FINISH("stop"), USAGE_CHUNK(5, 3)),
 		   "delta text[0]<a>\ndelta finish=stop\ndelta usage=5/3\n",
 		   "= text<a> 5/3 stop\n");
-	events_are(EVENTS("{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]"
-			  "," USAGE(5, 3) "}",
-			  USAGE_CHUNK(5, 3)),
-		   NULL, "= 5/3 stop\n");
+	events_are(
+		EVENTS("{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]," USAGE(
+			       5, 3) "}",
+		       USAGE_CHUNK(5, 3)),
+		NULL, "= 5/3 stop\n");
 }
 
 /* providers-openai §8 #22, #23 */
@@ -415,21 +401,20 @@ static void test_odd_usage(void **state)
 		   "delta usage=3/-1\n", NULL);
 	events_are(EVENTS("{\"choices\":[],\"usage\":{\"prompt_tokens\":3.0}}"),
 		   "delta usage=3/-1\n", NULL);
-	events_are(EVENTS("{\"choices\":[],\"usage\":{\"prompt_tokens\":3.5,\"completion_tokens\":-"
-			  "1}}"),
-		   "delta usage=-1/-1\n", NULL);
+	events_are(
+		EVENTS("{\"choices\":[],\"usage\":{\"prompt_tokens\":3.5,\"completion_tokens\":-1}}"),
+		"delta usage=-1/-1\n", NULL);
 }
 
 /* providers-openai §8 #27, #28; surfaces §8.4 #56 */
 static void test_azure_filter_chunks(void **state)
 {
 	(void)state;
-	events_are(EVENTS("{\"id\":\"\",\"choices\":[],\"prompt_filter_results\":[{\"prompt_"
-			  "index\":0}]}",
-			  "{\"choices\":[{\"index\":0,\"finish_reason\":null,\"content_filter_"
-			  "offsets\":{\"a\":1}}]}",
-			  "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}"),
-		   "delta\ndelta\ndelta text[0]<x>\n", "= text<x> -1/-1 \n");
+	events_are(
+		EVENTS("{\"id\":\"\",\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}",
+		       "{\"choices\":[{\"index\":0,\"finish_reason\":null,\"content_filter_offsets\":{\"a\":1}}]}",
+		       "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}"),
+		"delta\ndelta\ndelta text[0]<x>\n", "= text<x> -1/-1 \n");
 }
 
 /* providers-openai §8 #31, #32, #33 */
@@ -445,8 +430,7 @@ static void test_comments_and_framing(void **state)
 		B("\xef\xbb\xbf"
 		  "data: " D("{\"content\":\"a\"}") "\r\n\r\nevent: x\rid: 1\rdata: " D(
 			  "{\"content\":\"b\"}") "\r\rdata: {\"choices\":[{\n"
-						 "data: \"delta\":{\"content\":\"c\"}}]}\n\ndata: "
-						 "[DONE]\n\n"),
+						 "data: \"delta\":{\"content\":\"c\"}}]}\n\ndata: [DONE]\n\n"),
 		"delta text[0]<a>\ndelta text[0]<b>\ndelta text[0]<c>\n", NULL);
 }
 
@@ -464,14 +448,12 @@ static void test_error_in_the_stream(void **state)
 	events_are(EVENTS(D("{\"content\":\"a\"}"),
 			  "{\"error\":{\"message\":\"overloaded\",\"code\":502}}"),
 		   "delta text[0]<a>\ndelta fatal=Error from openai server: overloaded\n", NULL);
-	events_are(EVENTS("{\"error\":{\"message\":\"m\",\"code\":\"429\"},\"choices\":[{\"delta\":"
-			  "{\"content\":\"\"},"
-			  "\"finish_reason\":\"error\"}]}"),
-		   "delta fatal=Error 429 Too Many Requests from openai client: m\n", NULL);
-	events_are(EVENTS("{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\","
-			  "\"error\":{\"message\":"
-			  "\"x\"}}]}"),
-		   "delta fatal=Error from openai server: x\n", NULL);
+	events_are(
+		EVENTS("{\"error\":{\"message\":\"m\",\"code\":\"429\"},\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}"),
+		"delta fatal=Error 429 Too Many Requests from openai client: m\n", NULL);
+	events_are(
+		EVENTS("{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\",\"error\":{\"message\":\"x\"}}]}"),
+		"delta fatal=Error from openai server: x\n", NULL);
 	events_are(EVENTS("{\"error\":\"flat\"}"), "delta fatal=Error from openai server: flat\n",
 		   NULL);
 	events_are(EVENTS("{\"error\":null,\"choices\":[]}"), "delta\n", NULL);
@@ -488,10 +470,10 @@ static void test_how_a_stream_ends(void **state)
 	(void)state;
 	events_are(EVENTS(D("{\"content\":\"a\"}"), FINISH("stop"), "EOF"),
 		   "delta text[0]<a>\ndelta finish=stop\n", NULL);
-	events_are(EVENTS(D("{\"content\":\"a\"}"), "EOF"),
-		   "delta text[0]<a>\ndelta fatal=Error from openai server: Stream ended without "
-		   "finish reason\n",
-		   "= text<a> -1/-1 \n");
+	events_are(
+		EVENTS(D("{\"content\":\"a\"}"), "EOF"),
+		"delta text[0]<a>\ndelta fatal=Error from openai server: Stream ended without finish reason\n",
+		"= text<a> -1/-1 \n");
 	events_are(EVENTS(D("{\"content\":\"a\"}")), "delta text[0]<a>\n", "= text<a> -1/-1 \n");
 	stream_is(PROFILE_TENSORZERO,
 		  B("data: " D("{\"content\":\"a\"}") "\n\ndata: [DONE]\n\ndata: " D(
@@ -554,11 +536,10 @@ static void test_deep_and_huge_events(void **state)
 	for (int i = 0; i < 1000; i++)
 		buf_putc(&text, ']');
 	buf_append(&text, B("}\n\ndata: [DONE]\n\n"));
-	stream_is(PROFILE_TENSORZERO, buf_bytes(&text),
-		  "delta error=Error from openai server: Error parsing chunk. Error: recursion "
-		  "limit exceeded at line 1 "
-		  "column 138\n",
-		  NULL);
+	stream_is(
+		PROFILE_TENSORZERO, buf_bytes(&text),
+		"delta error=Error from openai server: Error parsing chunk. Error: recursion limit exceeded at line 1 column 138\n",
+		NULL);
 	buf_reset(&text);
 	buf_append(&text, B("data: {\"choices\":[{\"delta\":{\"content\":\""));
 	for (int i = 0; i < 10 << 20; i++)
@@ -598,11 +579,10 @@ static void test_generated_id_is_kept_when_the_real_one_comes_late(void **state)
 static void test_fragment_that_belongs_to_no_call(void **state)
 {
 	(void)state;
-	events_are(EVENTS(ARGS(0, "x"), D("{\"content\":\"a\"}")),
-		   "delta error=Error from openai server: Tool call index out of bounds (meaning "
-		   "we haven't seen this many "
-		   "ids in the stream)\ndelta text[0]<a>\n",
-		   NULL);
+	events_are(
+		EVENTS(ARGS(0, "x"), D("{\"content\":\"a\"}")),
+		"delta error=Error from openai server: Tool call index out of bounds (meaning we haven't seen this many ids in the stream)\ndelta text[0]<a>\n",
+		NULL);
 }
 
 static void test_too_many_calls(void **state)
@@ -612,12 +592,10 @@ static void test_too_many_calls(void **state)
 	(void)state;
 	buf_init(&text, 1u << 20);
 	for (int i = 0; i < 129; i++)
-		buf_printf(&text,
-			   "data: "
-			   "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%d,\"id\":\"c%d\","
-			   "\"function\":"
-			   "{\"name\":\"f\"}}]}}]}\n\n",
-			   i, i);
+		buf_printf(
+			&text,
+			"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%d,\"id\":\"c%d\",\"function\":{\"name\":\"f\"}}]}}]}\n\n",
+			i, i);
 	{
 		struct inference inf = plain_request(PROFILE_TENSORZERO);
 		struct buf d, j;
@@ -626,9 +604,10 @@ static void test_too_many_calls(void **state)
 		buf_init(&j, 1u << 20);
 		read_cut(&inf, buf_bytes(&text), 0, &d, &j);
 		assert_true(
-			bytes_find(buf_bytes(&d),
-				   B("fatal=Error from openai server: More than 128 tool calls in "
-				     "one answer")) > 0);
+			bytes_find(
+				buf_bytes(&d),
+				B("fatal=Error from openai server: More than 128 tool calls in one answer")) >
+			0);
 		buf_deinit(&d);
 		buf_deinit(&j);
 	}
@@ -638,27 +617,21 @@ static void test_too_many_calls(void **state)
 static void test_bad_events_are_errors_that_are_not_fatal(void **state)
 {
 	(void)state;
-	events_are(EVENTS("{bad", D("{\"content\":\"b\"}"), "{\"x\":1}",
-			  "{\"choices\":[{\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{"
-			  "\"content\":\"b\"}}]}"),
-		   "delta error=Error from openai server: Error parsing chunk. Error: key must be "
-		   "a string at line 1 "
-		   "column 2\n"
-		   "delta text[0]<b>\n"
-		   "delta error=Error from openai server: Error parsing chunk. Error: missing "
-		   "field `choices` at line 1 "
-		   "column 7\n"
-		   "delta error=Error from openai server: Response has invalid number of choices: "
-		   "2. Expected 1.\n",
-		   NULL);
+	events_are(
+		EVENTS("{bad", D("{\"content\":\"b\"}"), "{\"x\":1}",
+		       "{\"choices\":[{\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"b\"}}]}"),
+		"delta error=Error from openai server: Error parsing chunk. Error: key must be a string at line 1 column 2\n"
+		"delta text[0]<b>\n"
+		"delta error=Error from openai server: Error parsing chunk. Error: missing field `choices` at line 1 column 7\n"
+		"delta error=Error from openai server: Response has invalid number of choices: 2. Expected 1.\n",
+		NULL);
 }
 
 static void test_content_as_a_list_and_the_old_function_call(void **state)
 {
 	(void)state;
 	events_are(
-		EVENTS(D("{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"x\",\"y\":1}"
-			 "]}"),
+		EVENTS(D("{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"x\",\"y\":1}]}"),
 		       D("{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}"),
 		       D("{\"function_call\":{\"arguments\":\"{}\"}}")),
 		NULL,

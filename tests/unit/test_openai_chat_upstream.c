@@ -95,23 +95,9 @@ static void pass_is(const char *request, const char *want)
 	"\"required\":[\"city\",\"temp_c\"],\"additionalProperties\":false}"
 
 static const char golden_request[] =
-	"{\"model\":\"m\",\"messages\":["
-	"{\"role\":\"system\",\"content\":\"Be brief.\"},"
-	"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Which city is this, how "
-	"warm is it?\"},"
-	"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
-	"png;base64,iVBORw0KGgo=\",\"detail\":\"low\"}}]},"
-	"{\"role\":\"assistant\",\"content\":\"Looks like "
-	"Oslo.\",\"tool_calls\":[{\"id\":\"call_A1\",\"type\":\"function\","
-	"\"function\":{\"name\":\"get_weather\",\"arguments\":\"{\\\"city\\\":\\\"Oslo\\\"}\"}}]},"
-	"{\"role\":\"tool\",\"tool_call_id\":\"call_A1\",\"content\":\"{\\\"temp_c\\\":4}\"},"
-	"{\"role\":\"user\",\"content\":\"Use the schema.\"}],"
-	"\"max_tokens\":64,\"temperature\":0.25,\"seed\":7,\"stop\":[\"END\"],\"service_tier\":"
-	"\"default\","
-	"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
-	"\"schema\":" GOLDEN_SCHEMA "}},"
-	"\"tools\":[" GOLDEN_TOOL(",\"strict\":true",
-				  "") "],\"tool_choice\":\"auto\",\"parallel_tool_calls\":true}";
+	"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Which city is this, how warm is it?\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,iVBORw0KGgo=\",\"detail\":\"low\"}}]},{\"role\":\"assistant\",\"content\":\"Looks like Oslo.\",\"tool_calls\":[{\"id\":\"call_A1\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"arguments\":\"{\\\"city\\\":\\\"Oslo\\\"}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"call_A1\",\"content\":\"{\\\"temp_c\\\":4}\"},{\"role\":\"user\",\"content\":\"Use the schema.\"}],\"max_tokens\":64,\"temperature\":0.25,\"seed\":7,\"stop\":[\"END\"],\"service_tier\":\"default\",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":" GOLDEN_SCHEMA
+	"}},\"tools\":[" GOLDEN_TOOL(",\"strict\":true",
+				     "") "],\"tool_choice\":\"auto\",\"parallel_tool_calls\":true}";
 
 #define GOLDEN_BODY(inner, outer)                                                                  \
 	"{\"messages\":["                                                                          \
@@ -180,34 +166,20 @@ static void test_max_tokens_by_its_old_name(void **state)
 static void test_empty_arguments_go_out_as_an_object(void **state)
 {
 	(void)state;
-	neutral_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
-		   "\"a\",\"type\":\"function\","
-		   "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}]}",
-		   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":"
-		   "\"function\",\"function\":{"
-		   "\"name\":\"f\",\"arguments\":\"{}\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":"
-		   "false}");
-	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
-		"\"a\",\"type\":\"function\","
-		"\"function\":{\"name\":\"f\",\"arguments\":\"\"}}], \"x\":1}]}",
-		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":["
-		"{\"id\":\"a\",\"type\":"
-		"\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}], \"x\":1}]}");
+	neutral_is(
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}]}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
+	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}], \"x\":1}]}",
+		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}], \"x\":1}]}");
 }
 
 /* providers-openai §8 #49: reasoning beside tool calls, also when there is no text */
 static void test_reasoning_goes_back_beside_calls(void **state)
 {
 	(void)state;
-	neutral_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\","
-		   "\"reasoning_content\":\"r\","
-		   "\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":"
-		   "\"f\",\"arguments\":\"{}\"}}]}]}",
-		   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":"
-		   "\"function\",\"function\":{"
-		   "\"name\":\"f\",\"arguments\":\"{}\"}}],\"reasoning_content\":\"r\"}],\"model\":"
-		   "\"gpt-4.1-mini\","
-		   "\"stream\":false}");
+	neutral_is(
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"r\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}]}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}],\"reasoning_content\":\"r\"}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 }
 
 /* providers-openai §8 #72, #73 */
@@ -226,17 +198,10 @@ static void test_digits_stay_as_written(void **state)
 {
 	(void)state;
 	tensorzero_is(
-		"{" TZ "," HI ",\"temperature\":0.7,\"top_p\":1e-7,\"tools\":[{\"type\":"
-		"\"function\",\"function\":{\"name\":"
-		"\"f\",\"parameters\":{\"maximum\": 123456789012345678901234567890, \"x\": 1e-7, "
-		"\"y\": 1.0}}}]}",
+		"{" TZ "," HI
+		",\"temperature\":0.7,\"top_p\":1e-7,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"maximum\": 123456789012345678901234567890, \"x\": 1e-7, \"y\": 1.0}}}]}",
 		HI_NEUTRAL
-		",\"temperature\":0.7,\"top_p\":1e-7,\"stream\":false,\"tools\":[{\"type\":"
-		"\"function\","
-		"\"function\":{\"name\":\"f\",\"description\":\"\",\"parameters\":{\"maximum\":"
-		"123456789012345678901234567890,\"x\":1e-7,\"y\":1.0}},\"strict\":false}],\"tool_"
-		"choice\":"
-		"\"auto\"}");
+		",\"temperature\":0.7,\"top_p\":1e-7,\"stream\":false,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"\",\"parameters\":{\"maximum\":123456789012345678901234567890,\"x\":1e-7,\"y\":1.0}},\"strict\":false}],\"tool_choice\":\"auto\"}");
 }
 
 /* surfaces §8.4 #11, #13: ids over 40 bytes and names over 64, alike in call and result */
@@ -264,111 +229,60 @@ static void test_long_ids_and_names(void **state)
 		"{\"model\":\"gpt-4.1-mini\",\"messages\":" HISTORY(SHORT_ID, SHORT_NAME) "}");
 	pass_is("{\"model\":\"m\"," HI
 		",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"" LONG_NAME
-		"\",\"parameters\":{}}}],\"tool_choice\":{\"type\":\"function\",\"function\":{"
-		"\"name\":\"" LONG_NAME "\"}}}",
+		"\",\"parameters\":{}}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"" LONG_NAME
+		"\"}}}",
 		"{\"model\":\"gpt-4.1-mini\"," HI
 		",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"" SHORT_NAME
-		"\",\"description\":\"\",\"parameters\":{}}}],\"tool_choice\":{\"type\":"
-		"\"function\",\"function\":{\"name\":\"" SHORT_NAME "\"}}}");
+		"\",\"description\":\"\",\"parameters\":{}}}],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"" SHORT_NAME
+		"\"}}}");
 	/* TensorZero's routes send what they were given */
-	tensorzero_is("{" TZ
-		      ",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"" LONG_ID
-		      "\",\"type\":\"function\",\"function\":{\"name\":\"a.b\",\"arguments\":\"{}"
-		      "\"}}]}]}",
-		      "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"" LONG_ID
-		      "\",\"type\":\"function\",\"function\":{\"name\":\"a.b\",\"arguments\":\"{}"
-		      "\"}}]}],\"model\":"
-		      "\"gpt-4.1-mini\",\"stream\":false}");
+	tensorzero_is(
+		"{" TZ ",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"" LONG_ID
+		"\",\"type\":\"function\",\"function\":{\"name\":\"a.b\",\"arguments\":\"{}\"}}]}]}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"" LONG_ID
+		"\",\"type\":\"function\",\"function\":{\"name\":\"a.b\",\"arguments\":\"{}\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 }
 
 /* surfaces §8.4 #14, #15: images of tool results follow all tool messages, never as text */
 static void test_files_of_tool_results(void **state)
 {
 	(void)state;
-	neutral_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
-		   "\"a\",\"function\":{\"name\":\"f\","
-		   "\"arguments\":\"1\"}},{\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":"
-		   "\"2\"}}]},{\"role\":\"tool\","
-		   "\"tool_call_id\":\"a\",\"content\":[{\"type\":\"text\",\"text\":\"see\"},{"
-		   "\"type\":\"image_url\",\"image_url\":{"
-		   "\"url\":\"data:image/"
-		   "png;base64,AAAA\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":"
-		   "\"two\"}]}",
-		   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":"
-		   "\"function\",\"function\":{\"name\":"
-		   "\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"type\":\"function\",\"function\":{"
-		   "\"name\":\"f\",\"arguments\":\"2\"}}]}"
-		   ",{\"role\":\"tool\",\"content\":\"see\\n[image "
-		   "1]\",\"tool_call_id\":\"a\"},{\"role\":\"tool\",\"content\":"
-		   "\"two\",\"tool_call_id\":\"b\"},{\"role\":\"user\",\"content\":[{\"type\":"
-		   "\"text\",\"text\":\"Attachments of "
-		   "tool result "
-		   "a:\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/"
-		   "png;base64,AAAA\"}}]}],"
-		   "\"model\":\"gpt-4.1-mini\",\"stream\":false}");
+	neutral_is(
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":[{\"type\":\"text\",\"text\":\"see\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":\"two\"}]}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}]},{\"role\":\"tool\",\"content\":\"see\\n[image 1]\",\"tool_call_id\":\"a\"},{\"role\":\"tool\",\"content\":\"two\",\"tool_call_id\":\"b\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Attachments of tool result a:\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 }
 
 static void test_a_call_without_result_gets_one(void **state)
 {
 	(void)state;
-	neutral_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
-		   "\"a\",\"function\":{\"name\":\"f\","
-		   "\"arguments\":\"1\"}},{\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":"
-		   "\"2\"}}]},{\"role\":\"tool\","
-		   "\"tool_call_id\":\"b\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"go "
-		   "on\"}]}",
-		   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":"
-		   "\"function\",\"function\":{\"name\":"
-		   "\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"type\":\"function\",\"function\":{"
-		   "\"name\":\"f\",\"arguments\":\"2\"}}]}"
-		   ",{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"b\"},{\"role\":"
-		   "\"tool\",\"content\":\"[no result]\","
-		   "\"tool_call_id\":\"a\"},{\"role\":\"user\",\"content\":\"go "
-		   "on\"}],\"model\":\"gpt-4.1-mini\",\"stream\":"
-		   "false}");
+	neutral_is(
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"go on\"}]}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}]},{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"b\"},{\"role\":\"tool\",\"content\":\"[no result]\",\"tool_call_id\":\"a\"},{\"role\":\"user\",\"content\":\"go on\"}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 }
 
 static void test_custom_tools_go_back_as_custom(void **state)
 {
 	(void)state;
-	neutral_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"
-		   "\"a\",\"type\":\"custom\",\"custom\":{"
-		   "\"name\":\"c\",\"input\":\"\"}}]}],\"tools\":[{\"type\":\"custom\",\"custom\":{"
-		   "\"name\":\"c\",\"format\":{\"type\":"
-		   "\"grammar\",\"grammar\":{\"syntax\":\"lark\",\"definition\":\"x\"}}}}],\"tool_"
-		   "choice\":{\"type\":\"custom\","
-		   "\"custom\":{\"name\":\"c\"}}}",
-		   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":"
-		   "\"custom\",\"custom\":{\"name\":"
-		   "\"c\",\"input\":\"\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false,"
-		   "\"tools\":[{\"type\":\"custom\",\"custom\":{"
-		   "\"name\":\"c\",\"format\":{\"type\":\"grammar\",\"grammar\":{\"syntax\":"
-		   "\"lark\",\"definition\":\"x\"}}}}],"
-		   "\"tool_choice\":{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}}}");
+	neutral_is(
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"\"}}]}],\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"format\":{\"type\":\"grammar\",\"grammar\":{\"syntax\":\"lark\",\"definition\":\"x\"}}}}],\"tool_choice\":{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}}}",
+		"{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false,\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"format\":{\"type\":\"grammar\",\"grammar\":{\"syntax\":\"lark\",\"definition\":\"x\"}}}}],\"tool_choice\":{\"type\":\"custom\",\"custom\":{\"name\":\"c\"}}}");
 }
 
 static void test_type_overrides_of_files(void **state)
 {
-	static const struct mime_override overrides[] = {
-		{ { "application/pdf", 15 }, FILE_IMAGE_URL }, { { "image/png", 9 }, FILE_FILE }
-	};
+	static const struct mime_override overrides[] = { { B("application/pdf"), FILE_IMAGE_URL },
+							  { B("image/png"), FILE_FILE } };
 	struct fixture f;
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO,
-	      "{" TZ ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{"
-	      "\"file_data\":\"data:application/"
-	      "pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/"
-	      "png;base64,AA==\"}}]}]}");
+	      "{" TZ
+	      ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"data:application/pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/png;base64,AA==\"}}]}]}");
 	f.d.overrides = overrides;
 	f.d.noverrides = 2;
-	write_is(&f, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
-		     "\"image_url\":{\"url\":\"data:"
-		     "application/"
-		     "pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/"
-		     "png;base64,"
-		     "AA==\",\"filename\":\"input.png\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":"
-		     "false}");
+	write_is(
+		&f,
+		"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:application/pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/png;base64,AA==\",\"filename\":\"input.png\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 	teardown(&f);
 }
 
@@ -378,9 +292,8 @@ static void test_file_data_cannot_break_out_of_its_string(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_TENSORZERO,
-	      "{" TZ ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
-	      "\"image_url\":{\"url\":\"data:image/"
-	      "png;base64,A\\\"},\\\"x\"}}]}]}");
+	      "{" TZ
+	      ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,A\\\"},\\\"x\"}}]}]}");
 	assert_int_equal(-1, wire_openai_chat.write_request(&f.r->inf, &f.d, &f.body, NULL));
 	teardown(&f);
 }
@@ -410,28 +323,17 @@ static void test_thinking_budget_is_named_as_ignored(void **state)
 static void test_pass_through_keeps_what_it_does_not_know(void **state)
 {
 	(void)state;
-	pass_is("{ \"x_new\": [1.0, 1e-7],\n  \"model\" : \"m\", \"messages\": [ "
-		"{\"role\":\"user\", \"content\":\"hi\","
-		"\"name\":\"n\", \"cache_control\":{\"a\": 1}} ], \"temperature\": 0.70, "
-		"\"logit_bias\":{\"5\":-100},"
-		"\"n\":1, \"tensorzero::tags\":{\"a\":\"b\"}, \"stop\": \"x\", \"user\":\"u\" }",
-		"{ \"x_new\": [1.0, 1e-7],\n  \"model\" : \"gpt-4.1-mini\", \"messages\": [ "
-		"{\"role\":\"user\", \"content\":"
-		"\"hi\",\"name\":\"n\", \"cache_control\":{\"a\": 1}} ], \"temperature\": 0.70, "
-		"\"logit_bias\":{\"5\":-100},"
-		"\"n\":1, \"stop\": \"x\", \"user\":\"u\" }");
+	pass_is("{ \"x_new\": [1.0, 1e-7],\n  \"model\" : \"m\", \"messages\": [ {\"role\":\"user\", \"content\":\"hi\",\"name\":\"n\", \"cache_control\":{\"a\": 1}} ], \"temperature\": 0.70, \"logit_bias\":{\"5\":-100},\"n\":1, \"tensorzero::tags\":{\"a\":\"b\"}, \"stop\": \"x\", \"user\":\"u\" }",
+		"{ \"x_new\": [1.0, 1e-7],\n  \"model\" : \"gpt-4.1-mini\", \"messages\": [ {\"role\":\"user\", \"content\":\"hi\",\"name\":\"n\", \"cache_control\":{\"a\": 1}} ], \"temperature\": 0.70, \"logit_bias\":{\"5\":-100},\"n\":1, \"stop\": \"x\", \"user\":\"u\" }");
 }
 
 static void test_pass_through_keeps_tools_as_the_client_wrote_them(void **state)
 {
 	(void)state;
-	pass_is("{\"model\":\"m\"," HI ",\"tools\":[{\"function\":{\"strict\":true,\"name\":\"f\","
-		"\"x\":1},\"type\":\"function\"},{"
-		"\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":false}",
-		"{\"model\":\"gpt-4.1-mini\"," HI ",\"tools\":[{\"function\":{\"strict\":true,"
-		"\"name\":\"f\",\"x\":1},\"type\":\"function\"},{"
-		"\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":"
-		"false}");
+	pass_is("{\"model\":\"m\"," HI
+		",\"tools\":[{\"function\":{\"strict\":true,\"name\":\"f\",\"x\":1},\"type\":\"function\"},{\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":false}",
+		"{\"model\":\"gpt-4.1-mini\"," HI
+		",\"tools\":[{\"function\":{\"strict\":true,\"name\":\"f\",\"x\":1},\"type\":\"function\"},{\"type\":\"web_search\"}],\"tool_choice\":\"auto\",\"parallel_tool_calls\":false}");
 }
 
 static void test_pass_through_asks_for_usage_of_streams(void **state)
@@ -442,8 +344,8 @@ static void test_pass_through_asks_for_usage_of_streams(void **state)
 		",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
 	pass_is("{\"model\":\"m\"," HI
 		",\"stream\":true,\"stream_options\":{\"include_obfuscation\":false}}",
-		"{\"model\":\"gpt-4.1-mini\"," HI ",\"stream\":true,\"stream_options\":{\"include_"
-		"obfuscation\":false,\"include_usage\":true}}");
+		"{\"model\":\"gpt-4.1-mini\"," HI
+		",\"stream\":true,\"stream_options\":{\"include_obfuscation\":false,\"include_usage\":true}}");
 	pass_is("{\"model\":\"m\"," HI
 		",\"stream_options\":{\"include_usage\":false,\"x\":1},\"stream\":true}",
 		"{\"model\":\"gpt-4.1-mini\"," HI
@@ -454,8 +356,7 @@ static void test_pass_through_lets_params_win(void **state)
 {
 	(void)state;
 	pass_is("{\"temperature\":1,\"model\":\"m\"," HI
-		",\"tensorzero::params\":{\"chat_completion\":{\"temperature\":0.5,\"seed\":3,"
-		"\"stop_sequences\":[\"a\"]}}}",
+		",\"tensorzero::params\":{\"chat_completion\":{\"temperature\":0.5,\"seed\":3,\"stop_sequences\":[\"a\"]}}}",
 		"{\"temperature\":0.5,\"model\":\"gpt-4.1-mini\"," HI
 		",\"seed\":3,\"stop\":[\"a\"]}");
 	pass_is("{\"model\":\"m\",\"max_tokens\":9,\"max_completion_tokens\":5," HI "}",
@@ -464,7 +365,7 @@ static void test_pass_through_lets_params_win(void **state)
 
 static void test_pass_through_drops_fields_of_the_provider(void **state)
 {
-	static const struct bytes drop[] = { { "user", 4 }, { "seed", 4 } };
+	static const struct bytes drop[] = { B("user"), B("seed") };
 	struct fixture f;
 
 	(void)state;
@@ -479,28 +380,19 @@ static void test_pass_through_drops_fields_of_the_provider(void **state)
 static void test_pass_through_of_deprecated_functions(void **state)
 {
 	(void)state;
-	pass_is("{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{}}],\"function_"
-		"call\":\"auto\"," HI "}",
-		"{\"model\":\"gpt-4.1-mini\",\"tools\":[{\"type\":\"function\",\"function\":{"
-		"\"name\":\"f\",\"description\":\"\","
-		"\"parameters\":{}}}],\"tool_choice\":\"auto\"," HI "}");
+	pass_is("{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{}}],\"function_call\":\"auto\"," HI
+		"}",
+		"{\"model\":\"gpt-4.1-mini\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"\",\"parameters\":{}}}],\"tool_choice\":\"auto\"," HI
+		"}");
 }
 
 static void test_pass_through_takes_signets_own_keys_out(void **state)
 {
 	(void)state;
-	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\","
-		"\"reasoning_content\":\"r\","
-		"\"tensorzero_extra_content\":[{\"type\":\"thought\",\"text\":\"r\",\"signature\":"
-		"\"s\"}]}]}",
-		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"assistant\",\"content\":"
-		"\"x\",\"reasoning_content\":"
-		"\"r\"}]}");
-	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
-		"\"tensorzero::raw_text\",\"value\":\"v\"}"
-		"]}],\"x\":1}",
-		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"v\"}],"
-		"\"x\":1}");
+	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"r\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"text\":\"r\",\"signature\":\"s\"}]}]}",
+		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"r\"}]}");
+	pass_is("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tensorzero::raw_text\",\"value\":\"v\"}]}],\"x\":1}",
+		"{\"model\":\"gpt-4.1-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"v\"}],\"x\":1}");
 }
 
 static void test_pass_through_of_escaped_keys(void **state)

@@ -27,10 +27,11 @@ static void test_flags_are_read_in_both_spellings(void **state)
 	struct serve_args a;
 
 	(void)state;
-	assert_int_equal(read_args(&a, "--config-file=a.toml --bind-address [::1]:0 --workers 3 "
-				       "--data-dir=/d --log-format json --log-file l "
-				       "--validate-and-exit"),
-			 -1);
+	assert_int_equal(
+		read_args(
+			&a,
+			"--config-file=a.toml --bind-address [::1]:0 --workers 3 --data-dir=/d --log-format json --log-file l --validate-and-exit"),
+		-1);
 	assert_string_equal(a.config.glob, "a.toml");
 	assert_string_equal(a.config.bind_address, "[::1]:0");
 	assert_string_equal(a.config.data_dir, "/d");

@@ -42,9 +42,7 @@ static void test_kinds(void **state)
 	(void)state;
 	assert_int_equal(
 		read_row(
-			"{\"id\":\"x\\n\\u00e9\\ud83d\\ude00\\\"\\\\\",\"doc\":{\"a\":[1,\"]}\"]},"
-			"\"n\":-12,"
-			"\"flag\":true,\"cost\":0.0000345,\"unknown\":[{}],\"tags\":{\"k\":\"v\"}}",
+			"{\"id\":\"x\\n\\u00e9\\ud83d\\ude00\\\"\\\\\",\"doc\":{\"a\":[1,\"]}\"]},\"n\":-12,\"flag\":true,\"cost\":0.0000345,\"unknown\":[{}],\"tags\":{\"k\":\"v\"}}",
 			c),
 		0);
 	assert_text(&c[0], "x\n\xc3\xa9\xf0\x9f\x98\x80\"\\");
@@ -60,10 +58,11 @@ static void test_order_does_not_matter_and_null_is_missing(void **state)
 	struct cell c[6];
 
 	(void)state;
-	assert_int_equal(read_row("{ \"tags\" : null , "
-				  "\"cost\":null,\"doc\":\"[1]\",\"id\":\"y\",\"flag\":false }",
-				  c),
-			 0);
+	assert_int_equal(
+		read_row(
+			"{ \"tags\" : null , \"cost\":null,\"doc\":\"[1]\",\"id\":\"y\",\"flag\":false }",
+			c),
+		0);
 	assert_text(&c[0], "y");
 	assert_text(&c[1], "[1]"); /* kind B: a string that holds JSON */
 	assert_int_equal(c[2].type, CELL_NULL);

@@ -156,8 +156,8 @@ static void test_an_event_in_one_piece_is_not_copied(void **state)
 static void test_an_event_over_the_maximum_is_an_error(void **state)
 {
 	static const struct bytes forms[] = {
-		{ "data: 123456789012345\n\n", 23 },
-		{ "data: 12345678\ndata: 1234567\n\n", 30 },
+		B("data: 123456789012345\n\n"),
+		B("data: 12345678\ndata: 1234567\n\n"),
 		{ "event: 123456789012345\ndata: 1\n\n", 31 },
 		{ "1234567890123456789012345678901234567890123456789012345678901234567890123456789",
 		  79 },

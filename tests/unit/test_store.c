@@ -60,10 +60,9 @@ static void test_appended_rows_are_in_the_tables(void **state)
 		uuid_parse(bytes_of(id), &u);
 		assert_int_equal(db_int(dir, sql), uuid_v7_ms(u));
 	}
-	assert_string_equal(db_text(dir, "SELECT input FROM ChatInference"),
-			    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\","
-			    "\"text\":\"Hello, "
-			    "world!\"}]}]}");
+	assert_string_equal(
+		db_text(dir, "SELECT input FROM ChatInference"),
+		"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hello, world!\"}]}]}");
 	assert_string_equal(db_text(dir, "SELECT tool_params||dynamic_tools FROM ChatInference"),
 			    "[]");
 	assert_string_equal(db_text(dir, "SELECT raw_request FROM ModelInference"),

@@ -84,24 +84,14 @@ static void append_error(struct store *s, char id[37])
 	record_init(&r);
 	buf_printf(
 		&b,
-		"{\"id\":\"%s\",\"function_name\":\"f\",\"variant_name\":\"v\",\"episode_id\":null,"
-		"\"function_type\":\"chat\",\"state\":\"error\",\"status\":502,\"error_kind\":"
-		"\"server\","
-		"\"stream\":true,\"model_name\":\"m\",\"model_provider_name\":\"q\",\"attempts\":3,"
-		"\"processing_time_ms\":1900,\"preview_in\":\"say \\\"hi\\\"\\u001b[2J\"}",
+		"{\"id\":\"%s\",\"function_name\":\"f\",\"variant_name\":\"v\",\"episode_id\":null,\"function_type\":\"chat\",\"state\":\"error\",\"status\":502,\"error_kind\":\"server\",\"stream\":true,\"model_name\":\"m\",\"model_provider_name\":\"q\",\"attempts\":3,\"processing_time_ms\":1900,\"preview_in\":\"say \\\"hi\\\"\\u001b[2J\"}",
 		id);
 	assert_int_equal(record_add(&r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
 	buf_reset(&b);
-	buf_printf(&b,
-		   "{\"id\":\"%s\",\"error\":\"all "
-		   "failed\",\"attempts\":[{\"variant\":\"v\",\"model\":\"m\","
-		   "\"provider\":\"p\",\"why\":\"first\",\"delay_ms\":0,\"status\":500,\"error\":"
-		   "\"boom\","
-		   "\"signature\":null,\"raw_request\":\"ask\",\"raw_response\":\"no\"},{\"model\":"
-		   "\"m\","
-		   "\"provider\":\"p\",\"status\":500},{\"model\":\"m\",\"provider\":\"q\","
-		   "\"status\":503}]}",
-		   id);
+	buf_printf(
+		&b,
+		"{\"id\":\"%s\",\"error\":\"all failed\",\"attempts\":[{\"variant\":\"v\",\"model\":\"m\",\"provider\":\"p\",\"why\":\"first\",\"delay_ms\":0,\"status\":500,\"error\":\"boom\",\"signature\":null,\"raw_request\":\"ask\",\"raw_response\":\"no\"},{\"model\":\"m\",\"provider\":\"p\",\"status\":500},{\"model\":\"m\",\"provider\":\"q\",\"status\":503}]}",
+		id);
 	assert_int_equal(record_add(&r, ROW_REQUEST_ERROR, buf_bytes(&b)), 0);
 	assert_int_equal(store_append(s, &r), 0);
 	record_deinit(&r);
@@ -131,10 +121,10 @@ static void test_lines_have_the_exact_form(void **state)
 	assert_non_null(strstr(out, "1 found"));
 	/* fallback, retry, an error where the answer would stand, nothing that steers the terminal */
 	assert_int_equal(run(out, sizeof(out), "grep", "BOOM", "--data-dir", dir, NULL), 0);
-	snprintf(want, sizeof(want),
-		 " 502 m/q (f/v) stream R1 F1 1900 ms %s \"say \\\"hi\\\"\\x1b[2J\" -> server: all "
-		 "failed\n",
-		 bad);
+	snprintf(
+		want, sizeof(want),
+		" 502 m/q (f/v) stream R1 F1 1900 ms %s \"say \\\"hi\\\"\\x1b[2J\" -> server: all failed\n",
+		bad);
 	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
 	store_close(s);
 	/* and the same out of the store */

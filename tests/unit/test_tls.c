@@ -216,7 +216,7 @@ static void run_calls(struct harness *h)
 		struct arena a;
 		struct url u;
 		struct http_call *c;
-		struct bytes b = { "", 0 };
+		struct bytes b = B("");
 		struct http_send s = { .url = &u,
 				       .method = B("POST"),
 				       .body = B("{}"),
@@ -323,9 +323,9 @@ static void test_an_unknown_authority_is_refused(void **state)
 	up_start(&good, 1); /* the system does not know ours */
 	call_host("localhost", 1, NULL, NULL);
 	assert_int_equal(ERR_IO, kind);
-	assert_string_equal("TLS: the certificate of localhost is not accepted: "
-			    "unable to get local issuer certificate",
-			    message);
+	assert_string_equal(
+		"TLS: the certificate of localhost is not accepted: unable to get local issuer certificate",
+		message);
 }
 
 static void test_an_expired_certificate_is_refused(void **state)

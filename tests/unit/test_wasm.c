@@ -140,17 +140,14 @@ static const struct failure failures[] = {
 	{ "LOOP", "timeout", "Signing failed: cut after 100 ms of CPU time (signer.timeout_ms)" },
 	{ "TRAP", "trap", "Signing failed: it gave up (unreachable: a panic or abort)" },
 	{ "GROW", "memory",
-	  "Signing failed: it gave up (unreachable: a panic or abort) at its memory limit of 16 "
-	  "MiB "
-	  "(signer.memory_limit_mb)" },
+	  "Signing failed: it gave up (unreachable: a panic or abort) at its memory limit of 16 MiB (signer.memory_limit_mb)" },
 	{ "FAR_ANSWER", "answer", "Signing failed: its answer points outside of its memory" },
 	{ "WRAPPED", "answer", "Signing failed: its answer points outside of its memory" },
 	{ "FAR_STACK", "answer", "Signing failed: its stack pointer is outside of its memory" },
 	{ "FAR_MALLOC", "answer",
 	  "Signing failed: its allocator returned memory outside of its own" },
 	{ "NULL_MALLOC", "memory",
-	  "Signing failed: it has no memory for an argument of 5 bytes (signer.memory_limit_mb is "
-	  "16)" },
+	  "Signing failed: it has no memory for an argument of 5 bytes (signer.memory_limit_mb is 16)" },
 	{ "NOT_UTF8", "answer", "Signing failed: its answer is not UTF-8" },
 	{ "HALF_UTF8", "answer", "Signing failed: its answer is not UTF-8" },
 	{ "LONG_ANSWER", "answer",
@@ -276,8 +273,9 @@ static void test_a_leaking_module_is_replaced_before_it_hits_its_limit(void **st
 
 static void test_multi_value_with_renamed_allocator(void **state)
 {
-	const char *path = build("ECHO", "-mmultivalue -Xclang -target-abi -Xclang experimental-mv "
-					 "-DMULTI -DRENAMED");
+	const char *path =
+		build("ECHO",
+		      "-mmultivalue -Xclang -target-abi -Xclang experimental-mv -DMULTI -DRENAMED");
 	struct signer *s = load_with(path, limits, NULL);
 	char out[4097];
 
@@ -340,12 +338,12 @@ static void test_refusals_name_the_reason(void **state)
 		assert_null(load_with(in_dir("truncated"), limits, NULL));
 		assert_true(bytes_starts(last_message(), B("Failed to get WasmSigner instance: ")));
 	}
-	assert_refused(build("NO_SIGN", ""),
-		       "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its "
-		       "exports: memory: memory");
-	assert_refused(build("WASI", ""),
-		       "it imports wasi_snapshot_preview1.fd_write; a signer may "
-		       "import nothing (no WASI)");
+	assert_refused(
+		build("NO_SIGN", ""),
+		"it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: memory: memory");
+	assert_refused(
+		build("WASI", ""),
+		"it imports wasi_snapshot_preview1.fd_write; a signer may import nothing (no WASI)");
 }
 
 static void test_too_much_memory_at_start_is_refused(void **state)
@@ -374,9 +372,9 @@ static void test_the_pin_is_compared(void **state)
 			    B("00000000000000000000000000000000000000000000000000000000000000aa"),
 			    &limits, NULL));
 	assert_contains(last_message(), "its SHA-256 is ");
-	assert_contains(last_message(),
-			"signer.sha256 asks for "
-			"00000000000000000000000000000000000000000000000000000000000000aa");
+	assert_contains(
+		last_message(),
+		"signer.sha256 asks for 00000000000000000000000000000000000000000000000000000000000000aa");
 	signer_unref(s);
 }
 
@@ -388,10 +386,9 @@ static void test_inspect_shows_refused_modules_too(void **state)
 	buf_init(&text, 65536);
 	assert_int_equal(signer_inspect(build("WASI", ""), &text), 0);
 	assert_contains(buf_bytes(&text), "\nabi      wasm-bindgen\n");
-	assert_contains(buf_bytes(&text),
-			"\nimports  wasi_snapshot_preview1.fd_write: function (i32 i32 "
-			"i32 i32) -> (i32)\n         refused: a signer may import "
-			"nothing\n");
+	assert_contains(
+		buf_bytes(&text),
+		"\nimports  wasi_snapshot_preview1.fd_write: function (i32 i32 i32 i32) -> (i32)\n         refused: a signer may import nothing\n");
 	buf_reset(&text);
 	assert_int_equal(signer_inspect(build("NO_SIGN", ""), &text), 0);
 	assert_contains(buf_bytes(&text), "\nabi      none: it has no `sign`");
