@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "route/classify.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 static const struct {
 	int status;

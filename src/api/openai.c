@@ -16,11 +16,12 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fiber/fiber.h"
+#include "route/check.h"
 #include "route/episode.h"
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 #define IGNORED_MAX        1024
 #define USER_TAG_MAX       256
@@ -34,7 +35,7 @@ struct chat {
 	struct config *cfg;
 	struct arena *arena;
 	enum profile profile;
-	struct chat_request *req;
+	struct envelope *req;
 	struct target target;
 	struct uuid inference_id, episode_id;
 	uint64_t started_ms;
@@ -43,7 +44,7 @@ struct chat {
 	struct call_context cx;
 	struct model_call mc;
 	bool called; /* model_call_open ran: its close is due */
-	struct chat_answer answer;
+	struct answer answer;
 	struct tag *tags;
 	size_t ntags, ctags;
 	/* a stream */
@@ -107,7 +108,7 @@ static struct bytes split_user(struct chat *c, struct bytes *user)
 /* The caller's session (surfaces §1.8), the first that is said. */
 static struct bytes session_of(struct chat *c, struct bytes *user)
 {
-	const struct chat_request *r = c->req;
+	const struct envelope *r = c->req;
 	struct bytes session = exchange_get(c->x, B("x-claude-code-session-id")),
 		     of_user = split_user(c, user), id;
 
@@ -128,7 +129,7 @@ static struct bytes session_of(struct chat *c, struct bytes *user)
 /* The request's tags, and on /v1 what its headers and fields say of the caller (surfaces §1.8). */
 static int collect_tags(struct chat *c)
 {
-	const struct chat_request *r = c->req;
+	const struct envelope *r = c->req;
 	struct bytes user = bytes_set(r->safety_identifier) ? r->safety_identifier : r->user;
 	struct bytes session, agent = exchange_get(c->x, B("x-claude-code-agent-id")), client;
 
@@ -199,16 +200,15 @@ static int check_target(struct chat *c)
 /* http-api §9, steps 1 to 13. */
 static int prepare(struct chat *c)
 {
-	struct chat_request *r = c->req;
+	struct envelope *r = c->req;
 	struct bytes episode = r->episode_id;
 
 	if (!bytes_set(episode) && exchange_get(c->x, B("x-tensorzero-episode-id")).n)
 		episode = exchange_get(c->x, B("x-tensorzero-episode-id"));
 	if (collect_tags(c) || episode_id(episode, &c->episode_id) || check_target(c) ||
-	    openai_chat_check_input(r, c->arena) ||
+	    check_input(r, c->arena) ||
 	    target_check_filters(c->cfg, &c->target, &r->inf.extra_body) ||
-	    target_check_filters(c->cfg, &c->target, &r->inf.extra_headers) ||
-	    openai_chat_check_tools(r))
+	    target_check_filters(c->cfg, &c->target, &r->inf.extra_headers) || check_tools(r))
 		return -1;
 	if (!r->dryrun)
 		count_inference(B("inference"), c->target.function_name, c->target.model->name, 1);
@@ -224,7 +224,7 @@ static int prepare(struct chat *c)
 static int set_context(struct chat *c)
 {
 	struct worker *w = c->x->user;
-	struct chat_answer *a = &c->answer;
+	struct answer *a = &c->answer;
 
 	c->cx = (struct call_context){
 		.config = c->cfg,
@@ -240,7 +240,8 @@ static int set_context(struct chat *c)
 		.model_name = c->target.model->name,
 		.ignored = &c->ignored,
 	};
-	*a = (struct chat_answer){
+	*a = (struct answer){
+		.asked = c->req,
 		.profile = c->profile,
 		.inference_id = c->inference_id,
 		.episode_id = c->episode_id,
@@ -250,7 +251,6 @@ static int set_context(struct chat *c)
 		.include_raw_usage = c->req->include_raw_usage,
 		.include_raw_response = c->req->include_raw_response,
 		.include_original_response = c->req->include_original_response,
-		.legacy_functions = c->req->legacy_functions,
 		.reasoning_to_client = c->cfg->surfaces.reasoning_to_client,
 		.json_tool = c->req->inf.json_tool,
 	};
@@ -405,7 +405,8 @@ static void answer_error(struct chat *c)
 	struct chat_error_way way = { .profile = c->profile,
 				      .same_family = c->called && c->mc.provider &&
 						     c->mc.provider->kind == PROVIDER_OPENAI &&
-						     c->req && c->req->inf.source_is_chat,
+						     c->req &&
+						     c->req->inf.source_wire == &wire_openai_chat,
 				      .client_credential = client_credential(c) };
 	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
 
@@ -430,7 +431,8 @@ static int complete_answer(struct chat *c)
 {
 	c->answer.model_inference_id = c->mc.inf.id;
 	c->answer.provider_type = c->mc.provider->type;
-	c->answer.pass_through = c->profile == PROFILE_OPENAI && c->mc.inf.source_is_chat &&
+	c->answer.pass_through = c->profile == PROFILE_OPENAI &&
+				 c->mc.inf.source_wire == &wire_openai_chat &&
 				 c->mc.provider->kind == PROVIDER_OPENAI;
 	return failed_raw(c);
 }

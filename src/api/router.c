@@ -11,7 +11,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "route/classify.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 #define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
 

@@ -8,12 +8,12 @@
  * Usage and finish reason are taken out of all chunks but the last ones: TensorZero sends both in one final chunk,
  * OpenAI the reason with the last delta and the usage in a chunk without choices.
  */
-#include "wire/openai_chat_answer.h"
+#include "wire/openai_chat/write_answer.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "wire/json_edit.h"
-#include "wire/openai_chat_alike.h"
+#include "wire/openai_chat/alike.h"
 
 #define MAX_PRINTED (64u << 10) /* of head and tail: they hold the model's name */
 #define MAX_BLOCKS  1024
@@ -25,7 +25,7 @@ struct begun {
 };
 
 struct chat_writer {
-	const struct chat_answer *a;
+	const struct answer *a;
 	struct arena *arena;
 	struct bytes head, tail; /* "data: {…"delta":" and what follows the delta, up to usage */
 	struct begun *blocks;
@@ -39,7 +39,7 @@ struct chat_writer {
 
 static int print_head(struct chat_writer *w, struct pen *p)
 {
-	const struct chat_answer *a = w->a;
+	const struct answer *a = w->a;
 
 	pen_lit(p, "data: {\"id\":");
 	chat_put_id(p, a);
@@ -60,7 +60,7 @@ static int print_head(struct chat_writer *w, struct pen *p)
 
 static int print_tail(struct chat_writer *w, struct pen *p)
 {
-	const struct chat_answer *a = w->a;
+	const struct answer *a = w->a;
 
 	if (a->profile == PROFILE_OPENAI) {
 		w->tail = B("}]");
@@ -76,7 +76,7 @@ static int print_tail(struct chat_writer *w, struct pen *p)
 	return bytes_set(w->tail) && !p->failed ? 0 : -1;
 }
 
-struct chat_writer *openai_chat_writer_new(const struct chat_answer *a, struct arena *arena)
+struct chat_writer *openai_chat_writer_new(const struct answer *a, struct arena *arena)
 {
 	struct chat_writer *w = arena_new(arena, struct chat_writer);
 	struct buf b;
@@ -440,7 +440,7 @@ static void put_call_chunks(struct chat_writer *w, struct pen *p, const struct p
 
 	put_role(w, p);
 	w->called = true;
-	if (w->a->legacy_functions) {
+	if (chat_is_legacy(w->a)) {
 		if (index == 0) /* that form has room for one */
 			put_legacy_call(w, p, part, fresh);
 		return;
