@@ -15,7 +15,8 @@
 /* ---- routes ---- */
 
 /* Each in its own file. */
-extern const struct surface surface_openai_chat, surface_tensorzero_chat;
+extern const struct surface surface_openai_chat, surface_tensorzero_chat,
+	surface_openai_completions;
 
 /* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
  * answers HEAD. */
@@ -26,6 +27,7 @@ static const struct route {
 } routes[] = {
 	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
 	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
+	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
 	{ "GET", "/v1/models", NULL, api_models },
 	{ "GET", "/v1/models/{id}", NULL, api_models },
 	{ "GET", "/openai/v1/models", NULL, api_models },
