@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "net/sse.h"
+#include "route/check.h"
 #include "wire/native.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 #define PLENTY (1u << 28)
 #define CHUNK  4096u /* an arena's first; each further one is twice as large */
@@ -132,19 +133,18 @@ static bool fits(void *ctx, const struct tool *tool, struct bytes arguments)
 	return tool->parameters.n && arguments.n;
 }
 
-static struct chat_request *read_checked(struct bytes input, enum profile p, struct arena *a)
+static struct envelope *read_checked(struct bytes input, enum profile p, struct arena *a)
 {
-	struct chat_request *r = openai_chat_read_request(input, p, a);
+	struct envelope *r = openai_chat_read_request(input, p, a);
 
-	return r && openai_chat_check_input(r, a) == 0 && openai_chat_check_tools(r) == 0 ? r
-											  : NULL;
+	return r && check_input(r, a) == 0 && check_tools(r) == 0 ? r : NULL;
 }
 
 /* A provider's body, and what it could not take. */
 static int to_provider(const struct wire *wire, struct bytes input, enum profile p, bool pass,
 		       struct arena *a, struct buf *out)
 {
-	struct chat_request *r = read_checked(input, p, a);
+	struct envelope *r = read_checked(input, p, a);
 	struct buf ignored;
 	int failed;
 
@@ -172,7 +172,7 @@ static int rewritten(struct bytes input, enum profile p, struct arena *a, struct
 /* What the record keeps of a request. */
 static int recorded(struct bytes input, enum profile p, struct arena *a, struct buf *out)
 {
-	struct chat_request *r = read_checked(input, p, a);
+	struct envelope *r = read_checked(input, p, a);
 	size_t messages;
 
 	if (!r || native_write_input(&r->inf, out, &messages) ||
@@ -253,28 +253,32 @@ static struct inference asked(enum profile p)
 
 	if (p == PROFILE_OPENAI) {
 		inf.source = B("{}");
-		inf.source_is_chat = inf.source_intact = true;
+		inf.source_wire = &wire_openai_chat;
+		inf.source_intact = true;
 	}
 	return inf;
 }
 
-static struct chat_answer answered(enum profile p)
+static const struct chat_request nothing_odd;
+
+static struct answer answered(enum profile p)
 {
-	return (struct chat_answer){ .profile = p,
-				     .created = 1767225600,
-				     .model = B("m"),
-				     .include_usage = true,
-				     .include_raw_usage = true,
-				     .include_raw_response = true,
-				     .reasoning_to_client = true,
-				     .provider_type = B("openai"),
-				     .pass_through = p == PROFILE_OPENAI };
+	return (struct answer){ .asked = &nothing_odd.env,
+				.profile = p,
+				.created = 1767225600,
+				.model = B("m"),
+				.include_usage = true,
+				.include_raw_usage = true,
+				.include_raw_response = true,
+				.reasoning_to_client = true,
+				.provider_type = B("openai"),
+				.pass_through = p == PROFILE_OPENAI };
 }
 
 static int answer(struct bytes input, enum profile p, struct arena *a, struct buf *out)
 {
 	struct inference inf = asked(p);
-	struct chat_answer to = answered(p);
+	struct answer to = answered(p);
 	struct result *r = wire_openai_chat.read_result(input, &inf, &openai, a);
 
 	if (!r || openai_chat_write_result(&to, r, out) ||
@@ -301,7 +305,7 @@ static void test_an_answer(void **state)
 
 /* ---- streams ---- */
 
-static int stream_of(struct wire_stream *s, struct bytes input, struct chat_writer *w,
+static int stream_of(struct wire_stream *s, struct bytes input, struct wire_writer *w,
 		     struct gather *g, struct buf *out)
 {
 	struct delta d = { 0 };
@@ -326,9 +330,9 @@ static int stream_of(struct wire_stream *s, struct bytes input, struct chat_writ
 static int stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
 {
 	struct inference inf = asked(p);
-	struct chat_answer to = answered(p);
+	struct answer to = answered(p);
 	struct wire_stream *s;
-	struct chat_writer *w = openai_chat_writer_new(&to, a);
+	struct wire_writer *w = openai_chat_writer_new(&to, a);
 	struct gather *g = w ? gather_new(a, 1u << 16) : NULL;
 	struct result res = { 0 };
 	int r = -1;
