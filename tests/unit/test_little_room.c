@@ -10,8 +10,10 @@
 #include "base/fault.h"
 #include "net/sse.h"
 #include "route/check.h"
+#include "wire/developer_api.h"
 #include "wire/native.h"
 #include "wire/openai_chat/openai_chat.h"
+#include "wire/openai_completions/openai_completions.h"
 
 #define PLENTY (1u << 28)
 #define CHUNK  4096u /* an arena's first; each further one is twice as large */
@@ -20,6 +22,14 @@ static const struct dialect openai = { .type = B("openai"),
 				       .label = B("OpenAI"),
 				       .max_tokens_key = B("max_completion_tokens"),
 				       .model = B("gpt-x") };
+
+static const struct developer_api_options options = { .search_mode = B("web"),
+						      .language = B("en"),
+						      .plugin_for = B("vscode"),
+						      .estimate_usage = true };
+static const struct dialect developer = {
+	.type = B("rust-proxy"), .label = B("RustProxy"), .model = B("c"), .developer_api = &options
+};
 
 /* What is tried: its text, made in this arena into this buffer. -1: the error is set. */
 struct work {
@@ -140,7 +150,7 @@ static struct envelope *read_checked(struct bytes input, enum profile p, struct 
 	return r && check_input(r, a) == 0 && check_tools(r) == 0 ? r : NULL;
 }
 
-/* A provider's body, and what it could not take. */
+/* A provider's body. The names of what it could not take are only told as far as there is room. */
 static int to_provider(const struct wire *wire, struct bytes input, enum profile p, bool pass,
 		       struct arena *a, struct buf *out)
 {
@@ -153,8 +163,8 @@ static int to_provider(const struct wire *wire, struct bytes input, enum profile
 	if (!pass)
 		r->inf.source = (struct bytes){ NULL, 0 };
 	buf_init(&ignored, 1u << 16);
-	failed = wire->write_request(&r->inf, &openai, out, &ignored) ||
-		 buf_append(out, buf_bytes(&ignored));
+	failed = wire->write_request(&r->inf, wire == &wire_developer_api ? &developer : &openai,
+				     out, &ignored);
 	buf_deinit(&ignored);
 	return failed ? -1 : 0;
 }
@@ -167,6 +177,26 @@ static int passed(struct bytes input, enum profile p, struct arena *a, struct bu
 static int rewritten(struct bytes input, enum profile p, struct arena *a, struct buf *out)
 {
 	return to_provider(&wire_openai_chat, input, p, false, a, out);
+}
+
+static int flattened(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+{
+	return to_provider(&wire_developer_api, input, p, false, a, out);
+}
+
+/* A legacy completion on its way to a chat provider. */
+static int completed(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+{
+	struct envelope *e = openai_completions_read_request(input, p, a);
+	struct buf ignored;
+	int r;
+
+	if (!e)
+		return -1;
+	buf_init(&ignored, 1u << 16);
+	r = wire_openai_chat.write_request(&e->inf, &openai, out, &ignored);
+	buf_deinit(&ignored);
+	return r;
 }
 
 /* What the record keeps of a request. */
@@ -245,6 +275,24 @@ static void test_a_request_in_the_record(void **state)
 	each_request(recorded);
 }
 
+static void test_a_request_flattened(void **state)
+{
+	(void)state;
+	whole_or_an_error(&(struct work){ flattened, PROFILE_TENSORZERO, requests[0] });
+	whole_or_an_error(&(struct work){
+		flattened, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"be\"},{\"role\":\"user\",\"content\":\"a \\u00e9\"},{\"role\":\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"}],\"temperature\":1,\"top_p\":1,\"tools\":[" FUNCTION
+		"]}" });
+}
+
+static void test_a_legacy_completion(void **state)
+{
+	(void)state;
+	whole_or_an_error(&(struct work){
+		completed, PROFILE_OPENAI,
+		"{\"model\":\"m\",\"prompt\":\"Say \\u00e9\",\"max_tokens\":5,\"temperature\":0.5,\"stop\":[\"x\"],\"seed\":1,\"user\":\"u\"}" });
+}
+
 /* ---- answers ---- */
 
 static struct inference asked(enum profile p)
@@ -305,29 +353,34 @@ static void test_an_answer(void **state)
 
 /* ---- streams ---- */
 
-static int stream_of(struct wire_stream *s, struct bytes input, struct wire_writer *w,
-		     struct gather *g, struct buf *out)
+/* An event a line; a developer API's has its name first. */
+static int stream_of(const struct wire *wire, struct wire_stream *s, struct bytes input,
+		     struct wire_writer *w, struct gather *g, struct buf *out)
 {
 	struct delta d = { 0 };
 	int r = 0;
 
 	while (input.n && r != 2) {
-		struct sse_event ev = { .data = bytes_cut(&input, '\n') };
+		struct bytes line = bytes_cut(&input, '\n');
+		struct sse_event ev = { .event = wire == &wire_developer_api ? bytes_cut(&line, ' ')
+									     : B("") };
 
-		r = wire_openai_chat.read_event(s, &ev, &d);
+		ev.data = line;
+		r = wire->read_event(s, &ev, &d);
 		if (r < 0 || (r == 1 && d.error))
 			return r < 0 ? -1 : fail_with(d.error);
 		if (r == 1 && (gather_add(g, &d) || openai_chat_write_delta(w, &d, out)))
 			return -1;
 	}
-	if (wire_openai_chat.read_end(s, &d) != 1)
+	if (wire->read_end(s, &d) != 1)
 		return 0;
 	if (d.error)
 		return fail_with(d.error);
 	return gather_add(g, &d) || openai_chat_write_delta(w, &d, out) ? -1 : 0;
 }
 
-static int stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int stream_from(const struct wire *wire, const struct dialect *dialect, struct bytes input,
+		       enum profile p, struct arena *a, struct buf *out)
 {
 	struct inference inf = asked(p);
 	struct answer to = answered(p);
@@ -338,16 +391,28 @@ static int stream(struct bytes input, enum profile p, struct arena *a, struct bu
 	int r = -1;
 
 	inf.stream = true;
-	s = g ? wire_openai_chat.stream_new(&inf, &openai, a) : NULL;
-	if (s && stream_of(s, input, w, g, out) == 0 && gather_finish(g, &res) == 0 &&
+	if (wire == &wire_developer_api) /* its raw text is kept as far as there is room */
+		to.pass_through = to.include_raw_response = false;
+	s = g ? wire->stream_new(&inf, dialect, a) : NULL;
+	if (s && stream_of(wire, s, input, w, g, out) == 0 && gather_finish(g, &res) == 0 &&
 	    openai_chat_write_end(w, &res, out) == 0 &&
 	    native_write_raw_output(res.content, res.len, out) == 0)
-		r = buf_append(out, res.raw_response);
+		r = wire == &wire_developer_api ? 0 : buf_append(out, res.raw_response);
 	if (s)
-		wire_openai_chat.stream_free(s);
+		wire->stream_free(s);
 	if (g)
 		gather_free(g);
 	return r;
+}
+
+static int stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+{
+	return stream_from(&wire_openai_chat, &openai, input, p, a, out);
+}
+
+static int developer_stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+{
+	return stream_from(&wire_developer_api, &developer, input, p, a, out);
 }
 
 #define CHUNK_OF(delta, finish)                                                                                                       \
@@ -383,6 +448,16 @@ static void test_a_stream(void **state)
 	}
 }
 
+static void test_a_developer_apis_stream(void **state)
+{
+	static const char *const events =
+		"r hm\nr  yes\nc Hel\nc lo \xc3\xa9\naction x\nc !\nfinish ";
+
+	(void)state;
+	whole_or_an_error(&(struct work){ developer_stream, PROFILE_TENSORZERO, events });
+	whole_or_an_error(&(struct work){ developer_stream, PROFILE_OPENAI, events });
+}
+
 /* ---- errors ---- */
 
 static int error_object(struct bytes input, enum profile p, struct arena *a, struct buf *out)
@@ -412,8 +487,11 @@ int main(void)
 		cmocka_unit_test(test_a_request_passed_on),
 		cmocka_unit_test(test_a_request_rewritten),
 		cmocka_unit_test(test_a_request_in_the_record),
+		cmocka_unit_test(test_a_request_flattened),
+		cmocka_unit_test(test_a_legacy_completion),
 		cmocka_unit_test(test_an_answer),
 		cmocka_unit_test(test_a_stream),
+		cmocka_unit_test(test_a_developer_apis_stream),
 		cmocka_unit_test(test_an_error),
 	};
 
