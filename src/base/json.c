@@ -1,18 +1,22 @@
 /*
  * JSON values: yyjson reads into the request's arena, numbers stay the text that the client wrote. What
  * yyjson cannot know is added here: the nesting limit, numbers that no double can hold, and error texts in
- * serde_json's words (json_check.c goes over the text a second time, for errors only).
+ * serde_json's words, which clients of TensorZero see and people search for (serde_json itself goes over the text
+ * a second time, for errors only).
  * Trap: a document of yyjson is one flat array of values in the order of the text, which the walks below use
  * instead of recursion; fibers have small stacks.
  */
 #include "base/json.h"
 
+#include <engines.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 
 #define LONG_TEXT (64u << 10)
+#define MAX_PATH  (64u << 10) /* of an error: keys come from the client */
 
 static void *alc_malloc(void *arena, size_t n)
 {
@@ -95,74 +99,53 @@ static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct a
 	return doc && within_limits(doc) ? doc->root : NULL;
 }
 
-/* NULL, with the words that serde_json has for what is wrong. */
-static yyjson_val *explain(struct bytes text, const yyjson_read_err *err)
-{
-	size_t line, column;
+struct question {
+	struct bytes text;
+	struct engine_text path, words;
+};
 
-	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION || json_check(text))
-		return NULL;
-	json_position(text, err->pos, &line, &column);
-	return fail_null(ERR_JSON_REQUEST, "%s at line %zu column %zu",
-			 err->msg ? err->msg : "number out of range", line, column);
+static void ask(void *arg)
+{
+	struct question *q = arg;
+
+	engine_json_check(q->text.p, q->text.n, &q->path, &q->words);
 }
 
-yyjson_val *json_parse(struct bytes text, struct arena *a)
+/* NULL, with the words that serde_json has for what is wrong, and the place if `path` is not NULL. */
+static yyjson_val *explain(struct bytes text, const yyjson_read_err *err, struct arena *a,
+			   struct bytes *path)
+{
+	struct question q = { .text = text };
+	size_t line, column;
+
+	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+		return NULL;
+	thread_own_stack(ask, &q);
+	if (path)
+		*path = arena_dup(a, bytes_head((struct bytes){ q.path.p, q.path.n }, MAX_PATH));
+	if (q.words.p) {
+		fail(ERR_JSON_REQUEST, "%.*s", BFMT(q.words));
+	} else {
+		json_position(text, err->pos, &line, &column);
+		fail(ERR_JSON_REQUEST, "%s at line %zu column %zu",
+		     err->msg ? err->msg : "number out of range", line, column);
+	}
+	engine_text_free(&q.path);
+	engine_text_free(&q.words);
+	return NULL;
+}
+
+yyjson_val *json_parse_path(struct bytes text, struct arena *a, struct bytes *path)
 {
 	yyjson_read_err err;
 	yyjson_val *root = read_text(text, 0, a, &err);
 
-	return root ? root : explain(text, &err);
+	return root ? root : explain(text, &err, a, path);
 }
 
-/* The value of "\uXXXX" at p, -1 if there is none. */
-static int unicode_escape(const char *p, const char *end)
+yyjson_val *json_parse(struct bytes text, struct arena *a)
 {
-	int value = 0;
-
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-		return -1;
-	for (int i = 2; i < 6; i++) {
-		char c = (char)(p[i] | 0x20);
-
-		if (p[i] >= '0' && p[i] <= '9')
-			value = value << 4 | (p[i] - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (c - 'a' + 10);
-		else
-			return -1;
-	}
-	return value;
-}
-
-/* Copies `text` with each half of a pair that stands alone as its WTF-8 bytes. Unset: none stood alone. */
-static struct bytes surrogates_to_wtf8(struct bytes text, struct arena *a)
-{
-	char *copy = arena_alloc_raw(a, text.n), *out = copy;
-	const char *p = text.p, *end = text.p + text.n;
-	bool changed = false;
-
-	while (copy && p < end) {
-		int high = unicode_escape(p, end), low;
-		size_t n = *p == '\\' && end - p > 1 ? 2 : 1;
-
-		if (high >= 0xd800 && high <= 0xdfff) {
-			low = high < 0xdc00 ? unicode_escape(p + 6, end) : -1;
-			if (low < 0xdc00 || low > 0xdfff) {
-				*out++ = (char)0xed;
-				*out++ = (char)(0x80 | (high >> 6 & 0x3f));
-				*out++ = (char)(0x80 | (high & 0x3f));
-				p += 6;
-				changed = true;
-				continue;
-			}
-			n = 12;
-		}
-		memcpy(out, p, n);
-		out += n;
-		p += n;
-	}
-	return changed ? (struct bytes){ copy, (size_t)(out - copy) } : (struct bytes){ 0 };
+	return json_parse_path(text, a, NULL);
 }
 
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
@@ -172,11 +155,11 @@ yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
 	struct bytes mended;
 
 	if (root || err.code != YYJSON_READ_ERROR_INVALID_STRING || !bytes_is_utf8(text))
-		return root ? root : explain(text, &err);
-	mended = surrogates_to_wtf8(text, a);
+		return root ? root : explain(text, &err, a, NULL);
+	mended = json_without_halves(text, a);
 	if (mended.p)
 		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, a, &err);
-	return root ? root : explain(text, &err);
+	return root ? root : explain(text, &err, a, NULL);
 }
 
 void json_position(struct bytes text, size_t offset, size_t *line, size_t *column)
