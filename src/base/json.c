@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/pen.h"
 #include "base/thread.h"
 
 #define LONG_TEXT (64u << 10)
@@ -264,66 +265,56 @@ bool json_u64(yyjson_val *v, uint64_t *out)
 	return true;
 }
 
-static int print_scalar(yyjson_val *v, struct buf *out)
+static void print_scalar(yyjson_val *v, struct pen *p)
 {
 	switch (unsafe_yyjson_get_type(v)) {
 	case YYJSON_TYPE_STR:
-		return buf_json_string(out, json_str(v));
+		pen_string(p, json_str(v));
+		break;
 	case YYJSON_TYPE_RAW:
-		return buf_append(out, json_raw(v));
+		pen_bytes(p, json_raw(v));
+		break;
 	case YYJSON_TYPE_BOOL:
-		return buf_append(out, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
+		pen_bytes(p, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
+		break;
 	default:
-		return buf_append(out, B("null"));
+		pen_lit(p, "null");
 	}
 }
 
-/* An open array or object: how many values are still to come (keys counted), and whether one was there. */
+/* An open array or object: how many values are still to come, keys counted. */
 struct open {
 	size_t left;
-	bool object, begun;
+	bool object;
 };
-
-static int print_separator(struct open *in, struct buf *out)
-{
-	bool value_of_key = in->object && in->left-- % 2;
-
-	if (!in->object)
-		in->left--;
-	if (value_of_key)
-		return buf_putc(out, ':');
-	if (!in->begun) {
-		in->begun = true;
-		return 0;
-	}
-	return buf_putc(out, ',');
-}
 
 int json_print(yyjson_val *v, struct buf *out)
 {
 	struct open stack[JSON_MAX_DEPTH], *in = NULL;
+	struct pen p = { .b = out };
 
-	for (;; v++) {
-		if (in && print_separator(in, out))
-			return -1;
+	for (; !p.failed; v++) {
+		if (in && in->left-- % 2 && in->object)
+			pen_lit(&p, ":"); /* it is a key's value */
+		else if (in)
+			pen_item(&p);
 		if (is_container(v)) {
 			bool object = unsafe_yyjson_is_obj(v);
 
 			if (in == &stack[JSON_MAX_DEPTH - 1])
 				return fail(ERR_TOO_LARGE, "JSON is nested too deeply");
 			in = in ? in + 1 : stack;
-			*in = (struct open){ unsafe_yyjson_get_len(v) << object, object, false };
-			if (buf_putc(out, object ? '{' : '['))
-				return -1;
-		} else if (print_scalar(v, out)) {
-			return -1;
+			*in = (struct open){ unsafe_yyjson_get_len(v) << object, object };
+			pen_open(&p, object ? '{' : '[');
+		} else {
+			print_scalar(v, &p);
 		}
 		for (; in && !in->left; in = in == stack ? NULL : in - 1)
-			if (buf_putc(out, in->object ? '}' : ']'))
-				return -1;
+			pen_close(&p, in->object ? '}' : ']');
 		if (!in)
-			return 0;
+			break;
 	}
+	return pen_done(&p);
 }
 
 struct bytes json_print_arena(yyjson_val *v, struct arena *a)
