@@ -117,6 +117,8 @@ struct extras {
 	size_t len, cap;
 };
 
+struct wire;
+
 /* The request that one provider attempt gets. */
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
@@ -135,15 +137,15 @@ struct inference {
 	enum json_mode
 		json_mode; /* as the client or function set it; JSON_MODE_TOOL never reaches a wire */
 	/* json_mode `tool`: the only tool is `respond`, and the arguments of its calls are the answer's text
-	 * (result_json_tool_to_text, chat_answer.json_tool). */
+	 * (result_json_tool_to_text, answer.json_tool). */
 	bool json_tool;
 	struct bytes output_schema;
 	struct bytes reasoning_effort, verbosity, service_tier, thinking_budget_tokens;
 	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
 	bool fetch_files;
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
-	struct bytes source; /* valid JSON, an object */
-	bool source_is_chat; /* its wire: OpenAI chat completions */
+	struct bytes source;            /* valid JSON, an object */
+	const struct wire *source_wire; /* its format */
 	bool source_intact; /* the conversation is still the client's: `messages` of the source may go out.
 			      * Whoever renders, moves or adds messages clears it */
 	bool source_edit; /* some message of the source holds what must not go out as it is (long ids,
@@ -238,7 +240,7 @@ struct delta {
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
 	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
-	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat_alike.h): what all of them
+	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat/alike.h): what all of them
 	 * have in common, of the same address each time; the strings, as they stand in the JSON. All but the parts'
 	 * texts is the same in each of them. Lives as long as the stream. */
 	struct bytes alike;

@@ -4,7 +4,7 @@
 
 #include "route/model_call.h"
 #include "store/store.h"
-#include "wire/openai_chat.h"
+#include "inference/envelope.h"
 
 enum answer_state { ANSWER_OK, ANSWER_ERROR, ANSWER_CANCELLED, ANSWER_TRUNCATED };
 
@@ -13,12 +13,10 @@ struct answer_facts {
 	struct uuid inference_id, episode_id;
 	struct bytes function_name, variant_name;
 	struct bytes surface; /* "chat" on /v1, "openai" on /openai/v1 */
-	const struct chat_request *request;
+	const struct envelope *request;
 	const struct model_call *call; /* NULL: it came to none */
 	const struct result *result;   /* NULL: nothing of an answer */
 	const struct error *error;     /* what the client got; NULL: none */
-	const struct tag *tags;
-	size_t ntags;
 	enum answer_state state;
 	int status; /* HTTP status of the answer */
 	uint64_t processing_ms;

@@ -19,7 +19,7 @@
 #include "upstream/provider_type.h"
 #include "upstream/signing.h"
 #include "wire/developer_api.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 #define BODY_MAX     (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 #define ANSWER_MAX   (100u << 20) /* providers-openai §2.11 */
@@ -291,7 +291,8 @@ static int write_body(struct call *c)
 	struct buf out;
 	int r;
 
-	if (cx->ignored && c->inf->source_is_chat && c->type->wire != &wire_openai_chat)
+	if (cx->ignored && c->inf->source_wire == &wire_openai_chat &&
+	    c->type->wire != c->inf->source_wire)
 		openai_chat_foreign_fields(c->inf, cx->ignored);
 	buf_init(&out, BODY_MAX);
 	r = c->type->wire->write_request(c->inf, &c->dialect, &out, cx->ignored);
@@ -348,8 +349,8 @@ static int write_headers(struct call *c)
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), cx->arena) ||
 	    c->type->headers(p, c->inf, cx, &c->headers))
 		return -1;
-	if (cx->exchange && c->inf->profile == PROFILE_OPENAI && c->inf->source_is_chat &&
-	    p->kind == PROVIDER_OPENAI && pass_headers(c))
+	if (cx->exchange && c->inf->profile == PROFILE_OPENAI &&
+	    c->inf->source_wire == c->type->wire && p->kind == PROVIDER_OPENAI && pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,
 				   cx->arena);

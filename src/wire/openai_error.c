@@ -3,7 +3,7 @@
  * lies inside: the last one of those that were nested. SDKs retry by them, so a bad request must never look like an
  * outage.
  */
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 #include "wire/pen.h"
 

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "net/sse.h"
 #include "wire/developer_api.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -40,7 +40,7 @@ static void check_events(struct bytes text, struct arena *a)
 
 struct flow {
 	struct wire_stream *stream;
-	struct chat_writer *writer;
+	struct wire_writer *writer;
 	struct buf out;
 	bool done;
 };
@@ -73,11 +73,11 @@ static void feed(struct flow *f, struct sse *sse, struct bytes piece)
 static void stream(struct bytes body, const struct inference *inf, const struct dialect *dialect,
 		   struct arena *a)
 {
-	struct chat_answer answer = { .profile = inf->profile,
-				      .model = B("m"),
-				      .provider_type = dialect->type,
-				      .reasoning_to_client = true,
-				      .include_usage = true };
+	struct answer answer = { .profile = inf->profile,
+				 .model = B("m"),
+				 .provider_type = dialect->type,
+				 .reasoning_to_client = true,
+				 .include_usage = true };
 	size_t cut = body.n ? (unsigned char)body.p[0] % (body.n + 1) : 0;
 	struct flow f = { 0 };
 	struct delta d;

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "net/sse.h"
 #include "wire/native.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -29,7 +29,7 @@ static void require_json(struct bytes text, struct arena *a, const char *what)
 	require(json_parse_lenient(text, a) || error_last()->kind != ERR_JSON_REQUEST, what);
 }
 
-static void plain(struct bytes body, const struct inference *inf, const struct chat_answer *answer,
+static void plain(struct bytes body, const struct inference *inf, const struct answer *answer,
 		  struct arena *a)
 {
 	struct result *r = wire_openai_chat.read_result(body, inf, &openai, a);
@@ -68,7 +68,7 @@ static void check_events(struct bytes text, struct arena *a)
 
 struct flow {
 	struct wire_stream *stream;
-	struct chat_writer *writer;
+	struct wire_writer *writer;
 	struct gather *gather;
 	struct buf *out;
 	bool done;
@@ -101,7 +101,7 @@ static void feed(struct flow *f, struct sse *sse, struct bytes piece)
 		take(f, wire_openai_chat.read_event(f->stream, &e, &d), &d);
 }
 
-static void stream(struct bytes body, const struct inference *inf, const struct chat_answer *answer,
+static void stream(struct bytes body, const struct inference *inf, const struct answer *answer,
 		   struct arena *a)
 {
 	size_t cut = body.n ? (unsigned char)body.p[0] % (body.n + 1) : 0;
@@ -137,18 +137,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	for (int i = 0; i < 3; i++) {
 		struct inference inf = { .profile = i ? PROFILE_OPENAI : PROFILE_TENSORZERO };
-		struct chat_answer answer = { .profile = inf.profile,
-					      .model = B("m"),
-					      .provider_type = B("openai"),
-					      .reasoning_to_client = true,
-					      .include_usage = i & 1,
-					      .include_raw_response = !i,
-					      .pass_through = i == 2 };
+		struct answer answer = { .profile = inf.profile,
+					 .model = B("m"),
+					 .provider_type = B("openai"),
+					 .reasoning_to_client = true,
+					 .include_usage = i & 1,
+					 .include_raw_response = !i,
+					 .pass_through = i == 2 };
 		struct arena a;
 
 		if (i == 2) {
 			inf.source = B("{}");
-			inf.source_is_chat = inf.source_intact = true;
+			inf.source_wire = &wire_openai_chat;
+			inf.source_intact = true;
 		}
 		arena_init(&a, 256u << 20);
 		error_clear();

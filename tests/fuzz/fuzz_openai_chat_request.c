@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "wire/native.h"
-#include "wire/openai_chat.h"
+#include "route/check.h"
+#include "wire/openai_chat/openai_chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -27,7 +28,7 @@ static void require_json(const struct buf *b, struct arena *a, const char *text)
 		text);
 }
 
-static void write_all(struct chat_request *r, struct arena *a)
+static void write_all(struct envelope *r, struct arena *a)
 {
 	const struct dialect d = { .type = B("openai"),
 				   .label = B("OpenAI"),
@@ -59,14 +60,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	for (int profile = 0; profile < 2; profile++) {
 		struct arena a;
-		struct chat_request *r;
+		struct envelope *r;
 		struct buf out;
 
 		arena_init(&a, 64u << 20);
 		error_clear();
 		r = openai_chat_read_request((struct bytes){ (const char *)data, n },
 					     (enum profile)profile, &a);
-		if (r && openai_chat_check_input(r, &a) == 0 && openai_chat_check_tools(r) == 0) {
+		if (r && check_input(r, &a) == 0 && check_tools(r) == 0) {
 			write_all(r, &a);
 		} else {
 			require(error_last()->kind != ERR_NONE, "a refusal says why");

@@ -1,5 +1,5 @@
 /*
- * Events that are known again are read and written without a look inside (wire/openai_chat_alike.h); the only right
+ * Events that are known again are read and written without a look inside (wire/openai_chat/alike.h); the only right
  * result is what a look inside would have given. Each case reads one event and then another, through a reader and a
  * writer that know the first, and again through ones to which the second is new.
  */
@@ -8,29 +8,30 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
 
 struct sides {
 	struct arena arena;
 	struct inference inf;
-	struct chat_answer answer;
+	struct answer answer;
 };
 
 static void sides_init(struct sides *s, enum profile profile)
 {
 	*s = (struct sides){ .inf = { .profile = profile, .stream = true } };
 	arena_init(&s->arena, 1u << 30);
-	s->answer = (struct chat_answer){ .profile = profile,
-					  .created = 1795575103,
-					  .model = B("my-model"),
-					  .provider_type = B("openai"),
-					  .reasoning_to_client = true };
+	s->answer = (struct answer){ .profile = profile,
+				     .created = 1795575103,
+				     .model = B("my-model"),
+				     .provider_type = B("openai"),
+				     .reasoning_to_client = true };
 	if (profile == PROFILE_OPENAI) {
 		s->answer.pass_through = true;
 		s->inf.source = B("{}");
-		s->inf.source_is_chat = s->inf.source_intact = true;
+		s->inf.source_wire = &wire_openai_chat;
+		s->inf.source_intact = true;
 	}
 }
 
@@ -57,7 +58,7 @@ static bool pass_on(struct sides *s, const struct sse_event *first, const struct
 {
 	struct wire_stream *old = wire_openai_chat.stream_new(&s->inf, &openai, &s->arena);
 	struct wire_stream *fresh = wire_openai_chat.stream_new(&s->inf, &openai, &s->arena);
-	struct chat_writer *w = openai_chat_writer_new(&s->answer, &s->arena);
+	struct wire_writer *w = openai_chat_writer_new(&s->answer, &s->arena);
 	struct delta d = { 0 };
 	int n = wire_openai_chat.read_event(old, first, &d);
 	bool alike;

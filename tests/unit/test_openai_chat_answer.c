@@ -7,13 +7,13 @@
 
 #include "base/error.h"
 #include "net/sse.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 struct fixture {
 	struct arena arena;
 	struct inference inf;
 	struct dialect d;
-	struct chat_answer a;
+	struct answer a;
 	struct buf out;
 };
 
@@ -36,7 +36,7 @@ static void setup(struct fixture *f, enum profile profile)
 	arena_init(&f->arena, 1u << 28);
 	buf_init(&f->out, 1u << 24);
 	f->d = (struct dialect){ .type = B("openai"), .label = B("OpenAI") };
-	f->a = (struct chat_answer){
+	f->a = (struct answer){
 		.profile = profile,
 		.inference_id = uuid_of(ID),
 		.episode_id = uuid_of(EPISODE),
@@ -64,7 +64,8 @@ static void passing(struct fixture *f)
 {
 	f->a.pass_through = true;
 	f->inf.source = B("{}");
-	f->inf.source_is_chat = f->inf.source_intact = true;
+	f->inf.source_wire = &wire_openai_chat;
+	f->inf.source_intact = true;
 }
 
 static struct result *result_of(struct fixture *f, const char *body)
@@ -296,7 +297,7 @@ static void test_openai_answer_through_the_neutral_model(void **state)
 		OA_HEAD
 		"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"annotations\":[],\"tool_calls\":[{\"id\":\"x\",\"type\":\"custom\",\"custom\":{\"name\":\"c\",\"input\":\"in\"}}],\"reasoning_content\":\"t\"},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}],\"usage\":" OA_USAGE(
 			3, 4, 7) ",\"service_tier\":\"flex\"}");
-	f.a.legacy_functions = true;
+	f.a.asked = &(const struct chat_request){ .legacy_functions = true }.env;
 	answer_is(
 		&f,
 		CHOICE("\"content\":null,\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
@@ -384,7 +385,7 @@ static void test_shortened_names_come_back(void **state)
 static void stream_is(struct fixture *f, const char *const *lines, const char *want)
 {
 	struct wire_stream *s = wire_openai_chat.stream_new(&f->inf, &f->d, &f->arena);
-	struct chat_writer *w = openai_chat_writer_new(&f->a, &f->arena);
+	struct wire_writer *w = openai_chat_writer_new(&f->a, &f->arena);
 	struct gather *g = gather_new(&f->arena, 1u << 20);
 	struct result r = { 0 };
 	struct delta d;
@@ -593,7 +594,7 @@ static void test_openai_stream_of_deprecated_functions(void **state)
 
 	(void)state;
 	setup(&f, PROFILE_OPENAI);
-	f.a.legacy_functions = true;
+	f.a.asked = &(const struct chat_request){ .legacy_functions = true }.env;
 	stream_is(
 		&f,
 		EVENTS(DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}"),

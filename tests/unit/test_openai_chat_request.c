@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "wire/openai_chat.h"
+#include "route/check.h"
+#include "wire/openai_chat/openai_chat.h"
 
 static const struct dialect openai = { .type = B("openai"),
 				       .label = B("OpenAI"),
@@ -37,7 +38,7 @@ static void expand(struct bytes line, struct buf *out)
 
 static void outcome(struct bytes body, enum profile profile, struct buf *out)
 {
-	struct chat_request *r;
+	struct envelope *r;
 	struct dialect d = openai;
 	struct arena a;
 	struct buf sent;
@@ -45,7 +46,7 @@ static void outcome(struct bytes body, enum profile profile, struct buf *out)
 	arena_init(&a, 1u << 28);
 	buf_init(&sent, 1u << 24);
 	r = openai_chat_read_request(body, profile, &a);
-	if (r && (openai_chat_check_input(r, &a) < 0 || openai_chat_check_tools(r) < 0))
+	if (r && (check_input(r, &a) < 0 || check_tools(r) < 0))
 		r = NULL;
 	if (r && bytes_ends(r->model, B("m2")))
 		d.model = B("o1-mini-3.5");
@@ -98,19 +99,19 @@ static void test_requests_of_the_table(void **state)
 
 struct fixture {
 	struct arena arena;
-	struct chat_request *r;
+	struct envelope *r;
 };
 
-static struct chat_request *read_as(struct fixture *f, enum profile profile, const char *body)
+static struct envelope *read_as(struct fixture *f, enum profile profile, const char *body)
 {
 	arena_init(&f->arena, 1u << 28);
 	f->r = openai_chat_read_request(bytes_of(body), profile, &f->arena);
 	return f->r;
 }
 
-static struct chat_request *read_ok(struct fixture *f, enum profile profile, const char *body)
+static struct envelope *read_ok(struct fixture *f, enum profile profile, const char *body)
 {
-	struct chat_request *r = read_as(f, profile, body);
+	struct envelope *r = read_as(f, profile, body);
 
 	if (!r)
 		fail_msg("%.*s", BFMT(error_last()->message));
@@ -142,7 +143,7 @@ static void refused(const char *body, const char *message, const char *param, co
 static void test_tensorzero_fields(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_TENSORZERO,
 		"{\"model\":\"tensorzero::function_name::f\"," HI
 		",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero::episode_id\":\"{01A2109EBE667301AEC3D18092EF2125}\",\"tensorzero::namespace\":\"n\",\"tensorzero::cache_options\":{\"enabled\": \"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":\"s\"},\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": 1.0}},{\"pointer\":\"/c\",\"delete\":true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":[{\"name\":\"x\",\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
@@ -172,7 +173,7 @@ static void test_tensorzero_fields(void **state)
 static void test_inference_params_in_the_order_of_rows(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_TENSORZERO,
 		"{\"model\":\"tensorzero::model_name::m\"," HI
 		",\"verbosity\":\"low\",\"stop\":[\"a\",\"\\n\"],\"seed\":7,\"max_tokens\":5,\"temperature\":0.7,\"top_p\":1e-7,\"presence_penalty\":1,\"frequency_penalty\":0,\"reasoning_effort\":\"high\",\"service_tier\":\"flex\",\"response_format\":{\"type\":\"json_object\"},\"tensorzero::params\":{\"chat_completion\":{\"thinking_budget_tokens\":9,\"seed\":8}}}");
@@ -245,7 +246,7 @@ static void test_openai_input_is_named_as_not_built(void **state)
 static void test_openai_attribution(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"gpt\"," HI
 		",\"user\":\"u1\",\"safety_identifier\":\"s1\",\"prompt_cache_key\":\"k\",\"metadata\":{\"team\":\"a\"}}");
@@ -286,7 +287,7 @@ static void test_openai_metadata_limits(void **state)
 static void test_openai_late_system_text_stays_in_place(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"d\"},{\"type\":\"text\",\"text\":\"e\"}]}]}");
 
@@ -302,7 +303,7 @@ static void test_openai_late_system_text_stays_in_place(void **state)
 static void test_openai_tool_results(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"function\":{\"name\":\"g\"}},{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"h\",\"input\":\"i\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"sunny\"},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":[{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":\"y\"}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\",\"text\":\"z\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}");
 	const struct message *m = r->inf.messages;
@@ -325,7 +326,7 @@ static void test_openai_tool_results(void **state)
 static void test_openai_reasoning_that_comes_back(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\",\"reasoning\":\"b\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"c\",\"signature\":\"s\"}]},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":1,\"text\":\"d\",\"signature\":\"s\",\"provider_type\":\"p\"}]},{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
 	const struct message *m = r->inf.messages;
@@ -349,13 +350,13 @@ static void test_openai_reasoning_that_comes_back(void **state)
 static void test_openai_deprecated_functions(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}},{\"name\":\"g\"}],\"function_call\":{\"name\":\"g\"},\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"role\":\"function\",\"name\":\"f\",\"content\":\"4\"}]}");
 	const struct tool_config *t = r->inf.tools;
 
 	(void)state;
-	assert_true(r->legacy_functions);
+	assert_true(((struct chat_request *)r)->legacy_functions);
 	assert_int_equal(2, t->len);
 	same(t->tools[1].parameters, "{\"type\":\"object\",\"properties\":{}}");
 	assert_int_equal(TOOL_CHOICE_SPECIFIC, t->choice);
@@ -370,7 +371,7 @@ static void test_openai_deprecated_functions(void **state)
 static void test_openai_flat_tools_and_parts_it_does_not_know(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{}},{\"type\":\"custom\",\"name\":\"c\",\"description\":\"d\"},{\"type\":\"web_search\"}],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"video\",\"video\":{\"x\":1}},{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}},{\"type\":\"file\",\"file\":{\"file_url\":\"https://a/b.pdf\"}}]}]}");
 	const struct message *m = r->inf.messages;
@@ -401,7 +402,7 @@ static void test_nulls_are_absent_to_openai(void **state)
 static void test_foreign_fields(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_OPENAI,
 		"{\"logit_bias\":{},\"model\":\"m\"," HI
 		",\"user\":\"u\",\"prompt_cache_key\":\"k\",\"store\":true,\"temperature\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},{\"type\":\"web_search\"}],\"x\":1}");
@@ -419,13 +420,13 @@ static void test_foreign_fields(void **state)
 static void test_json_mode_tool_makes_its_tool(void **state)
 {
 	struct fixture f;
-	struct chat_request *r = read_ok(
+	struct envelope *r = read_ok(
 		&f, PROFILE_TENSORZERO,
 		"{\"model\":\"tensorzero::model_name::m\"," HI
 		",\"tensorzero::params\":{\"chat_completion\":{\"json_mode\":\"tool\"}},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"type\":\"object\"}}}}");
 
 	(void)state;
-	assert_int_equal(0, openai_chat_check_input(r, &f.arena));
+	assert_int_equal(0, check_input(r, &f.arena));
 	assert_true(r->inf.json_tool);
 	same(r->inf.tools->specific, "respond");
 	same(r->inference_params, "{\"json_mode\":\"tool\"}");

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "net/sse.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 static struct inference plain_request(enum profile profile)
 {
@@ -16,7 +16,8 @@ static struct inference plain_request(enum profile profile)
 
 	if (profile == PROFILE_OPENAI) {
 		inf.source = B("{}");
-		inf.source_is_chat = inf.source_intact = true;
+		inf.source_wire = &wire_openai_chat;
+		inf.source_intact = true;
 	}
 	for (size_t i = 0; i < sizeof inf.id.b; i++)
 		inf.id.b[i] = (uint8_t)i;

@@ -5,11 +5,12 @@
 #include "unit.h"
 
 #include "base/error.h"
-#include "wire/openai_chat.h"
+#include "route/check.h"
+#include "wire/openai_chat/openai_chat.h"
 
 struct fixture {
 	struct arena arena;
-	struct chat_request *r;
+	struct envelope *r;
 	struct dialect d;
 	struct buf body, ignored;
 };
@@ -24,8 +25,7 @@ static void setup(struct fixture *f, enum profile profile, const char *request)
 				 .max_tokens_key = B("max_completion_tokens"),
 				 .model = B("gpt-4.1-mini") };
 	f->r = openai_chat_read_request(bytes_of(request), profile, &f->arena);
-	if (!f->r || openai_chat_check_input(f->r, &f->arena) < 0 ||
-	    openai_chat_check_tools(f->r) < 0)
+	if (!f->r || check_input(f->r, &f->arena) < 0 || check_tools(f->r) < 0)
 		fail_msg("%.*s", BFMT(error_last()->message));
 }
 

@@ -3,7 +3,7 @@
  * parts. What cannot be read is named in TensorZero's words, which begin at the part ("image_url: missing field
  * `url`"). Profile `openai` keeps part types that it does not know, for upstreams of OpenAI's family.
  */
-#include "wire/openai_chat_read.h"
+#include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
 #include "wire/media.h"
@@ -56,7 +56,7 @@ static int read_template(struct reader *r, struct draft *d, struct bytes name,
 	struct block b = { .type = BLOCK_TEMPLATE, .name = name };
 
 	b.text = json_print_arena(arguments, r->arena);
-	r->req->inf.source_intact = false;
+	r->env->inf.source_intact = false;
 	return bytes_set(b.text) ? chat_block_add(r, d, b) : -1;
 }
 
@@ -100,7 +100,7 @@ static int file_add(struct reader *r, struct draft *d, struct file f)
 	if (!copy)
 		return -1;
 	*copy = f;
-	r->req->has_files = true;
+	r->env->has_files = true;
 	return chat_block_add(r, d, (struct block){ .type = BLOCK_FILE, .file = copy });
 }
 
@@ -212,7 +212,7 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
 		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
 	if (bytes_set(f->mime_type))
-		r->req->inf.source_intact = false;
+		r->env->inf.source_intact = false;
 	return 0;
 }
 
@@ -306,7 +306,7 @@ static int read_raw_text(struct reader *r, struct draft *d, const struct where *
 	struct bytes value = { NULL, 0 };
 	yyjson_val *key;
 
-	r->req->inf.source_intact = false;
+	r->env->inf.source_intact = false;
 	while ((key = yyjson_obj_iter_next(&it))) {
 		struct where at = WHERE_KEY(w, json_str(key));
 

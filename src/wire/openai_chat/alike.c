@@ -6,7 +6,7 @@
  * obfuscation changed, and nothing reads the latter. An event with a backslash around its holes is not kept, so that
  * keys are what they look like.
  */
-#include "wire/openai_chat_alike.h"
+#include "wire/openai_chat/alike.h"
 
 #include "base/json.h"
 #include "wire/json_edit.h"

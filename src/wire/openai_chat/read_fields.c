@@ -3,7 +3,7 @@
  * and TensorZero's own fields. Errors are in the words of TensorZero's reader, which loses the path inside
  * tagged unions ("tools[0]: missing field `name`"): WHERE_LOST steps keep it for `param` only.
  */
-#include "wire/openai_chat_read.h"
+#include "wire/openai_chat/read_request.h"
 
 #include <stdio.h>
 
@@ -15,7 +15,7 @@
 
 struct tool_config *openai_tools(struct reader *r)
 {
-	struct tool_config **t = &r->req->inf.tools;
+	struct tool_config **t = &r->env->inf.tools;
 
 	if (!*t) {
 		*t = arena_new(r->arena, struct tool_config);
@@ -206,7 +206,7 @@ static int read_tool(struct reader *r, const struct where *w, yyjson_val *v)
 	body = json_get(v, names[which]);
 	if (!body && r->profile == PROFILE_OPENAI && json_get(v, "name")) {
 		body = v; /* the flat form of the Responses API */
-		r->req->inf.own &= ~(unsigned)OWN_TOOLS;
+		r->env->inf.own &= ~(unsigned)OWN_TOOLS;
 	}
 	if (!body)
 		return expect_field(w, names[which]);
@@ -229,8 +229,8 @@ int openai_read_tools(struct reader *r, const struct where *w, yyjson_val *v)
 
 	if (!yyjson_is_arr(v))
 		return expect_type(w, v, "a sequence");
-	r->req->tools_given = yyjson_arr_size(v) > 0;
-	r->req->inf.own |= OWN_TOOLS;
+	r->env->tools_given = yyjson_arr_size(v) > 0;
+	r->env->inf.own |= OWN_TOOLS;
 	it = yyjson_arr_iter_with(v);
 	while ((tool = yyjson_arr_iter_next(&it))) {
 		struct where at = WHERE_AT(w, i++);
@@ -307,7 +307,7 @@ static int read_allowed_tools(struct reader *r, struct tool_config *t, const str
 	which = bytes_eq(json_str(mode), modes[1]);
 	t->choice = which ? TOOL_CHOICE_REQUIRED : TOOL_CHOICE_AUTO;
 	t->allowed_explicit = true;
-	r->req->allowed_given = true;
+	r->env->allowed_given = true;
 	return 0;
 }
 
@@ -328,7 +328,7 @@ static int read_choice_object(struct reader *r, struct tool_config *t, const str
 		return read_allowed_tools(r, t, w, v);
 	t->choice = TOOL_CHOICE_SPECIFIC;
 	if (openai && json_get(v, "name") && !json_get(v, "function") && !json_get(v, "custom")) {
-		r->req->inf.own &= ~(unsigned)OWN_TOOL_CHOICE; /* the flat form */
+		r->env->inf.own &= ~(unsigned)OWN_TOOL_CHOICE; /* the flat form */
 		return expect_string(w, json_get(v, "name"), &t->specific);
 	}
 	if (bytes_eq(name, B("function")))
@@ -347,8 +347,8 @@ int openai_read_tool_choice(struct reader *r, const struct where *w, yyjson_val 
 
 	if (!t)
 		return -1;
-	r->req->tool_choice_given = true;
-	r->req->inf.own |= OWN_TOOL_CHOICE;
+	r->env->tool_choice_given = true;
+	r->env->inf.own |= OWN_TOOL_CHOICE;
 	if (yyjson_is_obj(v))
 		return read_choice_object(r, t, w, v);
 	if (!yyjson_is_str(v))
@@ -386,15 +386,15 @@ static int read_json_schema(struct reader *r, const struct where *w, yyjson_val 
 	schema = json_get(info, "schema");
 	if (!schema || yyjson_is_null(schema))
 		return 0;
-	r->req->inf.output_schema = json_print_arena(schema, r->arena);
-	return bytes_set(r->req->inf.output_schema) ? 0 : -1;
+	r->env->inf.output_schema = json_print_arena(schema, r->arena);
+	return bytes_set(r->env->inf.output_schema) ? 0 : -1;
 }
 
 int openai_read_response_format(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	static const struct bytes types[] = { B("text"), B("json_schema"), B("json_object") };
 	struct where at = WHERE_KEY(w, B("type"));
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 	struct bytes type;
 
 	if (tag(w, v, "OpenAICompatibleResponseFormat", &type) < 0)
@@ -432,7 +432,7 @@ static int strings(struct reader *r, yyjson_val *v, struct bytes **out, size_t *
 
 int openai_read_stop(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 	int bad = 1;
 
 	inf->stop_set = true;
@@ -647,12 +647,12 @@ static int read_extras(struct reader *r, const struct where *w, yyjson_val *v, s
 
 int openai_read_extra_body(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return read_extras(r, w, v, &r->req->inf.extra_body, false);
+	return read_extras(r, w, v, &r->env->inf.extra_body, false);
 }
 
 int openai_read_extra_headers(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return read_extras(r, w, v, &r->req->inf.extra_headers, true);
+	return read_extras(r, w, v, &r->env->inf.extra_headers, true);
 }
 
 /* --- provider_tools --------------------------------------------------------------------------- */
@@ -703,7 +703,7 @@ int openai_read_provider_tools(struct reader *r, const struct where *w, yyjson_v
 	config = openai_tools(r);
 	if (!config)
 		return -1;
-	r->req->provider_tools_given = true;
+	r->env->provider_tools_given = true;
 	it = yyjson_arr_iter_with(v);
 	while ((one = yyjson_arr_iter_next(&it))) {
 		struct where at = WHERE_AT(w, i++);
@@ -734,8 +734,8 @@ int openai_read_cache_options(struct reader *r, const struct where *w, yyjson_va
 	if (enabled && one_of(&enabled_at, json_str(enabled), modes, 4,
 			      "one of `on`, `off`, `read_only`, `write_only`") < 0)
 		return -1;
-	r->req->cache_options = json_print_arena(v, r->arena);
-	return bytes_set(r->req->cache_options) ? 0 : -1;
+	r->env->cache_options = json_print_arena(v, r->arena);
+	return bytes_set(r->env->cache_options) ? 0 : -1;
 }
 
 static bool is_hex(char c)
@@ -757,8 +757,8 @@ int openai_read_episode_id(struct reader *r, const struct where *w, yyjson_val *
 	else if (bare.n > 2 && *bare.p == '{' && bare.p[bare.n - 1] == '}')
 		bare = bytes_slice(bare, 1, bare.n - 2);
 	if (uuid_parse(bare, &id)) {
-		r->req->episode_id = arena_dup(r->arena, uuid_text(id, canonical));
-		return bytes_set(r->req->episode_id) ? 0 : -1;
+		r->env->episode_id = arena_dup(r->arena, uuid_text(id, canonical));
+		return bytes_set(r->env->episode_id) ? 0 : -1;
 	}
 	for (size_t i = 0; i < bare.n; i++) {
 		size_t width = 1;
@@ -821,7 +821,7 @@ int openai_read_metadata(struct reader *r, const struct where *w, yyjson_val *v)
 			return openai_refuse(&at, "invalid_value",
 					     "`metadata` keys have at most %d bytes, values %d",
 					     MAX_METADATA_KEY, MAX_METADATA_VALUE);
-		if (!arena_push(r->arena, r->req->tags, r->req->ntags, r->req->ctags, pairs[i]))
+		if (!arena_push(r->arena, r->env->tags, r->env->ntags, r->env->ctags, pairs[i]))
 			return -1;
 	}
 	return 0;
@@ -842,7 +842,7 @@ int openai_read_legacy(struct reader *r)
 	if (!config)
 		return -1;
 	r->req->legacy_functions = true;
-	r->req->inf.own &= ~(unsigned)(OWN_TOOLS | OWN_TOOL_CHOICE);
+	r->env->inf.own &= ~(unsigned)(OWN_TOOLS | OWN_TOOL_CHOICE);
 	it = yyjson_arr_iter_with(r->functions);
 	while ((one = yyjson_arr_iter_next(&it))) {
 		struct where function = WHERE_AT(&at, i++);
@@ -851,16 +851,16 @@ int openai_read_legacy(struct reader *r)
 		if (read_function(r, &t, &function, one) < 0 ||
 		    !arena_push(r->arena, config->tools, config->len, config->cap, t))
 			return -1;
-		r->req->tools_given = true;
+		r->env->tools_given = true;
 	}
 	if (!r->function_call)
 		return 0;
 	at.key = B("function_call");
-	r->req->tool_choice_given = true;
+	r->env->tool_choice_given = true;
 	if (yyjson_is_str(r->function_call)) {
 		if (openai_read_tool_choice(r, &at, r->function_call) < 0)
 			return -1;
-		r->req->inf.own &= ~(unsigned)OWN_TOOL_CHOICE;
+		r->env->inf.own &= ~(unsigned)OWN_TOOL_CHOICE;
 		return 0;
 	}
 	config->choice = TOOL_CHOICE_SPECIFIC;

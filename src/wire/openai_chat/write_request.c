@@ -5,11 +5,11 @@
  * Profile `openai` differs where TensorZero's form never worked (`strict` beside `function`, custom tools sent
  * back as functions), and adds what OpenAI's server insists on: short ids and names, and a result for every call.
  */
-#include "wire/openai_chat_write.h"
+#include "wire/openai_chat/write_request.h"
 
 #include "base/error.h"
 #include "wire/media.h"
-#include "wire/openai_chat_ids.h"
+#include "wire/openai_chat/ids.h"
 
 #define HINT        "Respond using JSON."
 #define IGNORED_MAX 1024

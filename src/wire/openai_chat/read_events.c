@@ -3,20 +3,20 @@
  *
  * An event is parsed once, into a block of memory that the stream keeps: no allocation while events fit into it.
  * Big events get memory of their own for as long as they live. An event that differs from an earlier one in its text
- * alone is not parsed at all (openai_chat_alike.h).
+ * alone is not parsed at all (alike.h).
  *
  * Tool calls come in fragments that name their call by id, by index, by both or by neither, and servers get it
  * wrong in every possible way; struct call is the table that fragments are resolved by. A delta's strings point
  * into the event's document, so everything in it lives until the next event.
  */
-#include "wire/openai_chat_reply.h"
+#include "wire/openai_chat/read_answer.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "wire/openai_chat_alike.h"
-#include "wire/openai_chat_ids.h"
-#include "wire/openai_chat_write.h"
+#include "wire/openai_chat/alike.h"
+#include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/write_request.h"
 
 #define MAX_CALLS   128
 #define PARTS_FIRST 2

@@ -1,13 +1,13 @@
 /*
- * Shared by the files that read a chat request: openai_chat_request.c (the fields and their order),
- * openai_chat_messages.c (the conversation), openai_chat_fields.c (tools, formats, tensorzero:: fields).
+ * Shared by the files that read a chat request: openai_chat/read_request.c (the fields and their order),
+ * openai_chat/read_messages.c (the conversation), openai_chat/read_fields.c (tools, formats, tensorzero:: fields).
  */
-#ifndef SIGNET_WIRE_OPENAI_CHAT_READ_H
-#define SIGNET_WIRE_OPENAI_CHAT_READ_H
+#ifndef SIGNET_WIRE_OPENAI_CHAT_READ_REQUEST_H
+#define SIGNET_WIRE_OPENAI_CHAT_READ_REQUEST_H
 
 #include "base/map.h"
 #include "wire/expect.h"
-#include "wire/openai_chat.h"
+#include "wire/openai_chat/openai_chat.h"
 
 /* What one request may hold of things that are compared with each other. Far over what any real one has; without
  * a bound one body of the allowed size would keep a core busy for hours. */
@@ -24,6 +24,7 @@ struct reader {
 	struct arena *arena;
 	enum profile profile;
 	struct chat_request *req;
+	struct envelope *env; /* of req */
 	struct where root;
 	yyjson_val *messages;
 	/* openai fields that are joined at the end */
@@ -44,7 +45,7 @@ struct reader {
 int openai_refuse(const struct where *, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* openai_chat_messages.c: types first, for the whole request; the conversation once all of it is checked. */
+/* openai_chat/read_messages.c: types first, for the whole request; the conversation once all of it is checked. */
 int openai_check_messages(struct reader *, const struct where *, yyjson_val *);
 int openai_read_messages(struct reader *);
 
@@ -66,12 +67,12 @@ struct draft {
 	enum chat_role role;
 };
 
-/* openai_chat_parts.c */
+/* openai_chat/read_parts.c */
 int chat_block_add(struct reader *, struct draft *, struct block);
 /* Content, a string or a list of parts, becomes blocks of the draft. */
 int chat_read_content(struct reader *, struct draft *, yyjson_val *);
 
-/* openai_chat_fields.c */
+/* openai_chat/read_fields.c */
 int openai_read_tools(struct reader *, const struct where *, yyjson_val *);
 int openai_read_tool_choice(struct reader *, const struct where *, yyjson_val *);
 int openai_read_response_format(struct reader *, const struct where *, yyjson_val *);

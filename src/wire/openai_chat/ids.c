@@ -3,7 +3,7 @@
  * so calls and results stay paired. Only names come back, and the tools of the request itself are the table
  * for that.
  */
-#include "wire/openai_chat_ids.h"
+#include "wire/openai_chat/ids.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>

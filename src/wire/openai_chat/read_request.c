@@ -6,14 +6,14 @@
  * So the members are first sorted into slots by a table of fields (the last of duplicates wins, in the place of
  * the first), each slot is read with its row's function, and what needs several fields comes after.
  */
-#include "wire/openai_chat_read.h"
+#include "wire/openai_chat/read_request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "wire/json_edit.h"
-#include "wire/openai_chat_write.h"
+#include "wire/openai_chat/write_request.h"
 
 #define PREFIX "Invalid request to OpenAI-compatible endpoint: "
 
@@ -36,7 +36,7 @@ typedef int read_fn(struct reader *, const struct where *, yyjson_val *);
 
 static int read_model(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_string(w, v, &r->req->model);
+	return expect_string(w, v, &r->env->model);
 }
 
 static int read_max_tokens(struct reader *r, const struct where *w, yyjson_val *v)
@@ -51,52 +51,52 @@ static int read_max_completion_tokens(struct reader *r, const struct where *w, y
 
 static int read_seed(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_SEED;
-	return expect_u32(w, v, &r->req->inf.seed);
+	r->env->inf.own |= OWN_SEED;
+	return expect_u32(w, v, &r->env->inf.seed);
 }
 
 static int read_temperature(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_TEMPERATURE;
-	return expect_f32(w, v, &r->req->inf.temperature);
+	r->env->inf.own |= OWN_TEMPERATURE;
+	return expect_f32(w, v, &r->env->inf.temperature);
 }
 
 static int read_top_p(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_TOP_P;
-	return expect_f32(w, v, &r->req->inf.top_p);
+	r->env->inf.own |= OWN_TOP_P;
+	return expect_f32(w, v, &r->env->inf.top_p);
 }
 
 static int read_presence_penalty(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_PRESENCE_PENALTY;
-	return expect_f32(w, v, &r->req->inf.presence_penalty);
+	r->env->inf.own |= OWN_PRESENCE_PENALTY;
+	return expect_f32(w, v, &r->env->inf.presence_penalty);
 }
 
 static int read_frequency_penalty(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_FREQUENCY_PENALTY;
-	return expect_f32(w, v, &r->req->inf.frequency_penalty);
+	r->env->inf.own |= OWN_FREQUENCY_PENALTY;
+	return expect_f32(w, v, &r->env->inf.frequency_penalty);
 }
 
 static int read_reasoning_effort(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_REASONING_EFFORT;
-	return expect_string(w, v, &r->req->inf.reasoning_effort);
+	r->env->inf.own |= OWN_REASONING_EFFORT;
+	return expect_string(w, v, &r->env->inf.reasoning_effort);
 }
 
 static int read_verbosity(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_VERBOSITY;
-	return expect_string(w, v, &r->req->inf.verbosity);
+	r->env->inf.own |= OWN_VERBOSITY;
+	return expect_string(w, v, &r->env->inf.verbosity);
 }
 
 static int read_service_tier(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	r->req->inf.own |= OWN_SERVICE_TIER;
+	r->env->inf.own |= OWN_SERVICE_TIER;
 	if (r->profile == PROFILE_OPENAI) /* tiers of other vendors are their servers' matter */
-		return expect_string(w, v, &r->req->inf.service_tier);
-	return openai_read_service_tier(w, v, &r->req->inf.service_tier);
+		return expect_string(w, v, &r->env->inf.service_tier);
+	return openai_read_service_tier(w, v, &r->env->inf.service_tier);
 }
 
 static int read_parallel(struct reader *r, const struct where *w, yyjson_val *v)
@@ -109,14 +109,14 @@ static int read_parallel(struct reader *r, const struct where *w, yyjson_val *v)
 	if (expect_bool(w, v, &parallel) < 0)
 		return -1;
 	t->parallel = parallel;
-	r->req->parallel_given = true;
-	r->req->inf.own |= OWN_PARALLEL;
+	r->env->parallel_given = true;
+	r->env->inf.own |= OWN_PARALLEL;
 	return 0;
 }
 
 static int read_stream(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_bool(w, v, &r->req->stream);
+	return expect_bool(w, v, &r->env->stream);
 }
 
 static int read_stream_options(struct reader *r, const struct where *w, yyjson_val *v)
@@ -132,7 +132,7 @@ static int read_stream_options(struct reader *r, const struct where *w, yyjson_v
 		return 0;
 	if (expect_bool(&at, usage, &include) < 0)
 		return -1;
-	r->req->include_usage = include;
+	r->env->include_usage = include;
 	return 0;
 }
 
@@ -143,36 +143,36 @@ static int read_n(struct reader *r, const struct where *w, yyjson_val *v)
 
 static int read_variant_name(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_string(w, v, &r->req->variant_name);
+	return expect_string(w, v, &r->env->variant_name);
 }
 
 static int read_dryrun(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_bool(w, v, &r->req->dryrun);
+	return expect_bool(w, v, &r->env->dryrun);
 }
 
 static int read_namespace(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	if (expect_string(w, v, &r->req->namespace_) < 0)
+	if (expect_string(w, v, &r->env->namespace_) < 0)
 		return -1;
-	if (r->req->namespace_.n == 0)
+	if (r->env->namespace_.n == 0)
 		return expect_fail(w, "invalid_value", "Namespace identifier cannot be empty");
-	if (bytes_starts(r->req->namespace_, B("tensorzero::")))
+	if (bytes_starts(r->env->namespace_, B("tensorzero::")))
 		return expect_fail(w, "invalid_value",
 				   "Namespace cannot start with `tensorzero::`: %.*s",
-				   BFMT(r->req->namespace_));
+				   BFMT(r->env->namespace_));
 	return 0;
 }
 
 static int read_tags(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return openai_read_pairs(r, w, v, &r->req->tags, &r->req->ntags, &r->req->ctags);
+	return openai_read_pairs(r, w, v, &r->env->tags, &r->env->ntags, &r->env->ctags);
 }
 
 static int read_credentials(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return openai_read_pairs(r, w, v, &r->req->credentials, &r->req->ncredentials,
-				 &r->req->ccredentials);
+	return openai_read_pairs(r, w, v, &r->env->credentials, &r->env->ncredentials,
+				 &r->env->ccredentials);
 }
 
 static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_val *v)
@@ -186,7 +186,7 @@ static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "struct UninitializedVariantInfo");
-	r->req->dynamic_variant = true;
+	r->env->dynamic_variant = true;
 	if (!bytes_set(type))
 		return expect_field(w, "type");
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -199,17 +199,17 @@ static int read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 
 static int read_include_raw_usage(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_bool(w, v, &r->req->include_raw_usage);
+	return expect_bool(w, v, &r->env->include_raw_usage);
 }
 
 static int read_include_raw_response(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_bool(w, v, &r->req->include_raw_response);
+	return expect_bool(w, v, &r->env->include_raw_response);
 }
 
 static int read_include_original(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_bool(w, v, &r->req->include_original_response);
+	return expect_bool(w, v, &r->env->include_original_response);
 }
 
 static int read_deny_unknown(struct reader *r, const struct where *w, yyjson_val *v)
@@ -219,17 +219,17 @@ static int read_deny_unknown(struct reader *r, const struct where *w, yyjson_val
 
 static int read_user(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_string(w, v, &r->req->user);
+	return expect_string(w, v, &r->env->user);
 }
 
 static int read_safety_identifier(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_string(w, v, &r->req->safety_identifier);
+	return expect_string(w, v, &r->env->safety_identifier);
 }
 
 static int read_prompt_cache_key(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	return expect_string(w, v, &r->req->prompt_cache_key);
+	return expect_string(w, v, &r->env->prompt_cache_key);
 }
 
 static int read_functions(struct reader *r, const struct where *w, yyjson_val *v)
@@ -359,7 +359,7 @@ static int sort_members(struct reader *r, yyjson_val *root, struct members *m)
 		if (!m->slots[f - fields])
 			m->order[m->norder++] = f;
 		else
-			r->req->inf.source_repeats = true;
+			r->env->inf.source_repeats = true;
 		m->slots[f - fields] = yyjson_obj_iter_get_val(key);
 	}
 	return 0;
@@ -388,7 +388,7 @@ static int read_fields(struct reader *r, const struct members *m)
 	}
 	if (!r->messages)
 		return expect_field(&r->root, "messages");
-	if (!bytes_set(r->req->model))
+	if (!bytes_set(r->env->model))
 		return expect_field(&r->root, "model");
 	return 0;
 }
@@ -446,7 +446,7 @@ static int check_unknown(struct reader *r, const struct members *m)
 					     BFMT(m->unknown[i]));
 	}
 	if (r->profile == PROFILE_TENSORZERO)
-		r->req->ignored = names;
+		r->env->ignored = names;
 	return 0;
 }
 
@@ -475,7 +475,7 @@ static int check_model(struct reader *r)
 		{ B("tensorzero::model_name::"), "model_name" },
 	};
 	struct where at = WHERE_KEY(&r->root, B("model"));
-	struct bytes model = r->req->model;
+	struct bytes model = r->env->model;
 
 	for (size_t i = 0; i < 2; i++) {
 		if (!bytes_starts(model, forms[i].prefix))
@@ -505,7 +505,7 @@ static uint64_t number_of(struct bytes digits)
 
 static int join_max_tokens(struct reader *r)
 {
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 	bool both = bytes_set(r->max_tokens) && bytes_set(r->max_completion_tokens);
 	bool first = both ? number_of(r->max_tokens) <= number_of(r->max_completion_tokens)
 			  : bytes_set(r->max_tokens);
@@ -528,7 +528,7 @@ static int join_max_tokens(struct reader *r)
 /* tensorzero::params win over OpenAI's fields. */
 static void overlay(struct reader *r)
 {
-	struct inference *to = &r->req->inf;
+	struct inference *to = &r->env->inf;
 	const struct inference *from = &r->params;
 	const struct {
 		struct bytes *to;
@@ -616,10 +616,10 @@ static bool no_params(const struct inference *i)
 
 static int print_params(struct reader *r)
 {
-	const struct inference *i = &r->req->inf;
+	const struct inference *i = &r->env->inf;
 	struct buf b;
 
-	r->req->inference_params = B("{}");
+	r->env->inference_params = B("{}");
 	if (no_params(i))
 		return 0;
 	buf_init(&b, 1u << 20);
@@ -646,15 +646,15 @@ static int print_params(struct reader *r)
 	param_number(&b, "thinking_budget_tokens", i->thinking_budget_tokens);
 	param_string(&b, "verbosity", i->verbosity);
 	if (buf_putc(&b, '}') == 0)
-		r->req->inference_params = arena_dup(r->arena, buf_bytes(&b));
+		r->env->inference_params = arena_dup(r->arena, buf_bytes(&b));
 	buf_deinit(&b);
-	return bytes_set(r->req->inference_params) ? 0 : -1;
+	return bytes_set(r->env->inference_params) ? 0 : -1;
 }
 
 static int check_tags(struct reader *r)
 {
-	for (size_t i = 0; i < r->req->ntags; i++) {
-		struct bytes key = r->req->tags[i].key;
+	for (size_t i = 0; i < r->env->ntags; i++) {
+		struct bytes key = r->env->tags[i].key;
 
 		if (!bytes_starts(key, B("tensorzero::")))
 			continue;
@@ -681,14 +681,14 @@ static yyjson_val *parse_body(struct bytes body, struct arena *a)
 static int read_all(struct reader *r, yyjson_val *root)
 {
 	struct members m = { 0 };
-	struct chat_request *req = r->req;
+	struct envelope *env = r->env;
 
 	if (!yyjson_is_obj(root))
 		return expect_type(&r->root, root, "struct OpenAICompatibleParams");
 	if (sort_members(r, root, &m) < 0 || read_fields(r, &m) < 0 || check_n(r) < 0 ||
 	    check_unknown(r, &m) < 0)
 		return -1;
-	if (req->stream && req->include_raw_usage && req->include_usage == 0)
+	if (env->stream && env->include_raw_usage && env->include_usage == 0)
 		return openai_refuse(
 			&WHERE_KEY(&r->root, B("stream_options")), "invalid_value",
 			"`tensorzero::include_raw_usage` requires `stream_options.include_usage` to be true (or omitted) for streaming requests");
@@ -698,32 +698,33 @@ static int read_all(struct reader *r, yyjson_val *root)
 		overlay(r);
 	if (openai_read_legacy(r) < 0 || openai_read_messages(r) < 0 || check_tags(r) < 0)
 		return -1;
-	req->inf.stream = req->stream;
+	env->inf.stream = env->stream;
 	return print_params(r);
 }
 
-struct chat_request *openai_chat_read_request(struct bytes body, enum profile profile,
-					      struct arena *a)
+struct envelope *openai_chat_read_request(struct bytes body, enum profile profile, struct arena *a)
 {
 	struct chat_request *req = arena_new(a, struct chat_request);
 	struct reader r = { .arena = a, .profile = profile, .req = req, .root = { .arena = a } };
+	struct envelope *env;
 	yyjson_val *root;
 
 	if (!req)
 		return NULL;
-	req->include_usage = -1;
-	req->inf.profile = profile;
+	env = r.env = &req->env;
+	env->include_usage = -1;
+	env->inf.profile = profile;
 	if (profile == PROFILE_OPENAI) {
-		req->inf.source = body;
-		req->inf.source_is_chat = true;
-		req->inf.source_intact = true; /* until a message says otherwise */
+		env->inf.source = body;
+		env->inf.source_wire = &wire_openai_chat;
+		env->inf.source_intact = true; /* until a message says otherwise */
 	}
 	root = parse_body(body, a);
 	if (!root || read_all(&r, root) < 0)
-		req = NULL;
+		env = NULL;
 	map_deinit(&r.calls);
 	map_deinit(&r.legacy_calls);
-	return req;
+	return env;
 }
 
 /* --- what only OpenAI's family understands ------------------------------------------------------ */

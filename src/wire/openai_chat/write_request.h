@@ -1,6 +1,6 @@
 /*
- * Shared by the files that write a chat request for a provider: openai_chat_upstream.c (from the neutral
- * model), openai_chat_pass.c (the client's own body, edited in place).
+ * Shared by the files that write a chat request for a provider: openai_chat/write_request.c (from the neutral
+ * model), openai_chat/edit_request.c (the client's own body, edited in place).
  */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_WRITE_H
 #define SIGNET_WIRE_OPENAI_CHAT_WRITE_H

@@ -1,5 +1,5 @@
 /*
- * Shared by the files that read a provider's answer: openai_chat_reply.c (plain), openai_chat_stream.c (events).
+ * Shared by the files that read a provider's answer: openai_chat/read_answer.c (plain), openai_chat/read_events.c (events).
  */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_REPLY_H
 #define SIGNET_WIRE_OPENAI_CHAT_REPLY_H

@@ -2,13 +2,13 @@
  * A provider's plain answer -> struct result (providers-openai §2.9). Compatible servers leave out what OpenAI
  * always sends, so everything but `choices[0].message` is optional; what TensorZero would refuse for that is read.
  */
-#include "wire/openai_chat_reply.h"
+#include "wire/openai_chat/read_answer.h"
 
 #include "base/error.h"
 #include "wire/expect.h"
-#include "wire/openai_chat.h"
-#include "wire/openai_chat_ids.h"
-#include "wire/openai_chat_write.h"
+#include "wire/openai_chat/openai_chat.h"
+#include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/write_request.h"
 
 static int64_t count(yyjson_val *obj, const char *key)
 {

@@ -2,16 +2,16 @@
  * The conversation of a chat request -> messages of blocks (http-api §12.3, surfaces §3.1, §6.1-6.4).
  *
  * Two passes, as TensorZero has them: openai_check_messages() looks at types while the fields are read,
- * openai_read_messages() translates when everything else was found good (the parts of content: openai_chat_parts.c).
+ * openai_read_messages() translates when everything else was found good (the parts of content: openai_chat/read_parts.c).
  *
  * The profiles differ in what a model will see: `tensorzero` moves all system texts to the front and encodes
  * the content of tool messages as JSON once more; `openai` keeps late system texts in place, inside <system>
  * tags, passes tool texts on as they are, and reads the reasoning fields that clients send back.
  */
-#include "wire/openai_chat_read.h"
+#include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
-#include "wire/openai_chat_ids.h"
+#include "wire/openai_chat/ids.h"
 
 /* --- first pass: types ------------------------------------------------------------------------ */
 
@@ -186,7 +186,7 @@ int openai_check_messages(struct reader *r, const struct where *w, yyjson_val *v
 
 static int message_add(struct reader *r, enum role role, struct draft *d)
 {
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 
 	d->m.role = role;
 	return arena_push(r->arena, inf->messages, inf->nmessages, inf->cmessages, d->m) ? 0 : -1;
@@ -226,7 +226,7 @@ static int late_system(struct reader *r, struct draft *d)
 
 static int read_system(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 
 	if (chat_read_content(r, d, json_get(v, "content")) < 0)
 		return -1;
@@ -267,7 +267,7 @@ static int join_system(struct reader *r)
 	if (r->nsystem == 0)
 		return 0;
 	if (r->nsystem == 1) {
-		r->req->inf.system = r->system[0];
+		r->env->inf.system = r->system[0];
 		return 0;
 	}
 	for (size_t i = 0; i < r->nsystem; i++)
@@ -275,13 +275,13 @@ static int join_system(struct reader *r)
 	text = arena_alloc_raw(r->arena, n);
 	if (!text)
 		return -1;
-	r->req->inf.system.p = text;
+	r->env->inf.system.p = text;
 	for (size_t i = 0; i < r->nsystem; i++) {
 		memcpy(text, r->system[i].p, r->system[i].n);
 		text += r->system[i].n;
 		*text++ = '\n';
 	}
-	r->req->inf.system.n = n - 1;
+	r->env->inf.system.n = n - 1;
 	return 0;
 }
 
@@ -294,9 +294,9 @@ static int call_add(struct reader *r, struct draft *d, struct block b, bool lega
 	*known = (struct known_call){ b.id, b.name };
 	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
 	    legacy)
-		r->req->inf.source_edit = true;
+		r->env->inf.source_edit = true;
 	if (legacy)
-		r->req->inf.source_intact = false;
+		r->env->inf.source_intact = false;
 	if (map_put(&r->calls, b.id, known) || (legacy && map_put(&r->legacy_calls, b.name, known)))
 		return -1;
 	r->ncalls++;
@@ -479,7 +479,7 @@ static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
 	    (openai && read_reasoning(r, d, v) < 0))
 		return -1;
 	if (extra && openai)
-		r->req->inf.source_edit = true;
+		r->env->inf.source_edit = true;
 	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra) < 0)
 		return -1;
 	return message_add(r, ROLE_ASSISTANT, d);
@@ -550,7 +550,7 @@ static int read_result(struct reader *r, struct draft *d, yyjson_val *v, struct 
 /* Consecutive tool messages are the results of one user message. */
 static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool follows)
 {
-	struct inference *inf = &r->req->inf;
+	struct inference *inf = &r->env->inf;
 	struct bytes id = json_str(json_get(v, "tool_call_id")), function = { NULL, 0 };
 	struct block b = { .type = BLOCK_TOOL_RESULT };
 	const struct known_call *call;

@@ -1,14 +1,13 @@
 /*
- * What TensorZero checks of a chat request once it knows that the target is a model (http-api §6.3, §7, §9): the
+ * What TensorZero checks of a request once it knows that the target is a model (http-api §6.3, §7, §9): the
  * callers place these between the resolution of the name and the filters.
  */
-#include "wire/openai_chat.h"
+#include "route/check.h"
 
 #include "base/error.h"
-#include "wire/pen.h"
 
 /* JSON mode `tool`: the schema becomes the parameters of the only tool, whose call is the answer. */
-static int json_tool(struct chat_request *r, struct arena *a)
+static int json_tool(struct envelope *r, struct arena *a)
 {
 	struct inference *inf = &r->inf;
 	const struct {
@@ -67,9 +66,9 @@ static int templates(const struct inference *inf)
 	return 0;
 }
 
-int openai_chat_check_input(struct chat_request *r, struct arena *a)
+int check_input(struct envelope *r, struct arena *a)
 {
-	if (r->inf.json_mode == JSON_MODE_TOOL && json_tool(r, a) < 0)
+	if (r->inf.json_mode == JSON_MODE_TOOL && json_tool(r, a))
 		return -1;
 	return templates(&r->inf);
 }
@@ -82,7 +81,7 @@ static bool has_tool(const struct tool_config *t, struct bytes name)
 	return false;
 }
 
-int openai_chat_check_tools(struct chat_request *r)
+int check_tools(struct envelope *r)
 {
 	const struct tool_config *t = r->inf.tools;
 

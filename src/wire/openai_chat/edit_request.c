@@ -5,8 +5,8 @@
  * API tomorrow.
  */
 #include "wire/json_edit.h"
-#include "wire/openai_chat_ids.h"
-#include "wire/openai_chat_write.h"
+#include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/write_request.h"
 
 #include <stdlib.h>
 
@@ -15,7 +15,8 @@
 
 bool openai_chat_passes(const struct inference *inf)
 {
-	return inf->profile == PROFILE_OPENAI && inf->source_is_chat && bytes_set(inf->source);
+	return inf->profile == PROFILE_OPENAI && inf->source_wire == &wire_openai_chat &&
+	       bytes_set(inf->source);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */

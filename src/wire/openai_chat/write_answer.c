@@ -4,14 +4,19 @@
  * Profile `tensorzero` is TensorZero's object key for key. Profile `openai` is OpenAI's; where the upstream is of
  * the same family its own document goes out, with only `id` and `model` changed.
  */
-#include "wire/openai_chat_answer.h"
+#include "wire/openai_chat/write_answer.h"
 
 #include "base/json.h"
 #include "wire/json_edit.h"
 
-bool chat_passes(const struct chat_answer *a)
+bool chat_is_legacy(const struct answer *a)
 {
-	return a->pass_through && a->profile == PROFILE_OPENAI && !a->legacy_functions &&
+	return a->asked && ((const struct chat_request *)(const void *)a->asked)->legacy_functions;
+}
+
+bool chat_passes(const struct answer *a)
+{
+	return a->pass_through && a->profile == PROFILE_OPENAI && !chat_is_legacy(a) &&
 	       !a->cached && !a->json_tool;
 }
 
@@ -25,7 +30,7 @@ void chat_put_uuid(struct pen *p, struct uuid id)
 	pen_bytes(p, (struct bytes){ text, UUID_TEXT + 2 });
 }
 
-void chat_put_id(struct pen *p, const struct chat_answer *a)
+void chat_put_id(struct pen *p, const struct answer *a)
 {
 	char hex[33];
 
@@ -52,7 +57,7 @@ static void count(struct pen *p, struct bytes key, int64_t n, bool *first)
 	pen_u64(p, (uint64_t)n);
 }
 
-static void put_usage_tensorzero(struct pen *p, const struct chat_answer *a, const struct usage *u)
+static void put_usage_tensorzero(struct pen *p, const struct answer *a, const struct usage *u)
 {
 	int64_t total = u->input_tokens == USAGE_UNKNOWN || u->output_tokens == USAGE_UNKNOWN
 				? USAGE_UNKNOWN
@@ -79,7 +84,7 @@ static uint64_t known(int64_t n)
 	return n == USAGE_UNKNOWN ? 0 : (uint64_t)n;
 }
 
-void chat_put_usage(struct pen *p, const struct chat_answer *a, const struct usage *u)
+void chat_put_usage(struct pen *p, const struct answer *a, const struct usage *u)
 {
 	if (a->profile == PROFILE_TENSORZERO) {
 		put_usage_tensorzero(p, a, u);
@@ -102,7 +107,7 @@ void chat_put_usage(struct pen *p, const struct chat_answer *a, const struct usa
 	pen_lit(p, "}}");
 }
 
-void chat_put_finish(struct pen *p, const struct chat_answer *a, enum finish_reason f, bool called)
+void chat_put_finish(struct pen *p, const struct answer *a, enum finish_reason f, bool called)
 {
 	static const struct bytes names[] = {
 		[FINISH_UNSET] = B("\"stop\""),
@@ -117,7 +122,7 @@ void chat_put_finish(struct pen *p, const struct chat_answer *a, enum finish_rea
 	if (a->profile == PROFILE_OPENAI && called &&
 	    (f == FINISH_UNSET || f == FINISH_STOP || f == FINISH_UNKNOWN))
 		f = FINISH_TOOL_CALL;
-	if (a->legacy_functions && f == FINISH_TOOL_CALL)
+	if (chat_is_legacy(a) && f == FINISH_TOOL_CALL)
 		pen_lit(p, "\"function_call\"");
 	else
 		pen_bytes(p, names[f]);
@@ -155,7 +160,7 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 
 /* --- raw entries ------------------------------------------------------------------------------ */
 
-static void entry_begin(struct pen *p, const struct chat_answer *a)
+static void entry_begin(struct pen *p, const struct answer *a)
 {
 	pen_lit(p, "{\"model_inference_id\":");
 	chat_put_uuid(p, a->model_inference_id);
@@ -164,7 +169,7 @@ static void entry_begin(struct pen *p, const struct chat_answer *a)
 	pen_lit(p, ",\"api_type\":\"chat_completions\",\"data\":");
 }
 
-void chat_put_raw_usage(struct pen *p, const struct chat_answer *a, struct bytes data)
+void chat_put_raw_usage(struct pen *p, const struct answer *a, struct bytes data)
 {
 	pen_lit(p, "[");
 	if (bytes_set(data) && !a->cached) {
@@ -175,7 +180,7 @@ void chat_put_raw_usage(struct pen *p, const struct chat_answer *a, struct bytes
 	pen_lit(p, "]");
 }
 
-static void put_raws(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_raws(struct pen *p, const struct answer *a, const struct result *r)
 {
 	if (a->include_raw_usage) {
 		pen_lit(p, ",\"tensorzero_raw_usage\":");
@@ -201,18 +206,18 @@ static void put_raws(struct pen *p, const struct chat_answer *a, const struct re
 
 /* --- the message ------------------------------------------------------------------------------ */
 
-static bool as_text(const struct chat_answer *a, const struct block *b)
+static bool as_text(const struct answer *a, const struct block *b)
 {
 	return b->type == BLOCK_TEXT || b->type == BLOCK_RAW_TEXT ||
 	       (a->json_tool && b->type == BLOCK_TOOL_CALL);
 }
 
-static bool as_call(const struct chat_answer *a, const struct block *b)
+static bool as_call(const struct answer *a, const struct block *b)
 {
 	return b->type == BLOCK_TOOL_CALL && !a->json_tool;
 }
 
-static bool has_call(const struct chat_answer *a, const struct result *r)
+static bool has_call(const struct answer *a, const struct result *r)
 {
 	for (size_t i = 0; i < r->len; i++)
 		if (as_call(a, &r->content[i]))
@@ -221,7 +226,7 @@ static bool has_call(const struct chat_answer *a, const struct result *r)
 }
 
 /* All texts as one string. Each is printed with its quotes; the seam between two is taken out. */
-static void put_text(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_text(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
 
@@ -260,7 +265,7 @@ static void put_call(struct pen *p, const struct block *b, bool custom)
 	pen_lit(p, "}}");
 }
 
-static void put_calls(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_calls(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool first = true;
 
@@ -269,7 +274,7 @@ static void put_calls(struct pen *p, const struct chat_answer *a, const struct r
 
 		if (!as_call(a, b))
 			continue;
-		if (a->legacy_functions) { /* that form has room for one */
+		if (chat_is_legacy(a)) { /* that form has room for one */
 			pen_lit(p, ",\"function_call\":{\"name\":");
 			pen_string(p, b->name);
 			pen_lit(p, ",\"arguments\":");
@@ -322,14 +327,14 @@ static void put_unknown(struct pen *p, const struct block *b, size_t index)
 }
 
 /* What must come back with the next turn but has no place in the format. */
-static bool is_extra(const struct chat_answer *a, const struct block *b)
+static bool is_extra(const struct answer *a, const struct block *b)
 {
 	if (a->profile == PROFILE_TENSORZERO)
 		return b->type == BLOCK_THOUGHT || b->type == BLOCK_UNKNOWN;
 	return b->type == BLOCK_THOUGHT && bytes_set(b->signature);
 }
 
-static void put_extra(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_extra(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool first = true;
 
@@ -349,7 +354,7 @@ static void put_extra(struct pen *p, const struct chat_answer *a, const struct r
 		pen_lit(p, "]");
 }
 
-static void put_reasoning(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_reasoning(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
 
@@ -381,7 +386,7 @@ static const struct block *first_of(const struct result *r, enum block_type type
 
 /* --- the documents ---------------------------------------------------------------------------- */
 
-static void write_tensorzero(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void write_tensorzero(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *refusal = first_of(r, BLOCK_REFUSAL);
 
@@ -408,7 +413,7 @@ static void write_tensorzero(struct pen *p, const struct chat_answer *a, const s
 	pen_lit(p, "}");
 }
 
-static void put_message_openai(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void put_message_openai(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *refusal = first_of(r, BLOCK_REFUSAL), *audio = first_of(r, BLOCK_AUDIO);
 	struct bytes none = { NULL, 0 };
@@ -432,7 +437,7 @@ static void put_message_openai(struct pen *p, const struct chat_answer *a, const
 	pen_lit(p, "}");
 }
 
-static void write_openai(struct pen *p, const struct chat_answer *a, const struct result *r)
+static void write_openai(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *text = first_of(r, BLOCK_TEXT);
 
@@ -457,7 +462,7 @@ static void write_openai(struct pen *p, const struct chat_answer *a, const struc
 }
 
 /* The upstream's own document; false: it cannot be edited. */
-static int write_edited(struct pen *p, const struct chat_answer *a, const struct result *r)
+static int write_edited(struct pen *p, const struct answer *a, const struct result *r)
 {
 	struct bytes document = r->document;
 	struct json_edit e;
@@ -496,7 +501,7 @@ static int write_edited(struct pen *p, const struct chat_answer *a, const struct
 	return pen_done(p);
 }
 
-int openai_chat_write_result(const struct chat_answer *a, const struct result *r, struct buf *out)
+int openai_chat_write_result(const struct answer *a, const struct result *r, struct buf *out)
 {
 	struct pen p = { .b = out };
 

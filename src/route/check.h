@@ -1,0 +1,14 @@
+/*
+ * The checks of http-api §9 that follow the resolution of a *model* (functions have their own), to be called in
+ * their places: `input` is step 6 (json_mode tool and its tool `respond`, templates, which a model has none
+ * of), `tools` is step 9 (duplicates, unknown names). -1: error set.
+ */
+#ifndef SIGNET_ROUTE_CHECK_H
+#define SIGNET_ROUTE_CHECK_H
+
+#include "inference/envelope.h"
+
+int check_input(struct envelope *, struct arena *);
+int check_tools(struct envelope *);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * OpenAI chat completions, the client's side: reading a request, writing answers, chunks and errors
+ * in either profile (http-api §12, surfaces §3). The provider's side is `wire_openai_chat` in wire.h.
+ * Pure.
+ */
+#ifndef SIGNET_WIRE_OPENAI_CHAT_H
+#define SIGNET_WIRE_OPENAI_CHAT_H
+
+#include "inference/envelope.h"
+#include "wire/wire.h"
+
+/* A request, and what only this format's writers need to know of it. */
+struct chat_request {
+	struct envelope env;   /* first: the writers find the rest behind answer.asked */
+	bool legacy_functions; /* functions / function_call: the answer uses function_call */
+};
+
+/*
+ * Reads and checks a body in the order of http-api §12.2, texts of the profile. NULL: ERR_JSON_REQUEST,
+ * ERR_INVALID_OPENAI_REQUEST, ... with `param` and `code` set for profile openai. Does not look at what
+ * needs the configuration (model names, object storage, filters). `body` must live as long as the request.
+ */
+struct envelope *openai_chat_read_request(struct bytes body, enum profile, struct arena *);
+/*
+ * Names in `ignored` ("a, tools[3]:web_search") what of a request of profile openai only pass-through could carry:
+ * for providers of another family.
+ */
+void openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
+
+/* A plain answer. */
+int openai_chat_write_result(const struct answer *, const struct result *, struct buf *out);
+
+/* A client's stream: the writer knows which calls have which index and what was begun. In the arena. */
+struct wire_writer *openai_chat_writer_new(const struct answer *, struct arena *);
+/* Appends the events ("data: …\n\n") for one delta: none, one or more. Takes usage and finish reason
+ * out and keeps them for the end. Allocation-free but for `out`. */
+int openai_chat_write_delta(struct wire_writer *, const struct delta *, struct buf *out);
+/* The last chunks with finish reason and usage, and "data: [DONE]\n\n". `usage` and `finish` are those of
+ * the gathered result. After an error in profile openai only [DONE]. */
+int openai_chat_write_end(struct wire_writer *, const struct result *, struct buf *out);
+/* An error inside a stream: one event. `status` is what it would have been before the head. */
+int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
+				   struct buf *out);
+
+/* The OpenAI error object: {"error":{"message","type","param","code"}}; both profiles carry all four
+ * keys (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */
+int openai_write_error(const struct error *, int status, struct buf *out);
+/* Profile openai: an upstream's HTML page in the message becomes its first 200 characters without tags. */
+int openai_error_without_html(struct error *, struct arena *);
+/* With gateway.unstable_error_json. */
+int openai_write_error_json(const struct error *, int status, struct buf *out);
+
+#endif
