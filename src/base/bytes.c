@@ -281,6 +281,18 @@ struct bytes bytes_head(struct bytes b, size_t max)
 	return (struct bytes){ b.p, max };
 }
 
+struct bytes bytes_whole(struct bytes b)
+{
+	size_t last = b.n;
+
+	while (last && b.n - last < 3 && utf8_continues(b.p[last - 1]))
+		last--;
+	if (last && (unsigned char)b.p[last - 1] >= 0xc0 &&
+	    !utf8_length(bytes_slice(b, last - 1, b.n)))
+		b.n = last - 1;
+	return b;
+}
+
 struct bytes bytes_tail(struct bytes b, size_t max)
 {
 	size_t from = b.n > max ? b.n - max : 0;

@@ -188,15 +188,14 @@ static int unicode_escape(struct bytes s)
 /* Takes the escape at the front off as UTF-8 in out; its length. 0: no valid escape. */
 static size_t unescape(struct bytes *rest, char *out)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *simple;
+	static const char simple[256] = { ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+					  ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t' };
 	int code, low;
 
 	if (rest->n < 2 || *rest->p != '\\')
 		return 0;
-	simple = memchr(from, rest->p[1], sizeof(from) - 1);
-	if (simple) {
-		*out = to[simple - from];
+	*out = simple[(unsigned char)rest->p[1]];
+	if (*out) {
 		*rest = bytes_slice(*rest, 2, rest->n);
 		return 1;
 	}

@@ -75,6 +75,9 @@ static void test_cuts_go_between_characters(void **state)
 		assert_int_equal(bytes_tail(text, max).n, tail[max]);
 		assert_ptr_equal(bytes_tail(text, max).p + tail[max], text.p + text.n);
 	}
+	for (size_t n = 0; n <= text.n; n++)
+		assert_int_equal(bytes_whole(bytes_slice(text, 0, n)).n, bytes_head(text, n).n);
+	assert_int_equal(bytes_whole(B("a\x80\x80\x80\x80")).n, 5); /* nothing that began */
 	assert_int_equal(bytes_head(B("\x80\x80\x80"), 2).n, 0);
 	assert_int_equal(bytes_tail(B("\x80\x80\x80"), 2).n, 0);
 }
