@@ -212,7 +212,7 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {
 		buf_deinit(&wasm);
-		error_last()->kind = ERR_SIGNER;
+		fail_as(ERR_SIGNER);
 		fail_context("Failed to get WasmSigner instance: %s: ", path);
 		signer_unref(s);
 		return NULL;
@@ -404,9 +404,9 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	record(&j, bytes);
 	if (j.result != SIGNER_OK) {
 		drop(s, j.instance);
-		fail(ERR_SIGNER, "Signing failed: %s", j.why);
-		error_last()->upstream_code = results[j.result];
-		return -1;
+		return fail_from_upstream(ERR_SIGNER,
+					  &(struct upstream_said){ .code = results[j.result] },
+					  "Signing failed: %s", j.why);
 	}
 	out->us = j.ns / 1000;
 	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });
