@@ -64,8 +64,7 @@ static inline bool utf8_continues(char c)
 /* The longest beginning, or end, of at most `max` bytes whose cut goes through no character. */
 struct bytes bytes_head(struct bytes, size_t max);
 struct bytes bytes_tail(struct bytes, size_t max);
-struct bytes
-	bytes_whole(struct bytes); /* without the character at the end that a cut went through */
+struct bytes bytes_whole(struct bytes); /* without a cut character at its end */
 
 /* The unset state of optional strings is p == NULL; an empty string has a non-NULL p. */
 static inline bool bytes_set(struct bytes b)

@@ -20,6 +20,7 @@
 #define MAX_FILES 10000
 #define MAX_DEPTH 64
 #define MAX_PATH  4096
+
 struct walk {
 	const struct engine_glob *glob;
 	bool deep; /* the pattern holds "**" or braces, so depth is not bounded by its slashes */

@@ -27,12 +27,12 @@ const char *url_problem(struct bytes text)
 	if (!problem) {
 		if (!bytes_eq(url.scheme, B("http")) && !bytes_eq(url.scheme, B("https")))
 			problem = "neither http nor https";
+		else if (has_blanks(text))
+			problem = "white space in a URL";
 		else if (!bytes_starts(bytes_slice(text, url.scheme.n, text.n), B("://")))
 			problem = "empty host";
 		else if (url.user.n)
 			problem = "user and password do not belong into a URL";
-		else if (has_blanks(text))
-			problem = "white space in a URL";
 	}
 	arena_deinit(&arena);
 	return problem;
