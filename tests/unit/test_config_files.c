@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "config/glob.h"
 #include "config/issue.h"
+#include "config/models.h"
 #include "sign/signer.h"
 #include "unit.h"
 
@@ -700,6 +701,56 @@ static void test_check_and_its_exit_status(void **state)
 	assert_int_equal(signing_init(), 0);
 }
 
+/* ---- addresses ---- */
+
+static void test_addresses_are_read_as_they_will_be_called(void **state)
+{
+	static const struct {
+		const char *text, *problem, *endpoint;
+	} rows[] = {
+		{ "https://api.openai.com/v1", NULL, "https://api.openai.com/v1/chat/completions" },
+		{ "https://api.openai.com/v1/", NULL,
+		  "https://api.openai.com/v1/chat/completions" },
+		{ "HTTP://A.b:80?x=1#f", NULL, "http://a.b/chat/completions?x=1" },
+		{ "http://b\xc3\xbc.example/a/../c", NULL,
+		  "http://xn--b-eha.example/c/chat/completions" },
+		{ "http://[::1]:8080", NULL, "http://[::1]:8080/chat/completions" },
+		{ "foo", "relative URL without a base", NULL },
+		{ "ftp://a/", "neither http nor https", NULL },
+		{ "mailto:a@b", "neither http nor https", NULL },
+		{ "http://", "empty host", NULL },
+		{ "http:a", "empty host", NULL },
+		{ "http:/a", "empty host", NULL },
+		{ "http://u@a/", "user and password do not belong into a URL", NULL },
+		{ "http://u:p@a/", "user and password do not belong into a URL", NULL },
+		{ "http://a/b c", "white space in a URL", NULL },
+		{ " http://a/", "white space in a URL", NULL },
+		{ "http://a/\t", "white space in a URL", NULL },
+		{ "http://a:65536/", "invalid port number", NULL },
+		{ "http://[::1", "invalid IPv6 address", NULL },
+		{ "http://1.2.3.999/", "invalid IPv4 address", NULL },
+		{ "http://a\xff/", "it is not UTF-8", NULL },
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes text = bytes_of(rows[i].text), endpoint;
+		const char *problem = url_problem(text);
+
+		if (rows[i].problem) {
+			assert_non_null(problem);
+			assert_string_equal(problem, rows[i].problem);
+			continue;
+		}
+		assert_null(problem);
+		endpoint = url_endpoint(text, &a);
+		assert_true(bytes_eq(endpoint, bytes_of(rows[i].endpoint)));
+	}
+	arena_deinit(&a);
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, new_dir, remove_dir)
 
 int main(void)
@@ -707,6 +758,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glob_dialect),
 		cmocka_unit_test(test_hostile_glob_ends),
+		cmocka_unit_test(test_addresses_are_read_as_they_will_be_called),
 		IN_DIR(test_walk_does_not_follow_linked_directories),
 		IN_DIR(test_no_match_says_so),
 		IN_DIR(test_a_broken_pattern_says_so),
