@@ -287,3 +287,16 @@ def test_extra_body_stands_in_the_record(signet, mock):
     assert got.status == 200 and mock.last().json["a"] == {"b": {"c": [1, None]}} and "seed" not in mock.last().json
     kept = rows["ChatInference"][0]["extra_body"]
     assert [e["pointer"] for e in kept] == ["/a/b", "/seed"] and kept[0]["value"] == {"c": [1, None]} and kept[1]["delete"] is True
+
+
+@BOTH
+@pytest.mark.parametrize("choice,stored", [("none", "none"), ("auto", "auto"), ("required", "required"),
+                                           ({"type": "function", "function": {"name": "time"}}, {"specific": "time"})])
+def test_each_tool_choice(signet, mock, path, model, surface, choice, stored):
+    got, rows = ask(signet, path, chat(model, tools=TOOLS, tool_choice=choice))
+    assert got.status == 200 and mock.last().json["tool_choice"] == choice
+    row = rows["ChatInference"][0]
+    assert row["tool_choice"] == (stored if isinstance(stored, str) else text_of(stored))
+    assert row["tool_params"]["tool_choice"] == stored and row["tool_params"]["parallel_tool_calls"] is None
+    assert row["allowed_tools"] == {"tools": ["weather", "time"], "choice": "function_default"}
+    assert row["parallel_tool_calls"] is None
