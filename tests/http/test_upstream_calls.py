@@ -169,6 +169,7 @@ def test_a_status_without_openais_body(signet, mock, status, code, seen, code_se
     got = raw.post(signet.port, CHAT, chat())
     assert (got.status, got.json["error"]["code"]) == (seen, code_seen), got.body
     assert set(got.json["error"]) == {"message", "type", "param", "code"} and "no" in got.message
+    assert "try again" not in got.message and "retry-after" not in got.headers, "nobody said when"
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500, 503])
