@@ -191,7 +191,8 @@ static int check_target(struct chat *c)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	return target_resolve(c->cfg, c->profile, c->req->model, c->arena, &c->target) ||
+	return target_resolve(c->cfg, ((struct worker *)c->x->user)->app->shorthands, c->profile,
+			      c->req->model, c->arena, &c->target) ||
 			       check_namespace(c)
 		       ? -1
 		       : 0;
@@ -403,10 +404,9 @@ static void answer_error(struct chat *c)
 	arena_open_reserve(c->arena);
 	struct error *e = error_save(c->arena);
 	struct chat_error_way way = { .profile = c->profile,
-				      .same_family = c->called && c->mc.provider &&
-						     c->mc.provider->kind == PROVIDER_OPENAI &&
-						     c->req &&
-						     c->req->inf.source_wire == &wire_openai_chat,
+				      .same_family = c->called && c->mc.provider && c->req &&
+						     upstream_wire(c->mc.provider) ==
+							     c->req->inf.source_wire,
 				      .client_credential = client_credential(c) };
 	bool gone = c->x->client_gone || (e && e->kind == ERR_CANCELLED);
 
@@ -432,8 +432,7 @@ static int complete_answer(struct chat *c)
 	c->answer.model_inference_id = c->mc.inf.id;
 	c->answer.provider_type = c->mc.provider->type;
 	c->answer.pass_through = c->profile == PROFILE_OPENAI &&
-				 c->mc.inf.source_wire == &wire_openai_chat &&
-				 c->mc.provider->kind == PROVIDER_OPENAI;
+				 upstream_wire(c->mc.provider) == c->mc.inf.source_wire;
 	return failed_raw(c);
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/issue.h"
+#include "sign/signer.h"
 
 #define MAX_GLOBS 4096
 

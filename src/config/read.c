@@ -255,11 +255,14 @@ static void mark_secret(struct toml *t)
 
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
-	char *at = (char *)into + k->offset;
 	uint64_t number;
 	bool flag;
 	int choice;
+	char *at;
 
+	if (k->own)
+		into = ((struct provider_config *)into)->options;
+	at = (char *)into + k->offset;
 	if (k->secret)
 		mark_secret(t);
 	switch (k->kind) {

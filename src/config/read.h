@@ -67,6 +67,7 @@ struct key {
 	enum key_kind kind;
 	size_t offset;
 	bool required, secret;
+	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */
 	const char *const *choices; /* ends with NULL */

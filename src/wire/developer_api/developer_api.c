@@ -11,7 +11,7 @@
  * provider, which is only possible while nothing was shown. A body without a single event of this
  * protocol (a proxy's HTML page with status 200) is an error, not an empty answer.
  */
-#include "wire/developer_api.h"
+#include "wire/developer_api/developer_api.h"
 
 #include "base/json.h"
 
@@ -109,8 +109,9 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 static int flatten(const struct inference *inf, const struct dialect *d, struct buf *out)
 {
 	struct flat f = { .out = out, .dialect = d };
-	bool bare = d->developer_api && d->developer_api->last_user && !inf->system.n &&
-		    inf->nmessages == 1 && inf->messages[0].role == ROLE_USER;
+	const struct developer_api_options *o = d->options;
+	bool bare = o && o->last_user && !inf->system.n && inf->nmessages == 1 &&
+		    inf->messages[0].role == ROLE_USER;
 
 	if (inf->system.n && say(&f, "System", inf->system) < 0)
 		return -1;
@@ -171,7 +172,7 @@ static int member(struct buf *out, const char *before, struct bytes value)
 static int write_body(const struct dialect *d, struct bytes content, struct buf *out)
 {
 	static const struct developer_api_options none = { 0 };
-	const struct developer_api_options *o = d->developer_api ? d->developer_api : &none;
+	const struct developer_api_options *o = d->options ? d->options : &none;
 
 	if (member(out, "{\"content\":", content) < 0 || buf_append(out, B(",\"extra\":{")) < 0)
 		return -1;
@@ -267,7 +268,9 @@ static void stream_free(struct wire_stream *s)
 
 static bool estimates(const struct dialect *d)
 {
-	return d->developer_api && d->developer_api->estimate_usage;
+	const struct developer_api_options *o = d->options;
+
+	return o && o->estimate_usage;
 }
 
 static struct wire_stream *stream_new(const struct inference *inf, const struct dialect *d,
