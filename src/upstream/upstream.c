@@ -283,7 +283,7 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	return NULL;
 }
 
-const struct wire *upstream_wire(const struct provider_config *p)
+const struct wire *provider_wire(const struct provider_config *p)
 {
 	return provider_type_of(p)->wire;
 }

@@ -64,7 +64,7 @@ int upstream_next(struct call *, struct delta **out, int (*idle)(void *), void *
 void upstream_close(struct call *);
 
 /* The format that the provider speaks: where it is the client's own, an answer may pass through. */
-const struct wire *upstream_wire(const struct provider_config *);
+const struct wire *provider_wire(const struct provider_config *);
 /* Models that upstreams are known to offer beside those that are configured, in the order of the configuration, a name
  * once. Never asks an upstream. -1: out of memory. */
 struct model_list {
