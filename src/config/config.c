@@ -22,7 +22,8 @@
 #include "config/tables.h"
 #include "net/socket.h"
 
-#define MAX_BYTES (256 << 20)
+#define MAX_BYTES    (256 << 20)
+#define SNAPSHOT_MAX (64 << 20)
 
 /* ---- the top level ---- */
 
@@ -215,7 +216,7 @@ static bool make_hash(struct loader *l)
 	struct buf text;
 	uint8_t digest[32];
 
-	buf_init(&text, 64 << 20);
+	buf_init(&text, SNAPSHOT_MAX);
 	if (toml_print(l->root, &text) == 0)
 		l->config->snapshot = arena_dup(l->arena, buf_bytes(&text));
 	buf_deinit(&text);

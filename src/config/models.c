@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-#define OFF(member) offsetof(struct model_config, member)
+#define NAMES_MAX (64 << 10) /* of a message's list of providers */
 
 /* ---- one model ---- */
 
@@ -82,7 +82,7 @@ static void unknown_provider(struct loader *l, const struct toml *t, struct byte
 	struct buf list;
 	size_t n = 0;
 
-	buf_init(&list, 64 << 10);
+	buf_init(&list, NAMES_MAX);
 	for (; n < ps->len && n < COUNT(names); n++) {
 		names[n] = ps->at[n]->name;
 		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define NAMES_MAX (16 << 10) /* of a message's list of keys or choices */
+
 struct bytes node_file(const struct toml *t)
 {
 	return t->file ? t->file->path : B("");
@@ -117,7 +119,7 @@ static void unknown_field(struct loader *l, const struct table *table, const str
 		if (!table->keys[i].outer)
 			names[n++] = table->keys[i].name;
 	}
-	buf_init(&list, 16 << 10);
+	buf_init(&list, NAMES_MAX);
 	put_names(&list, names, n);
 	if (list.len == 0)
 		buf_printf(&list, "no fields");
@@ -170,7 +172,7 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 		    bytes_eq(names[n], t->text))
 			return (int)n;
 	}
-	buf_init(&list, 4096);
+	buf_init(&list, NAMES_MAX);
 	put_names(&list, choices, n);
 	if (t->type != TOML_STRING && t->type != TOML_DATETIME) {
 		error_at(

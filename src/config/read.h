@@ -115,7 +115,6 @@ void read_ignored_bool(struct loader *, struct toml *, struct bytes path, void *
 /* The nearest of the names by edit distance, unset if none is near. */
 struct bytes nearest(struct bytes word, const struct bytes *names, size_t n);
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \
 		.expected = (expected_), .keys = (keys_), .nkeys = COUNT(keys_), __VA_ARGS__ \

@@ -73,11 +73,6 @@ static uint64_t after(uint64_t from, uint64_t ms)
 	return ms ? from + ms : TIME_NEVER;
 }
 
-static bool passed(uint64_t deadline)
-{
-	return deadline != TIME_NEVER && turn_ms() >= deadline;
-}
-
 /* ---- what a provider may see ---- */
 
 static bool fits(const struct block *b, const struct model_config *m,
@@ -227,7 +222,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	if (call->upstream && (inf->stream || call->result))
 		r = 0;
 	fiber_deadline_restore(before);
-	if (r && error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before))
+	if (r && error_last()->kind == ERR_DEADLINE && turn_passed(limit) && !turn_passed(before))
 		r = provider_timeout(call, inf->stream, true);
 	if (r == 0 && inf->stream) {
 		call->first_ms = turn_ms();
@@ -324,7 +319,8 @@ int model_call_open(struct model_call *call, const struct model_config *model,
 		r = attempt(call, model->routing[i], inf);
 		if (r == 0)
 			break;
-		if (error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before)) {
+		if (error_last()->kind == ERR_DEADLINE && turn_passed(limit) &&
+		    !turn_passed(before)) {
 			model_timeout(call, inf->stream, true);
 			note_failure(call);
 			goto out;
@@ -349,10 +345,11 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 	before = fiber_deadline_narrow(limit);
 	r = upstream_next(call->upstream, out, idle, arg);
 	fiber_deadline_restore(before);
-	if (r < 0 && error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before)) {
+	if (r < 0 && error_last()->kind == ERR_DEADLINE && turn_passed(limit) &&
+	    !turn_passed(before)) {
 		struct error *e;
 
-		if (passed(call->provider_deadline))
+		if (turn_passed(call->provider_deadline))
 			provider_timeout(call, true, false);
 		else
 			model_timeout(call, true, false);

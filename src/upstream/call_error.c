@@ -9,11 +9,6 @@
 #include "upstream/call.h"
 #include "upstream/retry_after.h"
 
-static bool passed(uint64_t deadline)
-{
-	return deadline != TIME_NEVER && turn_ms() >= deadline;
-}
-
 int call_with_debug(const struct call *c)
 {
 	struct bytes sent = c->attempt->raw_request, came = c->attempt->raw_response;
@@ -58,7 +53,7 @@ int call_fail_transport(const struct call *c, bool in_stream)
 		return -1;
 	case ERR_DEADLINE:
 		/* net's own read_idle and head deadlines report the same kind: the fiber's comes first */
-		if (passed(fiber_deadline()) && !passed(c->deadline))
+		if (turn_passed(fiber_deadline()) && !turn_passed(c->deadline))
 			return -1;
 		return outbound_timeout(c);
 	default:

@@ -79,7 +79,7 @@ static int fetch(struct file *f, const struct call_context *context)
 		.url = &url,
 		.method = B("GET"),
 		.headers = headers,
-		.nheaders = sizeof headers / sizeof *headers,
+		.nheaders = COUNT(headers),
 		.arena = context->arena,
 		.head_deadline = clock_mono_ms() + context->config->gateway.outbound_timeout_ms,
 		.read_idle_ms = READ_IDLE_MS,

@@ -32,7 +32,7 @@ static struct bytes input(const struct provider_type *type, struct bytes name,
 		{ B("path"), in->target },
 	};
 
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+	for (size_t i = 0; i < COUNT(table); i++)
 		if (bytes_eq(table[i].name, name))
 			return bytes_set(table[i].value) ? table[i].value : B("");
 	if (protocol && bytes_eq(name, protocol->content)) {
@@ -72,7 +72,7 @@ static struct bytes header_names(const struct signer_config *s, bool device, str
 	struct buf out;
 
 	buf_init(&out, NAMES_MAX);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (names[i].n && (buf_append(&out, out.len ? B(",") : B("[")) ||
 				   buf_json_string(&out, names[i])))
 			break;
