@@ -33,6 +33,12 @@ struct timeouts { /* 0 = unset */
 	uint64_t total_ms, ttft_ms, stream_total_ms;
 };
 
+struct strings {
+	struct bytes *at;
+	size_t len, cap;
+	bool set;
+};
+
 #define SIGNER_INPUTS 4
 
 struct signer_config {
@@ -57,8 +63,7 @@ struct provider_config {
 	struct credential api_key;
 	struct timeouts timeouts;
 	struct extras extra_body, extra_headers;
-	struct bytes *drop_fields;
-	size_t ndrop_fields;
+	struct strings drop_fields;
 	int unsupported_as_placeholder; /* -1: [surfaces] decides */
 	struct signer_config signer;
 	void *options;                    /* what only its type has: a struct of the type's own */

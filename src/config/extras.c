@@ -162,12 +162,12 @@ static void read_extras(struct loader *l, struct toml *t, struct bytes path,
 	}
 }
 
-void read_extra_body(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+void read_extra_body(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	read_extras(l, t, path, &body_kind, out);
+	read_extras(l, t, path, &body_kind, into);
 }
 
-void read_extra_headers(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+void read_extra_headers(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	read_extras(l, t, path, &header_kind, out);
+	read_extras(l, t, path, &header_kind, into);
 }

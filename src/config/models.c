@@ -15,11 +15,6 @@
 
 /* ---- one model ---- */
 
-static void call_model_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_timeouts(l, t, path, &((struct model_config *)into)->timeouts);
-}
-
 static void call_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct model_config *m = into;
@@ -38,7 +33,7 @@ static const struct key model_keys[] = {
 	{ "routing", KEY_PASS, .required = true, .fix = "`routing = [\"‹provider›\"]`" },
 	{ "providers", KEY_PASS, .required = true,
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
-	{ "timeouts", KEY_CALL, .call = call_model_timeouts },
+	{ "timeouts", KEY_CALL, offsetof(struct model_config, timeouts), .call = read_timeouts },
 	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
 	{ "namespace", KEY_CALL, .call = call_namespace },
 };

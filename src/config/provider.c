@@ -186,55 +186,24 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 			BFMT(path));
 }
 
-/* ---- common keys ---- */
+/* ---- a provider ---- */
 
-static void call_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_timeouts(l, t, path, &((struct provider_config *)into)->timeouts);
-}
-
-static void call_extra_body(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_extra_body(l, t, path, &((struct provider_config *)into)->extra_body);
-}
-
-static void call_extra_headers(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_extra_headers(l, t, path, &((struct provider_config *)into)->extra_headers);
-}
-
-static void call_unsupported(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-	int choice = want_choice(l, t, path, unsupported_choices);
-
-	if (choice >= 0)
-		p->unsupported_as_placeholder = choice;
-}
-
-static void call_drop_fields(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct key k = { .kind = KEY_STRINGS };
-	struct provider_config *p = into;
-	struct strings list = { 0 };
-
-	read_key(l, &k, t, path, &list);
-	p->drop_fields = list.at;
-	p->ndrop_fields = list.len;
-}
+#define OFF(member) offsetof(struct provider_config, member)
 
 /* Behind a type's own keys, in every type. */
 static const struct key common_keys[] = {
 	{ "type", KEY_PASS, .outer = true },
-	{ "extra_body", KEY_CALL, .outer = true, .call = call_extra_body },
-	{ "extra_headers", KEY_CALL, .outer = true, .call = call_extra_headers },
-	{ "timeouts", KEY_CALL, .outer = true, .call = call_timeouts },
+	{ "extra_body", KEY_CALL, OFF(extra_body), .outer = true, .call = read_extra_body },
+	{ "extra_headers", KEY_CALL, OFF(extra_headers), .outer = true,
+	  .call = read_extra_headers },
+	{ "timeouts", KEY_CALL, OFF(timeouts), .outer = true, .call = read_timeouts },
 	{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool },
 	{ "cost", KEY_LATER, .outer = true },
 	{ "batch_cost", KEY_LATER, .outer = true },
 	{ "signer", KEY_PASS },
-	{ "unsupported_content", KEY_CALL, .call = call_unsupported },
-	{ "drop_fields", KEY_CALL, .call = call_drop_fields },
+	{ "unsupported_content", KEY_CHOICE, OFF(unsupported_as_placeholder),
+	  .choices = unsupported_choices },
+	{ "drop_fields", KEY_STRINGS, OFF(drop_fields) },
 };
 
 bool provider_begin(struct provider_config *p, const struct provider_kind *kind,

@@ -298,6 +298,10 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
 			*(int *)at = choice;
 		break;
+	case KEY_SWITCH:
+		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
+			*(bool *)at = choice == 1;
+		break;
 	case KEY_TABLE:
 		read_table(l, k->table, t, path, ".", at);
 		break;
@@ -305,7 +309,7 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		read_table(l, k->table, t, path, ".", &(struct checked){ 0 });
 		break;
 	case KEY_CALL:
-		k->call(l, t, path, into);
+		k->call(l, t, path, at);
 		break;
 	case KEY_STRINGS:
 		read_strings(l, t, path, (struct strings *)at);

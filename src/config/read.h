@@ -41,16 +41,11 @@ enum key_kind {
 	KEY_CHOICE,  /* int: index into `choices` */
 	KEY_TABLE,   /* the struct at `offset`, by `table` */
 	KEY_CHECKED, /* a table of which nothing is kept: read into a struct checked of its own */
-	KEY_CALL,    /* `call` reads it; `into` is the table's own struct */
+	KEY_SWITCH,  /* bool: whether it is the second of two `choices` */
+	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
 	KEY_STRINGS, /* struct strings */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
 	KEY_PASS,    /* somebody else reads it */
-};
-
-struct strings {
-	struct bytes *at;
-	size_t len, cap;
-	bool set;
 };
 
 /* Where values go that are only checked. */

@@ -84,7 +84,7 @@ static void call_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 			 BFMT(path), n);
 }
 
-static void header(struct loader *l, struct toml *t, struct bytes path, struct bytes *out)
+static void read_header(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct bytes text;
 
@@ -96,32 +96,15 @@ static void header(struct loader *l, struct toml *t, struct bytes path, struct b
 			"%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
 			BFMT(path), BFMT(text));
 	else
-		*out = text;
+		*(struct bytes *)into = text;
 }
 
-static void call_header(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_signature_header(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct signer_config *s = into;
-
-	header(l, t, path, &s->header);
-	if (s->header.n == 0)
+	read_header(l, t, path, into);
+	if (((struct bytes *)into)->n == 0)
 		error_at(l, t, path, "%.*s: the signature needs a header (write its name)",
 			 BFMT(path));
-}
-
-static void call_nonce_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->nonce_header);
-}
-
-static void call_timestamp_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->timestamp_header);
-}
-
-static void call_device_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->device_id_header);
 }
 
 #define SHARED_KEYS                                                                     \
@@ -135,10 +118,10 @@ static void call_device_header(struct loader *l, struct toml *t, struct bytes pa
 static const struct key signer_keys[] = {
 	SHARED_KEYS,
 	{ "inputs", KEY_CALL, .call = call_inputs },
-	{ "header", KEY_CALL, .call = call_header },
-	{ "nonce_header", KEY_CALL, .call = call_nonce_header },
-	{ "timestamp_header", KEY_CALL, .call = call_timestamp_header },
-	{ "device_id_header", KEY_CALL, .call = call_device_header },
+	{ "header", KEY_CALL, OFF(header), .call = read_signature_header },
+	{ "nonce_header", KEY_CALL, OFF(nonce_header), .call = read_header },
+	{ "timestamp_header", KEY_CALL, OFF(timestamp_header), .call = read_header },
+	{ "device_id_header", KEY_CALL, OFF(device_id_header), .call = read_header },
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
 };

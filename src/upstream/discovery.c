@@ -35,10 +35,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list *lists; /* newest first; never freed while the process runs, LISTS_MAX at most */
 static size_t nlists;
 
-static bool named(const struct bytes *names, size_t n, struct bytes type)
+static bool named(const struct strings *names, struct bytes type)
 {
-	for (size_t i = 0; i < n; i++)
-		if (bytes_ieq(names[i], type))
+	for (size_t i = 0; i < names->len; i++)
+		if (bytes_ieq(names->at[i], type))
 			return true;
 	return false;
 }
@@ -47,9 +47,9 @@ static bool usable(const struct developer_api_model *m, const struct model_filte
 {
 	bool base = bytes_eq(m->type, B("base"));
 
-	if (f->ninclude && !named(f->include_types, f->ninclude, m->type))
+	if (f->include.len && !named(&f->include, m->type))
 		return false;
-	if (named(f->exclude_types, f->nexclude, m->type))
+	if (named(&f->exclude, m->type))
 		return false;
 	if (f->only_new && !m->is_new)
 		return false;

@@ -22,19 +22,9 @@
 static const char *const styles[] = { "labelled", "last_user", NULL };
 static const char *const model_types[] = { "base", "freeTrial", "premium", NULL };
 
-static void call_style(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_model_types(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct rust_proxy_options *o = into;
-	int choice = want_choice(l, t, path, styles);
-
-	if (choice >= 0)
-		o->developer_api.last_user = choice == 1;
-}
-
-static void read_types(struct loader *l, struct toml *t, struct bytes path, struct bytes **out,
-		       size_t *n)
-{
-	struct strings list = { 0 };
+	struct strings *list = into;
 	size_t i = 0;
 
 	if (!want_array(l, t, path))
@@ -42,43 +32,20 @@ static void read_types(struct loader *l, struct toml *t, struct bytes path, stru
 	for (struct toml *e = t->child; e; e = e->next, i++) {
 		int choice = want_choice(l, e, path_index(l, path, i), model_types);
 
-		if (choice >= 0 && !arena_push(l->arena, list.at, list.len, list.cap,
+		if (choice >= 0 && !arena_push(l->arena, list->at, list->len, list->cap,
 					       bytes_of(model_types[choice])))
 			error_at(l, e, path, "out of memory");
 	}
-	*out = list.at;
-	*n = list.len;
 }
 
-static void call_include(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct model_filter *f = into;
-
-	read_types(l, t, path, &f->include_types, &f->ninclude);
-}
-
-static void call_exclude(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct model_filter *f = into;
-
-	read_types(l, t, path, &f->exclude_types, &f->nexclude);
-}
-
+#define FILTER(member) offsetof(struct model_filter, member)
 static const struct key filter_keys[] = {
-	{ "include_types", KEY_CALL, .call = call_include },
-	{ "exclude_types", KEY_CALL, .call = call_exclude },
-	{ "min_usage_left", KEY_I64, offsetof(struct model_filter, min_usage_left) },
-	{ "only_new", KEY_BOOL, offsetof(struct model_filter, only_new) },
+	{ "include_types", KEY_CALL, FILTER(include), .call = read_model_types },
+	{ "exclude_types", KEY_CALL, FILTER(exclude), .call = read_model_types },
+	{ "min_usage_left", KEY_I64, FILTER(min_usage_left) },
+	{ "only_new", KEY_BOOL, FILTER(only_new) },
 };
 static const struct table filter_table = TABLE("struct ModelFilter", filter_keys);
-
-static void call_filter(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct rust_proxy_options *o = into;
-
-	o->filter.set = t->type == TOML_TABLE;
-	read_table(l, &filter_table, t, path, ".", &o->filter);
-}
 
 static void call_models_endpoint(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
@@ -107,12 +74,13 @@ static const struct key keys[] = {
 	{ "session_id_location", KEY_PASS },
 	{ "accept_language", KEY_STRING, OWN(rust_proxy_options, accept_language) },
 	{ "models_endpoint", KEY_CALL, .own = true, .call = call_models_endpoint },
-	{ "model_filter", KEY_CALL, .own = true, .call = call_filter },
+	{ "model_filter", KEY_TABLE, OWN(rust_proxy_options, filter), .table = &filter_table },
 	{ "search_mode", KEY_STRING, OWN(rust_proxy_options, developer_api.search_mode) },
 	{ "language", KEY_STRING, OWN(rust_proxy_options, developer_api.language) },
 	{ "is_expert", KEY_BOOL, OWN(rust_proxy_options, developer_api.is_expert) },
 	{ "plugin_for", KEY_STRING, OWN(rust_proxy_options, developer_api.plugin_for) },
-	{ "message_style", KEY_CALL, .own = true, .call = call_style },
+	{ "message_style", KEY_SWITCH, OWN(rust_proxy_options, developer_api.last_user),
+	  .choices = styles },
 	{ "estimate_usage", KEY_BOOL, OWN(rust_proxy_options, developer_api.estimate_usage) },
 };
 
@@ -174,9 +142,10 @@ static void find_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 				 struct provider_config *p, const struct missing *missing)
 {
 	struct rust_proxy_options *o = p->options;
+	const struct toml *filter = toml_get(t, "model_filter");
 	struct bytes tail = B("/stream/chat");
 
-	if (!o->filter.set || bytes_set(o->models_endpoint))
+	if (!filter || filter->type != TOML_TABLE || bytes_set(o->models_endpoint))
 		return;
 	if (bytes_ends(p->endpoint, tail)) {
 		o->models_endpoint =

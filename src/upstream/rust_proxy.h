@@ -9,10 +9,8 @@
 #include "wire/developer_api/developer_api.h"
 
 struct model_filter {
-	bool set;
-	struct bytes *include_types, *exclude_types;
-	size_t ninclude, nexclude;
-	int64_t min_usage_left; /* -1 unset */
+	struct strings include, exclude; /* types */
+	int64_t min_usage_left;          /* -1 unset */
 	bool only_new;
 };
 

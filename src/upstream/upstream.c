@@ -225,8 +225,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
 	d.model = p->model_name;
-	d.drop_fields = p->drop_fields;
-	d.ndrop_fields = p->ndrop_fields;
+	d.drop_fields = p->drop_fields.at;
+	d.ndrop_fields = p->drop_fields.len;
 	d.unsupported_as_placeholder = p->unsupported_as_placeholder >= 0
 					       ? p->unsupported_as_placeholder
 					       : config->surfaces.unsupported_as_placeholder;

@@ -363,7 +363,7 @@ static void test_openai_provider_and_its_addresses(void **state)
 	assert_int_equal(((struct openai_options *)first(c, "m")->options)->tool_strict,
 			 STRICT_INNER);
 	assert_int_equal(first(c, "m")->unsupported_as_placeholder, 1);
-	assert_bytes(first(c, "m")->drop_fields[0], "user");
+	assert_bytes(first(c, "m")->drop_fields.at[0], "user");
 	assert_bytes(((struct openai_options *)first(c, "m")->options)->overrides[0].mime_type,
 		     "image/heic");
 	assert_int_equal(((struct openai_options *)first(c, "m")->options)->overrides[0].form,
@@ -541,8 +541,8 @@ static void test_rust_proxy_keys(void **state)
 	assert_bytes(o->session_id.key, "sid");
 	assert_bytes(o->developer_api.language, "zh");
 	assert_bytes(o->models_endpoint, "http://h/api/models");
-	assert_true(o->filter.set && o->filter.ninclude == 1 && o->filter.nexclude == 1);
-	assert_bytes(o->filter.include_types[0], "base");
+	assert_true(o->filter.include.len == 1 && o->filter.exclude.len == 1);
+	assert_bytes(o->filter.include.at[0], "base");
 	assert_int_equal(o->filter.min_usage_left, 2);
 	assert_true(o->developer_api.is_expert && o->developer_api.last_user &&
 		    o->developer_api.estimate_usage);
