@@ -15,7 +15,7 @@
 
 /* ---- one model ---- */
 
-static void call_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct model_config *m = into;
 
@@ -35,7 +35,7 @@ static const struct key model_keys[] = {
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
 	{ "timeouts", KEY_CALL, offsetof(struct model_config, timeouts), .call = read_timeouts },
 	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
-	{ "namespace", KEY_CALL, .call = call_namespace },
+	{ "namespace", KEY_CALL, .call = read_namespace },
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
 

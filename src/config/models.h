@@ -31,6 +31,9 @@ struct bytes url_base(struct bytes, struct arena *);
 /* The base's path + "chat/completions", its query kept (providers-openai §2.2). */
 struct bytes url_endpoint(struct bytes api_base, struct arena *);
 
+/* The text for a message: empty if it may hold a password. */
+struct bytes url_shown(struct bytes);
+
 /* ---- signer tables: signing.c ---- */
 
 /* `t` NULL: the defaults of the type's protocol. `dir`: where relative paths begin if `t` has none. Does not load. */

@@ -251,6 +251,11 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
 }
 
+struct bytes url_shown(struct bytes url)
+{
+	return bytes_chr(url, '@') >= 0 ? B("") : url;
+}
+
 /* ---- api keys ---- */
 
 void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -312,7 +317,7 @@ struct default_of {
 	struct credential *key;
 };
 
-static void call_default_key(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_default_key(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct default_of *d = into;
 
@@ -329,7 +334,7 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
 	const struct key defaults_keys[] = {
-		{ "api_key_location", KEY_CALL, .call = call_default_key, .required = true,
+		{ "api_key_location", KEY_CALL, .call = read_default_key, .required = true,
 		  .fix = text_of(arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
 					      kind->key_variable)) },
 	};

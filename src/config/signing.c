@@ -34,7 +34,7 @@ static const struct provider_kind *protocol_kind(void)
 
 /* ---- the table ---- */
 
-static void call_sha256(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_sha256(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct signer_config *s = into;
 	struct bytes text, lower;
@@ -59,7 +59,7 @@ static void call_sha256(struct loader *l, struct toml *t, struct bytes path, voi
 	s->sha256 = lower;
 }
 
-static void call_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	const struct provider_kind *kind = protocol_kind();
 	struct signer_config *s = into;
@@ -108,7 +108,7 @@ static void read_signature_header(struct loader *l, struct toml *t, struct bytes
 }
 
 #define SHARED_KEYS                                                                     \
-	{ "path", KEY_STRING, OFF(path) }, { "sha256", KEY_CALL, .call = call_sha256 }, \
+	{ "path", KEY_STRING, OFF(path) }, { "sha256", KEY_CALL, .call = read_sha256 }, \
 		{ "memory_limit_mb", KEY_U32, OFF(memory_mb), .min = 1, .max = 4096 },  \
 		{ "timeout_ms", KEY_U32, OFF(timeout_ms), .min = 1, .max = 60000 },     \
 	{                                                                               \
@@ -117,7 +117,7 @@ static void read_signature_header(struct loader *l, struct toml *t, struct bytes
 
 static const struct key signer_keys[] = {
 	SHARED_KEYS,
-	{ "inputs", KEY_CALL, .call = call_inputs },
+	{ "inputs", KEY_CALL, .call = read_inputs },
 	{ "header", KEY_CALL, OFF(header), .call = read_signature_header },
 	{ "nonce_header", KEY_CALL, OFF(nonce_header), .call = read_header },
 	{ "timestamp_header", KEY_CALL, OFF(timestamp_header), .call = read_header },
@@ -127,7 +127,7 @@ static const struct key signer_keys[] = {
 };
 static const struct table signer_table = TABLE("struct SignerConfig", signer_keys);
 
-static void call_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	const struct provider_config *p =
 		(const struct provider_config *)((char *)into -
@@ -139,13 +139,13 @@ static void call_fixed(struct loader *l, struct toml *t, struct bytes path, void
 
 static const struct key fixed_keys[] = {
 	SHARED_KEYS,
-	{ "inputs", KEY_CALL, .call = call_fixed },
-	{ "header", KEY_CALL, .call = call_fixed },
-	{ "nonce_header", KEY_CALL, .call = call_fixed },
-	{ "timestamp_header", KEY_CALL, .call = call_fixed },
-	{ "device_id_header", KEY_CALL, .call = call_fixed },
-	{ "device_id", KEY_CALL, .call = call_fixed },
-	{ "device_id_location", KEY_CALL, .call = call_fixed },
+	{ "inputs", KEY_CALL, .call = refuse_fixed },
+	{ "header", KEY_CALL, .call = refuse_fixed },
+	{ "nonce_header", KEY_CALL, .call = refuse_fixed },
+	{ "timestamp_header", KEY_CALL, .call = refuse_fixed },
+	{ "device_id_header", KEY_CALL, .call = refuse_fixed },
+	{ "device_id", KEY_CALL, .call = refuse_fixed },
+	{ "device_id_location", KEY_CALL, .call = refuse_fixed },
 };
 static const struct table fixed_table = TABLE("struct SignerConfig", fixed_keys);
 

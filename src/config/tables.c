@@ -15,7 +15,7 @@
 #define DAY_MS      86400000
 
 const char *const unsupported_choices[] = { "reject", "placeholder", NULL };
-const char *const disconnect_choices[] = { "cancel", "finish", NULL };
+static const char *const disconnect_choices[] = { "cancel", "finish", NULL };
 static const char *const status_choices[] = { "upstream", "gateway", NULL };
 static const char *const sync_choices[] = { "always", "interval", "never", NULL };
 static const char *const full_choices[] = { "serve", "refuse", NULL };

@@ -15,7 +15,7 @@ static const char *const api_types[] = { "chat_completions", "responses", NULL }
 static const char *const file_forms[] = { "image_url", "file", "input_audio", NULL };
 static const char *const strict_places[] = { "outer", "inner", NULL };
 
-static void call_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct provider_config *p = into;
 	const char *problem;
@@ -28,8 +28,7 @@ static void call_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	if (problem)
 		return error_at(l, t, path,
 				"%.*s: %s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				BFMT(path), problem,
-				bytes_chr(t->text, '@') >= 0 ? 0 : (int)t->text.n, t->text.p);
+				BFMT(path), problem, BFMT(url_shown(t->text)));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
 		warn_at(l, t, path,
@@ -39,7 +38,7 @@ static void call_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	p->endpoint = url_endpoint(t->text, l->arena);
 }
 
-static void call_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	(void)into;
 	if (want_choice(l, t, path, api_types) == 1)
@@ -53,7 +52,7 @@ static bool wants_responses(const struct toml *provider)
 	return type && bytes_eq(type->text, B("responses"));
 }
 
-static void call_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct openai_options *o = into;
 	size_t n = 0;
@@ -75,7 +74,7 @@ static void call_overrides(struct loader *l, struct toml *t, struct bytes path, 
 	}
 }
 
-static void call_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct openai_options *o = into;
 	int choice = want_choice(l, t, path, strict_places);
@@ -87,13 +86,13 @@ static void call_strict(struct loader *l, struct toml *t, struct bytes path, voi
 static const struct key keys[] = {
 	{ "model_name", KEY_STRING, offsetof(struct provider_config, model_name), .required = true,
 	  .fix = "`model_name = \"gpt-4o\"`" },
-	{ "api_base", KEY_CALL, .call = call_api_base },
+	{ "api_base", KEY_CALL, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
-	{ "api_type", KEY_CALL, .call = call_api_type },
+	{ "api_type", KEY_CALL, .call = read_api_type },
 	{ "include_encrypted_reasoning", KEY_PASS },
 	{ "provider_tools", KEY_PASS },
-	{ "content_type_overrides", KEY_CALL, .own = true, .call = call_overrides },
-	{ "tool_strict", KEY_CALL, .own = true, .call = call_strict },
+	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
+	{ "tool_strict", KEY_CALL, .own = true, .call = read_strict },
 };
 
 /* The two keys that only the Responses API has (config §2.5). */

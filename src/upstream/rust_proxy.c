@@ -47,7 +47,7 @@ static const struct key filter_keys[] = {
 };
 static const struct table filter_table = TABLE("struct ModelFilter", filter_keys);
 
-static void call_models_endpoint(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_models_endpoint(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct rust_proxy_options *o = into;
 	const char *problem;
@@ -58,9 +58,7 @@ static void call_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 	if (problem)
 		error_at(l, t, path,
 			 "%.*s: %s: \"%.*s\" (write the whole URL of the list of models)",
-			 BFMT(path), problem,
-			 bytes_chr(o->models_endpoint, '@') >= 0 ? 0 : (int)o->models_endpoint.n,
-			 o->models_endpoint.p);
+			 BFMT(path), problem, BFMT(url_shown(o->models_endpoint)));
 }
 
 static const struct key keys[] = {
@@ -73,7 +71,7 @@ static const struct key keys[] = {
 	{ "session_id", KEY_PASS },
 	{ "session_id_location", KEY_PASS },
 	{ "accept_language", KEY_STRING, OWN(rust_proxy_options, accept_language) },
-	{ "models_endpoint", KEY_CALL, .own = true, .call = call_models_endpoint },
+	{ "models_endpoint", KEY_CALL, .own = true, .call = read_models_endpoint },
 	{ "model_filter", KEY_TABLE, OWN(rust_proxy_options, filter), .table = &filter_table },
 	{ "search_mode", KEY_STRING, OWN(rust_proxy_options, developer_api.search_mode) },
 	{ "language", KEY_STRING, OWN(rust_proxy_options, developer_api.language) },
@@ -119,12 +117,11 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	if (!secret_is_usable(p->endpoint, "https://xxx"))
 		return missing_add(missing, name);
 	problem = url_problem(value);
-	if (problem) /* user and password, if it has them, are not for a log */
+	if (problem)
 		missing->problem = arena_printf(
 			l->arena,
 			"api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of the chat endpoint)",
-			problem, bytes_chr(value, '@') >= 0 ? 0 : (int)value.n, value.p,
-			BFMT(name));
+			problem, BFMT(url_shown(value)), BFMT(name));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,

@@ -198,7 +198,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 
 	if (inf->tools && (inf->tools->choice == TOOL_CHOICE_REQUIRED ||
 			   inf->tools->choice == TOOL_CHOICE_SPECIFIC))
-		return fail(ERR_INVALID_REQUEST, "RustProxy provider cannot call tools");
+		return fail(ERR_INVALID_REQUEST, "%.*s provider cannot call tools", BFMT(d->label));
 	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
 	rc = flatten(inf, d, &content);
 	if (rc == 0)
