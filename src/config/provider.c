@@ -291,8 +291,9 @@ void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct p
 			BFMT(p->api_key.key));
 }
 
-int shorthand_api_key(struct loader *l, struct provider_config *p)
+int shorthand_api_key(struct loader *l, struct bytes name, struct provider_config *p)
 {
+	(void)name;
 	p->api_key = *default_key(l->config, p->kind);
 	if (credential_usable(&p->api_key))
 		return 0;

@@ -59,7 +59,7 @@ extern const size_t provider_nentries;
 void read_api_key(struct loader *, struct toml *, struct bytes path, void *into);
 /* ... not given, not there, empty; for `check`. */
 void check_api_key(struct loader *, struct toml *, struct bytes path, struct provider_config *);
-/* ... of a shorthand. -1: ERR_API_KEY_MISSING. */
-int shorthand_api_key(struct loader *, struct provider_config *);
+/* ... of a shorthand; for `shorthand`. */
+int shorthand_api_key(struct loader *, struct bytes name, struct provider_config *);
 
 #endif

@@ -97,8 +97,8 @@ static bool all_fit(const struct inference *inf, const struct model_config *m,
 }
 
 /* Takes out thoughts of other vendors and unknown blocks that are meant for others (config §3.3). */
-static int filter(struct inference *inf, const struct model_config *m,
-		  const struct provider_config *p, struct arena *a)
+static int filter_blocks(struct inference *inf, const struct model_config *m,
+			 const struct provider_config *p, struct arena *a)
 {
 	struct message *messages;
 
@@ -147,7 +147,7 @@ static int check_provider_tools(const struct inference *inf, const struct model_
 
 /* ---- one attempt ---- */
 
-/* Names the configured timeout that struck, and its span. */
+/* Names the configured timeout that strikes first, and its span. */
 static const char *timeout_name(const struct timeouts *t, bool stream, bool first, uint64_t *ms)
 {
 	if (!stream) {
@@ -162,27 +162,27 @@ static const char *timeout_name(const struct timeouts *t, bool stream, bool firs
 	return "streaming.total_ms";
 }
 
-static int provider_timeout(struct model_call *call, bool stream, bool first)
+/* Fails with the timeout that struck, the model's or the provider's. */
+static int timed_out(const struct model_call *call, bool of_model, bool first)
 {
+	const struct timeouts *t = of_model ? &call->model->timeouts : &call->provider->timeouts;
 	uint64_t ms;
-	const char *name = timeout_name(&call->provider->timeouts, stream, first, &ms);
+	const char *name = timeout_name(t, call->inf.stream, first, &ms);
 
-	return fail(ERR_PROVIDER_TIMEOUT,
-		    "Model provider %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(call->provider->name), name,
+	return fail(of_model ? ERR_MODEL_TIMEOUT : ERR_PROVIDER_TIMEOUT,
+		    "%s %.*s timed out due to configured `%s` timeout (%.*s)",
+		    of_model ? "Model" : "Model provider",
+		    BFMT(of_model ? call->model->name : call->provider->name), name,
 		    BFMT(duration_text(ms, call->context->arena)));
 }
 
-static int model_timeout(struct model_call *call, bool stream, bool first)
+/* Whether the last error is this deadline's, and not that of who called with the one before. */
+static bool struck(uint64_t deadline, uint64_t before)
 {
-	uint64_t ms;
-	const char *name = timeout_name(&call->model->timeouts, stream, first, &ms);
-
-	return fail(ERR_MODEL_TIMEOUT, "Model %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(call->model->name), name, BFMT(duration_text(ms, call->context->arena)));
+	return error_last()->kind == ERR_DEADLINE && turn_passed(deadline) && !turn_passed(before);
 }
 
-static void count(const struct model_call *call, const char *result)
+static void count_attempt(const struct model_call *call, const char *result)
 {
 	struct bytes model = call->model->name, provider = call->provider->name;
 
@@ -196,22 +196,26 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* When an answer that begins now must be there, of a stream its first delta; *all: a stream's end. */
+static uint64_t deadline_of(const struct timeouts *t, bool stream, uint64_t now, uint64_t *all)
+{
+	*all = after(now, t->stream_total_ms);
+	return stream ? sooner(after(now, t->ttft_ms), *all) : after(now, t->total_ms);
+}
+
 /* Opens the call at one provider and, if it is plain, reads the result. */
 static int attempt(struct model_call *call, const struct provider_config *p,
 		   const struct inference *inf)
 {
-	const struct timeouts *t = &p->timeouts;
-	uint64_t now = turn_ms(), before, limit;
+	uint64_t now = turn_ms(), before,
+		 limit = deadline_of(&p->timeouts, inf->stream, now, &call->provider_deadline);
 	int r = -1;
 
 	call->provider = p;
 	call->inf = *inf;
 	call->inf.id = uuid_v7();
 	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
-	call->provider_deadline = after(now, t->stream_total_ms);
-	limit = inf->stream ? sooner(after(now, t->ttft_ms), call->provider_deadline)
-			    : after(now, t->total_ms);
-	if (filter(&call->inf, call->model, p, call->context->arena) ||
+	if (filter_blocks(&call->inf, call->model, p, call->context->arena) ||
 	    check_provider_tools(&call->inf, call->model, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
@@ -222,15 +226,15 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	if (call->upstream && (inf->stream || call->result))
 		r = 0;
 	fiber_deadline_restore(before);
-	if (r && error_last()->kind == ERR_DEADLINE && turn_passed(limit) && !turn_passed(before))
-		r = provider_timeout(call, inf->stream, true);
+	if (r && struck(limit, before))
+		timed_out(call, false, true);
 	if (r == 0 && inf->stream) {
 		call->first_ms = turn_ms();
 		METRIC_OBSERVE(&ttft_seconds,
 			       (double)(call->first_ms - call->attempt.started_ms) / 1e3,
 			       call->model->name, p->name);
 	} else if (r == 0) {
-		count(call, "ok");
+		count_attempt(call, "ok");
 	}
 	return r;
 }
@@ -255,7 +259,8 @@ static int note_failure(struct model_call *call)
 	if (!f.error)
 		return -1;
 	f.attempt.end_ms = turn_ms();
-	count(call, f.error->kind == ERR_CANCELLED ? "cancelled" : failure_name(classify(f.error)));
+	count_attempt(call, f.error->kind == ERR_CANCELLED ? "cancelled"
+							   : failure_name(classify(f.error)));
 	if (!arena_push(call->context->arena, call->failed, call->nfailed, call->cfailed, f))
 		return -1;
 	if (f.error->kind == ERR_CANCELLED)
@@ -301,38 +306,54 @@ static bool ends_walk(enum error_kind kind)
 	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
 }
 
+static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
+			 uint64_t before)
+{
+	const struct model_config *model = call->model;
+
+	for (size_t i = 0; i < model->nrouting; i++) {
+		if (i)
+			METRIC_ADD(&fallbacks, 1, model->name);
+		if (attempt(call, model->routing[i], inf) == 0)
+			return 0;
+		if (struck(limit, before)) {
+			timed_out(call, true, true);
+			return note_failure(call);
+		}
+		note_failure(call);
+		if (ends_walk(error_last()->kind))
+			return -1;
+	}
+	return fail_providers(call);
+}
+
 int model_call_open(struct model_call *call, const struct model_config *model,
 		    const struct inference *inf, const struct call_context *context)
 {
-	const struct timeouts *t = &model->timeouts;
 	uint64_t now = turn_ms(), before, limit;
-	int r = -1;
+	int r;
 
 	*call = (struct model_call){ .model = model, .context = context, .started_ms = now };
-	call->model_deadline = after(now, t->stream_total_ms);
-	limit = inf->stream ? sooner(after(now, t->ttft_ms), call->model_deadline)
-			    : after(now, t->total_ms);
+	limit = deadline_of(&model->timeouts, inf->stream, now, &call->model_deadline);
 	before = fiber_deadline_narrow(limit);
-	for (size_t i = 0; r && i < model->nrouting; i++) {
-		if (i)
-			METRIC_ADD(&fallbacks, 1, model->name);
-		r = attempt(call, model->routing[i], inf);
-		if (r == 0)
-			break;
-		if (error_last()->kind == ERR_DEADLINE && turn_passed(limit) &&
-		    !turn_passed(before)) {
-			model_timeout(call, inf->stream, true);
-			note_failure(call);
-			goto out;
-		}
-		if (note_failure(call) && ends_walk(error_last()->kind))
-			goto out;
-	}
-	if (r)
-		fail_providers(call);
-out:
+	r = try_providers(call, inf, limit, before);
 	fiber_deadline_restore(before);
 	return r;
+}
+
+/* The error of a stream that ran out of time, as its last delta. */
+static int late_delta(struct model_call *call, struct delta **out)
+{
+	struct error *e;
+
+	timed_out(call, !turn_passed(call->provider_deadline), false);
+	e = error_save(call->context->arena);
+	if (!e)
+		return -1;
+	e->fatal = true;
+	call->late = (struct delta){ .error = e };
+	*out = &call->late;
+	return 1;
 }
 
 int model_call_next(struct model_call *call, struct delta **out, int (*idle)(void *), void *arg)
@@ -345,28 +366,14 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 	before = fiber_deadline_narrow(limit);
 	r = upstream_next(call->upstream, out, idle, arg);
 	fiber_deadline_restore(before);
-	if (r < 0 && error_last()->kind == ERR_DEADLINE && turn_passed(limit) &&
-	    !turn_passed(before)) {
-		struct error *e;
-
-		if (turn_passed(call->provider_deadline))
-			provider_timeout(call, true, false);
-		else
-			model_timeout(call, true, false);
-		e = error_save(call->context->arena);
-		if (!e)
-			return -1;
-		e->fatal = true;
-		call->late = (struct delta){ .error = e };
-		*out = &call->late;
-		r = 1;
-	}
+	if (r < 0 && struck(limit, before))
+		r = late_delta(call, out);
 	if (r != 1 || ((*out)->error && (*out)->error->fatal)) {
 		call->ended = true;
 		call->attempt.end_ms = turn_ms();
-		count(call, r < 0    ? "cancelled"
-			    : r == 1 ? failure_name(classify((*out)->error))
-				     : "ok");
+		count_attempt(call, r < 0    ? "cancelled"
+				    : r == 1 ? failure_name(classify((*out)->error))
+					     : "ok");
 	}
 	return r;
 }

@@ -113,12 +113,19 @@ static int read_error_body(struct call *c)
 	return 0;
 }
 
+static bool is_one_of(const int *statuses, int status)
+{
+	while (*statuses && *statuses != status)
+		statuses++;
+	return *statuses;
+}
+
 int call_fail_status(struct call *c)
 {
 	const struct http_call *http = c->http;
 	int status = http_call_status(http);
 	bool stream = c->inf->stream && !c->type->always_streams,
-	     client = c->type->client_status(status);
+	     client = is_one_of(c->type->client_statuses, status);
 	enum error_kind kind = stream   ? ERR_FATAL_STREAM
 			       : client ? ERR_INFERENCE_CLIENT
 					: ERR_INFERENCE_SERVER;

@@ -130,12 +130,6 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 	check_api_key(l, t, path, p);
 }
 
-static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
-{
-	(void)name;
-	return shorthand_api_key(l, p);
-}
-
 /* ---- its calls ---- */
 
 static void set_dialect(const struct provider_config *p, struct dialect *d)
@@ -171,10 +165,7 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 	return 0;
 }
 
-static bool client_status(int status)
-{
-	return status == 400 || status == 401 || status == 403 || status == 429;
-}
+static const int client_statuses[] = { 400, 401, 403, 429, 0 };
 
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *a)
@@ -211,7 +202,7 @@ const struct provider_type provider_openai = {
 		.options_size = sizeof(struct openai_options),
 		.defaults = defaults,
 		.check = check,
-		.shorthand = shorthand,
+		.shorthand = shorthand_api_key,
 		.reserved_shorthand = B("openai::responses::"),
 	},
 	.wire = &wire_openai_chat,
@@ -220,7 +211,7 @@ const struct provider_type provider_openai = {
 	.headers = headers,
 	.passed_headers = passed_headers,
 	.request_id_header = B("x-request-id"),
-	.client_status = client_status,
+	.client_statuses = client_statuses,
 	.status_text = status_text,
 	.read_error = wire_read_error_body,
 	.words = {

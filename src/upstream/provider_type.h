@@ -54,8 +54,8 @@ struct provider_type {
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;
 	struct bytes request_id_header;
-	/* Whether this HTTP status is the request's fault (client kind), else the server's. */
-	bool (*client_status)(int status);
+	const int
+		*client_statuses; /* the HTTP statuses that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);

@@ -264,21 +264,7 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		       : 0;
 }
 
-static bool client_status(int status)
-{
-	switch (status) {
-	case 400:
-	case 401:
-	case 403:
-	case 404:
-	case 413:
-	case 422:
-	case 429:
-		return true;
-	default:
-		return false;
-	}
-}
+static const int client_statuses[] = { 400, 401, 403, 404, 413, 422, 429, 0 };
 
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *a)
@@ -311,7 +297,7 @@ const struct provider_type provider_rust_proxy = {
 	.always_streams = true,
 	.headers = headers,
 	.request_id_header = B("x-request-id"),
-	.client_status = client_status,
+	.client_statuses = client_statuses,
 	.status_text = status_text,
 	.read_error = wire_read_error_body,
 	.words = { .send = B("Request failed: "), .send_kind = ERR_INFERENCE_SERVER },

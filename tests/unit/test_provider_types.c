@@ -28,7 +28,7 @@ static void test_every_row_is_whole(void **state)
 		assert_true(!provider_entries[i].settings || t->kind.key_variable);
 		assert_true(t->wire && t->wire->write_request && t->wire->read_result);
 		assert_true(t->wire->stream_new && t->wire->read_event && t->wire->read_end);
-		assert_true(t->headers && t->client_status && t->status_text && t->read_error);
+		assert_true(t->headers && t->client_statuses && t->status_text && t->read_error);
 		assert_true(t->request_id_header.n && t->words.send.n);
 		assert_true(t->words.send_kind == ERR_INFERENCE_CLIENT ||
 			    t->words.send_kind == ERR_INFERENCE_SERVER);
