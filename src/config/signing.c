@@ -107,16 +107,14 @@ static void read_signature_header(struct loader *l, struct toml *t, struct bytes
 			 BFMT(path));
 }
 
-#define SHARED_KEYS                                                                     \
-	{ "path", KEY_STRING, OFF(path) }, { "sha256", KEY_CALL, .call = read_sha256 }, \
-		{ "memory_limit_mb", KEY_U32, OFF(memory_mb), .min = 1, .max = 4096 },  \
-		{ "timeout_ms", KEY_U32, OFF(timeout_ms), .min = 1, .max = 60000 },     \
-	{                                                                               \
-		"pool", KEY_U32, OFF(pool), .min = 1, .max = 1024                       \
-	}
+#define MODULE_KEYS 5 /* the first of the table: of the module, whatever the signature is */
 
 static const struct key signer_keys[] = {
-	SHARED_KEYS,
+	{ "path", KEY_STRING, OFF(path) },
+	{ "sha256", KEY_CALL, .call = read_sha256 },
+	{ "memory_limit_mb", KEY_U32, OFF(memory_mb), .min = 1, .max = 4096 },
+	{ "timeout_ms", KEY_U32, OFF(timeout_ms), .min = 1, .max = 60000 },
+	{ "pool", KEY_U32, OFF(pool), .min = 1, .max = 1024 },
 	{ "inputs", KEY_CALL, .call = read_inputs },
 	{ "header", KEY_CALL, OFF(header), .call = read_signature_header },
 	{ "nonce_header", KEY_CALL, OFF(nonce_header), .call = read_header },
@@ -125,8 +123,6 @@ static const struct key signer_keys[] = {
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
 };
-static const struct table signer_table = TABLE("struct SignerConfig", signer_keys);
-
 static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	const struct provider_config *p =
@@ -137,17 +133,20 @@ static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, vo
 		 BFMT(p->type));
 }
 
-static const struct key fixed_keys[] = {
-	SHARED_KEYS,
-	{ "inputs", KEY_CALL, .call = refuse_fixed },
-	{ "header", KEY_CALL, .call = refuse_fixed },
-	{ "nonce_header", KEY_CALL, .call = refuse_fixed },
-	{ "timestamp_header", KEY_CALL, .call = refuse_fixed },
-	{ "device_id_header", KEY_CALL, .call = refuse_fixed },
-	{ "device_id", KEY_CALL, .call = refuse_fixed },
-	{ "device_id_location", KEY_CALL, .call = refuse_fixed },
-};
-static const struct table fixed_table = TABLE("struct SignerConfig", fixed_keys);
+/* With a protocol only the keys of the module may be there. */
+static void read_signer_table(struct loader *l, struct toml *t, struct bytes path,
+			      const struct signer_protocol *protocol, struct signer_config *s)
+{
+	struct key keys[COUNT(signer_keys)];
+	struct table table = TABLE("struct SignerConfig", keys);
+
+	for (size_t i = 0; i < COUNT(keys); i++)
+		keys[i] = protocol && i >= MODULE_KEYS
+				  ? (struct key){ signer_keys[i].name, KEY_CALL,
+						  .call = refuse_fixed }
+				  : signer_keys[i];
+	read_table(l, &table, t, path, ".", s);
+}
 
 /* A protocol's device id is there already: it is a key of its type. */
 static void signer_defaults(struct signer_config *s, const struct signer_protocol *protocol)
@@ -210,7 +209,7 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 
 	signer_defaults(s, protocol);
 	if (t)
-		read_table(l, protocol ? &fixed_table : &signer_table, t, path, ".", s);
+		read_signer_table(l, t, path, protocol, s);
 	if (t && t->type != TOML_TABLE) {
 		s->set = false;
 		return;
