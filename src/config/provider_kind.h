@@ -36,19 +36,16 @@ struct provider_kind {
 	/* In the place of keys and check for the model `name` that no table has ("openai::gpt-4o"): fills what the environment
 	 * gives. -1: ERR_API_KEY_MISSING, ERR_CONFIG. NULL: the type has no such models. */
 	int (*shorthand)(struct loader *, struct bytes name, struct provider_config *);
-	struct bytes
-		reserved_shorthand; /* a beginning of such names that is not built yet; unset: none */
+	struct bytes reserved_shorthand; /* a beginning of such names that is not built yet */
 	const struct signer_protocol *protocol; /* NULL: a signer is the configuration's choice */
 };
 
 /* TensorZero's types in its order, Signet's own behind them: the list that messages print, too. */
 struct provider_entry {
-	const struct provider_kind
-		*kind; /* NULL: this version has it not yet, the rest says what is known */
-	const char *name;
-	bool shorthand;
-	unsigned
-		settings; /* place of its table in the list of [provider_types], from 1; 0: it has none there */
+	const struct provider_kind *kind; /* NULL: this version has it not yet */
+	const char *name;                 /* of one that it has not, */
+	bool shorthand;                   /* and whether it has shorthand models */
+	unsigned settings; /* place of its table in [provider_types], from 1; 0: none is there */
 };
 extern const struct provider_entry provider_entries[];
 extern const size_t provider_nentries;

@@ -35,17 +35,19 @@ struct provider_type {
 	/* The URL, if it depends on the request (the model, streaming) or on its credentials; NULL: provider_config.endpoint. */
 	int (*endpoint)(const struct provider_config *, const struct inference *,
 			const struct call_context *, struct bytes *url);
-	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... */
+	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... May wait. */
 	int (*headers)(const struct provider_config *, const struct inference *,
 		       const struct call_context *, struct header_list *);
 	/* Headers of a client of the same wire that pass on (profile openai); "x-*": all that begin so. Ends with an unset
 	 * one. NULL: none. */
 	const struct bytes *passed_headers;
 	bool takes_files;
-	bool (*takes_url)(
-		const struct file *); /* whether it fetches this file itself; NULL: none */
+	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
 	/* What the protocol's own input of the signature is (signer_protocol.content). */
 	struct bytes (*signed_content)(struct bytes body, struct arena *);
+	/* The type's own signature over what is sent, anew each time; it may set headers. NULL: none. May wait. */
+	int (*sign)(const struct provider_config *, const struct call_context *,
+		    const struct http_send *, struct header_list *);
 	/* Called before each attempt; -1 refuses it. May change the model's name. May be NULL. Waits. */
 	int (*admit)(const struct provider_config *, const struct call_context *,
 		     struct bytes *model_name);
@@ -54,8 +56,7 @@ struct provider_type {
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;
 	struct bytes request_id_header;
-	const int
-		*client_statuses; /* the HTTP statuses that are the request's fault; ends with 0 */
+	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);

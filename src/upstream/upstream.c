@@ -178,6 +178,8 @@ static int transmit(struct call *c)
 			if (!arena_push(c->context->arena, headers.at, headers.len, headers.cap,
 					c->headers.at[i]))
 				return -1;
+		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
+			return -1;
 		if (sign_attempt(c->provider, c->context, s.method, c->endpoint, c->url.target,
 				 c->body, &headers, &c->attempt->signature))
 			return signing_failed(c);
