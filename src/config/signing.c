@@ -225,9 +225,9 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 		read_signer_device(l, t, path, s);
 	if (!bytes_set(s->path) && protocol)
 		s->path = protocol->path;
-	s->path = path_beside(s->path, dir, l->arena);
-	if (!bytes_set(s->path))
-		s->set = false;
+	if (bytes_set(s->path)) /* else it was no text, which is reported */
+		s->path = path_beside(s->path, dir, l->arena);
+	s->set = bytes_set(s->path);
 }
 
 struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *arena)
