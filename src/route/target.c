@@ -60,11 +60,9 @@ static int not_found(const struct config *cfg, struct bytes name, struct arena *
 {
 	struct bytes known = nearest(cfg, name, a);
 
-	fail(ERR_MODEL_NOT_FOUND, "The model `%.*s` does not exist.%s%.*s", BFMT(name),
-	     known.n ? " Known: " : "", BFMT(known));
-	error_last()->param = B("model");
-	error_last()->code = B("model_not_found");
-	return -1;
+	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
+			  "The model `%.*s` does not exist.%s%.*s", BFMT(name),
+			  known.n ? " Known: " : "", BFMT(known));
 }
 
 static int to_model(const struct model_config *m, struct target *out)
@@ -103,12 +101,10 @@ static int function_named(struct bytes name, enum profile profile)
 {
 	if (bytes_eq(name, DEFAULT_FUNCTION))
 		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
-	fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
-	if (profile == PROFILE_OPENAI) {
-		error_last()->param = B("model");
-		error_last()->code = B("model_not_found");
-	}
-	return -1;
+	if (profile != PROFILE_OPENAI)
+		return fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
+	return fail_param(ERR_UNKNOWN_FUNCTION, B("model"), "model_not_found",
+			  "Unknown function: %.*s", BFMT(name));
 }
 
 /* A discovered model is called through the provider that lists it, under its own name. */

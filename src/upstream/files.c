@@ -103,8 +103,7 @@ static int fetch(struct file *f, const struct call_context *context)
 	    error_last()->kind == ERR_OUT_OF_MEMORY || clock_mono_ms() >= fiber_deadline())
 		return r;
 	fail_context("Error fetching file from %.*s: ", BFMT(f->url));
-	error_last()->kind = ERR_BAD_FILE_FETCH;
-	return -1;
+	return fail_as(ERR_BAD_FILE_FETCH);
 }
 
 /* `by_url`: what the upstream fetches itself; NULL: nothing. */

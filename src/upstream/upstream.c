@@ -14,17 +14,8 @@
 
 #define BODY_MAX (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 
-static struct metric retries = {
-	.name = "signet_retries_total",
-	.help = "Requests sent once more, a reused connection having closed before an answer",
-	.labels = "model",
-	.type = METRIC_COUNTER,
-};
-
-__attribute__((constructor)) static void register_metrics(void)
-{
-	metrics_register(&retries);
-}
+static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
+	      "Requests sent once more, a reused connection having closed before an answer");
 
 /* ---- the body ---- */
 
@@ -154,7 +145,7 @@ static int signing_failed(const struct call *c)
 	if (error_last()->kind == ERR_SIGNER) {
 		call_fail(c, ERR_INFERENCE_SERVER, 0,
 			  arena_dup(c->context->arena, error_last()->message));
-		error_last()->kind = ERR_SIGNER;
+		fail_as(ERR_SIGNER);
 	}
 	return -1;
 }

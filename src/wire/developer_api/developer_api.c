@@ -343,29 +343,17 @@ static struct bytes give_raw(struct wire_stream *s)
 	return buf_bytes(&s->raw);
 }
 
-static size_t character_length(uint8_t lead)
-{
-	return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
 /* What is no UTF-8 becomes U+FFFD: a body may end in the middle of a character. */
 static int mend_utf8(struct bytes b, struct buf *out)
 {
 	while (b.n) {
-		size_t n = character_length((uint8_t)b.p[0]);
-		struct bytes c = bytes_slice(b, 0, n);
+		size_t n = utf8_length(b);
 
-		if (c.n == n && bytes_is_utf8(c)) {
-			if (buf_append(out, c))
-				return -1;
-			b = bytes_slice(b, n, b.n);
-			continue;
-		}
-		if (buf_append(out, B("\xef\xbf\xbd")))
+		if (buf_append(out, n ? bytes_slice(b, 0, n) : B("\xef\xbf\xbd")))
 			return -1;
-		do
+		b = bytes_slice(b, n ? n : 1, b.n);
+		while (!n && b.n && utf8_continues(*b.p))
 			b = bytes_slice(b, 1, b.n);
-		while (b.n && ((uint8_t)b.p[0] & 0xc0) == 0x80);
 	}
 	return 0;
 }
