@@ -96,6 +96,15 @@ def test_help_teaches_and_ends_well():
     (("--module",), "--module needs a value"),
     (("--module", "m", "--bench", "many"), "--bench needs a whole number that is not 0"),
     (("--module", "m", "--bench", "5", "--timeout-ms", "0"), "--timeout-ms needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "0"), "--bench needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "10000001"), "--bench needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "1", "--timeout-ms", "3600001"), "--timeout-ms needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "1", "--memory-limit-mb", "4097"), "--memory-limit-mb needs a whole number that is not 0"),
+    (("--module", "m", "--nonce", "n"), "--timestamp is missing"),
+    (("--module", "m", "--nonce", "n", "--timestamp", "1"), "--device-id is missing"),
+    (("--module", "m", *ARGS, "--content"), "--content needs a value"),
+    (("=x",), "unknown argument =x"),
+    (("--modul=x",), "unknown argument --modul=x"),
 ])
 def test_wrong_usage_is_2(args, reason):
     status, out, err = signet_sign(*args)
@@ -127,3 +136,32 @@ def test_a_signature_that_fails_is_1(sample):
 def test_content_that_cannot_be_read_is_1(sample):
     status, _, err = signet_sign("--module", sample, *ARGS, "--content-file", "/nowhere/content")
     assert (status, err) == (1, "/nowhere/content: No such file or directory\n")
+
+
+def test_the_largest_numbers_are_taken_and_help_has_a_short_name():
+    for flags in (("--bench", "10000000"), ("--memory-limit-mb", "4096"), ("--timeout-ms", "3600000")):
+        status, _, err = signet_sign("--module", "/nowhere.wasm", *ARGS, "--content", "c", *flags)
+        assert (status, err) == (1, "Failed to get WasmSigner instance: /nowhere.wasm: No such file or directory\n")
+    assert signet_sign("-h") == signet_sign("--help")
+    assert signet_sign("--frobnicate", "--help")[0] == 2
+
+
+def test_a_bench_ends_with_the_signature_that_failed(sample):
+    status, out, err = signet_sign("--module", sample, "--bench", "3", "--memory-limit-mb", "1", "--content", "x" * 100,
+                                   "--content-file=/nowhere")
+    assert (status, out) == (2, "") and "exclude each other" in err
+    status, out, err = signet_sign("--module", sample, "--bench", "3", "--memory-limit-mb", "1", "--content-file", "-", stdin=b"x" * (2 << 20))
+    assert (status, out) == (1, "")
+    assert err.startswith("signature 1 of 3: Signing failed: its arguments are ")
+
+
+def test_standard_input_is_content(sample):
+    status, out, _ = signet_sign("--module", sample, *ARGS, "--content-file", "-", stdin="Grüße".encode())
+    assert (status, out) == (0, native("n", "1700000000", "d", "Grüße") + "\n")
+    status, out, _ = signet_sign("--module", sample, *ARGS, "--content-file", "-", stdin=b"")
+    assert (status, out) == (0, native("n", "1700000000", "d", "") + "\n")
+
+
+def test_a_bench_makes_up_what_is_not_given(sample):
+    status, out, err = signet_sign("--module", sample, "--bench", "1", "--content-file", "-", stdin=b"abc")
+    assert (status, err) == (0, "") and out.startswith("1 signatures, 3 bytes of content: ")
