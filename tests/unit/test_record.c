@@ -33,7 +33,7 @@ static const struct error refused = { .kind = ERR_INFERENCE_SERVER,
 static struct failed_attempt failed[] = {
 	{ .provider = &first,
 	  .attempt = { .raw_request = B("{\"try\":1}"),
-		       .raw_response = B("busy \xff"),
+		       .raw_response = B("busy \n"),
 		       .status = 503,
 		       .started_ms = 1005 },
 	  .error = &refused },
@@ -151,7 +151,7 @@ static void test_rows_of_an_answer_after_a_fallback(void **state)
 	expect("SELECT state||'|'||status||'|'||surface||'|'||stream||'|'||cached||'|'||signed||'|'||attempts||'|'||estimated||'|'||tools||'|'||preview_in||'|'||preview_out||'|'||processing_time_ms||'|'||cut FROM InferenceById",
 	       "ok|200|chat|0|0|1|2|0|1|a \"b\"|Hello \xc3\xa9|30|0");
 	expect("SELECT attempts FROM RequestError",
-	       "[{\"variant\":\"m\",\"model\":\"m\",\"provider\":\"p0\",\"why\":\"first\",\"delay_ms\":5,\"status\":503,\"error\":\"Error 503 \\\"busy\\\"\",\"signature\":null,\"raw_request\":\"{\\\"try\\\":1}\",\"raw_response\":\"busy \\ufffd\"}]");
+	       "[{\"variant\":\"m\",\"model\":\"m\",\"provider\":\"p0\",\"why\":\"first\",\"delay_ms\":5,\"status\":503,\"error\":\"Error 503 \\\"busy\\\"\",\"signature\":null,\"raw_request\":\"{\\\"try\\\":1}\",\"raw_response\":\"busy \\n\"}]");
 	expect("SELECT error FROM RequestError", "(null)");
 	expect("SELECT group_concat(key||'='||value) FROM (SELECT key, value FROM TagInference ORDER BY key)",
 	       "k=v,l=w");
