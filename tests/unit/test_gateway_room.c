@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "base/fault.h"
+#include "sign/signer.h"
 
 #ifdef SIGNET_FAULTS
 
@@ -30,12 +31,34 @@ static const char stream_answer[] =
 static const char refusal[] =
 	"{\"error\":{\"message\":\"busy, try again\",\"type\":\"server_error\",\"code\":\"slow_down\"}}";
 
+static const char listed[] =
+	"[{\"displayName\":\"D\",\"modelName\":\"dm-1\",\"modelType\":\"base\",\"isNew\":false,\"usageLeft\":1}]";
+static const char events[] =
+	"event: c\ndata: Hel\n\nevent: c\ndata: lo\n\nevent: finish\ndata: \n\n";
+
+/* A signer that answers "xxxx" (test_wasm_forms.c assembles the same). */
+static const char module[] =
+	"\x00\x61\x73\x6d\x01\x00\x00\x00\x01\x1a\x03\x60\x08\x7f\x7f\x7f\x7f\x7f\x7f\x7f"
+	"\x7f\x02\x7f\x7f\x60\x02\x7f\x7f\x01\x7f\x60\x03\x7f\x7f\x7f\x00\x03\x04\x03\x00"
+	"\x01\x02\x05\x03\x01\x00\x20\x07\x37\x04\x06\x6d\x65\x6d\x6f\x72\x79\x02\x00\x04"
+	"\x73\x69\x67\x6e\x00\x00\x11\x5f\x5f\x77\x62\x69\x6e\x64\x67\x65\x6e\x5f\x6d\x61"
+	"\x6c\x6c\x6f\x63\x00\x01\x0f\x5f\x5f\x77\x62\x69\x6e\x64\x67\x65\x6e\x5f\x66\x72"
+	"\x65\x65\x00\x02\x0a\x1e\x03\x13\x00\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02"
+	"\x00\x41\x80\x10\x41\x04\x0b\x05\x00\x41\x80\x08\x0b\x02\x00\x0b";
+
 static void serve_one(int fd, const char *request)
 {
 	char text[4096]; /* in one piece: two would wait for each other's acknowledgement */
 	bool fails = strstr(request, "POST /bad/") != NULL,
 	     streams = strstr(request, "\"stream\":true") != NULL;
 	const char *body = fails ? refusal : streams ? stream_answer : plain_answer;
+
+	if (strstr(request, "/dev/models"))
+		body = listed;
+	if (strstr(request, "/dev/stream/chat")) {
+		streams = true;
+		body = events;
+	}
 
 	snprintf(
 		text, sizeof text,
@@ -60,8 +83,8 @@ static void *serve_connection(void *arg)
 		text[n] = 0;
 		end = strstr(text, "\r\n\r\n");
 		length = strstr(text, "content-length: ");
-		if (!end || !length ||
-		    n < (size_t)(end + 4 - text) + strtoul(length + 16, NULL, 10))
+		if (!end ||
+		    (length && n < (size_t)(end + 4 - text) + strtoul(length + 16, NULL, 10)))
 			continue;
 		serve_one(fd, text);
 		n = 0;
@@ -88,6 +111,7 @@ static void *serve_all(void *arg)
 static struct harness harness;
 static struct app app;
 static struct worker worker;
+static char module_path[64];
 
 static void set_client(struct harness *h)
 {
@@ -100,7 +124,8 @@ static int setup(void **state)
 	socklen_t len = sizeof a;
 	struct config_issues issues;
 	static char toml[4096];
-	struct config_options options = { .offline = true };
+	struct config_options options = { 0 };
+	FILE *f;
 	pthread_t t;
 
 	(void)state;
@@ -111,6 +136,13 @@ static int setup(void **state)
 	up_port = ntohs(a.sin_port);
 	pthread_create(&t, NULL, serve_all, NULL);
 	pthread_detach(t);
+	snprintf(module_path, sizeof module_path, "/tmp/signet-room-%d.wasm", (int)getpid());
+	f = fopen(module_path, "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite(module, 1, sizeof module - 1, f), sizeof module - 1);
+	fclose(f);
+	if (signing_init())
+		return -1;
 	snprintf(
 		toml, sizeof toml,
 		"[gateway]\nunstable_error_json = true\n"
@@ -123,8 +155,12 @@ static int setup(void **state)
 		"api_base = \"http://127.0.0.1:%u/good/v1/\"\napi_key_location = \"none\"\n"
 		"[models.bad]\nrouting = [\"p0\"]\n[models.bad.providers.p0]\ntype = \"openai\"\nmodel_name = \"x\"\n"
 		"api_base = \"http://127.0.0.1:%u/bad/v1/\"\napi_key_location = \"none\"\n"
+		"[signing]\ncache_dir = \"\"\n"
+		"[models.dev]\nrouting = [\"d\"]\n[models.dev.providers.d]\ntype = \"rust-proxy\"\nmodel_name = \"dm\"\n"
+		"api_endpoint = \"http://127.0.0.1:%u/dev/stream/chat\"\nmodel_filter = { include_types = [\"base\"] }\n"
+		"device_id = \"device\"\nsession_id = \"session\"\nos_type = \"1\"\nsigner = { path = \"%s\" }\n"
 		"[surfaces.aliases]\nfast = { target = \"m\", display_name = \"Fast\", max_input_tokens = 10 }\n",
-		up_port, up_port, up_port, up_port);
+		up_port, up_port, up_port, up_port, up_port, module_path);
 	options.text = bytes_of(toml);
 	app.config = config_load(&options, &issues);
 	for (size_t i = 0; !app.config && i < issues.len; i++)
@@ -147,6 +183,12 @@ static int setup(void **state)
 	return 0;
 }
 
+static void end_signers(struct harness *h)
+{
+	(void)h;
+	signer_thread_end();
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -155,7 +197,11 @@ static int teardown(void **state)
 		usleep(5000);
 	shorthands_free(app.shorthands);
 	config_unref(app.config);
-	harness_stop(&harness);
+	harness_begin(&harness, end_signers);
+	harness_join(&harness);
+	harness_stop_but(&harness, 1); /* the list of models */
+	signing_deinit();
+	unlink(module_path);
 	shutdown(up_listen, SHUT_RDWR);
 	close(up_listen);
 	return 0;
@@ -335,6 +381,15 @@ static void test_fallbacks(void **state)
 	walk_post(TZ_CHAT, "{" TZ "two\"," HI "}", false);
 }
 
+static void test_signed_calls(void **state)
+{
+	(void)state;
+	walk_post(CHAT, "{\"model\":\"dev\"," HI "}", false);
+	walk_post(TZ_CHAT, "{" TZ "dev\",\"stream\":true," HI "}", true);
+	walk("GET /v1/models/dm-1 HTTP/1.1\r\n\r\n", false, false);
+	walk_post(CHAT, "{\"model\":\"dm-1\"," HI "}", false); /* as it is listed */
+}
+
 static void test_errors(void **state)
 {
 	(void)state;
@@ -363,9 +418,9 @@ int main(void)
 {
 #ifdef SIGNET_FAULTS
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain_answers),    cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_fallbacks),        cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_the_other_routes),
+		cmocka_unit_test(test_plain_answers), cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_fallbacks),     cmocka_unit_test(test_signed_calls),
+		cmocka_unit_test(test_errors),        cmocka_unit_test(test_the_other_routes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
