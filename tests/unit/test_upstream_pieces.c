@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "upstream/extra.h"
 #include "upstream/mask.h"
+#include "sign/signer.h"
 #include "upstream/provider_type.h"
+#include "upstream/signing.h"
 
 static struct arena arena;
 
@@ -229,6 +232,132 @@ static void test_headers_are_set_once_whatever_their_case(void **state)
 	assert_int_equal(l.len, 3);
 }
 
+/* ---- signatures ---- */
+
+/* A signer that answers "xxxx" (test_wasm_forms.c assembles the same). */
+static const char module[] =
+	"\x00\x61\x73\x6d\x01\x00\x00\x00\x01\x1a\x03\x60\x08\x7f\x7f\x7f\x7f\x7f\x7f\x7f"
+	"\x7f\x02\x7f\x7f\x60\x02\x7f\x7f\x01\x7f\x60\x03\x7f\x7f\x7f\x00\x03\x04\x03\x00"
+	"\x01\x02\x05\x03\x01\x00\x20\x07\x37\x04\x06\x6d\x65\x6d\x6f\x72\x79\x02\x00\x04"
+	"\x73\x69\x67\x6e\x00\x00\x11\x5f\x5f\x77\x62\x69\x6e\x64\x67\x65\x6e\x5f\x6d\x61"
+	"\x6c\x6c\x6f\x63\x00\x01\x0f\x5f\x5f\x77\x62\x69\x6e\x64\x67\x65\x6e\x5f\x66\x72"
+	"\x65\x65\x00\x02\x0a\x1e\x03\x13\x00\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02"
+	"\x00\x41\x80\x10\x41\x04\x0b\x05\x00\x41\x80\x08\x0b\x02\x00\x0b";
+
+static bool has(const struct header_list *l, const char *name, struct bytes value)
+{
+	for (size_t i = 0; i < l->len; i++)
+		if (bytes_eq(l->at[i].name, bytes_of(name)))
+			return bytes_eq(l->at[i].value, value);
+	return false;
+}
+
+static const struct provider_kind *kind_of(const char *name)
+{
+	for (size_t i = 0; i < provider_nentries; i++)
+		if (provider_entries[i].kind &&
+		    bytes_eq(provider_entries[i].kind->name, bytes_of(name)))
+			return provider_entries[i].kind;
+	return NULL;
+}
+
+static void test_a_signature_and_what_is_kept_of_it(void **state)
+{
+	static const struct signer_limits limits = { 16, 1000, 1 };
+	char path[64];
+	struct call_context context = { .arena = &arena };
+	struct provider_config p = { .kind = kind_of("openai") };
+	struct signer_config *s = &p.signer;
+	struct sign_facts facts = { 0 }, again = { 0 };
+	struct header_list l = { 0 };
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(
+		sign_attempt(&p, &context, B("POST"), B("u"), B("t"), B("body"), &l, &facts), 0);
+	assert_false(facts.set); /* no signer */
+	assert_int_equal(l.len, 0);
+	snprintf(path, sizeof path, "/tmp/signet-pieces-%d.wasm", (int)getpid());
+	f = fopen(path, "we");
+	assert_non_null(f);
+	assert_int_equal(fwrite(module, 1, sizeof module - 1, f), sizeof module - 1);
+	fclose(f);
+	assert_int_equal(signing_init(), 0);
+	*s = (struct signer_config){
+		.set = true,
+		.inputs = { B("method"), B("url"), B("path"), B("body") },
+		.header = B("sign"),
+		.nonce_header = B("n"),
+		.timestamp_header = B("ts"),
+		.device_id_header = B("device"),
+		.device_id = { .kind = CREDENTIAL_DYNAMIC, .key = B("k") },
+	};
+	s->signer = signer_load(path, B("me"), (struct bytes){ 0 }, &limits, NULL);
+	assert_non_null(s->signer);
+	header_set(&l, B("sign"), B("old"), &arena);
+	assert_int_equal(sign_attempt(&p, &context, B("POST"), B("http://h/t"), B("/t"), B("body"),
+				      &l, &facts),
+			 0);
+	assert_true(facts.set);
+	assert_int_equal(facts.bytes, 4 + 10 + 2 + 4);
+	assert_bytes(facts.headers, "[\"n\",\"ts\",\"sign\"]");
+	assert_bytes(facts.head, "xxxx");
+	assert_bytes(facts.signer, "me");
+	assert_bytes(facts.abi, "wasm-bindgen (multi-value)");
+	assert_int_equal(facts.nonce.n, 36);
+	assert_int_equal(facts.timestamp.n, 10);
+	assert_int_equal(facts.module_sha256.n, 64);
+	assert_int_equal(l.len, 3);
+	assert_true(has(&l, "sign", B("xxxx")));
+	assert_true(has(&l, "n", facts.nonce));
+	assert_true(has(&l, "ts", facts.timestamp));
+	assert_int_equal(sign_attempt(&p, &context, B("POST"), B("http://h/t"), B("/t"), B("body"),
+				      &l, &again),
+			 0);
+	assert_false(bytes_eq(facts.nonce, again.nonce)); /* never twice */
+	/* with the device id among the inputs its header goes, too; it is the request's to give */
+	s->inputs[0] = B("device_id");
+	assert_int_equal(sign_attempt(&p, &context, B("POST"), B("u"), B("t"), B(""), &l, &facts),
+			 -1);
+	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
+	context.credentials = &(struct tag){ B("k"), B("dev-7") };
+	context.ncredentials = 1;
+	assert_int_equal(sign_attempt(&p, &context, B("POST"), B("u"), B("t"), B(""), &l, &facts),
+			 0);
+	assert_true(has(&l, "device", B("dev-7")));
+	assert_bytes(facts.headers, "[\"n\",\"ts\",\"device\",\"sign\"]");
+	assert_int_equal(facts.bytes, 5 + 1 + 1);
+	s->nonce_header = s->timestamp_header = s->device_id_header = B(""); /* not sent */
+	l.len = 0;
+	assert_int_equal(sign_attempt(&p, &context, B("POST"), B("u"), B("t"), B(""), &l, &facts),
+			 0);
+	assert_int_equal(l.len, 1);
+	assert_bytes(facts.headers, "[\"sign\"]");
+#ifdef SIGNET_FAULTS
+	for (size_t taken = 0; taken < 4096; taken += 16) {
+		struct arena small;
+		struct header_list headers = { 0 };
+		int r;
+
+		arena_init(&small, 4096);
+		if (taken)
+			assert_non_null(arena_alloc_raw(&small, taken < 4064 ? taken : 4064));
+		context.arena = &small;
+		again = (struct sign_facts){ 0 };
+		r = sign_attempt(&p, &context, B("POST"), B("u"), B("t"), B(""), &headers, &again);
+		if (r == 0)
+			assert_true(has(&headers, "sign", B("xxxx")) && again.set);
+		else
+			assert_false(again.set);
+		arena_deinit(&small);
+	}
+#endif
+	signer_unref(s->signer);
+	signer_thread_end();
+	signing_deinit();
+	unlink(path);
+}
+
 /* ---- lists of models ---- */
 
 static void test_a_listed_name_stands_there_once(void **state)
@@ -256,6 +385,7 @@ int main(void)
 #endif
 		cmocka_unit_test(test_what_is_nothing_to_delete_changes_nothing),
 		cmocka_unit_test(test_headers_are_set_once_whatever_their_case),
+		cmocka_unit_test(test_a_signature_and_what_is_kept_of_it),
 		cmocka_unit_test(test_a_listed_name_stands_there_once),
 	};
 
