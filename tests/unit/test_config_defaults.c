@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "sign/signer.h"
+#include "upstream/openai.h"
 
 static struct config_issues issues;
 
@@ -188,6 +189,43 @@ static void test_both_forms_of_the_hash_are_one_number(void **state)
 	drop(c);
 }
 
+#define OPENAI                                                                                    \
+	"[models.m]\nrouting = [\"p\"]\n[models.m.providers.p]\ntype = \"openai\"\nmodel_name = " \
+	"\"x\"\napi_key_location = \"none\"\n"
+
+static const struct openai_options *openai(struct config *c)
+{
+	return config_model(c, B("m"))->routing[0]->options;
+}
+
+static void test_what_only_openai_has(void **state)
+{
+	struct config *c = load(OPENAI);
+
+	(void)state;
+	assert_int_equal(openai(c)->noverrides, 0);
+	assert_int_equal(openai(c)->tool_strict, 0);
+	drop(c);
+	for (int i = 0; i < 2; i++) {
+		c = load(i ? OPENAI "tool_strict = \"outer\"\n"
+			   : OPENAI "tool_strict = \"inner\"\n");
+		assert_int_equal(openai(c)->tool_strict, i ? STRICT_OUTER : STRICT_INNER);
+		drop(c);
+	}
+	c = load(
+		OPENAI
+		"content_type_overrides = { \"a/b\" = \"file\", \"c/d\" = \"input_audio\", \"e/f\" = \"image_url\", \"g/h\" = \"file\" }\n");
+	assert_int_equal(openai(c)->noverrides, 4);
+	for (size_t i = 0; i < 4; i++) {
+		static const struct bytes types[] = { B("a/b"), B("c/d"), B("e/f"), B("g/h") };
+		static const int forms[] = { 1, 2, 0, 1 };
+
+		assert_true(bytes_eq(openai(c)->overrides[i].mime_type, types[i]));
+		assert_int_equal(openai(c)->overrides[i].form, forms[i]);
+	}
+	drop(c);
+}
+
 static int fresh_environment(void **state)
 {
 	(void)state;
@@ -202,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_the_least_of_each_number),
 		cmocka_unit_test(test_the_most_of_each_number),
 		cmocka_unit_test(test_both_forms_of_the_hash_are_one_number),
+		cmocka_unit_test(test_what_only_openai_has),
 	};
 
 	return cmocka_run_group_tests(tests, fresh_environment, NULL);
