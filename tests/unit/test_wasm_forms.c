@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "fiber/loop.h"
 #include "sign/signer.h"
 #include "unit.h"
@@ -593,6 +594,29 @@ static void test_instances_are_kept_up_to_the_pools_size(void **state)
 	}
 }
 
+#ifdef SIGNET_FAULTS
+static void test_the_clock_cuts_a_call_that_does_not_end(void **state)
+{
+	struct form f = good();
+	struct signer_limits l = { 16, 60000, 1 };
+	struct signer *s;
+
+	(void)state;
+	f.exports[1].body = B("\x03\x40\x0c\x00\x0b\x00"); /* loop, br 0 */
+	write_form(&f);
+	s = load_limited(l, NULL);
+	assert_non_null(s);
+	fault_setup("sign.timeout"); /* a minute of CPU time is over */
+	assert_int_equal(sign(s), -1);
+	fault_setup(NULL);
+	assert_true(bytes_eq(
+		why(), B("Signing failed: cut after 60000 ms of CPU time (signer.timeout_ms)")));
+	assert_true(bytes_eq(error_last()->upstream_code, B("timeout")));
+	signer_unref(s);
+	error_clear();
+}
+#endif
+
 /* Two of five pages are under half of 5 of the limit's 1 MiB = 16 pages; grown past it the instance goes. */
 static void test_an_instance_that_grew_past_half_of_its_limit_goes(void **state)
 {
@@ -811,6 +835,9 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_no_modules),
 		cmocka_unit_test(test_each_trap_has_its_words),
 		cmocka_unit_test(test_instances_are_kept_up_to_the_pools_size),
+#ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_the_clock_cuts_a_call_that_does_not_end),
+#endif
 		cmocka_unit_test(test_an_instance_that_grew_past_half_of_its_limit_goes),
 		cmocka_unit_test(test_a_pin_is_compared_whatever_its_case),
 		cmocka_unit_test(test_the_cache_is_ours_alone_and_holds_nothing_else),
