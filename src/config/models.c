@@ -9,10 +9,6 @@
 
 #include <stddef.h>
 
-#include "base/error.h"
-
-#define NAMES_MAX (64 << 10) /* of a message's list of providers */
-
 /* ---- one model ---- */
 
 static void read_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -34,7 +30,7 @@ static const struct key model_keys[] = {
 	{ "providers", KEY_PASS, .required = true,
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
 	{ "timeouts", KEY_CALL, offsetof(struct model_config, timeouts), .call = read_timeouts },
-	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
+	{ "skip_relay", KEY_ANY_BOOL },
 	{ "namespace", KEY_CALL, .call = read_namespace },
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
@@ -54,7 +50,7 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 		struct provider_config *p = arena_new(l->arena, struct provider_config);
 
 		if (!p || !arena_push(l->arena, out->at, out->len, out->cap, p))
-			return error_at(l, c, path, "out of memory");
+			return;
 		p->name = c->key;
 		p->model = m;
 		read_provider(l, c, path_join(l, path, ".", c->key), p);
@@ -73,25 +69,16 @@ static struct provider_config *find_provider(const struct providers *ps, struct 
 static void unknown_provider(struct loader *l, const struct toml *t, struct bytes path,
 			     struct bytes name, const struct providers *ps)
 {
-	struct bytes names[64], near;
-	struct buf list;
+	struct bytes names[64], have;
 	size_t n = 0;
 
-	buf_init(&list, NAMES_MAX);
-	for (; n < ps->len && n < COUNT(names); n++) {
+	for (; n < ps->len && n < COUNT(names); n++)
 		names[n] = ps->at[n]->name;
-		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));
-	}
-	near = nearest(name, names, n);
-	error_at(
-		l, t, path,
-		"`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers` (%s%.*s%s)",
-		BFMT(path), BFMT(name),
-		bytes_set(near) ? "did you mean `"
-		: n             ? "it has: "
-				: "it has none",
-		BFMT(bytes_set(near) ? near : buf_bytes(&list)), bytes_set(near) ? "`?" : "");
-	buf_deinit(&list);
+	have = n ? arena_cat(l->arena, B("it has: "), join_names(l, names, n, "", ", "))
+		 : B("it has none");
+	error_at(l, t, path,
+		 "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",
+		 BFMT(path), BFMT(name), BFMT(name_hint(l, name, names, n, have)));
 }
 
 static bool is_routed(const struct model_config *m, const struct provider_config *p)
@@ -109,12 +96,11 @@ static void route(struct loader *l, const struct toml *e, struct bytes path, str
 {
 	struct provider_config *p = find_provider(ps, e->text);
 
-	if (bytes_starts(e->text, B("tensorzero::"))) {
-		error_at(l, e, path,
-			 "`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
-			 BFMT(path), BFMT(e->text));
-		return;
-	}
+	if (bytes_starts(e->text, B("tensorzero::")))
+		return error_at(
+			l, e, path,
+			"`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
+			BFMT(path), BFMT(e->text));
 	if (!p)
 		return unknown_provider(l, e, path, e->text, ps);
 	if (is_routed(m, p))
@@ -135,9 +121,7 @@ static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 		return error_at(l, t, path, "`%.*s`: `routing` must not be empty (name a provider)",
 				BFMT(path));
 	m->routing = arena_array(l->arena, struct provider_config *, ps->len + 1);
-	if (!m->routing)
-		return error_at(l, t, path, "out of memory");
-	for (struct toml *e = t->child; e; e = e->next, i++) {
+	for (struct toml *e = t->child; e && m->routing; e = e->next, i++) {
 		if (want_string(l, e, path_index(l, inner, i), &text))
 			route(l, e, path, m, ps);
 	}
@@ -146,7 +130,7 @@ static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 static void check_listed(struct loader *l, const struct toml *t, struct bytes path,
 			 const struct model_config *m, const struct providers *ps)
 {
-	const struct toml *c = t->type == TOML_TABLE ? t->child : NULL;
+	const struct toml *c = t->child;
 
 	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
 		if (!is_routed(m, ps->at[i]))
@@ -159,7 +143,7 @@ static void check_listed(struct loader *l, const struct toml *t, struct bytes pa
 
 static void read_model(struct loader *l, struct toml *t, struct bytes path, struct model_config *m)
 {
-	struct toml *providers, *routing;
+	struct toml *providers = toml_get(t, "providers"), *routing = toml_get(t, "routing");
 	struct providers ps = { 0 };
 
 	if (bytes_starts(t->key, B("tensorzero::")) || is_shorthand_name(t->key))
@@ -168,10 +152,6 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
 			BFMT(t->key));
 	read_table(l, &model_table, t, path, ".", m);
-	if (t->type != TOML_TABLE)
-		return;
-	providers = toml_get(t, "providers");
-	routing = toml_get(t, "routing");
 	if (providers)
 		read_providers(l, providers, path_join(l, path, ".", providers->key), m, &ps);
 	if (routing)
@@ -183,22 +163,17 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct config *c = into;
-	size_t n = 0;
+	size_t cap = 0;
 
 	if (!want_table(l, t, path, "a map"))
 		return;
-	for (const struct toml *m = t->child; m; m = m->next)
-		n++;
-	c->models = arena_array(l->arena, struct model_config *, n);
-	if (n && !c->models)
-		return error_at(l, t, path, "out of memory");
 	for (struct toml *e = t->child; e; e = e->next) {
 		struct model_config *m = arena_new(l->arena, struct model_config);
 
-		if (!m || map_put(&c->model_by_name, e->key, m) != 0)
-			return error_at(l, e, path, "out of memory");
+		if (!m || map_put(&c->model_by_name, e->key, m) ||
+		    !arena_push(l->arena, c->models, c->nmodels, cap, m))
+			return;
 		m->name = e->key;
-		c->models[c->nmodels++] = m;
 		read_model(l, e, path_join(l, path, ".", e->key), m);
 	}
 }

@@ -13,8 +13,7 @@
 #include "config/shorthand.h"
 #include "config/tables.h"
 
-#define NAMES_MAX (16 << 10) /* of a message's list of types */
-#define KEYS_MAX  64
+#define KEYS_MAX 64
 
 /* ---- the types ---- */
 
@@ -95,41 +94,28 @@ static struct bytes first_type(void)
 	return provider_entries[i].kind->name;
 }
 
-/* "`a`, `b`": of all types, or of those that are built. */
-static void print_types(struct buf *out, bool built)
-{
-	for (size_t i = 0; i < provider_nentries; i++)
-		if (!built || provider_entries[i].kind)
-			buf_printf(out, "%s`%.*s`", out->len ? ", " : "",
-				   BFMT(name_of(&provider_entries[i])));
-}
-
 static void unknown_type(struct loader *l, const struct toml *type, struct bytes path)
 {
-	struct bytes names[KEYS_MAX], near;
-	struct buf list;
+	struct bytes names[KEYS_MAX], built[KEYS_MAX];
+	size_t n = 0, nbuilt = 0;
 	bool later = false;
-	size_t n = 0;
 
-	for (size_t i = 0; i < provider_nentries && n < COUNT(names); i++) {
-		names[n] = name_of(&provider_entries[i]);
-		later |= bytes_eq(type->text, names[n++]);
+	for (; n < provider_nentries && n < COUNT(names); n++) {
+		names[n] = name_of(&provider_entries[n]);
+		later |= bytes_eq(type->text, names[n]);
+		if (provider_entries[n].kind)
+			built[nbuilt++] = names[n];
 	}
-	near = nearest(type->text, names, n);
-	buf_init(&list, NAMES_MAX);
-	print_types(&list, later);
 	if (later)
 		error_at(
 			l, type, path,
 			"%.*s: this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
-			BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)));
+			BFMT(path), BFMT(type->text),
+			BFMT(join_names(l, built, nbuilt, "`", ", ")));
 	else
-		error_at(l, type, path,
-			 "%.*s: unknown variant `%.*s`, expected one of %.*s (%s%.*s%s)",
-			 BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)),
-			 bytes_set(near) ? "did you mean `" : "write one of these", BFMT(near),
-			 bytes_set(near) ? "`?" : "");
-	buf_deinit(&list);
+		error_at(l, type, path, "%.*s: unknown variant `%.*s`, expected one of %.*s%.*s",
+			 BFMT(path), BFMT(type->text), BFMT(join_names(l, names, n, "`", ", ")),
+			 BFMT(name_hint(l, type->text, names, n, B("write one of these"))));
 }
 
 /* ---- timeouts (config §2.17) ---- */
@@ -152,8 +138,7 @@ static const struct table timeouts_table = TABLE("struct TimeoutsConfig", timeou
 
 static const struct toml *find(const struct toml *t, const char *a, const char *b)
 {
-	const struct toml *inner = t->type == TOML_TABLE ? toml_get(t, a) : NULL;
-	const struct toml *leaf = inner && inner->type == TOML_TABLE ? toml_get(inner, b) : NULL;
+	const struct toml *leaf = toml_get(toml_get(t, a), b);
 
 	return leaf ? leaf : t;
 }
@@ -197,7 +182,7 @@ static const struct key common_keys[] = {
 	{ "extra_headers", KEY_CALL, OFF(extra_headers), .outer = true,
 	  .call = read_extra_headers },
 	{ "timeouts", KEY_CALL, OFF(timeouts), .outer = true, .call = read_timeouts },
-	{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool },
+	{ "discard_unknown_chunks", KEY_ANY_BOOL, .outer = true },
 	{ "cost", KEY_LATER, .outer = true },
 	{ "batch_cost", KEY_LATER, .outer = true },
 	{ "signer", KEY_PASS },
@@ -249,11 +234,6 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	signer = toml_get(t, "signer");
 	if (signer || kind->protocol)
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
-}
-
-struct bytes url_shown(struct bytes url)
-{
-	return bytes_chr(url, '@') >= 0 ? B("") : url;
 }
 
 /* ---- api keys ---- */

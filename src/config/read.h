@@ -31,30 +31,25 @@ struct table {
 };
 
 enum key_kind {
-	KEY_STRING,  /* struct bytes */
-	KEY_BOOL,    /* bool */
-	KEY_FLAG,    /* int: 0 or 1, for those with an unset state */
-	KEY_U64,     /* uint64_t, from min to max */
-	KEY_U32,     /* uint32_t */
-	KEY_INT,     /* int */
-	KEY_I64,     /* int64_t, from 0 */
-	KEY_CHOICE,  /* int: index into `choices` */
-	KEY_TABLE,   /* the struct at `offset`, by `table` */
-	KEY_CHECKED, /* a table of which nothing is kept: read into a struct checked of its own */
-	KEY_SWITCH,  /* bool: whether it is the second of two `choices` */
+	KEY_STRING, /* struct bytes */
+	KEY_BOOL,   /* bool */
+	KEY_FLAG,   /* int: 0 or 1, for those with an unset state */
+	KEY_OFF,    /* a bool that may only be false in this version; not kept */
+	KEY_U64,    /* uint64_t, from min to max */
+	KEY_U32,    /* uint32_t */
+	KEY_INT,    /* int */
+	KEY_I64,    /* int64_t, from 0 */
+	KEY_CHOICE, /* int: `min` and the index into `choices` */
+	KEY_SWITCH, /* bool: whether it is the second of two `choices` */
+	KEY_BITS,   /* unsigned: from a list, a bit for each of `choices` */
+	KEY_ANY_BOOL,
+	KEY_ANY_U64,
+	KEY_ANY_CHOICE, /* the type is checked, the value not kept */
+	KEY_TABLE,      /* the struct at `offset`, by `table` */
 	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
-	KEY_STRINGS, /* struct strings */
+	KEY_STRINGS, /* struct strings; of `choices` if there are any */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
 	KEY_PASS,    /* somebody else reads it */
-};
-
-/* Where values go that are only checked. */
-struct checked {
-	bool enabled;
-	int flag, choice;
-	uint64_t number;
-	struct bytes text;
-	struct strings strings;
 };
 
 struct key {
@@ -65,10 +60,13 @@ struct key {
 	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */
+	const char *zero_text;      /* what is said of a 0 */
 	const char *const *choices; /* ends with NULL */
+	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */
 	const struct table *table;
 	void (*call)(struct loader *, struct toml *, struct bytes path, void *into);
-	const char *fix; /* what to write, for "missing field" */
+	const char *fix;     /* what to write, for "missing field" and for choices of `later` */
+	const char *warning; /* said where the key is there */
 };
 
 /* The separator between a table's path and the name of one of its keys: ".", or ": " for the own keys
@@ -104,11 +102,13 @@ void missing_field(struct loader *, const struct toml *, struct bytes path, cons
 /* "this version of Signet does not support `‹what›` yet", unless the value is an empty table or array. */
 void not_yet(struct loader *, const struct toml *, struct bytes path, struct bytes what);
 bool is_empty(const struct toml *);
-/* For a boolean of TensorZero's that changes nothing here: its type is checked, the value not kept. */
-void read_ignored_bool(struct loader *, struct toml *, struct bytes path, void *into);
 
-/* The nearest of the names by edit distance, unset if none is near. */
-struct bytes nearest(struct bytes word, const struct bytes *names, size_t n);
+/* The names, each in quotes, with `between` between them. */
+struct bytes join_names(struct loader *, const struct bytes *names, size_t n, const char *quote,
+			const char *between);
+/* " (did you mean `‹name›`?)", if one is near by edit distance; else " (‹otherwise›)", or nothing if that is unset. */
+struct bytes name_hint(struct loader *, struct bytes word, const struct bytes *names, size_t n,
+		       struct bytes otherwise);
 
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \

@@ -83,9 +83,7 @@ static void read_ca_file(struct loader *l, struct toml *t, struct bytes path, vo
 	if (!want_string(l, t, path, &text))
 		return;
 	text = path_beside(text, t->file->dir, l->arena);
-	if (!bytes_set(text))
-		return;
-	if (access(text.p, R_OK) != 0)
+	if (bytes_set(text) && access(text.p, R_OK))
 		return error_at(l, t, path,
 				"%.*s: cannot read `%.*s` (name a file of PEM certificates)",
 				BFMT(path), BFMT(text));
@@ -144,42 +142,23 @@ static void read_alias(struct loader *l, struct toml *t, struct bytes path, stru
 
 static void read_aliases(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct config *c = into;
-	size_t n = 0;
+	struct surfaces_config *surfaces = &((struct config *)into)->surfaces;
+	struct alias alias;
+	size_t cap = 0;
 
 	if (!want_table(l, t, path, "a map"))
 		return;
-	for (const struct toml *a = t->child; a; a = a->next)
-		n++;
-	c->surfaces.aliases = arena_array(l->arena, struct alias, n);
-	if (n && !c->surfaces.aliases)
-		return error_at(l, t, path, "out of memory");
-	for (struct toml *a = t->child; a; a = a->next)
-		read_alias(l, a, path_join(l, path, ".", a->key),
-			   &c->surfaces.aliases[c->surfaces.naliases++]);
-}
-
-static void read_list(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-	unsigned bits = 0;
-	size_t i = 0;
-
-	if (!want_array(l, t, path))
-		return;
-	for (struct toml *e = t->child; e; e = e->next, i++) {
-		int choice = want_choice(l, e, path_index(l, path, i), list_choices);
-
-		bits |= choice >= 0 ? 1u << choice : 0;
+	for (struct toml *a = t->child; a; a = a->next) {
+		read_alias(l, a, path_join(l, path, ".", a->key), &alias);
+		(void)arena_push(l->arena, surfaces->aliases, surfaces->naliases, cap, alias);
 	}
-	c->surfaces.list = bits;
 }
 
 static const struct key surfaces_keys[] = {
 	{ "aliases", KEY_CALL, .call = read_aliases },
 	{ "default_model", KEY_STRING, OFF(surfaces.default_model) },
 	{ "shorthand", KEY_BOOL, OFF(surfaces.shorthand) },
-	{ "list", KEY_CALL, .call = read_list },
+	{ "list", KEY_BITS, OFF(surfaces.list), .choices = list_choices },
 	{ "error_status", KEY_SWITCH, OFF(surfaces.error_status_gateway),
 	  .choices = status_choices },
 	{ "head_after_ms", KEY_U64, OFF(surfaces.head_after_ms), .max = DAY_MS },
@@ -202,38 +181,31 @@ static bool leads_somewhere(const struct config *c, struct bytes target)
 static void check_target(struct loader *l, const struct toml *t, struct bytes path,
 			 struct bytes target)
 {
-	struct bytes names[64], near;
+	struct bytes names[64], hint;
 	size_t n = 0;
 
-	if (!bytes_set(target) || target.n == 0 || leads_somewhere(l->config, target))
+	if (target.n == 0 || leads_somewhere(l->config, target))
 		return;
 	for (; n < l->config->nmodels && n < COUNT(names); n++)
 		names[n] = l->config->models[n]->name;
-	near = nearest(target, names, n);
-	warn_at(l, t, path, "%.*s: `%.*s` is no model of this configuration%s%.*s%s", BFMT(path),
-		BFMT(target),
-		bytes_set(near) ? " (did you mean `"
-				: " (it answers 404 unless a provider lists it)",
-		BFMT(near), bytes_set(near) ? "`?)" : "");
+	hint = name_hint(l, target, names, n, B("it answers 404 unless a provider lists it"));
+	warn_at(l, t, path, "%.*s: `%.*s` is no model of this configuration%.*s", BFMT(path),
+		BFMT(target), BFMT(hint));
 }
 
 void tables_check_targets(struct loader *l)
 {
-	struct toml *surfaces = toml_get(l->root, "surfaces"), *aliases, *model;
-	struct config *c = l->config;
-	size_t i = 0;
+	const struct toml *surfaces = toml_get(l->root, "surfaces"),
+			  *aliases = toml_get(surfaces, "aliases"),
+			  *model = toml_get(surfaces, "default_model"), *alias;
+	const struct surfaces_config *read = &l->config->surfaces;
 
-	if (!surfaces || surfaces->type != TOML_TABLE)
-		return;
-	model = toml_get(surfaces, "default_model");
 	if (model)
-		check_target(l, model, B("surfaces.default_model"), c->surfaces.default_model);
-	aliases = toml_get(surfaces, "aliases");
-	if (!aliases || aliases->type != TOML_TABLE)
-		return;
-	for (struct toml *a = aliases->child; a && i < c->surfaces.naliases; a = a->next, i++)
-		check_target(l, a, path_join(l, B("surfaces.aliases"), ".", a->key),
-			     c->surfaces.aliases[i].target);
+		check_target(l, model, B("surfaces.default_model"), read->default_model);
+	alias = aliases ? aliases->child : NULL;
+	for (size_t i = 0; i < read->naliases; i++, alias = alias->next)
+		check_target(l, alias, path_join(l, B("surfaces.aliases"), ".", alias->key),
+			     read->aliases[i].target);
 }
 
 /* ---- [store], [journal], [record] ---- */

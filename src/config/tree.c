@@ -158,10 +158,9 @@ struct toml *toml_read(const struct toml_file *file, struct bytes text,
 
 static struct toml *get(const struct toml *table, struct bytes key)
 {
-	for (struct toml *t = table->child; t; t = t->next) {
+	for (struct toml *t = table ? table->child : NULL; t; t = t->next)
 		if (bytes_eq(t->key, key))
 			return t;
-	}
 	return NULL;
 }
 

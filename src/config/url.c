@@ -57,3 +57,8 @@ struct bytes url_endpoint(struct bytes text, struct arena *arena)
 		return (struct bytes){ NULL, 0 };
 	return arena_printf(arena, "%.*schat/completions%.*s", BFMT(base), BFMT(url.query));
 }
+
+struct bytes url_shown(struct bytes url)
+{
+	return bytes_chr(url, '@') >= 0 ? B("") : url;
+}
