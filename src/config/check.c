@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/pen.h"
 #include "config/config.h"
 #include "config/issue.h"
 #include "sign/signer.h"
@@ -87,28 +88,30 @@ static int read_arguments(int argc, char **argv, struct request *r)
 
 static int put_json(const struct config_issues *issues, struct buf *out)
 {
-	int bad = buf_putc(out, '[');
+	struct pen p = { .b = out };
 
-	for (size_t i = 0; i < issues->len && !bad; i++) {
-		const struct config_issue *e = &issues->at[i];
+	pen_lit(&p, "[");
+	for (size_t i = 0; i < issues->len; i++) {
+		const struct config_issue *issue = &issues->at[i];
 
-		bad = buf_append(out, i ? B(",\n {\"file\":") : B("{\"file\":")) != 0 ||
-		      buf_json_string(out, e->file) != 0 || buf_append(out, B(",\"line\":")) != 0 ||
-		      buf_put_u64(out, e->line) != 0 || buf_append(out, B(",\"key\":")) != 0 ||
-		      buf_json_string(out, e->key) != 0 || buf_append(out, B(",\"text\":")) != 0 ||
-		      buf_json_string(out, e->text) != 0 ||
-		      buf_append(out, e->warning ? B(",\"warning\":true}") : B("}")) != 0;
+		pen_bytes(&p, i ? B(",\n {\"file\":") : B("{\"file\":"));
+		pen_string(&p, issue->file);
+		pen_lit(&p, ",\"line\":");
+		pen_u64(&p, issue->line);
+		pen_field(&p, ",\"key\":", issue->key);
+		pen_field(&p, ",\"text\":", issue->text);
+		pen_bytes(&p, issue->warning ? B(",\"warning\":true}") : B("}"));
 	}
-	return bad || buf_append(out, B("]\n")) != 0 ? -1 : 0;
+	pen_lit(&p, "]\n");
+	return pen_done(&p);
 }
 
 static int put_lines(const struct config_issues *issues, struct buf *out)
 {
-	int bad = 0;
-
-	for (size_t i = 0; i < issues->len && !bad; i++)
-		bad = config_issue_print(&issues->at[i], out) != 0 || buf_putc(out, '\n') != 0;
-	return bad ? -1 : 0;
+	for (size_t i = 0; i < issues->len; i++)
+		if (config_issue_print(&issues->at[i], out) || buf_putc(out, '\n'))
+			return -1;
+	return 0;
 }
 
 static int report(const struct request *r, const struct config_issues *issues, bool valid)

@@ -145,8 +145,8 @@ static void apply_on_disconnect(struct loader *l)
 static void warn_store(struct loader *l, const char *variable, const char *store)
 {
 	if (bytes_set(env_value(l, variable)))
-		issue_add(
-			l->issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			l->issues, true,
 			"%s is set, but this version of Signet does not write to %s yet: it records to SQLite",
 			variable, store);
 }
@@ -253,14 +253,14 @@ static bool check_flags(const struct config_options *o, struct config_issues *is
 	bool files = o->glob || o->globs || bytes_set(o->text);
 
 	if (files && o->default_config)
-		issue_add(issues, false, B(""), 0, B(""),
-			  "You must not specify both `--config-file` and `--default-config`.");
+		issue_anywhere(issues, false,
+			       "You must not specify both `--config-file` and `--default-config`.");
 	else if (!files && !o->default_config)
-		issue_add(issues, false, B(""), 0, B(""),
-			  "You must specify either `--config-file` or `--default-config`.");
+		issue_anywhere(issues, false,
+			       "You must specify either `--config-file` or `--default-config`.");
 	else if (o->default_config && !o->offline)
-		issue_add(
-			issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			issues, true,
 			"No config file provided, so only default functions will be available. Use `--config-file path/to/signet.toml` to specify a config file.");
 	return issues_errors(issues) == 0;
 }
@@ -286,11 +286,10 @@ static void load(struct loader *l)
 	tables_check_targets(l);
 	files_check_secrets(l->root, l->issues);
 	if (memory_is_out())
-		return issue_add(l->issues, false, B(""), 0, B(""), "%.*s",
-				 BFMT(error_last()->message));
+		return issue_anywhere(l->issues, false, "%.*s", BFMT(error_last()->message));
 	load_signers(l);
 	if (!make_hash(l))
-		issue_add(l->issues, false, B(""), 0, B(""), "out of memory");
+		issue_anywhere(l->issues, false, "out of memory");
 }
 
 struct config *config_load(const struct config_options *options, struct config_issues *issues)
@@ -306,7 +305,7 @@ struct config *config_load(const struct config_options *options, struct config_i
 		l.root = arena_new(l.arena, struct toml);
 	}
 	if (!l.root) {
-		issue_add(issues, false, B(""), 0, B(""), "out of memory");
+		issue_anywhere(issues, false, "out of memory");
 		config_unref(l.config);
 		return NULL;
 	}

@@ -43,8 +43,8 @@ static void find_glob(const char *glob, struct glob_list *list, struct config_is
 		      struct arena *arena)
 {
 	if (strchr(glob, '*') && !strstr(glob, "**"))
-		issue_add(
-			issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			issues, true,
 			"Important: `--config-file %s` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).",
 			glob);
 	glob_walk(bytes_of(glob), list, issues, arena);

@@ -91,9 +91,8 @@ static bool walk_dir(struct walk *w, size_t n, int depth)
 	if (!dir) {
 		note_denied(w);
 		if (depth > 0 || errno == EACCES)
-			issue_add(w->issues, true, B(""), 0, B(""),
-				  "Skipping `%s` of the config file glob: %s", w->path,
-				  strerror(errno));
+			issue_anywhere(w->issues, true, "Skipping `%s` of the config file glob: %s",
+				       w->path, strerror(errno));
 		return true;
 	}
 	while (ok && (entry = readdir(dir))) {
@@ -136,8 +135,8 @@ static bool walk_pattern(struct walk *w, struct bytes pattern)
 
 static void glob_error(struct walk *w, struct bytes pattern, struct bytes why)
 {
-	issue_add(w->issues, false, B(""), 0, B(""), "Error using glob: `%.*s`: %.*s",
-		  BFMT(pattern), BFMT(why));
+	issue_anywhere(w->issues, false, "Error using glob: `%.*s`: %.*s", BFMT(pattern),
+		       BFMT(why));
 }
 
 void glob_walk(struct bytes pattern, struct glob_list *list, struct config_issues *issues,
