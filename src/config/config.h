@@ -13,6 +13,7 @@
 
 struct provider_kind;
 struct signer;
+struct toml;
 
 enum credential_kind {
 	CREDENTIAL_NONE,
@@ -23,9 +24,9 @@ enum credential_kind {
 };
 struct credential {
 	enum credential_kind kind;
-	struct bytes value; /* static: the secret */
+	struct bytes value; /* static: the secret; missing: what is wrong, for messages */
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
-			     * client_x_api_key: the client's header); missing: the variable's name */
+			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
 };
 
@@ -68,6 +69,7 @@ struct provider_config {
 	struct signer_config signer;
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
+	const struct toml *node;          /* its table; NULL: it has none */
 };
 
 struct model_config {

@@ -25,7 +25,7 @@ struct credential credential_env(const char *name, struct arena *);
 /* Whether it can be used at all; a fallback needs only one of its two. */
 bool credential_usable(const struct credential *);
 /* Of a missing one: "Environment variable `X` is missing". */
-struct bytes credential_problem(const struct credential *, struct arena *);
+struct bytes credential_problem(const struct credential *);
 
 /* ---- secrets that may stand in the TOML themselves ---- */
 

@@ -29,14 +29,12 @@ static void sort_paths(struct glob_list *list)
 {
 	size_t n = 0;
 
-	if (list->len == 0)
-		return;
-	qsort(list->at, list->len, sizeof(*list->at), compare_paths);
-	for (size_t i = 1; i < list->len; i++) {
-		if (!bytes_eq(list->at[n], list->at[i]))
-			list->at[++n] = list->at[i];
-	}
-	list->len = n + 1;
+	if (list->len)
+		qsort(list->at, list->len, sizeof(*list->at), compare_paths);
+	for (size_t i = 0; i < list->len; i++)
+		if (n == 0 || !bytes_eq(list->at[n - 1], list->at[i]))
+			list->at[n++] = list->at[i];
+	list->len = n;
 }
 
 static void find_glob(const char *glob, struct glob_list *list, struct config_issues *issues,
@@ -57,48 +55,46 @@ static bool unreadable(const struct toml_file *file, const char *why, struct con
 	return false;
 }
 
-/* The contents of an open file, in the arena. */
-static bool read_all(int fd, size_t size, struct bytes *out, struct arena *arena)
+bool file_read(int fd, size_t max, struct bytes *out, struct arena *arena)
 {
-	char *text = arena_alloc_raw(arena, size + 1);
+	char *text = arena_alloc_raw(arena, max + 1);
 	size_t n = 0;
 	ssize_t got = 1;
 
 	if (!text)
-		return errno = ENOMEM, false;
-	while (n < size + 1 && got > 0) {
-		got = fault("config.read") ? (errno = EIO, -1) : read(fd, text + n, size + 1 - n);
+		errno = ENOMEM;
+	while (text && n <= max && got > 0) {
+		got = fault("config.read") ? (errno = EIO, -1) : read(fd, text + n, max + 1 - n);
 		if (got < 0 && errno == EINTR)
 			got = 1;
 		else if (got > 0)
 			n += (size_t)got;
 	}
-	*out = (struct bytes){ text, n > size ? size : n };
-	return got >= 0;
+	*out = (struct bytes){ text, n };
+	return text && got >= 0;
 }
 
 static bool read_file(struct toml_file *file, struct bytes *out, struct config_issues *issues,
 		      struct arena *arena)
 {
 	int fd = open(file->path.p, O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
 	struct stat st;
-	bool ok;
 
 	if (fd < 0)
 		return unreadable(file, strerror(errno), issues);
-	if (fstat(fd, &st) != 0 || st.st_size > MAX_FILE) {
-		close(fd);
-		return unreadable(file, "it is larger than 16 MiB", issues);
-	}
+	if (fstat(fd, &st) || st.st_size > MAX_FILE)
+		why = "it is larger than 16 MiB";
+	else if (!file_read(fd, (size_t)st.st_size, out, arena))
+		why = strerror(errno);
+	close(fd);
+	if (why)
+		return unreadable(file, why, issues);
+	*out = bytes_slice(*out, 0, (size_t)st.st_size); /* it may grow meanwhile */
 	file->others_read = st.st_mode & S_IROTH;
 	file->others_write = st.st_mode & S_IWOTH;
-	ok = read_all(fd, (size_t)st.st_size, out, arena);
-	if (!ok)
-		unreadable(file, strerror(errno), issues);
-	close(fd);
-	if (ok && !bytes_is_utf8(*out))
-		return unreadable(file, "stream did not contain valid UTF-8", issues);
-	return ok;
+	return bytes_is_utf8(*out) ||
+	       unreadable(file, "stream did not contain valid UTF-8", issues);
 }
 
 static struct bytes directory_of(struct bytes path)
@@ -117,10 +113,8 @@ static bool add_document(struct toml *root, struct toml_file *file, struct bytes
 	struct toml *tree = toml_read(file, text, issues, arena);
 	bool whole = issues_errors(issues) == errors;
 
-	if (!tree || !toml_merge(root, tree, issues)) {
-		issue_add(issues, false, file->path, 0, B(""), "out of memory");
-		return false;
-	}
+	if (!tree || !toml_merge(root, tree, issues))
+		return unreadable(file, "out of memory", issues);
 	return whole;
 }
 
@@ -131,7 +125,7 @@ static bool add_file(struct toml *root, struct bytes path, struct config_issues 
 	struct bytes text;
 
 	if (!file)
-		return issue_add(issues, false, path, 0, B(""), "out of memory"), false;
+		return unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
 	file->path = path;
 	file->dir = arena_dup(arena, directory_of(path));
 	issues->files++;

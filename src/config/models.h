@@ -43,14 +43,11 @@ void read_signer(struct loader *, struct toml *t, struct bytes dir, struct bytes
 void load_signers(struct loader *);
 struct signer_cache *signer_cache_new(void);
 void signer_cache_free(struct signer_cache *);
-/* The signer of these settings, loaded once; the cache owns it. NULL: error set. Any thread; not on a
- * fiber. */
-struct signer *signer_cache_get(struct signer_cache *, const struct signer_config *,
-				struct bytes id, const char *cache_dir);
+/* The signer of these settings, loaded once; the configuration owns it. What was compiled of it is kept on disk for the
+ * next start, or not. NULL: error set. Any thread; not on a fiber. */
+struct signer *signer_get(const struct config *, const struct signer_config *, struct bytes id,
+			  bool keep_compiled, struct arena *);
 /* Beside `dir` if it is there, else as it is if it is there, else beside `dir`; absolute: as it is. */
 struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *);
-/* Where compiled modules go; unset: nowhere. */
-struct bytes module_cache_dir(const struct config *, struct arena *);
-void make_cache_dir(const struct config *, struct bytes dir);
 
 #endif

@@ -211,6 +211,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	const struct provider_kind *kind;
 	struct toml *type, *signer;
 
+	p->node = t;
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
@@ -264,8 +265,7 @@ void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct p
 		issue_add(
 			l->issues, l->options->offline, node_file(t), t->line, path,
 			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
-			BFMT(path), p->kind->label,
-			BFMT(credential_problem(&p->api_key, l->arena)));
+			BFMT(path), p->kind->label, BFMT(credential_problem(&p->api_key)));
 	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
 		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
 			BFMT(p->api_key.key));
@@ -278,7 +278,7 @@ int shorthand_api_key(struct loader *l, struct bytes name, struct provider_confi
 	if (credential_usable(&p->api_key))
 		return 0;
 	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", p->kind->label,
-		    BFMT(credential_problem(&p->api_key, l->arena)));
+		    BFMT(credential_problem(&p->api_key)));
 }
 
 /* ---- [provider_types] (config §2.7) ---- */

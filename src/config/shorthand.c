@@ -91,11 +91,9 @@ struct signer_job {
 static void load_signer(void *arg)
 {
 	struct signer_job *job = arg;
-	struct bytes dir = module_cache_dir(job->config, job->arena);
 
-	make_cache_dir(job->config, dir);
-	job->signer = signer_cache_get(job->config->signers, &job->provider->signer,
-				       job->provider->type, dir.p);
+	job->signer = signer_get(job->config, &job->provider->signer, job->provider->type, true,
+				 job->arena);
 	if (!job->signer)
 		job->error = error_save(job->arena);
 }
