@@ -74,7 +74,7 @@ static void unknown_provider(struct loader *l, const struct toml *t, struct byte
 
 	for (; n < ps->len && n < COUNT(names); n++)
 		names[n] = ps->at[n]->name;
-	have = n ? arena_cat(l->arena, B("it has: "), join_names(l, names, n, "", ", "))
+	have = n ? arena_cat(l->arena, B("it has: "), join_names(l->arena, names, n, "", ", "))
 		 : B("it has none");
 	error_at(l, t, path,
 		 "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",

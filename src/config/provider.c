@@ -111,10 +111,11 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 			l, type, path,
 			"%.*s: this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
 			BFMT(path), BFMT(type->text),
-			BFMT(join_names(l, built, nbuilt, "`", ", ")));
+			BFMT(join_names(l->arena, built, nbuilt, "`", ", ")));
 	else
 		error_at(l, type, path, "%.*s: unknown variant `%.*s`, expected one of %.*s%.*s",
-			 BFMT(path), BFMT(type->text), BFMT(join_names(l, names, n, "`", ", ")),
+			 BFMT(path), BFMT(type->text),
+			 BFMT(join_names(l->arena, names, n, "`", ", ")),
 			 BFMT(name_hint(l, type->text, names, n, B("write one of these"))));
 }
 

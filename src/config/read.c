@@ -70,7 +70,7 @@ struct bytes name_hint(struct loader *l, struct bytes word, const struct bytes *
 	return bytes_set(otherwise) ? arena_printf(l->arena, " (%.*s)", BFMT(otherwise)) : B("");
 }
 
-struct bytes join_names(struct loader *l, const struct bytes *names, size_t n, const char *quote,
+struct bytes join_names(struct arena *arena, const struct bytes *names, size_t n, const char *quote,
 			const char *between)
 {
 	struct bytes joined;
@@ -79,7 +79,7 @@ struct bytes join_names(struct loader *l, const struct bytes *names, size_t n, c
 	buf_init(&text, NAMES_TEXT_MAX);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&text, "%s%s%.*s%s", i ? between : "", quote, BFMT(names[i]), quote);
-	joined = arena_dup(l->arena, buf_bytes(&text));
+	joined = arena_dup(arena, buf_bytes(&text));
 	buf_deinit(&text);
 	return joined;
 }
@@ -87,7 +87,7 @@ struct bytes join_names(struct loader *l, const struct bytes *names, size_t n, c
 /* "`a`", "`a` or `b`", "one of `a`, `b`, `c`": serde's list of names. */
 static struct bytes expected_names(struct loader *l, const struct bytes *names, size_t n)
 {
-	struct bytes list = join_names(l, names, n, "`", n == 2 ? " or " : ", ");
+	struct bytes list = join_names(l->arena, names, n, "`", n == 2 ? " or " : ", ");
 
 	return n > 2 ? arena_cat(l->arena, B("one of "), list) : list;
 }

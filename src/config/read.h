@@ -104,7 +104,7 @@ void not_yet(struct loader *, const struct toml *, struct bytes path, struct byt
 bool is_empty(const struct toml *);
 
 /* The names, each in quotes, with `between` between them. */
-struct bytes join_names(struct loader *, const struct bytes *names, size_t n, const char *quote,
+struct bytes join_names(struct arena *, const struct bytes *names, size_t n, const char *quote,
 			const char *between);
 /* " (did you mean `‹name›`?)", if one is near by edit distance; else " (‹otherwise›)", or nothing if that is unset. */
 struct bytes name_hint(struct loader *, struct bytes word, const struct bytes *names, size_t n,

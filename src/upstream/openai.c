@@ -38,13 +38,6 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	p->endpoint = url_endpoint(t->text, l->arena);
 }
 
-static void read_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	(void)into;
-	if (want_choice(l, t, path, api_types) == 1)
-		not_yet(l, t, path, B("api_type = \"responses\""));
-}
-
 static bool wants_responses(const struct toml *provider)
 {
 	const struct toml *type = toml_get(provider, "api_type");
@@ -55,32 +48,17 @@ static bool wants_responses(const struct toml *provider)
 static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct openai_options *o = into;
-	size_t n = 0;
+	size_t cap = 0;
 
 	if (!want_table(l, t, path, "a map"))
 		return;
-	for (const struct toml *c = t->child; c; c = c->next)
-		n++;
-	o->overrides = arena_array(l->arena, struct mime_override, n);
-	if (n && !o->overrides)
-		return error_at(l, t, path, "out of memory");
 	for (struct toml *c = t->child; c; c = c->next) {
 		int form = want_choice(l, c, path_join(l, path, ".", c->key), file_forms);
+		struct mime_override override = { c->key, (enum file_form)form };
 
 		if (form >= 0)
-			o->overrides[o->noverrides++] =
-				(struct mime_override){ .mime_type = c->key,
-							.form = (enum file_form)form };
+			(void)arena_push(l->arena, o->overrides, o->noverrides, cap, override);
 	}
-}
-
-static void read_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct openai_options *o = into;
-	int choice = want_choice(l, t, path, strict_places);
-
-	if (choice >= 0)
-		o->tool_strict = choice == 0 ? STRICT_OUTER : STRICT_INNER;
 }
 
 static const struct key keys[] = {
@@ -88,11 +66,13 @@ static const struct key keys[] = {
 	  .fix = "`model_name = \"gpt-4o\"`" },
 	{ "api_base", KEY_CALL, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
-	{ "api_type", KEY_CALL, .call = read_api_type },
+	{ "api_type", KEY_ANY_CHOICE, .choices = api_types, .later = 1 << 1,
+	  .fix = "remove it, or keep TensorZero for what needs it" },
 	{ "include_encrypted_reasoning", KEY_PASS },
 	{ "provider_tools", KEY_PASS },
 	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
-	{ "tool_strict", KEY_CALL, .own = true, .call = read_strict },
+	{ "tool_strict", KEY_CHOICE, OWN(openai_options, tool_strict), .choices = strict_places,
+	  .min = STRICT_OUTER },
 };
 
 /* The two keys that only the Responses API has (config §2.5). */
@@ -160,9 +140,7 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		if (!bytes_set(value) || header_set(l, B("authorization"), value, context->arena))
 			return -1;
 	}
-	if (inf->stream && header_set(l, B("accept"), B("text/event-stream"), context->arena))
-		return -1;
-	return 0;
+	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
 }
 
 static const int client_statuses[] = { 400, 401, 403, 429, 0 };

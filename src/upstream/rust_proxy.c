@@ -22,26 +22,10 @@
 static const char *const styles[] = { "labelled", "last_user", NULL };
 static const char *const model_types[] = { "base", "freeTrial", "premium", NULL };
 
-static void read_model_types(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct strings *list = into;
-	size_t i = 0;
-
-	if (!want_array(l, t, path))
-		return;
-	for (struct toml *e = t->child; e; e = e->next, i++) {
-		int choice = want_choice(l, e, path_index(l, path, i), model_types);
-
-		if (choice >= 0 && !arena_push(l->arena, list->at, list->len, list->cap,
-					       bytes_of(model_types[choice])))
-			error_at(l, e, path, "out of memory");
-	}
-}
-
 #define FILTER(member) offsetof(struct model_filter, member)
 static const struct key filter_keys[] = {
-	{ "include_types", KEY_CALL, FILTER(include), .call = read_model_types },
-	{ "exclude_types", KEY_CALL, FILTER(exclude), .call = read_model_types },
+	{ "include_types", KEY_STRINGS, FILTER(include), .choices = model_types },
+	{ "exclude_types", KEY_STRINGS, FILTER(exclude), .choices = model_types },
 	{ "min_usage_left", KEY_I64, FILTER(min_usage_left) },
 	{ "only_new", KEY_BOOL, FILTER(only_new) },
 };
@@ -91,7 +75,7 @@ static const struct secret_source session_source = { "session_id", "session_id_l
 static struct bytes plain_value(struct loader *l, struct toml *t, struct bytes path,
 				const char *key, const char *variable, struct bytes *name)
 {
-	struct toml *node = t ? toml_get(t, key) : NULL;
+	struct toml *node = toml_get(t, key);
 	struct bytes value = { 0 };
 
 	*name = bytes_of(variable);
@@ -130,7 +114,7 @@ static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 	struct bytes name, value = plain_value(l, t, path, "os_type", "OS_TYPE", &name);
 
 	o->os_type = bytes_set(value) ? value : B("3");
-	if ((!bytes_set(value) && t && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+	if ((!bytes_set(value) && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
 		missing_add(missing, name);
 }
 
@@ -144,13 +128,11 @@ static void find_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 
 	if (!filter || filter->type != TOML_TABLE || bytes_set(o->models_endpoint))
 		return;
-	if (bytes_ends(p->endpoint, tail)) {
+	if (bytes_ends(p->endpoint, tail))
 		o->models_endpoint =
-			arena_printf(l->arena, "%.*s/models",
-				     BFMT(bytes_slice(p->endpoint, 0, p->endpoint.n - tail.n)));
-		return;
-	}
-	if (!missing->len)
+			arena_cat(l->arena, bytes_slice(p->endpoint, 0, p->endpoint.n - tail.n),
+				  B("/models"));
+	else if (!missing->len)
 		error_at(
 			l, t, path,
 			"%.*s: `model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)",
@@ -177,23 +159,18 @@ static void read_values(struct loader *l, struct toml *t, struct bytes path,
 	body->search_mode = or_default(body->search_mode, B("web"));
 	body->language = or_default(body->language, o->accept_language);
 	body->plugin_for = or_default(body->plugin_for, B("vscode"));
-	if (t)
-		find_models_endpoint(l, t, path, p, missing);
+	find_models_endpoint(l, t, path, p, missing);
 }
 
 /* "Failed to create DevApiClient: A, B and C are not set (‹path›)". */
 static struct bytes missing_text(const struct missing *m, struct bytes path, struct arena *arena)
 {
-	struct bytes out = B("Failed to create DevApiClient: ");
+	struct bytes last = m->len ? m->names[m->len - 1] : B("");
+	size_t before = m->len ? m->len - 1 : 0;
 
-	for (size_t i = 0; i < m->len; i++)
-		out = arena_printf(arena, "%.*s%s%.*s", BFMT(out),
-				   i == 0            ? ""
-				   : i + 1 == m->len ? " and "
-						     : ", ",
-				   BFMT(m->names[i]));
-	return arena_printf(arena, "%.*s %s not set (%.*s)", BFMT(out), m->len == 1 ? "is" : "are",
-			    BFMT(path));
+	return arena_printf(arena, "Failed to create DevApiClient: %.*s%s%.*s %s not set (%.*s)",
+			    BFMT(join_names(arena, m->names, before, "", ", ")),
+			    before ? " and " : "", BFMT(last), before ? "are" : "is", BFMT(path));
 }
 
 static void defaults(struct provider_config *p)
@@ -255,13 +232,10 @@ int rust_proxy_headers(const struct provider_config *p, const struct call_contex
 static int headers(const struct provider_config *p, const struct inference *inf,
 		   const struct call_context *context, struct header_list *l)
 {
-	struct bytes accept = B("text/event-stream");
-
 	(void)inf; /* the developer API always streams */
-	return header_set(l, B("content-type"), B("application/json"), context->arena) ||
-			       rust_proxy_headers(p, context, accept, l)
-		       ? -1
-		       : 0;
+	if (header_set(l, B("content-type"), B("application/json"), context->arena))
+		return -1;
+	return rust_proxy_headers(p, context, B("text/event-stream"), l);
 }
 
 static const int client_statuses[] = { 400, 401, 403, 404, 413, 422, 429, 0 };
