@@ -96,7 +96,7 @@ static void apply_bind_address(struct loader *l)
 	if (!bytes_set(given))
 		return;
 	if (t)
-		return error_at(
+		return error_text(
 			l, t, B("gateway.bind_address"),
 			"You must only specify one of `--bind-address` (CLI), `TENSORZERO_GATEWAY_BIND_ADDRESS` (environment variable), or `gateway.bind_address` (configuration).");
 	if (!sock_address_parse(given, &address, &address_n))

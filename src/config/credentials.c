@@ -112,23 +112,22 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 		t->secret = pasted;
 		error_at(
 			l, t, path,
-			"%.*s: Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, `path::FILE_PATH`, `dynamic::KEY_NAME`, or `sdk`.%s",
-			BFMT(path), BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)),
-			pasted ? "..." : "",
+			"Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, `path::FILE_PATH`, `dynamic::KEY_NAME`, or `sdk`.%s",
+			BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)), pasted ? "..." : "",
 			pasted ? " (a key itself does not belong here: put it into a variable)"
 			       : "");
 	} else if (!(form & allowed)) {
 		/* this one TensorZero reports for the provider */
 		ptrdiff_t key = bytes_find(path, B(": "));
 
-		error_at(
+		error_text(
 			l, t, path,
 			"%.*s: Invalid api_key_location for %s provider (`%.*s`; use `env::VAR_NAME`%s)",
 			BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
 			BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
 	} else if (form != FORM_NONE && text.n == 0) {
-		error_at(l, t, path, "%.*s: `%.*s` names nothing (write a name behind the `::`)",
-			 BFMT(path), BFMT(t->text));
+		error_at(l, t, path, "`%.*s` names nothing (write a name behind the `::`)",
+			 BFMT(t->text));
 	} else {
 		*out = fetch((enum credential_form)form, text, l->arena);
 		return true;
@@ -147,8 +146,8 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 		if (!bytes_eq(c->key, B("default")) && !bytes_eq(c->key, B("fallback")))
 			error_at(
 				l, c, path,
-				"%.*s: unknown field `%.*s`, expected `default` or `fallback` (remove it)",
-				BFMT(path), BFMT(c->key));
+				"unknown field `%.*s`, expected `default` or `fallback` (remove it)",
+				BFMT(c->key));
 	for (int i = 0; i < 2 && pair; i++) {
 		struct toml *c = toml_get(t, names[i]);
 
@@ -232,9 +231,9 @@ void secret_read(struct loader *l, struct toml *t, struct bytes path, const char
 	if (literal)
 		literal->secret = true;
 	if (literal && location)
-		return error_at(l, location, path,
-				"%.*s%s%s: `%s` and `%s` exclude each other (remove one)",
-				BFMT(path), separator, s->location, s->key, s->location);
+		return error_text(l, location, path,
+				  "%.*s%s%s: `%s` and `%s` exclude each other (remove one)",
+				  BFMT(path), separator, s->location, s->key, s->location);
 	if (location) {
 		if (!credential_read(l, location, path_join(l, path, separator, location->key),
 				     allowed, label, out))

@@ -39,10 +39,9 @@ bool is_secret_header(struct bytes name)
 					     "api-key",       "sid",
 					     "x-auth-token" };
 
-	for (size_t i = 0; i < COUNT(names); i++) {
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (bytes_ieq(name, bytes_of(names[i])))
 			return true;
-	}
 	return false;
 }
 
@@ -62,8 +61,8 @@ static void check_pointer(struct loader *l, const struct toml *t, struct bytes p
 	if (pointer.n == 0 || pointer.p[0] != '/' ||
 	    (pointer.n > 1 && pointer.p[pointer.n - 1] == '/') || pointer.n == 1)
 		warn_at(l, t, path,
-			"%.*s: `%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
-			BFMT(path), BFMT(pointer));
+			"`%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
+			BFMT(pointer));
 }
 
 static bool read_value(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
@@ -77,15 +76,14 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 			return false;
 		if (!is_header_value(out->value))
 			warn_at(l, t, path,
-				"%.*s: the value is no legal header value: every request to this provider will fail",
-				BFMT(path));
+				"the value is no legal header value: every request to this provider will fail");
 		return true;
 	}
 	buf_init(&json, MAX_VALUE);
 	if (toml_json(t, &json) == 0)
 		out->value = arena_dup(l->arena, buf_bytes(&json));
 	else
-		error_at(l, t, path, "%.*s: the value is larger than 1 MiB", BFMT(path));
+		error_at(l, t, path, "the value is larger than 1 MiB");
 	buf_deinit(&json);
 	return bytes_set(out->value);
 }
@@ -100,8 +98,7 @@ static bool read_delete(struct loader *l, const struct toml *t, struct bytes pat
 	if (!bytes_eq(t->text, B("true"))) {
 		error_at(
 			l, t, path,
-			"%.*s: Error deserializing replacement config: `delete` must be `true`, or not set",
-			BFMT(path));
+			"Error deserializing replacement config: `delete` must be `true`, or not set");
 		return false;
 	}
 	out->remove = true;
@@ -126,22 +123,21 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 		if (bytes_eq(c->key, B("value")) || bytes_eq(c->key, B("delete")))
 			what = what ? what : c;
 		else if (c != place)
-			warn_at(l, c, path, "%.*s: `%.*s` has no effect here (remove it)",
-				BFMT(path), BFMT(c->key));
+			warn_at(l, c, path, "`%.*s` has no effect here (remove it)", BFMT(c->key));
 	}
 	if (!what) {
 		error_at(
 			l, t, path,
-			"%.*s: no variant of enum %s found in flattened data (add `value` or `delete = true`)",
-			BFMT(path), kind->choice);
+			"no variant of enum %s found in flattened data (add `value` or `delete = true`)",
+			kind->choice);
 		return false;
 	}
 	if (!kind->headers)
 		check_pointer(l, place, path, out->pointer);
 	else if (!is_header_name(out->pointer))
 		warn_at(l, place, path,
-			"%.*s: `%.*s` is no legal header name: every request to this provider will fail",
-			BFMT(path), BFMT(out->pointer));
+			"`%.*s` is no legal header name: every request to this provider will fail",
+			BFMT(out->pointer));
 	return bytes_eq(what->key, B("value")) ? read_value(l, what, path, kind, out)
 					       : read_delete(l, what, path, out);
 }
@@ -158,7 +154,7 @@ static void read_extras(struct loader *l, struct toml *t, struct bytes path,
 
 		if (read_entry(l, e, path_index(l, path, i), kind, &entry) &&
 		    !arena_push(l->arena, out->at, out->len, out->cap, entry))
-			error_at(l, e, path, "out of memory");
+			error_text(l, e, path, "out of memory");
 	}
 }
 

@@ -33,8 +33,8 @@ static void read_bind_address(struct loader *l, struct toml *t, struct bytes pat
 	else
 		error_at(
 			l, t, path,
-			"%.*s: invalid socket address syntax (`%.*s`; write \"127.0.0.1:3000\" or \"[::]:3000\")",
-			BFMT(path), BFMT(text));
+			"invalid socket address syntax (`%.*s`; write \"127.0.0.1:3000\" or \"[::]:3000\")",
+			BFMT(text));
 }
 
 static void read_base_path(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -45,7 +45,7 @@ static void read_base_path(struct loader *l, struct toml *t, struct bytes path, 
 	if (!want_string(l, t, path, &text))
 		return;
 	if (!bytes_starts(text, B("/")))
-		return error_at(
+		return error_text(
 			l, t, path,
 			"[gateway.base_path] must start with a `/` : `%.*s` (write \"/%.*s\")",
 			BFMT(text), BFMT(text));
@@ -99,7 +99,7 @@ static void read_observability(struct loader *l, struct toml *t, struct bytes pa
 	read_table(l, &observability_table, t, path, ".", &seen);
 	l->config->gateway.observability = seen.enabled;
 	if (seen.batch_writes && seen.async_writes)
-		error_at(
+		error_text(
 			l, t, path,
 			"Batch writes and async writes cannot be enabled at the same time. Async writes are enabled by default; to use batch writes, set `gateway.observability.async_writes = false`.");
 }
@@ -168,7 +168,7 @@ static void read_cache(struct loader *l, struct toml *t, struct bytes path, void
 
 	read_table(l, &cache_table, t, path, ".", into);
 	if (backend && want_choice(l, backend, inner, cache_backends) > 0 && !says_off(t))
-		error_at(
+		error_text(
 			l, backend, path,
 			"%.*s: this version of Signet does not support `gateway.cache` yet (remove it, or write `enabled = false`)",
 			BFMT(inner));
@@ -188,14 +188,14 @@ static bool bucket_value(struct loader *l, struct toml *t, struct bytes path, do
 	text[t->text.n] = '\0';
 	*out = strtod(text, NULL);
 	if (!isfinite(*out))
-		error_at(l, t, path, "%.*s must be finite (not NaN or infinity), got: %s",
-			 BFMT(path),
-			 isnan(*out) ? "NaN"
-			 : *out < 0  ? "-inf"
-				     : "inf");
+		error_text(l, t, path, "%.*s must be finite (not NaN or infinity), got: %s",
+			   BFMT(path),
+			   isnan(*out) ? "NaN"
+			   : *out < 0  ? "-inf"
+				       : "inf");
 	else if (*out < 0)
-		error_at(l, t, path, "%.*s must be non-negative, got: %.*s", BFMT(path),
-			 BFMT(t->text));
+		error_text(l, t, path, "%.*s must be non-negative, got: %.*s", BFMT(path),
+			   BFMT(t->text));
 	else
 		return true;
 	return false;
@@ -213,7 +213,7 @@ static void read_buckets(struct loader *l, struct toml *t, struct bytes path, vo
 		if (!bucket_value(l, e, path_index(l, path, n), &bucket))
 			return;
 		if (n && bucket <= list[n - 1])
-			return error_at(
+			return error_text(
 				l, e, path,
 				"%.*s must be in strictly ascending order, but buckets[%zu] (%g) <= buckets[%zu] (%g)",
 				BFMT(path), n, bucket, n - 1, list[n - 1]);
@@ -239,13 +239,13 @@ static void read_access_base(struct loader *l, struct toml *t, struct bytes path
 
 	(void)into;
 	if (t->type != TOML_STRING)
-		return error_at(l, t, path, "`%.*s`: Expected a string, found %s", BFMT(path),
-				toml_type_name(t->type));
+		return error_text(l, t, path, "`%.*s`: Expected a string, found %s", BFMT(path),
+				  toml_type_name(t->type));
 	full = t->text.n && t->text.p[0] == '/'
 		       ? t->text
 		       : arena_printf(l->arena, "%.*s/%.*s", BFMT(t->file->dir), BFMT(t->text));
 	if (!bytes_set(full) || stat(full.p, &st) != 0)
-		error_at(
+		error_text(
 			l, t, path,
 			"`%.*s`: Failed to resolve path `%.*s` (base: `%.*s`): No such file or directory (os error 2)",
 			BFMT(path), BFMT(t->text), BFMT(t->file->dir));
@@ -309,7 +309,8 @@ void read_object_storage(struct loader *l, struct toml *t, struct bytes path, vo
 	l->config->object_storage_set = true;
 	for (const struct toml *c = t->child; c && bytes_eq(type->text, B("disabled")); c = c->next)
 		if (c != type)
-			warn_at(l, c, path,
+			warn_text(
+				l, c, path,
 				"object_storage.%.*s: has no effect with `type = \"disabled\"` (remove it)",
 				BFMT(c->key));
 }
@@ -318,7 +319,7 @@ void read_postgres(struct loader *l, struct toml *t, struct bytes path, void *in
 {
 	(void)into;
 	if (says_off(t))
-		return warn_at(
+		return warn_text(
 			l, t, path,
 			"Deprecation Warning: `postgres.enabled` is deprecated. (it has no effect in this version; remove it)");
 	not_yet(l, t, path, B("postgres"));

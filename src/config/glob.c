@@ -118,10 +118,9 @@ static bool walk_pattern(struct walk *w, struct bytes pattern)
 	size_t meta = 0, base = 0;
 	struct stat st;
 
-	while (meta < pattern.n && !strchr("*?[]{}", pattern.p[meta])) {
+	while (meta < pattern.n && !strchr("*?[]{}", pattern.p[meta]))
 		if (pattern.p[meta++] == '/')
 			base = meta;
-	}
 	memcpy(w->path, pattern.p, pattern.n);
 	w->path[meta == pattern.n ? meta : base] = '\0';
 	if (meta < pattern.n)

@@ -18,11 +18,10 @@ static void read_namespace(struct loader *l, struct toml *t, struct bytes path, 
 	if (!want_string(l, t, path, &m->namespace_))
 		return;
 	if (m->namespace_.n == 0)
-		error_at(l, t, path, "%.*s: Namespace identifier cannot be empty (remove it)",
-			 BFMT(path));
+		error_at(l, t, path, "Namespace identifier cannot be empty (remove it)");
 	else if (bytes_starts(m->namespace_, B("tensorzero::")))
-		error_at(l, t, path, "%.*s: Namespace cannot start with `tensorzero::`: %.*s",
-			 BFMT(path), BFMT(m->namespace_));
+		error_at(l, t, path, "Namespace cannot start with `tensorzero::`: %.*s",
+			 BFMT(m->namespace_));
 }
 
 static const struct key model_keys[] = {
@@ -59,10 +58,9 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 
 static struct provider_config *find_provider(const struct providers *ps, struct bytes name)
 {
-	for (size_t i = 0; i < ps->len; i++) {
+	for (size_t i = 0; i < ps->len; i++)
 		if (bytes_eq(ps->at[i]->name, name))
 			return ps->at[i];
-	}
 	return NULL;
 }
 
@@ -76,17 +74,16 @@ static void unknown_provider(struct loader *l, const struct toml *t, struct byte
 		names[n] = ps->at[n]->name;
 	have = n ? arena_cat(l->arena, B("it has: "), join_names(l->arena, names, n, "", ", "))
 		 : B("it has none");
-	error_at(l, t, path,
-		 "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",
-		 BFMT(path), BFMT(name), BFMT(name_hint(l, name, names, n, have)));
+	error_text(l, t, path,
+		   "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",
+		   BFMT(path), BFMT(name), BFMT(name_hint(l, name, names, n, have)));
 }
 
 static bool is_routed(const struct model_config *m, const struct provider_config *p)
 {
-	for (size_t i = 0; i < m->nrouting; i++) {
+	for (size_t i = 0; i < m->nrouting; i++)
 		if (m->routing[i] == p)
 			return true;
-	}
 	return false;
 }
 
@@ -97,15 +94,15 @@ static void route(struct loader *l, const struct toml *e, struct bytes path, str
 	struct provider_config *p = find_provider(ps, e->text);
 
 	if (bytes_starts(e->text, B("tensorzero::")))
-		return error_at(
+		return error_text(
 			l, e, path,
 			"`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
 			BFMT(path), BFMT(e->text));
 	if (!p)
 		return unknown_provider(l, e, path, e->text, ps);
 	if (is_routed(m, p))
-		return error_at(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
-				BFMT(path), BFMT(e->text));
+		return error_text(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
+				  BFMT(path), BFMT(e->text));
 	m->routing[m->nrouting++] = p; /* no more than providers: each once */
 }
 
@@ -118,13 +115,13 @@ static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 	if (!want_array(l, t, inner))
 		return;
 	if (!t->child)
-		return error_at(l, t, path, "`%.*s`: `routing` must not be empty (name a provider)",
-				BFMT(path));
+		return error_text(l, t, path,
+				  "`%.*s`: `routing` must not be empty (name a provider)",
+				  BFMT(path));
 	m->routing = arena_array(l->arena, struct provider_config *, ps->len + 1);
-	for (struct toml *e = t->child; e && m->routing; e = e->next, i++) {
+	for (struct toml *e = t->child; e && m->routing; e = e->next, i++)
 		if (want_string(l, e, path_index(l, inner, i), &text))
 			route(l, e, path, m, ps);
-	}
 }
 
 static void check_listed(struct loader *l, const struct toml *t, struct bytes path,
@@ -134,7 +131,7 @@ static void check_listed(struct loader *l, const struct toml *t, struct bytes pa
 
 	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
 		if (!is_routed(m, ps->at[i]))
-			error_at(
+			error_text(
 				l, c, path,
 				"`%.*s`: Provider `%.*s` is not listed in `routing` (add it there, or remove it)",
 				BFMT(path), BFMT(ps->at[i]->name));
@@ -147,7 +144,7 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 	struct providers ps = { 0 };
 
 	if (bytes_starts(t->key, B("tensorzero::")) || is_shorthand_name(t->key))
-		error_at(
+		error_text(
 			l, t, path,
 			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
 			BFMT(t->key));

@@ -109,13 +109,11 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 	if (later)
 		error_at(
 			l, type, path,
-			"%.*s: this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
-			BFMT(path), BFMT(type->text),
-			BFMT(join_names(l->arena, built, nbuilt, "`", ", ")));
+			"this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
+			BFMT(type->text), BFMT(join_names(l->arena, built, nbuilt, "`", ", ")));
 	else
-		error_at(l, type, path, "%.*s: unknown variant `%.*s`, expected one of %.*s%.*s",
-			 BFMT(path), BFMT(type->text),
-			 BFMT(join_names(l->arena, names, n, "`", ", ")),
+		error_at(l, type, path, "unknown variant `%.*s`, expected one of %.*s%.*s",
+			 BFMT(type->text), BFMT(join_names(l->arena, names, n, "`", ", ")),
 			 BFMT(name_hint(l, type->text, names, n, B("write one of these"))));
 }
 
@@ -150,7 +148,7 @@ static void check_limit(struct loader *l, const struct toml *t, struct bytes pat
 	uint64_t limit = l->config->gateway.outbound_timeout_ms;
 
 	if (value > limit)
-		error_at(
+		error_text(
 			l, find(t, table, key), path,
 			"The `timeouts.%s.%s` value `%llu` is greater than `gateway.global_outbound_http_timeout_ms`: `%llu` (%.*s.%s.%s; lower it, or raise the global one)",
 			table, key, (unsigned long long)value, (unsigned long long)limit,
@@ -166,7 +164,8 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 	check_limit(l, t, path, "streaming", "ttft_ms", out->ttft_ms);
 	check_limit(l, t, path, "streaming", "total_ms", out->stream_total_ms);
 	if (out->ttft_ms && out->stream_total_ms && out->stream_total_ms < out->ttft_ms)
-		warn_at(l, find(t, "streaming", "total_ms"), path,
+		warn_text(
+			l, find(t, "streaming", "total_ms"), path,
 			"The `timeouts.streaming.total_ms` value `%llu` is less than `timeouts.streaming.ttft_ms` value `%llu`. The `total_ms` timeout may fire before the `ttft_ms` timeout. (%.*s)",
 			(unsigned long long)out->stream_total_ms, (unsigned long long)out->ttft_ms,
 			BFMT(path));
@@ -218,7 +217,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 		return;
 	type = toml_get(t, "type");
 	if (!type || type->type != TOML_STRING)
-		return error_at(
+		return error_text(
 			l, type ? type : t, path,
 			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
 			BFMT(path), BFMT(first_type()));
@@ -226,7 +225,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	if (!kind)
 		return unknown_type(l, type, path);
 	if (!provider_begin(p, kind, l->arena))
-		return error_at(l, t, path, "out of memory");
+		return error_text(l, t, path, "out of memory");
 	for (size_t i = 0; i < kind->nkeys; i++)
 		keys[table.nkeys++] = kind->keys[i];
 	for (size_t i = 0; i < COUNT(common_keys); i++)
@@ -268,8 +267,7 @@ void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct p
 			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
 			BFMT(path), p->kind->label, BFMT(credential_problem(&p->api_key)));
 	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
-		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
-			BFMT(p->api_key.key));
+		warn_at(l, t, path, "Environment variable `%.*s` is empty", BFMT(p->api_key.key));
 }
 
 int shorthand_api_key(struct loader *l, struct bytes name, struct provider_config *p)

@@ -97,15 +97,15 @@ void type_error(struct loader *l, const struct toml *t, struct bytes path, const
 {
 	struct bytes value = toml_describe(t, l->arena);
 
-	error_at(l, t, path, "%.*s: invalid type: %.*s, expected %s%s%s%s", BFMT(path), BFMT(value),
-		 expected, fix ? " (" : "", fix ? fix : "", fix ? ")" : "");
+	error_at(l, t, path, "invalid type: %.*s, expected %s%s%s%s", BFMT(value), expected,
+		 fix ? " (" : "", fix ? fix : "", fix ? ")" : "");
 }
 
 void missing_field(struct loader *l, const struct toml *t, struct bytes path, const char *name,
 		   const char *fix)
 {
-	error_at(l, t, path, "%.*s%smissing field `%s` (add %s)", BFMT(path), path.n ? ": " : "",
-		 name, fix ? fix : "it");
+	error_text(l, t, path, "%.*s%smissing field `%s` (add %s)", BFMT(path), path.n ? ": " : "",
+		   name, fix ? fix : "it");
 }
 
 void not_yet(struct loader *l, const struct toml *t, struct bytes path, struct bytes what)
@@ -113,8 +113,8 @@ void not_yet(struct loader *l, const struct toml *t, struct bytes path, struct b
 	if (!is_empty(t))
 		error_at(
 			l, t, path,
-			"%.*s: this version of Signet does not support `%.*s` yet (remove it, or keep TensorZero for what needs it)",
-			BFMT(path), BFMT(what));
+			"this version of Signet does not support `%.*s` yet (remove it, or keep TensorZero for what needs it)",
+			BFMT(what));
 }
 
 static void unknown_field(struct loader *l, const struct table *table, const struct toml *t,
@@ -174,14 +174,12 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 	}
 	list = expected_names(l, names, n);
 	if (is_text(t))
-		error_at(l, t, path, "%.*s: unknown variant `%.*s`, expected %.*s%.*s", BFMT(path),
-			 BFMT(t->text), BFMT(list),
-			 BFMT(name_hint(l, t->text, names, n, (struct bytes){ 0 })));
+		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s%.*s", BFMT(t->text),
+			 BFMT(list), BFMT(name_hint(l, t->text, names, n, (struct bytes){ 0 })));
 	else
-		error_at(
-			l, t, path,
-			"%.*s: invalid type: unit variant, expected string only (write %.*s in quotes)",
-			BFMT(path), BFMT(list));
+		error_at(l, t, path,
+			 "invalid type: unit variant, expected string only (write %.*s in quotes)",
+			 BFMT(list));
 	return -1;
 }
 
@@ -202,18 +200,18 @@ static bool want_u64(struct loader *l, const struct toml *t, struct bytes path, 
 	if (t->type != TOML_INTEGER)
 		type_error(l, t, path, "u64", "write a whole number, without quotes");
 	else if (bytes_starts(t->text, B("-")))
-		error_at(l, t, path, "%.*s: invalid value: %.*s, expected u64 (at least %llu)",
-			 BFMT(path), BFMT(toml_describe(t, l->arena)), (unsigned long long)k->min);
+		error_at(l, t, path, "invalid value: %.*s, expected u64 (at least %llu)",
+			 BFMT(toml_describe(t, l->arena)), (unsigned long long)k->min);
 	else if (!bytes_to_u64(t->text, out) || *out > INT64_MAX)
-		error_at(
+		error_text(
 			l, t, path,
 			"Failed to parse integer: number too large to fit in target type (%.*s = %.*s; at most %llu)",
 			BFMT(path), BFMT(t->text), (unsigned long long)max);
 	else if (*out < k->min || *out > max)
-		error_at(l, t, path, "%.*s: `%.*s` is out of range (from %llu to %llu)", BFMT(path),
-			 BFMT(t->text), (unsigned long long)k->min, (unsigned long long)max);
+		error_at(l, t, path, "`%.*s` is out of range (from %llu to %llu)", BFMT(t->text),
+			 (unsigned long long)k->min, (unsigned long long)max);
 	else if (*out == 0 && k->zero_text)
-		error_at(l, t, path, "%s (%.*s = 0)", k->zero_text, BFMT(path));
+		error_text(l, t, path, "%s (%.*s = 0)", k->zero_text, BFMT(path));
 	else
 		return true;
 	return false;
@@ -257,8 +255,8 @@ static void check_choice(struct loader *l, const struct key *k, struct toml *t, 
 
 	if (choice >= 0 && k->later & 1u << choice)
 		error_at(l, t, path,
-			 "%.*s: this version of Signet does not support `%s = \"%s\"` yet (%s)",
-			 BFMT(path), k->name, k->choices[choice], k->fix);
+			 "this version of Signet does not support `%s = \"%s\"` yet (%s)", k->name,
+			 k->choices[choice], k->fix);
 }
 
 static void check_off(struct loader *l, struct toml *t, struct bytes path)
@@ -268,8 +266,8 @@ static void check_off(struct loader *l, struct toml *t, struct bytes path)
 	if (want_bool(l, t, path, &on) && on)
 		error_at(
 			l, t, path,
-			"%.*s: this version of Signet does not support `%.*s = true` yet (write false, or keep TensorZero for what needs it)",
-			BFMT(path), BFMT(path));
+			"this version of Signet does not support `%.*s = true` yet (write false, or keep TensorZero for what needs it)",
+			BFMT(path));
 }
 
 static void mark_secret(struct toml *t)
@@ -358,7 +356,7 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		break;
 	}
 	if (k->warning)
-		warn_at(l, t, path, "%s", k->warning);
+		warn_text(l, t, path, "%s", k->warning);
 }
 
 static const struct key *find_key(const struct table *table, struct bytes name)
@@ -373,8 +371,8 @@ void read_table(struct loader *l, const struct table *table, struct toml *t, str
 		const char *separator, void *into)
 {
 	if (t->type != TOML_TABLE && table->walked)
-		return error_at(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
-				BFMT(path), toml_type_name(t->type), BFMT(path));
+		return error_text(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
+				  BFMT(path), toml_type_name(t->type), BFMT(path));
 	if (!want_table(l, t, path, table->expected))
 		return;
 	for (struct toml *c = t->child; c; c = c->next) {

@@ -80,10 +80,13 @@ struct bytes path_join(struct loader *, struct bytes path, const char *separator
 		       struct bytes name);
 struct bytes path_index(struct loader *, struct bytes path, size_t i);
 
-/* Issues at a node. */
-#define error_at(l, t, path, ...) \
+/* Issues at a node, in the words "‹path›: ..." or as they are. */
+#define error_at(l, t, path, fmt, ...) \
+	error_text(l, t, path, "%.*s: " fmt, BFMT(path), ##__VA_ARGS__)
+#define warn_at(l, t, path, fmt, ...) warn_text(l, t, path, "%.*s: " fmt, BFMT(path), ##__VA_ARGS__)
+#define error_text(l, t, path, ...) \
 	issue_add((l)->issues, false, node_file(t), (t)->line, (path), __VA_ARGS__)
-#define warn_at(l, t, path, ...) \
+#define warn_text(l, t, path, ...) \
 	issue_add((l)->issues, true, node_file(t), (t)->line, (path), __VA_ARGS__)
 struct bytes node_file(const struct toml *);
 

@@ -52,8 +52,8 @@ static void read_sha256(struct loader *l, struct toml *t, struct bytes path, voi
 	}
 	if (!ok)
 		error_at(l, t, path,
-			 "%.*s: `%.*s` is no SHA-256 (write its 64 hex digits: sha256sum ‹module›)",
-			 BFMT(path), BFMT(text));
+			 "`%.*s` is no SHA-256 (write its 64 hex digits: sha256sum ‹module›)",
+			 BFMT(text));
 }
 
 static void read_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -71,14 +71,13 @@ static void read_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 			continue;
 		s->inputs[n] = bytes_of(input_names[choice]);
 		if (kind && bytes_eq(s->inputs[n], kind->protocol->content))
-			error_at(l, e, path,
-				 "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
-				 BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
-				 BFMT(kind->name));
+			error_text(l, e, path,
+				   "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
+				   BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
+				   BFMT(kind->name));
 	}
 	if (n != SIGNER_INPUTS)
-		error_at(l, t, path, "%.*s: needs 4 inputs and has %zu (fill up with \"\")",
-			 BFMT(path), n);
+		error_at(l, t, path, "needs 4 inputs and has %zu (fill up with \"\")", n);
 }
 
 static void read_header(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -88,10 +87,9 @@ static void read_header(struct loader *l, struct toml *t, struct bytes path, voi
 	if (!want_string(l, t, path, &text))
 		return;
 	if (text.n && !is_header_name(text))
-		error_at(
-			l, t, path,
-			"%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
-			BFMT(path), BFMT(text));
+		error_at(l, t, path,
+			 "`%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
+			 BFMT(text));
 	else
 		*(struct bytes *)into = text;
 }
@@ -100,8 +98,7 @@ static void read_signature_header(struct loader *l, struct toml *t, struct bytes
 {
 	read_header(l, t, path, into);
 	if (((struct bytes *)into)->n == 0)
-		error_at(l, t, path, "%.*s: the signature needs a header (write its name)",
-			 BFMT(path));
+		error_at(l, t, path, "the signature needs a header (write its name)");
 }
 
 #define MODULE_KEYS 5 /* the first of the table: of the module, whatever the signature is */
@@ -126,8 +123,7 @@ static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, vo
 		(const struct provider_config *)((char *)into -
 						 offsetof(struct provider_config, signer));
 
-	error_at(l, t, path, "%.*s: is fixed by type `%.*s` (remove it)", BFMT(path),
-		 BFMT(p->type));
+	error_at(l, t, path, "is fixed by type `%.*s` (remove it)", BFMT(p->type));
 }
 
 /* With a protocol only the keys of the module may be there. */
@@ -185,7 +181,7 @@ static void read_signer_device(struct loader *l, struct toml *t, struct bytes pa
 	secret_read(l, t, path, ".", &device_id_source, kind ? kind->label : "signer", &missing,
 		    &s->device_id);
 	if (bytes_set(missing.problem))
-		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
+		error_at(l, t, path, "%.*s", BFMT(missing.problem));
 	if (missing.len)
 		issue_add(
 			l->issues, l->options->offline, node_file(t), t->line, path,

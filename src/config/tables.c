@@ -84,9 +84,8 @@ static void read_ca_file(struct loader *l, struct toml *t, struct bytes path, vo
 		return;
 	text = path_beside(text, t->file->dir, l->arena);
 	if (bytes_set(text) && access(text.p, R_OK))
-		return error_at(l, t, path,
-				"%.*s: cannot read `%.*s` (name a file of PEM certificates)",
-				BFMT(path), BFMT(text));
+		return error_at(l, t, path, "cannot read `%.*s` (name a file of PEM certificates)",
+				BFMT(text));
 	c->upstream.ca_file = text;
 }
 
@@ -121,10 +120,9 @@ static void read_alias(struct loader *l, struct toml *t, struct bytes path, stru
 
 	*out = (struct alias){ .max_input_tokens = -1, .max_output_tokens = -1, .name = name };
 	if (name.n == 0)
-		return error_at(l, t, path, "%.*s: an alias needs a name", BFMT(path));
+		return error_at(l, t, path, "an alias needs a name");
 	if (star >= 0 && (size_t)star != name.n - 1)
-		return error_at(l, t, path, "%.*s: `*` may only stand at the end of an alias",
-				BFMT(path));
+		return error_at(l, t, path, "`*` may only stand at the end of an alias");
 	if (star >= 0) {
 		out->prefix = true;
 		out->name.n--;
@@ -137,7 +135,7 @@ static void read_alias(struct loader *l, struct toml *t, struct bytes path, stru
 		type_error(l, t, path, "a string or a table with `target`",
 			   "write the target's name in quotes");
 	if (bytes_set(out->target) && out->target.n == 0)
-		error_at(l, t, path, "%.*s: the target is empty (name a model)", BFMT(path));
+		error_at(l, t, path, "the target is empty (name a model)");
 }
 
 static void read_aliases(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -189,8 +187,8 @@ static void check_target(struct loader *l, const struct toml *t, struct bytes pa
 	for (; n < l->config->nmodels && n < COUNT(names); n++)
 		names[n] = l->config->models[n]->name;
 	hint = name_hint(l, target, names, n, B("it answers 404 unless a provider lists it"));
-	warn_at(l, t, path, "%.*s: `%.*s` is no model of this configuration%.*s", BFMT(path),
-		BFMT(target), BFMT(hint));
+	warn_at(l, t, path, "`%.*s` is no model of this configuration%.*s", BFMT(target),
+		BFMT(hint));
 }
 
 void tables_check_targets(struct loader *l)
@@ -218,7 +216,7 @@ static void read_data_dir(struct loader *l, struct toml *t, struct bytes path, v
 	if (!want_string(l, t, path, &text))
 		return;
 	if (text.n == 0)
-		return error_at(l, t, path, "%.*s: is empty (name a directory)", BFMT(path));
+		return error_at(l, t, path, "is empty (name a directory)");
 	if (!bytes_set(c->data_dir)) /* else flag or environment have set it */
 		c->data_dir = text;
 }

@@ -26,12 +26,12 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 				  "such as \"https://api.openai.com/v1/\"");
 	problem = url_problem(t->text);
 	if (problem)
-		return error_at(l, t, path,
-				"%.*s: %s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				BFMT(path), problem, BFMT(url_shown(t->text)));
+		return error_at(l, t, path, "%s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
+				problem, BFMT(url_shown(t->text)));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
-		warn_at(l, t, path,
+		warn_text(
+			l, t, path,
 			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
 			BFMT(t->text));
 	p->api_base = url_base(t->text, l->arena);
@@ -88,14 +88,12 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 	if (on && !wants_responses(t))
 		error_at(
 			l, reasoning, path,
-			"%.*s: include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)",
-			BFMT(path));
+			"include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)");
 	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
 	    !wants_responses(t))
 		error_at(
 			l, tools, path,
-			"%.*s: `provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)",
-			BFMT(path));
+			"`provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)");
 }
 
 static void defaults(struct provider_config *p)

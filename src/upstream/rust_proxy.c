@@ -40,9 +40,8 @@ static void read_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 		return;
 	problem = url_problem(o->models_endpoint);
 	if (problem)
-		error_at(l, t, path,
-			 "%.*s: %s: \"%.*s\" (write the whole URL of the list of models)",
-			 BFMT(path), problem, BFMT(url_shown(o->models_endpoint)));
+		error_at(l, t, path, "%s: \"%.*s\" (write the whole URL of the list of models)",
+			 problem, BFMT(url_shown(o->models_endpoint)));
 }
 
 static const struct key keys[] = {
@@ -135,8 +134,7 @@ static void find_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 	else if (!missing->len)
 		error_at(
 			l, t, path,
-			"%.*s: `model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)",
-			BFMT(path));
+			"`model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)");
 }
 
 static struct bytes or_default(struct bytes value, struct bytes other)
@@ -184,7 +182,7 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 
 	read_values(l, t, path, p, &missing);
 	if (bytes_set(missing.problem))
-		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
+		error_at(l, t, path, "%.*s", BFMT(missing.problem));
 	if (missing.len)
 		issue_add(l->issues, l->options->offline, node_file(t), t->line, path, "%.*s",
 			  BFMT(missing_text(&missing, path, l->arena)));
