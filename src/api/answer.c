@@ -16,7 +16,6 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/check.h"
-#include "route/episode.h"
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"

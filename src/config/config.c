@@ -17,7 +17,6 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "config/files.h"
-#include "config/gateway.h"
 #include "config/models.h"
 #include "config/tables.h"
 #include "net/socket.h"

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/extras.h"
 #include "config/files.h"
 
 #define MAX_FILE 65536

@@ -6,7 +6,7 @@
  * an illegal header name) starts here too, with a warning: a file that starts there must start here.
  * The trap: with both `value` and `delete` the one that stands first counts, as serde takes it.
  */
-#include "config/extras.h"
+#include "config/read.h"
 
 #define MAX_VALUE (1 << 20)
 
@@ -32,7 +32,7 @@ bool is_header_value(struct bytes value)
 	return true;
 }
 
-bool is_secret_header(struct bytes name)
+static bool is_secret_header(struct bytes name)
 {
 	static const char *const names[] = { "authorization", "proxy-authorization",
 					     "cookie",        "x-api-key",

@@ -6,15 +6,13 @@
  * turns authentication off asks for nothing. The trap: keys without effect here (telemetry, batch
  * writes) are still typed and checked, because TensorZero would refuse what is wrong in them.
  */
-#include "config/gateway.h"
+#include "config/tables.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "config/models.h"
-#include "config/tables.h"
 #include "net/socket.h"
 
 #define BUCKETS "tensorzero_inference_latency_overhead_seconds_buckets"

@@ -9,7 +9,6 @@
 #include "config/models.h"
 
 #include "base/error.h"
-#include "config/extras.h"
 #include "config/shorthand.h"
 #include "config/tables.h"
 

@@ -113,6 +113,14 @@ struct bytes join_names(struct arena *, const struct bytes *names, size_t n, con
 struct bytes name_hint(struct loader *, struct bytes word, const struct bytes *names, size_t n,
 		       struct bytes otherwise);
 
+/* ---- extra_body and extra_headers (config §2.19): extras.c ---- */
+
+/* Both fill a struct extras. */
+void read_extra_body(struct loader *, struct toml *, struct bytes path, void *into);
+void read_extra_headers(struct loader *, struct toml *, struct bytes path, void *into);
+bool is_header_name(struct bytes);  /* RFC 9110 token */
+bool is_header_value(struct bytes); /* no control characters but tab */
+
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \
 		.expected = (expected_), .keys = (keys_), .nkeys = COUNT(keys_), __VA_ARGS__ \

@@ -15,7 +15,6 @@
 
 #include "base/error.h"
 #include "config/credentials.h"
-#include "config/extras.h"
 #include "config/models.h"
 #include "sign/signer.h"
 

@@ -44,6 +44,22 @@ struct call {
 /* Reads the first delta of a stream. Waits. -1: the attempt failed. */
 int answer_first_delta(struct call *);
 
+/* ---- steps of a call ---- */
+
+/* signing.c: sets the signer's headers on `l`, over what stands there, with a fresh nonce and timestamp; no signer: does
+ * nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING for
+ * a dynamic device id. */
+int sign_attempt(const struct provider_config *, const struct call_context *, struct bytes method,
+		 struct bytes url, struct bytes target, struct bytes body, struct header_list *l,
+		 struct sign_facts *);
+/* retry_after.c: milliseconds that an upstream asks to wait, a year at most: `ms` is the value of retry-after-ms, `after`
+ * that of retry-after (RFC 9110 §10.2.3: seconds, also with a fraction, or a date), unset where the header is not there;
+ * `now` in Unix seconds. -1: nothing is asked. */
+int64_t retry_after_ms(struct bytes ms, struct bytes after, int64_t now);
+/* mask.c: the body for the record, files being large and kept elsewhere: <TENSORZERO_FILE_i> in the place of each file's
+ * base64 text; itself where it has none, or memory is out. */
+struct bytes mask_files(struct bytes body, const struct inference *, struct arena *);
+
 /* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
 
 /* gateway.debug: what was sent and what came stands behind the last error's text. */

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "fiber/fiber.h"
 #include "upstream/call.h"
-#include "upstream/retry_after.h"
 
 int call_with_debug(const struct call *c)
 {

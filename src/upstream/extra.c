@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "config/extras.h"
+#include "config/read.h"
 
 #define INDEX_SHOWN 20 /* of an index that is none */
 

@@ -1,5 +1,5 @@
 /* Files stand in the body in the order of the conversation, so each is looked for behind the one before. */
-#include "upstream/mask.h"
+#include "upstream/call.h"
 
 #define COPY_MAX (160u << 20) /* as of the body itself */
 

@@ -3,14 +3,13 @@
  * for every attempt, every retry and every repeat on a fresh connection. Each signer input is a row of the
  * table below; where a type's protocol fixes them, config/ has filled them in.
  */
-#include "upstream/signing.h"
+#include "upstream/call.h"
 
 #include <time.h>
 
 #include "base/ids.h"
 #include "base/pen.h"
 #include "sign/signer.h"
-#include "upstream/provider_type.h"
 
 #define NAMES_MAX (64u << 10) /* of the four headers, for the record */
 

@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "upstream/call.h"
-#include "upstream/mask.h"
-#include "upstream/signing.h"
 
 #define BODY_MAX (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 
