@@ -21,66 +21,48 @@ static struct bytes name_of(const struct provider_entry *e)
 	return e->kind ? e->kind->name : bytes_of(e->name);
 }
 
-/* Whether `text` is that name and "::", or begins so. */
-static bool begins_with_type(struct bytes text, struct bytes name)
-{
-	return name.n && bytes_starts(text, name) &&
-	       bytes_starts(bytes_slice(text, name.n, text.n), B("::"));
-}
-
-bool is_shorthand_name(struct bytes text)
+static const struct provider_entry *entry_named(struct bytes name)
 {
 	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_entry *e = &provider_entries[i];
+		const struct provider_kind *kind = provider_entries[i].kind;
 
-		if (begins_with_type(text, name_of(e)) ||
-		    (e->kind && begins_with_type(text, e->kind->alias)))
-			return true;
+		if (bytes_eq(name, name_of(&provider_entries[i])) ||
+		    (kind && kind->alias.n && bytes_eq(name, kind->alias)))
+			return &provider_entries[i];
 	}
-	return false;
+	return NULL;
 }
 
-bool shorthand_is_reserved(struct bytes text)
+/* The type whose shorthand the name looks like: what stands before the first "::". */
+static const struct provider_entry *entry_before(struct bytes name)
 {
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_entry *e = &provider_entries[i];
+	ptrdiff_t colons = bytes_find(name, B("::"));
 
-		if (e->kind ? e->kind->reserved_shorthand.n &&
-				      bytes_starts(text, e->kind->reserved_shorthand)
-			    : e->shorthand && begins_with_type(text, name_of(e)))
-			return true;
-	}
-	return false;
+	return colons > 0 ? entry_named(bytes_slice(name, 0, (size_t)colons)) : NULL;
 }
 
-const struct provider_kind *shorthand_kind(struct bytes text, struct bytes *model_name)
+bool is_shorthand_name(struct bytes name)
 {
-	if (shorthand_is_reserved(text))
+	return entry_before(name) != NULL;
+}
+
+bool shorthand_is_reserved(struct bytes name)
+{
+	const struct provider_entry *e = entry_before(name);
+
+	if (!e || !e->kind)
+		return e && e->shorthand;
+	return e->kind->reserved_shorthand.n && bytes_starts(name, e->kind->reserved_shorthand);
+}
+
+const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name)
+{
+	const struct provider_entry *e = entry_before(name);
+
+	if (!e || !e->kind || !e->kind->shorthand || shorthand_is_reserved(name))
 		return NULL;
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_kind *kind = provider_entries[i].kind;
-		struct bytes used;
-
-		if (!kind || !kind->shorthand)
-			continue;
-		used = begins_with_type(text, kind->name) ? kind->name : kind->alias;
-		*model_name = bytes_slice(text, used.n + 2, text.n);
-		if (begins_with_type(text, used) && model_name->n)
-			return kind;
-	}
-	return NULL;
-}
-
-static const struct provider_kind *kind_named(struct bytes name)
-{
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_kind *kind = provider_entries[i].kind;
-
-		if (kind &&
-		    (bytes_eq(name, kind->name) || (kind->alias.n && bytes_eq(name, kind->alias))))
-			return kind;
-	}
-	return NULL;
+	*model_name = bytes_slice(name, (size_t)bytes_find(name, B("::")) + 2, name.n);
+	return model_name->n ? e->kind : NULL;
 }
 
 /* The built type that an example names. */
@@ -97,15 +79,13 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 {
 	struct bytes names[KEYS_MAX], built[KEYS_MAX];
 	size_t n = 0, nbuilt = 0;
-	bool later = false;
 
 	for (; n < provider_nentries && n < COUNT(names); n++) {
 		names[n] = name_of(&provider_entries[n]);
-		later |= bytes_eq(type->text, names[n]);
 		if (provider_entries[n].kind)
 			built[nbuilt++] = names[n];
 	}
-	if (later)
+	if (entry_named(type->text))
 		error_at(
 			l, type, path,
 			"this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
@@ -207,31 +187,31 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 {
 	struct key keys[KEYS_MAX];
 	struct table table = { .expected = "struct UninitializedModelProvider", .keys = keys };
+	const struct provider_entry *entry;
 	const struct provider_kind *kind;
-	struct toml *type, *signer;
+	struct toml *type = toml_get(t, "type"), *signer = toml_get(t, "signer");
 
 	p->node = t;
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
-	type = toml_get(t, "type");
 	if (!type || type->type != TOML_STRING)
 		return error_text(
 			l, type ? type : t, path,
 			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
 			BFMT(path), BFMT(first_type()));
-	kind = kind_named(type->text);
+	entry = entry_named(type->text);
+	kind = entry ? entry->kind : NULL;
 	if (!kind)
 		return unknown_type(l, type, path);
 	if (!provider_begin(p, kind, l->arena))
-		return error_text(l, t, path, "out of memory");
+		return;
 	for (size_t i = 0; i < kind->nkeys; i++)
 		keys[table.nkeys++] = kind->keys[i];
 	for (size_t i = 0; i < COUNT(common_keys); i++)
 		keys[table.nkeys++] = common_keys[i];
 	read_table(l, &table, t, path, ": ", p);
 	kind->check(l, t, path, p);
-	signer = toml_get(t, "signer");
 	if (signer || kind->protocol)
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
 }
@@ -346,7 +326,7 @@ void read_provider_types(struct loader *l, struct toml *t, struct bytes path, vo
 						      provider_entries[i].kind ? KEY_PASS
 									       : KEY_LATER };
 	read_table(l, &table, t, path, ".", into);
-	for (size_t i = 0; t->type == TOML_TABLE && i < provider_nentries; i++) {
+	for (size_t i = 0; i < provider_nentries; i++) {
 		const struct provider_entry *e = &provider_entries[i];
 		struct toml *settings =
 			e->kind && e->settings ? toml_get(t, e->kind->name.p) : NULL;

@@ -27,33 +27,28 @@ static struct bytes behind(struct bytes name, struct bytes prefix)
 /* ", "-joined names of models and aliases, the nearest first. */
 static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
 {
-	struct bytes best[NEAREST], out = B("");
-	size_t far[NEAREST];
-	size_t n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
+	struct bytes best[NEAREST + 1], out = B("");
+	size_t far[NEAREST + 1], n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
 
 	for (size_t i = 0; i < all; i++) {
-		struct bytes have = i < cfg->nmodels ? cfg->models[i]->name
-						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
+		const struct alias *alias =
+			i < cfg->nmodels ? NULL : &cfg->surfaces.aliases[i - cfg->nmodels];
+		struct bytes have = alias ? alias->name : cfg->models[i]->name;
 		size_t d = bytes_distance(name, have), at = n;
 
-		if (i >= cfg->nmodels && cfg->surfaces.aliases[i - cfg->nmodels].prefix)
+		if (alias && alias->prefix)
 			continue; /* `claude-*` is no name that could be asked for */
-		while (at > 0 && far[at - 1] > d)
-			at--;
-		if (at >= NEAREST)
-			continue;
-		if (n < NEAREST)
-			n++;
-		for (size_t j = n - 1; j > at; j--) {
-			best[j] = best[j - 1];
-			far[j] = far[j - 1];
+		for (; at > 0 && far[at - 1] > d; at--) {
+			best[at] = best[at - 1];
+			far[at] = far[at - 1];
 		}
 		best[at] = have;
 		far[at] = d;
+		n += n < NEAREST;
 	}
-	for (size_t i = 0; i < n && bytes_set(out); i++)
+	for (size_t i = 0; i < n; i++)
 		out = i ? arena_printf(a, "%.*s, %.*s", BFMT(out), BFMT(best[i])) : best[i];
-	return bytes_set(out) ? out : B("");
+	return out;
 }
 
 static int not_found(const struct config *cfg, struct bytes name, struct arena *a)
