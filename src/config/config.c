@@ -288,12 +288,10 @@ struct config *config_load(const struct config_options *options, struct config_i
 		l.arena = &l.config->arena;
 		l.root = arena_new(l.arena, struct toml);
 	}
-	if (!l.root) {
+	if (l.root)
+		load(&l);
+	else
 		issue_anywhere(issues, false, "out of memory");
-		config_unref(l.config);
-		return NULL;
-	}
-	load(&l);
 	issues_sort(issues);
 	if (issues_errors(issues) == 0)
 		return l.config;

@@ -32,8 +32,7 @@ struct bytes credential_problem(const struct credential *);
 struct secret_source {
 	const char *key, *location; /* keys: the secret itself, or where it is */
 	const char *variable;       /* where it is if neither is there */
-	const char *
-		placeholder; /* of the reference implementation: counts as missing wherever it comes from */
+	const char *placeholder;    /* the reference's: counts as missing wherever it comes from */
 };
 /* Names of missing variables, for the one message that holds them all. */
 struct missing {

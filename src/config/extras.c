@@ -58,8 +58,7 @@ static const struct kind header_kind = { "extra_headers", "struct ExtraHeader", 
 static void check_pointer(struct loader *l, const struct toml *t, struct bytes path,
 			  struct bytes pointer)
 {
-	if (pointer.n == 0 || pointer.p[0] != '/' ||
-	    (pointer.n > 1 && pointer.p[pointer.n - 1] == '/') || pointer.n == 1)
+	if (!bytes_starts(pointer, B("/")) || bytes_ends(pointer, B("/")))
 		warn_at(l, t, path,
 			"`%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
 			BFMT(pointer));
@@ -91,18 +90,15 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 static bool read_delete(struct loader *l, const struct toml *t, struct bytes path,
 			struct extra *out)
 {
-	if (t->type != TOML_BOOL) {
+	if (t->type != TOML_BOOL)
 		type_error(l, t, path, "a boolean", "write delete = true");
-		return false;
-	}
-	if (!bytes_eq(t->text, B("true"))) {
+	else if (!bytes_eq(t->text, B("true")))
 		error_at(
 			l, t, path,
 			"Error deserializing replacement config: `delete` must be `true`, or not set");
-		return false;
-	}
-	out->remove = true;
-	return true;
+	else
+		out->remove = true;
+	return out->remove;
 }
 
 static bool read_entry(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,

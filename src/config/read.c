@@ -3,8 +3,8 @@
  *
  * A `struct table` lists keys in the order in which serde would list them, because its "expected one
  * of" text is part of what deployments grep for; Signet's own keys follow behind TensorZero's. Behind
- * each text stands, in parentheses, what to write instead. The trap: a value under a key marked secret
- * must not be echoed, also not by a type error.
+ * each text stands, in parentheses, what to write instead. The trap: a value that is marked secret must not
+ * be echoed, also not by a type error.
  */
 #include "config/read.h"
 
@@ -270,13 +270,6 @@ static void check_off(struct loader *l, struct toml *t, struct bytes path)
 			BFMT(path));
 }
 
-static void mark_secret(struct toml *t)
-{
-	t->secret = true;
-	for (struct toml *c = t->child; c; c = c->next)
-		mark_secret(c);
-}
-
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
 	uint64_t number;
@@ -287,8 +280,6 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 	if (k->own)
 		into = ((struct provider_config *)into)->options;
 	at = (char *)into + k->offset;
-	if (k->secret)
-		mark_secret(t);
 	switch (k->kind) {
 	case KEY_STRING:
 		want_string(l, t, path, (struct bytes *)at);

@@ -56,7 +56,7 @@ struct key {
 	const char *name;
 	enum key_kind kind;
 	size_t offset;
-	bool required, secret;
+	bool required;
 	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */

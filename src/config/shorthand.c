@@ -64,7 +64,6 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 	m->name = arena_dup(arena, name);
 	if (!bytes_set(m->name))
 		return NULL;
-	m->shorthand = true;
 	m->routing[m->nrouting++] = p;
 	p->model = m;
 	p->unsupported_as_placeholder = -1;

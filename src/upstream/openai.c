@@ -34,7 +34,6 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 			l, t, path,
 			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
 			BFMT(t->text));
-	p->api_base = url_base(t->text, l->arena);
 	p->endpoint = url_endpoint(t->text, l->arena);
 }
 
@@ -98,7 +97,6 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 
 static void defaults(struct provider_config *p)
 {
-	p->api_base = B("https://api.openai.com/v1/");
 	p->endpoint = B("https://api.openai.com/v1/chat/completions");
 }
 

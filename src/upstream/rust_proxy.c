@@ -96,7 +96,7 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	struct bytes name, value = plain_value(l, t, path, "api_endpoint", "API_ENDPOINT", &name);
 	const char *problem;
 
-	p->api_base = p->endpoint = bytes_set(value) ? value : B("");
+	p->endpoint = bytes_set(value) ? value : B("");
 	if (!secret_is_usable(p->endpoint, "https://xxx"))
 		return missing_add(missing, name);
 	problem = url_problem(value);

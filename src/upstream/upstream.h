@@ -38,8 +38,7 @@ struct sign_facts {
 
 /* Facts of one attempt, for the record; also of failed ones. Strings live in the context's arena. */
 struct attempt {
-	struct bytes
-		raw_request; /* body as sent, file data as <TENSORZERO_FILE_i>; unset: never written */
+	struct bytes raw_request;  /* as sent, but for files (mask_files); unset: never written */
 	struct bytes raw_response; /* of a failed attempt: the error body */
 	struct sign_facts signature;
 	int status;                                    /* HTTP status, 0 = none */
