@@ -165,7 +165,6 @@ static void set_defaults(struct config *c)
 
 	c->gateway.bind_address = B("0.0.0.0:3000");
 	c->gateway.base_path = B("");
-	c->gateway.outbound_timeout_ms = 900000;
 	c->gateway.overhead_buckets = buckets;
 	c->gateway.noverhead_buckets = 3;
 	c->gateway.observability = -1;

@@ -46,14 +46,13 @@ static bool is_secret_header(struct bytes name)
 }
 
 struct kind {
-	const char *list, *element, *choice; /* serde's names */
-	const char *place;                   /* "pointer", "name" */
+	const char *element, *choice; /* serde's names */
+	const char *place;            /* "pointer", "name" */
 	bool headers;
 };
-static const struct kind body_kind = { "extra_body", "struct ExtraBodyReplacement",
-				       "ExtraBodyReplacementKind", "pointer", false };
-static const struct kind header_kind = { "extra_headers", "struct ExtraHeader", "ExtraHeaderKind",
-					 "name", true };
+static const struct kind body_kind = { "struct ExtraBodyReplacement", "ExtraBodyReplacementKind",
+				       "pointer", false };
+static const struct kind header_kind = { "struct ExtraHeader", "ExtraHeaderKind", "name", true };
 
 static void check_pointer(struct loader *l, const struct toml *t, struct bytes path,
 			  struct bytes pointer)
@@ -148,9 +147,8 @@ static void read_extras(struct loader *l, struct toml *t, struct bytes path,
 	for (struct toml *e = t->child; e; e = e->next, i++) {
 		struct extra entry = { 0 };
 
-		if (read_entry(l, e, path_index(l, path, i), kind, &entry) &&
-		    !arena_push(l->arena, out->at, out->len, out->cap, entry))
-			error_text(l, e, path, "out of memory");
+		if (read_entry(l, e, path_index(l, path, i), kind, &entry))
+			(void)arena_push(l->arena, out->at, out->len, out->cap, entry);
 	}
 }
 

@@ -106,44 +106,25 @@ static struct bytes directory_of(struct bytes path)
 	return n == 0 ? B(".") : bytes_slice(path, 0, n > 1 ? n - 1 : n);
 }
 
-static bool add_document(struct toml *root, struct toml_file *file, struct bytes text,
-			 struct config_issues *issues, struct arena *arena)
-{
-	size_t errors = issues_errors(issues);
-	struct toml *tree = toml_read(file, text, issues, arena);
-	bool whole = issues_errors(issues) == errors;
-
-	if (!tree || !toml_merge(root, tree, issues))
-		return unreadable(file, "out of memory", issues);
-	return whole;
-}
-
-static bool add_file(struct toml *root, struct bytes path, struct config_issues *issues,
-		     struct arena *arena)
+/* `text` unset: what the file holds. */
+static bool add_file(struct toml *root, struct bytes path, struct bytes text,
+		     struct config_issues *issues, struct arena *arena)
 {
 	struct toml_file *file = arena_new(arena, struct toml_file);
-	struct bytes text;
+	size_t errors = issues_errors(issues);
+	struct toml *tree;
 
 	if (!file)
 		return unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
 	file->path = path;
 	file->dir = arena_dup(arena, directory_of(path));
 	issues->files++;
-	return read_file(file, &text, issues, arena) &&
-	       add_document(root, file, text, issues, arena);
-}
-
-static bool add_text(const struct config_options *options, struct toml *root,
-		     struct config_issues *issues, struct arena *arena)
-{
-	struct toml_file *file = arena_new(arena, struct toml_file);
-
-	if (!file)
+	if (!bytes_set(text) && !read_file(file, &text, issues, arena))
 		return false;
-	file->path = B("signet.toml");
-	file->dir = B(".");
-	issues->files = 1;
-	return add_document(root, file, options->text, issues, arena);
+	tree = toml_read(file, text, issues, arena);
+	if (!tree || !toml_merge(root, tree, issues))
+		return unreadable(file, "out of memory", issues);
+	return issues_errors(issues) == errors;
 }
 
 bool files_read(const struct config_options *options, struct toml *root, struct bytes *base_dir,
@@ -155,7 +136,7 @@ bool files_read(const struct config_options *options, struct toml *root, struct 
 	*base_dir = B(".");
 	root->type = TOML_TABLE;
 	if (bytes_set(options->text))
-		return add_text(options, root, issues, arena);
+		return add_file(root, B("signet.toml"), options->text, issues, arena);
 	if (options->glob)
 		find_glob(options->glob, &list, issues, arena);
 	for (size_t i = 0; options->globs && options->globs[i]; i++)
@@ -163,7 +144,7 @@ bool files_read(const struct config_options *options, struct toml *root, struct 
 	whole = issues_errors(issues) == 0;
 	sort_paths(&list);
 	for (size_t i = 0; i < list.len; i++)
-		whole &= add_file(root, list.at[i], issues, arena);
+		whole &= add_file(root, list.at[i], (struct bytes){ NULL, 0 }, issues, arena);
 	if (list.len)
 		*base_dir = arena_dup(arena, directory_of(list.at[0]));
 	return whole && bytes_set(*base_dir);

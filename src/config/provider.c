@@ -222,8 +222,7 @@ void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *int
 {
 	struct provider_config *p = into;
 
-	if (!credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key))
-		p->api_key.kind = CREDENTIAL_NONE;
+	credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key);
 }
 
 /* What a type's providers use that name no key of their own. */
@@ -271,46 +270,34 @@ void provider_types_defaults(struct loader *l)
 	}
 }
 
-struct default_of {
-	const struct provider_kind *kind;
-	struct credential *key;
-};
-
-static void read_default_key(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct default_of *d = into;
-
-	credential_read(l, t, path, d->kind->key_forms, d->kind->label, d->key);
-}
-
-static const char *text_of(struct bytes text)
-{
-	return bytes_set(text) ? text.p : "";
-}
-
 /* [provider_types.T]: its one key is `defaults.api_key_location`. */
 static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
 	const struct key defaults_keys[] = {
-		{ "api_key_location", KEY_CALL, .call = read_default_key, .required = true,
-		  .fix = text_of(arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
-					      kind->key_variable)) },
+		{ "api_key_location", KEY_CALL, .call = read_api_key, .required = true,
+		  .fix = arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
+				      kind->key_variable)
+				 .p },
 	};
-	const struct table defaults = { .expected = text_of(arena_printf(
-						l->arena, "struct %sDefaults", kind->label)),
-					.keys = defaults_keys,
-					.nkeys = COUNT(defaults_keys),
-					.lax = true };
+	const struct table defaults = {
+		.expected = arena_printf(l->arena, "struct %sDefaults", kind->label).p,
+		.keys = defaults_keys,
+		.nkeys = COUNT(defaults_keys),
+		.lax = true
+	};
 	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
-	const struct table table = { .expected = text_of(arena_printf(
-					     l->arena, "struct %sProviderTypeConfig", kind->label)),
-				     .keys = keys,
-				     .nkeys = COUNT(keys),
-				     .lax = true };
-	struct default_of into = { kind, default_key(l->config, kind) };
+	const struct table table = {
+		.expected = arena_printf(l->arena, "struct %sProviderTypeConfig", kind->label).p,
+		.keys = keys,
+		.nkeys = COUNT(keys),
+		.lax = true
+	};
+	struct credential *key = default_key(l->config, kind);
+	struct provider_config any = { .kind = kind, .api_key = *key };
 
-	read_table(l, &table, t, path, ".", &into);
+	read_table(l, &table, t, path, ".", &any);
+	*key = any.api_key;
 }
 
 void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)

@@ -343,6 +343,9 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 	case KEY_LATER:
 		not_yet(l, t, path, bytes_of(k->name));
 		break;
+	case KEY_REFUSED:
+		error_at(l, t, path, "%s", k->fix);
+		break;
 	case KEY_PASS:
 		break;
 	}

@@ -49,6 +49,7 @@ enum key_kind {
 	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
 	KEY_STRINGS, /* struct strings; of `choices` if there are any */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
+	KEY_REFUSED, /* must not be there: `fix` says why */
 	KEY_PASS,    /* somebody else reads it */
 };
 
@@ -60,6 +61,7 @@ struct key {
 	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */
+	uint64_t normal;            /* of a number that nothing sets (tables_defaults) */
 	const char *zero_text;      /* what is said of a 0 */
 	const char *const *choices; /* ends with NULL */
 	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */

@@ -116,28 +116,21 @@ static const struct key signer_keys[] = {
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
 };
-static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	const struct provider_config *p =
-		(const struct provider_config *)((char *)into -
-						 offsetof(struct provider_config, signer));
-
-	error_at(l, t, path, "is fixed by type `%.*s` (remove it)", BFMT(p->type));
-}
 
 /* With a protocol only the keys of the module may be there. */
 static void read_signer_table(struct loader *l, struct toml *t, struct bytes path,
-			      const struct signer_protocol *protocol, struct signer_config *s)
+			      struct provider_config *p)
 {
+	struct bytes fixed =
+		arena_printf(l->arena, "is fixed by type `%.*s` (remove it)", BFMT(p->type));
 	struct key keys[COUNT(signer_keys)];
 	struct table table = TABLE("struct SignerConfig", keys);
 
 	for (size_t i = 0; i < COUNT(keys); i++)
-		keys[i] = protocol && i >= MODULE_KEYS
-				  ? (struct key){ signer_keys[i].name, KEY_CALL,
-						  .call = refuse_fixed }
+		keys[i] = p->kind->protocol && i >= MODULE_KEYS
+				  ? (struct key){ signer_keys[i].name, KEY_REFUSED, .fix = fixed.p }
 				  : signer_keys[i];
-	read_table(l, &table, t, path, ".", s);
+	read_table(l, &table, t, path, ".", &p->signer);
 }
 
 /* A protocol's device id is there already: it is a key of its type. */
@@ -199,7 +192,7 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 
 	signer_defaults(s, protocol);
 	if (t)
-		read_signer_table(l, t, path, protocol, s);
+		read_signer_table(l, t, path, p);
 	s->set = !t || (t->type == TOML_TABLE && (module || protocol));
 	if (t && t->type == TOML_TABLE && !s->set)
 		missing_field(l, t, path, "path", "`path = \"signers/sign.wasm\"`");

@@ -284,11 +284,6 @@ static int fail_providers(struct model_call *call)
 	return fail_around(ERR_ALL_PROVIDERS_FAILED, message, nested);
 }
 
-static bool ends_walk(enum error_kind kind)
-{
-	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
-}
-
 static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
 			 uint64_t before)
 {
@@ -304,7 +299,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 			return note_failure(call);
 		}
 		note_failure(call);
-		if (ends_walk(error_last()->kind))
+		if (call_ended_above())
 			return -1;
 	}
 	return fail_providers(call);

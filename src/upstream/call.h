@@ -36,7 +36,6 @@ struct call {
 	struct sse sse;
 	struct wire_stream *stream;
 	struct delta delta;
-	bool sse_open;
 	bool first_waits;  /* the first delta is read, but not yet handed out */
 	uint64_t received; /* bytes of the body so far */
 };
@@ -75,7 +74,5 @@ int call_fail_body(const struct call *);
 int call_fail_status(struct call *);
 /* The answer to a streamed request is no stream: the same. */
 int call_fail_content_type(struct call *, struct bytes expected, struct bytes got);
-/* Whether the last error ends the call for its caller, too, and is nothing that the upstream did wrong. */
-bool call_ended_above(void);
 
 #endif

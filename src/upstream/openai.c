@@ -37,13 +37,6 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	p->endpoint = url_endpoint(t->text, l->arena);
 }
 
-static bool wants_responses(const struct toml *provider)
-{
-	const struct toml *type = toml_get(provider, "api_type");
-
-	return type && bytes_eq(type->text, B("responses"));
-}
-
 static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct openai_options *o = into;
@@ -79,17 +72,18 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 {
 	struct toml *reasoning = toml_get(t, "include_encrypted_reasoning");
 	struct toml *tools = toml_get(t, "provider_tools");
+	const struct toml *type = toml_get(t, "api_type");
 	struct key k = { .kind = KEY_BOOL };
-	bool on = false;
+	bool on = false, responses = type && bytes_eq(type->text, B("responses"));
 
 	if (reasoning)
 		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
-	if (on && !wants_responses(t))
+	if (on && !responses)
 		error_at(
 			l, reasoning, path,
 			"include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)");
 	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
-	    !wants_responses(t))
+	    !responses)
 		error_at(
 			l, tools, path,
 			"`provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)");
