@@ -128,7 +128,7 @@ static int report(const struct request *r, const struct config_issues *issues, b
 		puts("1 file is valid.");
 	else if (valid && !r->json)
 		printf("%zu files are valid.\n", issues->files);
-	if (fflush(stdout) != 0)
+	if (fflush(stdout))
 		bad = -1;
 	return bad || !valid ? 1 : 0;
 }
@@ -146,8 +146,8 @@ int config_check_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (r.help)
-		return fputs(help, stdout) < 0 || fflush(stdout) != 0;
-	if (signing_init() != 0) {
+		return fputs(help, stdout) < 0 || fflush(stdout);
+	if (signing_init()) {
 		fprintf(stderr, "signet check: %.*s\n", BFMT(error_last()->message));
 		return 1;
 	}

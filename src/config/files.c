@@ -17,7 +17,8 @@
 #include "config/glob.h"
 #include "config/issue.h"
 
-#define MAX_FILE (16 << 20)
+#define MAX_FILE       (16 << 20)
+#define PATH_MAX_BYTES (1 << 20) /* of a key, with all that it stands in */
 
 static int compare_paths(const void *a, const void *b)
 {
@@ -168,8 +169,7 @@ static void walk_secrets(const struct toml *t, struct buf *path, struct config_i
 
 	for (const struct toml *c = t->child; c; c = c->next) {
 		path->len = len;
-		if (bytes_set(c->key) &&
-		    ((len && buf_putc(path, '.') != 0) || buf_append(path, c->key) != 0))
+		if (bytes_set(c->key) && ((len && buf_putc(path, '.')) || buf_append(path, c->key)))
 			return;
 		if (c->secret)
 			check_secret(c, buf_bytes(path), issues);
@@ -183,7 +183,7 @@ void files_check_secrets(const struct toml *root, struct config_issues *issues)
 {
 	struct buf path;
 
-	buf_init(&path, 1 << 20);
+	buf_init(&path, PATH_MAX_BYTES);
 	walk_secrets(root, &path, issues);
 	buf_deinit(&path);
 }

@@ -242,7 +242,7 @@ static void read_access_base(struct loader *l, struct toml *t, struct bytes path
 	full = t->text.n && t->text.p[0] == '/'
 		       ? t->text
 		       : arena_printf(l->arena, "%.*s/%.*s", BFMT(t->file->dir), BFMT(t->text));
-	if (!bytes_set(full) || stat(full.p, &st) != 0)
+	if (!bytes_set(full) || stat(full.p, &st))
 		error_text(
 			l, t, path,
 			"`%.*s`: Failed to resolve path `%.*s` (base: `%.*s`): No such file or directory (os error 2)",

@@ -76,7 +76,7 @@ static bool walk_entry(struct walk *w, size_t n, int depth)
 			return true;
 		return walk_dir(w, n, depth + 1);
 	}
-	if (S_ISLNK(st.st_mode) && stat(w->path, &st) != 0)
+	if (S_ISLNK(st.st_mode) && stat(w->path, &st))
 		return true;
 	return S_ISREG(st.st_mode) && engine_glob_match(w->glob, path.p, path.n) ? add_file(w, n)
 										 : true;

@@ -124,18 +124,15 @@ static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 			route(l, e, path, m, ps);
 }
 
-static void check_listed(struct loader *l, const struct toml *t, struct bytes path,
-			 const struct model_config *m, const struct providers *ps)
+static void check_listed(struct loader *l, struct bytes path, const struct model_config *m,
+			 const struct providers *ps)
 {
-	const struct toml *c = t->child;
-
-	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
+	for (size_t i = 0; i < ps->len; i++)
 		if (!is_routed(m, ps->at[i]))
 			error_text(
-				l, c, path,
+				l, ps->at[i]->node, path,
 				"`%.*s`: Provider `%.*s` is not listed in `routing` (add it there, or remove it)",
 				BFMT(path), BFMT(ps->at[i]->name));
-	}
 }
 
 static void read_model(struct loader *l, struct toml *t, struct bytes path, struct model_config *m)
@@ -154,7 +151,7 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 	if (routing)
 		read_routing(l, routing, path, m, &ps);
 	if (providers && routing && routing->type == TOML_ARRAY && routing->child)
-		check_listed(l, providers, path, m, &ps);
+		check_listed(l, path, m, &ps);
 }
 
 void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -185,13 +182,13 @@ const struct alias *config_alias(const struct config *c, struct bytes name)
 	const struct alias *best = NULL;
 
 	for (size_t i = 0; i < c->surfaces.naliases; i++) {
-		const struct alias *al = &c->surfaces.aliases[i];
+		const struct alias *alias = &c->surfaces.aliases[i];
 
-		if (!al->prefix && bytes_eq(al->name, name))
-			return al;
-		if (al->prefix && bytes_starts(name, al->name) &&
-		    (!best || al->name.n > best->name.n))
-			best = al;
+		if (!alias->prefix && bytes_eq(alias->name, name))
+			return alias;
+		if (alias->prefix && bytes_starts(name, alias->name) &&
+		    (!best || alias->name.n > best->name.n))
+			best = alias;
 	}
 	return best;
 }

@@ -181,7 +181,7 @@ static bool merge(struct toml *into, struct toml *from, struct buf *path,
 			continue;
 		}
 		path->len = len;
-		if ((len && buf_putc(path, '.') != 0) || buf_append(path, t->key) != 0)
+		if ((len && buf_putc(path, '.')) || buf_append(path, t->key))
 			return false;
 		if (old->type == TOML_TABLE && t->type == TOML_TABLE) {
 			if (!merge(old, t, path, issues))

@@ -25,15 +25,15 @@ static struct bytes behind(struct bytes name, struct bytes prefix)
 }
 
 /* ", "-joined names of models and aliases, the nearest first. */
-static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
+static struct bytes nearest(const struct config *config, struct bytes name, struct arena *a)
 {
 	struct bytes best[NEAREST + 1], out = B("");
-	size_t far[NEAREST + 1], n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
+	size_t far[NEAREST + 1], n = 0, all = config->nmodels + config->surfaces.naliases;
 
 	for (size_t i = 0; i < all; i++) {
 		const struct alias *alias =
-			i < cfg->nmodels ? NULL : &cfg->surfaces.aliases[i - cfg->nmodels];
-		struct bytes have = alias ? alias->name : cfg->models[i]->name;
+			i < config->nmodels ? NULL : &config->surfaces.aliases[i - config->nmodels];
+		struct bytes have = alias ? alias->name : config->models[i]->name;
 		size_t d = bytes_distance(name, have), at = n;
 
 		if (alias && alias->prefix)
@@ -51,9 +51,9 @@ static struct bytes nearest(const struct config *cfg, struct bytes name, struct 
 	return out;
 }
 
-static int not_found(const struct config *cfg, struct bytes name, struct arena *a)
+static int not_found(const struct config *config, struct bytes name, struct arena *a)
 {
-	struct bytes known = nearest(cfg, name, a);
+	struct bytes known = nearest(config, name, a);
 
 	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
 			  "The model `%.*s` does not exist.%s%.*s", BFMT(name),
@@ -124,14 +124,14 @@ static int to_discovered(const struct listed_model *found, struct arena *a, stru
 }
 
 /* The listed model of that name, or the only one whose name begins so. 0 found, 1 none, -1. */
-static int discovered(const struct config *cfg, struct bytes name, struct arena *a,
+static int discovered(const struct config *config, struct bytes name, struct arena *a,
 		      struct target *out)
 {
 	struct model_list list = { .arena = a };
 	const struct listed_model *found = NULL;
 	size_t begin = 0;
 
-	if (upstream_models(cfg, &list))
+	if (upstream_models(config, &list))
 		return 1;
 	for (size_t i = 0; i < list.len; i++) {
 		if (bytes_eq(list.at[i].name, name))
@@ -175,7 +175,7 @@ static bool prefixed(struct bytes name)
 static int resolve_openai(const struct naming *naming, struct bytes name, struct arena *a,
 			  bool once, struct target *out)
 {
-	const struct alias *al;
+	const struct alias *alias;
 	int r;
 
 	if (prefixed(name))
@@ -183,9 +183,9 @@ static int resolve_openai(const struct naming *naming, struct bytes name, struct
 	r = model_named(naming, name, false, a, out);
 	if (r <= 0)
 		return r;
-	al = once ? NULL : config_alias(naming->config, name); /* no chains */
-	if (al)
-		return resolve_openai(naming, al->target, a, true, out);
+	alias = once ? NULL : config_alias(naming->config, name); /* no chains */
+	if (alias)
+		return resolve_openai(naming, alias->target, a, true, out);
 	r = model_named(naming, name, naming->config->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
@@ -212,7 +212,7 @@ int target_resolve(const struct config *config, struct shorthands *shorthands, e
 		       : -1;
 }
 
-int target_check_filters(const struct config *cfg, const struct target *target,
+int target_check_filters(const struct config *config, const struct target *target,
 			 const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
@@ -226,7 +226,7 @@ int target_check_filters(const struct config *cfg, const struct target *target,
 				    BFMT(e->variant_name));
 		if (!bytes_set(e->model_name))
 			continue;
-		m = config_model(cfg, e->model_name);
+		m = config_model(config, e->model_name);
 		if (!m && bytes_find(e->model_name, B("::")) > 0)
 			continue; /* a shorthand: its one provider is named after its type */
 		if (!m)

@@ -151,14 +151,15 @@ static int signing_failed(const struct call *c)
 /* Signs and sends, once more on a fresh connection if a pooled one was dead. Waits. */
 static int transmit(struct call *c)
 {
-	const struct config *cfg = c->context->config;
+	const struct config *config = c->context->config;
 	struct http_send s = { .url = &c->url,
 			       .method = B("POST"),
 			       .body = c->body,
 			       .arena = c->context->arena,
 			       .head_deadline = c->deadline,
-			       .read_idle_ms =
-				       is_streamed(c) ? cfg->gateway.outbound_read_timeout_ms : 0 };
+			       .read_idle_ms = is_streamed(c)
+						       ? config->gateway.outbound_read_timeout_ms
+						       : 0 };
 
 	for (;;) {
 		struct header_list headers = { 0 };

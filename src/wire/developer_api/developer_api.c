@@ -170,8 +170,11 @@ static void ignore_parameters(const struct inference *inf, struct buf *ignored)
 			ignore(ignored, rows[i].path);
 }
 
+/* Nothing where there is no text. */
 static void put_member(struct pen *p, struct bytes member, struct bytes value)
 {
+	if (value.n == 0)
+		return;
 	pen_member(p, member);
 	pen_string(p, value);
 }
@@ -182,18 +185,17 @@ static int write_body(const struct dialect *d, struct bytes content, struct buf 
 	struct pen p = { .b = out };
 
 	pen_open(&p, '{');
-	put_member(&p, B(",\"content\":"), content);
+	pen_key(&p, "content");
+	pen_string(&p, content);
 	pen_key(&p, "extra");
 	pen_open(&p, '{');
-	if (o->search_mode.n)
-		put_member(&p, B(",\"searchMode\":"), o->search_mode);
-	put_member(&p, B(",\"model\":"), d->model);
+	put_member(&p, B(",\"searchMode\":"), o->search_mode);
+	pen_key(&p, "model");
+	pen_string(&p, d->model);
 	pen_key(&p, "isExpert");
 	pen_bytes(&p, o->is_expert ? B("true") : B("false"));
-	if (o->plugin_for.n)
-		put_member(&p, B(",\"pluginFor\":"), o->plugin_for);
-	if (o->language.n)
-		put_member(&p, B(",\"language\":"), o->language);
+	put_member(&p, B(",\"pluginFor\":"), o->plugin_for);
+	put_member(&p, B(",\"language\":"), o->language);
 	pen_lit(&p, "}}");
 	return pen_done(&p);
 }
@@ -390,7 +392,8 @@ static int write_annotation(struct buf *out, yyjson_val *item)
 	pen_open(&p, '{');
 	put_member(&p, B(",\"type\":"), B("url_citation"));
 	put_member(&p, B(",\"url\":"), url);
-	put_member(&p, B(",\"title\":"), bytes_set(title) ? title : url);
+	pen_key(&p, "title");
+	pen_string(&p, bytes_set(title) ? title : url);
 	pen_lit(&p, ",\"start_index\":0,\"end_index\":0}");
 	return pen_done(&p);
 }
