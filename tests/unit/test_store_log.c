@@ -189,6 +189,130 @@ static void test_json_is_that_of_the_ui(void **state)
 	}
 }
 
+/* Every byte of what is printed of one answer, out of the journal and out of the store: its ids and times are fixed. */
+static void test_each_form_is_what_it_was(void **state)
+{
+	static char out[32768];
+	char id[37], *record_state;
+	struct record r;
+	struct store *s;
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		sqlite3 *db = NULL;
+
+		if (!closed) {
+			char path[400];
+
+			s = open_with("before it", id);
+			snprintf(path, sizeof(path), "%s/signet.db", dir);
+			assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+			sqlite3_busy_timeout(db, 5000);
+			assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
+			make_full_record(&r);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+		}
+		assert_int_equal(
+			run(out, sizeof(out), "show", FULL_ID, "--json", "--data-dir", dir, NULL),
+			0);
+		record_state = strstr(out, closed ? "stored" : "journal");
+		assert_non_null(record_state);
+		memmove(record_state, record_state + (closed ? 6 : 7),
+			strlen(record_state + (closed ? 6 : 7)) + 1);
+		assert_string_equal(
+			out,
+			"{\"row\":{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"t\":\"2025-06-30T12:44:28.596Z\",\"state\":\"truncated\",\"status\":299,\"error_kind\":\"timeout\",\"function\":\"f\",\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"surface\":\"chat\",\"type\":\"chat\",\"stream\":true,\"cached\":true,\"signed\":true,\"attempts\":3,\"ms\":101,\"ttft_ms\":301,\"in\":201,\"out\":202,\"estimated\":true,\"cost\":0.000000205,\"finish\":\"length\",\"key\":\"key7\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"tools\":302,\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"metrics\":{},\"preview_in\":\"in?\",\"preview_out\":\"out!\"},\"input\":{\"bytes\":16,\"inline\":{\"messages\":[1]},\"cut\":false},\"output\":{\"bytes\":17,\"inline\":[{\"type\":\"text\"}],\"cut\":false},\"params\":[{\"key\":\"seed\",\"value\":1,\"from\":\"request\"}],\"tools\":{\"dynamic_tools\":[\"dt\"],\"allowed_tools\":{\"tools\":[\"at\"]},\"tool_choice\":\"auto\",\"parallel_tool_calls\":true},\"extra_body\":[{\"e\":1}],\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"config_hash\":\"10f210fb7cb3cd25459de54dd8d7228d03a7775f0497759ceab028d0de38f34e\",\"limits\":[],\"spans\":[{\"name\":\"wait\"}],\"record\":{\"state\":\"\",\"sink\":\"sqlite\",\"journal_ms\":null},\"error\":\"why\",\"attempts\":[{\"n\":1,\"why\":\"first\",\"delay_ms\":0,\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"model_inference_id\":\"0197c0de-1235-7abc-8def-000000000002\",\"http_status\":298,\"error\":null,\"usage\":{\"input_tokens\":201,\"output_tokens\":202},\"cost\":0.000000205,\"finish\":\"length\",\"raw_request\":{\"bytes\":7,\"inline\":\"{\\\"q\\\":1}\",\"cut\":true},\"raw_response\":{\"bytes\":7,\"inline\":\"{\\\"a\\\":1}\",\"cut\":true},\"signature\":{\"signer\":\"s\"}},{\"n\":2,\"why\":\"fallback\",\"delay_ms\":0,\"variant\":\"\",\"model\":\"m2\",\"provider\":\"p2\",\"model_inference_id\":\"0197c0de-1236-7abc-8def-000000000003\",\"http_status\":null,\"error\":null,\"usage\":{\"input_tokens\":null,\"output_tokens\":null},\"cost\":null,\"finish\":null,\"raw_request\":{\"bytes\":2,\"inline\":\"q2\",\"cut\":true},\"raw_response\":{\"bytes\":2,\"inline\":\"a2\",\"cut\":true},\"signature\":null},{\"n\":3,\"why\":\"fallback\",\"delay_ms\":0,\"variant\":null,\"model\":\"m\",\"provider\":null,\"model_inference_id\":null,\"http_status\":null,\"error\":null,\"usage\":{\"input_tokens\":null,\"output_tokens\":null},\"cost\":null,\"finish\":null,\"raw_request\":null,\"raw_response\":null,\"signature\":null}]}\n");
+		assert_int_equal(run(out, sizeof(out), "show", FULL_ID, "--data-dir", dir, NULL),
+				 0);
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"\n"
+			"user\n"
+			"\n"
+			"output\n"
+			"{\"type\":\"text\"}\n"
+			"\n"
+			"parameters\n"
+			"inference_params {\"chat_completion\":{\"seed\":1}}\n"
+			"tool_choice auto\n"
+			"allowed_tools {\"tools\":[\"at\"]}\n"
+			"dynamic_tools [\"dt\"]\n"
+			"extra_body [{\"e\":1}]\n"
+			"tags {\"k1\":\"v1\",\"k2\":\"\\u00e9\"}\n"
+			"episode_id 0197c0de-1234-7abc-8def-0000000000e1\n"
+			"surface chat\n"
+			"\n"
+			"error\n"
+			"why\n"
+			"\n"
+			"attempt 1 (first)\n"
+			"  m1/p1 298 203 ms in 201 out 202 finish length\n"
+			"  0197c0de-1235-7abc-8def-000000000002\n"
+			"  signature signer s\n"
+			"\n"
+			"attempt 2 (fallback)\n"
+			"  m2/p2 0 ms in 0 out 0 finish -\n"
+			"  0197c0de-1236-7abc-8def-000000000003\n"
+			"\n"
+			"attempt 3 (fallback)\n"
+			"  m\n");
+		assert_int_equal(
+			run(out, sizeof(out), "show", FULL_ID, "--raw", "--data-dir", dir, NULL),
+			0);
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"\n"
+			"attempt 1 (first)\n"
+			"  m1/p1 298 203 ms in 201 out 202 finish length\n"
+			"  0197c0de-1235-7abc-8def-000000000002\n"
+			"  signature signer s\n"
+			"\n"
+			"raw request\n"
+			"{\"q\":1}\n"
+			"\n"
+			"raw response\n"
+			"{\"a\":1}\n"
+			"\n"
+			"attempt 2 (fallback)\n"
+			"  m2/p2 0 ms in 0 out 0 finish -\n"
+			"  0197c0de-1236-7abc-8def-000000000003\n"
+			"\n"
+			"raw request\n"
+			"q2\n"
+			"\n"
+			"raw response\n"
+			"a2\n"
+			"\n"
+			"attempt 3 (fallback)\n"
+			"  m\n"
+			"\n"
+			"raw request\n"
+			"\n"
+			"\n"
+			"raw response\n"
+			"\n");
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "in?", "--json", "--data-dir", dir, NULL), 0);
+		*strstr(out, "1 found") = 0;
+		assert_string_equal(
+			out,
+			"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"t\":\"2025-06-30T12:44:28.596Z\",\"state\":\"truncated\",\"status\":299,\"error_kind\":\"timeout\",\"function\":\"f\",\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"surface\":\"chat\",\"type\":\"chat\",\"stream\":true,\"cached\":true,\"signed\":true,\"attempts\":3,\"ms\":101,\"ttft_ms\":301,\"in\":201,\"out\":202,\"estimated\":true,\"cost\":0.000000205,\"finish\":\"length\",\"key\":\"key7\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"tools\":302,\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"metrics\":{},\"preview_in\":\"in?\",\"preview_out\":\"out!\"}\n");
+		assert_int_equal(run(out, sizeof(out), "grep", "out!", "--data-dir", dir, NULL), 0);
+		*strstr(out, "1 found") = 0;
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n");
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), 0);
+			sqlite3_close(db);
+			assert_int_equal(store_close(s), 0);
+		}
+	}
+}
+
 static void test_tail_follows_a_running_store(void **state)
 {
 	char out[8192] = "", first[37], second[37];
@@ -280,6 +404,7 @@ int main(int argc, char **argv)
 		T(test_lines_have_the_exact_form),
 		T(test_every_form_of_an_id_finds_it),
 		T(test_json_is_that_of_the_ui),
+		T(test_each_form_is_what_it_was),
 		T(test_tail_follows_a_running_store),
 		T(test_usage),
 		T(test_since_and_limit),
