@@ -348,11 +348,11 @@ int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
 		r = next_frame(payload, pos, &out->table, &out->json);
 		if (r <= 0)
 			return texts ? -1 : r;
-		if (out->table < PART_TEXT)
+		if (out->table < TEXT_PART)
 			return 1;
 		texts = true;
-		column = out->table & ~(unsigned)(PART_TEXT | PART_SAME);
-		if (out->table & PART_SAME)
+		column = out->table & ~(unsigned)(TEXT_PART | SAME_PART);
+		if (out->table & SAME_PART)
 			out->json = same_bytes(payload, at, out->json);
 		if (column >= ROW_TEXTS || !bytes_set(out->json))
 			return -1;
@@ -459,7 +459,7 @@ int record_close_row(struct record *r)
 
 struct buf *record_open_text(struct record *r, enum row_text column)
 {
-	return open_part(r, PART_TEXT | column);
+	return open_part(r, TEXT_PART | column);
 }
 
 int record_close_text(struct record *r)
@@ -469,7 +469,7 @@ int record_close_text(struct record *r)
 
 int record_add_same(struct record *r, enum row_text column, size_t from, size_t n)
 {
-	struct buf *out = open_part(r, PART_TEXT | PART_SAME | column);
+	struct buf *out = open_part(r, TEXT_PART | SAME_PART | column);
 	uint8_t place[8];
 
 	if (!out)

@@ -175,4 +175,36 @@ static inline const char *db_text(const char *dir, const char *sql)
 	return out;
 }
 
+/* All that a query gives: a line a row, "column=value " for each column, in a static buffer. */
+static inline const char *db_dump(const char *dir, const char *sql)
+{
+	static char out[16384];
+	char path[512];
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	out[0] = 0;
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		for (int i = 0; i < sqlite3_column_count(st); i++) {
+			const char *text = (const char *)sqlite3_column_text(st, i);
+			bool quoted = sqlite3_column_type(st, i) == SQLITE_TEXT;
+
+			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%s%s%s", i ? " " : "",
+					      sqlite3_column_name(st, i), quoted ? "'" : "",
+					      text ? text : "null", quoted ? "'" : "");
+			assert_true(n < sizeof(out) - 1000);
+		}
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "\n");
+	}
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return out;
+}
+
 #endif

@@ -38,38 +38,6 @@ static struct store *open_store(void)
 	return s;
 }
 
-/* All that a query gives: a line a row, "column=value " for each column, in a static buffer. */
-static const char *db_dump(const char *sql)
-{
-	static char out[16384];
-	char path[512];
-	sqlite3 *db;
-	sqlite3_stmt *st = NULL;
-	size_t n = 0;
-
-	snprintf(path, sizeof(path), "%s/signet.db", dir);
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000);
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL))
-		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-	out[0] = 0;
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		for (int i = 0; i < sqlite3_column_count(st); i++) {
-			const char *text = (const char *)sqlite3_column_text(st, i);
-			bool quoted = sqlite3_column_type(st, i) == SQLITE_TEXT;
-
-			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%s%s%s", i ? " " : "",
-					      sqlite3_column_name(st, i), quoted ? "'" : "",
-					      text ? text : "null", quoted ? "'" : "");
-			assert_true(n < sizeof(out) - 1000);
-		}
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "\n");
-	}
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return out;
-}
-
 static void append(struct store *s, struct record *r)
 {
 	assert_int_equal(store_append(s, r), 0);
@@ -132,45 +100,46 @@ static void test_every_column_of_every_table(void **state)
 	append_bare(s);
 	assert_int_equal(store_close(s), 0);
 	assert_string_equal(
-		db_dump("SELECT * FROM InferenceById ORDER BY seq"),
+		db_dump(dir, "SELECT * FROM InferenceById ORDER BY seq"),
 		"seq=57386187770975713 id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' episode_id='0197c0de-1234-7abc-8def-0000000000e1' function_type='chat' snapshot_hash=2 state='truncated' status=299 error_kind='timeout' surface='chat' stream=1 cached=1 signed=1 cut=1 model_name='m1' model_provider_name='p1' key_public_id='key7' attempts=3 input_tokens=201 output_tokens=202 estimated=1 cost_nano=205 processing_time_ms=101 ttft_ms=301 finish_reason='length' tools=302 preview_in='in?' preview_out='out!' timestamp=1751287468596\n"
 		"seq=57386187905193441 id='0197c0de-2234-7abc-8def-000000000001' function_name='g' variant_name='w' episode_id='0197c0de-2234-7abc-8def-0000000000e1' function_type='chat' snapshot_hash=null state='ok' status=null error_kind=null surface=null stream=null cached=null signed=null cut=0 model_name=null model_provider_name=null key_public_id=null attempts=null input_tokens=null output_tokens=null estimated=null cost_nano=null processing_time_ms=null ttft_ms=null finish_reason=null tools=null preview_in=null preview_out=null timestamp=1751287472692\n"
 		"seq=57386187905226209 id='0197c0de-2235-7abc-8def-000000000001' function_name='h' variant_name='x' episode_id='0197c0de-2235-7abc-8def-0000000000e1' function_type='json' snapshot_hash=1 state='error' status=502 error_kind='server' surface='openai' stream=0 cached=0 signed=0 cut=0 model_name='m3' model_provider_name='p3' key_public_id='key8' attempts=0 input_tokens=401 output_tokens=402 estimated=0 cost_nano=403 processing_time_ms=404 ttft_ms=405 finish_reason='stop' tools=0 preview_in='i' preview_out='' timestamp=1751287472693\n"
 		"seq=57386187905258977 id='0197c0de-2236-7abc-8def-000000000001' function_name='' variant_name='' episode_id=null function_type='chat' snapshot_hash=null state='ok' status=null error_kind=null surface=null stream=null cached=null signed=null cut=0 model_name=null model_provider_name=null key_public_id=null attempts=null input_tokens=null output_tokens=null estimated=null cost_nano=null processing_time_ms=null ttft_ms=null finish_reason=null tools=null preview_in=null preview_out=null timestamp=1751287472694\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM ChatInference ORDER BY seq"),
+		db_dump(dir, "SELECT * FROM ChatInference ORDER BY seq"),
 		"seq=57386187770975713 id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' episode_id='0197c0de-1234-7abc-8def-0000000000e1' input='{\"messages\":[1]}' output='[{\"type\":\"text\"}]' tool_params='{\"tp\":1}' inference_params='{\"chat_completion\":{\"seed\":1}}' processing_time_ms=101 tags='{\"k1\":\"v1\",\"k2\":\"\\u00e9\"}' extra_body='[{\"e\":1}]' ttft_ms=102 dynamic_tools='[\"dt\"]' dynamic_provider_tools='[\"dpt\"]' allowed_tools='{\"tools\":[\"at\"]}' tool_choice='auto' parallel_tool_calls=1 snapshot_hash=2 timestamp=1751287468596\n"
 		"seq=57386187905193441 id='0197c0de-2234-7abc-8def-000000000001' function_name='g' variant_name='w' episode_id='0197c0de-2234-7abc-8def-0000000000e1' input='{}' output='[]' tool_params='' inference_params='' processing_time_ms=null tags='{}' extra_body=null ttft_ms=null dynamic_tools='[]' dynamic_provider_tools='[]' allowed_tools=null tool_choice=null parallel_tool_calls=null snapshot_hash=null timestamp=1751287472692\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM ModelInference ORDER BY seq"),
+		db_dump(dir, "SELECT * FROM ModelInference ORDER BY seq"),
 		"seq=57386187771008481 id='0197c0de-1235-7abc-8def-000000000002' inference_id='0197c0de-1234-7abc-8def-000000000001' raw_request='{\"q\":1}' raw_response='{\"a\":1}' model_name='m1' model_provider_name='p1' input_tokens=201 output_tokens=202 response_time_ms=203 ttft_ms=204 system='be \"kind\"' input_messages='[1]' output='[2]' cached=1 finish_reason='length' snapshot_hash=2 cost_nano=205 provider_cache_read_input_tokens=206 provider_cache_write_input_tokens=207 function_name='f' variant_name='v' attempt=1 http_status=298 signature='{\"signer\":\"s\"}' spans='[{\"name\":\"wait\"}]' timestamp=1751287468597\n"
 		"seq=57386187771041249 id='0197c0de-1236-7abc-8def-000000000003' inference_id='0197c0de-1234-7abc-8def-000000000001' raw_request='q2' raw_response='a2' model_name='m2' model_provider_name='p2' input_tokens=null output_tokens=null response_time_ms=null ttft_ms=null system=null input_messages='[3]' output='[4]' cached=0 finish_reason=null snapshot_hash=null cost_nano=null provider_cache_read_input_tokens=null provider_cache_write_input_tokens=null function_name='' variant_name='' attempt=2 http_status=null signature=null spans=null timestamp=1751287468598\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM RequestError ORDER BY seq"),
+		db_dump(dir, "SELECT * FROM RequestError ORDER BY seq"),
 		"seq=57386187770975713 id='0197c0de-1234-7abc-8def-000000000001' error='why' attempts='[{\"model\":\"m\"}]' timestamp=1751287468596\n"
 		"seq=57386187905258977 id='0197c0de-2236-7abc-8def-000000000001' error=null attempts='[]' timestamp=1751287472694\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM TagInference ORDER BY key"),
+		db_dump(dir, "SELECT * FROM TagInference ORDER BY key"),
 		"key='k1' value='v1' seq=57386187770975713 inference_id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' episode_id='0197c0de-1234-7abc-8def-0000000000e1' function_type='chat'\n"
 		"key='k2' value='\303\251' seq=57386187770975713 inference_id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' episode_id='0197c0de-1234-7abc-8def-0000000000e1' function_type='chat'\n");
 	assert_string_equal(
-		db_dump("SELECT n, config, extra_templates, hash, tensorzero_version, created_at > 0, last_used >= created_at, tags FROM ConfigSnapshot ORDER BY n"),
+		db_dump(dir,
+			"SELECT n, config, extra_templates, hash, tensorzero_version, created_at > 0, last_used >= created_at, tags FROM ConfigSnapshot ORDER BY n"),
 		"n=1 config='[gateway]\n"
 		"' extra_templates='{}' hash='111577600112233445566778899001122334455667788990011223344556677889900776' tensorzero_version='2026.6.0' created_at > 0=1 last_used >= created_at=1 tags='{}'\n"
 		"n=2 config='' extra_templates='{}' hash='123456789012345678901234567890123456789012345678901234567890123456789012345678' tensorzero_version='2026.6.0' created_at > 0=1 last_used >= created_at=1 tags='{}'\n");
-	assert_string_equal(db_dump("SELECT * FROM Delivered"), "sink='sqlite' recno=5\n");
+	assert_string_equal(db_dump(dir, "SELECT * FROM Delivered"), "sink='sqlite' recno=5\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM inferences ORDER BY time"),
+		db_dump(dir, "SELECT * FROM inferences ORDER BY time"),
 		"id='0197c0de-1234-7abc-8def-000000000001' time='2025-06-30T12:44:28.596Z' state='truncated' status=299 error_kind='timeout' function_name='f' variant_name='v' model_name='m1' model_provider_name='p1' surface='chat' stream=1 cached=1 signed=1 attempts=3 processing_time_ms=101 ttft_ms=301 input_tokens=201 output_tokens=202 estimated=1 cost=2.05e-07 finish_reason='length' key_public_id='key7' episode_id='0197c0de-1234-7abc-8def-0000000000e1' snapshot_hash='123456789012345678901234567890123456789012345678901234567890123456789012345678' tags='{\"k1\":\"v1\",\"k2\":\"\\u00e9\"}' input='{\"messages\":[1]}' output='[{\"type\":\"text\"}]' inference_params='{\"chat_completion\":{\"seed\":1}}' error='why'\n"
 		"id='0197c0de-2234-7abc-8def-000000000001' time='2025-06-30T12:44:32.692Z' state='ok' status=null error_kind=null function_name='g' variant_name='w' model_name=null model_provider_name=null surface=null stream=null cached=null signed=null attempts=null processing_time_ms=null ttft_ms=null input_tokens=null output_tokens=null estimated=null cost=null finish_reason=null key_public_id=null episode_id='0197c0de-2234-7abc-8def-0000000000e1' snapshot_hash=null tags='{}' input='{}' output='[]' inference_params='' error=null\n"
 		"id='0197c0de-2235-7abc-8def-000000000001' time='2025-06-30T12:44:32.693Z' state='error' status=502 error_kind='server' function_name='h' variant_name='x' model_name='m3' model_provider_name='p3' surface='openai' stream=0 cached=0 signed=0 attempts=0 processing_time_ms=404 ttft_ms=405 input_tokens=401 output_tokens=402 estimated=0 cost=4.03e-07 finish_reason='stop' key_public_id='key8' episode_id='0197c0de-2235-7abc-8def-0000000000e1' snapshot_hash='111577600112233445566778899001122334455667788990011223344556677889900776' tags=null input=null output=null inference_params=null error=null\n"
 		"id='0197c0de-2236-7abc-8def-000000000001' time='2025-06-30T12:44:32.694Z' state='ok' status=null error_kind=null function_name='' variant_name='' model_name=null model_provider_name=null surface=null stream=null cached=null signed=null attempts=null processing_time_ms=null ttft_ms=null input_tokens=null output_tokens=null estimated=null cost=null finish_reason=null key_public_id=null episode_id=null snapshot_hash=null tags=null input=null output=null inference_params=null error=null\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM model_inferences ORDER BY time"),
+		db_dump(dir, "SELECT * FROM model_inferences ORDER BY time"),
 		"id='0197c0de-1235-7abc-8def-000000000002' time='2025-06-30T12:44:28.597Z' inference_id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' model_name='m1' model_provider_name='p1' input_tokens=201 output_tokens=202 response_time_ms=203 ttft_ms=204 cached=1 finish_reason='length' cost=2.05e-07 attempt=1 http_status=298 snapshot_hash='123456789012345678901234567890123456789012345678901234567890123456789012345678' system='be \"kind\"' input_messages='[1]' output='[2]' raw_request='{\"q\":1}' raw_response='{\"a\":1}'\n"
 		"id='0197c0de-1236-7abc-8def-000000000003' time='2025-06-30T12:44:28.598Z' inference_id='0197c0de-1234-7abc-8def-000000000001' function_name='' variant_name='' model_name='m2' model_provider_name='p2' input_tokens=null output_tokens=null response_time_ms=null ttft_ms=null cached=0 finish_reason=null cost=null attempt=2 http_status=null snapshot_hash=null system=null input_messages='[3]' output='[4]' raw_request='q2' raw_response='a2'\n");
 	assert_string_equal(
-		db_dump("SELECT * FROM InferenceTag ORDER BY key"),
+		db_dump(dir, "SELECT * FROM InferenceTag ORDER BY key"),
 		"function_name='f' key='k1' value='v1' inference_id='0197c0de-1234-7abc-8def-000000000001'\n"
 		"function_name='f' key='k2' value='\303\251' inference_id='0197c0de-1234-7abc-8def-000000000001'\n");
 }
@@ -182,7 +151,8 @@ static void test_the_schema_is_what_it_was(void **state)
 	(void)state;
 	assert_int_equal(store_close(open_store()), 0);
 	assert_string_equal(
-		db_dump("SELECT t.name AS t, group_concat(c.name || ' ' || c.type || iif(c.\"notnull\", ' NN', '') || iif(c.pk, ' pk' || c.pk, '') || iif(c.hidden, ' hidden' || c.hidden, '') || coalesce(' default ' || c.dflt_value, ''), ', ') AS columns FROM (SELECT * FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name) t, pragma_table_xinfo(t.name) c GROUP BY t.name"),
+		db_dump(dir,
+			"SELECT t.name AS t, group_concat(c.name || ' ' || c.type || iif(c.\"notnull\", ' NN', '') || iif(c.pk, ' pk' || c.pk, '') || iif(c.hidden, ' hidden' || c.hidden, '') || coalesce(' default ' || c.dflt_value, ''), ', ') AS columns FROM (SELECT * FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name) t, pragma_table_xinfo(t.name) c GROUP BY t.name"),
 		"t='ChatInference' columns='seq INTEGER pk1, id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT NN, input TEXT NN, output TEXT NN, tool_params TEXT NN, inference_params TEXT NN, processing_time_ms INTEGER, tags TEXT NN, extra_body TEXT, ttft_ms INTEGER, dynamic_tools TEXT NN, dynamic_provider_tools TEXT NN, allowed_tools TEXT, tool_choice TEXT, parallel_tool_calls INTEGER, snapshot_hash INTEGER, timestamp INTEGER hidden2'\n"
 		"t='ConfigSnapshot' columns='n INTEGER pk1, config TEXT NN, extra_templates TEXT NN, hash TEXT NN, tensorzero_version TEXT NN, created_at INTEGER NN, last_used INTEGER NN, tags TEXT NN'\n"
 		"t='Delivered' columns='sink TEXT NN pk1, recno INTEGER NN'\n"
@@ -193,7 +163,8 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='Rollup' columns='dim TEXT NN pk1, value TEXT NN pk2, step INTEGER NN pk3, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
 		"t='TagInference' columns='key TEXT NN pk1, value TEXT NN pk2, seq INTEGER NN pk3, inference_id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN'\n");
 	assert_string_equal(
-		db_dump("SELECT name AS t, wr, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name"),
+		db_dump(dir,
+			"SELECT name AS t, wr, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name"),
 		"t='ChatInference' wr=0 strict=0\n"
 		"t='ConfigSnapshot' wr=0 strict=0\n"
 		"t='Delivered' wr=1 strict=0\n"
@@ -208,7 +179,8 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='model_inferences' wr=0 strict=0\n"
 		"t='sqlite_schema' wr=0 strict=0\n");
 	assert_string_equal(
-		db_dump("SELECT m.name AS i, l.\"unique\" AS u, l.partial AS p, group_concat(x.name, ', ') AS columns, substr(m.sql, instr(m.sql, ' WHERE ')) AS sql FROM (SELECT * FROM sqlite_schema WHERE type = 'index' ORDER BY name) m, pragma_index_list(m.tbl_name) l, pragma_index_info(m.name) x WHERE l.name = m.name GROUP BY m.name"),
+		db_dump(dir,
+			"SELECT m.name AS i, l.\"unique\" AS u, l.partial AS p, group_concat(x.name, ', ') AS columns, substr(m.sql, instr(m.sql, ' WHERE ')) AS sql FROM (SELECT * FROM sqlite_schema WHERE type = 'index' ORDER BY name) m, pragma_index_list(m.tbl_name) l, pragma_index_info(m.name) x WHERE l.name = m.name GROUP BY m.name"),
 		"i='InferenceById_episode' u=0 p=0 columns='episode_id' sql='CREATE INDEX InferenceById_episode ON InferenceById(episode_id)'\n"
 		"i='InferenceById_function' u=0 p=0 columns='function_name' sql='CREATE INDEX InferenceById_function ON InferenceById(function_name)'\n"
 		"i='InferenceById_key' u=0 p=1 columns='key_public_id' sql=' WHERE key_public_id IS NOT NULL'\n"
@@ -221,7 +193,8 @@ static void test_the_schema_is_what_it_was(void **state)
 		"i='sqlite_autoindex_InferenceById_1' u=1 p=0 columns='id' sql=null\n"
 		"i='sqlite_autoindex_ModelInference_1' u=1 p=0 columns='id' sql=null\n");
 	assert_string_equal(
-		db_dump("SELECT m.name AS v, group_concat(c.name, ', ') AS columns FROM (SELECT * FROM sqlite_schema WHERE type = 'view' ORDER BY name) m, pragma_table_xinfo(m.name) c GROUP BY m.name"),
+		db_dump(dir,
+			"SELECT m.name AS v, group_concat(c.name, ', ') AS columns FROM (SELECT * FROM sqlite_schema WHERE type = 'view' ORDER BY name) m, pragma_table_xinfo(m.name) c GROUP BY m.name"),
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
