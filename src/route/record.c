@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "store/columns.h"
 #include "wire/native.h"
 
 #define PREVIEW 160
@@ -127,7 +128,7 @@ static void object_close(struct row *outer, struct row *in)
 
 static void snapshot(struct row *r, const struct config *cfg)
 {
-	text(r, "snapshot_hash", bytes_of(cfg->hash_decimal));
+	text(r, N_HASH, bytes_of(cfg->hash_decimal));
 }
 
 /* ---- bodies ---- */
@@ -162,23 +163,23 @@ static bool arguments_fit(void *ctx, const struct tool *tool, struct bytes argum
 
 static void tool_columns(struct row *r, const struct tool_config *t)
 {
-	key(r, "dynamic_tools");
+	key(r, N_DYNAMIC_TOOLS);
 	r->failed |= native_write_dynamic_tools(t, r->out) != 0;
-	key(r, "dynamic_provider_tools");
+	key(r, N_PROVIDER_TOOLS);
 	r->failed |= native_write_dynamic_provider_tools(t, r->out) != 0;
-	key(r, "allowed_tools");
+	key(r, N_ALLOWED_TOOLS);
 	r->failed |= native_write_allowed_tools(t, r->out) != 0;
-	key(r, "tool_choice");
+	key(r, N_TOOL_CHOICE);
 	r->failed |= native_write_tool_choice(t, r->out) != 0;
-	key(r, "parallel_tool_calls");
+	key(r, N_PARALLEL);
 	raw(r, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
-	key(r, "tool_params");
+	key(r, N_TOOL_PARAMS);
 	r->failed |= native_write_tool_params(t, r->out) != 0;
 }
 
 static void tags(struct row *r, const struct answer_facts *f)
 {
-	key(r, "tags");
+	key(r, N_TAGS);
 	raw(r, B("{"));
 	for (size_t i = 0; i < f->ntags; i++) {
 		raw(r, i ? B(",") : B(""));
@@ -200,28 +201,28 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 
 	if (row_open(&r, rec, ROW_CHAT_INFERENCE))
 		return -1;
-	uuid(&r, "id", f->inference_id);
-	text(&r, "function_name", f->function_name);
-	text(&r, "variant_name", f->variant_name);
-	uuid(&r, "episode_id", f->episode_id);
-	key(&r, "input");
+	uuid(&r, N_ID, f->inference_id);
+	text(&r, N_FUNCTION, f->function_name);
+	text(&r, N_VARIANT, f->variant_name);
+	uuid(&r, N_EPISODE, f->episode_id);
+	key(&r, N_INPUT);
 	r.failed |= native_write_input(inf, r.out, &again->messages) != 0;
 	again->messages_len = r.out->len - 1 - again->messages;
-	key(&r, "output");
+	key(&r, N_OUTPUT);
 	again->output = r.out->len;
 	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
 					arguments_fit, NULL, r.out) != 0;
 	again->output_len = r.out->len - again->output;
 	if (inf->tools)
 		tool_columns(&r, inf->tools);
-	key(&r, "inference_params");
+	key(&r, N_PARAMS);
 	raw(&r, B("{\"chat_completion\":"));
 	raw(&r, bytes_set(f->request->inference_params) ? f->request->inference_params : B("{}"));
 	raw(&r, B("}"));
-	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
-	number(&r, "ttft_ms", inf->stream ? (int64_t)f->ttft_ms : -1);
+	number(&r, N_MS, (int64_t)f->processing_ms);
+	number(&r, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
 	tags(&r, f);
-	key(&r, "extra_body");
+	key(&r, N_EXTRA_BODY);
 	r.failed |= native_write_extra_body(&inf->extra_body, r.out) != 0;
 	snapshot(&r, f->config);
 	return row_close(&r);
@@ -343,30 +344,30 @@ static int model_row(struct record *rec, const struct answer_facts *f, const str
 	    messages_beside(rec, f, again) || output_beside(rec, res, again) ||
 	    row_open(&r, rec, ROW_MODEL_INFERENCE))
 		return -1;
-	uuid(&r, "id", mc->inf.id);
-	uuid(&r, "inference_id", f->inference_id);
-	text(&r, "function_name", f->function_name);
-	text(&r, "variant_name", f->variant_name);
+	uuid(&r, N_ID, mc->inf.id);
+	uuid(&r, N_INFERENCE, f->inference_id);
+	text(&r, N_FUNCTION, f->function_name);
+	text(&r, N_VARIANT, f->variant_name);
 	if (!request)
-		raw_body(&r, "raw_request", mc->attempt.raw_request, cap);
+		raw_body(&r, N_RAW_REQUEST, mc->attempt.raw_request, cap);
 	if (!response)
-		raw_body(&r, "raw_response", res->raw_response, cap);
+		raw_body(&r, N_RAW_RESPONSE, res->raw_response, cap);
 	if (!system)
-		text(&r, "system", mc->inf.system);
-	number(&r, "input_tokens", u->input_tokens);
-	number(&r, "output_tokens", u->output_tokens);
-	number(&r, "response_time_ms", (int64_t)res->response_ms);
-	text(&r, "model_name", mc->model->name);
-	text(&r, "model_provider_name", mc->provider->name);
-	number(&r, "ttft_ms", mc->inf.stream ? (int64_t)res->ttft_ms : -1);
-	boolean(&r, "cached", false);
-	null(&r, "cost");
-	text(&r, "finish_reason", finish_reason_name(res->finish));
+		text(&r, N_SYSTEM, mc->inf.system);
+	number(&r, N_IN, u->input_tokens);
+	number(&r, N_OUT, u->output_tokens);
+	number(&r, N_RESPONSE_MS, (int64_t)res->response_ms);
+	text(&r, N_MODEL, mc->model->name);
+	text(&r, N_PROVIDER, mc->provider->name);
+	number(&r, N_TTFT, mc->inf.stream ? (int64_t)res->ttft_ms : -1);
+	boolean(&r, N_CACHED, false);
+	null(&r, N_COST);
+	text(&r, N_FINISH, finish_reason_name(res->finish));
 	snapshot(&r, f->config);
 	if (u->cache_read >= 0)
-		number(&r, "provider_cache_read_input_tokens", u->cache_read);
+		number(&r, N_CACHE_READ, u->cache_read);
 	if (u->cache_write >= 0)
-		number(&r, "provider_cache_write_input_tokens", u->cache_write);
+		number(&r, N_CACHE_WRITE, u->cache_write);
 	return row_close(&r);
 }
 
@@ -377,10 +378,10 @@ static void signature(struct row *r, const struct sign_facts *s)
 	struct row in;
 
 	if (!s->set) {
-		null(r, "signature");
+		null(r, N_SIGNATURE);
 		return;
 	}
-	key(r, "signature");
+	key(r, N_SIGNATURE);
 	in = object_open(r);
 	text(&in, "signer", s->signer);
 	text(&in, "module_sha256", s->module_sha256);
@@ -420,15 +421,15 @@ static void calls(struct row *r, const struct answer_facts *f)
 	struct row in;
 	bool first = true;
 
-	key(r, "calls");
+	key(r, N_CALLS);
 	raw(r, B("["));
 	in = object_open(r);
 	in.terse = true;
-	uuid(&in, "id", mc->inf.id);
-	number(&in, "attempt", (int64_t)mc->nfailed + 1);
-	number(&in, "http_status", at->status ? at->status : -1);
+	uuid(&in, N_ID, mc->inf.id);
+	number(&in, N_ATTEMPT, (int64_t)mc->nfailed + 1);
+	number(&in, N_HTTP_STATUS, at->status ? at->status : -1);
 	signature(&in, &at->signature);
-	key(&in, "spans");
+	key(&in, N_SPANS);
 	raw(&in, B("["));
 	span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
 	span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
@@ -458,42 +459,42 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	if (row_open(&r, rec, ROW_INFERENCE_BY_ID))
 		return -1;
 	r.terse = true;
-	uuid(&r, "id", f->inference_id);
+	uuid(&r, N_ID, f->inference_id);
 	if (alone) { /* else the chat row has them */
-		text(&r, "function_name", f->function_name);
-		text(&r, "variant_name", f->variant_name);
-		uuid(&r, "episode_id", f->episode_id);
+		text(&r, N_FUNCTION, f->function_name);
+		text(&r, N_VARIANT, f->variant_name);
+		uuid(&r, N_EPISODE, f->episode_id);
 		snapshot(&r, f->config);
-		number(&r, "processing_time_ms", (int64_t)f->processing_ms);
+		number(&r, N_MS, (int64_t)f->processing_ms);
 	}
-	text(&r, "state", bytes_of(states[f->state]));
-	number(&r, "status", f->status);
-	text(&r, "error_kind",
+	text(&r, N_STATE, bytes_of(states[f->state]));
+	number(&r, N_STATUS, f->status);
+	text(&r, N_ERROR_KIND,
 	     f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
-	text(&r, "surface", f->surface);
-	boolean(&r, "stream", inf->stream);
-	boolean(&r, "cached", false);
-	boolean(&r, "signed", mc && mc->attempt.signature.set);
+	text(&r, N_SURFACE, f->surface);
+	boolean(&r, N_STREAM, inf->stream);
+	boolean(&r, N_CACHED, false);
+	boolean(&r, N_SIGNED, mc && mc->attempt.signature.set);
 	if (alone) { /* else the model row has them */
-		text(&r, "model_name", mc ? mc->model->name : f->variant_name);
-		text(&r, "model_provider_name",
+		text(&r, N_MODEL, mc ? mc->model->name : f->variant_name);
+		text(&r, N_PROVIDER,
 		     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
-		number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
-		number(&r, "output_tokens", res ? res->usage.output_tokens : -1);
-		text(&r, "finish_reason",
+		number(&r, N_IN, res ? res->usage.input_tokens : -1);
+		number(&r, N_OUT, res ? res->usage.output_tokens : -1);
+		text(&r, N_FINISH,
 		     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
 	}
-	number(&r, "attempts", mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
-	boolean(&r, "estimated", res && res->usage.estimated);
-	number(&r, "ttft_ms", inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
-	number(&r, "tools", (int64_t)tool_calls(res));
+	number(&r, N_ATTEMPTS, mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
+	boolean(&r, N_ESTIMATED, res && res->usage.estimated);
+	number(&r, N_TTFT, inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
+	number(&r, N_TOOLS, (int64_t)tool_calls(res));
 	buf_init(&preview, 4096);
 	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
-	text(&r, "preview_in", buf_bytes(&preview));
+	text(&r, N_PREVIEW_IN, buf_bytes(&preview));
 	buf_reset(&preview);
 	if (res)
 		r.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
-	text(&r, "preview_out", buf_bytes(&preview));
+	text(&r, N_PREVIEW_OUT, buf_bytes(&preview));
 	buf_deinit(&preview);
 	if (mc && res)
 		calls(&r, f);
@@ -508,9 +509,9 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 
 	if (row_open(&r, rec, ROW_REQUEST_ERROR))
 		return -1;
-	uuid(&r, "id", f->inference_id);
-	text(&r, "error", f->error ? f->error->message : (struct bytes){ NULL, 0 });
-	key(&r, "attempts");
+	uuid(&r, N_ID, f->inference_id);
+	text(&r, N_ERROR, f->error ? f->error->message : (struct bytes){ NULL, 0 });
+	key(&r, N_ATTEMPTS);
 	raw(&r, B("["));
 	for (size_t i = 0; mc && i < mc->nfailed; i++) {
 		const struct failed_attempt *a = &mc->failed[i];
@@ -523,11 +524,11 @@ static int error_row(struct record *rec, const struct answer_facts *f)
 		text(&in, "provider", a->provider->name);
 		text(&in, "why", i ? B("fallback") : B("first"));
 		number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - mc->started_ms));
-		number(&in, "status", a->attempt.status ? a->attempt.status : -1);
-		text(&in, "error", a->error->message);
+		number(&in, N_STATUS, a->attempt.status ? a->attempt.status : -1);
+		text(&in, N_ERROR, a->error->message);
 		signature(&in, &a->attempt.signature);
-		raw_body(&in, "raw_request", a->attempt.raw_request, cap);
-		raw_body(&in, "raw_response", a->attempt.raw_response, cap);
+		raw_body(&in, N_RAW_REQUEST, a->attempt.raw_request, cap);
+		raw_body(&in, N_RAW_RESPONSE, a->attempt.raw_response, cap);
 		object_close(&r, &in);
 	}
 	raw(&r, B("]"));

@@ -11,15 +11,22 @@
 #include "base/error.h"
 #include "base/map.h"
 
-#define KEEP_MAX 4096 /* rows held; past it everything is written and dropped */
+/* What a row of Rollup adds up. */
+#define SUMS                                                             \
+	"count, errors, " N_CACHED ", " N_IN ", " N_OUT ", " N_COST_NANO \
+	", priced, ms_sum, ttft_sum"
+enum { COUNT, ERRORS, CACHED, INPUT, OUTPUT, COST, PRICED, MS, TTFT, NSUMS };
+
+#define VALUE_MAX 400  /* bytes of a value that count */
+#define KEEP_MAX  4096 /* rows held; past it everything is written and dropped */
 
 struct slot {
 	struct slot *next; /* all of them */
 	const char *dim;
 	struct bytes value;
 	int64_t step, hour;
-	int64_t count, errors, cached, in, out, cost, priced, ms_sum, ttft_sum;
-	int64_t fresh; /* counted since the last flush, for the facet */
+	int64_t sums[NSUMS]; /* as SUMS has them */
+	int64_t fresh;       /* counted since the last flush, for the facet */
 	struct hist ms, ttft;
 	bool dirty, facet_only;
 	char key[];
@@ -139,18 +146,18 @@ void hist_deinit(struct hist *h)
 	*h = (struct hist){ 0 };
 }
 
+#define ONE_ROW "dim=?1 AND value=?2 AND step=?3 AND hour=?4"
 static const struct {
 	size_t at;
 	const char *sql;
 } statements[] = {
-	{ offsetof(struct rollup, get),
-	  "SELECT count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft FROM Rollup WHERE dim=?1 AND value=?2 AND step=?3 AND hour=?4" },
-	{ offsetof(struct rollup, put),
-	  "REPLACE INTO Rollup(dim, value, step, hour, count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
+	{ offsetof(struct rollup, get), "SELECT " SUMS ", ms, ttft FROM Rollup WHERE " ONE_ROW },
+	{ offsetof(struct rollup, put), "REPLACE INTO Rollup(dim, value, step, hour, " SUMS
+					", ms, ttft) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	{ offsetof(struct rollup, facet),
 	  "INSERT INTO Facet(dim, value, hour, count) VALUES(?1,?2,?3,?4) ON CONFLICT DO UPDATE SET count = count + ?4, hour = max(hour, ?3)" },
 	{ offsetof(struct rollup, old),
-	  "SELECT dim, value, hour, count, errors, cached, input_tokens, output_tokens, cost_nano, priced, ms_sum, ttft_sum, ms, ttft FROM Rollup WHERE step = 60 AND hour < ?1" },
+	  "SELECT dim, value, hour, " SUMS ", ms, ttft FROM Rollup WHERE step = 60 AND hour < ?1" },
 	{ offsetof(struct rollup, drop), "DELETE FROM Rollup WHERE step = 60 AND hour < ?1" },
 };
 #define NSTATEMENTS (sizeof(statements) / sizeof(*statements))
@@ -214,11 +221,18 @@ static struct bytes column_bytes(sqlite3_stmt *st, int i)
 	return (struct bytes){ p ? p : "", (size_t)sqlite3_column_bytes(st, i) };
 }
 
+/* Adds a stored row whose sums stand in the columns from `at` on. */
+static void add_stored(struct slot *s, sqlite3_stmt *st, int at)
+{
+	for (int i = 0; i < NSUMS; i++)
+		s->sums[i] += sqlite3_column_int64(st, at + i);
+	hist_read(&s->ms, column_bytes(st, at + NSUMS));
+	hist_read(&s->ttft, column_bytes(st, at + NSUMS + 1));
+}
+
 /* Adds what is stored under this key. -1: SQLite's error stands. */
 static int load(struct rollup *r, struct slot *s)
 {
-	int64_t *sums[] = { &s->count, &s->errors, &s->cached, &s->in,      &s->out,
-			    &s->cost,  &s->priced, &s->ms_sum, &s->ttft_sum };
 	int rc;
 
 	sqlite3_bind_text(r->get, 1, s->dim, -1, SQLITE_STATIC);
@@ -227,10 +241,7 @@ static int load(struct rollup *r, struct slot *s)
 	sqlite3_bind_int64(r->get, 4, s->hour);
 	rc = sqlite3_step(r->get);
 	if (rc == SQLITE_ROW) {
-		for (int i = 0; i < 9; i++)
-			*sums[i] += sqlite3_column_int64(r->get, i);
-		hist_read(&s->ms, column_bytes(r->get, 9));
-		hist_read(&s->ttft, column_bytes(r->get, 10));
+		add_stored(s, r->get, 0);
 	}
 	sqlite3_reset(r->get);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0
@@ -244,8 +255,8 @@ static struct slot *slot_of(struct rollup *r, const char *dim, struct bytes valu
 	size_t dim_n = strlen(dim), n;
 	struct slot *s;
 
-	if (value.n > 400)
-		value.n = 400;
+	if (value.n > VALUE_MAX)
+		value.n = VALUE_MAX;
 	memcpy(key, dim, dim_n + 1);
 	memcpy(key + dim_n + 1, value.p, value.n);
 	n = dim_n + 1 + value.n;
@@ -275,8 +286,26 @@ static struct slot *slot_of(struct rollup *r, const char *dim, struct bytes valu
 	return s;
 }
 
-int rollup_add(struct rollup *r, const char *dim, struct bytes value, uint64_t unix_ms,
-	       const struct rollup_sample *x)
+static struct bytes text_of(const struct cell *c)
+{
+	return c->type == CELL_TEXT ? c->text : (struct bytes){ 0 };
+}
+
+static int64_t int_of(const struct cell *c)
+{
+	return c->type == CELL_INT ? c->num : 0;
+}
+
+static int add_time(const struct cell *ms, int64_t *sum, struct hist *hist)
+{
+	if (ms->type != CELL_INT || ms->num < 0)
+		return 0;
+	*sum += ms->num;
+	return hist_add(hist, hist_bucket(ms->num), 1);
+}
+
+static int add_sum(struct rollup *r, const char *dim, struct bytes value, uint64_t unix_ms,
+		   const struct cell *l)
 {
 	int64_t minute = (int64_t)(unix_ms / 60000 * 60);
 	struct slot *s = slot_of(r, dim, value, 60, minute, false);
@@ -287,21 +316,55 @@ int rollup_add(struct rollup *r, const char *dim, struct bytes value, uint64_t u
 		r->minute = minute;
 	s->dirty = true;
 	s->fresh++;
-	s->count++;
-	s->errors += x->error;
-	s->cached += x->cached;
-	s->in += x->input_tokens;
-	s->out += x->output_tokens;
-	s->cost += x->cost_nano;
-	s->priced += x->priced;
-	if (x->ms >= 0) {
-		s->ms_sum += x->ms;
-		if (hist_add(&s->ms, hist_bucket(x->ms), 1))
-			return -1;
-	}
-	if (x->ttft_ms >= 0) {
-		s->ttft_sum += x->ttft_ms;
-		if (hist_add(&s->ttft, hist_bucket(x->ttft_ms), 1))
+	s->sums[COUNT]++;
+	s->sums[ERRORS] += bytes_eq(text_of(&l[L_STATE]), B("error"));
+	s->sums[CACHED] += int_of(&l[L_CACHED]) != 0;
+	s->sums[INPUT] += int_of(&l[L_IN]);
+	s->sums[OUTPUT] += int_of(&l[L_OUT]);
+	s->sums[COST] += int_of(&l[L_COST_NANO]);
+	s->sums[PRICED] += l[L_COST_NANO].type == CELL_INT;
+	return add_time(&l[L_MS], &s->sums[MS], &s->ms) ||
+			       add_time(&l[L_TTFT], &s->sums[TTFT], &s->ttft)
+		       ? -1
+		       : 0;
+}
+
+int rollup_record(struct rollup *r, const struct cell *l, uint64_t unix_ms)
+{
+	static const struct {
+		const char *dim;
+		int a, b; /* cells; b: -1, none */
+		bool facet_only;
+	} dims[] = {
+		{ "function", L_FUNCTION, -1, false },
+		{ "model", L_MODEL, -1, false },
+		{ "provider", L_PROVIDER, -1, false },
+		{ "key", L_KEY, -1, false },
+		{ "surface", L_SURFACE, -1, false },
+		{ "function_variant", L_FUNCTION, L_VARIANT, false },
+		{ "model_key", L_MODEL, L_KEY, false },
+		{ "variant", L_VARIANT, -1, true },
+		{ "state", L_STATE, -1, true },
+		{ "error_kind", L_ERROR_KIND, -1, true },
+	};
+	char joined[VALUE_MAX + 2];
+
+	for (size_t i = 0; i < sizeof(dims) / sizeof(*dims); i++) {
+		struct bytes v = text_of(&l[dims[i].a]), w;
+
+		if (!v.n)
+			continue;
+		if (dims[i].b >= 0) {
+			w = text_of(&l[dims[i].b]);
+			if (!w.n || v.n + w.n > VALUE_MAX)
+				continue;
+			memcpy(joined, v.p, v.n);
+			joined[v.n] = '\t';
+			memcpy(joined + v.n + 1, w.p, w.n);
+			v = (struct bytes){ joined, v.n + 1 + w.n };
+		}
+		if (dims[i].facet_only ? rollup_facet(r, dims[i].dim, v, unix_ms)
+				       : add_sum(r, dims[i].dim, v, unix_ms, l))
 			return -1;
 	}
 	return 0;
@@ -318,7 +381,7 @@ int rollup_facet(struct rollup *r, const char *dim, struct bytes value, uint64_t
 	return 0;
 }
 
-static int run(sqlite3_stmt *st)
+static int run_once(sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 
@@ -328,21 +391,20 @@ static int run(sqlite3_stmt *st)
 
 static int write_row(struct rollup *r, const struct slot *s)
 {
-	const int64_t sums[] = { s->step, s->hour, s->count,  s->errors, s->cached,  s->in,
-				 s->out,  s->cost, s->priced, s->ms_sum, s->ttft_sum };
-
 	buf_reset(&r->blob[0]);
 	buf_reset(&r->blob[1]);
 	if (hist_write(&s->ms, &r->blob[0]) || hist_write(&s->ttft, &r->blob[1]))
 		return SQLITE_NOMEM;
 	sqlite3_bind_text(r->put, 1, s->dim, -1, SQLITE_STATIC);
 	sqlite3_bind_text(r->put, 2, s->value.p, (int)s->value.n, SQLITE_STATIC);
-	for (int i = 0; i < 11; i++)
-		sqlite3_bind_int64(r->put, 3 + i, sums[i]);
+	sqlite3_bind_int64(r->put, 3, s->step);
+	sqlite3_bind_int64(r->put, 4, s->hour);
+	for (int i = 0; i < NSUMS; i++)
+		sqlite3_bind_int64(r->put, 5 + i, s->sums[i]);
 	for (int i = 0; i < 2; i++)
-		sqlite3_bind_blob(r->put, 14 + i, buf_bytes(&r->blob[i]).p, (int)r->blob[i].len,
-				  SQLITE_STATIC);
-	return run(r->put);
+		sqlite3_bind_blob(r->put, 5 + NSUMS + i, buf_bytes(&r->blob[i]).p,
+				  (int)r->blob[i].len, SQLITE_STATIC);
+	return run_once(r->put);
 }
 
 static int write_facet(struct rollup *r, const struct slot *s)
@@ -351,7 +413,7 @@ static int write_facet(struct rollup *r, const struct slot *s)
 	sqlite3_bind_text(r->facet, 2, s->value.p, (int)s->value.n, SQLITE_STATIC);
 	sqlite3_bind_int64(r->facet, 3, s->hour / 3600 * 3600);
 	sqlite3_bind_int64(r->facet, 4, s->fresh);
-	return run(r->facet);
+	return run_once(r->facet);
 }
 
 static bool is_facet(const struct slot *s)
@@ -411,23 +473,15 @@ int rollup_fold(struct rollup *r, uint64_t unix_ms)
 			!dim ? NULL
 			     : slot_of(r, dim, column_bytes(r->old, 1), 3600,
 				       sqlite3_column_int64(r->old, 2) / 3600 * 3600, false);
-		int64_t *sums[9];
 
 		if (!s)
 			continue;
-		memcpy(sums,
-		       (int64_t *[]){ &s->count, &s->errors, &s->cached, &s->in, &s->out, &s->cost,
-				      &s->priced, &s->ms_sum, &s->ttft_sum },
-		       sizeof(sums));
-		for (int i = 0; i < 9; i++)
-			*sums[i] += sqlite3_column_int64(r->old, 3 + i);
-		hist_read(&s->ms, column_bytes(r->old, 12));
-		hist_read(&s->ttft, column_bytes(r->old, 13));
+		add_stored(s, r->old, 3);
 		s->dirty = true;
 	}
 	sqlite3_reset(r->old);
 	if (rc != SQLITE_DONE)
 		return rc;
 	sqlite3_bind_int64(r->drop, 1, before);
-	return run(r->drop);
+	return run_once(r->drop);
 }

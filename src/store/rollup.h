@@ -1,27 +1,22 @@
 /*
  * Sums for charts (storage §6.3 Rollup, §6.5) and the dictionary of values (Facet), gathered over a batch and
- * written in its transaction. One thread.
+ * written in its transaction. One thread. Switched off (struct sink_options) until the web UI reads them; its
+ * first start will have to sum up what was recorded before.
  */
 #ifndef SIGNET_STORE_ROLLUP_H
 #define SIGNET_STORE_ROLLUP_H
 
 #include <sqlite3.h>
 
-#include "base/bytes.h"
+#include "store/columns.h"
 
 struct rollup;
 
-struct rollup_sample {
-	bool error, cached, priced;
-	int64_t input_tokens, output_tokens, cost_nano;
-	int64_t ms, ttft_ms; /* -1: unknown */
-};
-
 struct rollup *rollup_new(sqlite3 *);
 void rollup_free(struct rollup *);
-/* dim is a literal. 0 or -1: out of memory. */
-int rollup_add(struct rollup *, const char *dim, struct bytes value, uint64_t unix_ms,
-	       const struct rollup_sample *);
+/* Counts an inference, by its list row. 0 or -1: out of memory. */
+int rollup_record(struct rollup *, const struct cell *list, uint64_t unix_ms);
+/* dim is a literal. */
 int rollup_facet(struct rollup *, const char *dim, struct bytes value, uint64_t unix_ms);
 /* Writes what changed since the last flush. An SQLite result code. */
 int rollup_flush(struct rollup *);

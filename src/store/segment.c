@@ -16,8 +16,8 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "store/columns.h"
 #include "store/crc32c.h"
-#include "store/store.h"
 
 #define WINDOW (256u << 10)
 
@@ -298,8 +298,8 @@ int segment_copy_range(struct segment_reader *r, uint64_t from, uint64_t to, siz
 	return 0;
 }
 
-const struct bytes row_text_names[ROW_TEXTS] = { B("raw_request"), B("raw_response"), B("system"),
-						 B("input_messages"), B("output") };
+const struct bytes row_text_names[ROW_TEXTS] = { B(N_RAW_REQUEST), B(N_RAW_RESPONSE), B(N_SYSTEM),
+						 B(N_MESSAGES), B(N_OUTPUT) };
 
 /* One frame: 1, 0 or -1 as record_next_part. */
 static int next_frame(struct bytes payload, size_t *pos, uint8_t *what, struct bytes *value)

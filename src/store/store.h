@@ -17,7 +17,8 @@ struct store_options {
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;
-	struct bytes config_hash, config_text; /* ConfigSnapshot */
+	bool rollups; /* sums for charts (rollup.h): nothing reads them yet */
+	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
 };
 
 /* A record of a request that no fiber waits for may also be appended on a thread of its own, which then

@@ -16,9 +16,9 @@ static struct buf scratch(void)
 }
 
 static const struct column columns[] = {
-	{ "id", COL_TEXT, true, NULL },    { "doc", COL_JSON, false, NULL },
-	{ "n", COL_INT, false, NULL },     { "flag", COL_BOOL, false, NULL },
-	{ "cost", COL_NANO, false, NULL }, { "tags", COL_JSON, false, "{}" },
+	{ B("id"), COL_TEXT, REQUIRED, NULL, 1 },   { B("doc"), COL_JSON, NULLABLE, NULL, 1 },
+	{ B("n"), COL_INT, NULLABLE, NULL, 1 },     { B("flag"), COL_BOOL, NULLABLE, NULL, 1 },
+	{ B("cost"), COL_NANO, NULLABLE, NULL, 1 }, { B("tags"), COL_JSON, NULLABLE, "{}", 1 },
 };
 
 static int read_row(const char *json, struct cell *cells)
