@@ -24,7 +24,7 @@ struct begun {
 	struct bytes id;
 };
 
-struct chat_writer {
+struct wire_writer {
 	const struct answer *a;
 	struct arena *arena;
 	struct bytes head, tail; /* "data: {…"delta":" and what follows the delta, up to usage */
@@ -37,7 +37,7 @@ struct chat_writer {
 	struct bytes pieces[DELTA_HOLES + 1]; /* [0] unset: such events are edited one by one */
 };
 
-static int print_head(struct chat_writer *w, struct pen *p)
+static int print_head(struct wire_writer *w, struct pen *p)
 {
 	const struct answer *a = w->a;
 
@@ -58,7 +58,7 @@ static int print_head(struct chat_writer *w, struct pen *p)
 	return bytes_set(w->head) && !p->failed ? 0 : -1;
 }
 
-static int print_tail(struct chat_writer *w, struct pen *p)
+static int print_tail(struct wire_writer *w, struct pen *p)
 {
 	const struct answer *a = w->a;
 
@@ -76,9 +76,9 @@ static int print_tail(struct chat_writer *w, struct pen *p)
 	return bytes_set(w->tail) && !p->failed ? 0 : -1;
 }
 
-struct chat_writer *openai_chat_writer_new(const struct answer *a, struct arena *arena)
+struct wire_writer *openai_chat_writer_new(const struct answer *a, struct arena *arena)
 {
-	struct chat_writer *w = arena_new(arena, struct chat_writer);
+	struct wire_writer *w = arena_new(arena, struct wire_writer);
 	struct buf b;
 	struct pen p = { .b = &b };
 	int bad;
@@ -100,7 +100,7 @@ struct chat_writer *openai_chat_writer_new(const struct answer *a, struct arena 
 /* --- blocks and indexes ----------------------------------------------------------------------- */
 
 /* The position of the part's block among all that were begun; *fresh: it begins with this part. */
-static ptrdiff_t block_index(struct chat_writer *w, const struct part *p, bool *fresh)
+static ptrdiff_t block_index(struct wire_writer *w, const struct part *p, bool *fresh)
 {
 	struct begun b = { .type = p->type };
 
@@ -120,7 +120,7 @@ static ptrdiff_t block_index(struct chat_writer *w, const struct part *p, bool *
 	return (ptrdiff_t)w->nblocks - 1;
 }
 
-static size_t call_index(const struct chat_writer *w, ptrdiff_t block)
+static size_t call_index(const struct wire_writer *w, ptrdiff_t block)
 {
 	size_t n = 0;
 
@@ -156,17 +156,17 @@ static void key(struct delta_keys *k, struct bytes name)
 	pen_bytes(k->p, name);
 }
 
-static bool is_call(const struct chat_writer *w, const struct part *p)
+static bool is_call(const struct wire_writer *w, const struct part *p)
 {
 	return p->type == PART_TOOL_CALL && !w->a->json_tool;
 }
 
-static bool is_content(const struct chat_writer *w, const struct part *p)
+static bool is_content(const struct wire_writer *w, const struct part *p)
 {
 	return p->type == PART_TEXT || (p->type == PART_TOOL_CALL && w->a->json_tool);
 }
 
-static void put_texts(struct chat_writer *w, const struct delta *d, struct delta_keys *k,
+static void put_texts(struct wire_writer *w, const struct delta *d, struct delta_keys *k,
 		      enum part_type type)
 {
 	bool any = false;
@@ -182,7 +182,7 @@ static void put_texts(struct chat_writer *w, const struct delta *d, struct delta
 	}
 }
 
-static void put_call(struct chat_writer *w, struct pen *p, const struct part *part, ptrdiff_t block,
+static void put_call(struct wire_writer *w, struct pen *p, const struct part *part, ptrdiff_t block,
 		     bool fresh)
 {
 	pen_lit(p, "{\"id\":");
@@ -235,7 +235,7 @@ struct places {
 	bool fresh[DELTA_PARTS];
 };
 
-static int find_places(struct chat_writer *w, const struct delta *d, struct places *at)
+static int find_places(struct wire_writer *w, const struct delta *d, struct places *at)
 {
 	for (size_t i = 0; i < d->len; i++) {
 		at->block[i] = block_index(w, &d->parts[i], &at->fresh[i]);
@@ -245,7 +245,7 @@ static int find_places(struct chat_writer *w, const struct delta *d, struct plac
 	return 0;
 }
 
-static void put_lists(struct chat_writer *w, const struct delta *d, const struct places *at,
+static void put_lists(struct wire_writer *w, const struct delta *d, const struct places *at,
 		      struct delta_keys *k)
 {
 	bool first = true;
@@ -278,7 +278,7 @@ static void put_lists(struct chat_writer *w, const struct delta *d, const struct
 }
 
 /* The delta object, with the role if it is the stream's first. */
-static int put_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int put_delta(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct delta_keys k = { .p = p };
 	struct places at;
@@ -296,14 +296,14 @@ static int put_delta(struct chat_writer *w, struct pen *p, const struct delta *d
 	return 0;
 }
 
-static bool shows_raw(const struct chat_writer *w, const struct delta *d)
+static bool shows_raw(const struct wire_writer *w, const struct delta *d)
 {
 	return !w->a->cached &&
 	       ((w->a->include_raw_usage && bytes_set(d->raw_usage)) ||
 		((w->a->include_raw_response || w->a->include_original_response) && d->raw.n > 0));
 }
 
-static void put_raws(struct chat_writer *w, struct pen *p, const struct delta *d)
+static void put_raws(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	if (w->a->cached)
 		return;
@@ -324,7 +324,7 @@ static void put_raws(struct chat_writer *w, struct pen *p, const struct delta *d
 }
 
 /* Raw answers of failed attempts, in a chunk of their own before the first. */
-static void put_failed_raws(struct chat_writer *w, struct pen *p)
+static void put_failed_raws(struct wire_writer *w, struct pen *p)
 {
 	bool tensorzero = w->a->profile == PROFILE_TENSORZERO;
 
@@ -344,7 +344,7 @@ static void put_failed_raws(struct chat_writer *w, struct pen *p)
 	pen_lit(p, "]}\n\n");
 }
 
-static int write_tensorzero(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int write_tensorzero(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	if (d->len == 0 && !shows_raw(w, d))
 		return 0;
@@ -361,12 +361,12 @@ static int write_tensorzero(struct chat_writer *w, struct pen *p, const struct d
 
 /* --- profile openai --------------------------------------------------------------------------- */
 
-static void chunk_begin(struct chat_writer *w, struct pen *p)
+static void chunk_begin(struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->head);
 }
 
-static void chunk_end(struct chat_writer *w, struct pen *p)
+static void chunk_end(struct wire_writer *w, struct pen *p)
 {
 	pen_lit(p, ",\"logprobs\":null,\"finish_reason\":null}]");
 	if (w->a->include_usage)
@@ -374,7 +374,7 @@ static void chunk_end(struct chat_writer *w, struct pen *p)
 	pen_lit(p, "}\n\n");
 }
 
-static void put_role(struct chat_writer *w, struct pen *p)
+static void put_role(struct wire_writer *w, struct pen *p)
 {
 	if (w->role_sent)
 		return;
@@ -384,7 +384,7 @@ static void put_role(struct chat_writer *w, struct pen *p)
 	chunk_end(w, p);
 }
 
-static void put_single(struct chat_writer *w, struct pen *p, struct bytes name, struct bytes text)
+static void put_single(struct wire_writer *w, struct pen *p, struct bytes name, struct bytes text)
 {
 	put_role(w, p);
 	chunk_begin(w, p);
@@ -394,7 +394,7 @@ static void put_single(struct chat_writer *w, struct pen *p, struct bytes name, 
 	chunk_end(w, p);
 }
 
-static void put_seal(struct chat_writer *w, struct pen *p, const struct part *part, ptrdiff_t block)
+static void put_seal(struct wire_writer *w, struct pen *p, const struct part *part, ptrdiff_t block)
 {
 	struct part seal = *part;
 
@@ -407,7 +407,7 @@ static void put_seal(struct chat_writer *w, struct pen *p, const struct part *pa
 	chunk_end(w, p);
 }
 
-static void put_legacy_call(struct chat_writer *w, struct pen *p, const struct part *part,
+static void put_legacy_call(struct wire_writer *w, struct pen *p, const struct part *part,
 			    bool fresh)
 {
 	if (fresh || bytes_set(part->name)) {
@@ -426,14 +426,14 @@ static void put_legacy_call(struct chat_writer *w, struct pen *p, const struct p
 	chunk_end(w, p);
 }
 
-static void call_begin(struct chat_writer *w, struct pen *p, size_t index)
+static void call_begin(struct wire_writer *w, struct pen *p, size_t index)
 {
 	chunk_begin(w, p);
 	pen_lit(p, "{\"tool_calls\":[{\"index\":");
 	pen_u64(p, index);
 }
 
-static void put_call_chunks(struct chat_writer *w, struct pen *p, const struct part *part,
+static void put_call_chunks(struct wire_writer *w, struct pen *p, const struct part *part,
 			    ptrdiff_t block, bool fresh)
 {
 	size_t index = call_index(w, block);
@@ -472,7 +472,7 @@ static void put_call_chunks(struct chat_writer *w, struct pen *p, const struct p
 	chunk_end(w, p);
 }
 
-static void put_part(struct chat_writer *w, struct pen *p, const struct part *part, ptrdiff_t block,
+static void put_part(struct wire_writer *w, struct pen *p, const struct part *part, ptrdiff_t block,
 		     bool fresh)
 {
 	switch (part->type) {
@@ -502,7 +502,7 @@ static void put_part(struct chat_writer *w, struct pen *p, const struct part *pa
 	}
 }
 
-static int write_openai(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int write_openai(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct places at;
 
@@ -533,7 +533,7 @@ static int write_openai(struct chat_writer *w, struct pen *p, const struct delta
 /* --- pass-through ----------------------------------------------------------------------------- */
 
 /* The choices with `finish_reason` set right: "" is null, and stop after a call is tool_calls. */
-static int edit_choices(struct chat_writer *w, struct pen *p, struct bytes list)
+static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 {
 	struct bytes one;
 	struct json_member m;
@@ -587,7 +587,7 @@ static bool has_empty_finish(struct bytes raw)
 }
 
 /* The chunk of the upstream that holds only usage: hidden, unless it is asked for and stands at the end. */
-static bool usage_passes(struct chat_writer *w, const struct delta *d, bool only_usage)
+static bool usage_passes(struct wire_writer *w, const struct delta *d, bool only_usage)
 {
 	return only_usage && d->has_usage && w->a->include_usage && w->finish_sent &&
 	       !w->usage_sent;
@@ -598,7 +598,7 @@ struct event_usage {
 	bool passes, seen;
 };
 
-static int edit_member(struct chat_writer *w, struct pen *p, const struct delta *d,
+static int edit_member(struct wire_writer *w, struct pen *p, const struct delta *d,
 		       struct json_edit *e, const struct json_member *m, struct event_usage *u)
 {
 	if (json_key_is(m->key, B("id"))) {
@@ -636,7 +636,7 @@ static bool has_no_choices(struct bytes raw)
 	       json_next_element(m.value, &pos, &one) == 0;
 }
 
-static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	bool only_usage =
 		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(d->raw);
@@ -670,7 +670,7 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 
 /* Edits what all events of this kind have in common. Where that does not work, each is edited by itself and says what
  * is wrong; so is each where the raw text is shown too. */
-static void edit_alike(struct chat_writer *w, const struct delta *d)
+static void edit_alike(struct wire_writer *w, const struct delta *d)
 {
 	struct delta common = *d;
 	struct buf b;
@@ -690,7 +690,7 @@ static void edit_alike(struct chat_writer *w, const struct delta *d)
 		w->pieces[0] = (struct bytes){ NULL, 0 };
 }
 
-static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *d)
+static void put_alike(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	for (size_t i = 0; i < d->nholes; i++) {
 		pen_bytes(p, w->pieces[i]);
@@ -700,7 +700,7 @@ static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *
 }
 
 /* An event whose data came in several lines goes out in one. */
-static int pass(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct delta flat = *d;
 	struct buf line;
@@ -729,7 +729,7 @@ static int pass(struct chat_writer *w, struct pen *p, const struct delta *d)
 
 /* --- the stream ------------------------------------------------------------------------------- */
 
-int openai_chat_write_delta(struct chat_writer *w, const struct delta *d, struct buf *out)
+int openai_chat_write_delta(struct wire_writer *w, const struct delta *d, struct buf *out)
 {
 	struct pen p = { .b = out };
 
@@ -743,7 +743,7 @@ int openai_chat_write_delta(struct chat_writer *w, const struct delta *d, struct
 					       : write_tensorzero(w, &p, d);
 }
 
-static void end_tensorzero(struct chat_writer *w, struct pen *p, const struct result *r)
+static void end_tensorzero(struct wire_writer *w, struct pen *p, const struct result *r)
 {
 	pen_bytes(p, w->head);
 	if (r->finish == FINISH_UNSET)
@@ -761,7 +761,7 @@ static void end_tensorzero(struct chat_writer *w, struct pen *p, const struct re
 	pen_lit(p, "}\n\n");
 }
 
-static void end_openai(struct chat_writer *w, struct pen *p, const struct result *r)
+static void end_openai(struct wire_writer *w, struct pen *p, const struct result *r)
 {
 	if (!w->finish_sent) {
 		put_role(w, p);
@@ -785,7 +785,7 @@ static void end_openai(struct chat_writer *w, struct pen *p, const struct result
 	pen_lit(p, "}\n\n");
 }
 
-int openai_chat_write_end(struct chat_writer *w, const struct result *r, struct buf *out)
+int openai_chat_write_end(struct wire_writer *w, const struct result *r, struct buf *out)
 {
 	struct pen p = { .b = out };
 
@@ -799,7 +799,7 @@ int openai_chat_write_end(struct chat_writer *w, const struct result *r, struct 
 	return pen_done(&p);
 }
 
-int openai_chat_write_stream_error(struct chat_writer *w, const struct error *e, int status,
+int openai_chat_write_stream_error(struct wire_writer *w, const struct error *e, int status,
 				   struct buf *out)
 {
 	struct pen p = { .b = out };
