@@ -240,6 +240,7 @@ static bool leaves_record(const struct request *rq)
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
+	struct recorded_call call = { &rq->call, result };
 	struct answer_facts facts = {
 		.config = rq->config,
 		.inference_id = rq->inference_id,
@@ -248,7 +249,8 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.variant_name = rq->target.variant_name,
 		.surface = rq->surface->name,
 		.request = rq->env,
-		.call = rq->called ? &rq->call : NULL,
+		.calls = &call,
+		.ncalls = rq->called,
 		.result = result,
 		.error = e,
 		.state = state,

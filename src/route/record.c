@@ -303,10 +303,9 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 }
 
 /* The messages as the model got them: those of the input, unless a template made others. */
-static int messages_beside(struct record *rec, const struct answer_facts *f,
-			   const struct repeated *again)
+static int messages_beside(struct record *rec, const struct inference *in,
+			   const struct inference *sent, const struct repeated *again)
 {
-	const struct inference *in = &f->request->inf, *sent = &f->call->inf;
 	struct buf *out;
 
 	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
@@ -316,12 +315,13 @@ static int messages_beside(struct record *rec, const struct answer_facts *f,
 	return !out || native_write_messages(sent, out) || record_close_text(rec) ? -1 : 0;
 }
 
-/* The blocks as the provider sent them: only tool calls look otherwise in the checked output. */
-static int output_beside(struct record *rec, const struct result *res, const struct repeated *again)
+/* The blocks as the provider sent them: in the client's answer only tool calls look otherwise. */
+static int output_beside(struct record *rec, const struct result *res,
+			 const struct result *client_got, const struct repeated *again)
 {
 	struct buf *out;
 
-	if (!tool_calls(res))
+	if (res == client_got && !tool_calls(res))
 		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
 	out = record_open_text(rec, TEXT_OUTPUT);
 	return !out || native_write_raw_output(res->content, res->len, out) ||
@@ -330,10 +330,11 @@ static int output_beside(struct record *rec, const struct result *res, const str
 		       : 0;
 }
 
-static int model_row(struct record *rec, const struct answer_facts *f, const struct repeated *again)
+static int model_row(struct record *rec, const struct answer_facts *f,
+		     const struct recorded_call *rc, const struct repeated *again)
 {
-	const struct model_call *mc = f->call;
-	const struct result *res = f->result;
+	const struct model_call *mc = rc->call;
+	const struct result *res = rc->result;
 	const struct usage *u = &res->usage;
 	uint64_t cap = f->config->max_raw_kib;
 	bool request, response, system;
@@ -342,8 +343,8 @@ static int model_row(struct record *rec, const struct answer_facts *f, const str
 	if (raw_beside(rec, TEXT_RAW_REQUEST, mc->attempt.raw_request, cap, &request) ||
 	    raw_beside(rec, TEXT_RAW_RESPONSE, res->raw_response, cap, &response) ||
 	    text_beside(rec, TEXT_SYSTEM, mc->inf.system, &system) ||
-	    messages_beside(rec, f, again) || output_beside(rec, res, again) ||
-	    row_open(&r, rec, ROW_MODEL_INFERENCE))
+	    messages_beside(rec, &f->request->inf, &mc->inf, again) ||
+	    output_beside(rec, res, f->result, again) || row_open(&r, rec, ROW_MODEL_INFERENCE))
 		return -1;
 	uuid(&r, N_ID, mc->inf.id);
 	uuid(&r, N_INFERENCE, f->inference_id);
@@ -414,29 +415,47 @@ static void span(struct row *r, bool *first, const char *name, uint64_t zero, ui
 	object_close(r, &in);
 }
 
-/* `calls` of the list row: Signet's columns of the one ModelInference row. */
+/* Attempts that the calls before `end` took. */
+static size_t attempts(const struct answer_facts *f, size_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < end; i++)
+		n += f->calls[i].call->nfailed + (f->calls[i].result != NULL);
+	return n;
+}
+
+/* `calls` of the list row: Signet's columns of the ModelInference rows. */
 static void calls(struct row *r, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
-	const struct attempt *at = &mc->attempt;
-	struct row in;
-	bool first = true;
+	bool first_call = true;
 
 	key(r, N_CALLS);
 	raw(r, B("["));
-	in = object_open(r);
-	in.terse = true;
-	uuid(&in, N_ID, mc->inf.id);
-	number(&in, N_ATTEMPT, (int64_t)mc->nfailed + 1);
-	number(&in, N_HTTP_STATUS, at->status ? at->status : -1);
-	signature(&in, &at->signature);
-	key(&in, N_SPANS);
-	raw(&in, B("["));
-	span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
-	span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
-	span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
-	raw(&in, B("]"));
-	object_close(r, &in);
+	for (size_t i = 0; i < f->ncalls; i++) {
+		const struct model_call *mc = f->calls[i].call;
+		const struct attempt *at = &mc->attempt;
+		struct row in;
+		bool first = true;
+
+		if (!f->calls[i].result)
+			continue;
+		raw(r, first_call ? B("") : B(","));
+		first_call = false;
+		in = object_open(r);
+		in.terse = true;
+		uuid(&in, N_ID, mc->inf.id);
+		number(&in, N_ATTEMPT, (int64_t)attempts(f, i + 1));
+		number(&in, N_HTTP_STATUS, at->status ? at->status : -1);
+		signature(&in, &at->signature);
+		key(&in, N_SPANS);
+		raw(&in, B("["));
+		span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
+		span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
+		span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
+		raw(&in, B("]"));
+		object_close(r, &in);
+	}
 	raw(r, B("]"));
 }
 
@@ -450,7 +469,7 @@ static bool has_rows(const struct answer_facts *f)
 
 static int list_row(struct record *rec, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
+	const struct model_call *mc = f->ncalls ? f->calls[f->ncalls - 1].call : NULL;
 	const struct result *res = f->result;
 	const struct inference *inf = &f->request->inf;
 	bool alone = !has_rows(f);
@@ -485,7 +504,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 		text(&r, N_FINISH,
 		     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
 	}
-	number(&r, N_ATTEMPTS, mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
+	number(&r, N_ATTEMPTS, (int64_t)attempts(f, f->ncalls));
 	boolean(&r, N_ESTIMATED, res && res->usage.estimated);
 	number(&r, N_TTFT, inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
 	number(&r, N_TOOLS, (int64_t)tool_calls(res));
@@ -502,37 +521,50 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	return row_close(&r);
 }
 
+/* Attempts that failed, of all calls; times are those of the first one. */
+static void failed_attempts(struct row *r, const struct answer_facts *f)
+{
+	uint64_t cap = f->config->max_raw_kib;
+	bool first = true;
+
+	key(r, N_ATTEMPTS);
+	raw(r, B("["));
+	for (size_t c = 0; c < f->ncalls; c++) {
+		const struct model_call *mc = f->calls[c].call;
+
+		for (size_t i = 0; i < mc->nfailed; i++) {
+			const struct failed_attempt *a = &mc->failed[i];
+			uint64_t began = f->calls[0].call->started_ms;
+			struct row in;
+
+			raw(r, first ? B("") : B(","));
+			in = object_open(r);
+			text(&in, "variant", f->variant_name);
+			text(&in, "model", mc->model->name);
+			text(&in, "provider", a->provider->name);
+			text(&in, "why", c + i ? B("fallback") : B("first"));
+			number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - began));
+			number(&in, N_STATUS, a->attempt.status ? a->attempt.status : -1);
+			text(&in, N_ERROR, a->error->message);
+			signature(&in, &a->attempt.signature);
+			raw_body(&in, N_RAW_REQUEST, a->attempt.raw_request, cap);
+			raw_body(&in, N_RAW_RESPONSE, a->attempt.raw_response, cap);
+			object_close(r, &in);
+			first = false;
+		}
+	}
+	raw(r, B("]"));
+}
+
 static int error_row(struct record *rec, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
-	uint64_t cap = f->config->max_raw_kib;
 	struct row r;
 
 	if (row_open(&r, rec, ROW_REQUEST_ERROR))
 		return -1;
 	uuid(&r, N_ID, f->inference_id);
 	text(&r, N_ERROR, f->error ? f->error->message : (struct bytes){ NULL, 0 });
-	key(&r, N_ATTEMPTS);
-	raw(&r, B("["));
-	for (size_t i = 0; mc && i < mc->nfailed; i++) {
-		const struct failed_attempt *a = &mc->failed[i];
-		struct row in;
-
-		raw(&r, i ? B(",") : B(""));
-		in = object_open(&r);
-		text(&in, "variant", f->variant_name);
-		text(&in, "model", mc->model->name);
-		text(&in, "provider", a->provider->name);
-		text(&in, "why", i ? B("fallback") : B("first"));
-		number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - mc->started_ms));
-		number(&in, N_STATUS, a->attempt.status ? a->attempt.status : -1);
-		text(&in, N_ERROR, a->error->message);
-		signature(&in, &a->attempt.signature);
-		raw_body(&in, N_RAW_REQUEST, a->attempt.raw_request, cap);
-		raw_body(&in, N_RAW_RESPONSE, a->attempt.raw_response, cap);
-		object_close(&r, &in);
-	}
-	raw(&r, B("]"));
+	failed_attempts(&r, f);
 	return row_close(&r);
 }
 
@@ -547,14 +579,25 @@ static size_t weight(const struct answer_facts *f)
 {
 	size_t n = f->request->inf.source.n;
 
-	if (f->call)
-		n += f->call->attempt.raw_request.n;
-	if (f->result)
-		n += 2 * f->result->raw_response.n;
-	for (size_t i = 0; f->call && i < f->call->nfailed; i++)
-		n += f->call->failed[i].attempt.raw_request.n +
-		     f->call->failed[i].attempt.raw_response.n;
+	for (size_t i = 0; i < f->ncalls; i++) {
+		const struct model_call *mc = f->calls[i].call;
+
+		n += mc->attempt.raw_request.n;
+		if (f->calls[i].result)
+			n += 2 * f->calls[i].result->raw_response.n;
+		for (size_t k = 0; k < mc->nfailed; k++)
+			n += mc->failed[k].attempt.raw_request.n +
+			     mc->failed[k].attempt.raw_response.n;
+	}
 	return n;
+}
+
+static bool any_failed(const struct answer_facts *f)
+{
+	for (size_t i = 0; i < f->ncalls; i++)
+		if (f->calls[i].call->nfailed)
+			return true;
+	return false;
 }
 
 /* One allocation for a common record instead of several that double; an odd one grows. */
@@ -565,21 +608,33 @@ static size_t guess(const struct answer_facts *f)
 	return n < (1u << 20) ? n + n / 2 + 2560 : n;
 }
 
+/* The answer, and each model's own under it. */
+static int answer_rows(struct record *rec, const struct answer_facts *f)
+{
+	struct repeated again = { 0 };
+
+	if (chat_row(rec, f, &again))
+		return -1;
+	for (size_t i = 0; i < f->ncalls; i++)
+		if (f->calls[i].result && model_row(rec, f, &f->calls[i], &again))
+			return -1;
+	return 0;
+}
+
 static void build(void *arg)
 {
 	struct building *b = arg;
 	const struct answer_facts *f = b->facts;
-	struct repeated again = { 0 };
 	int r = record_init(&b->rec);
 
 	b->rec.cut = f->raw_cut;
 	if (r == 0)
 		r = buf_reserve(&b->rec.payload, guess(f));
 	if (r == 0 && has_rows(f))
-		r = chat_row(&b->rec, f, &again) || model_row(&b->rec, f, &again);
+		r = answer_rows(&b->rec, f);
 	if (r == 0)
 		r = list_row(&b->rec, f);
-	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
+	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || any_failed(f)))
 		r = error_row(&b->rec, f);
 	b->failed = r;
 }

@@ -53,6 +53,7 @@ struct facts {
 	struct envelope envelope;
 	struct result result;
 	struct model_call call;
+	struct recorded_call calls[2];
 	struct answer_facts f;
 };
 
@@ -82,6 +83,7 @@ static void plain(struct facts *x)
 						    .end_ms = 1060 },
 				       .started_ms = 1000 };
 	x->call.inf.id = id_of("0197c0de-1235-7abc-8def-000000000002");
+	x->calls[0] = (struct recorded_call){ &x->call, &x->result };
 	x->f = (struct answer_facts){
 		.config = &config,
 		.inference_id = id_of(FULL_ID),
@@ -90,7 +92,8 @@ static void plain(struct facts *x)
 		.variant_name = B("mm"),
 		.surface = B("chat"),
 		.request = &x->envelope,
-		.call = &x->call,
+		.calls = x->calls,
+		.ncalls = 1,
 		.result = &x->result,
 		.state = ANSWER_OK,
 		.status = 200,
@@ -193,8 +196,8 @@ static void test_a_streamed_answer_with_tools_read_back_whole(void **state)
 							.head = B("he"),
 							.us = 77,
 							.bytes = 88 };
-	x.f.tags = tags;
-	x.f.ntags = 2;
+	x.envelope.tags = tags;
+	x.envelope.ntags = 2;
 	x.f.ttft_ms = 12;
 	record(&x);
 	assert_string_equal(
@@ -241,7 +244,7 @@ static void test_a_failed_request(void **state)
 	plain(&x);
 	x.call.failed = failed;
 	x.call.nfailed = 2;
-	x.f.result = NULL;
+	x.f.result = x.calls[0].result = NULL;
 	x.f.error = &all;
 	x.f.state = ANSWER_ERROR;
 	x.f.status = 502;
@@ -254,6 +257,48 @@ static void test_a_failed_request(void **state)
 	assert_string_equal(
 		dump("SELECT * FROM RequestError"),
 		"seq=57386187770975713 id='0197c0de-1234-7abc-8def-000000000001' error='all failed' attempts='[{\"variant\":\"mm\",\"model\":\"mm\",\"provider\":\"old\",\"why\":\"first\",\"delay_ms\":0,\"status\":503,\"error\":\"busy\",\"signature\":null,\"raw_request\":\"{}\",\"raw_response\":\"b\"},{\"variant\":\"mm\",\"model\":\"mm\",\"provider\":\"pp\",\"why\":\"fallback\",\"delay_ms\":250,\"status\":null,\"error\":\"too \\\"late\\\"\",\"signature\":null,\"raw_request\":\"\",\"raw_response\":\"\"}]' timestamp=1751287468596\n");
+}
+
+/* Two models were asked one after the other, and the first one's answer was not what the client got. */
+static void test_several_calls_of_one_request(void **state)
+{
+	struct error failure = { .kind = ERR_INFERENCE_SERVER, .message = B("boom") };
+	struct failed_attempt failed = { .provider = &before,
+					 .attempt = { .status = 500, .started_ms = 1100 },
+					 .error = &failure };
+	struct block draft[1] = { { .type = BLOCK_TEXT, .text = B("draft") } };
+	struct message again[1] = { { .role = ROLE_USER, .content = draft, .len = 1 } };
+	struct model_config judge = { .name = B("judge") };
+	struct model_call last;
+	struct result first;
+	struct facts x;
+
+	(void)state;
+	plain(&x);
+	first = x.result;
+	first.content = draft;
+	last = x.call;
+	last.model = &judge;
+	last.inf.id = id_of("0197c0de-1236-7abc-8def-000000000003");
+	last.inf.messages = again;
+	last.failed = &failed;
+	last.nfailed = 1;
+	x.calls[0].result = &first;
+	x.calls[1] = (struct recorded_call){ &last, &x.result };
+	x.f.ncalls = 2;
+	record(&x);
+	assert_string_equal(dump("SELECT model_name, attempts, preview_out FROM InferenceById"),
+			    "model_name='judge' attempts=3 preview_out='Hi!'\n");
+	assert_string_equal(dump("SELECT output FROM ChatInference"),
+			    "output='[{\"type\":\"text\",\"text\":\"Hi!\"}]'\n");
+	assert_string_equal(
+		dump("SELECT id, inference_id, model_name, attempt, input_messages, output FROM ModelInference ORDER BY seq"),
+		"id='0197c0de-1235-7abc-8def-000000000002' inference_id='0197c0de-1234-7abc-8def-000000000001' model_name='mm' attempt=1 input_messages='[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Say \\\"hi\\\"\\n"
+		"\"}]}]' output='[{\"type\":\"text\",\"text\":\"draft\"}]'\n"
+		"id='0197c0de-1236-7abc-8def-000000000003' inference_id='0197c0de-1234-7abc-8def-000000000001' model_name='judge' attempt=3 input_messages='[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"draft\"}]}]' output='[{\"type\":\"text\",\"text\":\"Hi!\"}]'\n");
+	assert_string_equal(
+		dump("SELECT attempts FROM RequestError"),
+		"attempts='[{\"variant\":\"mm\",\"model\":\"judge\",\"provider\":\"old\",\"why\":\"fallback\",\"delay_ms\":100,\"status\":500,\"error\":\"boom\",\"signature\":null,\"raw_request\":\"\",\"raw_response\":\"\"}]'\n");
 }
 
 /* The client left: what there is of the answer is kept, and that no error is known. */
@@ -289,8 +334,8 @@ static void test_a_request_without_a_call(void **state)
 
 	(void)state;
 	plain(&x);
-	x.f.call = NULL;
-	x.f.result = NULL;
+	x.f.ncalls = 0;
+	x.f.result = x.calls[0].result = NULL;
 	x.f.error = &e;
 	x.f.state = ANSWER_ERROR;
 	x.f.status = 400;
@@ -334,6 +379,7 @@ int main(void)
 		T(test_a_plain_answer),
 		T(test_a_streamed_answer_with_tools_read_back_whole),
 		T(test_a_failed_request),
+		T(test_several_calls_of_one_request),
 		T(test_a_cancelled_stream),
 		T(test_a_request_without_a_call),
 		T(test_a_long_body_keeps_both_ends),
