@@ -211,3 +211,84 @@ void journal_go_back(struct journal_reader *r, struct place to, bool baseline_un
 	r->baseline_unknown = baseline_unknown;
 	r->lost = r->corrupt = 0;
 }
+
+/* ---- what is asked of the segments ---- */
+
+uint64_t journal_backlog_bytes(struct journal *j)
+{
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; i < j->nsegments; i++) {
+		const struct segment_info *s = &j->segments[i];
+
+		if (s->first > j->read_first || !j->read_first)
+			n += s->end - SEGMENT_HEADER;
+		else if (s->first == j->read_first && s->end > j->read_offset)
+			n += s->end - j->read_offset;
+	}
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+uint64_t journal_disk_bytes(struct journal *j)
+{
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; i < j->nsegments; i++)
+		n += j->segments[i].end;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+size_t journal_count_segments(struct journal *j)
+{
+	size_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = j->nsegments;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+void journal_drop_delivered(struct journal *j, uint64_t keep)
+{
+	uint64_t bytes = 0;
+	size_t delivered = 0, drop = 0;
+	char name[20];
+
+	pthread_mutex_lock(&j->lock);
+	for (; delivered < j->nsegments && j->segments[delivered].first < j->read_first;
+	     delivered++)
+		bytes += j->segments[delivered].end;
+	for (; drop < delivered && bytes > keep; drop++) {
+		segment_name(j->segments[drop].first, name);
+		if (unlinkat(j->dir, name, 0) && errno != ENOENT)
+			break;
+		bytes -= j->segments[drop].end;
+	}
+	memmove(j->segments, j->segments + drop, (j->nsegments - drop) * sizeof(*j->segments));
+	j->nsegments -= drop;
+	pthread_mutex_unlock(&j->lock);
+}
+
+void journal_wait_rows(struct journal *j, uint64_t seen_rows, uint64_t rows, uint64_t ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += (time_t)(ms / 1000);
+	t.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&j->more_lock);
+	atomic_store(&j->reader_wants_rows, seen_rows + rows);
+	atomic_store(&j->reader_waits, true);
+	if (atomic_load(&j->written_rows) < seen_rows + rows && !atomic_load(&j->closing))
+		pthread_cond_timedwait(&j->more_cond, &j->more_lock, &t);
+	atomic_store(&j->reader_waits, false);
+	pthread_mutex_unlock(&j->more_lock);
+}

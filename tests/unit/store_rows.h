@@ -208,4 +208,21 @@ static inline const char *db_dump(const char *dir, const char *sql)
 	return out;
 }
 
+/* Until the sink has all that was appended. */
+static inline void wait_caught_up(struct store *s)
+{
+	struct store_status st;
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	for (int i = 0; i < 3000; i++) {
+		store_status(s, &st, &a);
+		if (!st.backlog_records)
+			break;
+		usleep(10000);
+	}
+	assert_int_equal(st.backlog_records, 0);
+	arena_deinit(&a);
+}
+
 #endif

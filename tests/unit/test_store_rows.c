@@ -44,22 +44,6 @@ static void append(struct store *s, struct record *r)
 	record_deinit(r);
 }
 
-static void wait_caught_up(struct store *s)
-{
-	struct store_status st;
-	struct arena a;
-
-	arena_init(&a, 1 << 20);
-	for (int i = 0; i < 1000; i++) {
-		store_status(s, &st, &a);
-		if (!st.backlog_records)
-			break;
-		usleep(10000);
-	}
-	assert_int_equal(st.backlog_records, 0);
-	arena_deinit(&a);
-}
-
 /* ---- every column ---- */
 
 static void append_full(struct store *s)
