@@ -4,6 +4,8 @@
  *
  * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on key_public_id holds only
  * rows that have a key. Rollup's `step` is the width of the bucket (60 or 3600 s) that begins at `hour`.
+ * Rollup and Facet stay empty until there is something that reads them: no record pays for what nobody looks at.
+ * (Their writer, store/rollup.c, is in the history.)
  */
 #include "store/schema.h"
 

@@ -32,7 +32,6 @@ struct sink {
 struct sink_options {
 	int dir_fd; /* ‹data›, of the caller */
 	const char *dir;
-	bool rollups; /* sums for charts; off while nothing reads them */
 };
 
 struct sink_type {

@@ -20,7 +20,6 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "store/rollup.h"
 #include "store/schema.h"
 #include "store/sqlite_file.h"
 
@@ -31,8 +30,6 @@
 #define WAL_CHECKPOINT (16u << 20)
 #define WAL_WARN       (256u << 20)
 #define EMPTY_WAL_MS   5000 /* of quiet */
-#define FOLD_EVERY_MS  3600000
-#define MINUTES_KEPT   (48 * 3600000ull)
 
 /* INSERTs that are not here are made from the lists of columns. */
 static const char *const queries[QUERIES] = {
@@ -234,11 +231,6 @@ static enum sink_result prepare(struct sqlite_sink *s)
 		if (rc)
 			return classify_prepare(s, rc);
 	}
-	if (s->o.rollups) {
-		s->rollup = rollup_new(s->db);
-		if (!s->rollup)
-			return classify_prepare(s, sqlite3_errcode(s->db));
-	}
 	rc = sqlite3_step(s->statements[Q_DELIVERED]);
 	s->base.position = rc != SQLITE_ROW
 				   ? 0
@@ -280,8 +272,6 @@ static void close_sink(struct sink *base)
 {
 	struct sqlite_sink *s = own(base);
 
-	rollup_free(s->rollup);
-	s->rollup = NULL;
 	for (int q = 0; q < QUERIES; q++) {
 		sqlite3_finalize(s->statements[q]);
 		s->statements[q] = NULL;
@@ -468,18 +458,13 @@ static void rollback(struct sink *base)
 		sqlite_run(s, Q_ROLLBACK);
 	s->in_transaction = false;
 	s->hash_text = (struct bytes){ 0 };
-	if (s->rollup)
-		rollup_forget(s->rollup);
 }
 
 static enum sink_result commit(struct sink *base, uint64_t number)
 {
 	struct sqlite_sink *s = own(base);
-	int rc = s->rollup ? rollup_flush(s->rollup) : SQLITE_OK;
 	enum sink_result r;
 
-	if (rc)
-		return sqlite_classify(s, rc);
 	if (fault("sqlite.full"))
 		return sqlite_classify(s, SQLITE_FULL);
 	sqlite3_bind_int64(s->statements[Q_POSITION], 1, (int64_t)number);
@@ -530,39 +515,13 @@ static void checkpoint(struct sqlite_sink *s, bool all)
 	}
 }
 
-/* Folds minutes older than 48 hours into hours. */
-static void fold_minutes(struct sqlite_sink *s)
-{
-	enum sink_result r = begin(&s->base);
-	int rc;
-
-	if (r == SINK_OK) {
-		rc = rollup_fold(s->rollup, clock_unix_ms() - MINUTES_KEPT);
-		if (!rc)
-			rc = rollup_flush(s->rollup);
-		r = rc ? sqlite_classify(s, rc) : sqlite_run(s, Q_COMMIT);
-	}
-	if (r != SINK_OK) {
-		rollback(&s->base);
-		log_warn("store", "minutes could not be folded into hours",
-			 LS("error", s->base.error));
-	}
-	s->in_transaction = false;
-}
-
 static const char *idle(struct sink *base, uint64_t idle_ms)
 {
 	struct sqlite_sink *s = own(base);
-	bool quiet = idle_ms >= EMPTY_WAL_MS, ends = idle_ms == UINT64_MAX;
-	uint64_t now = clock_mono_ms();
+	bool quiet = idle_ms >= EMPTY_WAL_MS;
 
 	if (quiet ? s->wal_pages > 0 : s->wal_pages * s->page_bytes > WAL_CHECKPOINT)
 		checkpoint(s, quiet);
-	if (s->rollup && idle_ms && !ends &&
-	    (!s->folded_ms || now - s->folded_ms >= FOLD_EVERY_MS)) {
-		s->folded_ms = now;
-		fold_minutes(s);
-	}
 	if (s->wal_pages * s->page_bytes <= WAL_WARN)
 		return "";
 	return "the write-ahead log of " SQLITE_FILE " is over 256 MiB: a reader does not let go";

@@ -32,8 +32,6 @@ struct sqlite_sink {
 	int fd;           /* SQLite's own of the file, for advice only; -1 = not known */
 	off_t file_bytes; /* of the file, of which the page cache was told that they are done with */
 	sqlite3_stmt *statements[QUERIES];
-	struct rollup *rollup; /* NULL: switched off */
-	uint64_t folded_ms;
 	bool in_transaction;
 	uint64_t wal_pages; /* in the write-ahead log, after the last commit */
 	uint64_t page_bytes;

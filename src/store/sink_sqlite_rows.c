@@ -1,6 +1,6 @@
 /*
  * One record into signet.db. The list row goes first, because its id decides whether the record is new and its seq is that
- * of all the others; everything derived (tags, sums) only for a new one. With the position in the same transaction a
+ * of all the others; the tags only for a new one. With the position in the same transaction a
  * record is in the file exactly once.
  *
  * A record is read whole before its first INSERT, so that a row at fault leaves nothing half done.
@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/time.h"
-#include "store/rollup.h"
 #include "store/schema.h"
 #include "store/sink_sqlite.h"
 
@@ -243,8 +242,6 @@ static enum sink_result add_tags(struct sqlite_sink *s, const struct cell *list,
 		if (r != SINK_OK)
 			return r;
 		s->base.rows[T_TAGS]++;
-		if (s->rollup && rollup_facet(s->rollup, "tag", key, (uint64_t)seq >> 15))
-			return sqlite_classify(s, SQLITE_NOMEM);
 	}
 	return SINK_OK;
 }
@@ -380,9 +377,6 @@ static enum sink_result add_parts(struct sqlite_sink *s, struct parts *p, bool c
 	r = add_list(s, p->cells[T_LIST], cut, &seq, &is_new);
 	if (r == SINK_OK && is_new)
 		r = add_bodies(s, p, seq);
-	if (r == SINK_OK && is_new && s->rollup &&
-	    rollup_record(s->rollup, p->cells[T_LIST], (uint64_t)seq >> 15))
-		return sqlite_classify(s, SQLITE_NOMEM);
 	return r;
 }
 

@@ -334,9 +334,9 @@ static int keep_options(struct store *s, const struct store_options *o)
 }
 
 /* -1: the start must be refused. A sink that is down is none of its business. */
-static int open_sink(struct store *s, const struct store_options *o)
+static int open_sink(struct store *s)
 {
-	struct sink_options so = { .dir_fd = s->dir, .dir = s->dir_name, .rollups = o->rollups };
+	struct sink_options so = { .dir_fd = s->dir, .dir = s->dir_name };
 	struct sink *sink = sink_sqlite.make(&so);
 	enum sink_result r;
 	char text[200];
@@ -424,7 +424,7 @@ struct store *store_open(const struct store_options *o)
 		goto failed;
 	s->drainer.dir = s->dir;
 	s->drainer.j = s->drainer.reader.j = &s->journal;
-	if (open_sink(s, o))
+	if (open_sink(s))
 		goto failed;
 	look_for_corrupt(s); /* open_sink() may just have set one aside */
 	if (open_journal(s, o))

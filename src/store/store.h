@@ -17,7 +17,6 @@ struct store_options {
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;
-	bool rollups; /* sums for charts (rollup.h): nothing reads them yet */
 	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
 };
 

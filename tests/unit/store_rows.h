@@ -107,7 +107,6 @@ static inline struct store_options test_options(const char *dir)
 				       .keep_mb = 8,
 				       .reserve_mb = 1,
 				       .shutdown_drain_s = 20,
-				       .rollups = true,
 				       .config_hash = B(ROWS_HASH),
 				       .config_text = B("[gateway]\n") };
 }

@@ -1,12 +1,10 @@
-/* Rows out of JSON text, and the small rules of storage §6.2 and §6.5. */
+/* Rows out of JSON text, and the small rules of storage §6.2. */
 #include "unit.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "store/columns.h"
-#include "store/rollup.h"
 
 static char room[4096];
 
@@ -182,29 +180,6 @@ static void test_tags_and_arrays_are_walked(void **state)
 	assert_int_equal(row_next_element(B("[]"), &pos, &v), 0);
 }
 
-static void test_histogram_survives_its_blob_within_one_percent(void **state)
-{
-	struct hist h = { 0 }, back = { 0 };
-	struct buf b;
-
-	(void)state;
-	for (int64_t ms = 1; ms < 5000000; ms = ms * 3 + 1)
-		assert_true(fabs(hist_value(hist_bucket(ms)) / (double)ms - 1) < 0.0101);
-	assert_int_equal(hist_bucket(0), 0);
-	buf_init(&b, 1 << 16);
-	for (int i = 0; i < 300; i++)
-		assert_int_equal(hist_add(&h, hist_bucket((i * 7919) % 40000), 1), 0);
-	assert_int_equal(hist_write(&h, &b), 0);
-	assert_int_equal(hist_read(&back, buf_bytes(&b)), 0);
-	assert_int_equal(back.len, h.len);
-	assert_memory_equal(back.bucket, h.bucket, h.len * sizeof(*h.bucket));
-	assert_memory_equal(back.count, h.count, h.len * sizeof(*h.count));
-	assert_int_equal(hist_read(&back, B("\x81")), -1);
-	hist_deinit(&h);
-	hist_deinit(&back);
-	buf_deinit(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,7 +190,6 @@ int main(void)
 		cmocka_unit_test(test_dollars_become_nanodollars_cut_not_rounded),
 		cmocka_unit_test(test_seq_is_the_time_and_sorts_like_the_id),
 		cmocka_unit_test(test_tags_and_arrays_are_walked),
-		cmocka_unit_test(test_histogram_survives_its_blob_within_one_percent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

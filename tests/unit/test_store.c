@@ -79,9 +79,6 @@ static void test_appended_rows_are_in_the_tables(void **state)
 	assert_string_equal(db_text(dir, "SELECT snapshot_hash FROM inferences"), ROWS_HASH);
 	assert_string_equal(db_text(dir, "SELECT config FROM ConfigSnapshot"), "[gateway]\n");
 	assert_int_equal(
-		db_int(dir, "SELECT count FROM Rollup WHERE dim = 'model' AND value = 'm'"), 1);
-	assert_int_equal(db_int(dir, "SELECT count FROM Facet WHERE dim = 'function'"), 1);
-	assert_int_equal(
 		db_int(dir, "SELECT count(*) FROM model_inferences WHERE cost = 0.0000345"), 1);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 }
@@ -225,9 +222,7 @@ static void test_fibers_of_two_loops_append(void **state)
 	assert_int_equal(store_close(s), 0);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 1000);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM ModelInference"), 1000);
-	assert_int_equal(db_int(dir, "SELECT sum(count) FROM Rollup WHERE dim = 'model'"), 1000);
-	assert_int_equal(
-		db_int(dir, "SELECT count FROM Facet WHERE dim = 'tag' AND value = 'user'"), 1000);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM TagInference WHERE key = 'user'"), 1000);
 }
 
 /* Two ids of one millisecond whose first random bits are equal: seq moves on by one. */
