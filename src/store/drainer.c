@@ -169,14 +169,14 @@ static void pause_for(struct drainer *d, uint64_t ms)
 		nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
 }
 
-static void longer(struct drainer *d)
+static void lengthen_back_off(struct drainer *d)
 {
 	d->backoff_ms = !d->backoff_ms ? 1000 : d->backoff_ms >= 15000 ? 30000 : d->backoff_ms * 2;
 }
 
 static void back_off(struct drainer *d)
 {
-	longer(d);
+	lengthen_back_off(d);
 	pause_for(d, d->backoff_ms);
 }
 
@@ -192,7 +192,7 @@ static void back_off_until_room(struct drainer *d)
 {
 	uint64_t had = free_bytes(d), until;
 
-	longer(d);
+	lengthen_back_off(d);
 	until = clock_mono_ms() + d->backoff_ms;
 	while (clock_mono_ms() < until && !atomic_load(&d->stopping)) {
 		pause_for(d, ROOM_EVERY_MS);

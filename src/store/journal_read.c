@@ -275,15 +275,8 @@ void journal_drop_delivered(struct journal *j, uint64_t keep)
 
 void journal_wait_rows(struct journal *j, uint64_t seen_rows, uint64_t rows, uint64_t ms)
 {
-	struct timespec t;
+	struct timespec t = journal_deadline(ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&j->more_lock);
 	atomic_store(&j->reader_wants_rows, seen_rows + rows);
 	atomic_store(&j->reader_waits, true);

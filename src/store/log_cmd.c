@@ -134,10 +134,10 @@ static bool parse_id(struct bytes text, char out[UUID_TEXT + 1])
 static int emit(struct buf *out)
 {
 	size_t n = fwrite(out->data ? out->data : "", 1, out->len, stdout);
-	bool gone = n != out->len || fflush(stdout);
+	bool closed = n != out->len || fflush(stdout);
 
 	buf_reset(out);
-	return gone;
+	return closed;
 }
 
 static int print_entry(const struct options *o, const struct log_entry *e, struct buf *out,
@@ -253,14 +253,14 @@ static int collect(struct log_reader *r, const struct options *o, struct shelf *
 static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
 {
 	size_t from = s->len > o->limit ? s->len - o->limit : 0;
-	int gone = 0;
+	int closed = 0;
 
-	for (size_t i = from; !gone && i < s->len; i++) {
+	for (size_t i = from; !closed && i < s->len; i++) {
 		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
 			return -1;
-		gone = emit(out);
+		closed = emit(out);
 	}
-	return gone;
+	return closed;
 }
 
 static int tail(struct log_reader *r, const struct options *o, struct buf *out)
@@ -268,21 +268,21 @@ static int tail(struct log_reader *r, const struct options *o, struct buf *out)
 	struct shelf shelf = { 0 };
 	struct log_entry e;
 	struct arena a;
-	int gone, found;
+	int closed, found;
 
 	if (collect(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}
 	log_let_go(r);
-	gone = show_shelf(o, &shelf, out);
+	closed = show_shelf(o, &shelf, out);
 	clear(&shelf);
 	arena_init(&a, ENTRY_MAX);
-	while (!gone) {
-		while (!gone && (found = log_next_in_journal(r, &e, &a)) > 0) {
+	while (!closed) {
+		while (!closed && (found = log_next_in_journal(r, &e, &a)) > 0) {
 			if (print_entry(o, &e, out, &a))
 				return failed();
-			gone = emit(out);
+			closed = emit(out);
 			arena_deinit(&a);
 		}
 		if (found < 0)
@@ -392,27 +392,27 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	struct log_entry e;
 	struct arena a;
 	uint64_t n = 0;
-	int found = 1, gone = 0;
+	int found = 1, closed = 0;
 
 	if (grep_journal(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}
-	for (size_t i = shelf.len; !gone && i-- > 0 && n < o->limit; n++) {
-		gone = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
-		       emit(out);
+	for (size_t i = shelf.len; !closed && i-- > 0 && n < o->limit; n++) {
+		closed = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
+			 emit(out);
 		seq = shelf.at[i].seq;
 	}
 	clear(&shelf);
 	if (n < o->limit)
 		seq = INT64_MAX; /* the journal is done, the store begins anew */
 	arena_init(&a, ENTRY_MAX);
-	while (!gone && n < o->limit) {
+	while (!closed && n < o->limit) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since || log_load_bodies(r, &e, &a))
 			break;
 		if (matches(o, &e)) {
-			gone = print_entry(o, &e, out, &a) || emit(out);
+			closed = print_entry(o, &e, out, &a) || emit(out);
 			n++;
 		}
 		arena_deinit(&a);
@@ -420,7 +420,7 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	arena_deinit(&a);
 	if (found < 0)
 		return failed();
-	if (!gone)
+	if (!closed)
 		tell_reach(seq, n);
 	return 0;
 }

@@ -238,7 +238,7 @@ static bool read_int(struct bytes raw, int64_t *out)
 
 	if (minus)
 		raw = bytes_slice(raw, 1, raw.n);
-	for (size_t i = 0; i < raw.n && raw.p[i] == '.'; i++)
+	if (raw.n && raw.p[0] == '.')
 		return false;
 	for (size_t i = 0; i < raw.n; i++) {
 		if (raw.p[i] == '.') { /* 3.0 */

@@ -117,6 +117,12 @@ void segment_reader_deinit(struct segment_reader *r)
 	buf_deinit(&r->window);
 }
 
+static int cannot_read(struct segment_reader *r, int e)
+{
+	r->err = e;
+	return -1;
+}
+
 static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 {
 	size_t want = n > WINDOW ? n : WINDOW;
@@ -129,7 +135,7 @@ static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 	}
 	buf_reset(&r->window);
 	if (buf_reserve(&r->window, want))
-		return r->err = ENOMEM, -1;
+		return cannot_read(r, ENOMEM);
 	r->window_at = at;
 	while (r->window.len < want) {
 		ssize_t got = fault("journal.read")
@@ -140,12 +146,12 @@ static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return r->err = errno, -1;
+			return cannot_read(r, errno);
 		if (!got)
 			break;
 		r->window.len += (size_t)got;
 	}
-	return r->window.len >= n ? 0 : (r->err = EIO, -1);
+	return r->window.len >= n ? 0 : cannot_read(r, EIO);
 }
 
 /* n bytes at `at`, which the caller has checked against the limit. NULL: r->err. */
