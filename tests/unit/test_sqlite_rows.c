@@ -1,6 +1,7 @@
 /* Rows out of JSON text, and the small rules of storage §6.2. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -156,6 +157,118 @@ static void test_seq_is_the_time_and_sorts_like_the_id(void **state)
 	}
 }
 
+static void test_every_escape_of_a_string(void **state)
+{
+	static const struct {
+		const char *json, *want;
+	} cases[] = {
+		{ "\"\\b\\f\\n\\r\\t\\/\\\\\\\"\"", "\b\f\n\r\t/\\\"" },
+		{ "\"\\u0041\\u00E9\\u20AC\"", "A\xc3\xa9\xe2\x82\xac" },
+		{ "\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"",
+		  "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf" },
+		{ "\"\\uD83D\\uDE00\"", "\xf0\x9f\x98\x80" },
+		/* halves alone, a half with something else, digits that are none */
+		{ "\"\\ud83dx\"", "\xef\xbf\xbdx" },
+		{ "\"\\ude00\"", "\xef\xbf\xbd" },
+		{ "\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
+					"A" },
+		{ "\"\\u00g1\"", "\xef\xbf\xbd"
+				 "00g1" },
+		{ "\"\\u00\"", "\xef\xbf\xbd"
+			       "00" },
+		{ "\"0123456789abcdef\\n0123456789abcdefg\"",
+		  "0123456789abcdef\n0123456789abcdefg" },
+		{ "\"\"", "" },
+		{ "17", "17" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = scratch();
+		struct bytes got = row_text(bytes_of(cases[i].json), &b);
+
+		assert_int_equal(got.n, strlen(cases[i].want));
+		assert_memory_equal(got.p, cases[i].want, got.n);
+	}
+}
+
+static void test_numbers_and_truths(void **state)
+{
+	static const struct {
+		const char *json;
+		int n, flag;
+	} cases[] = {
+		{ "{\"id\":\"\",\"n\":3.0,\"flag\":1}", 3, 1 },
+		{ "{\"id\":\"\",\"n\":-3.00,\"flag\":0}", -3, 0 },
+		{ "{\"id\":\"\",\"n\":0,\"flag\":true}", 0, 1 },
+		{ "{\"id\":\"\" , \"n\" : 10 , \"flag\" :\tfalse}", 10, 0 },
+	};
+	static const char *const no_numbers[] = {
+		".5", "3.01", "1e3", "-", "+1", "true", "9223372036854775808"
+	};
+	struct cell c[6];
+	char json[80];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(read_row(cases[i].json, c), 0);
+		assert_int_equal(c[2].num, cases[i].n);
+		assert_int_equal(c[3].num, cases[i].flag);
+	}
+	for (size_t i = 0; i < sizeof(no_numbers) / sizeof(*no_numbers); i++) {
+		snprintf(json, sizeof(json), "{\"id\":\"\",\"n\":%s}", no_numbers[i]);
+		assert_int_equal(read_row(json, c), -1);
+		assert_string_equal(error_last()->message.p, "column n holds another type");
+	}
+}
+
+/* A row's texts stand in its JSON or beside it; scratch that is too small is no crash. */
+static void test_no_room_is_an_error(void **state)
+{
+	struct buf b = { .data = room, .cap = 9, .max = 10 };
+	struct cell c[6];
+
+	(void)state;
+	assert_int_equal(row_read(B("{\"id\":\"x\"}"), columns, 6, c, &b), -1);
+	assert_string_equal(error_last()->message.p, "no room for a row's texts");
+	b.cap = 10;
+	assert_int_equal(row_read(B("{\"id\":1}"), columns, 6, c, &b), -1);
+	assert_string_equal(error_last()->message.p, "column id holds another type");
+}
+
+static void test_what_is_no_list_or_object(void **state)
+{
+	static const char *const no_arrays[] = { "", " ", "{}", "1", "[1 2]", "[" };
+	static const char *const no_objects[] = { "",        "[]",    "{\"a\"",
+						  "{\"a\":", "{a:1}", "{\"a\" 1}" };
+	struct buf b = scratch();
+	struct bytes k, v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no_arrays) / sizeof(*no_arrays); i++) {
+		size_t pos = 0;
+		int r = row_next_element(bytes_of(no_arrays[i]), &pos, &v);
+
+		if (r > 0)
+			r = row_next_element(bytes_of(no_arrays[i]), &pos, &v);
+		assert_int_equal(r, -1);
+	}
+	for (size_t i = 0; i < sizeof(no_objects) / sizeof(*no_objects); i++) {
+		size_t pos = 0;
+
+		assert_int_equal(row_next_string(bytes_of(no_objects[i]), &pos, &k, &v, &b), -1);
+	}
+	{
+		size_t pos = 0;
+
+		assert_int_equal(row_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 1);
+		assert_true(bytes_eq(v, B("1")));
+		assert_int_equal(row_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 1);
+		assert_true(bytes_eq(v, B("[2,\"]\"]")));
+		assert_int_equal(row_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 0);
+	}
+}
+
 static void test_tags_and_arrays_are_walked(void **state)
 {
 	struct buf b = scratch();
@@ -189,6 +302,10 @@ int main(void)
 		cmocka_unit_test(test_key_with_a_nul_is_no_column),
 		cmocka_unit_test(test_dollars_become_nanodollars_cut_not_rounded),
 		cmocka_unit_test(test_seq_is_the_time_and_sorts_like_the_id),
+		cmocka_unit_test(test_every_escape_of_a_string),
+		cmocka_unit_test(test_numbers_and_truths),
+		cmocka_unit_test(test_no_room_is_an_error),
+		cmocka_unit_test(test_what_is_no_list_or_object),
 		cmocka_unit_test(test_tags_and_arrays_are_walked),
 	};
 

@@ -359,6 +359,61 @@ static void test_tail_follows_a_running_store(void **state)
 	store_close(s);
 }
 
+/* More than a segment waits in the journal; then the same out of the store. */
+static void test_answers_of_many_segments_come_newest_first(void **state)
+{
+	enum { N = 40 };
+	static char out[1 << 16], text[60000], ids[N][37];
+	struct store_options o = test_options(dir);
+	char path[400];
+	struct store *s;
+	sqlite3 *db;
+
+	(void)state;
+	s = store_open(&o);
+	assert_non_null(s);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < N; i++) {
+		struct record r;
+		struct buf b;
+
+		record_init(&r);
+		buf_init(&b, 1 << 20);
+		uuid_print(uuid_v7(), ids[i]);
+		buf_printf(&b, "{\"id\":\"%s\",\"preview_in\":\"ping %d\",\"preview_out\":\"%s\"}",
+			   ids[i], i, i % 2 ? text : "");
+		assert_int_equal(record_add(&r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
+		assert_int_equal(store_append(s, &r), 0);
+		record_deinit(&r);
+		buf_deinit(&b);
+	}
+	for (int closed = 0; closed < 2; closed++) {
+		const char *p;
+
+		assert_int_equal(run(out, sizeof(out), "grep", "PING 2", "--limit", "3",
+				     "--data-dir", dir, NULL),
+				 0);
+		p = strstr(out, ids[29]);
+		assert_non_null(p);
+		p = strstr(p, ids[28]);
+		assert_non_null(p);
+		p = strstr(p, ids[27]);
+		assert_non_null(p);
+		assert_null(strstr(out, ids[26]));
+		assert_int_equal(run(out, sizeof(out), "show", ids[0], "--data-dir", dir, NULL), 0);
+		assert_non_null(strstr(out, "\"ping 0\""));
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+			assert_int_equal(store_close(s), 0);
+		}
+	}
+}
+
 static void test_usage(void **state)
 {
 	char out[4096];
@@ -369,6 +424,20 @@ static void test_usage(void **state)
 	assert_int_equal(run(out, sizeof(out), "dig", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--since", "soon", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--limit", "0", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--limit", "100001", NULL), 2);
+	assert_int_equal(
+		run(out, sizeof(out), "grep", "x", "--limit", "100000", "--data-dir", dir, NULL),
+		1);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "5", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "m", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "100000000s", NULL), 2);
+	assert_int_equal(
+		run(out, sizeof(out), "grep", "x", "--since", "99999999d", "--data-dir", dir, NULL),
+		1);
+	assert_int_equal(run(out, sizeof(out), "tail", "word", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "grep", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--data-dir", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--colour", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "show", "--data-dir", dir, NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "show", "zzz", "--data-dir", dir, NULL), 1);
@@ -406,6 +475,7 @@ int main(int argc, char **argv)
 		T(test_json_is_that_of_the_ui),
 		T(test_each_form_is_what_it_was),
 		T(test_tail_follows_a_running_store),
+		T(test_answers_of_many_segments_come_newest_first),
 		T(test_usage),
 		T(test_since_and_limit),
 	};

@@ -128,6 +128,62 @@ static void test_every_column_of_every_table(void **state)
 		"function_name='f' key='k2' value='\303\251' inference_id='0197c0de-1234-7abc-8def-000000000001'\n");
 }
 
+static void append_row(struct store *s, enum row_table table, const char *json)
+{
+	struct record r;
+
+	record_init(&r);
+	add_row(&r, table, json);
+	append(s, &r);
+}
+
+/* From a foreign writer: a chat row stands for its list row, a snapshot for itself; of what belongs to nothing the rows
+ * go to the dead letter, and what is around them is stored. */
+static void test_records_without_a_list_row(void **state)
+{
+	static const char chat[] =
+		"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"function_name\":\"f\",\"variant_name\":\"v\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"input\":{},\"output\":[],\"ttft_ms\":5,\"processing_time_ms\":6}";
+	struct store *s = open_store();
+	char path[400], text[2000];
+	struct record r;
+	time_t now = time(NULL);
+	struct tm tm;
+	FILE *dead;
+
+	(void)state;
+	append_row(s, ROW_CHAT_INFERENCE, chat);
+	append_row(s, ROW_CONFIG_SNAPSHOT, "{\"hash\":\"77\",\"config\":\"[a]\"}");
+	append_row(s, ROW_REQUEST_ERROR, "{\"id\":\"0197c0de-1235-7abc-8def-000000000001\"}");
+	append_row(s, ROW_INFERENCE_BY_ID,
+		   "{\"id\":\"0197c0de-1236-7abc-8def-000000000001\",\"snapshot_hash\":\"77\"}");
+	record_init(&r);
+	add_row(&r, ROW_INFERENCE_BY_ID, "{\"id\":\"0197c0de-1237-7abc-8def-000000000001\"}");
+	r.payload.data[0] = 9; /* a frame longer than what is there */
+	r.payload.data[1] = r.payload.data[2] = r.payload.data[3] = r.payload.data[4] = (char)0xff;
+	append(s, &r);
+	assert_int_equal(store_close(s), 0);
+	assert_string_equal(
+		db_dump(dir,
+			"SELECT id, function_name, variant_name, function_type, state, ttft_ms, processing_time_ms, snapshot_hash IS NULL AS no_hash FROM InferenceById ORDER BY seq"),
+		"id='0197c0de-1234-7abc-8def-000000000001' function_name='f' variant_name='v' function_type='chat' state='ok' ttft_ms=5 processing_time_ms=6 no_hash=1\n"
+		"id='0197c0de-1236-7abc-8def-000000000001' function_name='' variant_name='' function_type='chat' state='ok' ttft_ms=null processing_time_ms=null no_hash=0\n");
+	assert_string_equal(
+		db_dump(dir, "SELECT n, hash, config FROM ConfigSnapshot WHERE hash = '77'"),
+		"n=2 hash='77' config='[a]'\n");
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM RequestError"), 0);
+	gmtime_r(&now, &tm);
+	strftime(text, sizeof(text), "%Y%m", &tm);
+	snprintf(path, sizeof(path), "%s/journal/dead/sqlite-%.6s.ndjson", dir, text);
+	dead = fopen(path, "r");
+	assert_non_null(dead);
+	assert_non_null(fgets(text, sizeof(text), dead));
+	assert_non_null(strstr(text, "\"table\":65,\"recno\":3,"));
+	assert_non_null(
+		strstr(text, "\"error\":\"rows without the inference that they belong to\""));
+	assert_null(fgets(text, sizeof(text), dead)); /* damaged parts leave none */
+	fclose(dead);
+}
+
 /* ---- the schema: what an existing file has, a new one has too ---- */
 
 static void test_the_schema_is_what_it_was(void **state)
@@ -330,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_every_column_of_every_table),
+		T(test_records_without_a_list_row),
 		T(test_the_schema_is_what_it_was),
 		T(test_nothing_is_delivered_again_after_a_clean_restart),
 #ifdef SIGNET_FAULTS
