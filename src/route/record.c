@@ -440,7 +440,8 @@ static void calls(struct row *r, const struct answer_facts *f)
 
 		if (!f->calls[i].result)
 			continue;
-		raw(r, first_call ? B("") : B(","));
+		if (!first_call)
+			raw(r, B(","));
 		first_call = false;
 		in = object_open(r);
 		in.terse = true;
@@ -537,7 +538,8 @@ static void failed_attempts(struct row *r, const struct answer_facts *f)
 			uint64_t began = f->calls[0].call->started_ms;
 			struct row in;
 
-			raw(r, first ? B("") : B(","));
+			if (!first)
+				raw(r, B(","));
 			in = object_open(r);
 			text(&in, "variant", f->variant_name);
 			text(&in, "model", mc->model->name);
