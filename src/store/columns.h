@@ -69,7 +69,7 @@
 
 /*
  * X(cell, kind, need, what stands when it is missing, its place in the table of a store). Places are for ever: a new
- * column takes the next one. 0: no column of the table.
+ * column takes the next one. 0: no column of the table. CUT is of the record (a raw body was over its cap), not of its row.
  */
 #define LIST_COLUMNS(X) /* InferenceById, row 64 */ \
 	X(ID, TEXT, REQUIRED, NULL, 1)              \
@@ -100,8 +100,7 @@
 	X(PREVIEW_IN, TEXT, NULLABLE, NULL, 27)     \
 	X(PREVIEW_OUT, TEXT, NULLABLE, NULL, 28)    \
 	X(CALLS, JSON, NULLABLE, NULL, 0)           \
-	X(CUT, BOOL, NULLABLE, NULL,                \
-	  14) /* of the record, not of its row: a raw body was over its cap */
+	X(CUT, BOOL, NULLABLE, NULL, 14)
 
 #define CHAT_COLUMNS(X) /* ChatInference, row 1 */  \
 	X(ID, TEXT, REQUIRED, NULL, 1)              \

@@ -2,7 +2,7 @@
  * signet.db, schema 1: the tables marked core in storage §6.3. `seq` is the time and the primary key, bodies
  * stand apart from the narrow list, every index ends in seq for nothing. Columns are only ever added.
  *
- * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on key_public_id holds only
+ * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on the key holds only
  * rows that have a key. Rollup's `step` is the width of the bucket (60 or 3600 s) that begins at `hour`.
  * Rollup and Facet stay empty until there is something that reads them: no record pays for what nobody looks at.
  * (Their writer, store/rollup.c, is in the history.)
