@@ -152,7 +152,7 @@ static int failed(void)
 	return 1;
 }
 
-/* ---- tail ---- */
+/* ---- what is kept until its turn ---- */
 
 /* A printed line that waits for its turn. */
 struct shown {
@@ -216,21 +216,68 @@ static void clear(struct shelf *s)
 	free(s->at);
 }
 
-/* What is there already: all that waits in the journal, and the newest of the store. */
-static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+static bool holds(struct bytes text, struct bytes word)
 {
-	int64_t seq = INT64_MAX;
+	return text.n && bytes_ifind(text, word) >= 0;
+}
+
+static bool entry_holds(const struct log_entry *e, struct bytes word)
+{
+	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
+	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
+		return true;
+	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
+			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
+		return true;
+	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
+			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
+		return true;
+	for (size_t i = 0; i < e->nmodels; i++)
+		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
+		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
+			return true;
+	return false;
+}
+
+static bool matches(const struct options *o, const struct log_entry *e)
+{
+	for (size_t i = 0; i < o->nwords; i++)
+		if (!entry_holds(e, o->words[i]))
+			return false;
+	return true;
+}
+
+/* What waits in the journal and holds the words, oldest first. */
+static int shelve_journal(struct log_reader *r, const struct options *o, struct shelf *s,
+			  struct buf *out)
+{
 	struct log_entry e;
 	struct arena a;
 	int found, bad = 0;
 
 	arena_init(&a, ENTRY_MAX);
 	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since)
+		if (e.seq >= o->since && matches(o, &e))
 			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
 		arena_deinit(&a);
 	}
-	bad = bad || found < 0;
+	arena_deinit(&a);
+	if (s->len)
+		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	return bad || found < 0 ? -1 : 0;
+}
+
+/* ---- tail ---- */
+
+/* What is there already: all that waits in the journal, and the newest of the store. */
+static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+{
+	int64_t seq = INT64_MAX;
+	struct log_entry e;
+	struct arena a;
+	int found, bad = shelve_journal(r, o, s, out);
+
+	arena_init(&a, ENTRY_MAX);
 	for (uint64_t n = 0; !bad && n < o->limit; n++) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since) {
@@ -322,56 +369,6 @@ static int show(struct log_reader *r, const struct options *o, struct buf *out)
 
 /* ---- grep ---- */
 
-static bool holds(struct bytes text, struct bytes word)
-{
-	return text.n && bytes_ifind(text, word) >= 0;
-}
-
-static bool entry_holds(const struct log_entry *e, struct bytes word)
-{
-	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
-	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
-		return true;
-	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
-			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
-		return true;
-	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
-			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
-		return true;
-	for (size_t i = 0; i < e->nmodels; i++)
-		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
-		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
-			return true;
-	return false;
-}
-
-static bool matches(const struct options *o, const struct log_entry *e)
-{
-	for (size_t i = 0; i < o->nwords; i++)
-		if (!entry_holds(e, o->words[i]))
-			return false;
-	return true;
-}
-
-static int grep_journal(struct log_reader *r, const struct options *o, struct shelf *s,
-			struct buf *out)
-{
-	struct log_entry e;
-	struct arena a;
-	int found, bad = 0;
-
-	arena_init(&a, ENTRY_MAX);
-	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since && matches(o, &e))
-			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
-	}
-	arena_deinit(&a);
-	if (s->len)
-		qsort(s->at, s->len, sizeof(*s->at), by_seq);
-	return bad || found < 0 ? -1 : 0;
-}
-
 /* How far back it looked, for the reader who misses something. */
 static void tell_reach(int64_t seq, uint64_t found)
 {
@@ -394,7 +391,7 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	uint64_t n = 0;
 	int found = 1, closed = 0;
 
-	if (grep_journal(r, o, &shelf, out)) {
+	if (shelve_journal(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}

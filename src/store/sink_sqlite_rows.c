@@ -270,7 +270,7 @@ static enum sink_result add_model(struct sqlite_sink *s, struct cell *m, struct 
 	size_t mark = s->scratch.len;
 	struct uuid id;
 	int64_t seq;
-	bool is_new;
+	bool is_new = false;
 	int at;
 
 	if (r != SINK_OK)

@@ -177,38 +177,6 @@ static void look_for_corrupt(struct store *s)
 
 /* ---- metrics ---- */
 
-static struct metric gauge_queue = { .name = "signet_journal_queue_bytes",
-				     .help = "Bytes handed over and not written yet",
-				     .type = METRIC_GAUGE };
-static struct metric gauge_segments = { .name = "signet_journal_segments",
-					.help = "Segments on disk",
-					.type = METRIC_GAUGE };
-static struct metric gauge_disk = { .name = "signet_journal_disk_bytes",
-				    .help = "Bytes of the segments",
-				    .type = METRIC_GAUGE };
-static struct metric gauge_backlog = { .name = "signet_sink_backlog_records",
-				       .help = "Records that the sink has not",
-				       .labels = "sink",
-				       .type = METRIC_GAUGE };
-static struct metric gauge_backlog_bytes = { .name = "signet_sink_backlog_bytes",
-					     .help = "Bytes of these records",
-					     .type = METRIC_GAUGE };
-static struct metric gauge_oldest = { .name = "signet_sink_oldest_seconds",
-				      .help = "Age of the oldest of them",
-				      .type = METRIC_GAUGE };
-static struct metric gauge_state = { .name = "signet_sink_state",
-				     .help = "0 ok, 1 slow, 2 down, 3 blocked",
-				     .labels = "sink",
-				     .type = METRIC_GAUGE };
-static struct metric gauge_bytes = { .name = "signet_store_bytes",
-				     .help = "Size of a store's file",
-				     .labels = "file",
-				     .type = METRIC_GAUGE };
-
-/* The store that the gauges tell of: a process has one. */
-static struct store *metered;
-static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
-
 enum gauge {
 	G_QUEUE,
 	G_SEGMENTS,
@@ -219,6 +187,21 @@ enum gauge {
 	G_STATE,
 	G_FILE /* and on: a file of the sink each */
 };
+
+static struct metric gauges[] = {
+	[G_QUEUE] = { "signet_journal_queue_bytes", "Bytes handed over and not written yet" },
+	[G_SEGMENTS] = { "signet_journal_segments", "Segments on disk" },
+	[G_DISK] = { "signet_journal_disk_bytes", "Bytes of the segments" },
+	[G_BACKLOG] = { "signet_sink_backlog_records", "Records that the sink has not", "sink" },
+	[G_BACKLOG_BYTES] = { "signet_sink_backlog_bytes", "Bytes of these records" },
+	[G_OLDEST] = { "signet_sink_oldest_seconds", "Age of the oldest of them" },
+	[G_STATE] = { "signet_sink_state", "0 ok, 1 slow, 2 down, 3 blocked", "sink" },
+	[G_FILE] = { "signet_store_bytes", "Size of a store's file", "file" },
+};
+
+/* The store that the gauges tell of: a process has one. */
+static struct store *metered;
+static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t backlog_records(const struct store *s)
 {
@@ -275,12 +258,6 @@ static double gauge(void *which)
 	return v;
 }
 
-static void register_gauge(struct metric *m, enum gauge which, const char *label)
-{
-	metrics_register(m); /* one that is there already stays */
-	metrics_gauge_fn(m, gauge, (void *)(intptr_t)which, label);
-}
-
 static void register_metrics(void)
 {
 	struct metric *counters[] = { &metric_records, &metric_bytes,      &metric_wait,
@@ -292,15 +269,15 @@ static void register_metrics(void)
 		metrics_register(counters[i]);
 	journal_meter_unrecorded();
 	drainer_register_metrics();
-	register_gauge(&gauge_queue, G_QUEUE, NULL);
-	register_gauge(&gauge_segments, G_SEGMENTS, NULL);
-	register_gauge(&gauge_disk, G_DISK, NULL);
-	register_gauge(&gauge_backlog, G_BACKLOG, type->name);
-	register_gauge(&gauge_backlog_bytes, G_BACKLOG_BYTES, NULL);
-	register_gauge(&gauge_oldest, G_OLDEST, NULL);
-	register_gauge(&gauge_state, G_STATE, type->name);
-	for (int i = 0; type->files[i]; i++)
-		register_gauge(&gauge_bytes, (enum gauge)(G_FILE + i), type->files[i]);
+	for (intptr_t g = 0; g <= G_FILE; g++) {
+		gauges[g].type = METRIC_GAUGE;
+		metrics_register(&gauges[g]);
+		if (g < G_FILE)
+			metrics_gauge_fn(&gauges[g], gauge, (void *)g,
+					 gauges[g].labels ? type->name : NULL);
+	}
+	for (intptr_t i = 0; type->files[i]; i++)
+		metrics_gauge_fn(&gauges[G_FILE], gauge, (void *)(G_FILE + i), type->files[i]);
 }
 
 static void meter(struct store *s)
