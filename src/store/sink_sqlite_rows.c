@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "store/schema.h"
 #include "store/sink_sqlite.h"
@@ -254,7 +255,7 @@ static const struct cell *find_call(struct sqlite_sink *s, struct bytes calls, s
 	struct bytes element;
 	size_t pos = 0, mark = s->scratch.len;
 
-	while (calls.n && row_next_element(calls, &pos, &element) > 0) {
+	while (calls.n && json_next_element(calls, &pos, &element) > 0) {
 		if (!row_read(element, call_columns, CALL_CELLS, cells, &s->scratch) &&
 		    bytes_eq(cells[CALL_ID].text, id))
 			return cells;

@@ -177,6 +177,20 @@ static void look_for_corrupt(struct store *s)
 
 /* ---- metrics ---- */
 
+static METRIC(gauge_queue, METRIC_GAUGE, "signet_journal_queue_bytes", NULL,
+	      "Bytes handed over and not written yet");
+static METRIC(gauge_segments, METRIC_GAUGE, "signet_journal_segments", NULL, "Segments on disk");
+static METRIC(gauge_disk, METRIC_GAUGE, "signet_journal_disk_bytes", NULL, "Bytes of the segments");
+static METRIC(gauge_backlog, METRIC_GAUGE, "signet_sink_backlog_records", "sink",
+	      "Records that the sink has not");
+static METRIC(gauge_backlog_bytes, METRIC_GAUGE, "signet_sink_backlog_bytes", NULL,
+	      "Bytes of these records");
+static METRIC(gauge_oldest, METRIC_GAUGE, "signet_sink_oldest_seconds", NULL,
+	      "Age of the oldest of them");
+static METRIC(gauge_state, METRIC_GAUGE, "signet_sink_state", "sink",
+	      "0 ok, 1 slow, 2 down, 3 blocked");
+static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
+
 enum gauge {
 	G_QUEUE,
 	G_SEGMENTS,
@@ -188,15 +202,11 @@ enum gauge {
 	G_FILE /* and on: a file of the sink each */
 };
 
-static struct metric gauges[] = {
-	[G_QUEUE] = { "signet_journal_queue_bytes", "Bytes handed over and not written yet" },
-	[G_SEGMENTS] = { "signet_journal_segments", "Segments on disk" },
-	[G_DISK] = { "signet_journal_disk_bytes", "Bytes of the segments" },
-	[G_BACKLOG] = { "signet_sink_backlog_records", "Records that the sink has not", "sink" },
-	[G_BACKLOG_BYTES] = { "signet_sink_backlog_bytes", "Bytes of these records" },
-	[G_OLDEST] = { "signet_sink_oldest_seconds", "Age of the oldest of them" },
-	[G_STATE] = { "signet_sink_state", "0 ok, 1 slow, 2 down, 3 blocked", "sink" },
-	[G_FILE] = { "signet_store_bytes", "Size of a store's file", "file" },
+static struct metric *const gauges[] = {
+	[G_QUEUE] = &gauge_queue,   [G_SEGMENTS] = &gauge_segments,
+	[G_DISK] = &gauge_disk,     [G_BACKLOG] = &gauge_backlog,
+	[G_OLDEST] = &gauge_oldest, [G_BACKLOG_BYTES] = &gauge_backlog_bytes,
+	[G_STATE] = &gauge_state,   [G_FILE] = &gauge_bytes,
 };
 
 /* The store that the gauges tell of: a process has one. */
@@ -258,33 +268,23 @@ static double gauge(void *which)
 	return v;
 }
 
-static void register_metrics(void)
+static void register_gauges(void)
 {
-	struct metric *counters[] = { &metric_records, &metric_bytes,      &metric_wait,
-				      &metric_sync,    &metric_unrecorded, &metric_torn,
-				      &metric_corrupt, &metric_lost,       &metric_cut };
 	const struct sink_type *type = &sink_sqlite;
 
-	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		metrics_register(counters[i]);
 	journal_meter_unrecorded();
-	drainer_register_metrics();
-	for (intptr_t g = 0; g <= G_FILE; g++) {
-		gauges[g].type = METRIC_GAUGE;
-		metrics_register(&gauges[g]);
-		if (g < G_FILE)
-			metrics_gauge_fn(&gauges[g], gauge, (void *)g,
-					 gauges[g].labels ? type->name : NULL);
-	}
+	for (intptr_t g = 0; g < G_FILE; g++)
+		metrics_gauge_fn(gauges[g], gauge, (void *)g,
+				 gauges[g]->labels ? type->name : NULL);
 	for (intptr_t i = 0; type->files[i]; i++)
-		metrics_gauge_fn(&gauges[G_FILE], gauge, (void *)(G_FILE + i), type->files[i]);
+		metrics_gauge_fn(gauges[G_FILE], gauge, (void *)(G_FILE + i), type->files[i]);
 }
 
 static void meter(struct store *s)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, register_metrics);
+	pthread_once(&once, register_gauges);
 	pthread_mutex_lock(&metered_lock);
 	metered = s;
 	pthread_mutex_unlock(&metered_lock);

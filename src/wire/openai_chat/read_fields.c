@@ -738,11 +738,6 @@ int openai_read_cache_options(struct reader *r, const struct where *w, yyjson_va
 	return bytes_set(r->env->cache_options) ? 0 : -1;
 }
 
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 int openai_read_episode_id(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	char canonical[UUID_TEXT + 1];
@@ -763,9 +758,9 @@ int openai_read_episode_id(struct reader *r, const struct where *w, yyjson_val *
 	for (size_t i = 0; i < bare.n; i++) {
 		size_t width = 1;
 
-		if (is_hex(bare.p[i]) || bare.p[i] == '-')
+		if (hex_digit(bare.p[i]) >= 0 || bare.p[i] == '-')
 			continue;
-		while (i + width < bare.n && ((unsigned char)bare.p[i + width] & 0xc0) == 0x80)
+		while (i + width < bare.n && utf8_continues(bare.p[i + width]))
 			width++;
 		return expect_fail(w, "invalid_value",
 				   "UUID parsing failed: invalid character: found `%.*s` at %zu",

@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "wire/json_edit.h"
-#include "wire/json_path.h"
 #include "wire/openai_chat/write_request.h"
 
 #define PREFIX "Invalid request to OpenAI-compatible endpoint: "
@@ -669,16 +668,14 @@ static int check_tags(struct reader *r)
 
 static yyjson_val *parse_body(struct bytes body, struct arena *a)
 {
-	yyjson_val *root = json_parse(body, a);
-	struct bytes detail, path;
+	struct bytes path = B("");
+	yyjson_val *root = json_parse_path(body, a, &path);
 
 	if (root || error_last()->kind != ERR_JSON_REQUEST)
 		return root;
-	detail = arena_dup(a, error_last()->message);
-	path = json_error_path(body, detail, a);
 	return fail_null(ERR_JSON_REQUEST,
 			 "Failed to parse the request body as JSON: %.*s%s%.*s (400 Bad Request)",
-			 BFMT(path), path.n ? ": " : "", BFMT(detail));
+			 BFMT(path), path.n ? ": " : "", BFMT(error_last()->message));
 }
 
 static int read_all(struct reader *r, yyjson_val *root)
