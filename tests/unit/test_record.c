@@ -372,6 +372,57 @@ static void test_a_long_body_keeps_both_ends(void **state)
 		"\303\251\303\251' n=1047 tail='\303\251z' broken=0 whole=1024\n");
 }
 
+/* What is no UTF-8 cannot stand beside its row; it is in it, byte for byte. */
+static void test_bytes_that_are_no_text(void **state)
+{
+	struct facts x;
+
+	(void)state;
+	plain(&x);
+	x.call.attempt.raw_request = B("ask \xff\"");
+	x.result.raw_response = B("\xc3(");
+	x.call.inf.system = B("sys\xfe\n");
+	record(&x);
+	assert_string_equal(
+		dump("SELECT hex(raw_request) AS q, hex(raw_response) AS a, hex(system) AS s FROM ModelInference"),
+		"q='61736B20FF22' a='C328' s='737973FE0A'\n");
+}
+
+/* An answer that turned into an error has no rows of its own, but the list says what is known of it. */
+static void test_an_error_after_an_answer(void **state)
+{
+	struct error e = { .kind = ERR_OUT_OF_MEMORY, .message = B("no room") };
+	struct facts x;
+
+	(void)state;
+	plain(&x);
+	x.f.state = ANSWER_ERROR;
+	x.f.error = &e;
+	record(&x);
+	assert_string_equal(
+		dump("SELECT state, model_name, model_provider_name, input_tokens, output_tokens, finish_reason, attempts, preview_out FROM InferenceById"),
+		"state='error' model_name='mm' model_provider_name='pp' input_tokens=7 output_tokens=2 finish_reason='stop' attempts=1 preview_out='Hi!'\n");
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM ModelInference"), 0);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM RequestError"), 1);
+}
+
+/* Times that were not reached, or run backwards, are no spans. */
+static void test_spans_of_what_was_reached(void **state)
+{
+	struct facts x;
+
+	(void)state;
+	plain(&x);
+	x.call.started_ms = 900;
+	x.call.attempt.head_ms = 0;
+	x.call.attempt.end_ms = 0;
+	x.call.attempt.status = 0;
+	record(&x);
+	assert_string_equal(
+		dump("SELECT spans, http_status FROM ModelInference"),
+		"spans='[{\"name\":\"prepare\",\"start_ms\":100,\"end_ms\":110}]' http_status=null\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +434,9 @@ int main(void)
 		T(test_a_cancelled_stream),
 		T(test_a_request_without_a_call),
 		T(test_a_long_body_keeps_both_ends),
+		T(test_bytes_that_are_no_text),
+		T(test_an_error_after_an_answer),
+		T(test_spans_of_what_was_reached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,7 +317,7 @@ static void test_tail_follows_a_running_store(void **state)
 {
 	char out[8192] = "", first[37], second[37];
 	struct store *s = open_with("early", first);
-	int p[2];
+	int p[2], status;
 	size_t got = 0;
 	struct record r;
 	pid_t pid;
@@ -330,6 +330,8 @@ static void test_tail_follows_a_running_store(void **state)
 		char *argv[] = { "signet", "log", "tail", "--data-dir", dir, NULL };
 
 		dup2(p[1], 1);
+		close(p[0]);
+		close(p[1]);
 		alarm(30);
 		execv("/proc/self/exe", argv);
 		_exit(127);
@@ -351,12 +353,159 @@ static void test_tail_follows_a_running_store(void **state)
 		got += (size_t)n;
 		out[got] = 0;
 	}
-	kill(pid, SIGTERM);
-	waitpid(pid, NULL, 0);
+	/* a pipe that closes ends it, which is no error */
 	close(p[0]);
+	make_record(&r, "unheard", second);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
 	assert_non_null(strstr(out, "\"early\""));
 	assert_non_null(strstr(out, "\"late\""));
 	store_close(s);
+}
+
+/* What `tail` begins with: the newest of both places, in order; a backlog of any length. Then the pipe is closed. */
+static void test_tail_begins_with_the_newest(void **state)
+{
+	static char out[1 << 16];
+	struct store_options o = test_options(dir);
+	char path[400], ids[80][37], *argv[] = { "signet",  "log", "tail",   "--data-dir", dir,
+						 "--limit", "3",   "--json", NULL };
+	sqlite3 *db = NULL;
+	struct store *s;
+	size_t got;
+	int p[2], lines, status;
+	pid_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	for (int part = 0; part < 3;
+	     part++) { /* all stored; two in the store and one in the journal; all in the journal */
+		int from = part ? part == 1 ? 2 : 3 : 0, to = part == 0 ? 2 : part == 1 ? 3 : 80;
+
+		s = store_open(&o);
+		assert_non_null(s);
+		if (part) {
+			assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+			sqlite3_busy_timeout(db, 5000);
+			assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+					 SQLITE_OK);
+		}
+		for (int i = from; i < to; i++) {
+			struct record r;
+
+			make_record(&r, "text", ids[i]);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+		}
+		if (!part)
+			wait_caught_up(s);
+		assert_int_equal(pipe(p), 0);
+		fflush(NULL);
+		pid = fork();
+		if (!pid) {
+			dup2(p[1], 1);
+			close(p[0]);
+			close(p[1]);
+			alarm(30);
+			execv("/proc/self/exe", argv);
+			_exit(127);
+		}
+		close(p[1]);
+		for (got = 0, lines = 0; lines < (part ? 3 : 2);) {
+			ssize_t n = read(p[0], out + got, sizeof(out) - 1 - got);
+
+			assert_true(n > 0);
+			got += (size_t)n;
+			out[got] = 0;
+			lines = 0;
+			for (char *c = out; (c = strchr(c, '\n')); c++)
+				lines++;
+		}
+		assert_int_equal(lines, part ? 3 : 2);
+		for (int i = 0; i < lines; i++) {
+			char *at = strstr(out, ids[to - lines + i]);
+
+			assert_non_null(at);
+			assert_true(!i || at > strstr(out, ids[to - lines + i - 1]));
+			assert_non_null(strstr(at, "\"tags\":{\"user\":\"7\""));
+		}
+		close(p[0]);
+		if (part) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+		}
+		{
+			struct record r;
+			char id[37];
+
+			make_record(&r, "the end", id);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+			if (part == 1)
+				memcpy(ids[3], id, 37);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+		assert_int_equal(store_close(s), 0);
+		if (!part)
+			db_int(dir, "DELETE FROM InferenceById WHERE preview_in = 'the end'");
+	}
+}
+
+/* Packed records and such as are damaged or of another kind, read beside the gateway. */
+static void test_grep_reads_what_the_gateway_wrote(void **state)
+{
+	static char out[1 << 16], text[30001];
+	struct store_options o = test_options(dir);
+	char id[37], path[400];
+	struct record r;
+	struct store *s;
+	sqlite3 *db;
+
+	(void)state;
+	o.compress = true;
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "needle", 6);
+	s = store_open(&o);
+	assert_non_null(s);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	record_init(&r); /* no answer */
+	add_row(&r, ROW_CONFIG_SNAPSHOT, "{\"hash\":\"1\"}");
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	record_init(&r); /* one without an id that is one */
+	add_row(&r, ROW_INFERENCE_BY_ID, "{\"id\":\"needle\"}");
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	make_record(&r, text, id);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	for (int closed = 0; closed < 2; closed++) {
+		assert_int_equal(
+			run(out, sizeof(out), "show", id, "--raw", "--data-dir", dir, NULL), 0);
+		assert_non_null(strstr(out, "\"text\":\"needlexxx"));
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "Needle", "hello", "--data-dir", dir, NULL),
+			0);
+		assert_non_null(strstr(out, id));
+		assert_non_null(strstr(out, closed ? "1 found, looked back to 2"
+						   : "1 found; nothing older is stored"));
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "Needle", "absent", "--data-dir", dir, NULL),
+			0);
+		assert_null(strstr(out, id));
+		assert_non_null(strstr(out, "0 found"));
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+			store_close(s);
+		}
+	}
 }
 
 /* More than a segment waits in the journal; then the same out of the store. */
@@ -475,6 +624,8 @@ int main(int argc, char **argv)
 		T(test_json_is_that_of_the_ui),
 		T(test_each_form_is_what_it_was),
 		T(test_tail_follows_a_running_store),
+		T(test_tail_begins_with_the_newest),
+		T(test_grep_reads_what_the_gateway_wrote),
 		T(test_answers_of_many_segments_come_newest_first),
 		T(test_usage),
 		T(test_since_and_limit),
