@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "inference/extra.h"
 
 enum profile { PROFILE_TENSORZERO, PROFILE_OPENAI };
 enum role { ROLE_USER, ROLE_ASSISTANT };
@@ -103,21 +104,6 @@ struct tool_config {
 	size_t nallowed;
 	bool allowed_explicit; /* the request gave allowed_tools */
 };
-
-/* One entry of extra_body or extra_headers (config §2.19). */
-struct extra {
-	struct bytes pointer; /* extra_body: JSON pointer; extra_headers: the header's name */
-	struct bytes value;   /* JSON text; header: its text */
-	bool remove;
-	struct bytes variant_name, model_name, provider_name; /* filters, unset = any */
-};
-
-struct extras {
-	struct extra *at;
-	size_t len, cap;
-};
-
-struct wire;
 
 /* The request that one provider attempt gets. */
 struct inference {

@@ -332,6 +332,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 
 const struct wire wire_openai_chat = {
 	.name = B("openai_chat"),
+	.foreign_fields = openai_chat_foreign_fields,
 	.write_request = openai_chat_write_request,
 	.read_result = openai_chat_read_result,
 	.stream_new = openai_chat_stream_new,
