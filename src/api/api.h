@@ -13,6 +13,7 @@
 void api_handle(struct exchange *); /* http_server_options.handler */
 void api_malformed(struct exchange *, int status, const char *, struct buf *); /* .malformed */
 void api_done(struct exchange *); /* .done: metrics, access log */
+enum profile { PROFILE_TENSORZERO, PROFILE_OPENAI };
 /* The profile of this exchange: by path, or header x-signet-profile (surfaces §3). */
 enum profile api_profile(const struct exchange *);
 /* "req_‹32 hex›", set by api_handle(); for logs and the record. */

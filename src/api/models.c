@@ -110,7 +110,7 @@ static int put_one(struct buf *out, struct config *c, struct bytes asked, struct
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
 	struct target target;
 
-	if (!target_resolve(c, PROFILE_OPENAI, asked, a, &target)) {
+	if (!target_resolve(c, false, asked, a, &target)) {
 		if (target.model->nrouting)
 			m.owned_by = target.model->routing[0]->type;
 	} else {

@@ -35,6 +35,7 @@ struct chat {
 	struct config *cfg;
 	struct arena *arena;
 	enum profile profile;
+	const struct surface_options *options;
 	struct envelope *req;
 	struct target target;
 	struct uuid inference_id, episode_id;
@@ -191,7 +192,8 @@ static int check_target(struct chat *c)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	return target_resolve(c->cfg, c->profile, c->req->model, c->arena, &c->target) ||
+	return target_resolve(c->cfg, c->options->prefixed_names, c->req->model, c->arena,
+			      &c->target) ||
 			       check_namespace(c)
 		       ? -1
 		       : 0;
@@ -242,7 +244,7 @@ static int set_context(struct chat *c)
 	};
 	*a = (struct answer){
 		.asked = c->req,
-		.profile = c->profile,
+		.options = c->options,
 		.inference_id = c->inference_id,
 		.episode_id = c->episode_id,
 		.created = c->created,
@@ -676,7 +678,7 @@ static void read_request(void *arg)
 {
 	struct reading *r = arg;
 
-	r->chat->req = openai_chat_read_request(r->body, r->chat->profile, r->chat->arena);
+	r->chat->req = openai_chat_read_request(r->body, r->chat->options, r->chat->arena);
 }
 
 static void run(struct chat *c)
@@ -735,6 +737,7 @@ void api_chat_completions(struct exchange *x)
 	config_ref(c->cfg);
 	c->arena = x->arena;
 	c->profile = api_profile(x);
+	c->options = c->profile == PROFILE_OPENAI ? &openai_chat_options : &tensorzero_chat_options;
 	c->inference_id = uuid_v7();
 	c->started_ms = c->last_ms = turn_ms();
 	c->created = (int64_t)time(NULL);

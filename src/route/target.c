@@ -1,5 +1,5 @@
 /*
- * Names. Profile tensorzero knows only the two prefixed forms; profile openai tries the rows of surfaces
+ * Names. A surface may know only the two prefixed forms (TensorZero's); others try the rows of surfaces
  * §1.2 in order. Functions come with a later issue: a name that could only be one is unknown here.
  */
 #include "route/target.h"
@@ -93,12 +93,12 @@ static int model_named(struct config *cfg, struct bytes name, bool shorthand, st
 	return error_last()->kind == ERR_MODEL_NOT_FOUND ? 1 : -1;
 }
 
-static int function_named(struct bytes name, enum profile profile)
+static int function_named(struct bytes name, bool prefixed_only)
 {
 	if (bytes_eq(name, DEFAULT_FUNCTION))
 		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
 	fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
-	if (profile == PROFILE_OPENAI) {
+	if (!prefixed_only) {
 		error_last()->param = B("model");
 		error_last()->code = B("model_not_found");
 	}
@@ -158,22 +158,22 @@ static int to_discovered(const struct config *cfg, struct bytes name, struct are
 	return not_found(cfg, name, a);
 }
 
-static int resolve_prefixed(struct config *cfg, enum profile profile, struct bytes name,
+static int resolve_prefixed(struct config *cfg, bool prefixed_only, struct bytes name,
 			    struct arena *a, struct target *out)
 {
 	struct bytes model;
 	int r;
 
 	if (bytes_starts(name, FUNCTION))
-		return function_named(behind(name, FUNCTION), profile);
+		return function_named(behind(name, FUNCTION), prefixed_only);
 	model = behind(name, MODEL);
 	r = model_named(cfg, model, true, a, out);
 	/* TensorZero reads a shorthand's credential only when it calls the model's one variant */
-	if (r < 0 && profile == PROFILE_TENSORZERO && error_last()->kind == ERR_API_KEY_MISSING)
+	if (r < 0 && prefixed_only && error_last()->kind == ERR_API_KEY_MISSING)
 		return fail_variants(model, a);
 	if (r <= 0)
 		return r;
-	if (profile == PROFILE_OPENAI)
+	if (!prefixed_only)
 		return not_found(cfg, model, a);
 	return fail(
 		ERR_INVALID_TARGET,
@@ -186,36 +186,36 @@ static bool prefixed(struct bytes name)
 	return bytes_starts(name, FUNCTION) || bytes_starts(name, MODEL);
 }
 
-static int resolve_openai(struct config *cfg, struct bytes name, struct arena *a, bool once,
-			  struct target *out)
+static int resolve_any(struct config *cfg, struct bytes name, struct arena *a, bool once,
+		       struct target *out)
 {
 	const struct alias *al;
 	int r;
 
 	if (prefixed(name))
-		return resolve_prefixed(cfg, PROFILE_OPENAI, name, a, out);
+		return resolve_prefixed(cfg, false, name, a, out);
 	r = model_named(cfg, name, false, a, out);
 	if (r <= 0)
 		return r;
 	al = once ? NULL : config_alias(cfg, name); /* no chains */
 	if (al)
-		return resolve_openai(cfg, al->target, a, true, out);
+		return resolve_any(cfg, al->target, a, true, out);
 	r = model_named(cfg, name, cfg->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
 	if (discovered(cfg, &name, a))
 		return to_discovered(cfg, name, a, out);
 	if (!once && cfg->surfaces.default_model.n)
-		return resolve_openai(cfg, cfg->surfaces.default_model, a, true, out);
+		return resolve_any(cfg, cfg->surfaces.default_model, a, true, out);
 	return not_found(cfg, name, a);
 }
 
-int target_resolve(struct config *cfg, enum profile profile, struct bytes name, struct arena *a,
+int target_resolve(struct config *cfg, bool prefixed_only, struct bytes name, struct arena *a,
 		   struct target *out)
 {
-	if (profile != PROFILE_OPENAI)
-		return resolve_prefixed(cfg, profile, name, a, out);
-	if (!resolve_openai(cfg, name, a, false, out))
+	if (prefixed_only)
+		return resolve_prefixed(cfg, true, name, a, out);
+	if (!resolve_any(cfg, name, a, false, out))
 		return 0;
 	/* an alias that leads nowhere is told under the name that the client knows */
 	return error_last()->kind == ERR_MODEL_NOT_FOUND && !prefixed(name)

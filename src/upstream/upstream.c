@@ -286,7 +286,7 @@ static int write_body(struct call *c)
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
 	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name,
-				     c->inf->profile == PROFILE_TENSORZERO };
+				     c->inf->options->gap_filled_by_last };
 	size_t before = cx->ignored ? cx->ignored->len : 0;
 	struct buf out;
 	int r;
@@ -344,12 +344,12 @@ static int write_headers(struct call *c)
 	const struct provider_config *p = c->provider;
 	const struct call_context *cx = c->cx;
 	struct extra_scope scope = { cx->variant_name, cx->model_name, p->name,
-				     c->inf->profile == PROFILE_TENSORZERO };
+				     c->inf->options->gap_filled_by_last };
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), cx->arena) ||
 	    c->type->headers(p, c->inf, cx, &c->headers))
 		return -1;
-	if (cx->exchange && c->inf->profile == PROFILE_OPENAI &&
+	if (cx->exchange && c->inf->options->client_headers &&
 	    c->inf->source_wire == c->type->wire && p->kind == PROVIDER_OPENAI && pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,

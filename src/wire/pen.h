@@ -34,6 +34,19 @@ static inline void pen_string(struct pen *p, struct bytes s)
 		p->failed = true;
 }
 
+/* A JSON string; with *any it goes on inside of the quotes of the one before. */
+static inline void pen_more(struct pen *p, struct bytes s, bool *any)
+{
+	size_t seam = p->b->len;
+
+	pen_string(p, s);
+	if (*any && !p->failed) {
+		memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
+		p->b->len -= 2;
+	}
+	*any = true;
+}
+
 /* A JSON string, or null if it is unset. */
 static inline void pen_string_or_null(struct pen *p, struct bytes s)
 {

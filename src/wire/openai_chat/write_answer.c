@@ -1,8 +1,6 @@
 /*
- * A result -> the client's plain answer, in either profile (http-api §12.5, surfaces §3.2).
- *
- * Profile `tensorzero` is TensorZero's object key for key. Profile `openai` is OpenAI's; where the upstream is of
- * the same family its own document goes out, with only `id` and `model` changed.
+ * A result -> the client's plain answer, in TensorZero's shape, key for key, or in OpenAI's (http-api §12.5, surfaces
+ * §3.2). Where the upstream is of the same family its own document goes out, with only `id` and `model` changed.
  */
 #include "wire/openai_chat/write_answer.h"
 
@@ -16,8 +14,7 @@ bool chat_is_legacy(const struct answer *a)
 
 bool chat_passes(const struct answer *a)
 {
-	return a->pass_through && a->profile == PROFILE_OPENAI && !chat_is_legacy(a) &&
-	       !a->cached && !a->json_tool;
+	return a->pass_through && !chat_is_legacy(a) && !a->cached && !a->json_tool;
 }
 
 void chat_put_uuid(struct pen *p, struct uuid id)
@@ -34,7 +31,7 @@ void chat_put_id(struct pen *p, const struct answer *a)
 {
 	char hex[33];
 
-	if (a->profile == PROFILE_TENSORZERO) {
+	if (a->options->tensorzero_shape) {
 		chat_put_uuid(p, a->inference_id);
 		return;
 	}
@@ -44,7 +41,7 @@ void chat_put_id(struct pen *p, const struct answer *a)
 	pen_lit(p, "\"");
 }
 
-/* --- usage, finish ---------------------------------------------------------------------------- */
+/* ---- usage, finish ---- */
 
 static void count(struct pen *p, struct bytes key, int64_t n, bool *first)
 {
@@ -86,7 +83,7 @@ static uint64_t known(int64_t n)
 
 void chat_put_usage(struct pen *p, const struct answer *a, const struct usage *u)
 {
-	if (a->profile == PROFILE_TENSORZERO) {
+	if (a->options->tensorzero_shape) {
 		put_usage_tensorzero(p, a, u);
 		return;
 	}
@@ -119,7 +116,7 @@ void chat_put_finish(struct pen *p, const struct answer *a, enum finish_reason f
 		[FINISH_UNKNOWN] = B("\"stop\""),
 	};
 
-	if (a->profile == PROFILE_OPENAI && called &&
+	if (!a->options->tensorzero_shape && called &&
 	    (f == FINISH_UNSET || f == FINISH_STOP || f == FINISH_UNKNOWN))
 		f = FINISH_TOOL_CALL;
 	if (chat_is_legacy(a) && f == FINISH_TOOL_CALL)
@@ -158,7 +155,7 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 	pen_lit(p, "]");
 }
 
-/* --- raw entries ------------------------------------------------------------------------------ */
+/* ---- raw entries ---- */
 
 static void entry_begin(struct pen *p, const struct answer *a)
 {
@@ -204,7 +201,7 @@ static void put_raws(struct pen *p, const struct answer *a, const struct result 
 	pen_lit(p, "]");
 }
 
-/* --- the message ------------------------------------------------------------------------------ */
+/* ---- the message ---- */
 
 static bool as_text(const struct answer *a, const struct block *b)
 {
@@ -225,24 +222,15 @@ static bool has_call(const struct answer *a, const struct result *r)
 	return false;
 }
 
-/* All texts as one string. Each is printed with its quotes; the seam between two is taken out. */
 static void put_text(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
-		size_t seam;
 
-		if (!as_text(a, b))
-			continue;
-		seam = p->b->len;
-		pen_string(p, b->type == BLOCK_TOOL_CALL ? b->arguments : b->text);
-		if (any && !p->failed) {
-			memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
-			p->b->len -= 2;
-		}
-		any = true;
+		if (as_text(a, b))
+			pen_more(p, b->type == BLOCK_TOOL_CALL ? b->arguments : b->text, &any);
 	}
 	if (!any)
 		pen_lit(p, "null");
@@ -284,7 +272,7 @@ static void put_calls(struct pen *p, const struct answer *a, const struct result
 		}
 		pen_bytes(p, first ? B(",\"tool_calls\":[") : B(","));
 		first = false;
-		put_call(p, b, b->custom && a->profile == PROFILE_OPENAI);
+		put_call(p, b, b->custom && !a->options->tensorzero_shape);
 	}
 	if (!first)
 		pen_lit(p, "]");
@@ -329,7 +317,7 @@ static void put_unknown(struct pen *p, const struct block *b, size_t index)
 /* What must come back with the next turn but has no place in the format. */
 static bool is_extra(const struct answer *a, const struct block *b)
 {
-	if (a->profile == PROFILE_TENSORZERO)
+	if (a->options->tensorzero_shape)
 		return b->type == BLOCK_THOUGHT || b->type == BLOCK_UNKNOWN;
 	return b->type == BLOCK_THOUGHT && bytes_set(b->signature);
 }
@@ -360,19 +348,12 @@ static void put_reasoning(struct pen *p, const struct answer *a, const struct re
 
 	for (size_t i = 0; a->reasoning_to_client && i < r->len; i++) {
 		const struct block *b = &r->content[i];
-		size_t seam;
 
 		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
 			continue;
 		if (!any)
 			pen_lit(p, ",\"reasoning_content\":");
-		seam = p->b->len;
-		pen_string(p, b->text);
-		if (any && !p->failed) {
-			memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
-			p->b->len -= 2;
-		}
-		any = true;
+		pen_more(p, b->text, &any);
 	}
 }
 
@@ -384,7 +365,7 @@ static const struct block *first_of(const struct result *r, enum block_type type
 	return NULL;
 }
 
-/* --- the documents ---------------------------------------------------------------------------- */
+/* ---- the documents ---- */
 
 static void write_tensorzero(struct pen *p, const struct answer *a, const struct result *r)
 {
@@ -464,15 +445,12 @@ static void write_openai(struct pen *p, const struct answer *a, const struct res
 /* The upstream's own document; false: it cannot be edited. */
 static int write_edited(struct pen *p, const struct answer *a, const struct result *r)
 {
-	struct bytes document = r->document;
 	struct json_edit e;
 	struct json_member m;
 	bool id = false, model = false;
 	int n;
 
-	while (document.n > 0 && *document.p != '{')
-		document = bytes_slice(document, 1, document.n);
-	edit_begin(&e, document, p);
+	edit_begin(&e, r->document, p);
 	while ((n = edit_next(&e, &m)) > 0) {
 		if (json_key_is(m.key, B("id"))) {
 			edit_value(&e, &m);
@@ -507,9 +485,9 @@ int openai_chat_write_result(const struct answer *a, const struct result *r, str
 
 	if (chat_passes(a) && bytes_set(r->document))
 		return write_edited(&p, a, r);
-	if (a->profile == PROFILE_OPENAI)
-		write_openai(&p, a, r);
-	else
+	if (a->options->tensorzero_shape)
 		write_tensorzero(&p, a, r);
+	else
+		write_openai(&p, a, r);
 	return pen_done(&p);
 }

@@ -1,4 +1,4 @@
-/* Shared by openai_chat/write_answer.c (plain answers) and openai_chat/write_chunks.c (streams). */
+/* Shared by write_answer.c (plain answers) and the files that write streams (write_chunks.h). */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 #define SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 
@@ -8,7 +8,7 @@
 /* "chatcmpl-…" or the inference id, with quotes. */
 void chat_put_id(struct pen *, const struct answer *);
 void chat_put_uuid(struct pen *, struct uuid);
-/* The value of `usage` in the answer's profile. */
+/* The value of `usage`. */
 void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
 /* "stop" with quotes; `called`: the answer holds a tool call. */
 void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);

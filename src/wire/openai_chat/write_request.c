@@ -2,22 +2,20 @@
  * The neutral request -> the body of POST chat/completions (providers-openai §2.3-2.8), keys and values in the
  * order in which TensorZero writes them: recorded bodies are compared, cached and signed as bytes.
  *
- * Profile `openai` differs where TensorZero's form never worked (`strict` beside `function`, custom tools sent
- * back as functions), and adds what OpenAI's server insists on: short ids and names, and a result for every call.
+ * A surface's options change that where TensorZero's form never worked (`strict` beside `function`, custom tools sent
+ * back as functions), and where OpenAI's server insists: on short ids and names, and on a result for every call.
  */
 #include "wire/openai_chat/write_request.h"
+
+#include <stdio.h>
 
 #include "base/error.h"
 #include "wire/media.h"
 #include "wire/openai_chat/ids.h"
+#include "wire/params.h"
 
 #define HINT        "Respond using JSON."
 #define IGNORED_MAX 1024
-
-static bool openai(const struct chat_out *o)
-{
-	return o->inf->profile == PROFILE_OPENAI;
-}
 
 void chat_ignored(struct buf *ignored, struct bytes path)
 {
@@ -28,7 +26,7 @@ void chat_ignored(struct buf *ignored, struct bytes path)
 	buf_append(ignored, path);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 static enum file_form form_of(const struct dialect *d, struct bytes mime)
 {
@@ -174,27 +172,26 @@ static int put_content(struct chat_out *o, const struct block *blocks, size_t le
 		if (!first)
 			pen_lit(&o->pen, ",");
 		first = false;
-		if (put_part(o, &blocks[i]) < 0)
+		if (put_part(o, &blocks[i]))
 			return -1;
 	}
 	pen_lit(&o->pen, "]");
 	return 0;
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
-static void put_id(struct chat_out *o, struct bytes id)
+/* A call's id and a tool's name as the provider takes them. */
+static struct bytes sent_id(const struct chat_out *o, struct bytes id, char out[CHAT_ID_MAX])
 {
-	char out[CHAT_ID_MAX];
-
-	pen_string(&o->pen, openai(o) ? chat_id(id, out) : id);
+	return o->inf->options->short_ids ? chat_id(id, out) : id;
 }
 
 static void put_name(struct chat_out *o, struct bytes name)
 {
 	char out[CHAT_NAME_MAX];
 
-	pen_string(&o->pen, openai(o) ? chat_name(name, out) : name);
+	pen_string(&o->pen, o->inf->options->short_ids ? chat_name(name, out) : name);
 }
 
 static void message_begin(struct chat_out *o, bool *first)
@@ -204,88 +201,79 @@ static void message_begin(struct chat_out *o, bool *first)
 	*first = false;
 }
 
-static void put_tool_message(struct chat_out *o, struct bytes id, struct bytes text, bool *first)
+static void tool_message_begin(struct chat_out *o, bool *first)
 {
 	message_begin(o, first);
 	pen_lit(&o->pen, "{\"role\":\"tool\",\"content\":");
-	pen_string(&o->pen, text);
+}
+
+static void tool_message_end(struct chat_out *o, struct bytes id)
+{
+	char out[CHAT_ID_MAX];
+
 	pen_lit(&o->pen, ",\"tool_call_id\":");
-	put_id(o, id);
+	pen_string(&o->pen, sent_id(o, id, out));
 	pen_lit(&o->pen, "}");
 }
 
-/* A result with files: its texts, and a mark where each file stood; the files follow in a user message. */
-static int put_result_parts(struct chat_out *o, const struct block *b, bool *first)
+/* How a file is named in the text that stands in its place. */
+static const char *kind_of(const struct block *b)
 {
-	struct buf text;
-	size_t files = 0;
-	int bad;
-
-	buf_init(&text, 100u << 20);
-	bad = b->is_error && !bytes_istarts(b->text, B("Error: ")) ? buf_append(&text, B("Error: "))
-								   : 0;
-	for (size_t i = 0; i < b->nparts; i++) {
-		if (i > 0)
-			bad |= buf_putc(&text, '\n');
-		if (is_text(&b->parts[i]))
-			bad |= buf_append(&text, b->parts[i].text);
-		else
-			bad |= buf_printf(&text, "[%s %zu]",
-					  b->parts[i].type == BLOCK_FILE &&
-							  !bytes_starts(b->parts[i].file->mime_type,
-									B("image/")) &&
-							  !b->parts[i].file->is_url
-						  ? "file"
-						  : "image",
-					  ++files);
-	}
-	if (!bad)
-		put_tool_message(o, b->id, buf_bytes(&text), first);
-	buf_deinit(&text);
-	return bad;
+	if (b->type != BLOCK_FILE || b->file->is_url)
+		return "image";
+	return bytes_starts(b->file->mime_type, B("image/")) ? "image" : "file";
 }
 
-static int put_result(struct chat_out *o, const struct block *b, bool *first)
+/* Texts, a line each, and a mark where each file stood; the files follow in a user message. */
+static void put_result_parts(struct chat_out *o, const struct block *b, bool *any)
 {
-	struct buf text;
-	int bad;
+	size_t files = 0;
 
-	if (b->parts)
-		return put_result_parts(o, b, first);
-	if (!b->is_error || bytes_istarts(b->text, B("Error: "))) {
-		put_tool_message(o, b->id, b->text, first);
-		return 0;
+	for (size_t i = 0; i < b->nparts; i++) {
+		const struct block *part = &b->parts[i];
+		char mark[40];
+
+		if (i > 0)
+			pen_more(&o->pen, B("\n"), any);
+		if (is_text(part)) {
+			pen_more(&o->pen, part->text, any);
+			continue;
+		}
+		snprintf(mark, sizeof mark, "[%s %zu]", kind_of(part), ++files);
+		pen_more(&o->pen, bytes_of(mark), any);
 	}
-	buf_init(&text, 100u << 20);
-	bad = buf_append(&text, B("Error: ")) | buf_append(&text, b->text);
-	if (!bad)
-		put_tool_message(o, b->id, buf_bytes(&text), first);
-	buf_deinit(&text);
-	return bad;
+}
+
+static void put_result(struct chat_out *o, const struct block *b, bool *first)
+{
+	bool any = false;
+
+	tool_message_begin(o, first);
+	if (b->is_error && !bytes_istarts(b->text, B("Error: ")))
+		pen_more(&o->pen, B("Error: "), &any);
+	if (b->parts)
+		put_result_parts(o, b, &any);
+	else
+		pen_more(&o->pen, b->text, &any);
+	tool_message_end(o, b->id);
 }
 
 static int put_attachments(struct chat_out *o, const struct block *b, bool *first)
 {
-	message_begin(o, first);
-	pen_lit(&o->pen,
-		"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Attachments of tool result ");
-	{
-		struct buf quoted; /* the id without its quotes */
-		char out[CHAT_ID_MAX];
+	char out[CHAT_ID_MAX];
+	bool any = false;
 
-		buf_init(&quoted, 1u << 20);
-		if (buf_json_string(&quoted, openai(o) ? chat_id(b->id, out) : b->id) < 0)
-			o->pen.failed = true;
-		else
-			pen_bytes(&o->pen, bytes_slice(buf_bytes(&quoted), 1, quoted.len - 2));
-		buf_deinit(&quoted);
-	}
-	pen_lit(&o->pen, ":\"}");
+	message_begin(o, first);
+	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
+	pen_more(&o->pen, B("Attachments of tool result "), &any);
+	pen_more(&o->pen, sent_id(o, b->id, out), &any);
+	pen_more(&o->pen, B(":"), &any);
+	pen_lit(&o->pen, "}");
 	for (size_t i = 0; i < b->nparts; i++) {
 		if (is_text(&b->parts[i]))
 			continue;
 		pen_lit(&o->pen, ",");
-		if (put_part(o, &b->parts[i]) < 0)
+		if (put_part(o, &b->parts[i]))
 			return -1;
 	}
 	pen_lit(&o->pen, "]}");
@@ -304,13 +292,16 @@ static bool answers(const struct message *m, struct bytes id)
 static void put_missing_results(struct chat_out *o, const struct message *before,
 				const struct message *m, bool *first)
 {
-	if (!openai(o) || !before || before->role != ROLE_ASSISTANT)
+	if (!o->inf->options->fill_results || !before || before->role != ROLE_ASSISTANT)
 		return;
 	for (size_t i = 0; i < before->len; i++) {
 		const struct block *b = &before->content[i];
 
-		if (b->type == BLOCK_TOOL_CALL && !(m->role == ROLE_USER && answers(m, b->id)))
-			put_tool_message(o, b->id, B("[no result]"), first);
+		if (b->type != BLOCK_TOOL_CALL || (m->role == ROLE_USER && answers(m, b->id)))
+			continue;
+		tool_message_begin(o, first);
+		pen_lit(&o->pen, "\"[no result]\"");
+		tool_message_end(o, b->id);
 	}
 }
 
@@ -323,20 +314,19 @@ static int put_user(struct chat_out *o, const struct message *m, const struct me
 		if (m->content[i].type == BLOCK_TOOL_CALL)
 			return fail(ERR_INVALID_MESSAGE,
 				    "Tool calls are not supported in user messages");
-		if (m->content[i].type == BLOCK_TOOL_RESULT &&
-		    put_result(o, &m->content[i], first) < 0)
-			return -1;
+		if (m->content[i].type == BLOCK_TOOL_RESULT)
+			put_result(o, &m->content[i], first);
 		n += in_content(&m->content[i]);
 	}
 	put_missing_results(o, before, m, first);
 	for (size_t i = 0; i < m->len; i++)
-		if (m->content[i].parts && put_attachments(o, &m->content[i], first) < 0)
+		if (m->content[i].parts && put_attachments(o, &m->content[i], first))
 			return -1;
 	if (n == 0)
 		return 0;
 	message_begin(o, first);
 	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
-	if (put_content(o, m->content, m->len, n) < 0)
+	if (put_content(o, m->content, m->len, n))
 		return -1;
 	pen_lit(&o->pen, "}");
 	return 0;
@@ -357,9 +347,10 @@ static void put_call(struct chat_out *o, const struct block *b)
 {
 	struct pen *p = &o->pen;
 	bool custom = sends_custom(o, b);
+	char out[CHAT_ID_MAX];
 
 	pen_lit(p, "{\"id\":");
-	put_id(o, b->id);
+	pen_string(p, sent_id(o, b->id, out));
 	if (custom)
 		pen_lit(p, ",\"type\":\"custom\",\"custom\":{\"name\":");
 	else
@@ -391,29 +382,19 @@ static void put_calls(struct chat_out *o, const struct message *m)
 /* Texts of the thoughts, a blank line between them. */
 static void put_thoughts(struct chat_out *o, const struct message *m)
 {
-	struct buf text;
 	bool any = false;
 
-	for (size_t i = 0; i < m->len && !any; i++)
-		any = m->content[i].type == BLOCK_THOUGHT && bytes_set(m->content[i].text);
-	if (!any)
-		return;
-	buf_init(&text, 100u << 20);
-	any = false;
 	for (size_t i = 0; i < m->len; i++) {
 		const struct block *b = &m->content[i];
 
 		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
 			continue;
-		if (any && buf_append(&text, B("\n\n")) < 0)
-			o->pen.failed = true;
-		any = true;
-		if (buf_append(&text, b->text) < 0)
-			o->pen.failed = true;
+		if (any)
+			pen_more(&o->pen, B("\n\n"), &any);
+		else
+			pen_lit(&o->pen, ",\"reasoning_content\":");
+		pen_more(&o->pen, b->text, &any);
 	}
-	pen_lit(&o->pen, ",\"reasoning_content\":");
-	pen_string(&o->pen, buf_bytes(&text));
-	buf_deinit(&text);
 }
 
 static int put_assistant(struct chat_out *o, const struct message *m, bool *first)
@@ -436,7 +417,7 @@ static int put_assistant(struct chat_out *o, const struct message *m, bool *firs
 	pen_lit(&o->pen, "{\"role\":\"assistant\"");
 	if (n > 0) {
 		pen_lit(&o->pen, ",\"content\":");
-		if (put_content(o, m->content, m->len, n) < 0)
+		if (put_content(o, m->content, m->len, n))
 			return -1;
 	}
 	if (refusal) {
@@ -449,7 +430,7 @@ static int put_assistant(struct chat_out *o, const struct message *m, bool *firs
 	return 0;
 }
 
-/* --- system text ------------------------------------------------------------------------------ */
+/* ---- system text ---- */
 
 /* response_format json_object, for which the API wants the word in the prompt. */
 static bool is_json_object(const struct chat_out *o)
@@ -480,6 +461,7 @@ static void put_system(struct chat_out *o, bool *first)
 	bool hint =
 		is_json_object(o) &&
 		(!bytes_set(system) || (bytes_ifind(system, B("json")) < 0 && !says_json(o->inf)));
+	bool any = false;
 
 	if (!bytes_set(system) && !hint)
 		return;
@@ -488,22 +470,10 @@ static void put_system(struct chat_out *o, bool *first)
 		pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
 	else
 		pen_lit(&o->pen, "{\"role\":\"system\",\"content\":");
-	if (!hint) {
-		pen_string(&o->pen, system);
-	} else if (!bytes_set(system)) {
-		pen_lit(&o->pen, "\"" HINT "\"");
-	} else { /* the system text follows behind the hint, inside the same quotes */
-		size_t quote;
-
-		pen_lit(&o->pen, "\"" HINT "\\n\\n");
-		quote = o->pen.b->len;
-		pen_string(&o->pen, system);
-		if (!o->pen.failed) {
-			memmove(o->pen.b->data + quote, o->pen.b->data + quote + 1,
-				o->pen.b->len - quote - 1);
-			o->pen.b->len--;
-		}
-	}
+	if (hint)
+		pen_more(&o->pen, bytes_set(system) ? B(HINT "\n\n") : B(HINT), &any);
+	if (bytes_set(system))
+		pen_more(&o->pen, system, &any);
 	pen_lit(&o->pen, "}");
 }
 
@@ -519,11 +489,11 @@ int openai_chat_put_messages(struct chat_out *o)
 		const struct message *m = &inf->messages[i];
 
 		if (m->role == ROLE_USER) {
-			if (put_user(o, m, before, &first) < 0)
+			if (put_user(o, m, before, &first))
 				return -1;
 		} else {
 			put_missing_results(o, before, m, &first);
-			if (put_assistant(o, m, &first) < 0)
+			if (put_assistant(o, m, &first))
 				return -1;
 		}
 		before = m;
@@ -532,18 +502,14 @@ int openai_chat_put_messages(struct chat_out *o)
 	return 0;
 }
 
-/* --- tools ------------------------------------------------------------------------------------ */
-
-bool openai_chat_has_tools(const struct inference *inf)
-{
-	return inf->tools && inf->tools->len > 0;
-}
+/* ---- tools ---- */
 
 static void put_function(struct chat_out *o, const struct tool *t)
 {
 	struct pen *p = &o->pen;
-	bool inner = o->dialect->tool_strict == STRICT_INNER ||
-		     (o->dialect->tool_strict == STRICT_BY_PROFILE && openai(o));
+	bool inner =
+		o->dialect->tool_strict == STRICT_INNER ||
+		(o->dialect->tool_strict == STRICT_BY_PROFILE && o->inf->options->strict_inner);
 
 	pen_lit(p, "{\"type\":\"function\",\"function\":{\"name\":");
 	put_name(o, t->name);
@@ -578,7 +544,7 @@ static void put_custom(struct chat_out *o, const struct tool *t)
 	pen_lit(p, "}}");
 }
 
-void openai_chat_put_tools(struct chat_out *o)
+static void put_tools(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
 	bool first = true;
@@ -631,7 +597,7 @@ static void put_allowed(struct chat_out *o, const struct tool_config *t)
 	pen_lit(&o->pen, "]}}");
 }
 
-void openai_chat_put_tool_choice(struct chat_out *o)
+static void put_tool_choice(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
 
@@ -647,7 +613,8 @@ void openai_chat_put_tool_choice(struct chat_out *o)
 		pen_lit(&o->pen, "\"required\"");
 		return;
 	case TOOL_CHOICE_SPECIFIC: /* TensorZero's routes name custom tools as functions */
-		put_named(o, t->specific, openai(o) && is_custom(t, t->specific));
+		put_named(o, t->specific,
+			  o->inf->options->custom_choice && is_custom(t, t->specific));
 		return;
 	case TOOL_CHOICE_UNSET:
 	case TOOL_CHOICE_AUTO:
@@ -655,22 +622,9 @@ void openai_chat_put_tool_choice(struct chat_out *o)
 	}
 }
 
-bool openai_chat_sends_parallel(const struct chat_out *o)
-{
-	const struct tool_config *t = o->inf->tools;
+/* ---- parameters ---- */
 
-	return openai_chat_has_tools(o->inf) && t->parallel >= 0 &&
-	       (t->parallel == 1 || !bytes_istarts(o->dialect->model, B("o1")));
-}
-
-/* --- the rest --------------------------------------------------------------------------------- */
-
-bool openai_chat_has_format(const struct inference *inf)
-{
-	return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
-}
-
-void openai_chat_put_response_format(struct chat_out *o)
+static void put_response_format(struct chat_out *o)
 {
 	if (is_json_object(o)) {
 		pen_lit(&o->pen, "{\"type\":\"json_object\"}");
@@ -682,69 +636,79 @@ void openai_chat_put_response_format(struct chat_out *o)
 	pen_lit(&o->pen, "}}");
 }
 
-void openai_chat_put_stop(struct chat_out *o)
+struct bytes openai_chat_key(const struct chat_out *o, enum param p)
 {
-	pen_lit(&o->pen, "[");
-	for (size_t i = 0; i < o->inf->nstop; i++) {
-		if (i > 0)
-			pen_lit(&o->pen, ",");
-		pen_string(&o->pen, o->inf->stop[i]);
-	}
-	pen_lit(&o->pen, "]");
+	return p == PARAM_MAX_TOKENS ? o->dialect->max_tokens_key : param_field(p);
 }
 
-#define NUMBER(p, key, digits)                    \
-	do {                                      \
-		if (bytes_set(digits)) {          \
-			pen_bytes((p), B(key));   \
-			pen_bytes((p), (digits)); \
-		}                                 \
-	} while (0)
+bool openai_chat_sends(const struct chat_out *o, enum param p)
+{
+	const struct inference *inf = o->inf;
+
+	switch (param_rows[p].kind) {
+	case PARAM_JSON_MODE:
+		return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
+	case PARAM_TOOL_NAME:
+		return param_is_set(inf, PARAM_TOOLS);
+	case PARAM_BOOL: /* models named o1 refuse `false` */
+		return param_is_set(inf, PARAM_TOOLS) && param_is_set(inf, p) &&
+		       (inf->tools->parallel || !bytes_istarts(o->dialect->model, B("o1")));
+	default:
+		return param_is_set(inf, p);
+	}
+}
+
+void openai_chat_put_param(struct chat_out *o, enum param p)
+{
+	switch (param_rows[p].kind) {
+	case PARAM_JSON_MODE:
+		put_response_format(o);
+		break;
+	case PARAM_TOOL_LIST:
+		put_tools(o);
+		break;
+	case PARAM_TOOL_NAME:
+		put_tool_choice(o);
+		break;
+	case PARAM_BOOL:
+		pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
+		break;
+	default:
+		param_write(&o->pen, o->inf, p);
+	}
+}
+
+static void put_params(struct chat_out *o, enum param from, enum param to)
+{
+	for (enum param p = from; p < to; p++) {
+		struct bytes key = openai_chat_key(o, p);
+
+		if (key.n == 0 || !openai_chat_sends(o, p))
+			continue;
+		pen_lit(&o->pen, ",");
+		pen_string(&o->pen, key);
+		pen_lit(&o->pen, ":");
+		openai_chat_put_param(o, p);
+	}
+}
+
+/* ---- the body ---- */
 
 static int write_neutral(struct chat_out *o)
 {
-	const struct inference *inf = o->inf;
 	struct pen *p = &o->pen;
 
 	pen_lit(p, "{\"messages\":");
-	if (openai_chat_put_messages(o) < 0)
+	if (openai_chat_put_messages(o))
 		return -1;
 	pen_lit(p, ",\"model\":");
 	pen_string(p, o->dialect->model);
-	NUMBER(p, ",\"temperature\":", inf->temperature);
-	if (bytes_set(inf->max_tokens)) {
-		pen_lit(p, ",");
-		pen_string(p, o->dialect->max_tokens_key);
-		NUMBER(p, ":", inf->max_tokens);
-	}
-	NUMBER(p, ",\"seed\":", inf->seed);
-	NUMBER(p, ",\"top_p\":", inf->top_p);
-	NUMBER(p, ",\"presence_penalty\":", inf->presence_penalty);
-	NUMBER(p, ",\"frequency_penalty\":", inf->frequency_penalty);
-	if (inf->stream)
+	put_params(o, 0, PARAM_RESPONSE_FORMAT);
+	if (o->inf->stream)
 		pen_lit(p, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
 	else
 		pen_lit(p, ",\"stream\":false");
-	if (openai_chat_has_format(inf)) {
-		pen_lit(p, ",\"response_format\":");
-		openai_chat_put_response_format(o);
-	}
-	if (openai_chat_has_tools(inf)) {
-		pen_lit(p, ",\"tools\":");
-		openai_chat_put_tools(o);
-		pen_lit(p, ",\"tool_choice\":");
-		openai_chat_put_tool_choice(o);
-		if (openai_chat_sends_parallel(o))
-			pen_bytes(p, inf->tools->parallel ? B(",\"parallel_tool_calls\":true")
-							  : B(",\"parallel_tool_calls\":false"));
-	}
-	if (inf->stop_set) {
-		pen_lit(p, ",\"stop\":");
-		openai_chat_put_stop(o);
-	}
-	pen_field(p, ",\"reasoning_effort\":", inf->reasoning_effort);
-	pen_field(p, ",\"service_tier\":", inf->service_tier);
-	pen_field(p, ",\"verbosity\":", inf->verbosity);
+	put_params(o, PARAM_RESPONSE_FORMAT, PARAMS);
 	pen_lit(p, "}");
 	return pen_done(p);
 }
@@ -754,7 +718,7 @@ int openai_chat_write_request(const struct inference *inf, const struct dialect 
 {
 	struct chat_out o = { .pen = { .b = out }, .inf = inf, .dialect = d, .ignored = ignored };
 
-	if (bytes_set(inf->thinking_budget_tokens))
-		chat_ignored(ignored, B("thinking_budget_tokens"));
+	if (param_is_set(inf, PARAM_THINKING_BUDGET))
+		chat_ignored(ignored, param_rows[PARAM_THINKING_BUDGET].name);
 	return openai_chat_passes(inf) ? openai_chat_write_edited(&o) : write_neutral(&o);
 }

@@ -1,0 +1,184 @@
+/*
+ * Deltas as TensorZero's chunks (http-api §12.6): one chunk a delta, with all of its texts, calls and further content.
+ */
+#include "wire/openai_chat/write_chunks.h"
+
+static void print_head(struct pen *p, const struct answer *a)
+{
+	pen_lit(p, "data: {\"id\":");
+	chat_put_id(p, a);
+	pen_lit(p, ",\"episode_id\":");
+	chat_put_uuid(p, a->episode_id);
+	pen_lit(p, ",\"choices\":[{\"index\":0,\"finish_reason\":");
+}
+
+static void print_tail(struct pen *p, const struct answer *a)
+{
+	pen_lit(p, "}],\"created\":");
+	pen_u64(p, (uint64_t)a->created);
+	pen_lit(p, ",\"model\":");
+	pen_string(p, a->model);
+	pen_lit(p,
+		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion.chunk\",\"usage\":");
+}
+
+static void chunk_open(const struct chat_writer *w, struct pen *p)
+{
+	pen_bytes(p, w->head);
+	pen_lit(p, "null,\"logprobs\":null,\"delta\":");
+}
+
+static void chunk_close(const struct chat_writer *w, struct pen *p)
+{
+	pen_bytes(p, w->tail);
+	pen_lit(p, "null");
+}
+
+/* ---- the delta object ---- */
+
+struct delta_keys {
+	struct pen *p;
+	bool any;
+};
+
+static void key(struct delta_keys *k, struct bytes name)
+{
+	if (k->any)
+		pen_lit(k->p, ",");
+	k->any = true;
+	pen_bytes(k->p, name);
+}
+
+static bool is_call(const struct chat_writer *w, const struct part *p)
+{
+	return p->type == PART_TOOL_CALL && !w->a->json_tool;
+}
+
+static bool is_content(const struct chat_writer *w, const struct part *p)
+{
+	return p->type == PART_TEXT || (p->type == PART_TOOL_CALL && w->a->json_tool);
+}
+
+static void put_texts(struct chat_writer *w, const struct delta *d, struct delta_keys *k,
+		      enum part_type type)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < d->len; i++) {
+		const struct part *part = &d->parts[i];
+
+		if (type == PART_REFUSAL ? part->type != PART_REFUSAL : !is_content(w, part))
+			continue;
+		if (!any)
+			key(k, type == PART_REFUSAL ? B("\"refusal\":") : B("\"content\":"));
+		pen_more(k->p, part->type == PART_TOOL_CALL ? part->arguments : part->text, &any);
+	}
+}
+
+static void put_call(struct chat_writer *w, struct pen *p, const struct part *part, size_t block,
+		     bool fresh)
+{
+	pen_lit(p, "{\"id\":");
+	if (fresh)
+		pen_string(p, part->id);
+	else
+		pen_lit(p, "null");
+	pen_lit(p, ",\"index\":");
+	pen_u64(p, chunk_call_index(w, block));
+	pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
+	pen_string(p, bytes_set(part->name) ? part->name : B(""));
+	pen_lit(p, ",\"arguments\":");
+	pen_string(p, part->arguments);
+	pen_lit(p, "}}");
+}
+
+static void put_lists(struct chat_writer *w, const struct delta *d, const struct places *at,
+		      struct delta_keys *k)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < d->len; i++) {
+		if (!is_call(w, &d->parts[i]))
+			continue;
+		if (first)
+			key(k, B("\"tool_calls\":["));
+		else
+			pen_lit(k->p, ",");
+		first = false;
+		put_call(w, k->p, &d->parts[i], at->block[i], at->fresh[i]);
+	}
+	if (!first)
+		pen_lit(k->p, "]");
+	first = true;
+	for (size_t i = 0; i < d->len; i++) {
+		if (d->parts[i].type != PART_THOUGHT && d->parts[i].type != PART_UNKNOWN)
+			continue;
+		if (first)
+			key(k, B("\"tensorzero_extra_content\":["));
+		else
+			pen_lit(k->p, ",");
+		first = false;
+		chunk_put_extra(k->p, &d->parts[i], at->block[i]);
+	}
+	if (!first)
+		pen_lit(k->p, "]");
+}
+
+/* The delta object, with the role if it is the stream's first. */
+static int put_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+{
+	struct delta_keys k = { .p = p };
+	struct places at;
+
+	if (chunk_places(w, d, &at))
+		return -1;
+	pen_lit(p, "{");
+	if (!w->role_sent)
+		key(&k, B("\"role\":\"assistant\""));
+	w->role_sent = true;
+	put_texts(w, d, &k, PART_TEXT);
+	put_texts(w, d, &k, PART_REFUSAL);
+	put_lists(w, d, &at, &k);
+	pen_lit(p, "}");
+	return 0;
+}
+
+static int write_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+{
+	if (d->len == 0 && !chunk_shows_raw(w, d))
+		return 0;
+	chunk_open(w, p);
+	if (put_delta(w, p, d))
+		return -1;
+	chunk_close(w, p);
+	chunk_put_raws(w, p, d);
+	pen_lit(p, "}\n\n");
+	return pen_done(p);
+}
+
+static void write_end(struct chat_writer *w, struct pen *p, const struct result *r)
+{
+	pen_bytes(p, w->head);
+	if (r->finish == FINISH_UNSET)
+		pen_lit(p, "null");
+	else
+		chat_put_finish(p, w->a, r->finish, false);
+	pen_lit(p, ",\"logprobs\":null,\"delta\":");
+	pen_bytes(p, w->role_sent ? B("{}") : B("{\"role\":\"assistant\"}"));
+	w->role_sent = true;
+	pen_bytes(p, w->tail);
+	if (w->a->include_usage || w->a->include_raw_usage)
+		chat_put_usage(p, w->a, &r->usage);
+	else
+		pen_lit(p, "null");
+	pen_lit(p, "}\n\n");
+}
+
+const struct chunk_shape chunks_tensorzero = {
+	.print_head = print_head,
+	.print_tail = print_tail,
+	.open = chunk_open,
+	.close = chunk_close,
+	.write_delta = write_delta,
+	.write_end = write_end,
+};
