@@ -12,7 +12,9 @@
 #include "config/glob.h"
 #include "net/socket.h"
 
-#define MAX_WORKERS 1024
+#define MAX_WORKERS      1024
+#define FILES_MEMORY_MAX (64u << 20) /* the names that a glob finds */
+#define ISSUE_LINE_MAX   (1u << 20)
 
 static const char help[] =
 	"signet serve: starts the gateway\n"
@@ -240,7 +242,7 @@ static void print_files(const char *pattern)
 	struct glob_list files = { 0 };
 	struct arena arena;
 
-	arena_init(&arena, 64u << 20);
+	arena_init(&arena, FILES_MEMORY_MAX);
 	fprintf(stderr,
 		"Failed to load config. Config file glob `%s` resolved to the following files:\n",
 		pattern);
@@ -255,7 +257,7 @@ void serve_issues_print(const struct serve_args *a, struct config_issues *issues
 {
 	struct buf line;
 
-	buf_init(&line, 1u << 20);
+	buf_init(&line, ISSUE_LINE_MAX);
 	if (!loaded && a->config.glob)
 		print_files(a->config.glob);
 	for (size_t i = 0; i < issues->len; i++) {

@@ -1,7 +1,7 @@
 /*
- * HTTP routes. One file per surface; router.c finds the route, sets the headers that every answer
- * carries (x-tensorzero-gateway-version, x-request-id, request-id) and answers unknown paths, wrong
- * methods and malformed requests in the surface's shape.
+ * HTTP routes. router.c finds the route, sets the headers that every answer carries (x-tensorzero-gateway-version,
+ * x-request-id, request-id) and answers unknown paths, wrong methods and malformed requests in the path's shape of
+ * errors. A surface is a row of its own file (surface.h), walked by answer.c; the other routes have handlers here.
  */
 #ifndef SIGNET_API_API_H
 #define SIGNET_API_API_H
@@ -13,31 +13,23 @@
 void api_handle(struct exchange *); /* http_server_options.handler */
 void api_malformed(struct exchange *, int status, const char *, struct buf *); /* .malformed */
 void api_done(struct exchange *); /* .done: metrics, access log */
-enum profile { PROFILE_TENSORZERO, PROFILE_OPENAI };
-/* The profile of this exchange: by path, or header x-signet-profile (surfaces §3). */
-enum profile api_profile(const struct exchange *);
 /* "req_‹32 hex›", set by api_handle(); for logs and the record. */
 struct bytes api_request_id(const struct exchange *);
-/* Answers with the last error in OpenAI's shape (openai) or TensorZero's ({"error":"…"}). `status` 0: by the
- * error's kind. Waits. */
-int api_respond_openai_error(struct exchange *, int status);
-/* The same with further members of the body's object, such as `,"tensorzero_raw_response":[…]`. */
-int api_respond_openai_error_with(struct exchange *, int status, struct bytes members);
-/* Sets retry-after where the status (429, 503, 529) allows it and the error knows it: seconds, rounded up; one
- * where the gateway itself has no room. Not over one that is set. */
-void api_retry_after(struct exchange *, const struct error *, int status);
-int api_respond_native_error(struct exchange *, int status);
+/* A header of the answer that was set already; unset: it was not. */
+struct bytes api_header_set(const struct exchange *, struct bytes name);
+/* What stands in the place of {id} in the route's pattern, percent-decoded; unset: the pattern has none. */
+struct bytes api_path_id(const struct exchange *);
 
-/* openai.c */
-void api_chat_completions(
-	struct exchange *); /* POST /v1/chat/completions, /openai/v1/chat/completions */
+static inline struct app *api_app(const struct exchange *x)
+{
+	return ((struct worker *)x->user)->app;
+}
 
-/* models.c; `id` = what follows /v1/models/, percent-decoded, unset for the list */
-void api_models(struct exchange *, struct bytes id);
+/* models.c */
+http_handler api_models;
 
 /* ops.c */
-void api_health(struct exchange *);
-void api_status(struct exchange *);
-void api_metrics(struct exchange *);
+http_handler api_health, api_status, api_metrics;
+http_handler api_probe; /* HEAD /: clients warm their connection up with it */
 
 #endif

@@ -1,12 +1,15 @@
 /*
- * One table says what a failure looks like to an OpenAI client. TensorZero's profile has its statuses by kind
- * and never shows an upstream's.
+ * One table says what a failure looks like to an OpenAI client. TensorZero's surfaces have their statuses by kind
+ * and never show an upstream's. The three shapes of an error's body stand below it.
  */
 #include "api/errors.h"
 
+#include "api/api.h"
 #include "base/json.h"
 #include "route/classify.h"
 #include "wire/openai_chat/openai_chat.h"
+
+#define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
 
 static const struct {
 	int status;
@@ -34,11 +37,11 @@ static bool of_upstream(enum error_kind k)
 	       k == ERR_DEADLINE;
 }
 
-int api_error_status(const struct error *e, enum profile profile, const struct config *cfg)
+int api_error_status(const struct error *e, bool upstream_errors, const struct config *cfg)
 {
 	const struct error *leaf = error_leaf(e);
 
-	if (profile == PROFILE_TENSORZERO || cfg->surfaces.error_status_gateway)
+	if (!upstream_errors || cfg->surfaces.error_status_gateway)
 		return error_kind_status(e->kind);
 	if (leaf->kind == ERR_API_KEY_MISSING)
 		return 400; /* the request lacks a credential that this provider takes from it */
@@ -95,26 +98,120 @@ struct bytes api_upstream_body(const struct error *e, bool client_credential, in
 	return leaf->upstream_body;
 }
 
-int api_respond_chat_error(struct exchange *x, const struct config *cfg,
-			   const struct chat_error_way *way)
-{
-	struct error *e = error_save(x->arena);
-	struct bytes body = { NULL, 0 };
-	int status;
+/* ---- shapes ---- */
 
-	if (!e)
-		return api_respond_openai_error(x, 503);
-	status = api_error_status(e, way->profile, cfg);
-	if (way->profile == PROFILE_OPENAI && !cfg->surfaces.error_status_gateway) {
-		if (way->same_family)
-			body = api_upstream_body(e, way->client_credential, &status);
-		if (bytes_set(body)) {
-			api_retry_after(x, e, status);
-			return exchange_respond(x, status, B("application/json"), body);
-		}
-		e = api_openai_error(e, status, x->arena);
+static int put_optional(struct buf *out, const char *key, struct bytes value)
+{
+	if (buf_printf(out, ",\"%s\":", key))
+		return -1;
+	return bytes_set(value) ? buf_json_string(out, value) : buf_append(out, B("null"));
+}
+
+/* gateway.unstable_error_json: {"‹Kind›":{"message":…}}; nested errors as a map of the same by name. */
+static int put_error_json(struct buf *out, const struct error *e)
+{
+	if (buf_printf(out, "{\"%s\":{", error_kind_name(e->kind)))
+		return -1;
+	if (!e->nested) {
+		if (buf_append(out, B("\"message\":")) || buf_json_string(out, e->message))
+			return -1;
+		return buf_append(out, B("}}"));
 	}
-	if (e)
-		fail_with(e);
-	return api_respond_openai_error_with(x, status, way->members);
+	if (buf_append(out, B("\"errors\":{")))
+		return -1;
+	for (size_t i = 0; i < e->nested->len; i++) {
+		if ((i && buf_putc(out, ',')) || buf_json_string(out, e->nested->names[i]) ||
+		    buf_putc(out, ':') || put_error_json(out, &e->nested->errors[i]))
+			return -1;
+	}
+	return buf_append(out, B("}}}"));
+}
+
+int write_native_error(const struct error *e, int status, const struct error_context *context,
+		       struct buf *out)
+{
+	(void)status;
+	if (buf_append(out, B("{\"error\":")) || buf_json_string(out, e->message))
+		return -1;
+	if (context->with_json &&
+	    (buf_append(out, B(",\"error_json\":")) || put_error_json(out, e)))
+		return -1;
+	return buf_putc(out, '}');
+}
+
+int write_openai_error(const struct error *e, int status, const struct error_context *context,
+		       struct buf *out)
+{
+	if (context->with_json ? openai_write_error_json(e, status, out)
+			       : openai_write_error(e, status, out))
+		return -1;
+	if (!context->members.n)
+		return 0;
+	out->len--; /* the closing brace */
+	return buf_append(out, context->members) || buf_putc(out, '}') ? -1 : 0;
+}
+
+int write_anthropic_error(const struct error *e, int status, const struct error_context *context,
+			  struct buf *out)
+{
+	static const struct {
+		int status;
+		const char *type;
+	} types[] = { { 401, "authentication_error" }, { 403, "permission_error" },
+		      { 404, "not_found_error" },      { 413, "request_too_large" },
+		      { 429, "rate_limit_error" },     { 503, "overloaded_error" },
+		      { 529, "overloaded_error" } };
+	const char *type = status < 500 ? "invalid_request_error" : "api_error";
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (types[i].status == status)
+			type = types[i].type;
+	if (buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type) ||
+	    buf_json_string(out, e->message) || buf_putc(out, '}') ||
+	    put_optional(out, "request_id", context->request_id))
+		return -1;
+	return buf_putc(out, '}');
+}
+
+/* ---- answering ---- */
+
+void api_retry_after(struct exchange *x, const struct error *e, int status)
+{
+	const struct error *leaf = error_leaf(e);
+	int64_t ms = leaf->retry_after_ms;
+
+	if ((status != 429 && status != 503 && status != 529) ||
+	    bytes_set(api_header_set(x, B("retry-after"))))
+		return;
+	if (ms < 0 && leaf->kind == ERR_BUSY)
+		ms = 1000;
+	if (ms >= 0)
+		exchange_header(x, B("retry-after"),
+				arena_printf(x->arena, "%lld", (long long)((ms + 999) / 1000)));
+}
+
+int api_respond_error(struct exchange *x, error_writer *write, int status, struct bytes members)
+{
+	struct error_context context = { .with_json =
+						 api_app(x)->config->gateway.unstable_error_json,
+					 .request_id = api_request_id(x),
+					 .members = members };
+	struct error none = { .message = B("out of memory"), .retry_after_ms = -1 };
+	const struct error *e;
+	struct buf body;
+	int sent;
+
+	arena_open_reserve(x->arena);
+	e = error_save(x->arena);
+	e = e ? e : &none;
+	status = status ? status : error_kind_status(e->kind);
+	api_retry_after(x, e, status);
+	if (status == 415)
+		exchange_header(x, B("accept-encoding"), B("zstd,gzip,br"));
+	buf_init(&body, ERROR_MAX);
+	if (write(e, status, &context, &body))
+		buf_reset(&body); /* a status without words is better than no answer */
+	sent = exchange_respond(x, status, B("application/json"), buf_bytes(&body));
+	buf_deinit(&body);
+	return sent;
 }

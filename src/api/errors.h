@@ -1,30 +1,41 @@
-/* What a client of each profile sees of an error (http-api §2.2, surfaces §1.7). */
+/* What a client sees of an error (http-api §2.2, surfaces §1.7): its status, its shape, its headers. */
 #ifndef SIGNET_API_ERRORS_H
 #define SIGNET_API_ERRORS_H
 
-#include "api/api.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "net/http_server.h"
 
-/* The status before the head of an answer. */
-int api_error_status(const struct error *, enum profile, const struct config *);
+/* What stands in an error's body beside the error. */
+struct error_context {
+	bool with_json;          /* gateway.unstable_error_json */
+	struct bytes request_id; /* "req_…" */
+	struct bytes
+		members; /* further members of the object, each behind its comma; unset: none */
+};
 
+/* A shape of errors: one object as the whole body of an answer. -1: no room. */
+typedef int error_writer(const struct error *, int status, const struct error_context *,
+			 struct buf *);
+error_writer write_native_error;    /* TensorZero's {"error":"…"} */
+error_writer write_openai_error;    /* {"error":{"message","type","param","code"}} */
+error_writer write_anthropic_error; /* {"type":"error","error":{…}} */
+
+/* Answers with the last error. `status` 0: by the error's kind. `members`: see error_context. Waits. */
+int api_respond_error(struct exchange *, error_writer *, int status, struct bytes members);
+/* Sets retry-after where the status (429, 503, 529) allows it and the error knows it: seconds, rounded up; one
+ * where the gateway itself has no room. Not over one that is set. */
+void api_retry_after(struct exchange *, const struct error *, int status);
+
+/* The status before the head of an answer; `upstream_errors` as in struct surface. */
+int api_error_status(const struct error *, bool upstream_errors, const struct config *);
 /*
- * The error as the client of profile openai gets it: the innermost failure's kind and codes with the whole
- * text, `code` set by the table of surfaces §1.7. In the arena.
+ * The error as the client of a surface with upstream_errors gets it: the innermost failure's kind and codes with the
+ * whole text, `code` set by the table of surfaces §1.7. In the arena.
  */
 struct error *api_openai_error(const struct error *, int status, struct arena *);
-
 /* The upstream's own error body, where it goes out unchanged with its own status: a client and an upstream of one
  * family (surfaces §1.6), and not about the gateway's own credential. Unset: it does not. */
 struct bytes api_upstream_body(const struct error *, bool client_credential, int *status);
-
-/* How a chat request's error is answered. */
-struct chat_error_way {
-	enum profile profile;
-	bool same_family;       /* the client's format is that of the upstream that failed last */
-	bool client_credential; /* and its credential was the client's own */
-	struct bytes members;   /* further members of the body, see api_respond_openai_error_with */
-};
-/* Answers with the last error in the profile's shape, with retry-after where due. Waits. */
-int api_respond_chat_error(struct exchange *, const struct config *, const struct chat_error_way *);
 
 #endif

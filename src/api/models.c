@@ -4,6 +4,7 @@
  * asked: of discovered models those are listed that are known already.
  */
 #include "api/api.h"
+#include "api/errors.h"
 #include "route/target.h"
 #include "upstream/discovery.h"
 
@@ -136,17 +137,17 @@ static bool etag_matches(struct bytes header, struct bytes etag)
 	return false;
 }
 
-void api_models(struct exchange *ex, struct bytes id)
+void api_models(struct exchange *ex)
 {
-	struct config *c = ((struct worker *)ex->user)->app->config;
-	struct bytes etag = arena_printf(ex->arena, "\"%s\"", c->hash);
+	struct config *c = api_app(ex)->config;
+	struct bytes id = api_path_id(ex), etag = arena_printf(ex->arena, "\"%s\"", c->hash);
 	struct buf out;
 	int bad;
 
 	buf_init(&out, LIST_MAX);
 	bad = bytes_set(id) ? put_one(&out, c, id, ex->arena) : put_list(&out, c, ex->arena);
 	if (bad) {
-		api_respond_openai_error(ex, 0);
+		api_respond_error(ex, write_openai_error, 0, B(""));
 	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {
 		exchange_header(ex, B("etag"), etag);
 		exchange_respond(ex, 304, (struct bytes){ 0 }, B(""));

@@ -5,20 +5,16 @@
 #include "api/api.h"
 
 #include "api/counters.h"
+#include "api/errors.h"
 #include "base/process.h"
 #include "sign/signer.h"
 
 #define PAGE_MAX (64u << 20)
 
-static struct app *app_of(const struct exchange *ex)
-{
-	return ((struct worker *)ex->user)->app;
-}
-
 static void respond(struct exchange *ex, int code, struct bytes type, struct buf *body, int bad)
 {
 	if (bad)
-		api_respond_native_error(ex, 500);
+		api_respond_error(ex, write_native_error, 500, B(""));
 	else
 		exchange_respond(ex, code, type, buf_bytes(body));
 	buf_deinit(body);
@@ -27,7 +23,7 @@ static void respond(struct exchange *ex, int code, struct bytes type, struct buf
 /* A store that is down shows, but what serves stays healthy: the journal keeps the rows. */
 void api_health(struct exchange *ex)
 {
-	struct app *app = app_of(ex);
+	struct app *app = api_app(ex);
 	struct store_status st = { .state = "ok" };
 	bool refuses = app->store && store_refuses(app->store),
 	     draining = atomic_load(&app->draining);
@@ -141,7 +137,7 @@ void api_status(struct exchange *ex)
 	struct buf out;
 
 	buf_init(&out, PAGE_MAX);
-	respond(ex, 200, B("application/json"), &out, put_status(&out, app_of(ex), ex->arena));
+	respond(ex, 200, B("application/json"), &out, put_status(&out, api_app(ex), ex->arena));
 }
 
 void api_metrics(struct exchange *ex)
@@ -150,4 +146,9 @@ void api_metrics(struct exchange *ex)
 
 	buf_init(&out, PAGE_MAX);
 	respond(ex, 200, B("text/plain; version=0.0.4; charset=utf-8"), &out, metrics_print(&out));
+}
+
+void api_probe(struct exchange *ex)
+{
+	exchange_respond(ex, 200, (struct bytes){ 0 }, B(""));
 }

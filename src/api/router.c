@@ -8,76 +8,57 @@
  */
 #include "api/api.h"
 #include "api/counters.h"
+#include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "route/classify.h"
-#include "wire/openai_chat/openai_chat.h"
-
-#define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
-
-enum shape { SHAPE_NATIVE, SHAPE_OPENAI, SHAPE_ANTHROPIC };
 
 /* ---- routes ---- */
 
-static void chat(struct exchange *ex, struct bytes id)
-{
-	(void)id;
-	api_chat_completions(ex);
-}
+/* Each in its own file. */
+extern const struct surface surface_openai_chat, surface_tensorzero_chat,
+	surface_openai_completions;
 
-static void health(struct exchange *ex, struct bytes id)
-{
-	(void)id;
-	api_health(ex);
-}
-
-static void status(struct exchange *ex, struct bytes id)
-{
-	(void)id;
-	api_status(ex);
-}
-
-static void metrics(struct exchange *ex, struct bytes id)
-{
-	(void)id;
-	api_metrics(ex);
-}
-
-/* Claude Code and others warm their connection up with it. */
-static void probe(struct exchange *ex, struct bytes id)
-{
-	(void)id;
-	exchange_respond(ex, 200, (struct bytes){ 0 }, B(""));
-}
-
-/* A path that ends in "{id}" takes the rest of the request's path, slashes too. GET answers HEAD. */
+/* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
+ * answers HEAD. */
 static const struct route {
 	const char *method, *path;
-	void (*answer)(struct exchange *, struct bytes id);
+	const struct surface *surface;
+	http_handler *answer;
 } routes[] = {
-	{ "POST", "/v1/chat/completions", chat },
-	{ "POST", "/openai/v1/chat/completions", chat },
-	{ "GET", "/v1/models", api_models },
-	{ "GET", "/v1/models/{id}", api_models },
-	{ "GET", "/openai/v1/models", api_models },
-	{ "GET", "/openai/v1/models/{id}", api_models },
-	{ "GET", "/health", health },
-	{ "GET", "/status", status },
-	{ "GET", "/metrics", metrics },
-	{ "HEAD", "/", probe },
+	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
+	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
+	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
+	{ "GET", "/v1/models", NULL, api_models },
+	{ "GET", "/v1/models/{id}", NULL, api_models },
+	{ "GET", "/openai/v1/models", NULL, api_models },
+	{ "GET", "/openai/v1/models/{id}", NULL, api_models },
+	{ "GET", "/health", NULL, api_health },
+	{ "GET", "/status", NULL, api_status },
+	{ "GET", "/metrics", NULL, api_metrics },
+	{ "HEAD", "/", NULL, api_probe },
 };
 
-/* Whether the path (no base path, no slash at its end) is the route's; *id is what {id} stands for. */
-static bool route_is(const struct route *r, struct bytes path, struct bytes *id)
+/* The shape of errors at a path and below, also where no route is; elsewhere it is TensorZero's own. */
+static const struct {
+	const char *top;
+	error_writer *write_error;
+} shapes[] = {
+	{ "/v1/messages", write_anthropic_error },    { "/anthropic", write_anthropic_error },
+	{ "/v1/v1/messages", write_anthropic_error }, { "/openai/v1", write_openai_error },
+	{ "/v1/models", write_openai_error },         { "/v1/chat", write_openai_error },
+	{ "/v1/embeddings", write_openai_error },     { "/v1/responses", write_openai_error },
+	{ "/v1/completions", write_openai_error },    { "/v1/v1", write_openai_error },
+};
+
+/* Whether the path (no base path, no slash at its end) is the route's. */
+static bool route_is(const struct route *r, struct bytes path)
 {
 	struct bytes pattern = bytes_of(r->path);
 
-	*id = (struct bytes){ 0 };
 	if (!bytes_ends(pattern, B("{id}")))
 		return bytes_eq(pattern, path);
 	pattern.n -= 4;
-	*id = bytes_slice(path, pattern.n, path.n);
-	return bytes_starts(path, pattern) && id->n;
+	return bytes_starts(path, pattern) && path.n > pattern.n;
 }
 
 static bool method_is(const struct route *r, struct bytes method)
@@ -89,7 +70,7 @@ static bool method_is(const struct route *r, struct bytes method)
 /* The path below gateway.base_path, without a slash at its end. Empty: it is not below it. */
 static struct bytes path_below_base(const struct exchange *ex)
 {
-	struct bytes base = ((struct worker *)ex->user)->app->config->gateway.base_path;
+	struct bytes base = api_app(ex)->config->gateway.base_path;
 	struct bytes path = ex->path;
 
 	if (!bytes_starts(path, base))
@@ -130,6 +111,15 @@ static struct bytes percent_decode(struct bytes text, struct arena *a)
 	return copy ? (struct bytes){ copy, (size_t)(out - copy) } : text;
 }
 
+struct bytes api_path_id(const struct exchange *ex)
+{
+	struct bytes pattern = bytes_of(ex->route), path = path_below_base(ex);
+
+	if (!bytes_ends(pattern, B("{id}")))
+		return (struct bytes){ 0 };
+	return percent_decode(bytes_slice(path, pattern.n - 4, path.n), ex->arena);
+}
+
 /* ---- shapes and profiles ---- */
 
 static bool is_at_or_below(struct bytes path, struct bytes top)
@@ -137,35 +127,33 @@ static bool is_at_or_below(struct bytes path, struct bytes top)
 	return bytes_starts(path, top) && (path.n == top.n || path.p[top.n] == '/');
 }
 
-static enum shape shape_of(struct bytes path)
+static error_writer *shape_of(struct bytes path)
 {
-	static const char *const openai[] = { "/openai/v1",     "/v1/models",    "/v1/chat",
-					      "/v1/embeddings", "/v1/responses", "/v1/completions",
-					      "/v1/v1" };
-
-	if (is_at_or_below(path, B("/v1/messages")) || is_at_or_below(path, B("/anthropic")) ||
-	    is_at_or_below(path, B("/v1/v1/messages")))
-		return SHAPE_ANTHROPIC;
-	for (size_t i = 0; i < sizeof(openai) / sizeof(openai[0]); i++)
-		if (is_at_or_below(path, bytes_of(openai[i])))
-			return SHAPE_OPENAI;
-	return SHAPE_NATIVE;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (is_at_or_below(path, bytes_of(shapes[i].top)))
+			return shapes[i].write_error;
+	return write_native_error;
 }
 
-enum profile api_profile(const struct exchange *ex)
+/* By header x-signet-profile, else by path (surfaces §3). */
+static struct bytes profile_of(const struct exchange *ex)
 {
 	struct bytes asked = exchange_get(ex, B("x-signet-profile"));
 
-	if (bytes_eq(asked, B("openai")))
-		return PROFILE_OPENAI;
-	if (bytes_eq(asked, B("tensorzero")))
-		return PROFILE_TENSORZERO;
-	return is_at_or_below(path_below_base(ex), B("/openai/v1")) ? PROFILE_TENSORZERO
-								    : PROFILE_OPENAI;
+	if (bytes_eq(asked, B("openai")) || bytes_eq(asked, B("tensorzero")))
+		return asked;
+	return is_at_or_below(path_below_base(ex), B("/openai/v1")) ? B("tensorzero") : B("openai");
 }
 
-/* A header of the answer that was set already. */
-static struct bytes header_set(const struct exchange *ex, struct bytes name)
+/* The route's surface, or its twin if the header asks for that one's profile. */
+static const struct surface *surface_of(const struct route *r, const struct exchange *ex)
+{
+	const struct surface *twin = r->surface->twin;
+
+	return twin && bytes_eq(bytes_of(twin->profile), profile_of(ex)) ? twin : r->surface;
+}
+
+struct bytes api_header_set(const struct exchange *ex, struct bytes name)
 {
 	for (size_t i = 0; i < ex->nout; i++)
 		if (bytes_eq(ex->out[i].name, name))
@@ -175,139 +163,7 @@ static struct bytes header_set(const struct exchange *ex, struct bytes name)
 
 struct bytes api_request_id(const struct exchange *ex)
 {
-	return header_set(ex, B("x-request-id"));
-}
-
-/* ---- errors ---- */
-
-static int put_optional(struct buf *out, const char *key, struct bytes value)
-{
-	if (buf_printf(out, ",\"%s\":", key))
-		return -1;
-	return bytes_set(value) ? buf_json_string(out, value) : buf_append(out, B("null"));
-}
-
-/* gateway.unstable_error_json: {"‹Kind›":{"message":…}}; nested errors as a map of the same by name. */
-static int put_error_json(struct buf *out, const struct error *e)
-{
-	if (buf_printf(out, "{\"%s\":{", error_kind_name(e->kind)))
-		return -1;
-	if (!e->nested) {
-		if (buf_append(out, B("\"message\":")) || buf_json_string(out, e->message))
-			return -1;
-		return buf_append(out, B("}}"));
-	}
-	if (buf_append(out, B("\"errors\":{")))
-		return -1;
-	for (size_t i = 0; i < e->nested->len; i++) {
-		if ((i && buf_putc(out, ',')) || buf_json_string(out, e->nested->names[i]) ||
-		    buf_putc(out, ':') || put_error_json(out, &e->nested->errors[i]))
-			return -1;
-	}
-	return buf_append(out, B("}}}"));
-}
-
-static int put_native(struct buf *out, const struct error *e, bool with_json)
-{
-	if (buf_append(out, B("{\"error\":")) || buf_json_string(out, e->message))
-		return -1;
-	if (with_json && (buf_append(out, B(",\"error_json\":")) || put_error_json(out, e)))
-		return -1;
-	return buf_putc(out, '}');
-}
-
-static int put_anthropic(struct buf *out, const struct error *e, int code, struct bytes request_id)
-{
-	static const struct {
-		int status;
-		const char *type;
-	} types[] = { { 401, "authentication_error" }, { 403, "permission_error" },
-		      { 404, "not_found_error" },      { 413, "request_too_large" },
-		      { 429, "rate_limit_error" },     { 503, "overloaded_error" },
-		      { 529, "overloaded_error" } };
-	const char *type = code < 500 ? "invalid_request_error" : "api_error";
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i].status == code)
-			type = types[i].type;
-	if (buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type) ||
-	    buf_json_string(out, e->message) || buf_putc(out, '}') ||
-	    put_optional(out, "request_id", request_id))
-		return -1;
-	return buf_putc(out, '}');
-}
-
-static int put_error(struct buf *out, enum shape shape, const struct error *e, int code,
-		     const struct exchange *ex)
-{
-	bool with_json = ((struct worker *)ex->user)->app->config->gateway.unstable_error_json;
-
-	switch (shape) {
-	case SHAPE_OPENAI:
-		return with_json ? openai_write_error_json(e, code, out)
-				 : openai_write_error(e, code, out);
-	case SHAPE_ANTHROPIC:
-		return put_anthropic(out, e, code, api_request_id(ex));
-	default:
-		return put_native(out, e, with_json);
-	}
-}
-
-void api_retry_after(struct exchange *ex, const struct error *e, int code)
-{
-	const struct error *leaf = error_leaf(e);
-	int64_t ms = leaf->retry_after_ms;
-
-	if ((code != 429 && code != 503 && code != 529) ||
-	    bytes_set(header_set(ex, B("retry-after"))))
-		return;
-	if (ms < 0 && leaf->kind == ERR_BUSY)
-		ms = 1000;
-	if (ms >= 0)
-		exchange_header(ex, B("retry-after"),
-				arena_printf(ex->arena, "%lld", (long long)((ms + 999) / 1000)));
-}
-
-/* `members`: JSON members that follow the error in its object, with their comma; unset: none. */
-static int respond_error(struct exchange *ex, enum shape shape, int code, struct bytes members)
-{
-	arena_open_reserve(ex->arena);
-	const struct error *e = error_save(ex->arena);
-	struct error none = { .message = B("out of memory"), .retry_after_ms = -1 };
-	struct buf body;
-	int sent;
-
-	e = e ? e : &none;
-	code = code ? code : error_kind_status(e->kind);
-	api_retry_after(ex, e, code);
-	if (code == 415)
-		exchange_header(ex, B("accept-encoding"), B("zstd,gzip,br"));
-	buf_init(&body, ERROR_MAX);
-	if (put_error(&body, shape, e, code, ex))
-		buf_reset(&body); /* a status without words is better than no answer */
-	if (members.n && body.len) {
-		body.len--; /* the closing brace */
-		if (buf_append(&body, members) || buf_putc(&body, '}'))
-			buf_reset(&body);
-	}
-	sent = exchange_respond(ex, code, B("application/json"), buf_bytes(&body));
-	buf_deinit(&body);
-	return sent;
-}
-
-int api_respond_openai_error(struct exchange *ex, int code)
-{
-	return respond_error(ex, SHAPE_OPENAI, code, B(""));
-}
-
-int api_respond_openai_error_with(struct exchange *ex, int code, struct bytes members)
-{
-	return respond_error(ex, SHAPE_OPENAI, code, members);
-}
-
-int api_respond_native_error(struct exchange *ex, int code)
-{
-	return respond_error(ex, SHAPE_NATIVE, code, B(""));
+	return api_header_set(ex, B("x-request-id"));
 }
 
 /* ---- unknown paths and methods ---- */
@@ -328,7 +184,7 @@ static void not_found(struct exchange *ex, struct bytes path)
 		log_debug("api", "unknown path of another service", LB("route", path));
 	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s%s", BFMT(ex->method), BFMT(ex->path),
 	     hint_of(path));
-	respond_error(ex, shape_of(path), 404, B(""));
+	api_respond_error(ex, shape_of(path), 404, B(""));
 }
 
 static void wrong_method(struct exchange *ex, struct bytes path, const char *allow)
@@ -336,7 +192,7 @@ static void wrong_method(struct exchange *ex, struct bytes path, const char *all
 	exchange_header(ex, B("allow"), bytes_of(allow));
 	fail(ERR_METHOD_NOT_ALLOWED, "Method not allowed: %.*s %.*s (allowed: %s)",
 	     BFMT(ex->method), BFMT(ex->path), allow);
-	respond_error(ex, shape_of(path), 405, B(""));
+	api_respond_error(ex, shape_of(path), 405, B(""));
 }
 
 /* ---- the door ---- */
@@ -357,21 +213,24 @@ static void shutting_down(struct exchange *ex, struct bytes path)
 {
 	fiber_cancel_reset();
 	fail(ERR_BUSY, "The gateway is shutting down");
-	respond_error(ex, shape_of(path), 503, B(""));
+	api_respond_error(ex, shape_of(path), 503, B(""));
 }
 
 void api_handle(struct exchange *ex)
 {
-	struct bytes path = path_below_base(ex), id;
+	struct bytes path = path_below_base(ex);
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!route_is(&routes[i], path, &id))
+		if (!route_is(&routes[i], path))
 			continue;
 		ex->route = routes[i].path;
 		if (method_is(&routes[i], ex->method)) {
-			routes[i].answer(ex, bytes_set(id) ? percent_decode(id, ex->arena) : id);
+			if (routes[i].surface)
+				answer_request(ex, surface_of(&routes[i], ex));
+			else
+				routes[i].answer(ex);
 			if (!ex->status && !ex->client_gone && fiber_cancelled())
 				shutting_down(ex, path);
 			return;
@@ -394,11 +253,14 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 	struct error e = { .kind = code == 503 ? ERR_BUSY : ERR_INVALID_REQUEST,
 			   .message = bytes_of(reason),
 			   .retry_after_ms = -1 };
+	struct error_context context = { .with_json =
+						 api_app(ex)->config->gateway.unstable_error_json };
 
 	common_headers(ex);
+	context.request_id = api_request_id(ex);
 	exchange_header(ex, B("content-type"), B("application/json"));
 	api_retry_after(ex, &e, code);
-	if (put_error(body, shape_of(path_below_base(ex)), &e, code, ex))
+	if (shape_of(path_below_base(ex))(&e, code, &context, body))
 		buf_reset(body);
 }
 
@@ -411,11 +273,10 @@ static void access_log(const struct exchange *ex, const char *route, double took
 	if (ex->first_ms)
 		ttft = LI("ttft_ms", ex->first_ms - ex->started_ns / 1000000);
 	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
-		 LS("profile", api_profile(ex) == PROFILE_OPENAI ? "openai" : "tensorzero"),
-		 LI("status", ex->status), LR("ms", took * 1000),
-		 LB("inference_id", header_set(ex, B("x-signet-inference-id"))),
-		 LB("model", header_set(ex, B("x-signet-model"))),
-		 LB("provider", header_set(ex, B("x-signet-provider"))),
+		 LB("profile", profile_of(ex)), LI("status", ex->status), LR("ms", took * 1000),
+		 LB("inference_id", api_header_set(ex, B("x-signet-inference-id"))),
+		 LB("model", api_header_set(ex, B("x-signet-model"))),
+		 LB("provider", api_header_set(ex, B("x-signet-provider"))),
 		 LI("worker", ((struct worker *)ex->user)->number), ttft);
 }
 

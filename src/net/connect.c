@@ -14,8 +14,9 @@
 #include "base/fault.h"
 #include "net/upconn.h"
 
-#define SHARE_LEAST_MS 250
-#define PROXY_HEAD_MAX (16u << 10)
+#define SHARE_LEAST_MS    250
+#define LOOKUP_MEMORY_MAX (1u << 20) /* the addresses of one host */
+#define PROXY_HEAD_MAX    (16u << 10)
 
 static void set_port(struct dns_address *a, uint16_t port)
 {
@@ -25,12 +26,12 @@ static void set_port(struct dns_address *a, uint16_t port)
 		((struct sockaddr_in *)&a->addr)->sin_port = htons(port);
 }
 
-static int connect_failed(const struct dns_address *a, int e)
+static void *connect_failed(const struct dns_address *a, int e)
 {
 	char text[SOCK_ADDRESS_TEXT];
 
 	sock_address_text((const struct sockaddr *)&a->addr, text);
-	return fail(ERR_IO, "cannot connect to %s: %s", text, strerror(e));
+	return fail_null(ERR_IO, "cannot connect to %s: %s", text, strerror(e));
 }
 
 /* One address. Waits. */
@@ -43,7 +44,7 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 	struct upconn *u;
 
 	if (fd < 0)
-		return connect_failed(a, errno), NULL;
+		return connect_failed(a, errno);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (fault("connect"))
 		e = ECONNREFUSED;
@@ -51,7 +52,7 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 		e = errno;
 	if (e) {
 		close(fd);
-		return connect_failed(a, e), NULL;
+		return connect_failed(a, e);
 	}
 	u = upconn_new(c, o, fd);
 	if (!u)
@@ -61,12 +62,12 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 
 		u->broken = true;
 		upconn_close(u);
-		return late ? (connect_failed(a, ETIMEDOUT), NULL) : NULL;
+		return late ? connect_failed(a, ETIMEDOUT) : NULL;
 	}
 	if (getsockopt(u->sock.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
 		u->broken = true;
 		upconn_close(u);
-		return connect_failed(a, e), NULL;
+		return connect_failed(a, e);
 	}
 	u->sock.likely = false;
 	return u;
@@ -114,7 +115,7 @@ static int tunnel(struct upconn *u, uint64_t deadline)
 	ssize_t n = 0;
 	int r = -1;
 
-	arena_init(&a, 1 << 20);
+	arena_init(&a, LOOKUP_MEMORY_MAX);
 	rq = arena_printf(&a, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n%s%.*s%s\r\n",
 			  v6 ? "[" : "", BFMT(o->host), v6 ? "]" : "", o->port, v6 ? "[" : "",
 			  BFMT(o->host), v6 ? "]" : "", o->port,

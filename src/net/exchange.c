@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "net/decode.h"
 #include "net/http_conn.h"
+#include "net/http_put.h"
 
 #define BODY_FIRST  (64u << 10)  /* the first block of a body of unknown length */
 #define BODY_HEAP   (256u << 10) /* a larger block is mapped */
@@ -356,31 +357,6 @@ int exchange_header(struct exchange *ex, struct bytes name, struct bytes value)
 	return 0;
 }
 
-static char *put(char *at, struct bytes b)
-{
-	memcpy(at, b.p, b.n);
-	return at + b.n;
-}
-
-static char *put_header(char *at, struct bytes name, struct bytes value)
-{
-	at = put(at, name);
-	at = put(at, B(": "));
-	at = put(at, value);
-	return put(at, B("\r\n"));
-}
-
-static char *put_number(char *at, uint64_t n)
-{
-	char digits[20];
-	size_t i = sizeof digits;
-
-	do
-		digits[--i] = (char)('0' + n % 10);
-	while (n /= 10);
-	return put(at, (struct bytes){ digits + i, sizeof digits - i });
-}
-
 /* Whether this connection goes on after the answer. */
 static bool keeps(const struct request *rq, bool framed)
 {
@@ -408,28 +384,28 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 		return (struct bytes){ 0 };
 	rq->chunked_out = length < 0 && rq->msg.minor == 1 && !bodyless(status);
 	rq->keep = keeps(rq, length >= 0 || rq->chunked_out || bodyless(status));
-	at = put(at, B("HTTP/1.1 "));
-	at = put_number(at, (uint64_t)status);
+	at = http_put(at, B("HTTP/1.1 "));
+	at = http_put_number(at, (uint64_t)status);
 	*at++ = ' ';
-	at = put(at, phrase);
-	at = put(at, B("\r\n"));
-	at = put(at, date);
+	at = http_put(at, phrase);
+	at = http_put(at, B("\r\n"));
+	at = http_put(at, date);
 	if (bytes_set(type))
-		at = put_header(at, B("content-type"), type);
+		at = http_put_header(at, B("content-type"), type);
 	for (size_t i = 0; i < ex->nout; i++)
-		at = put_header(at, ex->out[i].name, ex->out[i].value);
+		at = http_put_header(at, ex->out[i].name, ex->out[i].value);
 	if (rq->chunked_out) {
-		at = put(at, B("transfer-encoding: chunked\r\n"));
+		at = http_put(at, B("transfer-encoding: chunked\r\n"));
 	} else if (length >= 0 && !bodyless(status)) {
-		at = put(at, B("content-length: "));
-		at = put_number(at, (uint64_t)length);
-		at = put(at, B("\r\n"));
+		at = http_put(at, B("content-length: "));
+		at = http_put_number(at, (uint64_t)length);
+		at = http_put(at, B("\r\n"));
 	}
 	if (!rq->keep)
-		at = put(at, B("connection: close\r\n"));
+		at = http_put(at, B("connection: close\r\n"));
 	else if (rq->msg.minor == 0)
-		at = put(at, B("connection: keep-alive\r\n"));
-	at = put(at, B("\r\n"));
+		at = http_put(at, B("connection: keep-alive\r\n"));
+	at = http_put(at, B("\r\n"));
 	return (struct bytes){ head, (size_t)(at - head) };
 }
 
@@ -610,7 +586,7 @@ static void keep_unsent(struct request *rq, const struct iovec *iov, int n)
 		return;
 	}
 	for (int i = 0; i < n; i++)
-		at = put(at, (struct bytes){ iov[i].iov_base, iov[i].iov_len });
+		at = http_put(at, (struct bytes){ iov[i].iov_base, iov[i].iov_len });
 	rq->head = (struct bytes){ rest, all };
 	rq->ex.bytes_sent -= all; /* counted again when it goes */
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "net/decode.h"
+#include "net/http_put.h"
 #include "net/upconn.h"
 
 #define HEAD_MAX    (256u << 10)
@@ -36,21 +37,6 @@ struct http_call {
 };
 
 /* ---- sending ---- */
-
-static char *put(char *at, struct bytes b)
-{
-	if (b.n)
-		memcpy(at, b.p, b.n);
-	return at + b.n;
-}
-
-static char *put_header(char *at, struct bytes name, struct bytes value)
-{
-	at = put(at, name);
-	at = put(at, B(": "));
-	at = put(at, value);
-	return put(at, B("\r\n"));
-}
 
 static bool clean(struct bytes b)
 {
@@ -113,7 +99,7 @@ static struct bytes request_head(const struct http_send *s, const struct origin 
 	const struct proxy *proxy = o->tls ? NULL : o->proxy;
 	const struct url *u = s->url;
 	size_t size = 160 + s->method.n + u->target.n + u->authority.n * 2;
-	char length[24], *head, *at;
+	char *head, *at;
 
 	if (proxy)
 		size += proxy->authorization.n;
@@ -125,30 +111,26 @@ static struct bytes request_head(const struct http_send *s, const struct origin 
 	head = at = arena_alloc_raw(s->arena, size);
 	if (!head)
 		return (struct bytes){ 0 };
-	at = put(at, s->method);
+	at = http_put(at, s->method);
 	*at++ = ' ';
 	if (proxy) {
-		at = put(at, B("http://"));
-		at = put(at, u->authority);
+		at = http_put(at, B("http://"));
+		at = http_put(at, u->authority);
 	}
-	at = put(at, u->target);
-	at = put(at, B(" HTTP/1.1\r\n"));
+	at = http_put(at, u->target);
+	at = http_put(at, B(" HTTP/1.1\r\n"));
 	if (!names_host(s))
-		at = put_header(at, B("host"), u->authority);
+		at = http_put_header(at, B("host"), u->authority);
 	if (proxy && bytes_set(proxy->authorization))
-		at = put_header(at, B("proxy-authorization"), proxy->authorization);
+		at = http_put_header(at, B("proxy-authorization"), proxy->authorization);
 	for (size_t i = 0; i < s->nheaders; i++)
-		at = put_header(at, s->headers[i].name, s->headers[i].value);
+		at = http_put_header(at, s->headers[i].name, s->headers[i].value);
 	if (sends_length(s)) {
-		size_t n = sizeof length, v = s->body.n;
-
-		do
-			length[--n] = (char)('0' + v % 10);
-		while (v /= 10);
-		at = put_header(at, B("content-length"),
-				(struct bytes){ length + n, sizeof length - n });
+		at = http_put(at, B("content-length: "));
+		at = http_put_number(at, s->body.n);
+		at = http_put(at, B("\r\n"));
 	}
-	at = put(at, B("\r\n"));
+	at = http_put(at, B("\r\n"));
 	return (struct bytes){ head, (size_t)(at - head) };
 }
 

@@ -34,6 +34,7 @@
 #define LINGER_BYTES    (256u << 20) /* the client of a refused 100 MiB body must see why */
 #define LINGER_MAX      256          /* refused connections that linger, a worker */
 #define BACKLOG         1024
+#define REFUSAL_MAX     (64u << 10) /* the body of an answer without a handler */
 /* A request's arena: its body, the parsed JSON and the neutral model of it. */
 #define MADE_OF_BODIES  4 /* times the bound of the bodies */
 #define ARENA_MAX(body) ((body) < SIZE_MAX / 32 ? (body)*16 + (64u << 20) : SIZE_MAX)
@@ -116,7 +117,7 @@ static void enlist(struct http_conn *c, int state)
 	}
 }
 
-static void move(struct http_conn *c, int state)
+static void change_list(struct http_conn *c, int state)
 {
 	unlist(c);
 	enlist(c, state);
@@ -180,7 +181,7 @@ static void conn_linger(struct http_conn *c)
 		return;
 	}
 	c->drained = 0;
-	move(c, CONN_LINGER);
+	change_list(c, CONN_LINGER);
 }
 
 static void linger_read(struct http_conn *c)
@@ -282,7 +283,7 @@ static void request_end(struct http_conn *c)
 		conn_close(c);
 		return;
 	}
-	move(c, CONN_IDLE);
+	change_list(c, CONN_IDLE);
 	if (n) {
 		c->pending = NULL;
 		c->npending = 0;
@@ -291,7 +292,7 @@ static void request_end(struct http_conn *c)
 	}
 }
 
-static void run(void *arg)
+static void request_fiber(void *arg)
 {
 	struct http_conn *c = arg;
 	struct request *rq = c->rq;
@@ -316,7 +317,7 @@ static void refuse(struct http_conn *c, int status, const char *reason)
 
 	fill_exchange(rq);
 	rq->ex.status = status;
-	buf_init(&body, 1 << 16);
+	buf_init(&body, REFUSAL_MAX);
 	if (c->server->opt.malformed)
 		c->server->opt.malformed(&rq->ex, status, reason, &body);
 	rq->msg.keep_alive = false;
@@ -361,12 +362,12 @@ static void start(struct http_conn *c, char *piece, size_t n, size_t used)
 		memcpy(c->pending, piece + used, n - used);
 		c->npending = n - used;
 	}
-	rq->fiber = fiber_spawn("request", run, c);
+	rq->fiber = fiber_spawn("request", request_fiber, c);
 	if (!rq->fiber) {
 		refuse(c, 503, "out of memory");
 		return;
 	}
-	move(c, CONN_RUNNING);
+	change_list(c, CONN_RUNNING);
 }
 
 /* Bytes of a head have come. -1: the connection is closed or being closed. */
@@ -388,7 +389,7 @@ static int conn_push(struct http_conn *c, char *piece, size_t n)
 	if (c->rq->msg.head_done)
 		start(c, piece, n, used);
 	else if (c->state != CONN_HEAD)
-		move(c, CONN_HEAD);
+		change_list(c, CONN_HEAD);
 	return 0;
 }
 
@@ -516,7 +517,7 @@ static void turn_away(struct http_server *s, struct http_conn *c)
 		conn_close(c);
 }
 
-static void take(struct http_server *s, int fd)
+static void accept_client(struct http_server *s, int fd)
 {
 	struct http_conn *c = fault("conn") ? NULL : calloc(1, sizeof *c);
 	int on = 1;
@@ -572,7 +573,7 @@ static void on_accept(uv_poll_t *p, int status, int events)
 
 		if (fd >= 0) {
 			atomic_store_explicit(&said_no_files, false, memory_order_relaxed);
-			take(s, fd);
+			accept_client(s, fd);
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||

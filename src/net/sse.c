@@ -191,11 +191,12 @@ static bool cut_line(struct sse *s, struct bytes *line)
 	return true;
 }
 
-static void give(struct sse *s, struct sse_event *ev)
+static int give_event(struct sse *s, struct sse_event *ev)
 {
 	ev->data = bytes_set(s->direct) ? s->direct : buf_bytes(&s->data);
 	ev->event = bytes_set(s->name_direct) ? s->name_direct : buf_bytes(&s->name);
 	s->given = true;
+	return 1;
 }
 
 int sse_next(struct sse *s, struct sse_event *ev)
@@ -219,7 +220,7 @@ int sse_next(struct sse *s, struct sse_event *ev)
 		if (r < 0)
 			return -1;
 		if (r > 0)
-			return give(s, ev), 1;
+			return give_event(s, ev);
 	}
 	if (append(s, &s->line, s->in))
 		return -1;
@@ -240,6 +241,5 @@ int sse_end(struct sse *s, struct sse_event *ev)
 	}
 	if (r < 0 || !s->has_data)
 		return 0;
-	give(s, ev);
-	return 1;
+	return give_event(s, ev);
 }

@@ -95,7 +95,7 @@ static bool same(const char *a, const char *b)
 }
 
 /* With the lock held. */
-static SSL_CTX *find(const char *ca_file)
+static SSL_CTX *find_context(const char *ca_file)
 {
 	for (size_t i = 0; i < ncontexts; i++)
 		if (same(contexts[i].ca_file, ca_file))
@@ -136,7 +136,7 @@ static void load(void *arg)
 	pthread_mutex_lock(&lock);
 	if (target_index < 0)
 		target_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	l->context = find(l->ca_file);
+	l->context = find_context(l->ca_file);
 	if (!l->context && !l->only_find)
 		l->context = add(l->ca_file);
 	pthread_mutex_unlock(&lock);

@@ -18,11 +18,12 @@
 #include "base/fault.h"
 #include "fiber/loop.h"
 
-#define TLS_RECORD  16384u
-#define DRAIN_MS    1000
-#define DRAIN_BYTES (16u << 10) /* of what follows after the reader is content: an end of chunks */
-#define STREAK_MAX  16          /* reads of a full buffer in one turn */
-#define ORIGINS_MAX 1024        /* a client; those without connections go first */
+#define TLS_RECORD        16384u
+#define DRAIN_MS          1000
+#define DRAIN_BYTES       (16u << 10) /* of what follows after the reader is content: an end of chunks */
+#define STREAK_MAX        16          /* reads of a full buffer in one turn */
+#define CLIENT_MEMORY_MAX (1u << 20) /* names and settings, once a client */
+#define ORIGINS_MAX       1024       /* a client; those without connections go first */
 
 static atomic_size_t connections;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -556,7 +557,7 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 	if (!c->opt.connect_timeout_ms)
 		c->opt.connect_timeout_ms = 10000;
 	c->timer_due = TIME_NEVER;
-	arena_init(&c->arena, 1 << 20);
+	arena_init(&c->arena, CLIENT_MEMORY_MAX);
 	map_init(&c->origins);
 	if (opt->ca_file) {
 		struct bytes name = arena_dup(&c->arena, bytes_of(opt->ca_file));

@@ -69,7 +69,7 @@ static int templates(const struct inference *inf)
 
 int check_input(struct envelope *r, struct arena *a)
 {
-	if (r->inf.json_mode == JSON_MODE_TOOL && json_tool(r, a) < 0)
+	if (r->inf.json_mode == JSON_MODE_TOOL && json_tool(r, a))
 		return -1;
 	return templates(&r->inf);
 }

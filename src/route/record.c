@@ -180,10 +180,11 @@ static void tags(struct row *r, const struct answer_facts *f)
 {
 	key(r, "tags");
 	raw(r, B("{"));
-	for (size_t i = 0; i < f->ntags; i++) {
+	for (size_t i = 0; i < f->request->ntags; i++) {
 		raw(r, i ? B(",") : B(""));
-		r->failed |= buf_json_string(r->out, f->tags[i].key) || buf_putc(r->out, ':') ||
-			     buf_json_string(r->out, f->tags[i].value);
+		r->failed |= buf_json_string(r->out, f->request->tags[i].key) ||
+			     buf_putc(r->out, ':') ||
+			     buf_json_string(r->out, f->request->tags[i].value);
 	}
 	raw(r, B("}"));
 }

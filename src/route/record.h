@@ -17,8 +17,6 @@ struct answer_facts {
 	const struct model_call *call; /* NULL: it came to none */
 	const struct result *result;   /* NULL: nothing of an answer */
 	const struct error *error;     /* what the client got; NULL: none */
-	const struct tag *tags;
-	size_t ntags;
 	enum answer_state state;
 	int status; /* HTTP status of the answer */
 	uint64_t processing_ms;

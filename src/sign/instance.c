@@ -185,7 +185,8 @@ static enum signer_result bad(char *why, const char *text)
 }
 
 /* Copies an argument into memory that the module allocates for it and will free. */
-static enum signer_result give(struct instance *in, struct bytes arg, uint32_t *at, char *why)
+static enum signer_result give_string(struct instance *in, struct bytes arg, uint32_t *at,
+				      char *why)
 {
 	wasmtime_val_raw_t v[2] = { { .i32 = (int32_t)arg.n }, { .i32 = 1 } };
 	enum signer_result r = call(in, &in->alloc, v, 2, why);
@@ -322,7 +323,7 @@ enum signer_result instance_sign(struct instance *in, const struct bytes args[SI
 	if (r == SIGNER_OK && in->abi == ABI_RETPTR && !inside(in, ret, 8))
 		r = bad(why, "its stack pointer is outside of its memory");
 	for (size_t i = 0; i < SIGNER_ARGS && r == SIGNER_OK; i++)
-		r = give(in, args[i], &at[i], why);
+		r = give_string(in, args[i], &at[i], why);
 	if (r == SIGNER_OK)
 		r = call_sign(in, ret, at, args, out, why);
 	if (r == SIGNER_OK)

@@ -27,7 +27,9 @@
 #include "base/log.h"
 #include "sign/wasm.h"
 
-#define PATH_ROOM 4096
+#define PATH_ROOM     4096
+#define IMPORTS_SHOWN 1024 /* bytes, in an error */
+#define EXPORTS_SHOWN 2048
 
 /* ---- reading ---- */
 
@@ -36,7 +38,7 @@ static int read_all(int fd, struct buf *out)
 	for (;;) {
 		ssize_t n;
 
-		if (buf_reserve(out, 65536) < 0)
+		if (buf_reserve(out, READ_ROOM))
 			return -1;
 		n = read(fd, out->data + out->len, out->cap - out->len);
 		if (n < 0 && errno == EINTR)
@@ -157,8 +159,8 @@ static void cache_write(const char *dir, const char *path, const wasm_byte_vec_t
 	if (fd < 0)
 		goto failed;
 	SHA256((const uint8_t *)code->data, code->size, hash);
-	if (write_all(fd, code->data, code->size) < 0 ||
-	    write_all(fd, (const char *)hash, sizeof(hash)) < 0 || fsync(fd) < 0) {
+	if (write_all(fd, code->data, code->size) ||
+	    write_all(fd, (const char *)hash, sizeof(hash)) || fsync(fd) < 0) {
 		int saved = errno;
 
 		close(fd);
@@ -259,18 +261,18 @@ static const char *value_name(wasm_valkind_t k)
 
 static int print_values(const wasm_valtype_vec_t *v, struct buf *out)
 {
-	if (buf_putc(out, '(') < 0)
+	if (buf_putc(out, '('))
 		return -1;
 	for (size_t i = 0; i < v->size; i++)
 		if (buf_printf(out, "%s%s", i ? " " : "",
-			       value_name(wasm_valtype_kind(v->data[i]))) < 0)
+			       value_name(wasm_valtype_kind(v->data[i]))))
 			return -1;
 	return buf_putc(out, ')');
 }
 
 static int print_limits(const wasm_limits_t *l, uint32_t none, const char *unit, struct buf *out)
 {
-	if (buf_printf(out, "%u %s", l->min, unit) < 0)
+	if (buf_printf(out, "%u %s", l->min, unit))
 		return -1;
 	return l->max == none ? 0 : buf_printf(out, ", at most %u", l->max);
 }
@@ -282,19 +284,18 @@ static int print_type(const wasm_externtype_t *t, struct buf *out)
 	case WASM_EXTERN_FUNC: {
 		const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
 
-		if (buf_append(out, B("function ")) < 0 ||
-		    print_values(wasm_functype_params(f), out) < 0 ||
-		    buf_append(out, B(" -> ")) < 0)
+		if (buf_append(out, B("function ")) || print_values(wasm_functype_params(f), out) ||
+		    buf_append(out, B(" -> ")))
 			return -1;
 		return print_values(wasm_functype_results(f), out);
 	}
 	case WASM_EXTERN_MEMORY:
-		if (buf_append(out, B("memory ")) < 0)
+		if (buf_append(out, B("memory ")))
 			return -1;
 		return print_limits(wasm_memorytype_limits(wasm_externtype_as_memorytype_const(t)),
 				    wasm_limits_max_default, "pages", out);
 	case WASM_EXTERN_TABLE:
-		if (buf_append(out, B("table ")) < 0)
+		if (buf_append(out, B("table ")))
 			return -1;
 		return print_limits(wasm_tabletype_limits(wasm_externtype_as_tabletype_const(t)),
 				    wasm_limits_max_default, "elements", out);
@@ -409,8 +410,8 @@ static int print_exports(const wasm_exporttype_vec_t *v, const char *between, st
 {
 	for (size_t i = 0; i < v->size; i++) {
 		if (buf_printf(out, "%s%.*s: ", i ? between : "",
-			       BFMT(name_of(wasm_exporttype_name(v->data[i])))) < 0 ||
-		    print_type(wasm_exporttype_type(v->data[i]), out) < 0)
+			       BFMT(name_of(wasm_exporttype_name(v->data[i])))) ||
+		    print_type(wasm_exporttype_type(v->data[i]), out))
 			return -1;
 	}
 	return v->size ? 0 : buf_append(out, B("none"));
@@ -429,11 +430,10 @@ static int check_imports(const struct module *m)
 	int rc = 0;
 
 	wasmtime_module_imports(m->compiled, &v);
-	buf_init(&text, 1024);
+	buf_init(&text, IMPORTS_SHOWN);
 	if (v.size) {
 		for (size_t i = 0; i < v.size && i < 4; i++)
-			if ((i && buf_append(&text, B(", ")) < 0) ||
-			    print_import(v.data[i], &text) < 0)
+			if ((i && buf_append(&text, B(", "))) || print_import(v.data[i], &text))
 				break;
 		if (v.size > 4)
 			buf_printf(&text, " and %zu more", v.size - 4);
@@ -453,13 +453,13 @@ int module_recognise(struct module *m)
 	struct buf text;
 	int rc = 0;
 
-	if (check_imports(m) < 0)
+	if (check_imports(m))
 		return -1;
 	wasmtime_module_exports(m->compiled, &v);
 	missing = match(m, &v);
 	if (missing) {
-		buf_init(&text, 2048);
-		print_exports(&v, "; ", &text); /* cut at 2 KiB when there are many */
+		buf_init(&text, EXPORTS_SHOWN);
+		print_exports(&v, "; ", &text); /* cut when there are many */
 		rc = fail(ERR_SIGNER, "%s. Its exports: %.*s", missing, BFMT(buf_bytes(&text)));
 		buf_deinit(&text);
 	}
@@ -479,7 +479,7 @@ static int print_memory(const wasm_exporttype_vec_t *v, struct buf *out)
 		return buf_append(out, B("none exported"));
 	type = wasm_externtype_as_memorytype_const(wasm_exporttype_type(v->data[at]));
 	min = wasmtime_memorytype_minimum(type);
-	if (buf_printf(out, "%" PRIu64 " pages at start (%" PRIu64 " KiB)", min, min * 64) < 0)
+	if (buf_printf(out, "%" PRIu64 " pages at start (%" PRIu64 " KiB)", min, min * 64))
 		return -1;
 	if (!wasmtime_memorytype_maximum(type, &max))
 		return buf_append(out, B(", no maximum of its own"));
@@ -489,9 +489,8 @@ static int print_memory(const wasm_exporttype_vec_t *v, struct buf *out)
 static int print_imports(const wasm_importtype_vec_t *v, struct buf *out)
 {
 	for (size_t i = 0; i < v->size; i++)
-		if ((i && buf_append(out, B("\n         ")) < 0) ||
-		    print_import(v->data[i], out) < 0 || buf_append(out, B(": ")) < 0 ||
-		    print_type(wasm_importtype_type(v->data[i]), out) < 0)
+		if ((i && buf_append(out, B("\n         "))) || print_import(v->data[i], out) ||
+		    buf_append(out, B(": ")) || print_type(wasm_importtype_type(v->data[i]), out))
 			return -1;
 	return v->size ? 0 : buf_append(out, B("none"));
 }
@@ -533,7 +532,7 @@ int signer_inspect(const char *path, struct buf *out)
 	struct buf wasm;
 	int rc = -1;
 
-	buf_init(&wasm, MODULE_MAX + 65536ul);
+	buf_init(&wasm, MODULE_MAX + READ_ROOM);
 	if (module_read(path, (struct bytes){ 0 }, &wasm, m.sha256) == 0 &&
 	    module_compile(&m, buf_bytes(&wasm), NULL) == 0)
 		rc = print_module(&m, path, out);

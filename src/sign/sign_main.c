@@ -13,10 +13,13 @@
 #include "base/time.h"
 #include "sign/signer.h"
 
-#define CONTENT_MAX (256u << 20)
-#define BENCH_MAX   10000000u
-#define DEFAULT_MB  16
-#define DEFAULT_MS  100
+#define CONTENT_MAX   (256u << 20)
+#define BENCH_MAX     10000000u
+#define INSPECT_MAX   (1u << 20)
+#define SIGNATURE_MAX (64u << 10)
+#define READ_ROOM     65536u /* of one read */
+#define DEFAULT_MB    16
+#define DEFAULT_MS    100
 
 static const char help[] =
 	"signet sign: signs one request with a WebAssembly signer, as the gateway would\n"
@@ -123,7 +126,7 @@ static int read_content(const char *path, struct buf *out)
 	if (fd < 0)
 		return fail(ERR_IO, "%s: %s", path, strerror(errno));
 	do {
-		if (buf_reserve(out, 65536) < 0)
+		if (buf_reserve(out, READ_ROOM))
 			break;
 		n = read(fd, out->data + out->len, out->cap - out->len);
 		if (n > 0)
@@ -149,7 +152,7 @@ static int inspect(const char *module)
 	struct buf text;
 	int rc;
 
-	buf_init(&text, 1u << 20);
+	buf_init(&text, INSPECT_MAX);
 	rc = signer_inspect(module, &text);
 	if (rc == 0)
 		fwrite(text.data, 1, text.len, stdout);
@@ -163,7 +166,7 @@ static int sign_once(struct signer *s, const struct bytes args[4])
 	struct arena arena;
 	int rc;
 
-	arena_init(&arena, 1u << 16);
+	arena_init(&arena, SIGNATURE_MAX);
 	rc = signer_sign(s, args, &arena, &out);
 	if (rc == 0)
 		printf("%.*s\n", BFMT(out.text));
@@ -195,7 +198,7 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 		uint64_t start;
 		int rc;
 
-		arena_init(&arena, 1u << 16);
+		arena_init(&arena, SIGNATURE_MAX);
 		start = clock_mono_ns();
 		rc = signer_sign(s, args, &arena, &out);
 		ns[i] = clock_mono_ns() - start;
@@ -231,7 +234,7 @@ static int sign(const struct options *o, const struct signer_limits *limits, uin
 
 	buf_init(&file, CONTENT_MAX);
 	if (o->content_file) {
-		if (read_content(o->content_file, &file) < 0) {
+		if (read_content(o->content_file, &file)) {
 			complain();
 			goto out;
 		}
@@ -286,7 +289,7 @@ int signer_main(int argc, char **argv)
 	    (rc = number("--memory-limit-mb", o.memory_limit_mb, 4096, &limits.memory_mb)) ||
 	    (rc = number("--timeout-ms", o.timeout_ms, 3600000, &limits.timeout_ms)))
 		return rc;
-	if (signing_init() < 0)
+	if (signing_init())
 		return complain();
 	if (!o.nonce) {
 		uuid_print(uuid_v4(), nonce);

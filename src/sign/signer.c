@@ -221,10 +221,10 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	buf_init(&wasm, MODULE_MAX + 65536ul);
-	if (module_read(path, sha256, &wasm, s->module.sha256) < 0 ||
-	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) < 0 ||
-	    module_recognise(&s->module) < 0 || try_out(s) < 0) {
+	buf_init(&wasm, MODULE_MAX + READ_ROOM);
+	if (module_read(path, sha256, &wasm, s->module.sha256) ||
+	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
+	    module_recognise(&s->module) || try_out(s)) {
 		buf_deinit(&wasm);
 		error_last()->kind = ERR_SIGNER;
 		fail_context("Failed to get WasmSigner instance: %s: ", path);
@@ -287,7 +287,7 @@ static struct pool *pool_of(struct signer *s)
 }
 
 /* NULL: there is none; the call makes one. */
-static struct instance *take(struct signer *s)
+static struct instance *take_instance(struct signer *s)
 {
 	struct pool *p;
 	struct instance *in;
@@ -337,7 +337,7 @@ struct job {
 	char why[SIGNER_WHY_BYTES];
 };
 
-static void run(void *arg)
+static void run_job(void *arg)
 {
 	struct job *j = arg;
 	uint64_t start;
@@ -403,14 +403,14 @@ static void record(struct job *j, size_t bytes)
 int signer_sign(struct signer *s, const struct bytes args[4], struct arena *arena,
 		struct signature *out)
 {
-	struct job j = { .signer = s, .instance = take(s), .args = args };
+	struct job j = { .signer = s, .instance = take_instance(s), .args = args };
 	size_t bytes = args[0].n + args[1].n + args[2].n + args[3].n;
 
 	if (!fiber_self()) {
-		run(&j);
+		run_job(&j);
 	} else if (!is_long(s, bytes)) {
-		fiber_on_thread_stack(run, &j);
-	} else if (offload(run, &j) < 0) {
+		fiber_on_thread_stack(run_job, &j);
+	} else if (offload(run_job, &j)) {
 		if (j.instance)
 			give_back(s, j.instance);
 		return -1;

@@ -27,6 +27,11 @@ struct provider_type {
 };
 
 const struct provider_type *provider_type_of(enum provider_kind); /* never NULL for a valid kind */
+/* The format that the provider speaks. */
+static inline const struct wire *provider_wire(const struct provider_config *p)
+{
+	return provider_type_of(p->kind)->wire;
+}
 extern const struct provider_type provider_openai, provider_rust_proxy;
 
 /* The secret of a location for this request. {NULL, 0} with 0: none is to be sent. -1: ERR_API_KEY_MISSING;

@@ -1,7 +1,7 @@
 /*
  * Reading JSON with the words of TensorZero's reader (http-api §5.3), which clients' tests match:
  * "temperature: invalid type: string \"x\", expected f32". Beside the text an error gets `param` (the whole path)
- * and `code` for the openai profile.
+ * and `code` for the error objects that have them.
  */
 #ifndef SIGNET_WIRE_EXPECT_H
 #define SIGNET_WIRE_EXPECT_H

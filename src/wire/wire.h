@@ -38,8 +38,10 @@ struct mime_override {
 	enum file_form form;
 };
 
-/* What a stream's reader remembers between events. One per call. */
+/* What a stream's reader remembers between events, one per call; and what the writer of a client's stream does. Each
+ * format has its own. */
 struct wire_stream;
+struct wire_writer;
 
 struct wire {
 	struct bytes name; /* "openai_chat", "developer_api" */

@@ -68,7 +68,7 @@ static void check_events(struct bytes text, struct arena *a)
 
 struct flow {
 	struct wire_stream *stream;
-	struct chat_writer *writer;
+	struct wire_writer *writer;
 	struct gather *gather;
 	struct buf *out;
 	bool done;

@@ -58,7 +58,7 @@ static bool pass_on(struct sides *s, const struct sse_event *first, const struct
 {
 	struct wire_stream *old = wire_openai_chat.stream_new(&s->inf, &openai, &s->arena);
 	struct wire_stream *fresh = wire_openai_chat.stream_new(&s->inf, &openai, &s->arena);
-	struct chat_writer *w = openai_chat_writer_new(&s->answer, &s->arena);
+	struct wire_writer *w = openai_chat_writer_new(&s->answer, &s->arena);
 	struct delta d = { 0 };
 	int n = wire_openai_chat.read_event(old, first, &d);
 	bool alike;

@@ -386,7 +386,7 @@ static void test_shortened_names_come_back(void **state)
 static void stream_is(struct fixture *f, const char *const *lines, const char *want)
 {
 	struct wire_stream *s = wire_openai_chat.stream_new(&f->inf, &f->d, &f->arena);
-	struct chat_writer *w = openai_chat_writer_new(&f->a, &f->arena);
+	struct wire_writer *w = openai_chat_writer_new(&f->a, &f->arena);
 	struct gather *g = gather_new(&f->arena, 1u << 20);
 	struct result r = { 0 };
 	struct delta d;

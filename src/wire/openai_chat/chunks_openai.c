@@ -23,24 +23,24 @@ static void print_tail(struct pen *p, const struct answer *a)
 	pen_lit(p, ",\"logprobs\":null,\"finish_reason\":null}]");
 }
 
-static void chunk_open(const struct chat_writer *w, struct pen *p)
+static void chunk_open(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->head);
 }
 
-static void chunk_close(const struct chat_writer *w, struct pen *p)
+static void chunk_close(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->tail);
 }
 
 /* With usage asked for, every chunk says that it is not the one that has it. */
-static void put_no_usage(const struct chat_writer *w, struct pen *p)
+static void put_no_usage(const struct wire_writer *w, struct pen *p)
 {
 	if (w->a->include_usage)
 		pen_lit(p, ",\"usage\":null");
 }
 
-static void chunk_end(const struct chat_writer *w, struct pen *p)
+static void chunk_end(const struct wire_writer *w, struct pen *p)
 {
 	chunk_close(w, p);
 	put_no_usage(w, p);
@@ -49,7 +49,7 @@ static void chunk_end(const struct chat_writer *w, struct pen *p)
 
 /* ---- the parts ---- */
 
-static void put_role(struct chat_writer *w, struct pen *p)
+static void put_role(struct wire_writer *w, struct pen *p)
 {
 	if (w->role_sent)
 		return;
@@ -59,7 +59,7 @@ static void put_role(struct chat_writer *w, struct pen *p)
 	chunk_end(w, p);
 }
 
-static void put_single(struct chat_writer *w, struct pen *p, struct bytes name, struct bytes text)
+static void put_single(struct wire_writer *w, struct pen *p, struct bytes name, struct bytes text)
 {
 	put_role(w, p);
 	chunk_open(w, p);
@@ -69,7 +69,7 @@ static void put_single(struct chat_writer *w, struct pen *p, struct bytes name, 
 	chunk_end(w, p);
 }
 
-static void put_seal(struct chat_writer *w, struct pen *p, const struct part *part, size_t block)
+static void put_seal(struct wire_writer *w, struct pen *p, const struct part *part, size_t block)
 {
 	struct part seal = *part;
 
@@ -82,7 +82,7 @@ static void put_seal(struct chat_writer *w, struct pen *p, const struct part *pa
 	chunk_end(w, p);
 }
 
-static void put_legacy_call(struct chat_writer *w, struct pen *p, const struct part *part,
+static void put_legacy_call(struct wire_writer *w, struct pen *p, const struct part *part,
 			    bool fresh)
 {
 	if (fresh || bytes_set(part->name)) {
@@ -101,14 +101,14 @@ static void put_legacy_call(struct chat_writer *w, struct pen *p, const struct p
 	chunk_end(w, p);
 }
 
-static void call_begin(struct chat_writer *w, struct pen *p, size_t index)
+static void call_begin(struct wire_writer *w, struct pen *p, size_t index)
 {
 	chunk_open(w, p);
 	pen_lit(p, "{\"tool_calls\":[{\"index\":");
 	pen_u64(p, index);
 }
 
-static void put_call_chunks(struct chat_writer *w, struct pen *p, const struct part *part,
+static void put_call_chunks(struct wire_writer *w, struct pen *p, const struct part *part,
 			    size_t block, bool fresh)
 {
 	size_t index = chunk_call_index(w, block);
@@ -147,7 +147,7 @@ static void put_call_chunks(struct chat_writer *w, struct pen *p, const struct p
 	chunk_end(w, p);
 }
 
-static void put_part(struct chat_writer *w, struct pen *p, const struct part *part, size_t block,
+static void put_part(struct wire_writer *w, struct pen *p, const struct part *part, size_t block,
 		     bool fresh)
 {
 	switch (part->type) {
@@ -177,7 +177,7 @@ static void put_part(struct chat_writer *w, struct pen *p, const struct part *pa
 	}
 }
 
-static int write_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int write_delta(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct places at;
 
@@ -205,7 +205,7 @@ static int write_delta(struct chat_writer *w, struct pen *p, const struct delta 
 	return pen_done(p);
 }
 
-static void write_end(struct chat_writer *w, struct pen *p, const struct result *r)
+static void write_end(struct wire_writer *w, struct pen *p, const struct result *r)
 {
 	if (!w->finish_sent) {
 		put_role(w, p);

@@ -22,13 +22,13 @@ static void print_tail(struct pen *p, const struct answer *a)
 		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion.chunk\",\"usage\":");
 }
 
-static void chunk_open(const struct chat_writer *w, struct pen *p)
+static void chunk_open(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->head);
 	pen_lit(p, "null,\"logprobs\":null,\"delta\":");
 }
 
-static void chunk_close(const struct chat_writer *w, struct pen *p)
+static void chunk_close(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->tail);
 	pen_lit(p, "null");
@@ -49,17 +49,17 @@ static void key(struct delta_keys *k, struct bytes name)
 	pen_bytes(k->p, name);
 }
 
-static bool is_call(const struct chat_writer *w, const struct part *p)
+static bool is_call(const struct wire_writer *w, const struct part *p)
 {
 	return p->type == PART_TOOL_CALL && !w->a->json_tool;
 }
 
-static bool is_content(const struct chat_writer *w, const struct part *p)
+static bool is_content(const struct wire_writer *w, const struct part *p)
 {
 	return p->type == PART_TEXT || (p->type == PART_TOOL_CALL && w->a->json_tool);
 }
 
-static void put_texts(struct chat_writer *w, const struct delta *d, struct delta_keys *k,
+static void put_texts(struct wire_writer *w, const struct delta *d, struct delta_keys *k,
 		      enum part_type type)
 {
 	bool any = false;
@@ -75,7 +75,7 @@ static void put_texts(struct chat_writer *w, const struct delta *d, struct delta
 	}
 }
 
-static void put_call(struct chat_writer *w, struct pen *p, const struct part *part, size_t block,
+static void put_call(struct wire_writer *w, struct pen *p, const struct part *part, size_t block,
 		     bool fresh)
 {
 	pen_lit(p, "{\"id\":");
@@ -92,7 +92,7 @@ static void put_call(struct chat_writer *w, struct pen *p, const struct part *pa
 	pen_lit(p, "}}");
 }
 
-static void put_lists(struct chat_writer *w, const struct delta *d, const struct places *at,
+static void put_lists(struct wire_writer *w, const struct delta *d, const struct places *at,
 		      struct delta_keys *k)
 {
 	bool first = true;
@@ -125,7 +125,7 @@ static void put_lists(struct chat_writer *w, const struct delta *d, const struct
 }
 
 /* The delta object, with the role if it is the stream's first. */
-static int put_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int put_delta(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct delta_keys k = { .p = p };
 	struct places at;
@@ -143,7 +143,7 @@ static int put_delta(struct chat_writer *w, struct pen *p, const struct delta *d
 	return 0;
 }
 
-static int write_delta(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int write_delta(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	if (d->len == 0 && !chunk_shows_raw(w, d))
 		return 0;
@@ -156,7 +156,7 @@ static int write_delta(struct chat_writer *w, struct pen *p, const struct delta 
 	return pen_done(p);
 }
 
-static void write_end(struct chat_writer *w, struct pen *p, const struct result *r)
+static void write_end(struct wire_writer *w, struct pen *p, const struct result *r)
 {
 	pen_bytes(p, w->head);
 	if (r->finish == FINISH_UNSET)

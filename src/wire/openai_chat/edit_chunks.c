@@ -11,7 +11,7 @@
 #define MAX_PRINTED (64u << 10) /* of what is kept of a kind of event */
 
 /* The choices with `finish_reason` set right: "" is null, and stop after a call is tool_calls. */
-static int edit_choices(struct chat_writer *w, struct pen *p, struct bytes list)
+static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 {
 	struct bytes one;
 	struct json_member m;
@@ -66,7 +66,7 @@ static bool has_empty_finish(struct bytes raw)
 }
 
 /* The chunk of the upstream that holds only usage: hidden, unless it is asked for and stands at the end. */
-static bool usage_passes(struct chat_writer *w, const struct delta *d, bool only_usage)
+static bool usage_passes(struct wire_writer *w, const struct delta *d, bool only_usage)
 {
 	return only_usage && d->has_usage && w->a->include_usage && w->finish_sent &&
 	       !w->usage_sent;
@@ -77,7 +77,7 @@ struct event_usage {
 	bool passes, seen;
 };
 
-static int edit_member(struct chat_writer *w, struct pen *p, const struct delta *d,
+static int edit_member(struct wire_writer *w, struct pen *p, const struct delta *d,
 		       struct json_edit *e, const struct json_member *m, struct event_usage *u)
 {
 	if (json_key_is(m->key, B("id"))) {
@@ -115,7 +115,7 @@ static bool has_no_choices(struct bytes raw)
 	       json_next_element(m.value, &pos, &one) == 0;
 }
 
-static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *d)
+static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	bool only_usage =
 		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(d->raw);
@@ -146,7 +146,7 @@ static int edit_event(struct chat_writer *w, struct pen *p, const struct delta *
 
 /* Edits what all events of this kind have in common. Where that does not work, each is edited by itself and says what
  * is wrong; so is each where the raw text is shown too. */
-static void edit_alike(struct chat_writer *w, const struct delta *d)
+static void edit_alike(struct wire_writer *w, const struct delta *d)
 {
 	struct delta common = *d;
 	struct buf b;
@@ -166,7 +166,7 @@ static void edit_alike(struct chat_writer *w, const struct delta *d)
 		w->pieces[0] = (struct bytes){ NULL, 0 };
 }
 
-static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *d)
+static void put_alike(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	for (size_t i = 0; i < d->nholes; i++) {
 		pen_bytes(p, w->pieces[i]);
@@ -176,7 +176,7 @@ static void put_alike(struct chat_writer *w, struct pen *p, const struct delta *
 }
 
 /* An event whose data came in several lines goes out in one. */
-int chunk_pass(struct chat_writer *w, struct pen *p, const struct delta *d)
+int chunk_pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct delta flat = *d;
 	struct buf line;

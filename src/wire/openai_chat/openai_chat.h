@@ -35,17 +35,16 @@ void openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
 /* A plain answer. */
 int openai_chat_write_result(const struct answer *, const struct result *, struct buf *out);
 
-/* The state of one client stream: which calls have which index, what was begun. In the arena. */
-struct chat_writer;
-struct chat_writer *openai_chat_writer_new(const struct answer *, struct arena *);
+/* A client's stream: the writer knows which calls have which index and what was begun. In the arena. */
+struct wire_writer *openai_chat_writer_new(const struct answer *, struct arena *);
 /* Appends the events ("data: …\n\n") for one delta: none, one or more. Takes usage and finish reason
  * out and keeps them for the end. Allocation-free but for `out`. */
-int openai_chat_write_delta(struct chat_writer *, const struct delta *, struct buf *out);
+int openai_chat_write_delta(struct wire_writer *, const struct delta *, struct buf *out);
 /* The last chunks with finish reason and usage, and "data: [DONE]\n\n". `usage` and `finish` are those of
  * the gathered result. After an error that ends the stream only [DONE]. */
-int openai_chat_write_end(struct chat_writer *, const struct result *, struct buf *out);
+int openai_chat_write_end(struct wire_writer *, const struct result *, struct buf *out);
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
-int openai_chat_write_stream_error(struct chat_writer *, const struct error *, int status,
+int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
 				   struct buf *out);
 
 /* The OpenAI error object: {"error":{"message","type","param","code"}}; all four keys are always

@@ -13,7 +13,7 @@
 #define MAX_PRINTED (64u << 10) /* of head and tail: they hold the model's name */
 #define MAX_BLOCKS  1024
 
-static int print_kept(struct chat_writer *w, void (*print)(struct pen *, const struct answer *),
+static int print_kept(struct wire_writer *w, void (*print)(struct pen *, const struct answer *),
 		      struct bytes *kept)
 {
 	struct buf b;
@@ -27,9 +27,9 @@ static int print_kept(struct chat_writer *w, void (*print)(struct pen *, const s
 	return bytes_set(*kept) ? 0 : -1;
 }
 
-struct chat_writer *openai_chat_writer_new(const struct answer *a, struct arena *arena)
+struct wire_writer *openai_chat_writer_new(const struct answer *a, struct arena *arena)
 {
-	struct chat_writer *w = arena_new(arena, struct chat_writer);
+	struct wire_writer *w = arena_new(arena, struct wire_writer);
 
 	if (!w)
 		return NULL;
@@ -45,7 +45,7 @@ struct chat_writer *openai_chat_writer_new(const struct answer *a, struct arena 
 
 /* ---- blocks and indexes ---- */
 
-static int block_begin(struct chat_writer *w, const struct part *p)
+static int block_begin(struct wire_writer *w, const struct part *p)
 {
 	struct begun b = { .type = p->type, .id = arena_dup(w->arena, p->id) };
 
@@ -56,7 +56,7 @@ static int block_begin(struct chat_writer *w, const struct part *p)
 	return arena_push(w->arena, w->blocks, w->nblocks, w->cblocks, b) ? 0 : -1;
 }
 
-static bool find_block(const struct chat_writer *w, const struct part *p, size_t *block)
+static bool find_block(const struct wire_writer *w, const struct part *p, size_t *block)
 {
 	for (size_t i = w->nblocks; i-- > 0;) {
 		if (w->blocks[i].type == p->type && bytes_eq(w->blocks[i].id, p->id)) {
@@ -67,7 +67,7 @@ static bool find_block(const struct chat_writer *w, const struct part *p, size_t
 	return false;
 }
 
-int chunk_places(struct chat_writer *w, const struct delta *d, struct places *at)
+int chunk_places(struct wire_writer *w, const struct delta *d, struct places *at)
 {
 	for (size_t i = 0; i < d->len; i++) {
 		at->fresh[i] = !find_block(w, &d->parts[i], &at->block[i]);
@@ -80,7 +80,7 @@ int chunk_places(struct chat_writer *w, const struct delta *d, struct places *at
 	return 0;
 }
 
-size_t chunk_call_index(const struct chat_writer *w, size_t block)
+size_t chunk_call_index(const struct wire_writer *w, size_t block)
 {
 	size_t n = 0;
 
@@ -121,14 +121,14 @@ void chunk_put_extra(struct pen *p, const struct part *part, size_t block)
 	pen_lit(p, "}");
 }
 
-bool chunk_shows_raw(const struct chat_writer *w, const struct delta *d)
+bool chunk_shows_raw(const struct wire_writer *w, const struct delta *d)
 {
 	return !w->a->cached &&
 	       ((w->a->include_raw_usage && bytes_set(d->raw_usage)) ||
 		((w->a->include_raw_response || w->a->include_original_response) && d->raw.n > 0));
 }
 
-void chunk_put_raws(const struct chat_writer *w, struct pen *p, const struct delta *d)
+void chunk_put_raws(const struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	if (w->a->cached)
 		return;
@@ -149,7 +149,7 @@ void chunk_put_raws(const struct chat_writer *w, struct pen *p, const struct del
 }
 
 /* Raw answers of failed attempts, in a chunk of their own before the first. */
-static void put_failed_raws(struct chat_writer *w, struct pen *p)
+static void put_failed_raws(struct wire_writer *w, struct pen *p)
 {
 	if (!w->raws_pending)
 		return;
@@ -165,7 +165,7 @@ static void put_failed_raws(struct chat_writer *w, struct pen *p)
 
 /* ---- the stream ---- */
 
-int openai_chat_write_delta(struct chat_writer *w, const struct delta *d, struct buf *out)
+int openai_chat_write_delta(struct wire_writer *w, const struct delta *d, struct buf *out)
 {
 	struct pen p = { .b = out };
 
@@ -176,7 +176,7 @@ int openai_chat_write_delta(struct chat_writer *w, const struct delta *d, struct
 					       : w->shape->write_delta(w, &p, d);
 }
 
-int openai_chat_write_end(struct chat_writer *w, const struct result *r, struct buf *out)
+int openai_chat_write_end(struct wire_writer *w, const struct result *r, struct buf *out)
 {
 	struct pen p = { .b = out };
 
@@ -188,7 +188,7 @@ int openai_chat_write_end(struct chat_writer *w, const struct result *r, struct 
 	return pen_done(&p);
 }
 
-int openai_chat_write_stream_error(struct chat_writer *w, const struct error *e, int status,
+int openai_chat_write_stream_error(struct wire_writer *w, const struct error *e, int status,
 				   struct buf *out)
 {
 	struct pen p = { .b = out };

@@ -19,14 +19,14 @@ struct chunk_shape {
 	void (*print_head)(struct pen *, const struct answer *);
 	void (*print_tail)(struct pen *, const struct answer *);
 	/* a chunk around the value of its delta, open for further members */
-	void (*open)(const struct chat_writer *, struct pen *);
-	void (*close)(const struct chat_writer *, struct pen *);
-	int (*write_delta)(struct chat_writer *, struct pen *, const struct delta *);
-	void (*write_end)(struct chat_writer *, struct pen *, const struct result *);
+	void (*open)(const struct wire_writer *, struct pen *);
+	void (*close)(const struct wire_writer *, struct pen *);
+	int (*write_delta)(struct wire_writer *, struct pen *, const struct delta *);
+	void (*write_end)(struct wire_writer *, struct pen *, const struct result *);
 };
 extern const struct chunk_shape chunks_tensorzero, chunks_openai;
 
-struct chat_writer {
+struct wire_writer {
 	const struct answer *a;
 	const struct chunk_shape *shape;
 	struct arena *arena;
@@ -45,17 +45,17 @@ struct places {
 	size_t block[DELTA_PARTS];
 	bool fresh[DELTA_PARTS]; /* the block begins with this part */
 };
-int chunk_places(struct chat_writer *, const struct delta *, struct places *);
+int chunk_places(struct wire_writer *, const struct delta *, struct places *);
 /* The number of calls that began before that block. */
-size_t chunk_call_index(const struct chat_writer *, size_t block);
+size_t chunk_call_index(const struct wire_writer *, size_t block);
 
 /* An entry of tensorzero_extra_content. */
 void chunk_put_extra(struct pen *, const struct part *, size_t block);
 /* The members that were asked for with the raw text, and whether there are any. */
-bool chunk_shows_raw(const struct chat_writer *, const struct delta *);
-void chunk_put_raws(const struct chat_writer *, struct pen *, const struct delta *);
+bool chunk_shows_raw(const struct wire_writer *, const struct delta *);
+void chunk_put_raws(const struct wire_writer *, struct pen *, const struct delta *);
 
 /* edit_chunks.c: the upstream's own event goes out. */
-int chunk_pass(struct chat_writer *, struct pen *, const struct delta *);
+int chunk_pass(struct wire_writer *, struct pen *, const struct delta *);
 
 #endif

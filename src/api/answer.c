@@ -1,0 +1,679 @@
+/*
+ * The one life of a request, from its body to its record, on whatever surface it came: nothing here knows a format.
+ *
+ * The order of checks is that of http-api §12.2 and §9; the first step that fails answers. A plain answer is
+ * recorded before it leaves; of a stream everything but the last chunks leaves as it comes, and the record is
+ * written before these. Whatever happens, one record is made: of an answer, of a broken one, of an error.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/api.h"
+#include "api/clients.h"
+#include "api/counters.h"
+#include "api/surface.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "fiber/fiber.h"
+#include "route/check.h"
+#include "route/episode.h"
+#include "route/model_call.h"
+#include "route/record.h"
+#include "route/target.h"
+#include "upstream/provider_type.h"
+
+#define IGNORED_MAX  1024         /* of x-signet-ignored */
+#define HEADER_SHOWN 1024         /* longer values are left out */
+#define ANSWER_MAX   (256u << 20) /* a plain answer as the client gets it */
+#define RAW_MAX      (64u << 20)  /* what failed attempts brought, for tensorzero_raw_response */
+
+/* One request. In its arena. */
+struct request {
+	struct exchange *x;
+	const struct surface *surface;
+	struct app *app;
+	struct config *config;
+	struct arena *arena;
+	struct envelope *env; /* NULL: the body was no request */
+	struct target target;
+	struct uuid inference_id, episode_id;
+	uint64_t started_ms;
+	struct buf ignored;
+	struct call_context context;
+	struct model_call call;
+	bool called; /* model_call_open ran: its close is due */
+	struct answer answer;
+	/* a stream */
+	struct wire_writer *writer;
+	struct gather *gather;
+	uv_timer_t *timer;
+	uint64_t last_ms; /* when the client last got something */
+	bool head_sent, client_gone;
+	const struct error *fatal_error; /* it ended the stream, as the client was told */
+};
+
+/* ---- before the call ---- */
+
+static int check_namespace(struct request *rq)
+{
+	struct bytes have = rq->env->namespace_, want = rq->target.model->namespace_;
+
+	if (!bytes_set(want) || (bytes_set(have) && bytes_eq(have, want)))
+		return 0;
+	return fail(
+		ERR_INVALID_REQUEST,
+		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%s%.*s%s`. Namespaced models can only be used with a matching namespace.",
+		BFMT(rq->target.model->name), BFMT(want), bytes_set(have) ? "Some(\"" : "None",
+		BFMT(have), bytes_set(have) ? "\")" : "");
+}
+
+static int check_target(struct request *rq)
+{
+	const struct envelope *env = rq->env;
+	bool model_call = !bytes_starts(env->model, B("tensorzero::function_name::"));
+
+	if (model_call && bytes_set(env->variant_name))
+		return fail(
+			ERR_INVALID_TARGET,
+			"Invalid inference target: `variant_name` cannot be provided when using `model_name`");
+	if (model_call && env->dynamic_variant)
+		return fail(
+			ERR_INVALID_TARGET,
+			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
+	if (target_resolve(rq->config, rq->surface->options->prefixed_names, env->model, rq->arena,
+			   &rq->target))
+		return -1;
+	return check_namespace(rq);
+}
+
+/* http-api §9, steps 1 to 13. */
+static int prepare(struct request *rq)
+{
+	struct envelope *env = rq->env;
+	struct bytes episode = env->episode_id,
+		     header = exchange_get(rq->x, B("x-tensorzero-episode-id"));
+
+	if (!bytes_set(episode) && header.n)
+		episode = header;
+	if (rq->surface->attributes && clients_attribute(rq->x, env, rq->surface->name))
+		return -1;
+	if (episode_id(episode, &rq->episode_id) || check_target(rq) ||
+	    check_input(env, rq->arena) ||
+	    target_check_filters(rq->config, &rq->target, &env->inf.extra_body) ||
+	    target_check_filters(rq->config, &rq->target, &env->inf.extra_headers) ||
+	    check_tools(env))
+		return -1;
+	if (!env->dryrun)
+		count_inference(B("inference"), rq->target.function_name, rq->target.model->name,
+				1);
+	if (env->has_files && rq->surface->needs_object_storage && !rq->config->object_storage_set)
+		return fail(
+			ERR_OBJECT_STORE_UNCONFIGURED,
+			"Object storage is not configured. You must configure `[object_storage]` before making requests containing a `file` content block. If you don't want to use object storage, you can explicitly set `object_storage.type = \"disabled\"` in your configuration.");
+	env->inf.fetch_files = rq->config->gateway.fetch_files;
+	env->inf.stream = env->stream;
+	return 0;
+}
+
+static int set_context(struct request *rq)
+{
+	const struct envelope *env = rq->env;
+	struct worker *w = rq->x->user;
+
+	rq->context = (struct call_context){
+		.config = rq->config,
+		.client = w->client,
+		.arena = rq->arena,
+		.credentials = env->credentials,
+		.ncredentials = env->ncredentials,
+		.request_id = api_request_id(rq->x),
+		.authorization = exchange_get(rq->x, B("authorization")),
+		.x_api_key = exchange_get(rq->x, B("x-api-key")),
+		.exchange = rq->x,
+		.variant_name = rq->target.variant_name,
+		.model_name = rq->target.model->name,
+		.ignored = &rq->ignored,
+	};
+	rq->answer = (struct answer){
+		.asked = env,
+		.options = rq->surface->options,
+		.inference_id = rq->inference_id,
+		.episode_id = rq->episode_id,
+		.created = (int64_t)time(NULL),
+		.model = env->model,
+		.include_usage = env->include_usage == 1 || env->include_raw_usage,
+		.include_raw_usage = env->include_raw_usage,
+		.include_raw_response = env->include_raw_response,
+		.include_original_response = env->include_original_response,
+		.reasoning_to_client = rq->config->surfaces.reasoning_to_client,
+		.json_tool = env->inf.json_tool,
+	};
+	if (bytes_set(rq->surface->model_prefix))
+		rq->answer.model =
+			arena_cat(rq->arena, rq->surface->model_prefix, rq->target.model->name);
+	return bytes_set(rq->answer.model) ? 0 : -1;
+}
+
+/* ---- headers ---- */
+
+/* Header values are printable and short: model names of a configuration, ids of an upstream may be anything. */
+static bool fits_header(struct bytes value)
+{
+	if (value.n == 0 || value.n > HEADER_SHOWN)
+		return false;
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static int set_header(struct request *rq, struct bytes name, struct bytes value)
+{
+	return fits_header(value) ? exchange_header(rq->x, name, value) : 0;
+}
+
+/* At most IGNORED_MAX bytes, whole names. */
+static struct bytes ignored_names(struct request *rq)
+{
+	struct bytes all = buf_bytes(&rq->ignored), cut = bytes_slice(all, 0, IGNORED_MAX);
+
+	while (cut.n < all.n && cut.n && all.p[cut.n] != ',')
+		cut.n--;
+	return cut;
+}
+
+/* A pass-through answer keeps the upstream's own id in request-id; x-request-id is ours (surfaces §1.5). */
+static void keep_upstream_id(struct exchange *x, struct bytes id)
+{
+	for (size_t i = 0; i < x->nout; i++)
+		if (bytes_eq(x->out[i].name, B("request-id")))
+			x->out[i].value = id;
+}
+
+static int set_provider_headers(struct request *rq)
+{
+	struct bytes id = rq->call.attempt.request_id;
+
+	if (set_header(rq, B("x-signet-provider"), rq->call.provider->name) ||
+	    set_header(rq, B("x-signet-upstream-request-id"), id))
+		return -1;
+	if (rq->answer.pass_through && fits_header(id))
+		keep_upstream_id(rq->x, id);
+	return 0;
+}
+
+/* `provider`: whether the one that answers is known; a head that goes out early must not name another. */
+static int set_headers(struct request *rq, bool provider)
+{
+	char id[UUID_TEXT + 1], episode[UUID_TEXT + 1];
+	bool known = memcmp(&rq->episode_id, &(struct uuid){ 0 }, sizeof rq->episode_id) != 0;
+
+	if (rq->env && rq->env->ignored.n) {
+		if (rq->ignored.len)
+			buf_append(&rq->ignored, B(", "));
+		buf_append(&rq->ignored, bytes_slice(rq->env->ignored, 0, IGNORED_MAX + 1));
+	}
+	if (set_header(rq, B("x-signet-inference-id"), uuid_text(rq->inference_id, id)) ||
+	    (known &&
+	     set_header(rq, B("x-signet-episode-id"), uuid_text(rq->episode_id, episode))) ||
+	    set_header(rq, B("x-signet-variant"), rq->target.variant_name) ||
+	    set_header(rq, B("x-signet-ignored"), ignored_names(rq)) ||
+	    (rq->target.model && set_header(rq, B("x-signet-model"), rq->target.model->name)))
+		return -1;
+	return provider && rq->called && rq->call.provider ? set_provider_headers(rq) : 0;
+}
+
+/* ---- the record ---- */
+
+static void count_tokens(const struct usage *u)
+{
+	if (u->input_tokens > 0)
+		METRIC_ADD(&tensorzero_input_tokens_total, (double)u->input_tokens);
+	if (u->output_tokens > 0)
+		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
+}
+
+static bool leaves_record(const struct request *rq)
+{
+	return rq->app->store && rq->env && rq->target.model && !rq->env->dryrun;
+}
+
+static void record(struct request *rq, enum answer_state state, const struct result *result,
+		   const struct error *e, int status)
+{
+	struct answer_facts facts = {
+		.config = rq->config,
+		.inference_id = rq->inference_id,
+		.episode_id = rq->episode_id,
+		.function_name = rq->target.function_name,
+		.variant_name = rq->target.variant_name,
+		.surface = rq->surface->name,
+		.request = rq->env,
+		.call = rq->called ? &rq->call : NULL,
+		.result = result,
+		.error = e,
+		.state = state,
+		.status = status,
+		.processing_ms = turn_ms() - rq->started_ms,
+		.ttft_ms = rq->call.first_ms ? rq->call.first_ms - rq->started_ms : 0,
+		.raw_cut = rq->gather && gather_raw_cut(rq->gather),
+	};
+
+	if (state == ANSWER_CANCELLED)
+		METRIC_ADD(&signet_cancelled_total, 1);
+	if (result && state != ANSWER_ERROR)
+		count_tokens(&result->usage);
+	if (!leaves_record(rq))
+		return;
+	fiber_cancel_reset(); /* a client that left does not take the record with it */
+	record_answer(rq->app->store, &facts);
+}
+
+/* ---- errors ---- */
+
+/* Whether the request's format is that of the provider which was tried last. */
+static bool is_same_family(const struct request *rq)
+{
+	return rq->called && rq->call.provider && rq->env->inf.source_wire &&
+	       rq->env->inf.source_wire == provider_wire(rq->call.provider);
+}
+
+static bool is_client_credential(const struct request *rq)
+{
+	const struct credential *k = rq->call.provider ? &rq->call.provider->api_key : NULL;
+
+	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
+}
+
+/* Entries of failed attempts for tensorzero_raw_response (http-api §10.4). */
+static int set_failed_raw(struct request *rq)
+{
+	struct buf out;
+
+	if (!rq->env->include_raw_response || rq->call.nfailed == 0)
+		return 0;
+	buf_init(&out, RAW_MAX);
+	for (size_t i = 0; i < rq->call.nfailed; i++) {
+		const struct failed_attempt *f = &rq->call.failed[i];
+
+		if (!bytes_set(f->attempt.raw_response))
+			continue;
+		buf_append(&out, out.len ? B(",") : B(""));
+		buf_append(&out, B("{\"provider_type\":"));
+		buf_json_string(&out, f->provider->type);
+		buf_append(&out, B(",\"api_type\":\"chat_completions\",\"data\":"));
+		buf_json_string(&out, f->attempt.raw_response);
+		buf_append(&out, B("}"));
+	}
+	rq->answer.failed_raw = arena_adopt(rq->arena, &out);
+	buf_deinit(&out);
+	return bytes_set(rq->answer.failed_raw) ? 0 : -1;
+}
+
+/* Sends the error in the surface's shape, or what the upstream said where that may go out as it is. */
+static void respond_error(struct request *rq, struct error *e, int status)
+{
+	struct bytes members = { NULL, 0 }, body = { NULL, 0 };
+
+	set_headers(rq, true);
+	if (rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway) {
+		if (is_same_family(rq))
+			body = api_upstream_body(e, is_client_credential(rq), &status);
+		if (bytes_set(body)) {
+			api_retry_after(rq->x, e, status);
+			exchange_respond(rq->x, status, B("application/json"), body);
+			return;
+		}
+		e = api_openai_error(e, status, rq->arena);
+	}
+	if (rq->called && set_failed_raw(rq) == 0 && rq->answer.failed_raw.n)
+		members = arena_printf(rq->arena, ",\"tensorzero_raw_response\":[%.*s]",
+				       BFMT(rq->answer.failed_raw));
+	if (e)
+		fail_with(e);
+	api_respond_error(rq->x, rq->surface->write_error, status, members);
+}
+
+/* The last error answers: recorded, then sent. */
+static void answer_error(struct request *rq)
+{
+	struct error *e;
+	int status;
+
+	arena_open_reserve(rq->arena);
+	e = error_save(rq->arena);
+	if (!e) {
+		api_respond_error(rq->x, rq->surface->write_error, 503, B(""));
+		return;
+	}
+	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
+		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
+	} else {
+		record(rq, ANSWER_ERROR, NULL, e, status);
+		respond_error(rq, e, status);
+	}
+}
+
+/* What only the attempt that answered can tell. */
+static int complete_answer(struct request *rq)
+{
+	rq->answer.model_inference_id = rq->call.inf.id;
+	rq->answer.provider_type = rq->call.provider->type;
+	rq->answer.pass_through = is_same_family(rq);
+	return set_failed_raw(rq);
+}
+
+/* ---- plain ---- */
+
+static void answer_plain(struct request *rq)
+{
+	struct result *result = rq->call.result;
+	struct buf out;
+
+	if (rq->answer.json_tool)
+		result_json_tool_to_text(result);
+	buf_init(&out, ANSWER_MAX);
+	if (complete_answer(rq) || set_headers(rq, true) ||
+	    rq->surface->write_result(&rq->answer, result, &out)) {
+		answer_error(rq);
+	} else if (rq->x->client_gone) {
+		/* [server] on_disconnect = "finish": the answer is whole all the same */
+		record(rq, rq->config->server.finish_on_disconnect ? ANSWER_OK : ANSWER_CANCELLED,
+		       result, NULL, 200);
+	} else {
+		record(rq, ANSWER_OK, result, NULL, 200);
+		exchange_respond(rq->x, 200, B("application/json"), buf_bytes(&out));
+	}
+	buf_deinit(&out);
+}
+
+/* ---- streams ---- */
+
+static int begin_stream(struct request *rq, bool provider)
+{
+	if (rq->head_sent)
+		return 0;
+	if (set_headers(rq, provider) ||
+	    exchange_header(rq->x, B("cache-control"), B("no-cache")) ||
+	    exchange_stream_begin(rq->x, 200, B("text/event-stream")))
+		return -1;
+	rq->head_sent = true;
+	return 0;
+}
+
+static uint64_t ping_ms(const struct request *rq)
+{
+	return rq->surface->ping_ms ? rq->surface->ping_ms : rq->config->surfaces.ping_ms;
+}
+
+/* When the head may leave although nothing has come; 0: never. */
+static uint64_t early_head_ms(const struct request *rq)
+{
+	return rq->surface->ping_ms ? 0 : rq->config->surfaces.head_after_ms;
+}
+
+/* Silence: the head after early_head_ms, a comment after ping_ms. Runs on the loop. */
+static void on_timer(uv_timer_t *t)
+{
+	struct request *rq = t->data;
+	uint64_t now = turn_ms(), early = early_head_ms(rq);
+
+	if (rq->client_gone)
+		return;
+	if (rq->head_sent ? now - rq->last_ms < ping_ms(rq)
+			  : !early || now - rq->started_ms < early || begin_stream(rq, false))
+		return;
+	if (exchange_stream_write(rq->x, rq->surface->ping))
+		return;
+	rq->last_ms = now;
+	exchange_stream_try_flush(rq->x);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void start_timer(struct request *rq)
+{
+	uint64_t ping = ping_ms(rq), early = early_head_ms(rq), every;
+
+	every = (early && early < ping ? early : ping) / 4;
+	every = every < 10 ? 10 : every;
+	rq->timer = calloc(1, sizeof *rq->timer);
+	if (!rq->timer)
+		return; /* a stream without pings is still a stream */
+	uv_timer_init(loop_uv(loop_self()), rq->timer);
+	rq->timer->data = rq;
+	uv_timer_start(rq->timer, on_timer, every, every);
+}
+
+static void stop_timer(struct request *rq)
+{
+	if (rq->timer)
+		uv_close((uv_handle_t *)rq->timer, on_timer_closed);
+	rq->timer = NULL;
+}
+
+/* Before a wait for the upstream: what is buffered leaves. */
+static int flush(void *arg)
+{
+	struct request *rq = arg;
+
+	if (rq->client_gone)
+		return 0; /* on_disconnect = "finish": the rest is read for the record */
+	if (exchange_stream_flush(rq->x) == 0) {
+		rq->last_ms = turn_ms();
+		return 0;
+	}
+	rq->client_gone = true;
+	return rq->config->server.finish_on_disconnect ? 0 : -1;
+}
+
+/* The error as an event, as the surface shows it. NULL: out of memory. */
+static const struct error *write_error_event(struct request *rq, const struct error *e, int status)
+{
+	if (rq->surface->upstream_errors)
+		e = api_openai_error(e, status, rq->arena);
+	if (!e ||
+	    rq->surface->write_stream_error(rq->writer, e, status, exchange_stream_buf(rq->x)))
+		return NULL;
+	return e;
+}
+
+/* An error inside a stream; a fatal one ends it. */
+static int stream_error(struct request *rq, const struct error *e)
+{
+	int status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	const struct error *shown = write_error_event(rq, e, status);
+
+	if (e->fatal)
+		rq->fatal_error = shown ? shown : e;
+	log_warn("api", "an error inside a stream", LB("request_id", rq->context.request_id),
+		 LB("model", rq->target.model->name), LB("error", bytes_slice(e->message, 0, 512)));
+	return shown ? 0 : -1;
+}
+
+static int pump(struct request *rq)
+{
+	struct delta *d;
+	int r;
+
+	while ((r = model_call_next(&rq->call, &d, flush, rq)) == 1) {
+		if (gather_add(rq->gather, d))
+			return -1;
+		if (rq->client_gone)
+			continue;
+		if (d->error ? stream_error(rq, d->error)
+			     : rq->surface->write_delta(rq->writer, d, exchange_stream_buf(rq->x)))
+			return -1;
+	}
+	return r;
+}
+
+/* What the stream came to, with the record's times. */
+static struct result *gathered(struct request *rq)
+{
+	const struct attempt *attempt = &rq->call.attempt;
+	struct result *result = arena_new(rq->arena, struct result);
+
+	if (!result || gather_finish(rq->gather, result))
+		return NULL;
+	result->raw_request = attempt->raw_request;
+	result->response_ms = turn_ms() - attempt->started_ms;
+	result->ttft_ms = rq->call.first_ms - attempt->started_ms;
+	if (rq->answer.json_tool)
+		result_json_tool_to_text(result);
+	return result;
+}
+
+/* Out of memory, or the drain's end: the client must see that the answer is not whole. */
+static void break_stream(struct request *rq, const struct result *result, bool gone)
+{
+	record(rq, result ? ANSWER_TRUNCATED : ANSWER_ERROR, result, error_save(rq->arena), 200);
+	if (!gone)
+		exchange_abort(rq->x);
+}
+
+static void end_stream(struct request *rq, int pumped)
+{
+	bool gone = rq->client_gone || rq->x->client_gone;
+	struct result *result;
+
+	rq->call.attempt.end_ms = turn_ms();
+	result = gathered(rq);
+	if (gone && !rq->config->server.finish_on_disconnect) {
+		record(rq, ANSWER_CANCELLED,
+		       result && gather_has_content(rq->gather) ? result : NULL, NULL, 200);
+	} else if (!result || pumped < 0 ||
+		   (!gone &&
+		    rq->surface->write_end(rq->writer, result, exchange_stream_buf(rq->x)))) {
+		break_stream(rq, result, gone);
+	} else {
+		record(rq, rq->fatal_error ? ANSWER_TRUNCATED : ANSWER_OK, result, rq->fatal_error,
+		       200);
+		if (!gone)
+			exchange_stream_end(rq->x);
+	}
+}
+
+static void answer_stream(struct request *rq)
+{
+	rq->gather = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024 + 4096);
+	if (rq->gather && !leaves_record(rq))
+		gather_outline(rq->gather);
+	if (rq->gather && complete_answer(rq) == 0)
+		rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
+	if (!rq->writer || begin_stream(rq, true)) {
+		answer_error(rq);
+		return;
+	}
+	rq->x->first_ms = rq->call.first_ms;
+	METRIC_ADD(&signet_streams, 1);
+	end_stream(rq, pump(rq));
+	METRIC_ADD(&signet_streams, -1);
+}
+
+/* The head is out already (early_head_ms) and then every provider failed: the error is an event. */
+static void answer_late_error(struct request *rq)
+{
+	struct error *e = error_save(rq->arena);
+	struct result nothing = { 0 };
+	int status;
+
+	if (!e || rq->x->client_gone || e->kind == ERR_CANCELLED) {
+		record(rq, ANSWER_CANCELLED, NULL, NULL, 200);
+		return;
+	}
+	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
+	record(rq, ANSWER_ERROR, NULL, e, status);
+	if (!rq->writer || !write_error_event(rq, e, status) ||
+	    rq->surface->write_end(rq->writer, &nothing, exchange_stream_buf(rq->x)))
+		exchange_abort(rq->x);
+	else
+		exchange_stream_end(rq->x);
+}
+
+/* ---- the handler ---- */
+
+struct reading {
+	struct request *request;
+	struct bytes body;
+};
+
+static void read_here(void *arg)
+{
+	struct reading *reading = arg;
+	struct request *rq = reading->request;
+
+	rq->env = rq->surface->read(reading->body, rq->surface->options, rq->arena);
+}
+
+static int read_request(struct request *rq)
+{
+	struct reading reading = { .request = rq };
+
+	if (rq->app->store && store_refuses(rq->app->store))
+		return fail(
+			ERR_BUSY,
+			"The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
+	if (exchange_body(rq->x, &reading.body)) {
+		if (error_last()->kind == ERR_PROTOCOL) /* broken compression or framing */
+			error_last()->kind = ERR_INVALID_REQUEST;
+		return -1;
+	}
+	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;
+}
+
+static void answer(struct request *rq)
+{
+	if (read_request(rq) || prepare(rq) || set_context(rq)) {
+		answer_error(rq);
+		return;
+	}
+	if (rq->env->stream)
+		start_timer(rq);
+	rq->called = true;
+	if (model_call_open(&rq->call, rq->target.model, &rq->env->inf, &rq->context)) {
+		if (error_last()->kind != ERR_CANCELLED)
+			fail_variants(rq->target.variant_name, rq->arena);
+		if (rq->head_sent)
+			answer_late_error(rq);
+		else
+			answer_error(rq);
+	} else if (rq->env->stream) {
+		answer_stream(rq);
+	} else {
+		answer_plain(rq);
+	}
+}
+
+void answer_request(struct exchange *x, const struct surface *surface)
+{
+	struct request *rq = arena_new(x->arena, struct request);
+
+	if (!rq) {
+		api_respond_error(x, surface->write_error, 503, B(""));
+		return;
+	}
+	rq->x = x;
+	rq->surface = surface;
+	rq->app = api_app(x);
+	rq->config = rq->app->config;
+	config_ref(rq->config);
+	rq->arena = x->arena;
+	rq->inference_id = uuid_v7();
+	rq->started_ms = rq->last_ms = turn_ms();
+	buf_init(&rq->ignored, 4 * IGNORED_MAX);
+	x->state = rq;
+	answer(rq);
+	stop_timer(rq);
+	if (rq->called)
+		model_call_close(&rq->call);
+	if (rq->gather)
+		gather_free(rq->gather);
+	buf_deinit(&rq->ignored);
+	config_unref(rq->config);
+}

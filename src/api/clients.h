@@ -1,0 +1,12 @@
+/* Who called: the client's user, session, agent and program, as tags (surfaces §1.8). */
+#ifndef SIGNET_API_CLIENTS_H
+#define SIGNET_API_CLIENTS_H
+
+#include "inference/envelope.h"
+#include "net/http_server.h"
+
+/* Adds the tags signet::user, ::session, ::agent, ::parent_agent, ::client and ::surface to the envelope's own, which
+ * win. -1: out of memory. */
+int clients_attribute(const struct exchange *, struct envelope *, struct bytes surface);
+
+#endif
