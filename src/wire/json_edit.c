@@ -11,7 +11,7 @@ void edit_begin(struct json_edit *e, struct bytes object, struct pen *pen)
 	while (object.n > 0 && *object.p != '{') /* a document may begin with white space */
 		object = bytes_slice(object, 1, object.n);
 	*e = (struct json_edit){ .text = object, .pen = pen, .done = 1 };
-	pen_lit(pen, "{");
+	pen_open(pen, '{');
 }
 
 /* What stood between the members, without commas. */
@@ -31,9 +31,7 @@ static void gap(struct json_edit *e, size_t to)
 
 static void member_begin(struct json_edit *e, const struct json_member *m)
 {
-	if (e->any)
-		pen_lit(e->pen, ",");
-	e->any = true;
+	pen_item(e->pen);
 	gap(e, m->from);
 }
 
@@ -76,9 +74,7 @@ void edit_renamed(struct json_edit *e, const struct json_member *m, struct bytes
 
 void edit_add(struct json_edit *e, struct bytes key)
 {
-	if (e->any)
-		pen_lit(e->pen, ",");
-	e->any = true;
+	pen_item(e->pen);
 	pen_bytes(e->pen, key);
 }
 
@@ -90,7 +86,7 @@ void edit_end(struct json_edit *e)
 		end--;
 	if (end > 0)
 		gap(e, end - 1);
-	pen_lit(e->pen, "}");
+	pen_close(e->pen, '}');
 }
 
 static bool is_blank(char c)

@@ -6,14 +6,13 @@
 #define SIGNET_WIRE_JSON_EDIT_H
 
 #include "base/json.h"
-#include "wire/pen.h"
+#include "base/pen.h"
 
 struct json_edit {
 	struct bytes text;
 	struct pen *pen;
 	size_t pos;  /* of json_next_member */
 	size_t done; /* text up to here was dealt with */
-	bool any;    /* a member was written */
 };
 
 void edit_begin(struct json_edit *, struct bytes object, struct pen *);

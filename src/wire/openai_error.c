@@ -5,7 +5,7 @@
  */
 #include "wire/openai_chat/openai_chat.h"
 
-#include "wire/pen.h"
+#include "base/pen.h"
 
 #define NULL_CODE       \
 	{               \

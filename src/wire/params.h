@@ -4,7 +4,7 @@
 
 #include "inference/inference.h"
 #include "wire/expect.h"
-#include "wire/pen.h"
+#include "base/pen.h"
 
 /* Reads one whose value is text, as its kind says. `open`: any tier. 0, or the error of wire/expect.h. */
 int param_read(const struct where *, enum param, yyjson_val *, bool open, struct bytes *out);

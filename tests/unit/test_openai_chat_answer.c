@@ -589,6 +589,25 @@ static void test_openai_stream_through_the_neutral_model(void **state)
 	teardown(&f);
 }
 
+static void test_openai_stream_with_raw_entries(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	f.a.include_raw_response = true;
+	f.a.failed_raw = B("{\"x\":1}");
+	stream_is(
+		&f, EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"),
+		OA_EVENT("null", "{\"role\":\"assistant\"}",
+			 ",\"tensorzero_raw_response\":[{\"x\":1}]") OA_CHUNK("{\"content\":\"a\"}")
+			OA_EVENT(
+				"null", "{}",
+				",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\"")
+				OA_EVENT("\"stop\"", "{}", "") DONE);
+	teardown(&f);
+}
+
 static void test_openai_stream_of_deprecated_functions(void **state)
 {
 	struct fixture f;
@@ -888,6 +907,7 @@ int main(void)
 		cmocka_unit_test(test_tensorzero_stream_goes_on_after_an_error),
 		cmocka_unit_test(test_tensorzero_stream_of_json_mode_tool),
 		cmocka_unit_test(test_openai_stream_through_the_neutral_model),
+		cmocka_unit_test(test_openai_stream_with_raw_entries),
 		cmocka_unit_test(test_openai_stream_of_deprecated_functions),
 		cmocka_unit_test(test_openai_stream_that_breaks_never_ends_as_a_success),
 		cmocka_unit_test(test_openai_stream_passed_through),

@@ -26,6 +26,7 @@ static void print_tail(struct pen *p, const struct answer *a)
 static void chunk_open(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->head);
+	p->comma = true;
 }
 
 static void chunk_close(const struct wire_writer *w, struct pen *p)

@@ -14,10 +14,9 @@ static void print_head(struct pen *p, const struct answer *a)
 
 static void print_tail(struct pen *p, const struct answer *a)
 {
-	pen_lit(p, "}],\"created\":");
-	pen_u64(p, (uint64_t)a->created);
-	pen_lit(p, ",\"model\":");
-	pen_string(p, a->model);
+	pen_head(p, "}]");
+	pen_number(p, "created", (uint64_t)a->created);
+	pen_text(p, "model", a->model);
 	pen_lit(p,
 		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion.chunk\",\"usage\":");
 }
@@ -25,6 +24,7 @@ static void print_tail(struct pen *p, const struct answer *a)
 static void chunk_open(const struct wire_writer *w, struct pen *p)
 {
 	pen_bytes(p, w->head);
+	p->comma = true;
 	pen_lit(p, "null,\"logprobs\":null,\"delta\":");
 }
 
@@ -36,42 +36,36 @@ static void chunk_close(const struct wire_writer *w, struct pen *p)
 
 /* ---- the delta object ---- */
 
-struct delta_keys {
-	struct pen *p;
-	bool any;
-};
-
-static void key(struct delta_keys *k, struct bytes name)
-{
-	if (k->any)
-		pen_lit(k->p, ",");
-	k->any = true;
-	pen_bytes(k->p, name);
-}
-
-static bool is_call(const struct wire_writer *w, const struct part *p)
-{
-	return p->type == PART_TOOL_CALL && !w->a->json_tool;
-}
-
 static bool is_content(const struct wire_writer *w, const struct part *p)
 {
 	return p->type == PART_TEXT || (p->type == PART_TOOL_CALL && w->a->json_tool);
 }
 
-static void put_texts(struct wire_writer *w, const struct delta *d, struct delta_keys *k,
-		      enum part_type type)
+static void put_content(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < d->len; i++) {
 		const struct part *part = &d->parts[i];
 
-		if (type == PART_REFUSAL ? part->type != PART_REFUSAL : !is_content(w, part))
+		if (!is_content(w, part))
 			continue;
 		if (!any)
-			key(k, type == PART_REFUSAL ? B("\"refusal\":") : B("\"content\":"));
-		pen_more(k->p, part->type == PART_TOOL_CALL ? part->arguments : part->text, &any);
+			pen_key(p, "content");
+		pen_more(p, part->type == PART_TOOL_CALL ? part->arguments : part->text, &any);
+	}
+}
+
+static void put_refusal(struct pen *p, const struct delta *d)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < d->len; i++) {
+		if (d->parts[i].type != PART_REFUSAL)
+			continue;
+		if (!any)
+			pen_key(p, "refusal");
+		pen_more(p, d->parts[i].text, &any);
 	}
 }
 
@@ -79,67 +73,57 @@ static void put_call(struct wire_writer *w, struct pen *p, const struct part *pa
 		     bool fresh)
 {
 	pen_lit(p, "{\"id\":");
-	if (fresh)
-		pen_string(p, part->id);
-	else
-		pen_lit(p, "null");
-	pen_lit(p, ",\"index\":");
-	pen_u64(p, chunk_call_index(w, block));
+	pen_string_or_null(p, fresh ? part->id : (struct bytes){ NULL, 0 });
+	pen_number(p, "index", chunk_call_index(w, block));
 	pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
-	pen_string(p, bytes_set(part->name) ? part->name : B(""));
-	pen_lit(p, ",\"arguments\":");
-	pen_string(p, part->arguments);
+	pen_string(p, part->name);
+	pen_text(p, "arguments", part->arguments);
 	pen_lit(p, "}}");
 }
 
-static void put_lists(struct wire_writer *w, const struct delta *d, const struct places *at,
-		      struct delta_keys *k)
+static void put_calls(struct wire_writer *w, struct pen *p, const struct delta *d,
+		      const struct places *at)
 {
-	bool first = true;
+	bool any = false;
 
 	for (size_t i = 0; i < d->len; i++) {
-		if (!is_call(w, &d->parts[i]))
+		if (d->parts[i].type != PART_TOOL_CALL || w->a->json_tool)
 			continue;
-		if (first)
-			key(k, B("\"tool_calls\":["));
-		else
-			pen_lit(k->p, ",");
-		first = false;
-		put_call(w, k->p, &d->parts[i], at->block[i], at->fresh[i]);
+		pen_list_item(p, "tool_calls", &any);
+		put_call(w, p, &d->parts[i], at->block[i], at->fresh[i]);
 	}
-	if (!first)
-		pen_lit(k->p, "]");
-	first = true;
+	pen_list_end(p, any);
+}
+
+static void put_extra(struct pen *p, const struct delta *d, const struct places *at)
+{
+	bool any = false;
+
 	for (size_t i = 0; i < d->len; i++) {
 		if (d->parts[i].type != PART_THOUGHT && d->parts[i].type != PART_UNKNOWN)
 			continue;
-		if (first)
-			key(k, B("\"tensorzero_extra_content\":["));
-		else
-			pen_lit(k->p, ",");
-		first = false;
-		chunk_put_extra(k->p, &d->parts[i], at->block[i]);
+		pen_list_item(p, "tensorzero_extra_content", &any);
+		chunk_put_extra(p, &d->parts[i], at->block[i]);
 	}
-	if (!first)
-		pen_lit(k->p, "]");
+	pen_list_end(p, any);
 }
 
 /* The delta object, with the role if it is the stream's first. */
 static int put_delta(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
-	struct delta_keys k = { .p = p };
 	struct places at;
 
 	if (chunk_places(w, d, &at))
 		return -1;
-	pen_lit(p, "{");
+	pen_open(p, '{');
 	if (!w->role_sent)
-		key(&k, B("\"role\":\"assistant\""));
+		pen_text(p, "role", B("assistant"));
 	w->role_sent = true;
-	put_texts(w, d, &k, PART_TEXT);
-	put_texts(w, d, &k, PART_REFUSAL);
-	put_lists(w, d, &at, &k);
-	pen_lit(p, "}");
+	put_content(w, p, d);
+	put_refusal(p, d);
+	put_calls(w, p, d, &at);
+	put_extra(p, d, &at);
+	pen_close(p, '}');
 	return 0;
 }
 

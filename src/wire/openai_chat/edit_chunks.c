@@ -16,15 +16,12 @@ static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 	struct bytes one;
 	struct json_member m;
 	struct json_edit e;
-	bool first = true;
 	size_t pos = 0;
 	int n, more;
 
-	pen_lit(p, "[");
+	pen_open(p, '[');
 	while ((more = json_next_element(list, &pos, &one)) > 0) {
-		if (!first)
-			pen_lit(p, ",");
-		first = false;
+		pen_item(p);
 		if (*one.p != '{') {
 			pen_bytes(p, one);
 			continue;
@@ -47,7 +44,7 @@ static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 			return -1;
 		edit_end(&e);
 	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 	return more;
 }
 

@@ -91,21 +91,18 @@ typedef int element_fn(struct history *, struct bytes object);
 static int edit_array(struct history *h, struct bytes array, element_fn *each)
 {
 	struct bytes element;
-	bool first = true;
 	size_t pos = 0;
 	int n;
 
-	pen_lit(&h->o->pen, "[");
+	pen_open(&h->o->pen, '[');
 	while ((n = json_next_element(array, &pos, &element)) > 0) {
-		if (!first)
-			pen_lit(&h->o->pen, ",");
-		first = false;
+		pen_item(&h->o->pen);
 		if (*element.p != '{')
 			pen_bytes(&h->o->pen, element);
 		else if (each(h, element))
 			return -1;
 	}
-	pen_lit(&h->o->pen, "]");
+	pen_close(&h->o->pen, ']');
 	return n;
 }
 

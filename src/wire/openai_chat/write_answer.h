@@ -3,7 +3,7 @@
 #define SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 
 #include "wire/openai_chat/openai_chat.h"
-#include "wire/pen.h"
+#include "base/pen.h"
 
 /* "chatcmpl-…" or the inference id, with quotes. */
 void chat_put_id(struct pen *, const struct answer *);
@@ -14,7 +14,7 @@ void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
 void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
 /* A list of url_citation, flat ones in the form of chat. */
 void chat_put_annotations(struct pen *, struct bytes list);
-/* [{"model_inference_id","provider_type","api_type","data":usage}] */
+/* tensorzero_raw_usage: [{"model_inference_id","provider_type","api_type","data":usage}] */
 void chat_put_raw_usage(struct pen *, const struct answer *, struct bytes data);
 /* Whether the request spoke of `functions`: then the answer has function_call. */
 bool chat_is_legacy(const struct answer *);

@@ -95,57 +95,48 @@ void chunk_put_extra(struct pen *p, const struct part *part, size_t block)
 {
 	bool thought = part->type == PART_THOUGHT;
 
-	pen_bytes(p, thought ? B("{\"type\":\"thought\",\"insert_index\":")
-			     : B("{\"type\":\"unknown\",\"insert_index\":"));
-	pen_u64(p, block);
-	pen_lit(p, ",\"id\":");
-	pen_string(p, part->id);
+	pen_open(p, '{');
+	pen_text(p, "type", thought ? B("thought") : B("unknown"));
+	pen_number(p, "insert_index", block);
+	pen_text(p, "id", part->id);
 	if (thought) {
-		pen_lit(p, ",\"text\":");
+		pen_key(p, "text");
 		pen_string_or_null(p, part->text);
-		pen_lit(p, ",\"signature\":");
+		pen_key(p, "signature");
 		pen_string_or_null(p, part->signature);
-		pen_lit(p, ",\"summary_id\":");
+		pen_key(p, "summary_id");
 		pen_string_or_null(p, part->summary_id);
-		pen_lit(p, ",\"summary_text\":");
+		pen_key(p, "summary_text");
 		pen_string_or_null(p, part->summary_text);
-		pen_field(p, ",\"provider_type\":", part->provider_type);
-		if (bytes_set(part->extra_data)) {
-			pen_lit(p, ",\"extra_data\":");
-			pen_bytes(p, part->extra_data);
-		}
+		pen_set(p, "provider_type", part->provider_type);
+		pen_json(p, "extra_data", part->extra_data);
 	} else {
-		pen_lit(p, ",\"data\":");
-		pen_bytes(p, part->text);
+		pen_json(p, "data", part->text);
 	}
-	pen_lit(p, "}");
+	pen_close(p, '}');
 }
 
 bool chunk_shows_raw(const struct wire_writer *w, const struct delta *d)
 {
-	return !w->a->cached &&
-	       ((w->a->include_raw_usage && bytes_set(d->raw_usage)) ||
-		((w->a->include_raw_response || w->a->include_original_response) && d->raw.n > 0));
+	const struct answer *a = w->a;
+
+	return !a->cached &&
+	       ((a->include_raw_usage && bytes_set(d->raw_usage)) ||
+		((a->include_raw_response || a->include_original_response) && d->raw.n > 0));
 }
 
 void chunk_put_raws(const struct wire_writer *w, struct pen *p, const struct delta *d)
 {
-	if (w->a->cached)
+	const struct answer *a = w->a;
+
+	if (a->cached)
 		return;
-	if (w->a->include_raw_usage && bytes_set(d->raw_usage)) {
-		pen_lit(p, ",\"tensorzero_raw_usage\":");
-		chat_put_raw_usage(p, w->a, d->raw_usage);
-	}
-	if (d->raw.n == 0)
-		return;
-	if (w->a->include_original_response) {
-		pen_lit(p, ",\"tensorzero_original_chunk\":");
-		pen_string(p, d->raw);
-	}
-	if (w->a->include_raw_response) {
-		pen_lit(p, ",\"tensorzero_raw_chunk\":");
-		pen_string(p, d->raw);
-	}
+	if (a->include_raw_usage && bytes_set(d->raw_usage))
+		chat_put_raw_usage(p, a, d->raw_usage);
+	if (a->include_original_response && d->raw.n > 0)
+		pen_text(p, "tensorzero_original_chunk", d->raw);
+	if (a->include_raw_response && d->raw.n > 0)
+		pen_text(p, "tensorzero_raw_chunk", d->raw);
 }
 
 /* Raw answers of failed attempts, in a chunk of their own before the first. */

@@ -38,19 +38,23 @@ static enum file_form form_of(const struct dialect *d, struct bytes mime)
 	return bytes_starts(mime, B("audio/")) ? FILE_INPUT_AUDIO : FILE_FILE;
 }
 
+static void put_data_url(struct pen *p, const struct file *f)
+{
+	pen_lit(p, "\"data:"); /* both are plain: nothing to escape */
+	pen_bytes(p, f->mime_type);
+	pen_lit(p, ";base64,");
+	pen_bytes(p, f->data);
+	pen_lit(p, "\"");
+}
+
 static void put_image(struct pen *p, const struct file *f)
 {
 	pen_lit(p, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
-	if (!bytes_set(f->data)) {
+	if (bytes_set(f->data))
+		put_data_url(p, f);
+	else
 		pen_string(p, f->url);
-	} else { /* both are plain ASCII: nothing to escape but what a client made up */
-		pen_lit(p, "\"data:");
-		pen_bytes(p, f->mime_type);
-		pen_lit(p, ";base64,");
-		pen_bytes(p, f->data);
-		pen_lit(p, "\"");
-	}
-	pen_field(p, ",\"detail\":", f->detail);
+	pen_set(p, "detail", f->detail);
 	pen_lit(p, "}}");
 }
 
@@ -65,8 +69,7 @@ static int put_audio(struct chat_out *o, const struct file *f)
 			BFMT(f->mime_type));
 	pen_lit(&o->pen, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
 	pen_string(&o->pen, f->data);
-	pen_lit(&o->pen, ",\"format\":");
-	pen_string(&o->pen, format);
+	pen_text(&o->pen, "format", format);
 	pen_lit(&o->pen, "}}");
 	return 0;
 }
@@ -75,22 +78,17 @@ static int put_document(struct chat_out *o, const struct file *f)
 {
 	struct pen *p = &o->pen;
 	struct bytes extension = media_extension(f->mime_type);
+	bool any = false;
 
 	if (!bytes_set(f->filename) && !bytes_set(extension))
 		return fail(ERR_INVALID_MESSAGE, "Mime type %.*s has no filetype suffix",
 			    BFMT(f->mime_type));
-	pen_lit(p, "{\"type\":\"file\",\"file\":{\"file_data\":\"data:");
-	pen_bytes(p, f->mime_type);
-	pen_lit(p, ";base64,");
-	pen_bytes(p, f->data);
-	pen_lit(p, "\",\"filename\":");
-	if (bytes_set(f->filename)) {
-		pen_string(p, f->filename);
-	} else {
-		pen_lit(p, "\"input.");
-		pen_bytes(p, extension);
-		pen_lit(p, "\"");
-	}
+	pen_lit(p, "{\"type\":\"file\",\"file\":{\"file_data\":");
+	put_data_url(p, f);
+	pen_key(p, "filename");
+	if (!bytes_set(f->filename))
+		pen_more(p, B("input."), &any);
+	pen_more(p, bytes_set(f->filename) ? f->filename : extension, &any);
 	pen_lit(p, "}}");
 	return 0;
 }
@@ -157,25 +155,21 @@ static int put_part(struct chat_out *o, const struct block *b)
 /* The value of `content`; `n` of the blocks are in it. */
 static int put_content(struct chat_out *o, const struct block *blocks, size_t len, size_t n)
 {
-	bool first = true;
-
 	for (size_t i = 0; n == 1 && i < len; i++) {
 		if (is_text(&blocks[i])) {
 			pen_string(&o->pen, blocks[i].text);
 			return 0;
 		}
 	}
-	pen_lit(&o->pen, "[");
+	pen_open(&o->pen, '[');
 	for (size_t i = 0; i < len; i++) {
 		if (!in_content(&blocks[i]))
 			continue;
-		if (!first)
-			pen_lit(&o->pen, ",");
-		first = false;
+		pen_item(&o->pen);
 		if (put_part(o, &blocks[i]))
 			return -1;
 	}
-	pen_lit(&o->pen, "]");
+	pen_close(&o->pen, ']');
 	return 0;
 }
 
@@ -194,16 +188,9 @@ static void put_name(struct chat_out *o, struct bytes name)
 	pen_string(&o->pen, o->inf->options->short_ids ? chat_name(name, out) : name);
 }
 
-static void message_begin(struct chat_out *o, bool *first)
+static void tool_message_begin(struct chat_out *o)
 {
-	if (!*first)
-		pen_lit(&o->pen, ",");
-	*first = false;
-}
-
-static void tool_message_begin(struct chat_out *o, bool *first)
-{
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"tool\",\"content\":");
 }
 
@@ -244,11 +231,11 @@ static void put_result_parts(struct chat_out *o, const struct block *b, bool *an
 	}
 }
 
-static void put_result(struct chat_out *o, const struct block *b, bool *first)
+static void put_result(struct chat_out *o, const struct block *b)
 {
 	bool any = false;
 
-	tool_message_begin(o, first);
+	tool_message_begin(o);
 	if (b->is_error && !bytes_istarts(b->text, B("Error: ")))
 		pen_more(&o->pen, B("Error: "), &any);
 	if (b->parts)
@@ -258,12 +245,12 @@ static void put_result(struct chat_out *o, const struct block *b, bool *first)
 	tool_message_end(o, b->id);
 }
 
-static int put_attachments(struct chat_out *o, const struct block *b, bool *first)
+static int put_attachments(struct chat_out *o, const struct block *b)
 {
 	char out[CHAT_ID_MAX];
 	bool any = false;
 
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
 	pen_more(&o->pen, B("Attachments of tool result "), &any);
 	pen_more(&o->pen, sent_id(o, b->id, out), &any);
@@ -290,7 +277,7 @@ static bool answers(const struct message *m, struct bytes id)
 
 /* OpenAI refuses a conversation that goes on while a call has no result. */
 static void put_missing_results(struct chat_out *o, const struct message *before,
-				const struct message *m, bool *first)
+				const struct message *m)
 {
 	if (!o->inf->options->fill_results || !before || before->role != ROLE_ASSISTANT)
 		return;
@@ -299,14 +286,13 @@ static void put_missing_results(struct chat_out *o, const struct message *before
 
 		if (b->type != BLOCK_TOOL_CALL || (m->role == ROLE_USER && answers(m, b->id)))
 			continue;
-		tool_message_begin(o, first);
+		tool_message_begin(o);
 		pen_lit(&o->pen, "\"[no result]\"");
 		tool_message_end(o, b->id);
 	}
 }
 
-static int put_user(struct chat_out *o, const struct message *m, const struct message *before,
-		    bool *first)
+static int put_user(struct chat_out *o, const struct message *m, const struct message *before)
 {
 	size_t n = 0;
 
@@ -315,16 +301,16 @@ static int put_user(struct chat_out *o, const struct message *m, const struct me
 			return fail(ERR_INVALID_MESSAGE,
 				    "Tool calls are not supported in user messages");
 		if (m->content[i].type == BLOCK_TOOL_RESULT)
-			put_result(o, &m->content[i], first);
+			put_result(o, &m->content[i]);
 		n += in_content(&m->content[i]);
 	}
-	put_missing_results(o, before, m, first);
+	put_missing_results(o, before, m);
 	for (size_t i = 0; i < m->len; i++)
-		if (m->content[i].parts && put_attachments(o, &m->content[i], first))
+		if (m->content[i].parts && put_attachments(o, &m->content[i]))
 			return -1;
 	if (n == 0)
 		return 0;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
 	if (put_content(o, m->content, m->len, n))
 		return -1;
@@ -343,40 +329,39 @@ static bool sends_custom(const struct chat_out *o, const struct block *b)
 	return false;
 }
 
+/* A call, a tool or a choice of one, up to its name. */
+static void named_begin(struct chat_out *o, struct bytes name, bool custom)
+{
+	pen_bytes(&o->pen, custom ? B("\"type\":\"custom\",\"custom\":{\"name\":")
+				  : B("\"type\":\"function\",\"function\":{\"name\":"));
+	put_name(o, name);
+}
+
 static void put_call(struct chat_out *o, const struct block *b)
 {
-	struct pen *p = &o->pen;
 	bool custom = sends_custom(o, b);
 	char out[CHAT_ID_MAX];
 
-	pen_lit(p, "{\"id\":");
-	pen_string(p, sent_id(o, b->id, out));
-	if (custom)
-		pen_lit(p, ",\"type\":\"custom\",\"custom\":{\"name\":");
-	else
-		pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, b->name);
-	if (custom)
-		pen_lit(p, ",\"input\":");
-	else
-		pen_lit(p, ",\"arguments\":");
-	pen_string(p, b->arguments.n == 0 && !custom ? B("{}") : b->arguments);
-	pen_lit(p, "}}");
+	pen_lit(&o->pen, "{\"id\":");
+	pen_string(&o->pen, sent_id(o, b->id, out));
+	pen_lit(&o->pen, ",");
+	named_begin(o, b->name, custom);
+	pen_bytes(&o->pen, custom ? B(",\"input\":") : B(",\"arguments\":"));
+	pen_string(&o->pen, b->arguments.n == 0 && !custom ? B("{}") : b->arguments);
+	pen_lit(&o->pen, "}}");
 }
 
 static void put_calls(struct chat_out *o, const struct message *m)
 {
-	bool first = true;
+	bool any = false;
 
 	for (size_t i = 0; i < m->len; i++) {
 		if (m->content[i].type != BLOCK_TOOL_CALL)
 			continue;
-		pen_bytes(&o->pen, first ? B(",\"tool_calls\":[") : B(","));
-		first = false;
+		pen_list_item(&o->pen, "tool_calls", &any);
 		put_call(o, &m->content[i]);
 	}
-	if (!first)
-		pen_lit(&o->pen, "]");
+	pen_list_end(&o->pen, any);
 }
 
 /* Texts of the thoughts, a blank line between them. */
@@ -392,12 +377,12 @@ static void put_thoughts(struct chat_out *o, const struct message *m)
 		if (any)
 			pen_more(&o->pen, B("\n\n"), &any);
 		else
-			pen_lit(&o->pen, ",\"reasoning_content\":");
+			pen_key(&o->pen, "reasoning_content");
 		pen_more(&o->pen, b->text, &any);
 	}
 }
 
-static int put_assistant(struct chat_out *o, const struct message *m, bool *first)
+static int put_assistant(struct chat_out *o, const struct message *m)
 {
 	size_t n = 0, calls = 0;
 	const struct block *refusal = NULL;
@@ -413,17 +398,15 @@ static int put_assistant(struct chat_out *o, const struct message *m, bool *firs
 	}
 	if (n == 0 && calls == 0 && !refusal)
 		return 0;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"assistant\"");
 	if (n > 0) {
-		pen_lit(&o->pen, ",\"content\":");
+		pen_key(&o->pen, "content");
 		if (put_content(o, m->content, m->len, n))
 			return -1;
 	}
-	if (refusal) {
-		pen_lit(&o->pen, ",\"refusal\":");
-		pen_string(&o->pen, refusal->text);
-	}
+	if (refusal)
+		pen_text(&o->pen, "refusal", refusal->text);
 	put_calls(o, m);
 	put_thoughts(o, m);
 	pen_lit(&o->pen, "}");
@@ -455,7 +438,7 @@ static bool says_json(const struct inference *inf)
 	return false;
 }
 
-static void put_system(struct chat_out *o, bool *first)
+static void put_system(struct chat_out *o)
 {
 	struct bytes system = o->inf->system;
 	bool hint =
@@ -465,7 +448,7 @@ static void put_system(struct chat_out *o, bool *first)
 
 	if (!bytes_set(system) && !hint)
 		return;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	if (bytes_istarts(o->dialect->model, B("o1-mini")))
 		pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
 	else
@@ -481,24 +464,23 @@ int openai_chat_put_messages(struct chat_out *o)
 {
 	const struct inference *inf = o->inf;
 	const struct message *before = NULL;
-	bool first = true;
 
-	pen_lit(&o->pen, "[");
-	put_system(o, &first);
+	pen_open(&o->pen, '[');
+	put_system(o);
 	for (size_t i = 0; i < inf->nmessages; i++) {
 		const struct message *m = &inf->messages[i];
 
 		if (m->role == ROLE_USER) {
-			if (put_user(o, m, before, &first))
+			if (put_user(o, m, before))
 				return -1;
 		} else {
-			put_missing_results(o, before, m, &first);
-			if (put_assistant(o, m, &first))
+			put_missing_results(o, before, m);
+			if (put_assistant(o, m))
 				return -1;
 		}
 		before = m;
 	}
-	pen_lit(&o->pen, "]");
+	pen_close(&o->pen, ']');
 	return 0;
 }
 
@@ -511,59 +493,44 @@ static void put_function(struct chat_out *o, const struct tool *t)
 		o->dialect->tool_strict == STRICT_INNER ||
 		(o->dialect->tool_strict == STRICT_BY_PROFILE && o->inf->options->strict_inner);
 
-	pen_lit(p, "{\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, t->name);
-	pen_lit(p, ",\"description\":");
-	pen_string(p, t->description);
-	pen_lit(p, ",\"parameters\":");
-	pen_bytes(p, t->parameters);
-	if (inner && t->strict)
-		pen_lit(p, ",\"strict\":true}}");
-	else if (inner)
-		pen_lit(p, "}}");
-	else if (t->strict)
-		pen_lit(p, "},\"strict\":true}");
+	pen_lit(p, "{");
+	named_begin(o, t->name, false);
+	pen_text(p, "description", t->description);
+	pen_json(p, "parameters", t->parameters);
+	if (inner)
+		pen_bytes(p, t->strict ? B(",\"strict\":true}}") : B("}}"));
 	else
-		pen_lit(p, "},\"strict\":false}");
+		pen_bytes(p, t->strict ? B("},\"strict\":true}") : B("},\"strict\":false}"));
 }
 
 static void put_custom(struct chat_out *o, const struct tool *t)
 {
-	struct pen *p = &o->pen;
-
-	pen_lit(p, "{\"type\":\"custom\",\"custom\":{\"name\":");
-	put_name(o, t->name);
-	if (t->described) {
-		pen_lit(p, ",\"description\":");
-		pen_string(p, t->description);
-	}
-	if (bytes_set(t->format)) {
-		pen_lit(p, ",\"format\":");
-		pen_bytes(p, t->format);
-	}
-	pen_lit(p, "}}");
+	pen_lit(&o->pen, "{");
+	named_begin(o, t->name, true);
+	if (t->described)
+		pen_text(&o->pen, "description", t->description);
+	pen_json(&o->pen, "format", t->format);
+	pen_lit(&o->pen, "}}");
 }
 
+/* Functions first. */
 static void put_tools(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
-	bool first = true;
 
-	pen_lit(&o->pen, "[");
+	pen_open(&o->pen, '[');
 	for (int custom = 0; custom < 2; custom++) {
 		for (size_t i = 0; i < t->len; i++) {
 			if (t->tools[i].custom != custom)
 				continue;
-			if (!first)
-				pen_lit(&o->pen, ",");
-			first = false;
+			pen_item(&o->pen);
 			if (custom)
 				put_custom(o, &t->tools[i]);
 			else
 				put_function(o, &t->tools[i]);
 		}
 	}
-	pen_lit(&o->pen, "]");
+	pen_close(&o->pen, ']');
 }
 
 static bool is_custom(const struct tool_config *t, struct bytes name)
@@ -576,11 +543,8 @@ static bool is_custom(const struct tool_config *t, struct bytes name)
 
 static void put_named(struct chat_out *o, struct bytes name, bool custom)
 {
-	if (custom)
-		pen_lit(&o->pen, "{\"type\":\"custom\",\"custom\":{\"name\":");
-	else
-		pen_lit(&o->pen, "{\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, name);
+	pen_lit(&o->pen, "{");
+	named_begin(o, name, custom);
 	pen_lit(&o->pen, "}}");
 }
 
@@ -588,13 +552,14 @@ static void put_allowed(struct chat_out *o, const struct tool_config *t)
 {
 	pen_lit(&o->pen, "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":");
 	pen_bytes(&o->pen, t->choice == TOOL_CHOICE_REQUIRED ? B("\"required\"") : B("\"auto\""));
-	pen_lit(&o->pen, ",\"tools\":[");
+	pen_lit(&o->pen, ",\"tools\":");
+	pen_open(&o->pen, '[');
 	for (size_t i = 0; i < t->nallowed; i++) {
-		if (i > 0)
-			pen_lit(&o->pen, ",");
+		pen_item(&o->pen);
 		put_named(o, t->allowed[i], is_custom(t, t->allowed[i]));
 	}
-	pen_lit(&o->pen, "]}}");
+	pen_close(&o->pen, ']');
+	pen_lit(&o->pen, "}}");
 }
 
 static void put_tool_choice(struct chat_out *o)
@@ -698,11 +663,10 @@ static int write_neutral(struct chat_out *o)
 {
 	struct pen *p = &o->pen;
 
-	pen_lit(p, "{\"messages\":");
+	pen_head(p, "{\"messages\":");
 	if (openai_chat_put_messages(o))
 		return -1;
-	pen_lit(p, ",\"model\":");
-	pen_string(p, o->dialect->model);
+	pen_text(p, "model", o->dialect->model);
 	put_params(o, 0, PARAM_RESPONSE_FORMAT);
 	if (o->inf->stream)
 		pen_lit(p, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");

@@ -5,7 +5,7 @@
 #ifndef SIGNET_WIRE_OPENAI_CHAT_WRITE_H
 #define SIGNET_WIRE_OPENAI_CHAT_WRITE_H
 
-#include "wire/pen.h"
+#include "base/pen.h"
 #include "wire/wire.h"
 
 #define CHAT_MAX_TEXT (100u << 20) /* of one text that is put together for the body */

@@ -5,7 +5,7 @@
 #include "wire/openai_completions/openai_completions.h"
 
 #include "wire/openai_chat/write_answer.h"
-#include "wire/pen.h"
+#include "base/pen.h"
 
 #define HEAD_MAX \
 	65536 /* the part that all chunks have in common: the model's name is what varies */
