@@ -4,7 +4,7 @@ import base64
 import pytest
 
 from lib import raw
-from lib.mock import Mock, answer, chat_answer, json_answer
+from lib.mock import Mock, answer, chat_answer, cut, json_answer
 from lib.raw import CHAT, TZ, TZ_CHAT
 from lib.signet import Signet, config, openai_model
 
@@ -63,6 +63,23 @@ def test_a_file_that_is_not_there_is_told_with_its_url(fetching, mock, files, pa
     got = ask(fetching, path, model, files.url + "/gone.png")
     assert got.status >= 500
     assert f"Error fetching file from {files.url}/gone.png: the server answered with status 404" in got.json["error"]["message"]
+
+
+CUT_FILE = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 1000\r\n\r\n" + PNG
+
+
+@BOTH
+@pytest.mark.parametrize("rst", [False, True], ids=["closed", "reset"])
+def test_a_file_whose_server_stops_half_way(fetching, mock, files, path, model, rst):
+    """Half a picture must not become a whole one. No second try: the upstream is not asked at all."""
+    files.reset(cut(CUT_FILE, rst=rst))
+    got = ask(fetching, path, model, files.url + "/half.png")
+    assert got.status >= 500
+    assert f"Error fetching file from {files.url}/half.png: " in got.json["error"]["message"]
+    assert not mock.requests
+    files.reset(cut(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n48\r\n" + PNG, rst=rst))
+    assert f"Error fetching file from {files.url}/half.png: " in ask(fetching, path, model, files.url + "/half.png").message
+    assert not mock.requests
 
 
 def test_a_fallback_fetches_no_second_time(module_mock, mock, files):

@@ -188,3 +188,20 @@ def test_many_ignored_fields_are_cut_behind_a_whole_name(signet, mock):
     names = got.headers["x-signet-ignored"].split(", ")
     assert len(got.headers["x-signet-ignored"]) <= 1024 and len(names) > 30
     assert set(names) <= set(odd)
+
+
+@pytest.mark.parametrize("path,prefix", [(CHAT, ""), (TZ_CHAT, TZ)], ids=["openai", "tensorzero"])
+@pytest.mark.parametrize("model,asked,told", [
+    ("secret", "team-a", None), ("secret", None, "None"), ("secret", "team-b", 'Some("team-b")'), ("secret", "team-", 'Some("team-")'),
+    ("secret", "team-aa", 'Some("team-aa")'), ("open", None, None), ("open", "team-b", None),
+])
+def test_a_namespaced_model_wants_its_namespace(module_mock, mock, path, prefix, model, asked, told):
+    toml = config(openai_model("secret", module_mock.url, model_keys='namespace = "team-a"') + openai_model("open", module_mock.url))
+    with Signet(toml) as s:
+        got = raw.post(s.port, path, {**chat(prefix + model), **({"tensorzero::namespace": asked} if asked else {})})
+    if told is None:
+        assert got.status == 200 and len(mock.requests) == 1
+        return
+    assert (got.status, len(mock.requests)) == (400, 0)
+    assert got.message == (f"Model `secret` has namespace `team-a`, but the request namespace is `{told}`. "
+                           "Namespaced models can only be used with a matching namespace.")

@@ -42,7 +42,14 @@ static void test_views_compare_and_cut(void **state)
 	assert_int_equal(bytes_cmp(B("a"), B("a")), 0);
 	assert_int_equal(bytes_find(B("hello"), B("ll")), 2);
 	assert_int_equal(bytes_find(B("hello"), B("lx")), -1);
+	assert_int_equal(bytes_find(B("hello"), none), 0);
+	assert_int_equal(bytes_find(none, none), 0);
+	assert_int_equal(bytes_find(B("he"), B("hel")), -1);
+	assert_int_equal(bytes_find(B("hel"), B("hel")), 0);
 	assert_int_equal(bytes_ifind(B("heLLo"), B("ll")), 2);
+	assert_int_equal(bytes_ifind(B("heLLo"), B("lo")), 3);
+	assert_int_equal(bytes_ifind(B("heLLo"), B("ox")), -1);
+	assert_int_equal(bytes_ifind(B("h"), B("hh")), -1);
 	assert_int_equal(bytes_chr(B("a=b"), '='), 1);
 	assert_int_equal(bytes_chr(none, '='), -1);
 	assert_bytes(bytes_trim(B(" \ta b\t ")), "a b");

@@ -176,6 +176,35 @@ static void test_raw_text_is_cut_in_the_middle(void **state)
 	gather_free(g);
 }
 
+/* In pieces of every size, over every limit: what is kept are the two ends of the whole. */
+static void test_raw_text_is_cut_alike_however_it_came(void **state)
+{
+	char whole[121];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof whole; i++)
+		whole[i] = (char)('0' + i % 75);
+	for (size_t max = 2; max < sizeof whole + 2; max++)
+		for (size_t piece = 1; piece <= sizeof whole; piece += 3) {
+			struct gather *g = gather_new(&arena, max);
+			struct result r = { 0 };
+			size_t lines = (sizeof whole + piece - 1) / piece,
+			       all = sizeof whole + lines - 1;
+
+			for (size_t at = 0; at < sizeof whole; at += piece)
+				add_raw(g, bytes_slice((struct bytes){ whole, sizeof whole }, at,
+						       at + piece));
+			assert_int_equal(0, gather_finish(g, &r));
+			assert_int_equal(gather_raw_cut(g), all > max);
+			if (all <= max)
+				assert_int_equal(r.raw_response.n, all);
+			assert_int_equal(r.raw_response.p[0], whole[0]);
+			assert_int_equal(r.raw_response.p[r.raw_response.n - 1],
+					 whole[sizeof whole - 1]);
+			gather_free(g);
+		}
+}
+
 static void test_no_character_is_cut_in_two(void **state)
 {
 	for (size_t max = 2; max < 40; max++) {
@@ -297,6 +326,7 @@ int main(void)
 		TEST(test_usage_and_finish),
 		TEST(test_raw_text_is_joined_by_line_feeds),
 		TEST(test_raw_text_is_cut_in_the_middle),
+		TEST(test_raw_text_is_cut_alike_however_it_came),
 		TEST(test_no_character_is_cut_in_two),
 		TEST(test_an_outline_keeps_no_text),
 		TEST(test_events_of_one_kind),

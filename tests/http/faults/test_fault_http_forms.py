@@ -1,6 +1,7 @@
 """Requests that are no good HTTP: refused with a clear status, never half understood (RFC 9112 §11.2)."""
 import gzip
 import json
+import time
 import zlib
 
 import brotli
@@ -119,6 +120,24 @@ def test_keep_alive_and_pipelining(signet, mock):
             texts.append(c.read().json["choices"][0]["message"]["content"])
     assert texts == [f"answer {i}" for i in range(6)]
     assert [r.json["messages"][0]["content"] for r in mock.requests] == list("012345")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_pipelined_behind_a_body_of_several_reads(signet, mock, chunked):
+    """The first body comes in pieces, and the last piece has the next request's head with it."""
+    mock.then(json_answer(chat_answer("first")), json_answer(chat_answer("second")), json_answer(chat_answer("third")))
+    body = json.dumps(chat(content="1" * 300_000)).encode()
+    if chunked:
+        first = head("transfer-encoding: chunked") + b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (body[:70_000], body[70_000:])) + b"0\r\n\r\n"
+    else:
+        first = raw.post_bytes(CHAT, body)
+    whole = first + raw.post_bytes(CHAT, chat(content="2" * 100_000)) + raw.post_bytes(CHAT, chat(content="3"))
+    with raw.Client(signet.port) as c:
+        for at in range(0, len(whole), 65_521):
+            c.send(whole[at : at + 65_521])
+            time.sleep(0.01)
+        assert [c.read().json["choices"][0]["message"]["content"] for _ in range(3)] == ["first", "second", "third"]
+    assert [len(r.json["messages"][0]["content"]) for r in mock.requests] == [300_000, 100_000, 1]
 
 
 def test_pipelined_behind_a_bad_one(signet, mock):

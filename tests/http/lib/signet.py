@@ -20,6 +20,9 @@ LISTENING = re.compile(r"listening on .*?\b(?:\d{1,3}\.){3}\d{1,3}:(\d+)")
 REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:",
            "AddressSanitizer:DEADLYSIGNAL")
 
+NOT_INHERITED = ("SIGNET_", "TENSORZERO_", "OPENAI_", "SSL_CERT_", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY",
+                 "no_proxy", "ALL_PROXY", "all_proxy")  # ./dev mutate's own aside
+
 
 def binary():
     given = os.environ.get("SIGNET_BIN")
@@ -76,9 +79,7 @@ class Signet:
             with os.fdopen(fd, "w") as f:
                 f.write(toml)
         self.args, self.preexec, self.wait, self.program = list(args), preexec, wait, program
-        self.env = {k: v for k, v in os.environ.items()
-                    if not k.startswith(("SIGNET_", "TENSORZERO_", "OPENAI_", "SSL_CERT_", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
-                                         "http_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"))}
+        self.env = {k: v for k, v in os.environ.items() if k.startswith("SIGNET_MUTANT") or not k.startswith(NOT_INHERITED)}
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:abort_on_error=0")
         self.env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=99")
         self.env.setdefault("TSAN_OPTIONS", "exitcode=99:report_signal_unsafe=0")

@@ -37,6 +37,25 @@ def test_the_line_that_says_it_listens():
         assert s.status()["signet"]["workers"] == 3
 
 
+@pytest.mark.parametrize("value,told", [("0", "SIGNET_WORKERS: `0` is out of range (from 1 to 1024)"), ("1025", "is out of range"), ("-1", "is out of range"),
+                                        ("two", "is out of range"), ("1", None), ("1024", None)])
+def test_workers_of_the_environment(value, told):
+    s = Signet(config(MODEL), env={"SIGNET_WORKERS": value}, start=False)
+    if told:
+        status, stderr = s.fails_to_start()
+        assert status == 1 and told in stderr
+    else:
+        with s.start():
+            assert s.status()["signet"]["workers"] == int(value)
+
+
+def test_the_command_lines_workers_beat_the_environments():
+    with Signet(config(MODEL, extra="[server]\nworkers = 4"), args=["--workers", "2"], env={"SIGNET_WORKERS": "3"}) as s:
+        assert s.status()["signet"]["workers"] == 2
+    with Signet(config(MODEL, extra="[server]\nworkers = 4"), env={"SIGNET_WORKERS": "3"}) as s:
+        assert s.status()["signet"]["workers"] == 3
+
+
 def test_every_worker_answers():
     with Signet(config(MODEL), args=["--workers", "4"]) as s:
         for _ in range(40):

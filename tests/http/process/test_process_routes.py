@@ -22,6 +22,7 @@ def check(got, shape, message):
         assert got.json == {"error": message}
     else:
         assert got.json["type"] == "error" and got.json["error"]["message"] == message
+        assert got.json["error"]["type"] == ("not_found_error" if got.status == 404 else "invalid_request_error")
         assert got.json["request_id"] == got.headers["request-id"]
 
 
@@ -38,7 +39,7 @@ def test_headers_of_every_answer(signet):
 @pytest.mark.parametrize("path,shape", [
     ("/nope", NATIVE), ("/", NATIVE), ("/v1", NATIVE), ("/v1/datasets", NATIVE), ("/v1/modelsx", NATIVE), ("/openai", NATIVE), ("/openai/v2/x", NATIVE),
     ("/api/event_logging/batch", NATIVE), ("/statusx", NATIVE), ("/status/x", NATIVE), ("//status", NATIVE),
-    ("/openai/v1", OPENAI), ("/openai/v1/nope", OPENAI), ("/v1/chat", OPENAI), ("/v1/chat/completions/x", OPENAI), ("/v1/completions", OPENAI),
+    ("/openai/v1", OPENAI), ("/openai/v1/nope", OPENAI), ("/v1/chat", OPENAI), ("/v1/chat/completions/x", OPENAI), ("/v1/completions/x", OPENAI),
     ("/v1/embeddings", OPENAI), ("/v1/responses/x", OPENAI), ("/v1/messages", ANTHROPIC), ("/v1/messages/count_tokens", ANTHROPIC), ("/anthropic/v1/messages", ANTHROPIC),
 ])
 def test_unknown_paths(signet, path, shape):
@@ -60,7 +61,7 @@ def test_a_base_url_with_one_v1_too_many_is_told_the_right_one(signet):
 @pytest.mark.parametrize("method,path,allow,shape", [
     ("POST", "/status", "GET,HEAD", NATIVE), ("DELETE", "/v1/models", "GET,HEAD", OPENAI), ("PUT", "/openai/v1/models/x", "GET,HEAD", OPENAI),
     ("GET", "/v1/chat/completions", "POST", OPENAI), ("OPTIONS", "/v1/chat/completions", "POST", OPENAI), ("OPTIONS", "/health", "GET,HEAD", NATIVE),
-    ("HEAD", "/v1/chat/completions", "POST", None),
+    ("HEAD", "/v1/chat/completions", "POST", None), ("POST", "/v1/models/{id}", "GET,HEAD", OPENAI), ("PATCH", "/metrics", "GET,HEAD", NATIVE),
 ])
 def test_wrong_methods(signet, method, path, allow, shape):
     got = raw.get(signet.port, path, method=method)

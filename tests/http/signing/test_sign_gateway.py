@@ -1,4 +1,5 @@
 """Signed requests through the gateway: the sample developer API verifies each of them natively."""
+import hashlib
 import json
 import os
 import stat
@@ -253,6 +254,47 @@ def test_compilations_are_kept_in_the_data_directory(sample, mock):
         path = os.path.join(folder, kept[0])
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+def test_a_pinned_module_comes_from_its_cache_as_from_its_file(api, sample, tmp_path):
+    """signer.sha256 is checked against the module, whichever way its code is loaded; in capital letters too."""
+    with open(sample, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    for pin in (digest, digest.upper()):
+        signer = f'{{ path = "{sample}", sha256 = "{pin}" }}'
+        toml = config(model("m", provider("m", "p", api.endpoint, "x").replace('{ path = "x" }', signer)))
+        for cached in (False, True):  # the second start finds what the first one compiled
+            with Signet(toml, folder=str(tmp_path)) as signet:
+                assert text_of(ask(signet, name="m")) == CANNED
+                assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0}]
+                assert len(os.listdir(os.path.join(signet.data_dir, "modules"))) == 1
+
+
+def test_a_damaged_cache_is_compiled_anew(api, sample, tmp_path):
+    toml = config(model("m", provider("m", "p", api.endpoint, sample)))
+    for damage in (lambda code: code[: len(code) // 2], lambda code: b"", lambda code: code[:-64] + bytes(64), lambda code: b"\0" * 100 + code[100:]):
+        with Signet(toml, folder=str(tmp_path)) as signet:
+            assert text_of(ask(signet, name="m")) == CANNED
+            folder = os.path.join(signet.data_dir, "modules")
+        (name,) = os.listdir(folder)
+        with open(os.path.join(folder, name), "r+b") as f:
+            code = f.read()
+            f.seek(0)
+            f.truncate()
+            f.write(damage(code))
+
+
+def test_status_with_several_signers_is_json(gateway, bad_module):
+    before = {s["id"]: s for s in gateway.status()["signet"]["signers"]}
+    ask(gateway)
+    ask(gateway, name="bad-TRAP")
+    now = {s["id"]: s for s in gateway.status()["signet"]["signers"]}
+    assert len(now) == 7  # one for each module and its options
+    good, bad = "models.rust-proxy.providers.devapi", "models.bad-TRAP.providers.bad"
+    assert (now[good]["calls"] - before[good]["calls"], now[good]["failures"]) == (1, 0)
+    assert (now[bad]["calls"] - before[bad]["calls"], now[bad]["failures"] - before[bad]["failures"]) == (1, 1)
+    with open(bad_module("TRAP"), "rb") as f:
+        assert now[bad]["sha256"] == hashlib.sha256(f.read()).hexdigest()
 
 
 @pytest.mark.parametrize("signer, reason", [
