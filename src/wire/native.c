@@ -225,7 +225,9 @@ int native_write_raw_output(const struct block *b, size_t n, struct buf *out)
 
 static const struct tool *tool_of(const struct tool_config *t, struct bytes name)
 {
-	for (size_t i = 0; t && i < t->len; i++)
+	if (!t)
+		return NULL;
+	for (size_t i = 0; i < t->len; i++)
 		if (bytes_eq(t->tools[i].name, name))
 			return &t->tools[i];
 	return NULL;

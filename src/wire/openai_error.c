@@ -12,6 +12,7 @@
 		NULL, 0 \
 	}
 #define MAX_NESTING 8
+#define MAX_TEXT    (64u << 20) /* of a message made UTF-8 */
 
 static const struct error *deciding(const struct error *e)
 {
@@ -105,7 +106,7 @@ static void put_text(struct pen *p, struct bytes text)
 {
 	struct arena a;
 
-	arena_init(&a, 64u << 20);
+	arena_init(&a, MAX_TEXT);
 	text = wire_utf8(text, &a);
 	pen_string(p, bytes_set(text) ? text : B(""));
 	arena_deinit(&a);

@@ -175,7 +175,9 @@ struct entry {
 
 static struct call *by_id(struct wire_stream *s, struct bytes id)
 {
-	for (size_t i = 0; id.n > 0 && i < s->ncalls; i++)
+	if (id.n == 0)
+		return NULL;
+	for (size_t i = 0; i < s->ncalls; i++)
 		if (bytes_eq(s->calls[i].id, id))
 			return &s->calls[i];
 	return NULL;
@@ -183,7 +185,9 @@ static struct call *by_id(struct wire_stream *s, struct bytes id)
 
 static struct call *by_index(struct wire_stream *s, const struct entry *e)
 {
-	for (size_t i = 0; e->has_index && i < s->ncalls; i++)
+	if (!e->has_index)
+		return NULL;
+	for (size_t i = 0; i < s->ncalls; i++)
 		if (s->calls[i].has_index && s->calls[i].index == e->index)
 			return &s->calls[i];
 	return NULL;

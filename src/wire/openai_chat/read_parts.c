@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "wire/media.h"
 
+#define URL_SHOWN 2048 /* bytes of a bad one in the error */
+
 int chat_block_add(struct reader *r, struct draft *d, struct block b)
 {
 	return arena_push(r->arena, d->m.content, d->m.len, d->m.cap, b) ? 0 : -1;
@@ -186,8 +188,8 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 	if (!bytes_istarts(*url, B("data:"))) {
 		bad = media_url(*url, r->arena, &printed);
 		if (bad) {
-			buf_init(&quoted, 4096);
-			expect_quote(bytes_slice(*url, 0, 2048), &quoted);
+			buf_init(&quoted, 2 * URL_SHOWN);
+			expect_quote(bytes_slice(*url, 0, URL_SHOWN), &quoted);
 			expect_fail(&url_at, "invalid_value", "%s: %.*s", bad,
 				    BFMT(buf_bytes(&quoted)));
 			buf_deinit(&quoted);

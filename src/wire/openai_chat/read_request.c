@@ -201,8 +201,10 @@ struct members {
 
 static int unknown_add(struct reader *r, struct members *m, struct bytes name)
 {
-	/* beyond that a name may stand twice in a list that nobody reads */
-	for (size_t i = 0; m->nunknown < MAX_COMPARE && i < m->nunknown; i++)
+	size_t n = m->nunknown < MAX_COMPARE ? m->nunknown
+					     : 0; /* beyond that a name may stand twice */
+
+	for (size_t i = 0; i < n; i++)
 		if (bytes_eq(m->unknown[i], name))
 			return 0;
 	return arena_push(r->arena, m->unknown, m->nunknown, m->cunknown, name) ? 0 : -1;

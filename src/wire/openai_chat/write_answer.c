@@ -286,11 +286,11 @@ static void put_extra(struct pen *p, const struct answer *a, const struct result
 	pen_list_end(p, any);
 }
 
-static void put_reasoning(struct pen *p, const struct answer *a, const struct result *r)
+static void put_reasoning(struct pen *p, const struct result *r)
 {
 	bool any = false;
 
-	for (size_t i = 0; a->reasoning_to_client && i < r->len; i++) {
+	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
 
 		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
@@ -350,7 +350,8 @@ static void put_message_openai(struct pen *p, const struct answer *a, const stru
 	if (audio)
 		pen_json(p, "audio", audio->text);
 	put_calls(p, a, r);
-	put_reasoning(p, a, r);
+	if (a->reasoning_to_client)
+		put_reasoning(p, r);
 	put_extra(p, a, r);
 	pen_lit(p, "}");
 }

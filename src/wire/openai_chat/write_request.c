@@ -155,11 +155,13 @@ static int put_part(struct chat_out *o, const struct block *b)
 /* The value of `content`; `n` of the blocks are in it. */
 static int put_content(struct chat_out *o, const struct block *blocks, size_t len, size_t n)
 {
-	for (size_t i = 0; n == 1 && i < len; i++) {
-		if (is_text(&blocks[i])) {
-			pen_string(&o->pen, blocks[i].text);
-			return 0;
-		}
+	size_t first = 0;
+
+	while (!in_content(&blocks[first])) /* there is one */
+		first++;
+	if (n == 1 && is_text(&blocks[first])) {
+		pen_string(&o->pen, blocks[first].text);
+		return 0;
 	}
 	pen_open(&o->pen, '[');
 	for (size_t i = 0; i < len; i++) {
@@ -318,15 +320,17 @@ static int put_user(struct chat_out *o, const struct message *m, const struct me
 	return 0;
 }
 
+static bool is_custom(const struct tool_config *t, struct bytes name)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (bytes_eq(t->tools[i].name, name))
+			return t->tools[i].custom;
+	return false;
+}
+
 static bool sends_custom(const struct chat_out *o, const struct block *b)
 {
-	if (b->custom)
-		return true;
-	for (size_t i = 0; o->inf->tools && i < o->inf->tools->len; i++)
-		if (o->inf->tools->tools[i].custom &&
-		    bytes_eq(o->inf->tools->tools[i].name, b->name))
-			return true;
-	return false;
+	return b->custom || (o->inf->tools && is_custom(o->inf->tools, b->name));
 }
 
 /* A call, a tool or a choice of one, up to its name. */
@@ -531,14 +535,6 @@ static void put_tools(struct chat_out *o)
 		}
 	}
 	pen_close(&o->pen, ']');
-}
-
-static bool is_custom(const struct tool_config *t, struct bytes name)
-{
-	for (size_t i = 0; i < t->len; i++)
-		if (bytes_eq(t->tools[i].name, name))
-			return t->tools[i].custom;
-	return false;
 }
 
 static void put_named(struct chat_out *o, struct bytes name, bool custom)
