@@ -89,7 +89,7 @@ static void put_legacy_call(struct wire_writer *w, struct pen *p, const struct p
 	if (fresh || bytes_set(part->name)) {
 		chunk_open(w, p);
 		pen_lit(p, "{\"function_call\":{\"name\":");
-		pen_string(p, bytes_set(part->name) ? part->name : B(""));
+		pen_string(p, part->name);
 		pen_lit(p, ",\"arguments\":\"\"}}");
 		chunk_end(w, p);
 	}
@@ -124,14 +124,12 @@ static void put_call_chunks(struct wire_writer *w, struct pen *p, const struct p
 	if (fresh || bytes_set(part->name)) {
 		call_begin(w, p, index);
 		if (fresh) {
-			pen_lit(p, ",\"id\":");
-			pen_string(p, part->id);
-			pen_bytes(p, part->custom ? B(",\"type\":\"custom\"")
-						  : B(",\"type\":\"function\""));
+			pen_text(p, "id", part->id);
+			pen_text(p, "type", part->custom ? B("custom") : B("function"));
 		}
 		pen_bytes(p, part->custom ? B(",\"custom\":{\"name\":")
 					  : B(",\"function\":{\"name\":"));
-		pen_string(p, bytes_set(part->name) ? part->name : B(""));
+		pen_string(p, part->name);
 		if (fresh)
 			pen_bytes(p,
 				  part->custom ? B(",\"input\":\"\"") : B(",\"arguments\":\"\""));

@@ -5,6 +5,7 @@
 #ifndef SIGNET_WIRE_OPENAI_CHAT_H
 #define SIGNET_WIRE_OPENAI_CHAT_H
 
+#include "base/pen.h"
 #include "inference/envelope.h"
 #include "wire/wire.h"
 
@@ -46,6 +47,10 @@ int openai_chat_write_end(struct wire_writer *, const struct result *, struct bu
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
 int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
 				   struct buf *out);
+
+/* For the formats beside this one: the value of `usage`; "stop" with quotes, `called`: the answer holds a tool call. */
+void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
+void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
 
 /* The OpenAI error object: {"error":{"message","type","param","code"}}; all four keys are always
  * there (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */

@@ -387,7 +387,8 @@ static int join_max_tokens(struct reader *r)
 	}
 	if (!r->options->lenient || !bytes_set(*max) || number_of(*max) > 0)
 		return 0;
-	at = WHERE_KEY(&r->root, first ? B("max_tokens") : B("max_completion_tokens"));
+	at = WHERE_KEY(&r->root,
+		       first ? param_field(PARAM_MAX_TOKENS) : B("max_completion_tokens"));
 	return openai_refuse(&at, "invalid_value", "`%.*s` must be at least 1", BFMT(at.key));
 }
 

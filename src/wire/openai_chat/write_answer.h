@@ -8,10 +8,6 @@
 /* "chatcmpl-…" or the inference id, with quotes. */
 void chat_put_id(struct pen *, const struct answer *);
 void chat_put_uuid(struct pen *, struct uuid);
-/* The value of `usage`. */
-void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
-/* "stop" with quotes; `called`: the answer holds a tool call. */
-void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
 /* A list of url_citation, flat ones in the form of chat. */
 void chat_put_annotations(struct pen *, struct bytes list);
 /* tensorzero_raw_usage: [{"model_inference_id","provider_type","api_type","data":usage}] */
