@@ -1,6 +1,7 @@
 /*
- * The Rust engines behind one C header: TOML, BLAKE3 and JSON Schema. (Wasmtime's own C API is linked
- * from the same library; its headers are wasm.h and wasmtime.h.)
+ * The Rust engines behind one C header: TOML, BLAKE3, JSON Schema, and the words of TensorZero's readers
+ * of JSON, globs and URLs. (Wasmtime's own C API is linked from the same library; its headers are wasm.h
+ * and wasmtime.h.)
  *
  * Every function may be called from any thread; a handle is immutable once made and may be shared.
  * What a function hands out belongs to the caller, who gives it back to the function named beside it.
@@ -10,6 +11,7 @@
 #ifndef SIGNET_ENGINES_H
 #define SIGNET_ENGINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,5 +88,40 @@ struct engine_schema *engine_schema_compile(const char *json, size_t n, struct e
 int engine_schema_validate(const struct engine_schema *, const char *json, size_t n,
 			   struct engine_text *error);
 void engine_schema_free(struct engine_schema *); /* NULL is fine */
+
+/* ---- JSON that is none ---- */
+
+/*
+ * 0: serde_json takes the text. -1: `error` has its words ("expected value at line 1 column 9"), `path` the
+ * place as serde_path_to_error names it ("messages[0].content"; empty: the document as a whole). Takes the
+ * time of a parse, no memory but for keys, and some hundred KiB of stack for deep nesting.
+ */
+int engine_json_check(const char *json, size_t n, struct engine_text *path,
+		      struct engine_text *error);
+
+/* ---- globs ---- */
+
+struct engine_glob;
+
+/* By globset: `*` and `?` stay within a folder, `**` as a whole component stands for any number of them,
+ * [a-z] [!a-z] and {a,b} work, `\` takes the next character as it is. NULL: `error` says why. */
+struct engine_glob *engine_glob_compile(const char *pattern, size_t n, struct engine_text *error);
+bool engine_glob_match(const struct engine_glob *, const char *path, size_t n);
+void engine_glob_free(struct engine_glob *); /* NULL is fine */
+
+/* ---- URLs ---- */
+
+/* A URL as a WHATWG parser prints it, and where its parts stand in that text. */
+struct engine_url {
+	struct engine_text text; /* the caller's to free */
+	size_t scheme_end;       /* before the colon */
+	size_t user;             /* user and password stand from here to the host */
+	size_t host, host_end;   /* equal: no host. Brackets of an IPv6 address are in it */
+	size_t path, path_end;
+	size_t query_end; /* a query begins at path_end with its '?' */
+};
+
+/* 0, or -1 and `error` ("relative URL without a base"). Host names beyond ASCII become xn-- names. */
+int engine_url_parse(const char *text, size_t n, struct engine_url *, struct engine_text *error);
 
 #endif

@@ -246,9 +246,9 @@ static void print_files(const char *pattern)
 	fprintf(stderr,
 		"Failed to load config. Config file glob `%s` resolved to the following files:\n",
 		pattern);
-	if (glob_walk(bytes_of(pattern), &files, &unread, &arena))
-		for (size_t i = 0; i < files.len; i++)
-			fprintf(stderr, "%.*s\n", BFMT(files.at[i]));
+	glob_walk(bytes_of(pattern), &files, &unread, &arena);
+	for (size_t i = 0; i < files.len; i++)
+		fprintf(stderr, "%.*s\n", BFMT(files.at[i]));
 	config_issues_deinit(&unread);
 	arena_deinit(&arena);
 }

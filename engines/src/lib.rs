@@ -1,8 +1,11 @@
-//! The C functions of engines.h. Each entry catches panics; nothing else lives here: toml.rs and
-//! schema.rs hold the work. `wasmtime_c_api` is named so that its C symbols are in the library.
+//! The C functions of engines.h. Each entry catches panics; nothing else lives here: the other files
+//! hold the work. `wasmtime_c_api` is named so that its C symbols are in the library.
 
 extern crate wasmtime_c_api as _;
 
+mod address;
+mod glob;
+mod json;
 mod schema;
 mod toml_doc;
 
@@ -57,23 +60,36 @@ fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     })
 }
 
-/// Stores the error's text for C, if it wants it.
-unsafe fn put_error(out: *mut Text, message: String) {
+/// Stores a text for C, if it wants it; there is none without one.
+unsafe fn put(out: *mut Text, text: Option<String>) {
     if !out.is_null() {
-        *out = Text::new(message);
+        *out = text.map_or(Text::NONE, Text::new);
     }
 }
 
+/// 0, or -1 with the error's text.
+unsafe fn status(result: Result<(), String>, error: *mut Text) -> i32 {
+    let code = if result.is_ok() { 0 } else { -1 };
+    put(error, result.err());
+    code
+}
+
 unsafe fn boxed<T>(result: Result<T, String>, error: *mut Text) -> *mut T {
-    if !error.is_null() {
-        *error = Text::NONE;
-    }
     match result {
-        Ok(value) => Box::into_raw(Box::new(value)),
+        Ok(value) => {
+            put(error, None);
+            Box::into_raw(Box::new(value))
+        }
         Err(message) => {
-            put_error(error, message);
+            put(error, Some(message));
             std::ptr::null_mut()
         }
+    }
+}
+
+unsafe fn unboxed<T>(p: *mut T) {
+    if !p.is_null() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(p))));
     }
 }
 
@@ -115,9 +131,7 @@ pub unsafe extern "C" fn engine_toml_errors(
 /// `doc` is NULL or came from engine_toml_parse and is not used again.
 #[no_mangle]
 pub unsafe extern "C" fn engine_toml_free(doc: *mut toml_doc::Document) {
-    if !doc.is_null() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(doc))));
-    }
+    unboxed(doc);
 }
 
 /// # Safety
@@ -150,23 +164,72 @@ pub unsafe extern "C" fn engine_schema_validate(
     error: *mut Text,
 ) -> i32 {
     let json = bytes(json, n);
-    if !error.is_null() {
-        *error = Text::NONE;
-    }
-    match guarded(|| (*schema).validate(json)) {
-        Ok(()) => 0,
-        Err(message) => {
-            put_error(error, message);
-            -1
-        }
-    }
+    status(guarded(|| (*schema).validate(json)), error)
 }
 
 /// # Safety
 /// `schema` is NULL or came from engine_schema_compile and is not used again.
 #[no_mangle]
 pub unsafe extern "C" fn engine_schema_free(schema: *mut schema::Schema) {
-    if !schema.is_null() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(schema))));
-    }
+    unboxed(schema);
+}
+
+/// # Safety
+/// `json` holds `n` bytes; `path` and `error` are NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_json_check(
+    json: *const u8,
+    n: usize,
+    path: *mut Text,
+    error: *mut Text,
+) -> i32 {
+    let json = bytes(json, n);
+    let fault = guarded(|| Ok(json::check(json).err()));
+    put(path, fault.as_ref().ok().and_then(|f| f.as_ref()).map(|f| f.path.clone()));
+    status(fault.and_then(|f| f.map_or(Ok(()), |f| Err(f.message))), error)
+}
+
+/// # Safety
+/// `pattern` holds `n` bytes; `error` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_glob_compile(
+    pattern: *const u8,
+    n: usize,
+    error: *mut Text,
+) -> *mut glob::Glob {
+    let pattern = bytes(pattern, n);
+    boxed(guarded(|| glob::Glob::compile(pattern)), error)
+}
+
+/// # Safety
+/// `glob` came from engine_glob_compile, `path` holds `n` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn engine_glob_match(
+    glob: *const glob::Glob,
+    path: *const u8,
+    n: usize,
+) -> bool {
+    let path = bytes(path, n);
+    guarded(|| Ok((*glob).matches(path))).unwrap_or(false)
+}
+
+/// # Safety
+/// `glob` is NULL or came from engine_glob_compile and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn engine_glob_free(glob: *mut glob::Glob) {
+    unboxed(glob);
+}
+
+/// # Safety
+/// `text` holds `n` bytes; `url` is writable, `error` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_url_parse(
+    text: *const u8,
+    n: usize,
+    url: *mut address::Address,
+    error: *mut Text,
+) -> i32 {
+    let text = bytes(text, n);
+    let parsed = guarded(|| address::Address::parse(text));
+    status(parsed.map(|parts| url.write(parts)), error)
 }

@@ -81,22 +81,13 @@ static struct bytes session_of(const struct exchange *x, const struct envelope *
 	return session.n ? session : env->prompt_cache_key;
 }
 
-static struct bytes cut_user(struct bytes user)
-{
-	size_t n = user.n < USER_TAG_MAX ? user.n : USER_TAG_MAX;
-
-	while (n < user.n && n && ((unsigned char)user.p[n] & 0xc0) == 0x80)
-		n--; /* between two characters */
-	return bytes_slice(user, 0, n);
-}
-
 int clients_attribute(const struct exchange *x, struct envelope *env, struct bytes surface)
 {
 	struct bytes user = bytes_set(env->safety_identifier) ? env->safety_identifier : env->user;
 	struct bytes session = session_of(x, env, &user);
 	struct bytes client = product(exchange_get(x, B("user-agent")));
 	const struct tag tags[] = {
-		{ B("signet::user"), cut_user(user) },
+		{ B("signet::user"), bytes_head(user, USER_TAG_MAX) },
 		{ B("signet::session"), session },
 		{ B("signet::agent"),
 		  header_of(x, B("x-claude-code-agent-id"), B("x-openai-subagent")) },

@@ -8,106 +8,42 @@
 
 #include "base/process.h"
 
-struct metric tensorzero_requests_total = {
-	.name = "tensorzero_requests_total",
-	.help = "Requests handled by TensorZero",
-	.labels = "endpoint,function_name,model_name,metric_name",
-	.type = METRIC_COUNTER,
-};
-struct metric tensorzero_inferences_total = {
-	.name = "tensorzero_inferences_total",
-	.help = "Inferences performed by TensorZero",
-	.labels = "endpoint,function_name,model_name,metric_name",
-	.type = METRIC_COUNTER,
-};
-struct metric tensorzero_input_tokens_total = {
-	.name = "tensorzero_input_tokens_total",
-	.help = "Input tokens consumed by TensorZero inferences",
-	.type = METRIC_COUNTER,
-};
-struct metric tensorzero_output_tokens_total = {
-	.name = "tensorzero_output_tokens_total",
-	.help = "Output tokens consumed by TensorZero inferences",
-	.type = METRIC_COUNTER,
-};
-struct metric tensorzero_inference_latency_overhead_seconds = {
-	.name = "tensorzero_inference_latency_overhead_seconds",
-	.help = "Time in the gateway less the time of waiting for providers",
-	.labels = "function_name,variant_name",
-	.type = METRIC_HISTOGRAM,
-};
-struct metric signet_http_requests_total = {
-	.name = "signet_http_requests_total",
-	.help = "Requests by route and status of the answer",
-	.labels = "route,status",
-	.type = METRIC_COUNTER,
-};
-struct metric signet_http_request_seconds = {
-	.name = "signet_http_request_seconds",
-	.help = "Time from a request's first byte to its answer's last",
-	.labels = "route,status",
-	.type = METRIC_HISTOGRAM,
-};
-struct metric signet_streams = {
-	.name = "signet_streams",
-	.help = "Streamed answers under way",
-	.type = METRIC_GAUGE,
-};
-struct metric signet_cancelled_total = {
-	.name = "signet_cancelled_total",
-	.help = "Requests whose client left before the end of the answer",
-	.type = METRIC_COUNTER,
-};
+METRIC(tensorzero_requests_total, METRIC_COUNTER, "tensorzero_requests_total",
+       "endpoint,function_name,model_name,metric_name", "Requests handled by TensorZero");
+METRIC(tensorzero_inferences_total, METRIC_COUNTER, "tensorzero_inferences_total",
+       "endpoint,function_name,model_name,metric_name", "Inferences performed by TensorZero");
+METRIC(tensorzero_input_tokens_total, METRIC_COUNTER, "tensorzero_input_tokens_total", NULL,
+       "Input tokens consumed by TensorZero inferences");
+METRIC(tensorzero_output_tokens_total, METRIC_COUNTER, "tensorzero_output_tokens_total", NULL,
+       "Output tokens consumed by TensorZero inferences");
+METRIC(tensorzero_inference_latency_overhead_seconds, METRIC_HISTOGRAM,
+       "tensorzero_inference_latency_overhead_seconds", "function_name,variant_name",
+       "Time in the gateway less the time of waiting for providers");
+METRIC(signet_http_requests_total, METRIC_COUNTER, "signet_http_requests_total", "route,status",
+       "Requests by route and status of the answer");
+METRIC(signet_http_request_seconds, METRIC_HISTOGRAM, "signet_http_request_seconds", "route,status",
+       "Time from a request's first byte to its answer's last");
+METRIC(signet_streams, METRIC_GAUGE, "signet_streams", NULL, "Streamed answers under way");
+METRIC(signet_cancelled_total, METRIC_COUNTER, "signet_cancelled_total", NULL,
+       "Requests whose client left before the end of the answer");
 
-static struct metric build_info = {
-	.name = "signet_build_info",
-	.help = "Always 1; the label tells the version",
-	.labels = "version",
-	.type = METRIC_GAUGE,
-};
-static struct metric start_time = {
-	.name = "signet_start_time_seconds",
-	.help = "When the process started, in Unix seconds",
-	.type = METRIC_GAUGE,
-};
-static struct metric rss = {
-	.name = "signet_process_rss_bytes",
-	.help = "Resident memory",
-	.type = METRIC_GAUGE,
-};
-static struct metric open_files = {
-	.name = "signet_open_files",
-	.help = "Open file descriptors",
-	.type = METRIC_GAUGE,
-};
-static struct metric client_connections = {
-	.name = "signet_client_connections",
-	.help = "Open connections of clients",
-	.type = METRIC_GAUGE,
-};
-static struct metric body_memory = {
-	.name = "signet_body_memory_bytes",
-	.help = "Memory that request bodies hold",
-	.type = METRIC_GAUGE,
-};
-static struct metric loop_lag = {
-	.name = "signet_loop_lag_seconds",
-	.help = "Longest turn of a worker's loop in the last ten seconds",
-	.labels = "worker",
-	.type = METRIC_GAUGE,
-};
-static struct metric offload_queue = {
-	.name = "signet_offload_queue",
-	.help = "Pieces of work handed to the thread pool and not finished",
-	.type = METRIC_GAUGE,
-};
+static METRIC(build_info, METRIC_GAUGE, "signet_build_info", "version",
+	      "Always 1; the label tells the version");
+static METRIC(start_time, METRIC_GAUGE, "signet_start_time_seconds", NULL,
+	      "When the process started, in Unix seconds");
+static METRIC(rss, METRIC_GAUGE, "signet_process_rss_bytes", NULL, "Resident memory");
+static METRIC(open_files, METRIC_GAUGE, "signet_open_files", NULL, "Open file descriptors");
+static METRIC(client_connections, METRIC_GAUGE, "signet_client_connections", NULL,
+	      "Open connections of clients");
+static METRIC(body_memory, METRIC_GAUGE, "signet_body_memory_bytes", NULL,
+	      "Memory that request bodies hold");
+static METRIC(loop_lag, METRIC_GAUGE, "signet_loop_lag_seconds", "worker",
+	      "Longest turn of a worker's loop in the last ten seconds");
+static METRIC(offload_queue, METRIC_GAUGE, "signet_offload_queue", NULL,
+	      "Pieces of work handed to the thread pool and not finished");
 
-static struct metric upstream_connections = {
-	.name = "signet_upstream_connections",
-	.help = "Open connections to upstreams",
-	.labels = "host,state",
-	.type = METRIC_GAUGE,
-};
+static METRIC(upstream_connections, METRIC_GAUGE, "signet_upstream_connections", "host,state",
+	      "Open connections to upstreams");
 
 static double read_one(void *arg)
 {
@@ -179,7 +115,6 @@ void count_inference(struct bytes endpoint, struct bytes function_name, struct b
 
 static void workers_register(struct app *app)
 {
-	metrics_register(&loop_lag);
 	for (int i = 0; i < app->nworkers; i++) {
 		char number[12];
 
@@ -190,16 +125,6 @@ static void workers_register(struct app *app)
 
 void counters_setup(struct app *app)
 {
-	static struct metric *const plain[] = {
-		&tensorzero_requests_total,
-		&tensorzero_inferences_total,
-		&tensorzero_input_tokens_total,
-		&tensorzero_output_tokens_total,
-		&signet_http_requests_total,
-		&signet_http_request_seconds,
-		&signet_streams,
-		&signet_cancelled_total,
-	};
 	static const struct {
 		struct metric *metric;
 		double (*read)(void *);
@@ -214,18 +139,11 @@ void counters_setup(struct app *app)
 		{ &offload_queue, read_offload, NULL },
 	};
 
-	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		metrics_register(plain[i]);
-	if (app->config->gateway.noverhead_buckets) {
+	if (app->config->gateway.noverhead_buckets)
 		tensorzero_inference_latency_overhead_seconds.bounds =
 			app->config->gateway.overhead_buckets;
-		metrics_register(&tensorzero_inference_latency_overhead_seconds);
-	}
-	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
-		metrics_register(gauges[i].metric);
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
 		metrics_gauge_fn(gauges[i].metric, gauges[i].read, app, gauges[i].label);
-	}
-	metrics_register(&upstream_connections);
 	metrics_collect_fn(&upstream_connections, collect_upstreams);
 	workers_register(app);
 }

@@ -11,7 +11,8 @@
 /* labels: endpoint, function_name, model_name, metric_name */
 extern struct metric tensorzero_requests_total, tensorzero_inferences_total;
 extern struct metric tensorzero_input_tokens_total, tensorzero_output_tokens_total; /* no labels */
-/* labels: function_name, variant_name (only if exactly one variant was tried). Only POST /inference. */
+/* labels: function_name, variant_name (only if exactly one variant was tried). Only POST /inference, and only where
+ * the configuration gives buckets. */
 extern struct metric tensorzero_inference_latency_overhead_seconds;
 
 /* labels: route (pattern), status */
@@ -23,8 +24,8 @@ extern struct metric signet_cancelled_total; /* clients that left before their a
 void count_inference(struct bytes endpoint, struct bytes function_name, struct bytes model_name,
 		     double inferences);
 
-/* Once, before the workers start: registers all of them, the histogram with the configured buckets
- * (none: not at all), and the gauges that are read when scraped. */
+/* Once, before the workers start: gives the histogram its configured buckets, and the gauges that are read when
+ * scraped what they read. */
 void counters_setup(struct app *);
 
 #endif

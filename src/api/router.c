@@ -86,29 +86,9 @@ static struct bytes path_below_base(const struct exchange *ex)
 /* Percent-decoded once; what is no escape stays as it is. */
 static struct bytes percent_decode(struct bytes text, struct arena *a)
 {
-	char *copy, *out;
-	unsigned char byte;
+	char *copy = bytes_chr(text, '%') < 0 ? NULL : arena_alloc_raw(a, text.n);
 
-	if (bytes_chr(text, '%') < 0)
-		return text;
-	copy = out = arena_alloc_raw(a, text.n);
-	for (size_t i = 0; copy && i < text.n; i++) {
-		unsigned value = 0;
-		bool escape = text.p[i] == '%' && text.n - i > 2;
-
-		for (size_t k = 1; escape && k < 3; k++) {
-			byte = (unsigned char)text.p[i + k];
-			if (byte >= '0' && byte <= '9')
-				value = value << 4 | (byte - '0');
-			else if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f')
-				value = value << 4 | ((byte | 0x20) - 'a' + 10u);
-			else
-				escape = false;
-		}
-		*out++ = escape ? (char)value : text.p[i];
-		i += escape ? 2 : 0;
-	}
-	return copy ? (struct bytes){ copy, (size_t)(out - copy) } : text;
+	return copy ? (struct bytes){ copy, bytes_percent_decode(text, copy) } : text;
 }
 
 struct bytes api_path_id(const struct exchange *ex)

@@ -176,6 +176,52 @@ bool bytes_to_u64(struct bytes b, uint64_t *out)
 	return true;
 }
 
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int hex_code(struct bytes b)
+{
+	int code = b.n < 4 ? -1 : 0;
+
+	for (size_t i = 0; i < 4 && code >= 0; i++) {
+		int digit = hex_digit(b.p[i]);
+
+		code = digit < 0 ? -1 : code << 4 | digit;
+	}
+	return code;
+}
+
+void hex_print(const void *data, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = digits[p[i] >> 4];
+		*out++ = digits[p[i] & 15];
+	}
+	*out = '\0';
+}
+
+size_t bytes_percent_decode(struct bytes text, char *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		int high = text.p[i] == '%' && text.n - i > 2 ? hex_digit(text.p[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+
+		out[n++] = (char)(low >= 0 ? high << 4 | low : text.p[i]);
+		i += low >= 0 ? 2 : 0;
+	}
+	return n;
+}
+
 /* Length of the valid sequence at p (n bytes left), 0 if there is none. RFC 3629 §4. */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
@@ -206,6 +252,54 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+size_t utf8_length(struct bytes b)
+{
+	return b.n ? utf8_sequence((const unsigned char *)b.p, b.n) : 0;
+}
+
+size_t utf8_print(unsigned code, char *out)
+{
+	size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+
+	for (size_t i = n; --i;) {
+		out[i] = (char)(0x80 | (code & 0x3f));
+		code >>= 6;
+	}
+	out[0] = (char)(lead[n] | code);
+	return n;
+}
+
+struct bytes bytes_head(struct bytes b, size_t max)
+{
+	if (max >= b.n)
+		return b;
+	while (max && utf8_continues(b.p[max]))
+		max--;
+	return (struct bytes){ b.p, max };
+}
+
+struct bytes bytes_whole(struct bytes b)
+{
+	size_t last = b.n;
+
+	while (last && b.n - last < 3 && utf8_continues(b.p[last - 1]))
+		last--;
+	if (last && (unsigned char)b.p[last - 1] >= 0xc0 &&
+	    !utf8_length(bytes_slice(b, last - 1, b.n)))
+		b.n = last - 1;
+	return b;
+}
+
+struct bytes bytes_tail(struct bytes b, size_t max)
+{
+	size_t from = b.n > max ? b.n - max : 0;
+
+	while (from && from < b.n && utf8_continues(b.p[from]))
+		from++;
+	return bytes_slice(b, from, b.n);
 }
 
 /* How many bytes from p on are ASCII, in steps of a word: what is left of the last step is looked at singly. */
@@ -356,11 +450,13 @@ static const char json_escape[256] = {
 	[0x1c] = 'u',  [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u', [0xed] = 's',
 };
 
-/* Four hex digits; there is room. */
+/* Four hex digits; there is room, for a NUL too. */
 static void put_code(struct buf *b, unsigned code)
 {
-	for (int shift = 12; shift >= 0; shift -= 4)
-		b->data[b->len++] = "0123456789abcdef"[code >> shift & 15];
+	unsigned char bytes[] = { (unsigned char)(code >> 8), (unsigned char)code };
+
+	hex_print(bytes, sizeof(bytes), b->data + b->len);
+	b->len += 4;
 }
 
 /* Copies from p on what surely needs no escape, 16 bytes at a time; how many. `to` has room for n. What is left, at most

@@ -46,8 +46,25 @@ size_t bytes_distance(struct bytes, struct bytes);
 /* Decimal digits only, no sign, no blanks. false: not a number or it does not fit. */
 bool bytes_to_u64(struct bytes, uint64_t *out);
 
+int hex_digit(char);                                   /* its value, any case; -1: none */
+int hex_code(struct bytes);                            /* of four digits at the front; -1: none */
+void hex_print(const void *data, size_t n, char *out); /* 2n digits and a NUL */
+/* Takes %XX apart, once; what is no escape stays as it is. `out` has room for text.n bytes. The length. */
+size_t bytes_percent_decode(struct bytes text, char *out);
+
 /* Whether the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool bytes_is_utf8(struct bytes);
+size_t utf8_length(struct bytes);            /* of the valid character at the front; 0: none */
+size_t utf8_print(unsigned code, char *out); /* 1 to 4 bytes; a half surrogate as WTF-8 has it */
+/* A byte inside of a character. */
+static inline bool utf8_continues(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+/* The longest beginning, or end, of at most `max` bytes whose cut goes through no character. */
+struct bytes bytes_head(struct bytes, size_t max);
+struct bytes bytes_tail(struct bytes, size_t max);
+struct bytes bytes_whole(struct bytes); /* without a cut character at its end */
 
 /* The unset state of optional strings is p == NULL; an empty string has a non-NULL p. */
 static inline bool bytes_set(struct bytes b)

@@ -134,6 +134,40 @@ void *fail_null(enum error_kind kind, const char *fmt, ...)
 	return NULL;
 }
 
+int fail_param(enum error_kind kind, struct bytes param, const char *code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	set(kind, fmt, args);
+	va_end(args);
+	error_last()->param = param;
+	error_last()->code = bytes_of(code);
+	return -1;
+}
+
+int fail_from_upstream(enum error_kind kind, const struct upstream_said *said, const char *fmt, ...)
+{
+	struct error *e = error_last();
+	va_list args;
+
+	va_start(args, fmt);
+	set(kind, fmt, args);
+	va_end(args);
+	e->provider_type = said->provider_type;
+	e->upstream_status = said->status;
+	e->upstream_code = said->code;
+	e->upstream_message = said->message;
+	e->fatal = said->fatal;
+	return -1;
+}
+
+int fail_as(enum error_kind kind)
+{
+	error_last()->kind = kind;
+	return -1;
+}
+
 int fail_context(const char *fmt, ...)
 {
 	struct error *e = error_last();

@@ -96,6 +96,20 @@ void error_clear(void);
 int fail(enum error_kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same, `return fail_null(...)` for functions that return a pointer. */
 void *fail_null(enum error_kind, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, of one field of the client's request: `param` and `code` of the openai error object, whose texts outlive
+ * the error; unset, NULL: none. */
+int fail_param(enum error_kind, struct bytes param, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same, of an upstream: texts as above, what is unset was not said. */
+struct upstream_said {
+	struct bytes provider_type, code, message;
+	int status;
+	bool fatal; /* in a stream: nothing follows */
+};
+int fail_from_upstream(enum error_kind, const struct upstream_said *, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The last error stays as it is but for its kind. Returns -1. */
+int fail_as(enum error_kind);
 /* Puts text in front of the last error's message, keeping the rest of it. Returns -1. */
 int fail_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Makes `e` (whose strings live in an arena that outlives the use) the last error. Returns -1. */

@@ -153,18 +153,6 @@ int uuid_version(struct uuid u)
 	return u.b[6] >> 4;
 }
 
-void hex_print(const void *data, size_t n, char *out)
-{
-	static const char digits[] = "0123456789abcdef";
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < n; i++) {
-		*out++ = digits[p[i] >> 4];
-		*out++ = digits[p[i] & 15];
-	}
-	*out = 0;
-}
-
 void uuid_hex(struct uuid u, char out[33])
 {
 	hex_print(u.b, sizeof(u.b), out);
@@ -190,14 +178,6 @@ struct bytes uuid_text(struct uuid u, char out[UUID_TEXT + 1])
 	return (struct bytes){ out, UUID_TEXT };
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool uuid_parse(struct bytes text, struct uuid *out)
 {
 	struct uuid u;
@@ -211,8 +191,8 @@ bool uuid_parse(struct bytes text, struct uuid *out)
 		if (text.n == UUID_TEXT && (i == 4 || i == 6 || i == 8 || i == 10) &&
 		    text.p[at++] != '-')
 			return false;
-		high = hex_value(text.p[at]);
-		low = hex_value(text.p[at + 1]);
+		high = hex_digit(text.p[at]);
+		low = hex_digit(text.p[at + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		u.b[i] = (uint8_t)(high << 4 | low);

@@ -25,6 +25,5 @@ bool uuid_parse(struct bytes, struct uuid *out);
 
 void random_bytes(void *out, size_t n);
 uint64_t random_u64(void); /* fast, seeded by the system, not for secrets */
-void hex_print(const void *data, size_t n, char *out); /* 2n digits and a NUL */
 
 #endif

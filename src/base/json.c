@@ -1,18 +1,23 @@
 /*
  * JSON values: yyjson reads into the request's arena, numbers stay the text that the client wrote. What
  * yyjson cannot know is added here: the nesting limit, numbers that no double can hold, and error texts in
- * serde_json's words (json_check.c goes over the text a second time, for errors only).
+ * serde_json's words, which clients of TensorZero see and people search for (serde_json itself goes over the text
+ * a second time, for errors only).
  * Trap: a document of yyjson is one flat array of values in the order of the text, which the walks below use
  * instead of recursion; fibers have small stacks.
  */
 #include "base/json.h"
 
+#include <engines.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/pen.h"
+#include "base/thread.h"
 
 #define LONG_TEXT (64u << 10)
+#define MAX_PATH  (64u << 10) /* of an error: keys come from the client */
 
 static void *alc_malloc(void *arena, size_t n)
 {
@@ -95,74 +100,53 @@ static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct a
 	return doc && within_limits(doc) ? doc->root : NULL;
 }
 
-/* NULL, with the words that serde_json has for what is wrong. */
-static yyjson_val *explain(struct bytes text, const yyjson_read_err *err)
-{
-	size_t line, column;
+struct question {
+	struct bytes text;
+	struct engine_text path, words;
+};
 
-	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION || json_check(text))
-		return NULL;
-	json_position(text, err->pos, &line, &column);
-	return fail_null(ERR_JSON_REQUEST, "%s at line %zu column %zu",
-			 err->msg ? err->msg : "number out of range", line, column);
+static void ask(void *arg)
+{
+	struct question *q = arg;
+
+	engine_json_check(q->text.p, q->text.n, &q->path, &q->words);
 }
 
-yyjson_val *json_parse(struct bytes text, struct arena *a)
+/* NULL, with the words that serde_json has for what is wrong, and the place if `path` is not NULL. */
+static yyjson_val *explain(struct bytes text, const yyjson_read_err *err, struct arena *a,
+			   struct bytes *path)
+{
+	struct question q = { .text = text };
+	size_t line, column;
+
+	if (err->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+		return NULL;
+	thread_own_stack(ask, &q);
+	if (path)
+		*path = arena_dup(a, bytes_head((struct bytes){ q.path.p, q.path.n }, MAX_PATH));
+	if (q.words.p) {
+		fail(ERR_JSON_REQUEST, "%.*s", BFMT(q.words));
+	} else {
+		json_position(text, err->pos, &line, &column);
+		fail(ERR_JSON_REQUEST, "%s at line %zu column %zu",
+		     err->msg ? err->msg : "number out of range", line, column);
+	}
+	engine_text_free(&q.path);
+	engine_text_free(&q.words);
+	return NULL;
+}
+
+yyjson_val *json_parse_path(struct bytes text, struct arena *a, struct bytes *path)
 {
 	yyjson_read_err err;
 	yyjson_val *root = read_text(text, 0, a, &err);
 
-	return root ? root : explain(text, &err);
+	return root ? root : explain(text, &err, a, path);
 }
 
-/* The value of "\uXXXX" at p, -1 if there is none. */
-static int unicode_escape(const char *p, const char *end)
+yyjson_val *json_parse(struct bytes text, struct arena *a)
 {
-	int value = 0;
-
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-		return -1;
-	for (int i = 2; i < 6; i++) {
-		char c = (char)(p[i] | 0x20);
-
-		if (p[i] >= '0' && p[i] <= '9')
-			value = value << 4 | (p[i] - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (c - 'a' + 10);
-		else
-			return -1;
-	}
-	return value;
-}
-
-/* Copies `text` with each half of a pair that stands alone as its WTF-8 bytes. Unset: none stood alone. */
-static struct bytes surrogates_to_wtf8(struct bytes text, struct arena *a)
-{
-	char *copy = arena_alloc_raw(a, text.n), *out = copy;
-	const char *p = text.p, *end = text.p + text.n;
-	bool changed = false;
-
-	while (copy && p < end) {
-		int high = unicode_escape(p, end), low;
-		size_t n = *p == '\\' && end - p > 1 ? 2 : 1;
-
-		if (high >= 0xd800 && high <= 0xdfff) {
-			low = high < 0xdc00 ? unicode_escape(p + 6, end) : -1;
-			if (low < 0xdc00 || low > 0xdfff) {
-				*out++ = (char)0xed;
-				*out++ = (char)(0x80 | (high >> 6 & 0x3f));
-				*out++ = (char)(0x80 | (high & 0x3f));
-				p += 6;
-				changed = true;
-				continue;
-			}
-			n = 12;
-		}
-		memcpy(out, p, n);
-		out += n;
-		p += n;
-	}
-	return changed ? (struct bytes){ copy, (size_t)(out - copy) } : (struct bytes){ 0 };
+	return json_parse_path(text, a, NULL);
 }
 
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
@@ -172,11 +156,11 @@ yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
 	struct bytes mended;
 
 	if (root || err.code != YYJSON_READ_ERROR_INVALID_STRING || !bytes_is_utf8(text))
-		return root ? root : explain(text, &err);
-	mended = surrogates_to_wtf8(text, a);
+		return root ? root : explain(text, &err, a, NULL);
+	mended = json_without_halves(text, a);
 	if (mended.p)
 		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, a, &err);
-	return root ? root : explain(text, &err);
+	return root ? root : explain(text, &err, a, NULL);
 }
 
 void json_position(struct bytes text, size_t offset, size_t *line, size_t *column)
@@ -281,66 +265,56 @@ bool json_u64(yyjson_val *v, uint64_t *out)
 	return true;
 }
 
-static int print_scalar(yyjson_val *v, struct buf *out)
+static void print_scalar(yyjson_val *v, struct pen *p)
 {
 	switch (unsafe_yyjson_get_type(v)) {
 	case YYJSON_TYPE_STR:
-		return buf_json_string(out, json_str(v));
+		pen_string(p, json_str(v));
+		break;
 	case YYJSON_TYPE_RAW:
-		return buf_append(out, json_raw(v));
+		pen_bytes(p, json_raw(v));
+		break;
 	case YYJSON_TYPE_BOOL:
-		return buf_append(out, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
+		pen_bytes(p, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
+		break;
 	default:
-		return buf_append(out, B("null"));
+		pen_lit(p, "null");
 	}
 }
 
-/* An open array or object: how many values are still to come (keys counted), and whether one was there. */
+/* An open array or object: how many values are still to come, keys counted. */
 struct open {
 	size_t left;
-	bool object, begun;
+	bool object;
 };
-
-static int print_separator(struct open *in, struct buf *out)
-{
-	bool value_of_key = in->object && in->left-- % 2;
-
-	if (!in->object)
-		in->left--;
-	if (value_of_key)
-		return buf_putc(out, ':');
-	if (!in->begun) {
-		in->begun = true;
-		return 0;
-	}
-	return buf_putc(out, ',');
-}
 
 int json_print(yyjson_val *v, struct buf *out)
 {
 	struct open stack[JSON_MAX_DEPTH], *in = NULL;
+	struct pen p = { .b = out };
 
-	for (;; v++) {
-		if (in && print_separator(in, out))
-			return -1;
+	for (; !p.failed; v++) {
+		if (in && in->left-- % 2 && in->object)
+			pen_lit(&p, ":"); /* it is a key's value */
+		else if (in)
+			pen_item(&p);
 		if (is_container(v)) {
 			bool object = unsafe_yyjson_is_obj(v);
 
 			if (in == &stack[JSON_MAX_DEPTH - 1])
 				return fail(ERR_TOO_LARGE, "JSON is nested too deeply");
 			in = in ? in + 1 : stack;
-			*in = (struct open){ unsafe_yyjson_get_len(v) << object, object, false };
-			if (buf_putc(out, object ? '{' : '['))
-				return -1;
-		} else if (print_scalar(v, out)) {
-			return -1;
+			*in = (struct open){ unsafe_yyjson_get_len(v) << object, object };
+			pen_open(&p, object ? '{' : '[');
+		} else {
+			print_scalar(v, &p);
 		}
 		for (; in && !in->left; in = in == stack ? NULL : in - 1)
-			if (buf_putc(out, in->object ? '}' : ']'))
-				return -1;
+			pen_close(&p, in->object ? '}' : ']');
 		if (!in)
-			return 0;
+			break;
 	}
+	return pen_done(&p);
 }
 
 struct bytes json_print_arena(yyjson_val *v, struct arena *a)

@@ -18,17 +18,17 @@ yyjson_alc json_alc(struct arena *);
 /*
  * Parses; numbers are raw (yyjson_is_raw), duplicate keys are all there (json_get takes the last).
  * Nesting over JSON_MAX_DEPTH, invalid UTF-8 and trailing text are errors. Strings point into a copy
- * that lives in the arena. NULL: ERR_JSON_REQUEST with "‹what› at line L column C".
+ * that lives in the arena. NULL: ERR_JSON_REQUEST in serde_json's words ("expected value at line 1 column 9").
  */
 yyjson_val *json_parse(struct bytes text, struct arena *);
+/* The same, and with the error where it stands: "messages[0].content"; empty: the document as a whole. */
+yyjson_val *json_parse_path(struct bytes text, struct arena *, struct bytes *path);
 /*
  * The same for what an upstream says, where half a surrogate pair ("\\ud83d", cut between two events) is
  * real: it is kept as its three bytes of WTF-8, which buf_json_string() prints as the same escape again.
  * So both halves reach the client, who joins them, and no output ever has a broken UTF-8 byte.
  */
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *);
-/* 0 if serde_json accepts the text; else ERR_JSON_REQUEST in serde_json's words and with its position. */
-int json_check(struct bytes text);
 
 /* Line (from 1) and column of the byte at `offset`, as serde_json counts: the column is the number of bytes
  * between the last line feed and `offset`, so that an error behind the first byte stands in column 1. */
@@ -61,12 +61,21 @@ struct json_member {
  * *pos starts at 0. 1: a member; 0: no more; -1: not an object.
  */
 int json_next_member(struct bytes text, size_t *pos, struct json_member *out);
+/* Walks the elements of an array's text in the same way. -1: not an array. */
+int json_next_element(struct bytes text, size_t *pos, struct bytes *out);
 /* Whether brackets are nested deeper than JSON_MAX_DEPTH, in a text that may be broken in any way. */
 bool json_too_deep(struct bytes text);
 /* Whether a member's key, which may have escapes, spells `name`. */
 bool json_key_is(struct bytes escaped, struct bytes name);
 /* The key without its escapes: itself if it has none, else in the arena. Unset: out of memory. */
 struct bytes json_key(struct bytes escaped, struct arena *);
+/* The inside of a string without its escapes, of which half a surrogate pair becomes WTF-8 and what is none stays. `out`
+ * has room for inner.n bytes. The length. */
+size_t json_unescape(struct bytes inner, char *out);
+/* The text of a string's value, unescaped into `out` where it has escapes. Unset: no string, or no memory. */
+struct bytes json_span_string(struct bytes value, struct buf *out);
+/* The document with each escape of a half surrogate as its WTF-8 bytes. Unset: out of memory. */
+struct bytes json_without_halves(struct bytes text, struct arena *);
 /* The last member of that name. false: none. */
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out);
 /* Removes white space outside of strings; the bytes of everything else stay. */

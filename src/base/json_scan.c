@@ -160,56 +160,114 @@ int json_next_member(struct bytes text, size_t *pos, struct json_member *out)
 	return 1;
 }
 
-/* One character of the escaped key as UTF-8 in out; its length. 0: no valid escape. */
-static size_t unescape(struct bytes *rest, char out[4])
+int json_next_element(struct bytes text, size_t *pos, struct bytes *out)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *simple;
-	unsigned code = 0, low = 0;
+	const char *end = text.p + text.n, *p = skip_blanks(text.p + *pos, end), *value;
 
-	if (rest->n < 2)
+	if (p < end && *p == ']' && *pos)
 		return 0;
-	simple = memchr(from, rest->p[1], sizeof(from) - 1);
-	if (simple) {
-		out[0] = to[simple - from];
+	if (p == end || *p != (*pos ? ',' : '['))
+		return fail(ERR_INTERNAL, "not a JSON array");
+	value = skip_blanks(p + 1, end);
+	if (value < end && *value == ']' && !*pos)
+		return 0;
+	p = skip_value(value, end);
+	if (!p)
+		return fail(ERR_INTERNAL, "not a JSON array");
+	*out = (struct bytes){ value, (size_t)(p - value) };
+	*pos = (size_t)(p - text.p);
+	return 1;
+}
+
+/* The value of \uXXXX at the front, -1: there is none. */
+static int unicode_escape(struct bytes s)
+{
+	return bytes_starts(s, B("\\u")) ? hex_code(bytes_slice(s, 2, 4)) : -1;
+}
+
+/* Takes the escape at the front off as UTF-8 in out; its length. 0: no valid escape. */
+static size_t unescape(struct bytes *rest, char *out)
+{
+	static const char simple[256] = { ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+					  ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t' };
+	int code, low;
+
+	if (rest->n < 2 || *rest->p != '\\')
+		return 0;
+	*out = simple[(unsigned char)rest->p[1]];
+	if (*out) {
 		*rest = bytes_slice(*rest, 2, rest->n);
 		return 1;
 	}
-	for (int half = 0; half < 2; half++) {
-		unsigned v = 0;
-
-		if (rest->n < 6 || rest->p[0] != '\\' || rest->p[1] != 'u')
-			return 0;
-		for (int i = 2; i < 6; i++) {
-			unsigned char c = (unsigned char)rest->p[i];
-
-			v = v << 4 | (c <= '9' ? c - 48u : (c | 0x20u) - 87u);
-		}
+	code = unicode_escape(*rest);
+	if (code < 0)
+		return 0;
+	*rest = bytes_slice(*rest, 6, rest->n);
+	low = (code & 0xfc00) == 0xd800 ? unicode_escape(*rest) : -1;
+	if (low >= 0xdc00 && low <= 0xdfff) {
 		*rest = bytes_slice(*rest, 6, rest->n);
-		*(half ? &low : &code) = v;
-		if (half || (v & 0xfc00) != 0xd800)
-			break;
-	}
-	if ((code & 0xfc00) == 0xd800)
 		code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
-	if (code < 0x80)
-		return out[0] = (char)code, 1;
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
 	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
+	return utf8_print((unsigned)code, out);
+}
+
+size_t json_unescape(struct bytes inner, char *out)
+{
+	char *at = out;
+
+	while (inner.n) {
+		const char *end = inner.p + inner.n;
+		size_t plain = (size_t)(find_quote(inner.p, end) - inner.p), n;
+
+		memcpy(at, inner.p, plain);
+		at += plain;
+		inner = bytes_slice(inner, plain, inner.n);
+		n = inner.n ? unescape(&inner, at) : 0;
+		if (!n && inner.n) {
+			*at = *inner.p;
+			inner = bytes_slice(inner, n = 1, inner.n);
+		}
+		at += n;
 	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
+	return (size_t)(at - out);
+}
+
+struct bytes json_without_halves(struct bytes text, struct arena *a)
+{
+	char *copy = arena_alloc_raw(a, text.n), *at = copy;
+
+	while (copy && text.n) {
+		ptrdiff_t slash = bytes_chr(text, '\\');
+		size_t n = slash < 0 ? text.n : (size_t)slash;
+
+		memcpy(at, text.p, n);
+		at += n;
+		text = bytes_slice(text, n, text.n);
+		if ((unicode_escape(text) & 0xf800) == 0xd800) {
+			at += unescape(&text, at);
+			continue;
+		}
+		n = text.n < 2 ? text.n : 2; /* an escape of another kind */
+		memcpy(at, text.p, n);
+		at += n;
+		text = bytes_slice(text, n, text.n);
+	}
+	return (struct bytes){ copy, (size_t)(at - copy) };
+}
+
+struct bytes json_span_string(struct bytes value, struct buf *out)
+{
+	struct bytes inner = bytes_slice(value, 1, value.n < 2 ? 0 : value.n - 2);
+
+	if (value.n < 2 || *value.p != '"')
+		return (struct bytes){ NULL, 0 };
+	if (bytes_chr(inner, '\\') < 0)
+		return inner;
+	buf_reset(out);
+	if (buf_reserve(out, inner.n))
+		return (struct bytes){ NULL, 0 };
+	out->len = json_unescape(inner, out->data);
+	return buf_bytes(out);
 }
 
 bool json_key_is(struct bytes escaped, struct bytes name)
@@ -237,25 +295,12 @@ bool json_key_is(struct bytes escaped, struct bytes name)
 
 struct bytes json_key(struct bytes escaped, struct arena *a)
 {
-	char *out, *at;
+	char *out;
 
-	if (!escaped.n || !memchr(escaped.p, '\\', escaped.n))
+	if (bytes_chr(escaped, '\\') < 0)
 		return escaped;
-	out = at = arena_alloc_raw(
-		a, escaped.n + 4); /* an escape is never shorter than what it stands for */
-	while (at && escaped.n) {
-		size_t n = 0;
-
-		if (*escaped.p == '\\')
-			n = unescape(&escaped, at);
-		if (!n) {
-			*at = *escaped.p;
-			escaped = bytes_slice(escaped, 1, escaped.n);
-			n = 1;
-		}
-		at += n;
-	}
-	return out ? (struct bytes){ out, (size_t)(at - out) } : (struct bytes){ NULL, 0 };
+	out = arena_alloc_raw(a, escaped.n);
+	return (struct bytes){ out, out ? json_unescape(escaped, out) : 0 };
 }
 
 bool json_find_member(struct bytes text, struct bytes key, struct json_member *out)

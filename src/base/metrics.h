@@ -18,7 +18,26 @@ struct metric {
 	int id; /* set at registration */
 };
 
-void metrics_register(struct metric *); /* once, at start, before any thread counts */
+/*
+ * Defines a metric, which is on the page from the start of the process; put `static` in front where it is one:
+ *
+ *	static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model", "What was sent again");
+ *
+ * Further fields may follow as `.bounds = …`.
+ */
+#define METRIC(var, type_, name_, labels_, help_, ...)                \
+	struct metric var = { .name = (name_),                        \
+			      .help = (help_),                        \
+			      .labels = (labels_),                    \
+			      .type = (type_),                        \
+			      __VA_ARGS__ };                          \
+	__attribute__((constructor)) static void var##_register(void) \
+	{                                                             \
+		metrics_register(&var);                               \
+	}                                                             \
+	_Static_assert(sizeof(name_) > 1, "a metric has a name")
+
+void metrics_register(struct metric *); /* of METRIC(); before any thread counts */
 /* Label values in the order of the names; a label whose value is empty is left out of the page. At most 1,000
  * sets of values a metric; beyond that all are "other". */
 void metric_add(struct metric *, double value, const struct bytes *values, size_t n);

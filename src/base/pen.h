@@ -73,15 +73,6 @@ static inline void pen_u64(struct pen *p, uint64_t n)
 		p->failed = true;
 }
 
-/* `,"key":` as one literal in front of a string value that is only written when set. */
-#define pen_field(pen, literal, value)                \
-	do {                                          \
-		if (bytes_set(value)) {               \
-			pen_bytes((pen), B(literal)); \
-			pen_string((pen), (value));   \
-		}                                     \
-	} while (0)
-
 static inline void pen_open(struct pen *p, char bracket)
 {
 	pen_bytes(p, (struct bytes){ &bracket, 1 });

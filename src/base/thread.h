@@ -1,4 +1,4 @@
-/* What a thread is to the scheduler. */
+/* What a thread is to the scheduler, and its stack. */
 #ifndef SIGNET_BASE_THREAD_H
 #define SIGNET_BASE_THREAD_H
 
@@ -9,5 +9,9 @@
  * thread as it is.
  */
 void thread_give_way(void);
+
+/* Runs fn(arg), which does not wait, on the calling thread's own stack: for engines, which fibers' small stacks do not
+ * hold. (fiber/ puts in here how one gets there; without fibers it is a call.) */
+extern void (*thread_own_stack)(void (*fn)(void *), void *arg);
 
 #endif

@@ -42,22 +42,12 @@ static void sort_paths(struct glob_list *list)
 static void find_glob(const char *glob, struct glob_list *list, struct config_issues *issues,
 		      struct arena *arena)
 {
-	size_t before = list->len;
-
 	if (strchr(glob, '*') && !strstr(glob, "**"))
 		issue_add(
 			issues, true, B(""), 0, B(""),
 			"Important: `--config-file %s` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).",
 			glob);
-	if (!glob_walk(bytes_of(glob), list, issues, arena))
-		issue_add(issues, false, B(""), 0, B(""),
-			  "Error using glob: `%s`: more than 10000 files match, or out of memory",
-			  glob);
-	else if (list->len == before)
-		issue_add(
-			issues, false, B(""), 0, B(""),
-			"Error using glob: `%s`: No files matched the glob pattern. Ensure that the path exists, and contains at least one file.",
-			glob);
+	glob_walk(bytes_of(glob), list, issues, arena);
 }
 
 static bool unreadable(const struct toml_file *file, const char *why, struct config_issues *issues)

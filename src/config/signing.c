@@ -40,7 +40,7 @@ static void call_sha256(struct loader *l, struct toml *t, struct bytes path, voi
 
 		if (*c >= 'A' && *c <= 'F')
 			*c = (char)(*c - 'A' + 'a');
-		ok = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'f');
+		ok = hex_digit(*c) >= 0;
 	}
 	if (!ok)
 		return error_at(

@@ -273,19 +273,6 @@ static struct bytes describe_float(struct bytes text, struct arena *arena)
 	return arena_printf(arena, "floating point `%s%s`", out, strchr(out, '.') ? "" : ".0");
 }
 
-/* As much of a text as a message may hold, cut between characters. */
-static struct bytes shown(struct bytes text)
-{
-	size_t n = text.n;
-
-	if (n > MAX_SHOWN) {
-		n = MAX_SHOWN;
-		while (n > 0 && ((unsigned char)text.p[n] & 0xC0) == 0x80)
-			n--;
-	}
-	return bytes_slice(text, 0, n);
-}
-
 struct bytes toml_describe(const struct toml *t, struct arena *arena)
 {
 	struct bytes out;
@@ -311,7 +298,7 @@ struct bytes toml_describe(const struct toml *t, struct arena *arena)
 	if (t->secret)
 		return B("string");
 	buf_init(&b, 6 * MAX_SHOWN + 16);
-	if (put_debug_string(&b, shown(t->text)) != 0)
+	if (put_debug_string(&b, bytes_head(t->text, MAX_SHOWN)) != 0)
 		b.len = 0;
 	out = arena_printf(arena, "string %.*s%s", BFMT(buf_bytes(&b)),
 			   t->text.n > MAX_SHOWN ? "..." : "");

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "fiber/loop.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -520,6 +521,11 @@ void fiber_on_thread_stack(void (*fn)(void *), void *arg)
 	f->on_thread_arg = arg;
 	f->on_thread = fn;
 	suspend(f);
+}
+
+__attribute__((constructor)) static void show_the_way(void)
+{
+	thread_own_stack = fiber_on_thread_stack;
 }
 
 struct offloaded {

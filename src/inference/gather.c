@@ -283,22 +283,12 @@ static int block_of(struct gather *g, const struct slot *s, struct block *b)
 	return 0;
 }
 
-static bool continues(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
-
 /* A character that the cut went through is left out: rows are UTF-8. */
 static void whole_characters(struct gather *g)
 {
-	size_t n = g->raw.len;
-
-	for (size_t back = 0; back < 4 && n > 0 && continues(g->raw.data[n - 1]); back++)
-		n--;
-	if (n > 0 && (unsigned char)g->raw.data[n - 1] >= 0xc0)
-		g->raw.len = n - 1;
+	g->raw.len = bytes_whole(buf_bytes(&g->raw)).n;
 	while (g->tail_len > 0 &&
-	       continues(g->tail[(g->tail_at + g->tail_max - g->tail_len) % g->tail_max]))
+	       utf8_continues(g->tail[(g->tail_at + g->tail_max - g->tail_len) % g->tail_max]))
 		g->tail_len--;
 }
 

@@ -10,37 +10,16 @@
 #include "base/error.h"
 #include "net/http_client.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static struct bytes basic(struct bytes userinfo, struct arena *a)
 {
 	char *plain = arena_alloc_raw(a, userinfo.n + 2);
 	unsigned char *coded;
-	size_t n = 0;
-	bool colon = false;
+	size_t n;
 
 	if (!plain)
 		return (struct bytes){ 0 };
-	for (size_t i = 0; i < userinfo.n; i++) {
-		int hi = i + 2 < userinfo.n && userinfo.p[i] == '%' ? hex_digit(userinfo.p[i + 1])
-								    : -1;
-		int lo = hi >= 0 ? hex_digit(userinfo.p[i + 2]) : -1;
-
-		colon |= userinfo.p[i] == ':';
-		plain[n++] = lo >= 0 ? (char)(hi * 16 + lo) : userinfo.p[i];
-		if (lo >= 0)
-			i += 2;
-	}
-	if (!colon)
+	n = bytes_percent_decode(userinfo, plain);
+	if (bytes_chr(userinfo, ':') < 0)
 		plain[n++] = ':';
 	coded = arena_alloc_raw(a, (n + 2) / 3 * 4 + 1);
 	if (!coded)

@@ -30,8 +30,7 @@ static bool host_char(unsigned char c)
 
 static bool v6_char(unsigned char c)
 {
-	return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') ||
-	       c == ':' || c == '.';
+	return hex_digit((char)c) >= 0 || c == ':' || c == '.';
 }
 
 /* Splits host[:port]; the port is 0 if there is none. NULL, or what is wrong. */

@@ -16,38 +16,14 @@
 #include "route/classify.h"
 #include "upstream/files.h"
 
-static struct metric requests = {
-	.name = "signet_upstream_requests_total",
-	.help = "Attempts at an upstream by result",
-	.labels = "model,provider,result",
-	.type = METRIC_COUNTER,
-};
-static struct metric seconds = {
-	.name = "signet_upstream_seconds",
-	.help = "Time of an attempt from its first byte to the end of the answer",
-	.labels = "model,provider",
-	.type = METRIC_HISTOGRAM,
-};
-static struct metric ttft_seconds = {
-	.name = "signet_upstream_ttft_seconds",
-	.help = "Time to the first delta of a stream",
-	.labels = "model,provider",
-	.type = METRIC_HISTOGRAM,
-};
-static struct metric fallbacks = {
-	.name = "signet_fallbacks_total",
-	.help = "Attempts that followed a failed one of the same request",
-	.labels = "model",
-	.type = METRIC_COUNTER,
-};
-
-__attribute__((constructor)) static void register_metrics(void)
-{
-	metrics_register(&requests);
-	metrics_register(&seconds);
-	metrics_register(&ttft_seconds);
-	metrics_register(&fallbacks);
-}
+static METRIC(requests, METRIC_COUNTER, "signet_upstream_requests_total", "model,provider,result",
+	      "Attempts at an upstream by result");
+static METRIC(seconds, METRIC_HISTOGRAM, "signet_upstream_seconds", "model,provider",
+	      "Time of an attempt from its first byte to the end of the answer");
+static METRIC(ttft_seconds, METRIC_HISTOGRAM, "signet_upstream_ttft_seconds", "model,provider",
+	      "Time to the first delta of a stream");
+static METRIC(fallbacks, METRIC_COUNTER, "signet_fallbacks_total", "model",
+	      "Attempts that followed a failed one of the same request");
 
 struct bytes duration_text(uint64_t ms, struct arena *a)
 {

@@ -242,20 +242,15 @@ static size_t tool_calls(const struct result *res)
 static struct bytes cut_body(struct record *rec, struct bytes body, uint64_t max_kib,
 			     struct buf *joined)
 {
-	size_t max = (size_t)max_kib * 1024, head, tail;
+	size_t max = (size_t)max_kib * 1024;
+	struct bytes head = bytes_head(body, max / 2), tail = bytes_tail(body, max / 2);
 
 	if (body.n <= max)
 		return bytes_set(body) ? body : B("");
 	rec->cut = true;
-	/* whole characters on both sides */
-	for (head = max / 2; head && ((unsigned char)body.p[head] & 0xc0) == 0x80;)
-		head--;
-	for (tail = body.n - max / 2;
-	     tail < body.n && ((unsigned char)body.p[tail] & 0xc0) == 0x80;)
-		tail++;
-	if (buf_append(joined, bytes_slice(body, 0, head)) ||
-	    buf_printf(joined, "\n… %zu bytes cut …\n", tail - head) ||
-	    buf_append(joined, bytes_slice(body, tail, body.n)))
+	if (buf_append(joined, head) ||
+	    buf_printf(joined, "\n… %zu bytes cut …\n", body.n - head.n - tail.n) ||
+	    buf_append(joined, tail))
 		return (struct bytes){ NULL, 0 };
 	return buf_bytes(joined);
 }

@@ -175,7 +175,6 @@ int signing_init(void)
 	if (!self.engine)
 		return fail(ERR_SIGNER, "the WebAssembly engine does not start");
 	name_key();
-	signer_metrics();
 	self.stop = false;
 	err = pthread_create(&self.ticker, NULL, tick, NULL);
 	if (err) {

@@ -54,35 +54,21 @@ static _Thread_local unsigned long swept; /* value of `retirements` at this thre
 static atomic_ulong retirements;
 static atomic_size_t instances;
 
-static struct metric m_calls = { .name = "signet_signer_calls_total",
-				 .help = "Signatures asked of a signer, by result",
-				 .labels = "signer,result",
-				 .type = METRIC_COUNTER };
-static struct metric m_seconds = {
-	.name = "signet_signer_seconds",
-	.help = "Wall time of a signature",
-	.labels = "signer",
-	.type = METRIC_HISTOGRAM,
-	.bounds = (const double[]){ 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
-				    0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 0 }
-};
-static struct metric m_instances = { .name = "signet_signer_instances",
-				     .help = "Live instances of a signer's module",
-				     .labels = "signer",
-				     .type = METRIC_GAUGE };
+static METRIC(m_calls, METRIC_COUNTER, "signet_signer_calls_total", "signer,result",
+	      "Signatures asked of a signer, by result");
+static METRIC(m_seconds, METRIC_HISTOGRAM, "signet_signer_seconds", "signer",
+	      "Wall time of a signature",
+	      .bounds = (const double[]){ 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005,
+					  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+					  1, 0 });
+static METRIC(m_instances, METRIC_GAUGE, "signet_signer_instances", "signer",
+	      "Live instances of a signer's module");
 
 static const struct bytes results[] = {
 	[SIGNER_OK] = B("ok"),           [SIGNER_TRAP] = B("trap"),
 	[SIGNER_TIMEOUT] = B("timeout"), [SIGNER_MEMORY] = B("memory"),
 	[SIGNER_ANSWER] = B("answer"),
 };
-
-void signer_metrics(void)
-{
-	metrics_register(&m_calls);
-	metrics_register(&m_seconds);
-	metrics_register(&m_instances);
-}
 
 struct bytes signer_id(const struct signer *s)
 {
@@ -226,7 +212,7 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {
 		buf_deinit(&wasm);
-		error_last()->kind = ERR_SIGNER;
+		fail_as(ERR_SIGNER);
 		fail_context("Failed to get WasmSigner instance: %s: ", path);
 		signer_unref(s);
 		return NULL;
@@ -418,9 +404,9 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	record(&j, bytes);
 	if (j.result != SIGNER_OK) {
 		drop(s, j.instance);
-		fail(ERR_SIGNER, "Signing failed: %s", j.why);
-		error_last()->upstream_code = results[j.result];
-		return -1;
+		return fail_from_upstream(ERR_SIGNER,
+					  &(struct upstream_said){ .code = results[j.result] },
+					  "Signing failed: %s", j.why);
 	}
 	out->us = j.ns / 1000;
 	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });

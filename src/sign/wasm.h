@@ -26,7 +26,6 @@ const char *engine_key(void);
 /* While at least one call is between enter and leave the ticker ticks. Any thread. */
 void engine_enter(void);
 void engine_leave(void);
-void signer_metrics(void); /* registers them; by signing_init() */
 /* Writes the error's text on one line (causes joined by ": ") and deletes it. */
 void engine_error_text(wasmtime_error_t *, char *out, size_t n);
 void engine_trap_text(wasm_trap_t *, char *out, size_t n); /* the same for a trap */

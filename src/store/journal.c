@@ -27,40 +27,27 @@
 #include "store/crc32c.h"
 #include "store/journal_write.h"
 
-struct metric metric_records = { .name = "signet_journal_records_total",
-				 .help = "Records written to the journal",
-				 .labels = "type",
-				 .type = METRIC_COUNTER };
-struct metric metric_bytes = { .name = "signet_journal_bytes_total",
-			       .help = "Bytes written to the journal",
-			       .type = METRIC_COUNTER };
-struct metric metric_unrecorded = { .name = "signet_journal_unrecorded_total",
-				    .help = "Answers that were served without a record; must be 0",
-				    .labels = "reason",
-				    .type = METRIC_COUNTER };
-struct metric metric_torn = { .name = "signet_journal_torn_tails_total",
-			      .help = "Segments that a crash left with half a record at their end",
-			      .type = METRIC_COUNTER };
-struct metric metric_corrupt = { .name = "signet_journal_corrupt_records_total",
-				 .help = "Damaged stretches that were set aside",
-				 .type = METRIC_COUNTER };
-struct metric metric_lost = { .name = "signet_journal_lost_records_total",
-			      .help = "Record numbers that are missing in the journal",
-			      .type = METRIC_COUNTER };
-struct metric metric_cut = { .name = "signet_journal_cut_records_total",
-			     .help = "Records of which a raw body was cut at its cap",
-			     .type = METRIC_COUNTER };
+METRIC(metric_records, METRIC_COUNTER, "signet_journal_records_total", "type",
+       "Records written to the journal");
+METRIC(metric_bytes, METRIC_COUNTER, "signet_journal_bytes_total", NULL,
+       "Bytes written to the journal");
+METRIC(metric_unrecorded, METRIC_COUNTER, "signet_journal_unrecorded_total", "reason",
+       "Answers that were served without a record; must be 0");
+METRIC(metric_torn, METRIC_COUNTER, "signet_journal_torn_tails_total", NULL,
+       "Segments that a crash left with half a record at their end");
+METRIC(metric_corrupt, METRIC_COUNTER, "signet_journal_corrupt_records_total", NULL,
+       "Damaged stretches that were set aside");
+METRIC(metric_lost, METRIC_COUNTER, "signet_journal_lost_records_total", NULL,
+       "Record numbers that are missing in the journal");
+METRIC(metric_cut, METRIC_COUNTER, "signet_journal_cut_records_total", NULL,
+       "Records of which a raw body was cut at its cap");
 static const double wait_bounds[] = { 0.00001, 0.00002, 0.00005, 0.0001, 0.0002,
 				      0.0005,  0.001,   0.002,   0.005,  0.01,
 				      0.05,    0.1,     0.5,     1,      0 };
-struct metric metric_wait = { .name = "signet_journal_wait_seconds",
-			      .help = "How long an answer waited for its record",
-			      .type = METRIC_HISTOGRAM,
-			      .bounds = wait_bounds };
-struct metric metric_sync = { .name = "signet_journal_sync_seconds",
-			      .help = "How long fdatasync took",
-			      .type = METRIC_HISTOGRAM,
-			      .bounds = wait_bounds };
+METRIC(metric_wait, METRIC_HISTOGRAM, "signet_journal_wait_seconds", NULL,
+       "How long an answer waited for its record", .bounds = wait_bounds);
+METRIC(metric_sync, METRIC_HISTOGRAM, "signet_journal_sync_seconds", NULL,
+       "How long fdatasync took", .bounds = wait_bounds);
 
 static const char *const reasons[UNRECORDED_REASONS] = { "", "queue_full", "disk_full",
 							 "write_error", "too_large" };

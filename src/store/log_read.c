@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -208,7 +209,7 @@ static void model_calls(struct log_entry *e, struct buf *scratch)
 	struct cell c[CALL_CELLS];
 	size_t pos = 0;
 
-	while (calls.n && row_next_element(calls, &pos, &one) > 0) {
+	while (calls.n && json_next_element(calls, &pos, &one) > 0) {
 		if (row_read(one, call_columns, CALL_CELLS, c, scratch))
 			continue;
 		for (size_t i = 0; i < e->nmodels; i++)

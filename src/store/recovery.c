@@ -31,20 +31,19 @@ void segment_name(uint64_t first, char out[20])
 
 bool segment_name_parse(const char *name, uint64_t *first)
 {
+	char canonical[20];
 	uint64_t n = 0;
 
 	for (int i = 0; i < 16; i++) {
-		char c = name[i];
+		int digit = hex_digit(name[i]);
 
-		if (c >= '0' && c <= '9')
-			n = n << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			n = n << 4 | (uint64_t)(c - 'a' + 10);
-		else
+		if (digit < 0)
 			return false;
+		n = n << 4 | (uint64_t)digit;
 	}
 	*first = n;
-	return !strcmp(name + 16, ".sj");
+	segment_name(n, canonical);
+	return !strcmp(name, canonical);
 }
 
 int journal_set_aside(struct journal *j, const char *name)

@@ -1,234 +1,45 @@
 /*
  * Rows out of the journal. They were made by Signet and guarded by a sum, so this is a reader of well-formed
  * JSON; but it never walks past the end, and what it cannot read makes the row's fault, not a crash.
- * Bodies are kilobytes of escaped text: strings are copied run by run, eight bytes at a time.
+ * Bodies are kilobytes of escaped text, which base/json_scan.c copies run by run.
  */
 #include "store/row.h"
 
-#include <limits.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "base/error.h"
+#include "base/json.h"
 
-struct scan {
-	const char *p, *end;
-};
-
-static void skip_blank(struct scan *s)
+/* Half of a surrogate pair alone, which a row's text may have, is no character for a database: U+FFFD has its size. */
+static void replace_halves(char *p, const char *end)
 {
-	while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r'))
-		s->p++;
-}
-
-/* The first quote or backslash at or after p. */
-static const char *find_special(const char *p, const char *end)
-{
-	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		__m128i w = _mm_loadu_si128((const __m128i *)p);
-		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(w, _mm_set1_epi8('"')),
-							  _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'))));
-
-		if (hits)
-			return p + __builtin_ctz((unsigned)hits);
+	while ((p = memchr(p, 0xed, (size_t)(end - p))) && end - p > 2) {
+		if ((unsigned char)p[1] >= 0xa0)
+			memcpy(p, "\xef\xbf\xbd", 3);
+		p += 3;
 	}
-#endif
-	for (; end - p >= 8; p += 8) {
-		uint64_t w, q, b;
-
-		memcpy(&w, p, 8);
-		q = w ^ ones * '"';
-		b = w ^ ones * '\\';
-		if (((q - ones) & ~q & highs) | ((b - ones) & ~b & highs))
-			break;
-	}
-	while (p < end && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-/* At a quote: moves behind the closing one. *inner: what stands between; *escaped: holds backslashes. */
-static bool scan_string(struct scan *s, struct bytes *inner, bool *escaped)
-{
-	const char *from = ++s->p, *p = from;
-
-	*escaped = false;
-	for (;;) {
-		p = find_special(p, s->end);
-		if (p >= s->end)
-			return false;
-		if (*p == '"')
-			break;
-		*escaped = true;
-		p += 2;
-		if (p > s->end)
-			return false;
-	}
-	*inner = (struct bytes){ from, (size_t)(p - from) };
-	s->p = p + 1;
-	return true;
-}
-
-/* Moves behind the value; *raw is its text. */
-static bool scan_value(struct scan *s, struct bytes *raw)
-{
-	const char *from;
-	struct bytes inner;
-	bool escaped;
-	int depth = 0;
-
-	skip_blank(s);
-	from = s->p;
-	do {
-		if (s->p >= s->end)
-			return false;
-		switch (*s->p) {
-		case '"':
-			if (!scan_string(s, &inner, &escaped))
-				return false;
-			break;
-		case '{':
-		case '[':
-			depth++;
-			s->p++;
-			break;
-		case '}':
-		case ']':
-			if (!depth--)
-				return false;
-			s->p++;
-			break;
-		default:
-			if (depth) {
-				s->p++;
-				break;
-			}
-			while (s->p < s->end && *s->p != ',' && *s->p != '}' && *s->p != ']' &&
-			       *s->p != ' ')
-				s->p++;
-			if (s->p == from)
-				return false;
-		}
-	} while (depth);
-	*raw = (struct bytes){ from, (size_t)(s->p - from) };
-	return true;
-}
-
-static int hex4(const char *p)
-{
-	int v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		char c = p[i];
-		int d = c >= '0' && c <= '9'   ? c - '0'
-			: c >= 'a' && c <= 'f' ? c - 'a' + 10
-			: c >= 'A' && c <= 'F' ? c - 'A' + 10
-					       : -1;
-
-		if (d < 0)
-			return -1;
-		v = v << 4 | d;
-	}
-	return v;
-}
-
-static char *put_utf8(char *o, unsigned c)
-{
-	if (c < 0x80) {
-		*o++ = (char)c;
-	} else if (c < 0x800) {
-		*o++ = (char)(0xc0 | c >> 6);
-		*o++ = (char)(0x80 | (c & 63));
-	} else if (c < 0x10000) {
-		*o++ = (char)(0xe0 | c >> 12);
-		*o++ = (char)(0x80 | (c >> 6 & 63));
-		*o++ = (char)(0x80 | (c & 63));
-	} else {
-		*o++ = (char)(0xf0 | c >> 18);
-		*o++ = (char)(0x80 | (c >> 12 & 63));
-		*o++ = (char)(0x80 | (c >> 6 & 63));
-		*o++ = (char)(0x80 | (c & 63));
-	}
-	return o;
-}
-
-/* \uXXXX at p (behind the u), with its second half. A half alone becomes U+FFFD. */
-static char *put_unicode(char *o, const char **p, const char *end)
-{
-	int c = end - *p >= 4 ? hex4(*p) : -1, low;
-
-	if (c < 0)
-		return put_utf8(o, 0xfffd);
-	*p += 4;
-	if (c >= 0xd800 && c < 0xdc00 && end - *p >= 6 && (*p)[0] == '\\' && (*p)[1] == 'u') {
-		low = hex4(*p + 2);
-		if (low >= 0xdc00 && low < 0xe000) {
-			*p += 6;
-			return put_utf8(o,
-					0x10000u + (unsigned)((c - 0xd800) << 10 | (low - 0xdc00)));
-		}
-	}
-	return put_utf8(o, c >= 0xd800 && c < 0xe000 ? 0xfffd : (unsigned)c);
 }
 
 /* Never longer than the escaped form. Unset: no room. */
 static struct bytes unescape(struct bytes in, struct buf *scratch)
 {
-	const char *p = in.p, *end = in.p + in.n;
-	char *from = scratch->data + scratch->len, *o = from;
+	char *out = scratch->data + scratch->len;
+	size_t n;
 
 	if (scratch->cap - scratch->len < in.n)
 		return (struct bytes){ 0 };
-
-	while (p < end) {
-		const char *stop = find_special(p, end);
-
-		memcpy(o, p, (size_t)(stop - p));
-		o += stop - p;
-		p = stop;
-		if (p + 1 >= end)
-			break;
-		p += 2;
-		switch (p[-1]) {
-		case 'n':
-			*o++ = '\n';
-			break;
-		case 't':
-			*o++ = '\t';
-			break;
-		case 'r':
-			*o++ = '\r';
-			break;
-		case 'b':
-			*o++ = '\b';
-			break;
-		case 'f':
-			*o++ = '\f';
-			break;
-		case 'u':
-			o = put_unicode(o, &p, end);
-			break;
-		default:
-			*o++ = p[-1];
-		}
-	}
-	scratch->len += (size_t)(o - from);
-	return (struct bytes){ from, (size_t)(o - from) };
+	n = json_unescape(in, out);
+	replace_halves(out, out + n);
+	scratch->len += n;
+	return (struct bytes){ out, n };
 }
 
 struct bytes row_text(struct bytes value, struct buf *scratch)
 {
-	struct scan s = { value.p, value.p + value.n };
 	struct bytes inner;
-	bool escaped;
 
-	if (!value.n || *value.p != '"' || !scan_string(&s, &inner, &escaped))
+	if (value.n < 2 || *value.p != '"')
 		return value;
-	return escaped ? unescape(inner, scratch) : inner;
+	inner = bytes_slice(value, 1, value.n - 2);
+	return bytes_chr(inner, '\\') < 0 ? inner : unescape(inner, scratch);
 }
 
 static bool read_int(struct bytes raw, int64_t *out)
@@ -363,27 +174,6 @@ static const struct column *find_column(const struct column *columns, size_t n, 
 	return NULL;
 }
 
-/* 1: a member, behind its value; 0: the object has ended; -1: no such thing. */
-static int next_member(struct scan *s, bool first, struct bytes *key, struct bytes *raw)
-{
-	bool escaped;
-
-	skip_blank(s);
-	if (s->p >= s->end)
-		return -1;
-	if (*s->p == '}')
-		return 0;
-	if (!first && *s->p++ != ',')
-		return -1;
-	skip_blank(s);
-	if (s->p >= s->end || *s->p != '"' || !scan_string(s, key, &escaped))
-		return -1;
-	skip_blank(s);
-	if (s->p >= s->end || *s->p++ != ':' || !scan_value(s, raw))
-		return -1;
-	return 1;
-}
-
 /* Texts beside the row go where their names are columns. */
 static void take_texts(const struct bytes *texts, const struct column *columns, size_t n,
 		       struct cell *cells)
@@ -404,23 +194,20 @@ static void take_texts(const struct bytes *texts, const struct column *columns, 
 int row_read_part(const struct record_part *part, const struct column *columns, size_t n,
 		  struct cell *cells, struct buf *scratch)
 {
-	struct scan s = { part->json.p, part->json.p + part->json.n };
-	struct bytes key, raw;
-	size_t hint = 0;
-	bool first = true;
+	struct json_member m;
+	size_t hint = 0, pos = 0;
 	int r;
 
 	if (scratch->cap - scratch->len < part->json.n)
 		return fail(ERR_INTERNAL, "no room for a row's texts");
 	memset(cells, 0, n * sizeof(*cells));
 	take_texts(part->texts, columns, n, cells);
-	skip_blank(&s);
-	if (s.p >= s.end || *s.p++ != '{')
+	if (!bytes_starts(part->json, B("{")))
 		return fail(ERR_STORE, "a row is not an object");
-	for (; (r = next_member(&s, first, &key, &raw)) > 0; first = false) {
-		const struct column *c = find_column(columns, n, key, &hint);
+	while ((r = json_next_member(part->json, &pos, &m)) > 0) {
+		const struct column *c = find_column(columns, n, m.key, &hint);
 
-		if (c && !fill(c, raw, &cells[c - columns], scratch))
+		if (c && !fill(c, m.value, &cells[c - columns], scratch))
 			return fail(ERR_STORE, "column %s holds another type", c->name);
 	}
 	if (r < 0)
@@ -439,46 +226,14 @@ int row_read(struct bytes json, const struct column *columns, size_t n, struct c
 int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct bytes *value,
 		    struct buf *scratch)
 {
-	struct scan s = { object.p + *pos, object.p + object.n };
-	struct bytes raw, name;
-	int r;
+	struct json_member m;
+	int r = json_next_member(object, pos, &m);
 
-	if (!*pos) {
-		skip_blank(&s);
-		if (s.p >= s.end || *s.p++ != '{')
-			return -1;
-	}
-	r = next_member(&s, !*pos, &name, &raw);
 	if (r <= 0)
 		return r;
-	*pos = (size_t)(s.p - object.p);
-	*key = unescape(name, scratch);
-	*value = row_text(raw, scratch);
+	*key = unescape(m.key, scratch);
+	*value = row_text(m.value, scratch);
 	return key->p && value->p ? 1 : -1;
-}
-
-int row_next_element(struct bytes array, size_t *pos, struct bytes *value)
-{
-	struct scan s = { array.p + *pos, array.p + array.n };
-
-	skip_blank(&s);
-	if (s.p >= s.end)
-		return -1;
-	if (!*pos) {
-		if (*s.p++ != '[')
-			return -1;
-		skip_blank(&s);
-		if (s.p < s.end && *s.p == ']')
-			return 0;
-	} else if (*s.p == ']') {
-		return 0;
-	} else if (*s.p++ != ',') {
-		return -1;
-	}
-	if (!scan_value(&s, value))
-		return -1;
-	*pos = (size_t)(s.p - array.p);
-	return 1;
 }
 
 int64_t row_seq(struct uuid u)

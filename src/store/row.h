@@ -43,8 +43,6 @@ int row_read_part(const struct record_part *, const struct column *columns, size
  * Text goes to `scratch` as above. */
 int row_next_string(struct bytes object, size_t *pos, struct bytes *key, struct bytes *value,
 		    struct buf *scratch);
-/* The next element of an array, as its text. 1, 0, -1. */
-int row_next_element(struct bytes array, size_t *pos, struct bytes *value);
 /* A string's text without quotes and escapes, into `scratch`; other values as they stand. Unset: no room. */
 struct bytes row_text(struct bytes value, struct buf *scratch);
 

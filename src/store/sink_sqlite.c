@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "store/columns.h"
@@ -680,7 +681,7 @@ static void bind_call(struct sink *s, sqlite3_stmt *st, int at, struct bytes cal
 	struct bytes element;
 	size_t pos = 0, mark = s->scratch.len;
 
-	while (calls.n && (s->scratch.len = mark, row_next_element(calls, &pos, &element) > 0))
+	while (calls.n && (s->scratch.len = mark, json_next_element(calls, &pos, &element) > 0))
 		if (!row_read(element, call_columns, CALL_CELLS, cells, &s->scratch) &&
 		    bytes_eq(cells[CALL_ID].text, id)) {
 			bind_cells(st, at, cells + CALL_ATTEMPT, CALL_CELLS - 1);

@@ -394,10 +394,7 @@ static void hash_decimal(struct bytes hash, char out[80])
 		return;
 	}
 	for (size_t i = 0; i < 64; i++) {
-		char c = hash.p[i];
-		unsigned carry = (unsigned)(c >= 'a'   ? c - 'a' + 10
-					    : c >= 'A' ? c - 'A' + 10
-						       : c - '0');
+		unsigned carry = (unsigned)hex_digit(hash.p[i]);
 
 		for (size_t k = 0; k < n; k++) {
 			carry += digits[k] * 16u;

@@ -26,17 +26,8 @@
 #define ERROR_MAX    (1u << 20)   /* providers-openai §2.12 */
 #define RETRY_MAX_MS (INT64_C(366) * 86400 * 1000) /* nobody waits longer */
 
-static struct metric retries = {
-	.name = "signet_retries_total",
-	.help = "Requests sent once more, a reused connection having closed before an answer",
-	.labels = "model",
-	.type = METRIC_COUNTER,
-};
-
-__attribute__((constructor)) static void register_metrics(void)
-{
-	metrics_register(&retries);
-}
+static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
+	      "Requests sent once more, a reused connection having closed before an answer");
 
 struct call {
 	const struct provider_config *provider;

@@ -80,9 +80,8 @@ int expect_fail(const struct where *w, const char *code, const char *fmt, ...)
 	va_start(args, fmt);
 	buf_vprintf(&b, fmt, args);
 	va_end(args);
-	fail(ERR_JSON_REQUEST, "%.*s", BFMT(buf_bytes(&b)));
+	fail_param(ERR_JSON_REQUEST, where_param(w), code, "%.*s", BFMT(buf_bytes(&b)));
 	buf_deinit(&b);
-	where_mark(w, code);
 	return -1;
 }
 
@@ -148,34 +147,21 @@ static void print_float(double d, struct buf *out)
 
 int expect_quote(struct bytes s, struct buf *out)
 {
+	static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
 	int bad = buf_putc(out, '"');
 
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
+		const char *simple = c ? strchr(from, c) : NULL;
 
-		switch (c) {
-		case '"':
-			bad |= buf_append(out, B("\\\""));
-			break;
-		case '\\':
-			bad |= buf_append(out, B("\\\\"));
-			break;
-		case '\n':
-			bad |= buf_append(out, B("\\n"));
-			break;
-		case '\r':
-			bad |= buf_append(out, B("\\r"));
-			break;
-		case '\t':
-			bad |= buf_append(out, B("\\t"));
-			break;
-		case '\0':
+		if (simple)
+			bad |= buf_printf(out, "\\%c", to[simple - from]);
+		else if (c == '\0')
 			bad |= buf_append(out, B("\\0"));
-			break;
-		default:
-			bad |= c < 0x20 || c == 0x7f ? buf_printf(out, "\\u{%x}", c)
-						     : buf_putc(out, (char)c);
-		}
+		else if (c < 0x20 || c == 0x7f)
+			bad |= buf_printf(out, "\\u{%x}", c);
+		else
+			bad |= buf_putc(out, (char)c);
 	}
 	return buf_putc(out, '"') | bad;
 }

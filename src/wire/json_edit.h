@@ -26,10 +26,4 @@ void edit_renamed(struct json_edit *, const struct json_member *, struct bytes k
 void edit_add(struct json_edit *, struct bytes key);
 void edit_end(struct json_edit *);
 
-/* Walks the elements of an array's text. *pos starts at 0. 1, 0, or -1: not an array. */
-int json_next_element(struct bytes text, size_t *pos, struct bytes *out);
-/* The text of a JSON string value without its quotes, unescaped into `out` where it has escapes. Unset: it
- * is no string, or memory is out. */
-struct bytes json_span_string(struct bytes value, struct buf *out);
-
 #endif

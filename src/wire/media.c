@@ -1,230 +1,25 @@
 /*
  * What a request's files need: TensorZero parses each URL and prints it again, finds the type of audio in its
  * first bytes and names files by their type; providers see these bytes, so they are kept alike.
- *
- * The URL printer follows the WHATWG URL standard for the special schemes (http, https, ftp, ws, wss), and
- * leaves others alone but for what must be encoded.
  */
 #include "wire/media.h"
 
 #include <stdio.h>
 
-#include "base/error.h"
-
-#define MAX_URL (32u << 20) /* of the printed form; data URLs never come here whole */
-
-struct scheme {
-	struct bytes name;
-	struct bytes port; /* the default one */
-};
-
-static const struct scheme special[] = {
-	{ B("http"), B("80") }, { B("https"), B("443") }, { B("ftp"), B("21") },
-	{ B("ws"), B("80") },   { B("wss"), B("443") },
-};
+#include "base/address.h"
 
 static char lower(char c)
 {
 	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-static void put_encoded(struct buf *out, char c, const char *also)
-{
-	unsigned char u = (unsigned char)c;
-
-	if (u <= 0x1f || u >= 0x7f || (*also && strchr(also, c)))
-		buf_printf(out, "%%%02X", u);
-	else
-		buf_putc(out, c);
-}
-
-static void put_all(struct buf *out, struct bytes s, const char *also)
-{
-	for (size_t i = 0; i < s.n; i++)
-		put_encoded(out, s.p[i], also);
-}
-
-/* Tabs and newlines anywhere, blanks and controls at the ends are not part of a URL. */
-static struct bytes strip(struct bytes s, struct arena *a)
-{
-	char *copy;
-	size_t n = 0;
-
-	while (s.n > 0 && (unsigned char)s.p[0] <= 0x20)
-		s = bytes_slice(s, 1, s.n);
-	while (s.n > 0 && (unsigned char)s.p[s.n - 1] <= 0x20)
-		s.n--;
-	if (bytes_chr(s, '\t') < 0 && bytes_chr(s, '\n') < 0 && bytes_chr(s, '\r') < 0)
-		return s;
-	copy = arena_alloc_raw(a, s.n + 1);
-	if (!copy)
-		return (struct bytes){ NULL, 0 };
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] != '\t' && s.p[i] != '\n' && s.p[i] != '\r')
-			copy[n++] = s.p[i];
-	return (struct bytes){ copy, n };
-}
-
-static bool is_dot(struct bytes s, int n)
-{
-	int dots = 0;
-
-	for (size_t i = 0; i < s.n; dots++) {
-		if (s.p[i] == '.')
-			i++;
-		else if (s.n - i >= 3 && s.p[i] == '%' && s.p[i + 1] == '2' &&
-			 lower(s.p[i + 2]) == 'e')
-			i += 3;
-		else
-			return false;
-	}
-	return dots == n;
-}
-
-static void put_path(struct buf *out, struct bytes path)
-{
-	size_t root = out->len;
-
-	while (path.n > 0) {
-		struct bytes segment;
-		size_t end = 1;
-
-		while (end < path.n && path.p[end] != '/' && path.p[end] != '\\')
-			end++;
-		segment = bytes_slice(path, 1, end - 1);
-		path = bytes_slice(path, end, path.n);
-		if (is_dot(segment, 2)) {
-			while (out->len > root && out->data[out->len - 1] != '/')
-				out->len--;
-			if (out->len > root)
-				out->len--;
-			if (path.n == 0)
-				buf_putc(out, '/');
-		} else if (!is_dot(segment, 1)) {
-			buf_putc(out, '/');
-			put_all(out, segment, " \"#<>?`{}");
-		} else if (path.n == 0) {
-			buf_putc(out, '/');
-		}
-	}
-	if (out->len == root)
-		buf_putc(out, '/');
-}
-
-static const char *put_host(struct buf *out, struct bytes authority, const struct scheme *s)
-{
-	struct bytes host = authority, port = { NULL, 0 };
-	uint64_t number;
-	ptrdiff_t at = -1;
-
-	for (size_t i = 0; i < authority.n; i++)
-		if (authority.p[i] == '@')
-			at = (ptrdiff_t)i;
-	if (at >= 0) {
-		put_all(out, bytes_slice(authority, 0, (size_t)at), " \"#<>?`{}/;=@[\\]^|");
-		buf_putc(out, '@');
-		host = bytes_slice(authority, (size_t)at + 1, authority.n);
-	}
-	if (host.n > 0 && *host.p == '[') {
-		ptrdiff_t end = bytes_chr(host, ']');
-
-		if (end < 0)
-			return "invalid IPv6 address";
-		port = bytes_slice(host, (size_t)end + 1, host.n);
-		host.n = (size_t)end + 1;
-	} else {
-		ptrdiff_t colon = bytes_chr(host, ':');
-
-		if (colon >= 0) {
-			port = bytes_slice(host, (size_t)colon, host.n);
-			host.n = (size_t)colon;
-		}
-	}
-	if (host.n == 0)
-		return "empty host";
-	for (size_t i = 0; i < host.n; i++) {
-		if ((unsigned char)host.p[i] <= 0x20 || strchr("\"#%/<>?\\^`{|}", host.p[i]))
-			return "invalid international domain name";
-		buf_putc(out, lower(host.p[i]));
-	}
-	if (port.n <= 1)
-		return port.n == 1 && *port.p != ':' ? "invalid port number" : NULL;
-	if (*port.p != ':' || !bytes_to_u64(bytes_slice(port, 1, port.n), &number) ||
-	    number > 65535)
-		return "invalid port number";
-	if (!bytes_eq(bytes_slice(port, 1, port.n), s->port))
-		buf_printf(out, ":%llu", (unsigned long long)number);
-	return NULL;
-}
-
-static const char *put_url(struct buf *out, struct bytes url, size_t scheme_len)
-{
-	struct bytes rest = bytes_slice(url, scheme_len + 1, url.n), name, authority, path, query,
-		     fragment;
-	const struct scheme *s = NULL;
-	const char *bad;
-	ptrdiff_t cut;
-	size_t end = 0;
-
-	for (size_t i = 0; i < scheme_len; i++)
-		buf_putc(out, lower(url.p[i]));
-	buf_putc(out, ':');
-	name = (struct bytes){ out->data, scheme_len };
-	for (size_t i = 0; i < sizeof special / sizeof *special; i++)
-		if (bytes_eq(special[i].name, name))
-			s = &special[i];
-	if (!s) {
-		put_all(out, rest, bytes_starts(rest, B("//")) ? " \"<>`" : "");
-		return NULL;
-	}
-	while (rest.n > 0 && (*rest.p == '/' || *rest.p == '\\'))
-		rest = bytes_slice(rest, 1, rest.n);
-	buf_append(out, B("//"));
-	while (end < rest.n && !strchr("/\\?#", rest.p[end]))
-		end++;
-	authority = bytes_slice(rest, 0, end);
-	path = bytes_slice(rest, end, rest.n);
-	bad = put_host(out, authority, s);
-	if (bad)
-		return bad;
-	cut = bytes_chr(path, '#');
-	fragment = cut < 0 ? (struct bytes){ NULL, 0 } : bytes_slice(path, (size_t)cut, path.n);
-	path.n -= fragment.n;
-	cut = bytes_chr(path, '?');
-	query = cut < 0 ? (struct bytes){ NULL, 0 } : bytes_slice(path, (size_t)cut, path.n);
-	path.n -= query.n;
-	put_path(out, path);
-	put_all(out, query, " \"#<>'");
-	if (bytes_set(fragment)) {
-		buf_putc(out, '#');
-		put_all(out, bytes_slice(fragment, 1, fragment.n), " \"<>`");
-	}
-	return NULL;
-}
-
 const char *media_url(struct bytes url, struct arena *a, struct bytes *out)
 {
-	struct bytes s = strip(url, a);
-	size_t n = 0;
-	struct buf b;
-	const char *bad;
+	struct address printed;
+	const char *bad = address_parse(url, a, &printed);
 
-	if (!bytes_set(s))
-		return "out of memory";
-	while (n < s.n && ((lower(s.p[n]) >= 'a' && lower(s.p[n]) <= 'z') ||
-			   (n > 0 && ((s.p[n] >= '0' && s.p[n] <= '9') || strchr("+-.", s.p[n])))))
-		n++;
-	if (n == 0 || n == s.n || s.p[n] != ':')
-		return "relative URL without a base";
-	buf_init(&b, MAX_URL);
-	if (buf_reserve(&b, s.n + 8) < 0)
-		return "out of memory";
-	bad = put_url(&b, s, n);
-	if (!bad) {
-		*out = arena_dup(a, buf_bytes(&b));
-		bad = bytes_set(*out) ? NULL : "out of memory";
-	}
-	buf_deinit(&b);
+	if (!bad)
+		*out = printed.text;
 	return bad;
 }
 
@@ -321,12 +116,9 @@ struct magic {
 	struct bytes bytes;
 };
 
-#define M(mime, at, lit)                       \
-	{                                      \
-		{ mime, sizeof mime - 1 }, at, \
-		{                              \
-			lit, sizeof lit - 1    \
-		}                              \
+#define M(mime, at, lit)            \
+	{                           \
+		B(mime), at, B(lit) \
 	}
 static const struct magic magics[] = {
 	M("audio/midi", 0, "MThd"),
@@ -395,12 +187,9 @@ struct named {
 	struct bytes mime, name;
 };
 
-#define N(mime, name)                         \
-	{                                     \
-		{ mime, sizeof mime - 1 },    \
-		{                             \
-			name, sizeof name - 1 \
-		}                             \
+#define N(mime, name)            \
+	{                        \
+		B(mime), B(name) \
 	}
 static const struct named extensions[] = {
 	N("image/jpeg", "jpg"),

@@ -6,9 +6,8 @@
 #include "base/bytes.h"
 
 /*
- * The URL as a WHATWG parser prints it: scheme and host in lower case, default port and dot segments gone, the
- * rest percent-encoded. NULL and *out; else what is wrong with it ("relative URL without a base"), or
- * "out of memory". Host names beyond ASCII stay as they are.
+ * The URL as a WHATWG parser prints it (base/address.h). NULL and *out; else what is wrong with it ("relative URL
+ * without a base"), valid until this thread's next call.
  */
 const char *media_url(struct bytes url, struct arena *, struct bytes *out);
 

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/pen.h"
 #include "engines.h"
 #include "wire/media.h"
-#include "base/pen.h"
 
 /* ---- blocks ---- */
 
@@ -479,12 +479,12 @@ static void line_add(struct line *l, struct bytes text)
 				l->left--;
 			}
 			from = i + 1;
-		} else if ((c & 0xc0) != 0x80) {
+		} else if (!utf8_continues(text.p[i])) {
 			l->left--;
 		}
 		l->blank = blank;
 		if (l->left == 0 && !blank) { /* the whole last character */
-			while (i + 1 < text.n && ((unsigned char)text.p[i + 1] & 0xc0) == 0x80)
+			while (i + 1 < text.n && utf8_continues(text.p[i + 1]))
 				i++;
 			pen_bytes(&l->p, bytes_slice(text, from, i + 1 - from));
 			return;

@@ -218,14 +218,10 @@ static struct bytes without_tags(struct bytes page, struct arena *a)
 			continue;
 		}
 		blank = false;
-		characters += ((unsigned char)c & 0xc0) != 0x80;
+		characters += !utf8_continues(c);
 		text[n++] = c;
 	}
-	while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80 && n == HTML_SHOWN)
-		n--;
-	if (n > 0 && n >= HTML_SHOWN - 1 && (unsigned char)text[n - 1] >= 0xc0)
-		n--;
-	return (struct bytes){ text, n };
+	return bytes_whole((struct bytes){ text, n });
 }
 
 int openai_error_without_html(struct error *e, struct arena *a)

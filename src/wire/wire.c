@@ -12,6 +12,7 @@
 
 int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
 {
+	const struct upstream_said said = { .provider_type = type, .status = status };
 	struct bytes phrase = http_status_phrase(status);
 	char *text = NULL;
 	va_list args;
@@ -23,18 +24,17 @@ int wire_fail(enum error_kind kind, int status, struct bytes type, const char *f
 	if (n < 0)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	if (kind == ERR_INFERENCE_CLIENT && status > 0)
-		fail(kind, "Error %d%s%.*s from %.*s client: %s", status, phrase.n ? " " : "",
-		     BFMT(phrase), BFMT(type), text);
+		fail_from_upstream(kind, &said, "Error %d%s%.*s from %.*s client: %s", status,
+				   phrase.n ? " " : "", BFMT(phrase), BFMT(type), text);
 	else if (kind == ERR_INFERENCE_CLIENT)
-		fail(kind, "Error from %.*s client: %s", BFMT(type), text);
+		fail_from_upstream(kind, &said, "Error from %.*s client: %s", BFMT(type), text);
 	else if (kind == ERR_FATAL_STREAM)
-		fail(kind, "Inference stream closed due to error from %.*s server: %s", BFMT(type),
-		     text);
+		fail_from_upstream(kind, &said,
+				   "Inference stream closed due to error from %.*s server: %s",
+				   BFMT(type), text);
 	else
-		fail(kind, "Error from %.*s server: %s", BFMT(type), text);
+		fail_from_upstream(kind, &said, "Error from %.*s server: %s", BFMT(type), text);
 	free(text);
-	error_last()->provider_type = type;
-	error_last()->upstream_status = status;
 	return -1;
 }
 
@@ -120,21 +120,10 @@ void wire_read_error_body(struct error *e, struct bytes body, struct arena *a)
 /* Bytes of the character at the front; 0: it is none. Half surrogates count as characters. */
 static size_t character(struct bytes s)
 {
-	unsigned char c = (unsigned char)*s.p;
-	size_t n = c < 0x80                ? 1
-		   : c >= 0xc2 && c < 0xe0 ? 2
-		   : c >= 0xe0 && c < 0xf0 ? 3
-		   : c >= 0xf0 && c < 0xf5 ? 4
-					   : 0;
+	bool half = s.n > 2 && *s.p == '\xed' && ((unsigned char)s.p[1] & 0xe0) == 0xa0 &&
+		    utf8_continues(s.p[2]);
 
-	if (n == 0 || n > s.n)
-		return 0;
-	if (n == 1 || bytes_is_utf8(bytes_slice(s, 0, n)))
-		return n;
-	return n == 3 && c == 0xed && ((unsigned char)s.p[1] & 0xe0) == 0xa0 &&
-			       ((unsigned char)s.p[2] & 0xc0) == 0x80
-		       ? 3
-		       : 0;
+	return half ? 3 : utf8_length(s);
 }
 
 struct bytes wire_utf8(struct bytes text, struct arena *a)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "store/columns.h"
 #include "store/segment.h"
 
@@ -31,7 +32,7 @@ static void read_rows(struct bytes payload)
 		while (row_next_string(part.json, &at, &key, &value, &scratch) > 0)
 			;
 		at = 0;
-		while (row_next_element(part.json, &at, &value) > 0)
+		while (json_next_element(part.json, &at, &value) > 0)
 			row_text(value, &scratch);
 	}
 	buf_deinit(&scratch);

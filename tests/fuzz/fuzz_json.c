@@ -2,6 +2,7 @@
  * base/json.c on any bytes: the fast parser and the one that words errors agree on what is JSON, what is printed
  * reads back as itself, and the scanners stay inside of their text.
  */
+#include <engines.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,6 +48,25 @@ static void check_members(struct bytes text, yyjson_val *v)
 			"the scanner counts what the parser counts");
 }
 
+static void check_elements(struct bytes text, yyjson_val *v)
+{
+	struct bytes element;
+	size_t pos = 0, elements = 0;
+	char out[4096];
+	int r;
+
+	while ((r = json_next_element(text, &pos, &element)) > 0) {
+		elements++;
+		require(element.p >= text.p && element.p + element.n <= text.p + text.n,
+			"an element lies in its text");
+		if (element.n <= sizeof(out))
+			require(json_unescape(element, out) <= element.n, "an escape never grows");
+	}
+	if (v)
+		require(yyjson_is_arr(v) ? r == 0 && elements == yyjson_arr_size(v) : r < 0,
+			"the scanner counts what the parser counts");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct bytes text = { (const char *)data, n };
@@ -58,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	arena_init(&a, 64u << 20);
 	buf_init(&out, 64u << 20);
 	strict = json_parse(text, &a);
-	require((json_check(text) == 0) == (strict != NULL), "both readers agree");
+	require((engine_json_check(text.p, text.n, NULL, NULL) == 0) == (strict != NULL),
+		"both readers agree");
 	lenient = json_parse_lenient(text, &a);
 	require(!strict || lenient, "lenient takes what strict takes");
 	if (lenient) {
@@ -69,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		buf_reset(&out);
 	}
 	check_members(text, strict);
+	check_elements(text, strict);
 	json_compact(text, &out);
 	buf_deinit(&out);
 	arena_deinit(&a);

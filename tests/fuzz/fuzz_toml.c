@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "config/config.h"
-#include "config/glob.h"
 #include "sign/signer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -36,9 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		abort();
 	if (c && (c->hash[63] == '\0' || !bytes_is_utf8(c->snapshot)))
 		abort();
-	if (n > 1)
-		glob_match(bytes_slice(options.text, 0, n / 2),
-			   bytes_slice(options.text, n / 2, n));
 	buf_deinit(&out);
 	config_unref(c);
 	config_issues_deinit(&issues);

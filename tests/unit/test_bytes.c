@@ -26,6 +26,86 @@ static void test_distance_counts_edits_and_swapped_neighbours_once(void **state)
 	assert_int_equal(bytes_distance(B(""), B("abc")), 3);
 }
 
+static void test_hex_digits_are_read_and_printed(void **state)
+{
+	char out[9];
+
+	(void)state;
+	assert_int_equal(hex_digit('0'), 0);
+	assert_int_equal(hex_digit('9'), 9);
+	assert_int_equal(hex_digit('a'), 10);
+	assert_int_equal(hex_digit('F'), 15);
+	for (int c = 0; c < 256; c++)
+		assert_int_equal(hex_digit((char)c) >= 0,
+				 c && strchr("0123456789abcdefABCDEF", c) != NULL);
+	assert_int_equal(hex_code(B("d83dx")), 0xd83d);
+	assert_int_equal(hex_code(B("d83")), -1);
+	assert_int_equal(hex_code(B("d8g3")), -1);
+	hex_print("\x00\x9a\xff\x10", 4, out);
+	assert_string_equal(out, "009aff10");
+}
+
+static void test_percent_escapes_are_taken_apart_once(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "a%20b", "a b" }, { "%41%4a%4A", "AJJ" },       { "%2541", "%41" }, { "%", "%" },
+		{ "%4", "%4" },     { "%4x%x4%%41", "%4x%x4%A" }, { "", "" },
+	};
+	char out[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = bytes_percent_decode(bytes_of(rows[i].text), out);
+
+		assert_bytes((struct bytes){ out, n }, rows[i].want);
+	}
+}
+
+static void test_cuts_go_between_characters(void **state)
+{
+	struct bytes text = B("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+	static const size_t head[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10 };
+	static const size_t tail[] = { 0, 0, 0, 0, 4, 4, 4, 7, 7, 9, 10, 10 };
+
+	(void)state;
+	for (size_t max = 0; max < sizeof(head) / sizeof(head[0]); max++) {
+		assert_int_equal(bytes_head(text, max).n, head[max]);
+		assert_int_equal(bytes_tail(text, max).n, tail[max]);
+		assert_ptr_equal(bytes_tail(text, max).p + tail[max], text.p + text.n);
+	}
+	for (size_t n = 0; n <= text.n; n++)
+		assert_int_equal(bytes_whole(bytes_slice(text, 0, n)).n, bytes_head(text, n).n);
+	assert_int_equal(bytes_whole(B("a\x80\x80\x80\x80")).n, 5); /* nothing that began */
+	assert_int_equal(bytes_head(B("\x80\x80\x80"), 2).n, 0);
+	assert_int_equal(bytes_tail(B("\x80\x80\x80"), 2).n, 0);
+}
+
+static void test_characters_have_a_length_and_are_printed(void **state)
+{
+	static const unsigned codes[] = { 0,      0x41,   0x7f,   0x80,    0x7ff,   0x800,
+					  0xd7ff, 0xe000, 0xffff, 0x10000, 0x1f600, 0x10ffff };
+	char out[4];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		size_t n = utf8_print(codes[i], out);
+
+		assert_int_equal(n, codes[i] < 0x80      ? 1
+				    : codes[i] < 0x800   ? 2
+				    : codes[i] < 0x10000 ? 3
+							 : 4);
+		assert_int_equal(utf8_length((struct bytes){ out, n }), n);
+		assert_int_equal(utf8_length((struct bytes){ out, n - 1 }), 0);
+	}
+	assert_int_equal(utf8_print(0x20ac, out), 3);
+	assert_memory_equal(out, "\xe2\x82\xac", 3);
+	assert_int_equal(utf8_print(0xd83d, out), 3);
+	assert_memory_equal(out, "\xed\xa0\xbd", 3);
+	assert_int_equal(utf8_length((struct bytes){ out, 3 }), 0); /* half a pair */
+}
+
 static void test_views_compare_and_cut(void **state)
 {
 	struct bytes rest = B("a,bb,,c"), none = { 0 };
@@ -279,6 +359,36 @@ static void test_errors_belong_to_their_thread_and_context(void **state)
 	error_clear();
 }
 
+static void test_errors_are_made_whole(void **state)
+{
+	struct error *e = error_last();
+	const struct upstream_said said = { .provider_type = B("openai"),
+					    .status = 429,
+					    .code = B("slow"),
+					    .message = B("later"),
+					    .fatal = true };
+
+	(void)state;
+	assert_int_equal(fail_param(ERR_INVALID_REQUEST, B("model"), "unknown", "no %s", "x"), -1);
+	assert_int_equal(e->kind, ERR_INVALID_REQUEST);
+	assert_bytes(e->message, "no x");
+	assert_bytes(e->param, "model");
+	assert_bytes(e->code, "unknown");
+	assert_int_equal(fail_as(ERR_SIGNER), -1);
+	assert_int_equal(e->kind, ERR_SIGNER);
+	assert_bytes(e->message, "no x");
+	assert_int_equal(fail_from_upstream(ERR_RATE_LIMIT, &said, "it said %d", 429), -1);
+	assert_int_equal(e->kind, ERR_RATE_LIMIT);
+	assert_bytes(e->message, "it said 429");
+	assert_bytes(e->provider_type, "openai");
+	assert_bytes(e->upstream_code, "slow");
+	assert_bytes(e->upstream_message, "later");
+	assert_int_equal(e->upstream_status, 429);
+	assert_true(e->fatal && !bytes_set(e->param) && !bytes_set(e->code));
+	assert_int_equal(e->retry_after_ms, -1);
+	error_clear();
+}
+
 /* http-api §2.2 */
 static void test_kinds_have_tensorzeros_names_and_statuses(void **state)
 {
@@ -377,6 +487,11 @@ int main(void)
 		cmocka_unit_test(test_an_error_stays_until_the_next_and_takes_context),
 		cmocka_unit_test(test_a_saved_error_outlives_the_next_failure),
 		cmocka_unit_test(test_errors_belong_to_their_thread_and_context),
+		cmocka_unit_test(test_errors_are_made_whole),
+		cmocka_unit_test(test_hex_digits_are_read_and_printed),
+		cmocka_unit_test(test_percent_escapes_are_taken_apart_once),
+		cmocka_unit_test(test_cuts_go_between_characters),
+		cmocka_unit_test(test_characters_have_a_length_and_are_printed),
 		cmocka_unit_test(test_kinds_have_tensorzeros_names_and_statuses),
 	};
 

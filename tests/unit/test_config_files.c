@@ -1,5 +1,6 @@
 /* Files: globs, merging, places of errors, secrets in files that others can touch, signer modules. */
 #include <dirent.h>
+#include <engines.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "config/config.h"
 #include "config/glob.h"
 #include "config/issue.h"
+#include "config/models.h"
 #include "sign/signer.h"
 #include "unit.h"
 
@@ -96,6 +98,17 @@ static void assert_report(const char *want)
 
 /* ---- globs ---- */
 
+static bool matches(const char *pattern, const char *path)
+{
+	struct engine_glob *g = engine_glob_compile(pattern, strlen(pattern), NULL);
+	bool yes;
+
+	assert_non_null(g);
+	yes = engine_glob_match(g, path, strlen(path));
+	engine_glob_free(g);
+	return yes;
+}
+
 static void test_glob_dialect(void **state)
 {
 	static const struct {
@@ -120,12 +133,10 @@ static void test_glob_dialect(void **state)
 		{ "[!a-c]x", "dx", true },
 		{ "[!a]x", "/x", false },
 		{ "[]]x", "]x", true },
-		{ "[x", "[x", true },
 		{ "{a,bc}.toml", "bc.toml", true },
 		{ "{a,bc}.toml", "b.toml", false },
 		{ "{a,{b,c}d}.t", "cd.t", true },
 		{ "{a/**,b}/x", "a/q/x", true },
-		{ "{a", "{a", true },
 		{ "\\*x", "*x", true },
 		{ "\\*x", "ax", false },
 		{ "", "", true },
@@ -135,7 +146,7 @@ static void test_glob_dialect(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		bool got = glob_match(bytes_of(rows[i].pattern), bytes_of(rows[i].path));
+		bool got = matches(rows[i].pattern, rows[i].path);
 
 		if (got != rows[i].want)
 			print_error("%s against %s\n", rows[i].pattern, rows[i].path);
@@ -146,8 +157,8 @@ static void test_glob_dialect(void **state)
 static void test_hostile_glob_ends(void **state)
 {
 	(void)state;
-	assert_false(glob_match(B("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b"),
-				B("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
+	assert_false(matches("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b",
+			     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
 }
 
 static void test_walk_does_not_follow_linked_directories(void **state)
@@ -169,19 +180,20 @@ static void test_walk_does_not_follow_linked_directories(void **state)
 	arena_init(&arena, 1 << 20);
 	issues_init(&issues);
 	snprintf(pattern, sizeof(pattern), "%s/*.toml", dir);
-	assert_true(glob_walk(bytes_of(pattern), &list, &issues, &arena));
+	glob_walk(bytes_of(pattern), &list, &issues, &arena);
 	assert_int_equal(list.len, 2); /* a file behind a link counts */
 	list.len = 0;
 	snprintf(deep, sizeof(deep), "%s/**/*.toml", dir);
-	assert_true(glob_walk(bytes_of(deep), &list, &issues, &arena));
+	glob_walk(bytes_of(deep), &list, &issues, &arena);
 	assert_int_equal(list.len, 4);
 	list.len = 0;
-	assert_true(glob_walk(bytes_of(in_dir("sub")), &list, &issues, &arena));
-	assert_int_equal(list.len, 0); /* a directory is no file */
-	list.len = 0;
-	assert_true(glob_walk(bytes_of(in_dir("link/b.toml")), &list, &issues, &arena));
+	glob_walk(bytes_of(in_dir("link/b.toml")), &list, &issues, &arena);
 	assert_int_equal(list.len, 1); /* named in full */
 	assert_int_equal(issues.len, 0);
+	list.len = 0;
+	glob_walk(bytes_of(in_dir("sub")), &list, &issues, &arena);
+	assert_int_equal(list.len, 0); /* a directory is no file */
+	assert_int_equal(issues.len, 1);
 	arena_deinit(&arena);
 	drop(NULL);
 }
@@ -193,6 +205,47 @@ static void test_no_match_says_so(void **state)
 	assert_report(
 		"Error using glob: `D/gone.toml`: No files matched the glob pattern. Ensure that the path exists, and contains at least one file.\n");
 	drop(NULL);
+}
+
+static void test_a_broken_pattern_says_so(void **state)
+{
+	(void)state;
+	assert_null(load("[x", false));
+	assert_report(
+		"Error using glob: `D/[x`: error parsing glob 'D/[x': unclosed character class; missing ']'\n");
+	drop(NULL);
+	assert_null(load("{a", false));
+	assert_report(
+		"Error using glob: `D/{a`: error parsing glob 'D/{a': unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)\n");
+	drop(NULL);
+}
+
+/* By injection: to root nothing is forbidden. */
+static void test_a_folder_that_cannot_be_entered_says_so(void **state)
+{
+	(void)state;
+#ifndef SIGNET_FAULTS
+	skip();
+#endif
+	put("a.toml", "");
+	fault_setup("config.opendir");
+	assert_null(load("*.toml", false));
+	assert_report(
+		"warning: Important: `--config-file D/*.toml` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).\n"
+		"warning: Skipping `D/` of the config file glob: Permission denied\n"
+		"Error using glob: `D/*.toml`: Permission denied at `D/`, so that no file could be found\n");
+	drop(NULL);
+	fault_setup("config.lstat:1+"); /* a folder that may be listed but not entered */
+	assert_null(load("**/a.toml", false));
+	assert_report(
+		"Error using glob: `D/**/a.toml`: Permission denied at `D/a.toml`, so that no file could be found\n");
+	drop(NULL);
+	fault_setup("config.stat");
+	assert_null(load("a.toml", false));
+	assert_report(
+		"Error using glob: `D/a.toml`: Permission denied at `D/a.toml`, so that no file could be found\n");
+	drop(NULL);
+	fault_setup(NULL);
 }
 
 static void test_a_lone_star_warns(void **state)
@@ -648,6 +701,56 @@ static void test_check_and_its_exit_status(void **state)
 	assert_int_equal(signing_init(), 0);
 }
 
+/* ---- addresses ---- */
+
+static void test_addresses_are_read_as_they_will_be_called(void **state)
+{
+	static const struct {
+		const char *text, *problem, *endpoint;
+	} rows[] = {
+		{ "https://api.openai.com/v1", NULL, "https://api.openai.com/v1/chat/completions" },
+		{ "https://api.openai.com/v1/", NULL,
+		  "https://api.openai.com/v1/chat/completions" },
+		{ "HTTP://A.b:80?x=1#f", NULL, "http://a.b/chat/completions?x=1" },
+		{ "http://b\xc3\xbc.example/a/../c", NULL,
+		  "http://xn--b-eha.example/c/chat/completions" },
+		{ "http://[::1]:8080", NULL, "http://[::1]:8080/chat/completions" },
+		{ "foo", "relative URL without a base", NULL },
+		{ "ftp://a/", "neither http nor https", NULL },
+		{ "mailto:a@b", "neither http nor https", NULL },
+		{ "http://", "empty host", NULL },
+		{ "http:a", "empty host", NULL },
+		{ "http:/a", "empty host", NULL },
+		{ "http://u@a/", "user and password do not belong into a URL", NULL },
+		{ "http://u:p@a/", "user and password do not belong into a URL", NULL },
+		{ "http://a/b c", "white space in a URL", NULL },
+		{ " http://a/", "white space in a URL", NULL },
+		{ "http://a/\t", "white space in a URL", NULL },
+		{ "http://a:65536/", "invalid port number", NULL },
+		{ "http://[::1", "invalid IPv6 address", NULL },
+		{ "http://1.2.3.999/", "invalid IPv4 address", NULL },
+		{ "http://a\xff/", "it is not UTF-8", NULL },
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes text = bytes_of(rows[i].text), endpoint;
+		const char *problem = url_problem(text);
+
+		if (rows[i].problem) {
+			assert_non_null(problem);
+			assert_string_equal(problem, rows[i].problem);
+			continue;
+		}
+		assert_null(problem);
+		endpoint = url_endpoint(text, &a);
+		assert_true(bytes_eq(endpoint, bytes_of(rows[i].endpoint)));
+	}
+	arena_deinit(&a);
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, new_dir, remove_dir)
 
 int main(void)
@@ -655,8 +758,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glob_dialect),
 		cmocka_unit_test(test_hostile_glob_ends),
+		cmocka_unit_test(test_addresses_are_read_as_they_will_be_called),
 		IN_DIR(test_walk_does_not_follow_linked_directories),
 		IN_DIR(test_no_match_says_so),
+		IN_DIR(test_a_broken_pattern_says_so),
+		IN_DIR(test_a_folder_that_cannot_be_entered_says_so),
 		IN_DIR(test_a_lone_star_warns),
 		IN_DIR(test_tables_merge_over_files),
 		IN_DIR(test_what_stands_twice_is_refused_even_if_equal),

@@ -227,6 +227,74 @@ static void test_schema_follows_no_reference_outside(void **state)
 	engine_text_free(NULL);
 }
 
+static void json_is(const char *json, const char *path, const char *words)
+{
+	struct engine_text where = { 0 }, error = { 0 };
+
+	assert_int_equal(engine_json_check(json, strlen(json), &where, &error), -1);
+	assert_text(where.p, where.n, path);
+	assert_text(error.p, error.n, words);
+	engine_text_free(&where);
+	engine_text_free(&error);
+}
+
+static void test_json_errors_have_words_and_a_path(void **state)
+{
+	struct engine_text where = { 0 }, error = { 0 };
+	char deep[201];
+
+	(void)state;
+	json_is("{\"a\":[1,{\"b\":x}]}", "a[1].b", "expected value at line 1 column 14");
+	json_is("{\n\"a\":\n tru}", "a", "expected ident at line 3 column 5");
+	json_is("{\"a\":{\"b\":1,}}", "a.?", "trailing comma at line 1 column 13");
+	json_is("{\"a\": 1} x", "", "trailing characters at line 1 column 10");
+	json_is("x", "", "expected value at line 1 column 1");
+	json_is("", "", "EOF while parsing a value at line 1 column 0");
+	json_is("[1e999]", "[0]", "number out of range at line 1 column 6");
+	assert_int_equal(engine_json_check("[1]", 3, &where, &error), 0);
+	assert_null(where.p);
+	assert_null(error.p);
+	memset(deep, '[', sizeof deep - 1);
+	deep[sizeof deep - 1] = '\0';
+	assert_int_equal(engine_json_check(deep, strlen(deep), &where, NULL), -1);
+	assert_int_equal(where.n, 127 * 3);
+	engine_text_free(&where);
+}
+
+static void test_urls_have_parts(void **state)
+{
+	struct engine_text error = { 0 };
+	struct engine_url u = { 0 };
+	const char *url = "HTTPS://me:pw@B\xc3\xbc"
+			  "cher.example:443/a/../b c?q#f";
+
+	(void)state;
+	assert_int_equal(engine_url_parse(url, strlen(url), &u, &error), 0);
+	assert_null(error.p);
+	assert_text(u.text.p, u.text.n, "https://me:pw@xn--bcher-kva.example/b%20c?q#f");
+	assert_text(u.text.p, u.scheme_end, "https");
+	assert_text(u.text.p + u.user, u.host - u.user, "me:pw@");
+	assert_text(u.text.p + u.host, u.host_end - u.host, "xn--bcher-kva.example");
+	assert_text(u.text.p + u.path, u.path_end - u.path, "/b%20c");
+	assert_text(u.text.p + u.path_end, u.query_end - u.path_end, "?q");
+	engine_text_free(&u.text);
+	assert_int_equal(engine_url_parse("http://a:x/", 11, &u, &error), -1);
+	assert_text(error.p, error.n, "invalid port number");
+	engine_text_free(&error);
+	assert_int_equal(engine_url_parse("\xff", 1, &u, NULL), -1);
+}
+
+static void test_globs_refuse_what_is_no_text(void **state)
+{
+	struct engine_text error = { 0 };
+
+	(void)state;
+	assert_null(engine_glob_compile("\xff", 1, &error));
+	assert_text(error.p, error.n, "it is not UTF-8");
+	engine_text_free(&error);
+	engine_glob_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +306,9 @@ int main(void)
 		cmocka_unit_test(test_blake3_of_abc),
 		cmocka_unit_test(test_schema_accepts_and_refuses),
 		cmocka_unit_test(test_schema_follows_no_reference_outside),
+		cmocka_unit_test(test_json_errors_have_words_and_a_path),
+		cmocka_unit_test(test_urls_have_parts),
+		cmocka_unit_test(test_globs_refuse_what_is_no_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

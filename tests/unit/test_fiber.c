@@ -3,7 +3,9 @@
 
 #include "unit.h"
 
+#include "base/arena.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "fiber/fiber.h"
 #include "fiber/loop.h"
 
@@ -124,6 +126,33 @@ static void test_other_stacks_hand_their_error_over(void **state)
 	assert_int_equal(step, 1);
 }
 
+/* Engines recurse, and a fiber's stack is small: they run on the thread's. */
+static void explains(void *arg)
+{
+	static char deep[4096];
+	struct bytes path;
+	struct arena a;
+
+	(void)arg;
+	memset(deep, '[', sizeof(deep));
+	arena_init(&a, 1u << 20);
+	assert_null(json_parse_path((struct bytes){ deep, 126 }, &a, &path));
+	assert_true(bytes_starts(error_last()->message, B("EOF while parsing a list")));
+	assert_null(json_parse_path((struct bytes){ deep, sizeof(deep) }, &a, &path));
+	assert_true(bytes_starts(error_last()->message, B("recursion limit exceeded")));
+	assert_int_equal(path.n, 127 * 3);
+	step = fiber_self() != NULL;
+	arena_deinit(&a);
+}
+
+static void test_engines_do_not_run_on_a_fibers_stack(void **state)
+{
+	(void)state;
+	step = 0;
+	run(explains, NULL);
+	assert_int_equal(step, 1);
+}
+
 static void counts(void *arg)
 {
 	int *left = arg;
@@ -189,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_ends_a_park_with_its_kind),
 		cmocka_unit_test(test_deadline_ends_a_park_and_can_be_restored),
 		cmocka_unit_test(test_other_stacks_hand_their_error_over),
+		cmocka_unit_test(test_engines_do_not_run_on_a_fibers_stack),
 		cmocka_unit_test(test_many_fibers_take_turns),
 		cmocka_unit_test(test_a_task_of_another_thread_runs),
 	};

@@ -1,8 +1,9 @@
-/* base/json.c, json_check.c, json_scan.c */
+/* base/json.c, json_scan.c, pen.h */
 #include "unit.h"
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/pen.h"
 
 static struct arena arena;
 
@@ -398,6 +399,129 @@ static void test_a_document_too_large_for_its_arena_is_a_named_error(void **stat
 	arena_deinit(&small);
 }
 
+static void test_broken_json_has_a_path(void **state)
+{
+	struct bytes path = { 0 };
+	struct arena a;
+	struct buf body;
+
+	(void)state;
+	arena_init(&a, 1u << 20);
+	assert_null(json_parse_path(B("{\"messages\":[1,{\"content\":\"\n"), &a, &path));
+	assert_text(path, "messages[1].content");
+	assert_null(json_parse_path(B("{} x"), &a, &path));
+	assert_text(path, "");
+	buf_init(&body, 1u << 20);
+	buf_append(&body, B("{\""));
+	for (int i = 0; i < 50000; i++)
+		buf_append(&body, B("\xc3\xa9"));
+	buf_append(&body, B("\":x"));
+	assert_null(json_parse_path(buf_bytes(&body), &a, &path));
+	assert_int_equal(path.n, 65536); /* a client's key is not printed without end */
+	assert_null(json_parse_path(bytes_slice(buf_bytes(&body), 0, 3), &a, &path));
+	buf_deinit(&body);
+	arena_deinit(&a);
+	error_clear();
+}
+
+static void test_elements_are_found_with_their_spans(void **state)
+{
+	static const char *const want[] = { "1", "\"a,]\"", "[2, {}]", "{\"b\":[]}", "null" };
+	struct bytes text = B(" [ 1 ,\"a,]\",[2, {}] ,{\"b\":[]},\nnull ] "), element;
+	size_t pos = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(json_next_element(text, &pos, &element), 1);
+		assert_text(element, want[i]);
+	}
+	assert_int_equal(json_next_element(text, &pos, &element), 0);
+	pos = 0;
+	assert_int_equal(json_next_element(B("[ ]"), &pos, &element), 0);
+	assert_int_equal(json_next_element(B("{}"), &pos, &element), -1);
+	assert_int_equal(json_next_element(B("[,1]"), &pos, &element), -1);
+	for (size_t n = 0; n < text.n - 2; n++) { /* cut anywhere it ends, and not as if whole */
+		int r;
+
+		pos = 0;
+		while ((r = json_next_element(bytes_slice(text, 0, n), &pos, &element)) > 0)
+			assert_true(pos <= n);
+		assert_int_equal(r, -1);
+	}
+	error_clear();
+}
+
+static void test_strings_are_unescaped(void **state)
+{
+	static const struct {
+		const char *inner, *want;
+	} rows[] = {
+		{ "plain", "plain" },
+		{ "a\\u0062\\n\\\"\\\\\\/", "ab\n\"\\/" },
+		{ "\\b\\f\\r\\t", "\b\f\r\t" },
+		{ "\\u00e9\\u20AC", "\xc3\xa9\xe2\x82\xac" },
+		{ "\\ud83d\\ude00!", "\xf0\x9f\x98\x80!" },
+		{ "\\ud83dx", "\xed\xa0\xbdx" },
+		{ "\\ude00\\ud83d", "\xed\xb8\x80\xed\xa0\xbd" },
+		{ "\\x\\u12\\", "\\x\\u12\\" },
+	};
+	struct buf scratch;
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t n = json_unescape(bytes_of(rows[i].inner), out);
+
+		assert_text(((struct bytes){ out, n }), rows[i].want);
+	}
+	buf_init(&scratch, 64);
+	assert_text(json_span_string(B("\"a\\u0062\""), &scratch), "ab");
+	assert_text(json_span_string(B("\"\""), &scratch), "");
+	assert_false(bytes_set(json_span_string(B("\""), &scratch)));
+	assert_false(bytes_set(json_span_string(B("[1]"), &scratch)));
+	buf_deinit(&scratch);
+}
+
+static void test_a_pen_knows_whether_a_comma_is_due(void **state)
+{
+	struct bytes unset = { 0 };
+	struct buf b;
+	struct pen p = { .b = &b };
+
+	(void)state;
+	buf_init(&b, 256);
+	pen_open(&p, '{');
+	pen_set(&p, "none", unset);
+	pen_set(&p, "name", B("x\n"));
+	pen_key(&p, "list");
+	pen_open(&p, '[');
+	for (uint64_t i = 0; i < 2; i++) {
+		pen_item(&p);
+		pen_u64(&p, i);
+	}
+	pen_item(&p);
+	pen_open(&p, '{');
+	pen_close(&p, '}');
+	pen_item(&p);
+	pen_open(&p, '[');
+	pen_close(&p, ']');
+	pen_close(&p, ']');
+	pen_key(&p, "last");
+	pen_lit(&p, "null");
+	pen_close(&p, '}');
+	assert_int_equal(pen_done(&p), 0);
+	assert_text(buf_bytes(&b), "{\"name\":\"x\\n\",\"list\":[0,1,{},[]],\"last\":null}");
+	buf_deinit(&b);
+	buf_init(&b, 4);
+	p = (struct pen){ .b = &b };
+	pen_open(&p, '[');
+	pen_lit(&p, "12345");
+	pen_close(&p, ']');
+	assert_int_equal(pen_done(&p), -1);
+	buf_deinit(&b);
+	error_clear();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +541,10 @@ int main(void)
 		cmocka_unit_test(test_strings_longer_than_a_vector_are_passed_whole),
 		cmocka_unit_test(test_compact_removes_blanks_outside_of_strings_only),
 		cmocka_unit_test(test_escapes_are_found_at_every_offset),
+		cmocka_unit_test(test_broken_json_has_a_path),
+		cmocka_unit_test(test_elements_are_found_with_their_spans),
+		cmocka_unit_test(test_strings_are_unescaped),
+		cmocka_unit_test(test_a_pen_knows_whether_a_comma_is_due),
 		cmocka_unit_test(test_a_document_too_large_for_its_arena_is_a_named_error),
 	};
 

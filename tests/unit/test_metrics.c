@@ -162,6 +162,21 @@ static void test_more_than_1000_label_sets_become_other(void **state)
 	assert_page_has("names_total{model=\"other\",provider=\"other\"} 1000\n");
 }
 
+static METRIC(defined, METRIC_COUNTER, "defined_total", NULL, "Defined in one row");
+static METRIC(bounded, METRIC_HISTOGRAM, "bounded_seconds", "who", "With a field more",
+	      .bounds = (const double[]){ 1, 2, 0 });
+
+static void test_a_defined_metric_is_on_the_page_from_the_start(void **state)
+{
+	(void)state;
+	assert_page_has("# HELP defined_total Defined in one row\n"
+			"# TYPE defined_total counter\n"
+			"defined_total 0\n");
+	METRIC_OBSERVE(&bounded, 1.5, B("x"));
+	assert_page_has("bounded_seconds_bucket{who=\"x\",le=\"1\"} 0\n"
+			"bounded_seconds_bucket{who=\"x\",le=\"2\"} 1\n");
+}
+
 static void test_an_unregistered_metric_counts_nowhere(void **state)
 {
 	static struct metric m = { "nowhere_total", "x", NULL, METRIC_COUNTER };
@@ -206,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_collected_series_are_those_of_the_scrape),
 		cmocka_unit_test(test_threads_add_up_also_when_they_have_ended),
 		cmocka_unit_test(test_more_than_1000_label_sets_become_other),
+		cmocka_unit_test(test_a_defined_metric_is_on_the_page_from_the_start),
 		cmocka_unit_test(test_an_unregistered_metric_counts_nowhere),
 		cmocka_unit_test(test_a_page_over_its_bound_fails),
 	};

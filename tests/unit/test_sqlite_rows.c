@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "store/columns.h"
 #include "store/rollup.h"
 
@@ -174,12 +175,12 @@ static void test_tags_and_arrays_are_walked(void **state)
 	assert_int_equal(row_next_string(B("{\"a\\t\":\"1\",\"b\":\"\\u0032\"}"), &pos, &k, &v, &b),
 			 0);
 	pos = 0;
-	assert_int_equal(row_next_element(B("[{\"x\":1},2]"), &pos, &v), 1);
+	assert_int_equal(json_next_element(B("[{\"x\":1},2]"), &pos, &v), 1);
 	assert_true(bytes_eq(v, B("{\"x\":1}")));
-	assert_int_equal(row_next_element(B("[{\"x\":1},2]"), &pos, &v), 1);
-	assert_int_equal(row_next_element(B("[{\"x\":1},2]"), &pos, &v), 0);
+	assert_int_equal(json_next_element(B("[{\"x\":1},2]"), &pos, &v), 1);
+	assert_int_equal(json_next_element(B("[{\"x\":1},2]"), &pos, &v), 0);
 	pos = 0;
-	assert_int_equal(row_next_element(B("[]"), &pos, &v), 0);
+	assert_int_equal(json_next_element(B("[]"), &pos, &v), 0);
 }
 
 static void test_histogram_survives_its_blob_within_one_percent(void **state)

@@ -13,23 +13,20 @@
 static void put_hash(struct bytes text, char *out)
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
+	char hex[HASHED];
 
 	SHA256((const unsigned char *)text.p, text.n, digest);
-	*out++ = '_';
-	for (size_t i = 0; i < 4; i++, out += 2) {
-		out[0] = "0123456789abcdef"[digest[i] >> 4];
-		out[1] = "0123456789abcdef"[digest[i] & 15];
-	}
+	hex_print(digest, 4, hex);
+	*out = '_';
+	memcpy(out + 1, hex, 8);
 }
 
 struct bytes chat_id(struct bytes id, char out[CHAT_ID_MAX])
 {
-	size_t n = CHAT_ID_MAX - HASHED;
+	size_t n = bytes_head(id, CHAT_ID_MAX - HASHED).n;
 
 	if (id.n <= CHAT_ID_MAX)
 		return id;
-	while (n > 0 && ((unsigned char)id.p[n] & 0xc0) == 0x80)
-		n--; /* not through a character */
 	memcpy(out, id.p, n);
 	put_hash(id, out + n);
 	return (struct bytes){ out, n + HASHED };
@@ -96,9 +93,6 @@ struct bytes chat_id_made(struct uuid id, size_t position, char out[16])
 	n = snprintf(seed + UUID_TEXT, sizeof seed - UUID_TEXT, "_%zu", position);
 	SHA256((const unsigned char *)seed, UUID_TEXT + (size_t)n, digest);
 	memcpy(out, "call_", 5);
-	for (size_t i = 0; i < 4; i++) {
-		out[5 + 2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		out[6 + 2 * i] = "0123456789abcdef"[digest[i] & 15];
-	}
+	hex_print(digest, 4, out + 5);
 	return (struct bytes){ out, 13 };
 }

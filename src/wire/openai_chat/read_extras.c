@@ -157,20 +157,15 @@ int openai_read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 	return expect_one_of(w, type, types, sizeof types / sizeof *types) < 0 ? -1 : 0;
 }
 
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* What is wrong, in the words of the crate `uuid`. */
 static int bad_uuid(const struct where *w, struct bytes text, struct bytes bare)
 {
 	for (size_t i = 0; i < bare.n; i++) {
 		size_t width = 1;
 
-		if (is_hex(bare.p[i]) || bare.p[i] == '-')
+		if (hex_digit(bare.p[i]) >= 0 || bare.p[i] == '-')
 			continue;
-		while (i + width < bare.n && ((unsigned char)bare.p[i + width] & 0xc0) == 0x80)
+		while (i + width < bare.n && utf8_continues(bare.p[i + width]))
 			width++;
 		return expect_fail(w, "invalid_value",
 				   "UUID parsing failed: invalid character: found `%.*s` at %zu",

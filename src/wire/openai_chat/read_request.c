@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "wire/json_edit.h"
-#include "wire/json_path.h"
 #include "wire/openai_chat/write_request.h"
 
 #define PREFIX      "Invalid request to OpenAI-compatible endpoint: "
@@ -30,9 +29,9 @@ int openai_refuse(const struct where *w, const char *code, const char *fmt, ...)
 	va_start(args, fmt);
 	buf_vprintf(&b, fmt, args);
 	va_end(args);
-	fail(ERR_INVALID_OPENAI_REQUEST, PREFIX "%.*s", BFMT(buf_bytes(&b)));
+	fail_param(ERR_INVALID_OPENAI_REQUEST, where_param(w), code, PREFIX "%.*s",
+		   BFMT(buf_bytes(&b)));
 	buf_deinit(&b);
-	where_mark(w, code);
 	return -1;
 }
 
@@ -412,31 +411,26 @@ static int print_params(struct reader *r)
 
 static int check_tags(struct reader *r)
 {
-	for (size_t i = 0; i < r->env->ntags; i++) {
-		struct bytes key = r->env->tags[i].key;
+	struct where at = WHERE_KEY(&r->root, B("tensorzero::tags"));
 
-		if (!bytes_starts(key, B("tensorzero::")))
-			continue;
-		fail(ERR_INVALID_REQUEST, "Tag name cannot start with 'tensorzero::': %.*s",
-		     BFMT(key));
-		where_mark(&WHERE_KEY(&r->root, B("tensorzero::tags")), "invalid_value");
-		return -1;
-	}
+	for (size_t i = 0; i < r->env->ntags; i++)
+		if (bytes_starts(r->env->tags[i].key, B("tensorzero::")))
+			return fail_param(ERR_INVALID_REQUEST, where_param(&at), "invalid_value",
+					  "Tag name cannot start with 'tensorzero::': %.*s",
+					  BFMT(r->env->tags[i].key));
 	return 0;
 }
 
 static yyjson_val *parse_body(struct bytes body, struct arena *a)
 {
-	yyjson_val *root = json_parse(body, a);
-	struct bytes detail, path;
+	struct bytes path = B("");
+	yyjson_val *root = json_parse_path(body, a, &path);
 
 	if (root || error_last()->kind != ERR_JSON_REQUEST)
 		return root;
-	detail = arena_dup(a, error_last()->message);
-	path = json_error_path(body, detail, a);
 	return fail_null(ERR_JSON_REQUEST,
 			 "Failed to parse the request body as JSON: %.*s%s%.*s (400 Bad Request)",
-			 BFMT(path), path.n ? ": " : "", BFMT(detail));
+			 BFMT(path), path.n ? ": " : "", BFMT(error_last()->message));
 }
 
 static int read_all(struct reader *r, yyjson_val *root)

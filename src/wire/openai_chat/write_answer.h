@@ -2,8 +2,8 @@
 #ifndef SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 #define SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 
-#include "wire/openai_chat/openai_chat.h"
 #include "base/pen.h"
+#include "wire/openai_chat/openai_chat.h"
 
 /* "chatcmpl-…" or the inference id, with quotes. */
 void chat_put_id(struct pen *, const struct answer *);
