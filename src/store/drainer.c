@@ -43,31 +43,15 @@
 #define LET_GO_BYTES   (4u << 20)
 #define ROOM_BYTES     (1u << 20) /* that much more is room again */
 
-static struct metric metric_rows = { .name = "signet_sink_rows_total",
-				     .help = "Rows stored",
-				     .labels = "sink,table",
-				     .type = METRIC_COUNTER };
-static struct metric metric_batches = { .name = "signet_sink_batches_total",
-					.help = "Batches given to the sink",
-					.labels = "sink,result",
-					.type = METRIC_COUNTER };
-static struct metric metric_retries = { .name = "signet_sink_retries_total",
-					.help = "Batches that had to be given again",
-					.type = METRIC_COUNTER };
+static METRIC(metric_rows, METRIC_COUNTER, "signet_sink_rows_total", "sink,table", "Rows stored");
+static METRIC(metric_batches, METRIC_COUNTER, "signet_sink_batches_total", "sink,result",
+	      "Batches given to the sink");
+static METRIC(metric_retries, METRIC_COUNTER, "signet_sink_retries_total", NULL,
+	      "Batches that had to be given again");
 static const double batch_bounds[] = { 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05,
 				       0.1,    0.2,   0.5,   1,     5,    0 };
-static struct metric metric_batch = { .name = "signet_sink_batch_seconds",
-				      .help = "How long a batch took, commit included",
-				      .type = METRIC_HISTOGRAM,
-				      .bounds = batch_bounds };
-
-void drainer_register_metrics(void)
-{
-	metrics_register(&metric_rows);
-	metrics_register(&metric_batches);
-	metrics_register(&metric_retries);
-	metrics_register(&metric_batch);
-}
+static METRIC(metric_batch, METRIC_HISTOGRAM, "signet_sink_batch_seconds", NULL,
+	      "How long a batch took, commit included", .bounds = batch_bounds);
 
 /* ---- alarms ---- */
 

@@ -237,33 +237,19 @@ static void stop_check(struct store *s)
 
 /* ---- metrics ---- */
 
-static struct metric gauge_queue = { .name = "signet_journal_queue_bytes",
-				     .help = "Bytes handed over and not written yet",
-				     .type = METRIC_GAUGE };
-static struct metric gauge_segments = { .name = "signet_journal_segments",
-					.help = "Segments on disk",
-					.type = METRIC_GAUGE };
-static struct metric gauge_disk = { .name = "signet_journal_disk_bytes",
-				    .help = "Bytes of the segments",
-				    .type = METRIC_GAUGE };
-static struct metric gauge_backlog = { .name = "signet_sink_backlog_records",
-				       .help = "Records that the sink has not",
-				       .labels = "sink",
-				       .type = METRIC_GAUGE };
-static struct metric gauge_backlog_bytes = { .name = "signet_sink_backlog_bytes",
-					     .help = "Bytes of these records",
-					     .type = METRIC_GAUGE };
-static struct metric gauge_oldest = { .name = "signet_sink_oldest_seconds",
-				      .help = "Age of the oldest of them",
-				      .type = METRIC_GAUGE };
-static struct metric gauge_state = { .name = "signet_sink_state",
-				     .help = "0 ok, 1 slow, 2 down, 3 blocked",
-				     .labels = "sink",
-				     .type = METRIC_GAUGE };
-static struct metric gauge_bytes = { .name = "signet_store_bytes",
-				     .help = "Size of a store's file",
-				     .labels = "file",
-				     .type = METRIC_GAUGE };
+static METRIC(gauge_queue, METRIC_GAUGE, "signet_journal_queue_bytes", NULL,
+	      "Bytes handed over and not written yet");
+static METRIC(gauge_segments, METRIC_GAUGE, "signet_journal_segments", NULL, "Segments on disk");
+static METRIC(gauge_disk, METRIC_GAUGE, "signet_journal_disk_bytes", NULL, "Bytes of the segments");
+static METRIC(gauge_backlog, METRIC_GAUGE, "signet_sink_backlog_records", "sink",
+	      "Records that the sink has not");
+static METRIC(gauge_backlog_bytes, METRIC_GAUGE, "signet_sink_backlog_bytes", NULL,
+	      "Bytes of these records");
+static METRIC(gauge_oldest, METRIC_GAUGE, "signet_sink_oldest_seconds", NULL,
+	      "Age of the oldest of them");
+static METRIC(gauge_state, METRIC_GAUGE, "signet_sink_state", "sink",
+	      "0 ok, 1 slow, 2 down, 3 blocked");
+static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
 
 /* The store that the gauges tell of: a process has one. */
 static struct store *metered;
@@ -355,20 +341,11 @@ static void register_metrics(void)
 		{ &gauge_bytes, G_DB, "signet.db" },
 		{ &gauge_bytes, G_WAL, "signet.db-wal" },
 	};
-	struct metric *counters[] = { &metric_records, &metric_bytes,      &metric_wait,
-				      &metric_sync,    &metric_unrecorded, &metric_torn,
-				      &metric_corrupt, &metric_lost,       &metric_cut };
 
-	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		metrics_register(counters[i]);
 	journal_meter_unrecorded();
-	drainer_register_metrics();
-	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++) {
-		if (!i || gauges[i].m != gauges[i - 1].m)
-			metrics_register(gauges[i].m);
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++)
 		metrics_gauge_fn(gauges[i].m, gauge, (void *)(intptr_t)gauges[i].which,
 				 gauges[i].label);
-	}
 }
 
 static void meter(struct store *s)

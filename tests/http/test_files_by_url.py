@@ -82,6 +82,46 @@ def test_a_file_whose_server_stops_half_way(fetching, mock, files, path, model, 
     assert not mock.requests
 
 
+@pytest.mark.parametrize("script,why", [
+    (answer(b"", content_type="image/png"), "the file is empty"),
+    (answer(b"\0" * 40, content_type="application/octet-stream"), "No mime type provided and unable to infer from data"),
+    (answer(b"\0" * 40, content_type="not a type"), "No mime type provided and unable to infer from data"),
+    (answer(PNG, status=302, headers=[("location", "http://127.0.0.1:1/")], content_type="image/png"), "the server answered with status 302"),
+    (answer(PNG, status=206, content_type="image/png"), "the server answered with status 206"),
+], ids=["empty", "no-type", "bad-type", "redirect", "partial"])
+def test_a_file_of_no_use(fetching, mock, files, script, why):
+    files.reset(script)
+    got = ask(fetching, CHAT, "m", files.url + "/x")
+    assert got.status >= 500 and why in got.message and f"{files.url}/x" in got.message
+    assert not mock.requests
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_file_may_have_20_mib_and_no_byte_more(fetching, mock, files, framing):
+    whole = PNG + bytes((20 << 20) - len(PNG))
+    files.reset(answer(whole, content_type="image/png", framing=framing, chunk=1 << 20))
+    assert ask(fetching, CHAT, "m", files.url + "/x").status == 200
+    assert sent_image(mock) == "data:image/png;base64," + base64.b64encode(whole).decode()
+    files.reset(answer(whole + b"x", content_type="image/png", framing=framing, chunk=1 << 20))
+    got = ask(fetching, CHAT, "m", files.url + "/x")
+    assert got.status >= 500 and f"Error fetching file from {files.url}/x: " in got.message and len(mock.requests) == 1
+
+
+def test_how_a_file_is_asked_for(fetching, mock, files):
+    files.reset(answer(PNG, content_type="image/png"))
+    assert ask(fetching, CHAT, "m", files.url + "/a%20b?c=d").status == 200
+    asked = files.last()
+    assert (asked.method, asked.target, asked.body) == ("GET", "/a%20b?c=d", b"")
+    assert asked.headers["accept"] == "*/*" and asked.headers["user-agent"].startswith("Signet/") and "authorization" not in asked.headers
+
+
+def test_a_connection_for_files_that_has_died_is_replaced(fetching, mock, files):
+    files.reset(answer(PNG, content_type="image/png"))
+    assert ask(fetching, CHAT, "m", files.url + "/a").status == 200
+    files.drop_idle()
+    assert ask(fetching, CHAT, "m", files.url + "/a").status == 200
+
+
 def test_a_fallback_fetches_no_second_time(module_mock, mock, files):
     with Mock(default=json_answer({"error": {"message": "no"}}, status=500)) as bad:
         text = config(openai_model("m", bad.url, module_mock.url), gateway="fetch_and_encode_input_files_before_inference = true")

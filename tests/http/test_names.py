@@ -90,14 +90,22 @@ def test_list_is_cached_by_etag(signet):
     first = raw.get(signet.port, "/v1/models")
     again = raw.get(signet.port, "/v1/models", [("if-none-match", first.headers["etag"])])
     assert (again.status, again.body) == (304, b"")
+    other = raw.get(signet.port, "/v1/models", [("if-none-match", first.headers["etag"][:-2] + 'x"')])
+    assert (other.status, other.body, other.headers["etag"]) == (200, first.body, first.headers["etag"])
 
 
 @pytest.mark.parametrize("path,id", [("/v1/models/gpt", "gpt"), ("/v1/models/gpt/", "gpt"), ("/openai/v1/models/gpt?x=1", "gpt"), ("/v1/models/name/with::all", "name/with::all"),
-                                     ("/v1/models/name%2Fwith%3A%3Aall", "name/with::all"), ("/v1/models/claude-3-any", "claude-3-any"),
+                                     ("/v1/models/name%2Fwith%3A%3Aall", "name/with::all"), ("/v1/models/%6e%61me%2fwith%3a%3aall", "name/with::all"), ("/v1/models/g%70t", "gpt"), ("/v1/models/claude-3-any", "claude-3-any"),
                                      ("/v1/models/tensorzero::model_name::gpt", "tensorzero::model_name::gpt")])
 def test_one(signet, path, id):
     got = raw.get(signet.port, path)
     assert (got.status, got.json["id"], got.json["object"]) == (200, id, "model")
+
+
+@pytest.mark.parametrize("path,id", [("g%7", "g%7"), ("gp%", "gp%"), ("%zzgpt", "%zzgpt"), ("%7gpt", "%7gpt"), ("%g7", "%g7"), ("%2525", "%25")])
+def test_what_is_no_escape_stays_as_it_is(signet, path, id):
+    got = raw.get(signet.port, "/v1/models/" + path)
+    assert got.status == 404 and f"`{id}`" in got.message
 
 
 def test_one_that_is_not_there(signet):

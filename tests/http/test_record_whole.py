@@ -4,7 +4,7 @@ import json
 import pytest
 
 from lib import raw, record
-from lib.mock import Mock, Pause, chat_answer, chunk, error, json_answer, sse, text_chunks, tool_call, usage_chunk
+from lib.mock import Mock, Pause, chat_answer, chunk, error, hang, json_answer, sse, text_chunks, tool_call, usage_chunk
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
 from lib.signet import Signet, config, openai_model
 
@@ -212,3 +212,91 @@ def test_tags_and_episode_of_a_request(signet, mock):
     got, rows = ask(signet, CHAT, {**chat(user="u-1"), "tensorzero::tags": {"k": "v", "ä": "你 \"q\""}, "tensorzero::episode_id": episode})
     assert got.headers["x-signet-episode-id"] == episode
     assert rows["tags"] == rows["ChatInference"][0]["tags"] == {"k": "v", "ä": "你 \"q\"", "signet::user": "u-1", "signet::surface": "chat"}
+
+
+@BOTH
+def test_a_stream_that_breaks(signet, mock, path, model, surface):
+    mock.then(sse([Pause(0.02), chunk({"content": "Half"})], done=False, end="reset"))
+    got, rows = ask(signet, path, chat(model, stream=True))
+    assert got.status == 200
+    assert rows["InferenceById"] == [listed(surface=surface, state="truncated", stream=1, ttft_ms="ms", input_tokens=None, output_tokens=None,
+                                            finish_reason=None, preview_out="Half", error_kind="server")]
+    assert rows["ChatInference"] == [chatted(ttft_ms="ms", tags=own_tags(surface), output=[{"type": "text", "text": "Half"}])]
+    call, failure = rows["ModelInference"][0], rows["RequestError"][0]
+    assert (call["raw_response"], call["http_status"], call["finish_reason"]) == (text_of(chunk({"content": "Half"})), 200, None)
+    shown = next(json.loads(e)["error"] for e in got.events() if e.startswith('{"error"'))
+    assert failure["attempts"] == [] and failure["error"] in shown["message"]
+
+
+def test_an_error_behind_an_early_head(module_mock, mock):
+    mock.then(json_answer({"error": {"message": "too late"}}, 500, delay=0.6))
+    with Signet(config(openai_model("m", module_mock.url), record=True, extra="[surfaces]\nhead_after_ms = 100")) as signet:
+        got, rows = ask(signet, CHAT, chat(stream=True))
+    assert got.status == 200 and "x-signet-provider" not in got.headers and got.events()[-1] == "[DONE]"
+    assert "too late" in json.loads(got.events()[-2])["error"]["message"]
+    assert rows["InferenceById"] == [listed(state="error", stream=1, status=502, error_kind="server", input_tokens=None, output_tokens=None,
+                                            finish_reason=None, preview_out="")]
+    assert [a["status"] for a in rows["RequestError"][0]["attempts"]] == [500] and rows["ChatInference"] == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_on_disconnect_finish_records_the_whole(module_mock, mock, stream):
+    mock.then(sse([chunk({"content": "Hel"}), Pause(0.4), chunk({"content": "lo!"}), chunk({}, "stop"), usage_chunk()]) if stream
+              else json_answer(chat_answer(), delay=0.4))
+    with Signet(config(openai_model("m", module_mock.url), record=True, extra='[server]\non_disconnect = "finish"')) as signet:
+        with raw.Client(signet.port) as c:
+            c.send(raw.post_bytes(CHAT, chat(stream=stream)))
+            mock.wait_requests(1)
+            if stream:
+                c.read_head()
+        (row,) = record.wait_rows(signet.data_dir, 1)
+        rows = record.whole(signet.data_dir, row["id"])
+    assert rows["InferenceById"] == [listed(stream=int(stream), ttft_ms=rows["InferenceById"][0]["ttft_ms"])]
+    assert rows["ChatInference"][0]["output"] == [{"type": "text", "text": "Hello!"}] and rows["RequestError"] == []
+
+
+def test_a_client_that_goes_before_there_is_an_answer(signet, mock):
+    before = len(record.listed(signet.data_dir))
+    mock.then(hang())
+    with raw.Client(signet.port) as c:
+        c.send(raw.post_bytes(CHAT, chat()))
+        mock.wait_requests(1)
+    rows = record.whole(signet.data_dir, record.wait_rows(signet.data_dir, before + 1)[-1]["id"])
+    row = rows["InferenceById"][0]
+    assert (row["state"], row["attempts"], row["error_kind"], row["preview_out"]) == ("cancelled", 1, None, "")
+    assert rows["ChatInference"] == rows["ModelInference"] == []
+    (failure,) = rows["RequestError"]
+    assert failure["error"] is None and [(a["provider"], a["status"]) for a in failure["attempts"]] == [("p", None)]
+
+
+def test_parameters_stand_in_the_record_as_they_were_written(signet, mock):
+    body = chat(temperature=0.70, top_p=1e-1, presence_penalty=-0.5, frequency_penalty=0.25, max_completion_tokens=7, seed=5, stop=["x", "\n"],
+                reasoning_effort="low", service_tier="auto", verbosity="high")
+    text = json.dumps(body).replace("0.7,", "0.70,").replace("0.1,", "1e-1,")
+    _, rows = ask(signet, CHAT, text)
+    assert rows["ChatInference"][0]["inference_params"] == {"chat_completion": {
+        "temperature": 0.7, "max_tokens": 7, "seed": 5, "top_p": 0.1, "presence_penalty": -0.5, "frequency_penalty": 0.25, "stop_sequences": ["x", "\n"],
+        "reasoning_effort": "low", "service_tier": "auto", "verbosity": "high"}}
+    stored = record.rows(signet.data_dir, "select inference_params p from ChatInference order by seq desc limit 1")[0]["p"]
+    assert '"temperature":0.70,' in stored and '"top_p":1e-1,' in stored
+
+
+def test_extra_body_stands_in_the_record(signet, mock):
+    extra = [{"pointer": "/a/b", "value": {"c": [1, None]}}, {"model_name": "m", "provider_name": "p", "pointer": "/seed", "delete": True}]
+    got, rows = ask(signet, TZ_CHAT, {**chat(TZ + "m", seed=5), "tensorzero::extra_body": extra})
+    assert got.status == 200 and mock.last().json["a"] == {"b": {"c": [1, None]}} and "seed" not in mock.last().json
+    kept = rows["ChatInference"][0]["extra_body"]
+    assert [e["pointer"] for e in kept] == ["/a/b", "/seed"] and kept[0]["value"] == {"c": [1, None]} and kept[1]["delete"] is True
+
+
+@BOTH
+@pytest.mark.parametrize("choice,stored", [("none", "none"), ("auto", "auto"), ("required", "required"),
+                                           ({"type": "function", "function": {"name": "time"}}, {"specific": "time"})])
+def test_each_tool_choice(signet, mock, path, model, surface, choice, stored):
+    got, rows = ask(signet, path, chat(model, tools=TOOLS, tool_choice=choice))
+    assert got.status == 200 and mock.last().json["tool_choice"] == choice
+    row = rows["ChatInference"][0]
+    assert row["tool_choice"] == (stored if isinstance(stored, str) else text_of(stored))
+    assert row["tool_params"]["tool_choice"] == stored and row["tool_params"]["parallel_tool_calls"] is None
+    assert row["allowed_tools"] == {"tools": ["weather", "time"], "choice": "function_default"}
+    assert row["parallel_tool_calls"] is None

@@ -169,6 +169,7 @@ def test_a_status_without_openais_body(signet, mock, status, code, seen, code_se
     got = raw.post(signet.port, CHAT, chat())
     assert (got.status, got.json["error"]["code"]) == (seen, code_seen), got.body
     assert set(got.json["error"]) == {"message", "type", "param", "code"} and "no" in got.message
+    assert "try again" not in got.message and "retry-after" not in got.headers, "nobody said when"
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500, 503])
@@ -257,3 +258,15 @@ def test_gauges_of_the_process(signet):
     status = signet.status()["signet"]
     assert 0 <= status["uptime_s"] < 600 and abs(status["rss_bytes"] - signet.rss()) < 64 << 20
     assert {k for k in metrics if k.startswith("signet_loop_lag_seconds{")} == {f'signet_loop_lag_seconds{{worker="{i}"}}' for i in range(status["workers"])}
+
+
+@pytest.mark.parametrize("options", [None, {}, {"include_usage": False}, {"include_usage": True}, {"x": 1, "include_usage": False}, ...])
+def test_usage_is_asked_for_whatever_the_client_wants(signet, mock, options):
+    """The record needs it; the client gets it only where it asked."""
+    mock.then(sse(text_chunks("hi")))
+    got = raw.post(signet.port, CHAT, chat(stream=True) | ({} if options is ... else {"stream_options": options}))
+    asked = options if isinstance(options, dict) else {}
+    assert mock.last().json["stream_options"] == {**asked, "include_usage": True}
+    wanted = asked.get("include_usage", False)
+    assert ('"usage":{' in got.text) == wanted and got.events()[-1] == "[DONE]"
+    assert record.whole(signet.data_dir, got.headers["x-signet-inference-id"])["InferenceById"][0]["input_tokens"] == 11

@@ -604,6 +604,29 @@ static void test_snapshot_holds_no_secret(void **state)
 	drop(c);
 }
 
+static void test_the_snapshot_quotes_only_what_is_no_bare_key(void **state)
+{
+	static const char *const bare[] = { "AZ", "az", "09", "_-" };
+	static const char *const quoted[] = {
+		"a.b", "a b", "a@", "a[", "a`", "a{", "a/", "a:", ""
+	};
+	char toml[256], want[64];
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		const char *key = i < 4 ? bare[i] : quoted[i - 4];
+		struct config *c;
+
+		snprintf(toml, sizeof toml, "[surfaces.aliases.\"%s\"]\ntarget = \"x\"\n", key);
+		snprintf(want, sizeof want,
+			 i < 4 ? "[surfaces.aliases.%s]" : "[surfaces.aliases.\"%s\"]", key);
+		c = load_good(toml);
+		if (bytes_find(c->snapshot, bytes_of(want)) < 0)
+			fail_msg("%s is not in %.*s", want, BFMT(c->snapshot));
+		drop(c);
+	}
+}
+
 /* ---- memory ---- */
 
 static void test_references(void **state)
@@ -698,6 +721,8 @@ int main(void)
 		cmocka_unit_test_setup(test_hash_ignores_order_and_comments_but_no_value,
 				       fresh_environment),
 		cmocka_unit_test_setup(test_snapshot_holds_no_secret, fresh_environment),
+		cmocka_unit_test_setup(test_the_snapshot_quotes_only_what_is_no_bare_key,
+				       fresh_environment),
 		cmocka_unit_test_setup(test_references, fresh_environment),
 		cmocka_unit_test_setup(test_out_of_memory_is_an_issue, fresh_environment),
 		cmocka_unit_test_setup(test_each_failing_allocation_refuses_or_changes_nothing,

@@ -405,6 +405,10 @@ class Pause(float):
     """An element of sse(): sleep so long."""
 
 
+class Gate(threading.Event):
+    """An element of sse(): nothing more leaves until the test sets it."""
+
+
 class Raw(bytes):
     """An element of sse(): these bytes as they are."""
 
@@ -414,14 +418,14 @@ CLOSE, RESET, HANG = "close", "reset", "hang"
 
 def sse(events, delay=0, done=True, split=0, framing="chunked", encoding=None, status=200, headers=(), end=None,
         content_type="text/event-stream", newline="\n"):
-    """A stream. Events: dict (JSON), str (data as it is), Raw, Pause, or CLOSE / RESET / HANG."""
+    """A stream. Events: dict (JSON), str (data as it is), Raw, Pause, Gate, or CLOSE / RESET / HANG."""
 
     def script(conn, request):
         top = head(status, list(headers) + ([("content-encoding", encoding)] if encoding else []), content_type)
         top += b"transfer-encoding: chunked\r\n\r\n" if framing == "chunked" else b"connection: close\r\n\r\n"
         todo = list(events) + (["[DONE]"] if done else []) + ([end] if end else [])
         if encoding or split:
-            whole = b"".join(sse_bytes(e, newline) for e in todo if not isinstance(e, Pause) and e not in (CLOSE, RESET, HANG))
+            whole = b"".join(sse_bytes(e, newline) for e in todo if not isinstance(e, (Pause, Gate)) and e not in (CLOSE, RESET, HANG))
             data = encode(whole, encoding)
             if framing == "chunked":
                 data = chunked(data, split or None)
@@ -429,11 +433,13 @@ def sse(events, delay=0, done=True, split=0, framing="chunked", encoding=None, s
             return conn.close() if framing != "chunked" else None
         pending = top
         for event in todo:
-            if isinstance(event, Pause) or event in (CLOSE, RESET, HANG):
+            if isinstance(event, (Pause, Gate)) or event in (CLOSE, RESET, HANG):
                 if pending:
                     conn.send(pending)
                     pending = b""
-                if isinstance(event, Pause):
+                if isinstance(event, Gate):
+                    event.wait(30)
+                elif isinstance(event, Pause):
                     if conn.sleep(event):
                         request.gone.set()
                         return conn.close()

@@ -224,7 +224,7 @@ class Signet:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def assert_idle(self, seconds=5):
+    def assert_idle(self, seconds=15):
         """Nothing of the test that ended is left: fibers, arenas and client connections as after the start.
         Pooled upstream connections and signer instances may stay; they may not outgrow their pools."""
         assert self.process.poll() is None, f"signet has ended with {self.process.returncode}:\n{self.tail()}"

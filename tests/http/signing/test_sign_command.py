@@ -62,6 +62,15 @@ def test_bench_prints_p50_and_p99(sample):
     assert re.match(r"200 signatures, 1024 bytes of content: p50 [\d.]+ us, p99 [\d.]+ us, mean [\d.]+ us\n", out)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 101])
+def test_bench_of_few_prints_numbers_in_order(sample, n):
+    status, out, err = signet_sign("--module", sample, "--bench", str(n))
+    found = re.match(rf"{n} signatures, \d+ bytes of content: p50 ([\d.]+) us, p99 ([\d.]+) us, mean ([\d.]+) us\n1 instance, memory \d+ KiB", out)
+    assert (status, err) == (0, "") and found, out
+    half, most, _ = map(float, found.groups())
+    assert 0 < half <= most
+
+
 def test_a_hundred_thousand_signatures_do_not_grow_an_instance(sample):
     status, out, _ = signet_sign("--module", sample, "--bench", "100000", "--content", "User: Hello, world!")
     assert status == 0

@@ -5,6 +5,7 @@ import stat
 
 import httpx
 import pytest
+from lib.mock import answer as plain, json_answer
 from lib.signet import ROOT, Signet, config
 from signing_lib import DeveloperApi, build_sample
 
@@ -74,3 +75,32 @@ def test_the_quickstart_needs_four_variables_and_a_module(tmp_path):
             kept = os.listdir(os.path.join(signet.data_dir, "modules"))
             assert len(kept) == 1
             assert stat.S_IMODE(os.stat(os.path.join(signet.data_dir, "modules", kept[0])).st_mode) == 0o600
+
+
+LISTED = [{"displayName": "Basic", "modelName": "basic", "modelType": "base", "isNew": False, "usageLeft": 0},
+          {"displayName": "Fresh", "modelName": "fresh", "modelType": "premium", "isNew": True, "usageLeft": 1},
+          {"displayName": "Old", "modelName": "old", "modelType": "premium", "isNew": False, "usageLeft": 5},
+          {"displayName": "Trial", "modelName": "trial", "modelType": "freeTrial", "isNew": False, "usageLeft": 2},
+          {"displayName": "Empty", "modelName": "empty", "modelType": "premium", "isNew": True, "usageLeft": 0}]
+
+
+@pytest.mark.parametrize("chosen, usable", [
+    ("", {"basic", "fresh", "old", "trial"}),
+    ("model_filter = { min_usage_left = 1 }", {"basic", "fresh", "old", "trial"}),
+    ("model_filter = { min_usage_left = 2 }", {"basic", "old", "trial"}),
+    ("model_filter = { include_types = [\"premium\"] }", {"fresh", "old"}),
+    ("model_filter = { include_types = [\"base\", \"freeTrial\"] }", {"basic", "trial"}),
+    ("model_filter = { exclude_types = [\"premium\"] }", {"basic", "trial"}),
+    ("model_filter = { only_new = true }", {"fresh"}),
+])
+def test_which_listed_models_may_be_called(tmp_path, mock, chosen, usable):
+    sample = build_sample(tmp_path)
+    mock.route("/models", json_answer(LISTED))
+    mock.default = plain("event: c\ndata: ok\n\nevent: finish\ndata:\n\n", content_type="text/event-stream")
+    toml = (f'[models.m]\nrouting = ["p"]\n[models.m.providers.p]\ntype = "rust-proxy"\nmodel_name = "old"\ndevice_id = "d"\nsession_id = "s"\n'
+            f'api_endpoint = "{mock.url}/stream/chat"\nmodels_endpoint = "{mock.url}/models"\nsigner = {{ path = "{sample}" }}\n{chosen}\n')
+    with Signet(config(toml)) as signet:
+        ask(signet, "m")  # the list is fetched with the first call
+        assert {m["modelName"] for m in LISTED if ask(signet, m["modelName"]).status_code == 200} == usable
+        listed = {m["id"] for m in httpx.get(signet.url + "/v1/models").json()["data"]}
+        assert listed & {m["modelName"] for m in LISTED} == usable

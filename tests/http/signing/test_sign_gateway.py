@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from lib import record
 from lib.mock import answer as plain, chat_answer, json_answer
 from lib.signet import ROOT, Signet, config
 from signing_lib import DeveloperApi, OtherRuntime, build_sample, native
@@ -268,6 +269,34 @@ def test_a_pinned_module_comes_from_its_cache_as_from_its_file(api, sample, tmp_
                 assert text_of(ask(signet, name="m")) == CANNED
                 assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0}]
                 assert len(os.listdir(os.path.join(signet.data_dir, "modules"))) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_record_of_a_signed_request(sample, mock, stream):
+    """What was signed, by which module, and what it gave: enough to check the signature again."""
+    mock.default = plain("event: c\ndata: ok\n\nevent: finish\ndata:\n\n", content_type="text/event-stream")
+    with open(sample, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    with Signet(config(model("m", provider("m", "p", mock.url + "/stream/chat", sample)), record=True)) as signet:
+        answer = ask(signet, name="m", stream=stream)
+        rows = record.whole(signet.data_dir, answer.headers["x-signet-inference-id"])
+    h, row, call = mock.last().headers, rows["InferenceById"][0], rows["ModelInference"][0]
+    assert (row["signed"], row["state"], row["preview_out"], call["raw_request"]) == (1, "ok", "ok", mock.last().body.decode())
+    signature = call["signature"]
+    assert {k: signature[k] for k in ("signer", "module_sha256", "nonce", "timestamp", "us")} == {
+        "signer": "models.m.providers.p", "module_sha256": digest, "nonce": h["nonce"], "timestamp": h["timestamp"], "us": "ms"}
+    assert h["sign"] == native(signature["nonce"], signature["timestamp"], "test-device", mock.last().json["content"])
+    assert "test-session" not in json.dumps(rows)
+
+
+def test_the_record_of_a_signature_that_failed(bad_module, mock):
+    toml = config(model("m", provider("m", "p", mock.url + "/stream/chat", bad_module("TRAP"))), record=True)
+    with Signet(toml) as signet:
+        answer = ask(signet, name="m")
+        rows = record.whole(signet.data_dir, answer.headers["x-signet-inference-id"])
+    assert (rows["InferenceById"][0]["error_kind"], rows["InferenceById"][0]["status"]) == ("signer", 500)
+    (attempt,) = rows["RequestError"][0]["attempts"]
+    assert attempt["status"] is None and "Signing failed: " in attempt["error"] and not mock.requests
 
 
 def test_a_damaged_cache_is_compiled_anew(api, sample, tmp_path):

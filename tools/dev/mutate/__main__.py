@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,6 +147,8 @@ def main():
     mutants = build(chosen, arguments, a.j)
     say(f"built, with {len(chosen) - len(mutants)} that do not compile left out")
     judge = Judge(BUILD)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, judge.stop)
     tests = learn(judge, [f"tests/{s}" for s in a.suite if s != "unit"] if a.suite else SUITES, a.j)
     unreached = sum(all(n not in t.reached for t in tests) for n in mutants)
     say(f"{unreached} of {len(mutants)} are reached by no test")

@@ -34,9 +34,17 @@ class Tests:
         return not self.name.endswith(".py")
 
 
+def end_group(pid):
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 class Judge:
     def __init__(self, build):
         self.build = os.path.abspath(build)
+        self.running = set()  # process groups
 
     # -- running -----------------------------------------------------------------------------------
     def _run(self, command, seconds, tag, **env):
@@ -47,20 +55,25 @@ class Judge:
                        "XDG_CACHE_HOME": CACHE, "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", **env}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=environment, start_new_session=True)
+        self.running.add(process.pid)
         try:
             output = process.communicate(timeout=seconds)[0]
             status = process.returncode
         except subprocess.TimeoutExpired:
             status, output = None, b""
         finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            end_group(process.pid)
+            self.running.discard(process.pid)
             if process.poll() is None:
                 process.communicate()
             shutil.rmtree(folder, True)
         return status, output.decode("utf-8", "replace")
+
+    def stop(self, *_):
+        """Of a signal: ends this run and all that it started."""
+        for pid in list(self.running):
+            end_group(pid)
+        os._exit(130)
 
     def _command(self, tests, chosen=(), limit=0):
         if tests.unit:

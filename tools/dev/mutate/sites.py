@@ -20,6 +20,7 @@ KINDS = {"&&": "logic", "||": "logic", "+": "sum", "-": "sum"}  # of an operator
 RETURNS = {"-1": "0", "0": "-1", "1": "0", "true": "false", "false": "true"}
 LEFT_ALONE = {"assert", "static_assert", "va_start", "va_end", "va_arg", "va_copy"}
 INTEGER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*\Z")
+UNSET = re.compile(r"\{\s*(?:NULL\s*,\s*)?0\s*\}")  # what length is there beside a NULL says nothing
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 
@@ -153,7 +154,7 @@ class Finder:
         elif kind == K.INTEGER_LITERAL:
             self._integer(start, end)
             return
-        elif kind == K.INIT_LIST_EXPR and re.fullmatch(r"\{\s*0\s*\}", self._text(start, end)):
+        elif kind == K.INIT_LIST_EXPR and UNSET.fullmatch(self._text(start, end)):
             return
         for child in children:
             self._visit(child)
