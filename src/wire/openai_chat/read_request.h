@@ -89,7 +89,7 @@ chat_read_fn openai_read_tags, openai_read_credentials, openai_read_metadata;
 
 /* The tag of an internally tagged union: its place shows in the text when the value is the wrong one. */
 int chat_read_tag(const struct where *, yyjson_val *, const char *type, struct bytes *out);
-/* What the older reader left out stays so: null where `strict` and the like may be. */
+/* Not there, or null where the surface takes that for absence. */
 bool chat_is_absent(const struct reader *, yyjson_val *);
 
 #endif
