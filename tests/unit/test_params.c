@@ -3,14 +3,20 @@
 
 #include "inference/inference.h"
 
+static void assert_is(struct buf *got, const char *want)
+{
+	assert_int_equal(buf_putc(got, '\0'), 0);
+	assert_string_equal(got->data, want);
+	buf_deinit(got);
+}
+
 static void prints(const struct inference *inf, const char *want)
 {
 	struct buf out;
 
 	buf_init(&out, 4096);
 	assert_int_equal(params_print(inf, &out), 0);
-	assert_bytes(buf_bytes(&out), want);
-	buf_deinit(&out);
+	assert_is(&out, want);
 }
 
 /* storage §2.2: only what is set, in TensorZero's order, numbers as they were written */
@@ -60,8 +66,7 @@ static void left_out(const struct inference *inf, const char *want)
 
 	buf_init(&out, 4096);
 	params_left_out(inf, collect, &out);
-	assert_bytes(buf_bytes(&out), want);
-	buf_deinit(&out);
+	assert_is(&out, want);
 }
 
 /* What asks nothing of a provider is not missed: json_mode off, an empty list. */
