@@ -573,11 +573,14 @@ int serve_main(int argc, char **argv)
 	serve_issues_print(&args, &issues, app.config != NULL);
 	config_issues_deinit(&issues);
 	status = 1;
-	if (app.config) {
+	if (app.config)
+		app.shorthands = shorthands_new(app.config);
+	if (app.shorthands) {
 		serve_log_debug(&args, app.config->gateway.debug);
 		status = serve_config(&args);
-		config_unref(app.config);
 	}
+	shorthands_free(app.shorthands);
+	config_unref(app.config);
 	signing_deinit();
 	log_flush();
 	return status;

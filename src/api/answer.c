@@ -20,7 +20,7 @@
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"
-#include "upstream/provider_type.h"
+#include "upstream/upstream.h"
 
 #define IGNORED_MAX  1024         /* of x-signet-ignored */
 #define HEADER_SHOWN 1024         /* longer values are left out */
@@ -80,8 +80,8 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	if (target_resolve(rq->config, rq->surface->options->prefixed_names, env->model, rq->arena,
-			   &rq->target))
+	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options->prefixed_names,
+			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
 }

@@ -7,8 +7,9 @@
 
 #include <stdatomic.h>
 
-#include "config/config.h"
+#include "config/shorthand.h"
 #include "fiber/loop.h"
+#include "inference/inference.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "store/store.h"
@@ -17,7 +18,8 @@ struct worker;
 
 struct app {
 	struct config *config;
-	struct store *store; /* NULL: no record (gateway.observability.enabled = false) */
+	struct shorthands *shorthands; /* of config */
+	struct store *store;           /* NULL: no record (gateway.observability.enabled = false) */
 	struct worker *workers;
 	int nworkers;
 	uint64_t started_unix_s, started_mono_ms;

@@ -6,7 +6,7 @@
 #include "api/api.h"
 #include "api/errors.h"
 #include "route/target.h"
-#include "upstream/discovery.h"
+#include "upstream/upstream.h"
 
 #define LIST_MAX (16u << 20)
 
@@ -48,8 +48,7 @@ static struct bytes owner_of(const struct config *c, struct bytes model)
 /* Aliases, models, discovered models, each as configured. -1: out of memory. */
 static int list_make(const struct config *c, struct list *l)
 {
-	struct bytes *found = NULL;
-	size_t nfound = 0;
+	struct model_list found = { .arena = l->arena };
 	bool room = true;
 
 	for (size_t i = 0; room && i < c->surfaces.naliases; i++) {
@@ -60,10 +59,10 @@ static int list_make(const struct config *c, struct list *l)
 	}
 	for (size_t i = 0; room && i < c->nmodels && c->surfaces.list & LIST_MODELS; i++)
 		room = list_add(l, c->models[i]->name, owner_of(c, c->models[i]->name), NULL);
-	if (c->surfaces.list & LIST_DISCOVERED && discovery_models(c, l->arena, &found, &nfound))
+	if (c->surfaces.list & LIST_DISCOVERED && upstream_models(c, &found))
 		room = false;
-	for (size_t i = 0; room && i < nfound; i++)
-		room = list_add(l, found[i], B("rust-proxy"), NULL);
+	for (size_t i = 0; room && i < found.len; i++)
+		room = list_add(l, found.at[i].name, found.at[i].provider->type, NULL);
 	return room ? 0 : -1;
 }
 
@@ -105,13 +104,14 @@ static int put_list(struct buf *out, const struct config *c, struct arena *a)
 
 /* One model under the name that was asked for: every form that a request may name. That a credential is
  * missing is not this route's matter. */
-static int put_one(struct buf *out, struct config *c, struct bytes asked, struct arena *a)
+static int put_one(struct buf *out, const struct app *app, struct bytes asked, struct arena *a)
 {
+	const struct config *c = app->config;
 	const struct alias *alias = config_model(c, asked) ? NULL : config_alias(c, asked);
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
 	struct target target;
 
-	if (!target_resolve(c, false, asked, a, &target)) {
+	if (!target_resolve(c, app->shorthands, false, asked, a, &target)) {
 		if (target.model->nrouting)
 			m.owned_by = target.model->routing[0]->type;
 	} else {
@@ -139,13 +139,14 @@ static bool etag_matches(struct bytes header, struct bytes etag)
 
 void api_models(struct exchange *ex)
 {
-	struct config *c = api_app(ex)->config;
+	const struct app *app = api_app(ex);
+	const struct config *c = app->config;
 	struct bytes id = api_path_id(ex), etag = arena_printf(ex->arena, "\"%s\"", c->hash);
 	struct buf out;
 	int bad;
 
 	buf_init(&out, LIST_MAX);
-	bad = bytes_set(id) ? put_one(&out, c, id, ex->arena) : put_list(&out, c, ex->arena);
+	bad = bytes_set(id) ? put_one(&out, app, id, ex->arena) : put_list(&out, c, ex->arena);
 	if (bad) {
 		api_respond_error(ex, write_openai_error, 0, B(""));
 	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {

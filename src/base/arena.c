@@ -14,6 +14,7 @@
 #define CHUNK_FIRST   4096u
 #define CHUNK_LARGEST (256u * 1024)
 #define SPARE_MAX     64
+#define LARGE_ELEMENT 128 /* most lists of such ones have a single one */
 #define RESERVE       (1u << 20)
 #define UNCOUNTED     (1u << 20) /* of each arena, towards its bound */
 
@@ -225,9 +226,17 @@ void *arena_realloc(struct arena *a, void *old, size_t old_n, size_t n)
 	return p;
 }
 
+void arena_trim(struct arena *a, const void *end)
+{
+	char *at = (char *)(((uintptr_t)end + 15) & ~(uintptr_t)15);
+
+	if (a->chunks && at > (char *)a->chunks && at < a->at)
+		a->at = at;
+}
+
 bool arena_grow(struct arena *a, void **ptr, size_t size, size_t len, size_t *cap)
 {
-	size_t more = *cap ? *cap * 2 : 4;
+	size_t more = *cap ? *cap * 2 : size < LARGE_ELEMENT ? 4 : 1;
 	void *p;
 
 	if (more > SIZE_MAX / size) {

@@ -40,6 +40,8 @@ void *arena_alloc(struct arena *, size_t);
 void *arena_alloc_raw(struct arena *, size_t);
 /* Grows the last allocation in place where it can, else copies. */
 void *arena_realloc(struct arena *, void *old, size_t old_n, size_t n);
+/* Gives back what the last allocation, in which `end` lies, holds behind `end`. One in a chunk of its own keeps all. */
+void arena_trim(struct arena *, const void *end);
 
 #define arena_new(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define arena_array(a, type, n) ((type *)arena_alloc_array((a), sizeof(type), (n)))

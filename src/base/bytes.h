@@ -23,6 +23,9 @@ struct bytes {
 /* For printf's "%.*s". */
 #define BFMT(b) (int)((b).n > INT32_MAX ? INT32_MAX : (b).n), ((b).p ? (b).p : "")
 
+/* Elements of an array. */
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 struct bytes bytes_of(const char *cstr);                       /* NULL gives {NULL, 0} */
 struct bytes bytes_slice(struct bytes, size_t from, size_t n); /* clamped to what is there */
 

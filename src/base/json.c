@@ -97,7 +97,10 @@ static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct a
 		return NULL;
 	doc = yyjson_read_opts((char *)text.p, text.n, flags | YYJSON_READ_NUMBER_AS_RAW, &alc,
 			       err);
-	return doc && within_limits(doc) ? doc->root : NULL;
+	if (!doc || !within_limits(doc))
+		return NULL;
+	arena_trim(a, doc->root + doc->val_read); /* yyjson takes the most that there could be */
+	return doc->root;
 }
 
 struct question {

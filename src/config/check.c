@@ -9,8 +9,10 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/issue.h"
+#include "sign/signer.h"
 
-#define MAX_GLOBS 4096
+#define MAX_GLOBS  4096
+#define REPORT_MAX (64 << 20)
 
 static const char help[] =
 	"Usage: signet check GLOB...\n"
@@ -114,7 +116,7 @@ static int report(const struct request *r, const struct config_issues *issues, b
 	struct buf out;
 	int bad;
 
-	buf_init(&out, 64 << 20);
+	buf_init(&out, REPORT_MAX);
 	bad = r->json ? put_json(issues, &out) : put_lines(issues, &out);
 	if (out.len && fwrite(out.data, 1, out.len, r->json ? stdout : stderr) != out.len)
 		bad = -1;

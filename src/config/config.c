@@ -16,15 +16,14 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/ids.h"
-#include "config/credentials.h"
 #include "config/files.h"
 #include "config/gateway.h"
 #include "config/models.h"
-#include "config/shorthand.h"
 #include "config/tables.h"
 #include "net/socket.h"
 
-#define MAX_BYTES (256 << 20)
+#define MAX_BYTES    (256 << 20)
+#define SNAPSHOT_MAX (64 << 20)
 
 /* ---- the top level ---- */
 
@@ -60,7 +59,7 @@ static void read_tree(struct loader *l)
 
 	if (gateway)
 		read_table(l, &gateway_table, gateway, gateway->key, ".", l->config);
-	l->config->openai_default = credential_env("OPENAI_API_KEY", l->arena);
+	provider_types_defaults(l);
 	if (types)
 		read_provider_types(l, types, types->key, l->config);
 	read_table(l, &top_table, l->root, B(""), ".", l->config);
@@ -217,7 +216,7 @@ static bool make_hash(struct loader *l)
 	struct buf text;
 	uint8_t digest[32];
 
-	buf_init(&text, 64 << 20);
+	buf_init(&text, SNAPSHOT_MAX);
 	if (toml_print(l->root, &text) == 0)
 		l->config->snapshot = arena_dup(l->arena, buf_bytes(&text));
 	buf_deinit(&text);
@@ -241,8 +240,8 @@ static struct config *config_new(void)
 	c->loaded_unix_s = (uint64_t)time(NULL);
 	set_defaults(c);
 	c->signers = signer_cache_new();
-	c->shorthands = shorthands_new();
-	if (!c->signers || !c->shorthands) {
+	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
+	if (!c->signers || !c->default_keys) {
 		config_unref(c);
 		return NULL;
 	}
@@ -328,7 +327,6 @@ void config_unref(struct config *c)
 {
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	shorthands_free(c->shorthands);
 	signer_cache_free(c->signers);
 	map_deinit(&c->model_by_name);
 	arena_deinit(&c->arena);

@@ -9,9 +9,10 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/map.h"
-#include "inference/inference.h"
-#include "sign/signer.h"
-#include "wire/developer_api.h"
+#include "inference/extra.h"
+
+struct provider_kind;
+struct signer;
 
 enum credential_kind {
 	CREDENTIAL_NONE,
@@ -32,22 +33,20 @@ struct timeouts { /* 0 = unset */
 	uint64_t total_ms, ttft_ms, stream_total_ms;
 };
 
-enum provider_kind { PROVIDER_OPENAI, PROVIDER_RUST_PROXY };
-
-struct model_filter {
+struct strings {
+	struct bytes *at;
+	size_t len, cap;
 	bool set;
-	struct bytes *include_types, *exclude_types;
-	size_t ninclude, nexclude;
-	int64_t min_usage_left; /* -1 unset */
-	bool only_new;
 };
+
+#define SIGNER_INPUTS 4
 
 struct signer_config {
 	bool set;
 	struct bytes path, sha256;
-	struct signer_limits limits;
-	struct bytes
-		inputs[4]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
+	uint32_t memory_mb, timeout_ms, pool; /* see struct signer_limits */
+	struct bytes inputs
+		[SIGNER_INPUTS]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
 	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
 	struct credential device_id;
 	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
@@ -55,27 +54,19 @@ struct signer_config {
 
 struct provider_config {
 	struct bytes name; /* the key under providers */
-	struct bytes type; /* "openai", "rust-proxy" */
-	enum provider_kind kind;
+	const struct provider_kind
+		*kind;     /* its type; upstream/provider_type.h knows the rest of it */
+	struct bytes type; /* the type's name */
 	struct bytes model_name;
-	struct bytes api_base; /* openai: with the trailing slash; rust-proxy: api_endpoint */
-	struct bytes
-		endpoint; /* the URL that is called: api_base + chat/completions; api_endpoint */
+	struct bytes api_base; /* where the type has one; with the trailing slash */
+	struct bytes endpoint; /* the URL that is called, if it is the same for every request */
 	struct credential api_key;
 	struct timeouts timeouts;
 	struct extras extra_body, extra_headers;
-	struct mime_override *overrides;
-	size_t noverrides;
-	struct bytes *drop_fields;
-	size_t ndrop_fields;
-	int tool_strict;                /* of struct dialect */
+	struct strings drop_fields;
 	int unsupported_as_placeholder; /* -1: [surfaces] decides */
 	struct signer_config signer;
-	/* rust-proxy */
-	struct credential device_id, session_id;
-	struct bytes os_type, accept_language, models_endpoint;
-	struct developer_api_options developer_api;
-	struct model_filter filter;
+	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
 };
 
@@ -104,6 +95,46 @@ enum list_kind {
 	LIST_DISCOVERED = 16
 };
 
+struct gateway_config {
+	struct bytes bind_address; /* "ip:port" */
+	struct bytes base_path;    /* "" or "/x" */
+	bool debug, unstable_error_json, fetch_files;
+	uint64_t outbound_timeout_ms;      /* 900000 */
+	uint64_t outbound_read_timeout_ms; /* 0 = unset */
+	double *overhead_buckets;          /* ends with 0; the list may be empty */
+	size_t noverhead_buckets;
+	int observability; /* -1 unset, 0, 1 */
+};
+
+struct server_config {
+	int workers; /* 0 = as many as there are cores allowed */
+	bool finish_on_disconnect;
+	uint64_t drain_s;
+	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
+	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
+	bool access_log;
+};
+
+struct upstream_config {
+	uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s;
+	struct bytes ca_file; /* unset: the system's */
+};
+
+struct surfaces_config {
+	struct alias *aliases;
+	size_t naliases;
+	struct bytes default_model;
+	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
+	unsigned list; /* bits of enum list_kind */
+	uint64_t head_after_ms, ping_ms;
+};
+
+struct journal_config {
+	enum sync_policy sync;
+	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
+	bool refuse_when_full, compress;
+};
+
 struct config {
 	struct arena arena;
 	size_t refs; /* atomic */
@@ -113,60 +144,28 @@ struct config {
 	struct bytes
 		snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */
 
-	struct {
-		struct bytes bind_address; /* "ip:port" */
-		struct bytes base_path;    /* "" or "/x" */
-		bool debug, unstable_error_json, fetch_files;
-		uint64_t outbound_timeout_ms;      /* 900000 */
-		uint64_t outbound_read_timeout_ms; /* 0 = unset */
-		double *overhead_buckets;          /* ends with 0; the list may be empty */
-		size_t noverhead_buckets;
-		int observability; /* -1 unset, 0, 1 */
-	} gateway;
+	struct gateway_config gateway;
 	bool object_storage_set; /* [object_storage] is there (type disabled) */
 
 	struct model_config **models; /* as configured */
 	size_t nmodels;
 	struct map model_by_name;
-	struct credential openai_default; /* provider_types.openai.defaults, else OPENAI_API_KEY */
+	struct credential
+		*default_keys; /* of each type: provider_types.T.defaults, else its variable */
 
-	struct {
-		int workers; /* 0 = as many as there are cores allowed */
-		bool finish_on_disconnect;
-		uint64_t drain_s;
-		uint64_t max_connections, max_header_kib, max_headers, max_body_mib,
-			body_memory_mib;
-		uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
-		bool access_log;
-	} server;
-	struct {
-		uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s;
-		struct bytes ca_file; /* unset: the system's */
-	} upstream;
+	struct server_config server;
+	struct upstream_config upstream;
 	struct bytes module_cache_dir; /* [signing] cache_dir; unset = ‹data›/modules, "" = none */
-	struct {
-		struct alias *aliases;
-		size_t naliases;
-		struct bytes default_model;
-		bool shorthand, error_status_gateway, unsupported_as_placeholder,
-			reasoning_to_client;
-		unsigned list; /* bits of enum list_kind */
-		uint64_t head_after_ms, ping_ms;
-	} surfaces;
+	struct surfaces_config surfaces;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
-	struct {
-		enum sync_policy sync;
-		uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
-		bool refuse_when_full, compress;
-	} journal;
+	struct journal_config journal;
 	uint64_t max_raw_kib;
 
 	struct bytes
 		base_dir; /* directory of the first file, for relative signer paths of shorthands */
 
-	struct signer_cache *signers;  /* config/'s own: the modules, loaded once each */
-	struct shorthands *shorthands; /* config/'s own: models made on first use */
+	struct signer_cache *signers; /* config/'s own: the modules, loaded once each */
 };
 
 struct config_options {
@@ -210,16 +209,7 @@ struct model_config *config_model(const struct config *,
 				  struct bytes name); /* NULL: not configured */
 /* The alias that stands for this name: the one of exactly that name, else the longest prefix. NULL: none. */
 const struct alias *config_alias(const struct config *, struct bytes name);
-/*
- * The model of a shorthand name ("openai::gpt-4o", "rust-proxy::X"), made on first use and kept for the
- * life of the config (at most 1,000; beyond that in `arena`). NULL: ERR_MODEL_NOT_FOUND if it is no
- * shorthand, ERR_API_KEY_MISSING, ERR_CONFIG, ERR_SIGNER if its environment is not there. Any thread.
- */
-struct model_config *config_shorthand(struct config *, struct bytes name, struct arena *);
 /* `signet check`: argv without the program and "check". Returns the exit status. */
 int config_check_main(int argc, char **argv);
-
-/* Known shorthand prefixes of providers that are not built yet ("anthropic::"): true for these. */
-bool config_is_reserved_shorthand(struct bytes name);
 
 #endif

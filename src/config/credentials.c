@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/extras.h"
+
 #define MAX_FILE 65536
 
 static const struct form {
@@ -225,4 +227,62 @@ struct bytes credential_problem(const struct credential *c, struct arena *arena)
 	if (bytes_starts(c->key, B(PROBLEM)))
 		return bytes_slice(c->key, 1, c->key.n);
 	return arena_printf(arena, "Environment variable `%.*s` is missing", BFMT(c->key));
+}
+
+/* ---- secrets that may stand in the TOML themselves ---- */
+
+const struct secret_source device_id_source = { "device_id", "device_id_location", "DEVICE_ID",
+						"xxxx" };
+
+void missing_add(struct missing *m, struct bytes name)
+{
+	if (m->len < COUNT(m->names))
+		m->names[m->len++] = name;
+}
+
+bool secret_is_usable(struct bytes value, const char *placeholder)
+{
+	return value.n > 0 && !bytes_eq(value, bytes_of(placeholder)) && is_header_value(value);
+}
+
+/* Puts what cannot be used among the missing, by the name under which an operator knows it. */
+static void judge(const struct credential *c, const struct secret_source *s,
+		  struct missing *missing, struct arena *arena)
+{
+	struct bytes name = bytes_set(c->key) ? c->key : bytes_of(s->key);
+
+	if (c->kind == CREDENTIAL_MISSING && bytes_starts(c->key, B(PROBLEM)))
+		missing->problem = credential_problem(c, arena);
+	else if (c->kind == CREDENTIAL_MISSING ||
+		 (c->kind == CREDENTIAL_STATIC && !secret_is_usable(c->value, s->placeholder)))
+		missing_add(missing, name);
+}
+
+void secret_read(struct loader *l, struct toml *t, struct bytes path, const char *separator,
+		 const struct secret_source *s, const char *label, struct missing *missing,
+		 struct credential *out)
+{
+	struct toml *literal = t ? toml_get(t, s->key) : NULL,
+		    *location = t ? toml_get(t, s->location) : NULL;
+	unsigned allowed = FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC | FORM_NONE;
+
+	if (literal)
+		literal->secret = true;
+	if (literal && location)
+		return error_at(l, location, path,
+				"%.*s%s%s: `%s` and `%s` exclude each other (remove one)",
+				BFMT(path), separator, s->location, s->key, s->location);
+	if (location) {
+		if (!credential_read(l, location, path_join(l, path, separator, location->key),
+				     allowed, label, out))
+			return;
+	} else if (literal) {
+		*out = (struct credential){ .kind = CREDENTIAL_STATIC };
+		if (!want_string(l, literal, path_join(l, path, separator, literal->key),
+				 &out->value))
+			return;
+	} else {
+		*out = credential_env(s->variable, l->arena);
+	}
+	judge(out, s, missing, l->arena);
 }

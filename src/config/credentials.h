@@ -27,4 +27,27 @@ bool credential_usable(const struct credential *);
 /* Of a missing one: "Environment variable `X` is missing". */
 struct bytes credential_problem(const struct credential *, struct arena *);
 
+/* ---- secrets that may stand in the TOML themselves ---- */
+
+struct secret_source {
+	const char *key, *location; /* keys: the secret itself, or where it is */
+	const char *variable;       /* where it is if neither is there */
+	const char *
+		placeholder; /* of the reference implementation: counts as missing wherever it comes from */
+};
+/* Names of missing variables, for the one message that holds them all. */
+struct missing {
+	struct bytes names[8];
+	size_t len;
+	struct bytes problem; /* something is there but cannot be used; unset = none */
+};
+/* `t` NULL: the variable. What is missing comes back in `missing`. */
+void secret_read(struct loader *, struct toml *t, struct bytes path, const char *separator,
+		 const struct secret_source *, const char *label, struct missing *,
+		 struct credential *out);
+void missing_add(struct missing *, struct bytes name);
+/* Whether it is there, is not the placeholder and can go into a header. */
+bool secret_is_usable(struct bytes value, const char *placeholder);
+extern const struct secret_source device_id_source;
+
 #endif

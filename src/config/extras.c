@@ -116,8 +116,10 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 	if (!want_table(l, t, path, kind->element))
 		return false;
 	place = toml_get(t, kind->place);
-	if (!place)
-		return missing_field(l, t, path, kind->place, NULL), false;
+	if (!place) {
+		missing_field(l, t, path, kind->place, NULL);
+		return false;
+	}
 	if (!want_string(l, place, path, &out->pointer))
 		return false;
 	for (struct toml *c = t->child; c; c = c->next) {
@@ -160,12 +162,12 @@ static void read_extras(struct loader *l, struct toml *t, struct bytes path,
 	}
 }
 
-void read_extra_body(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+void read_extra_body(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	read_extras(l, t, path, &body_kind, out);
+	read_extras(l, t, path, &body_kind, into);
 }
 
-void read_extra_headers(struct loader *l, struct toml *t, struct bytes path, struct extras *out)
+void read_extra_headers(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	read_extras(l, t, path, &header_kind, out);
+	read_extras(l, t, path, &header_kind, into);
 }

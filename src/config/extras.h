@@ -4,10 +4,12 @@
 
 #include "config/read.h"
 
-void read_extra_body(struct loader *, struct toml *, struct bytes path, struct extras *out);
-void read_extra_headers(struct loader *, struct toml *, struct bytes path, struct extras *out);
-bool is_header_name(struct bytes);  /* RFC 9110 token */
-bool is_header_value(struct bytes); /* no control characters but tab */
+void read_extra_body(struct loader *, struct toml *, struct bytes path,
+		     void *into); /* struct extras */
+void read_extra_headers(struct loader *, struct toml *, struct bytes path,
+			void *into); /* struct extras */
+bool is_header_name(struct bytes);   /* RFC 9110 token */
+bool is_header_value(struct bytes);  /* no control characters but tab */
 bool is_secret_header(struct bytes name);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * [models]: which providers answer for a name, in which order (config §2.4), and the defaults of
- * provider types (§2.7).
+ * [models]: which providers answer for a name, in which order (config §2.4).
  *
  * Every provider is read, also one that routing does not name, because its errors are the reader's
  * errors too. The trap: names. A model must not look like a shorthand ("openai::..."), or adding a
@@ -11,18 +10,12 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "config/credentials.h"
 
-#define OFF(member) offsetof(struct model_config, member)
+#define NAMES_MAX (64 << 10) /* of a message's list of providers */
 
 /* ---- one model ---- */
 
-static void call_model_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_timeouts(l, t, path, &((struct model_config *)into)->timeouts);
-}
-
-static void call_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct model_config *m = into;
 
@@ -40,9 +33,9 @@ static const struct key model_keys[] = {
 	{ "routing", KEY_PASS, .required = true, .fix = "`routing = [\"‹provider›\"]`" },
 	{ "providers", KEY_PASS, .required = true,
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
-	{ "timeouts", KEY_CALL, .call = call_model_timeouts },
+	{ "timeouts", KEY_CALL, offsetof(struct model_config, timeouts), .call = read_timeouts },
 	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
-	{ "namespace", KEY_CALL, .call = call_namespace },
+	{ "namespace", KEY_CALL, .call = read_namespace },
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
 
@@ -84,7 +77,7 @@ static void unknown_provider(struct loader *l, const struct toml *t, struct byte
 	struct buf list;
 	size_t n = 0;
 
-	buf_init(&list, 64 << 10);
+	buf_init(&list, NAMES_MAX);
 	for (; n < ps->len && n < COUNT(names); n++) {
 		names[n] = ps->at[n]->name;
 		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));
@@ -164,27 +157,12 @@ static void check_listed(struct loader *l, const struct toml *t, struct bytes pa
 	}
 }
 
-static bool is_reserved(struct bytes name)
-{
-	if (bytes_starts(name, B("tensorzero::")) || bytes_starts(name, B("rust-proxy::")) ||
-	    bytes_starts(name, B("rust_proxy::")))
-		return true;
-	for (size_t i = 0; provider_type_names[i]; i++) {
-		struct bytes type = bytes_of(provider_type_names[i]);
-
-		if (bytes_starts(name, type) &&
-		    bytes_starts(bytes_slice(name, type.n, name.n), B("::")))
-			return true;
-	}
-	return false;
-}
-
 static void read_model(struct loader *l, struct toml *t, struct bytes path, struct model_config *m)
 {
 	struct toml *providers, *routing;
 	struct providers ps = { 0 };
 
-	if (is_reserved(t->key))
+	if (bytes_starts(t->key, B("tensorzero::")) || is_shorthand_name(t->key))
 		error_at(
 			l, t, path,
 			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
@@ -244,51 +222,4 @@ const struct alias *config_alias(const struct config *c, struct bytes name)
 			best = al;
 	}
 	return best;
-}
-
-/* ---- provider_types ---- */
-
-static void call_openai_default(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-
-	credential_read(l, t, path, FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE, "OpenAI",
-			&c->openai_default);
-}
-
-static const struct key defaults_keys[] = {
-	{ "api_key_location", KEY_CALL, .call = call_openai_default, .required = true,
-	  .fix = "`api_key_location = \"env::OPENAI_API_KEY\"`" },
-};
-static const struct table defaults_table =
-	TABLE("struct OpenAIDefaults", defaults_keys, .lax = true);
-static const struct key openai_type_keys[] = { { "defaults", KEY_TABLE, 0,
-						 .table = &defaults_table } };
-static const struct table openai_type_table =
-	TABLE("struct OpenAIProviderTypeConfig", openai_type_keys, .lax = true);
-
-static const struct key types_keys[] = {
-	{ "anthropic", KEY_LATER },
-	{ "azure", KEY_LATER },
-	{ "deepseek", KEY_LATER },
-	{ "fireworks", KEY_LATER },
-	{ "gcp_vertex_gemini", KEY_LATER },
-	{ "gcp_vertex_anthropic", KEY_LATER },
-	{ "google_ai_studio_gemini", KEY_LATER },
-	{ "groq", KEY_LATER },
-	{ "hyperbolic", KEY_LATER },
-	{ "mistral", KEY_LATER },
-	{ "openai", KEY_TABLE, 0, .table = &openai_type_table },
-	{ "openrouter", KEY_LATER },
-	{ "sglang", KEY_LATER },
-	{ "tgi", KEY_LATER },
-	{ "together", KEY_LATER },
-	{ "vllm", KEY_LATER },
-	{ "xai", KEY_LATER },
-};
-static const struct table types_table = TABLE("struct ProviderTypesConfig", types_keys);
-
-void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_table(l, &types_table, t, path, ".", into);
 }

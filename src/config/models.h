@@ -1,19 +1,26 @@
-/* [models] and [provider_types] (config §2.4-2.7, rust-proxy.md). */
+/* [models] and [provider_types] (config §2.4-2.7). */
 #ifndef SIGNET_CONFIG_MODELS_H
 #define SIGNET_CONFIG_MODELS_H
 
-#include "config/read.h"
+#include "config/provider_kind.h"
 
 void read_models(struct loader *, struct toml *, struct bytes path, void *into);
-void read_provider_types(struct loader *, struct toml *, struct bytes path, void *into);
 
-/* The provider table's own file: provider.c. `out` is zeroed but for name and model. */
+/* ---- providers: provider.c ---- */
+
+/* `out` is zeroed but for name and model. */
 void read_provider(struct loader *, struct toml *, struct bytes path, struct provider_config *out);
+void read_provider_types(struct loader *, struct toml *, struct bytes path, void *into);
+/* Before read_provider_types: every type's own variable. */
+void provider_types_defaults(struct loader *);
 void read_timeouts(struct loader *, struct toml *, struct bytes path,
 		   void *into); /* struct timeouts */
-void provider_defaults(struct provider_config *);
-
-extern const char *const provider_type_names[]; /* TensorZero's, in its order; ends with NULL */
+/* A provider of that kind, before its keys are read. False: out of memory. */
+bool provider_begin(struct provider_config *, const struct provider_kind *, struct arena *);
+/* Whether a model of that name could become a shorthand one day. */
+bool is_shorthand_name(struct bytes name);
+/* The kind whose shorthand the name is, and what stands behind its colons. NULL: no built one's. */
+const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name);
 
 /* ---- api_base and other addresses ---- */
 
@@ -24,28 +31,12 @@ struct bytes url_base(struct bytes, struct arena *);
 /* The base's path + "chat/completions", its query kept (providers-openai §2.2). */
 struct bytes url_endpoint(struct bytes api_base, struct arena *);
 
-/* ---- rust-proxy: rust_proxy.c ---- */
-
-/* Names of missing variables, for the one message that holds them all. */
-struct missing {
-	struct bytes names[8];
-	size_t len;
-	struct bytes problem; /* something is there but cannot be used; unset = none */
-};
-/* What stands in [models.M.providers.P] but for the common keys; `t` NULL: the environment alone, for
- * the shorthand. What is missing comes back in `missing`. */
-void read_rust_proxy(struct loader *, struct toml *t, struct bytes path,
-		     struct provider_config *out, struct missing *missing);
-/* "Failed to create DevApiClient: A, B and C are not set (‹path›)". */
-struct bytes missing_text(const struct missing *, struct bytes path, struct arena *);
-/* `device_id`, `device_id_location` or DEVICE_ID, as the table `t` says; also of signer tables. */
-void read_device_id(struct loader *, struct toml *t, struct bytes path, const char *separator,
-		    struct missing *, struct credential *out);
-extern const struct table rust_proxy_table;
+/* The text for a message: empty if it may hold a password. */
+struct bytes url_shown(struct bytes);
 
 /* ---- signer tables: signing.c ---- */
 
-/* `t` NULL: the defaults of rust-proxy. `dir`: where relative paths begin if `t` has none. Does not load. */
+/* `t` NULL: the defaults of the type's protocol. `dir`: where relative paths begin if `t` has none. Does not load. */
 void read_signer(struct loader *, struct toml *t, struct bytes dir, struct bytes path,
 		 struct provider_config *);
 /* Loads the module of each provider that has a signer; errors are issues. */

@@ -1,48 +1,135 @@
 /*
- * One provider: [models.M.providers.P].
+ * One provider: [models.M.providers.P], and what is said of a type for all of its providers: [provider_types.T].
  *
- * The common keys and those of type "openai" stand here; rust-proxy's in rust_proxy.c, the signer's in
- * signing.c. Messages about a type's own keys have the form of TensorZero's tagged tables ("path: key:
- * ..."), the common ones that of plain tables ("path.key: ..."). The trap: what TensorZero refuses only
- * for some types must not pass here because the type is another, so every type checks all of its keys.
+ * The keys that every type has stand here; a type's own come from its row (struct provider_kind), the signer's from
+ * signing.c. Messages about a type's own keys have the form of TensorZero's tagged tables ("path: key: ..."), the
+ * common ones that of plain tables ("path.key: ..."). The trap: what TensorZero refuses only for some types must not
+ * pass here because the type is another, so every type checks all of its keys.
  */
 #include "config/models.h"
 
-#include <stddef.h>
-
-#include "config/credentials.h"
+#include "base/error.h"
 #include "config/extras.h"
+#include "config/shorthand.h"
 #include "config/tables.h"
 
-#define OFF(member) offsetof(struct provider_config, member)
+#define NAMES_MAX (16 << 10) /* of a message's list of types */
+#define KEYS_MAX  64
 
-const char *const provider_type_names[] = {
-	"anthropic",
-	"aws_bedrock",
-	"aws_sagemaker",
-	"azure",
-	"gcp_vertex_anthropic",
-	"gcp_vertex_gemini",
-	"google_ai_studio_gemini",
-	"groq",
-	"hyperbolic",
-	"fireworks",
-	"mistral",
-	"openai",
-	"openrouter",
-	"together",
-	"vllm",
-	"xai",
-	"tgi",
-	"sglang",
-	"deepseek",
-	NULL,
-};
+/* ---- the types ---- */
 
-void provider_defaults(struct provider_config *p)
+static struct bytes name_of(const struct provider_entry *e)
 {
-	p->unsupported_as_placeholder = -1;
-	p->filter.min_usage_left = -1;
+	return e->kind ? e->kind->name : bytes_of(e->name);
+}
+
+/* Whether `text` is that name and "::", or begins so. */
+static bool begins_with_type(struct bytes text, struct bytes name)
+{
+	return name.n && bytes_starts(text, name) &&
+	       bytes_starts(bytes_slice(text, name.n, text.n), B("::"));
+}
+
+bool is_shorthand_name(struct bytes text)
+{
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_entry *e = &provider_entries[i];
+
+		if (begins_with_type(text, name_of(e)) ||
+		    (e->kind && begins_with_type(text, e->kind->alias)))
+			return true;
+	}
+	return false;
+}
+
+bool shorthand_is_reserved(struct bytes text)
+{
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_entry *e = &provider_entries[i];
+
+		if (e->kind ? e->kind->reserved_shorthand.n &&
+				      bytes_starts(text, e->kind->reserved_shorthand)
+			    : e->shorthand && begins_with_type(text, name_of(e)))
+			return true;
+	}
+	return false;
+}
+
+const struct provider_kind *shorthand_kind(struct bytes text, struct bytes *model_name)
+{
+	if (shorthand_is_reserved(text))
+		return NULL;
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_kind *kind = provider_entries[i].kind;
+		struct bytes used;
+
+		if (!kind || !kind->shorthand)
+			continue;
+		used = begins_with_type(text, kind->name) ? kind->name : kind->alias;
+		*model_name = bytes_slice(text, used.n + 2, text.n);
+		if (begins_with_type(text, used) && model_name->n)
+			return kind;
+	}
+	return NULL;
+}
+
+static const struct provider_kind *kind_named(struct bytes name)
+{
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_kind *kind = provider_entries[i].kind;
+
+		if (kind &&
+		    (bytes_eq(name, kind->name) || (kind->alias.n && bytes_eq(name, kind->alias))))
+			return kind;
+	}
+	return NULL;
+}
+
+/* The built type that an example names. */
+static struct bytes first_type(void)
+{
+	size_t i = 0;
+
+	while (!provider_entries[i].kind)
+		i++;
+	return provider_entries[i].kind->name;
+}
+
+/* "`a`, `b`": of all types, or of those that are built. */
+static void print_types(struct buf *out, bool built)
+{
+	for (size_t i = 0; i < provider_nentries; i++)
+		if (!built || provider_entries[i].kind)
+			buf_printf(out, "%s`%.*s`", out->len ? ", " : "",
+				   BFMT(name_of(&provider_entries[i])));
+}
+
+static void unknown_type(struct loader *l, const struct toml *type, struct bytes path)
+{
+	struct bytes names[KEYS_MAX], near;
+	struct buf list;
+	bool later = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < provider_nentries && n < COUNT(names); i++) {
+		names[n] = name_of(&provider_entries[i]);
+		later |= bytes_eq(type->text, names[n++]);
+	}
+	near = nearest(type->text, names, n);
+	buf_init(&list, NAMES_MAX);
+	print_types(&list, later);
+	if (later)
+		error_at(
+			l, type, path,
+			"%.*s: this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
+			BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)));
+	else
+		error_at(l, type, path,
+			 "%.*s: unknown variant `%.*s`, expected one of %.*s (%s%.*s%s)",
+			 BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)),
+			 bytes_set(near) ? "did you mean `" : "write one of these", BFMT(near),
+			 bytes_set(near) ? "`?" : "");
+	buf_deinit(&list);
 }
 
 /* ---- timeouts (config §2.17) ---- */
@@ -99,275 +186,194 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 			BFMT(path));
 }
 
-/* ---- common keys ---- */
+/* ---- a provider ---- */
 
-static void call_timeouts(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_timeouts(l, t, path, &((struct provider_config *)into)->timeouts);
-}
+#define OFF(member) offsetof(struct provider_config, member)
 
-static void call_extra_body(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_extra_body(l, t, path, &((struct provider_config *)into)->extra_body);
-}
-
-static void call_extra_headers(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	read_extra_headers(l, t, path, &((struct provider_config *)into)->extra_headers);
-}
-
-static void call_unsupported(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-	int choice = want_choice(l, t, path, unsupported_choices);
-
-	if (choice >= 0)
-		p->unsupported_as_placeholder = choice;
-}
-
-static void call_drop_fields(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct key k = { .kind = KEY_STRINGS };
-	struct provider_config *p = into;
-	struct strings list = { 0 };
-
-	read_key(l, &k, t, path, &list);
-	p->drop_fields = list.at;
-	p->ndrop_fields = list.len;
-}
-
-#define COMMON_KEYS                                                                               \
-	{ "type", KEY_PASS, .outer = true },                                                      \
-		{ "extra_body", KEY_CALL, .outer = true, .call = call_extra_body },               \
-		{ "extra_headers", KEY_CALL, .outer = true, .call = call_extra_headers },         \
-		{ "timeouts", KEY_CALL, .outer = true, .call = call_timeouts },                   \
-		{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool }, \
-                                                                                                  \
-		{ "cost", KEY_LATER, .outer = true }, { "batch_cost", KEY_LATER, .outer = true }, \
-		{ "signer", KEY_PASS },                                                           \
-		{ "unsupported_content", KEY_CALL, .call = call_unsupported },                    \
-	{                                                                                         \
-		"drop_fields", KEY_CALL, .call = call_drop_fields                                 \
-	}
-
-/* ---- type = "openai" ---- */
-
-static const char *const api_types[] = { "chat_completions", "responses", NULL };
-static const char *const file_forms[] = { "image_url", "file", "input_audio", NULL };
-static const char *const strict_places[] = { "outer", "inner", NULL };
-
-static void call_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-	const char *problem;
-	struct bytes base;
-
-	if (t->type != TOML_STRING)
-		return type_error(l, t, path, "a string representing an URL",
-				  "such as \"https://api.openai.com/v1/\"");
-	problem = url_problem(t->text);
-	if (problem)
-		return error_at(l, t, path,
-				"%.*s: %s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				BFMT(path), problem,
-				bytes_chr(t->text, '@') >= 0 ? 0 : (int)t->text.n, t->text.p);
-	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
-	if (bytes_ends(base, B("/chat/completions")))
-		warn_at(l, t, path,
-			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
-			BFMT(t->text));
-	p->api_base = url_base(t->text, l->arena);
-	p->endpoint = url_endpoint(t->text, l->arena);
-}
-
-static void call_api_key(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-
-	if (!credential_read(l, t, path, FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE, "OpenAI",
-			     &p->api_key))
-		p->api_key.kind = CREDENTIAL_NONE;
-}
-
-static void call_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	(void)into;
-	if (want_choice(l, t, path, api_types) == 1)
-		not_yet(l, t, path, B("api_type = \"responses\""));
-}
-
-static bool wants_responses(const struct toml *provider)
-{
-	const struct toml *type = toml_get(provider, "api_type");
-
-	return type && bytes_eq(type->text, B("responses"));
-}
-
-static void call_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-	size_t n = 0;
-
-	if (!want_table(l, t, path, "a map"))
-		return;
-	for (const struct toml *c = t->child; c; c = c->next)
-		n++;
-	p->overrides = arena_array(l->arena, struct mime_override, n);
-	if (n && !p->overrides)
-		return error_at(l, t, path, "out of memory");
-	for (struct toml *c = t->child; c; c = c->next) {
-		int form = want_choice(l, c, path_join(l, path, ".", c->key), file_forms);
-
-		if (form >= 0)
-			p->overrides[p->noverrides++] =
-				(struct mime_override){ .mime_type = c->key,
-							.form = (enum file_form)form };
-	}
-}
-
-static void call_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct provider_config *p = into;
-	int choice = want_choice(l, t, path, strict_places);
-
-	if (choice >= 0)
-		p->tool_strict = choice == 0 ? STRICT_OUTER : STRICT_INNER;
-}
-
-static const struct key openai_keys[] = {
-	{ "model_name", KEY_STRING, OFF(model_name), .required = true,
-	  .fix = "`model_name = \"gpt-4o\"`" },
-	{ "api_base", KEY_CALL, .call = call_api_base },
-	{ "api_key_location", KEY_CALL, .call = call_api_key },
-	{ "api_type", KEY_CALL, .call = call_api_type },
-	{ "include_encrypted_reasoning", KEY_PASS },
-	{ "provider_tools", KEY_PASS },
-	{ "content_type_overrides", KEY_CALL, .call = call_overrides },
-	{ "tool_strict", KEY_CALL, .call = call_strict },
-	COMMON_KEYS,
+/* Behind a type's own keys, in every type. */
+static const struct key common_keys[] = {
+	{ "type", KEY_PASS, .outer = true },
+	{ "extra_body", KEY_CALL, OFF(extra_body), .outer = true, .call = read_extra_body },
+	{ "extra_headers", KEY_CALL, OFF(extra_headers), .outer = true,
+	  .call = read_extra_headers },
+	{ "timeouts", KEY_CALL, OFF(timeouts), .outer = true, .call = read_timeouts },
+	{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool },
+	{ "cost", KEY_LATER, .outer = true },
+	{ "batch_cost", KEY_LATER, .outer = true },
+	{ "signer", KEY_PASS },
+	{ "unsupported_content", KEY_CHOICE, OFF(unsupported_as_placeholder),
+	  .choices = unsupported_choices },
+	{ "drop_fields", KEY_STRINGS, OFF(drop_fields) },
 };
-static const struct table openai_table = TABLE("struct UninitializedModelProvider", openai_keys);
 
-/* The two keys that only the Responses API has (config §2.5). */
-static void check_responses_keys(struct loader *l, struct toml *t, struct bytes path)
+bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
+		    struct arena *arena)
 {
-	struct toml *reasoning = toml_get(t, "include_encrypted_reasoning");
-	struct toml *tools = toml_get(t, "provider_tools");
-	struct key k = { .kind = KEY_BOOL };
-	bool on = false;
-
-	if (reasoning)
-		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
-	if (on && !wants_responses(t))
-		error_at(
-			l, reasoning, path,
-			"%.*s: include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)",
-			BFMT(path));
-	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
-	    !wants_responses(t))
-		error_at(
-			l, tools, path,
-			"%.*s: `provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)",
-			BFMT(path));
-}
-
-static void read_openai(struct loader *l, struct toml *t, struct bytes path,
-			struct provider_config *p)
-{
-	p->kind = PROVIDER_OPENAI;
-	p->type = B("openai");
-	p->api_base = B("https://api.openai.com/v1/");
-	p->endpoint = B("https://api.openai.com/v1/chat/completions");
-	read_table(l, &openai_table, t, path, ": ", p);
-	check_responses_keys(l, t, path);
-	if (!toml_get(t, "api_key_location"))
-		p->api_key = l->config->openai_default;
-	if (!credential_usable(&p->api_key))
-		issue_add(
-			l->issues, l->options->offline, node_file(t), t->line, path,
-			"%.*s: API key missing for provider OpenAI: %.*s (set it, or write another `api_key_location`)",
-			BFMT(path), BFMT(credential_problem(&p->api_key, l->arena)));
-	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
-		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
-			BFMT(p->api_key.key));
-}
-
-/* ---- type = "rust-proxy" ---- */
-
-static void read_type_rust_proxy(struct loader *l, struct toml *t, struct bytes path,
-				 struct provider_config *p)
-{
-	static const struct key common[] = { COMMON_KEYS };
-	struct key keys[64];
-	struct table table = { .expected = "struct UninitializedModelProvider", .keys = keys };
-	struct missing missing = { 0 };
-
-	p->kind = PROVIDER_RUST_PROXY;
-	p->type = B("rust-proxy");
-	for (size_t i = 0; i < rust_proxy_table.nkeys; i++)
-		keys[table.nkeys++] = rust_proxy_table.keys[i];
-	for (size_t i = 0; i < COUNT(common); i++)
-		keys[table.nkeys++] = common[i];
-	read_table(l, &table, t, path, ": ", p);
-	read_rust_proxy(l, t, path, p, &missing);
-	if (bytes_set(missing.problem))
-		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
-	if (missing.len)
-		issue_add(l->issues, l->options->offline, node_file(t), t->line, path, "%.*s",
-			  BFMT(missing_text(&missing, path, l->arena)));
-}
-
-/* ---- all types ---- */
-
-static void unknown_type(struct loader *l, const struct toml *type, struct bytes path)
-{
-	struct bytes names[32], near;
-	struct buf list;
-	size_t n = 0;
-
-	buf_init(&list, 4096);
-	for (; provider_type_names[n]; n++) {
-		names[n] = bytes_of(provider_type_names[n]);
-		buf_printf(&list, "%s`%s`", n ? ", " : "", provider_type_names[n]);
-		if (bytes_eq(type->text, names[n])) {
-			error_at(
-				l, type, path,
-				"%.*s: this version of Signet does not support `type = \"%s\"` yet (it has: `openai`, `rust-proxy`)",
-				BFMT(path), provider_type_names[n]);
-			buf_deinit(&list);
-			return;
-		}
-	}
-	names[n++] = B("rust-proxy");
-	near = nearest(type->text, names, n);
-	error_at(l, type, path,
-		 "%.*s: unknown variant `%.*s`, expected one of %.*s, `rust-proxy` (%s%.*s%s)",
-		 BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)),
-		 bytes_set(near) ? "did you mean `" : "write one of these", BFMT(near),
-		 bytes_set(near) ? "`?" : "");
-	buf_deinit(&list);
+	p->kind = kind;
+	p->type = kind->name;
+	p->options = arena_alloc(arena, kind->options_size + 1);
+	if (!p->options)
+		return false;
+	if (kind->defaults)
+		kind->defaults(p);
+	return true;
 }
 
 void read_provider(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
+	struct key keys[KEYS_MAX];
+	struct table table = { .expected = "struct UninitializedModelProvider", .keys = keys };
+	const struct provider_kind *kind;
 	struct toml *type, *signer;
 
-	provider_defaults(p);
-	if (!want_table(l, t, path, "struct UninitializedModelProvider"))
+	p->unsupported_as_placeholder = -1;
+	if (!want_table(l, t, path, table.expected))
 		return;
 	type = toml_get(t, "type");
 	if (!type || type->type != TOML_STRING)
 		return error_at(
 			l, type ? type : t, path,
-			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"openai\"`)",
-			BFMT(path));
-	signer = toml_get(t, "signer");
-	if (bytes_eq(type->text, B("openai")))
-		read_openai(l, t, path, p);
-	else if (bytes_eq(type->text, B("rust-proxy")) || bytes_eq(type->text, B("rust_proxy")))
-		read_type_rust_proxy(l, t, path, p);
-	else
+			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
+			BFMT(path), BFMT(first_type()));
+	kind = kind_named(type->text);
+	if (!kind)
 		return unknown_type(l, type, path);
-	if (signer || p->kind == PROVIDER_RUST_PROXY)
+	if (!provider_begin(p, kind, l->arena))
+		return error_at(l, t, path, "out of memory");
+	for (size_t i = 0; i < kind->nkeys; i++)
+		keys[table.nkeys++] = kind->keys[i];
+	for (size_t i = 0; i < COUNT(common_keys); i++)
+		keys[table.nkeys++] = common_keys[i];
+	read_table(l, &table, t, path, ": ", p);
+	kind->check(l, t, path, p);
+	signer = toml_get(t, "signer");
+	if (signer || kind->protocol)
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
+}
+
+struct bytes url_shown(struct bytes url)
+{
+	return bytes_chr(url, '@') >= 0 ? B("") : url;
+}
+
+/* ---- api keys ---- */
+
+void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct provider_config *p = into;
+
+	if (!credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key))
+		p->api_key.kind = CREDENTIAL_NONE;
+}
+
+/* What a type's providers use that name no key of their own. */
+static struct credential *default_key(const struct config *c, const struct provider_kind *kind)
+{
+	size_t i = 0;
+
+	while (provider_entries[i].kind != kind)
+		i++;
+	return &c->default_keys[i];
+}
+
+void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
+{
+	if (!toml_get(t, "api_key_location"))
+		p->api_key = *default_key(l->config, p->kind);
+	if (!credential_usable(&p->api_key))
+		issue_add(
+			l->issues, l->options->offline, node_file(t), t->line, path,
+			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
+			BFMT(path), p->kind->label,
+			BFMT(credential_problem(&p->api_key, l->arena)));
+	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
+		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
+			BFMT(p->api_key.key));
+}
+
+int shorthand_api_key(struct loader *l, struct bytes name, struct provider_config *p)
+{
+	(void)name;
+	p->api_key = *default_key(l->config, p->kind);
+	if (credential_usable(&p->api_key))
+		return 0;
+	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", p->kind->label,
+		    BFMT(credential_problem(&p->api_key, l->arena)));
+}
+
+/* ---- [provider_types] (config §2.7) ---- */
+
+void provider_types_defaults(struct loader *l)
+{
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_kind *kind = provider_entries[i].kind;
+
+		if (kind && kind->key_variable)
+			l->config->default_keys[i] = credential_env(kind->key_variable, l->arena);
+	}
+}
+
+struct default_of {
+	const struct provider_kind *kind;
+	struct credential *key;
+};
+
+static void read_default_key(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct default_of *d = into;
+
+	credential_read(l, t, path, d->kind->key_forms, d->kind->label, d->key);
+}
+
+static const char *text_of(struct bytes text)
+{
+	return bytes_set(text) ? text.p : "";
+}
+
+/* [provider_types.T]: its one key is `defaults.api_key_location`. */
+static void read_settings(struct loader *l, struct toml *t, struct bytes path,
+			  const struct provider_kind *kind)
+{
+	const struct key defaults_keys[] = {
+		{ "api_key_location", KEY_CALL, .call = read_default_key, .required = true,
+		  .fix = text_of(arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
+					      kind->key_variable)) },
+	};
+	const struct table defaults = { .expected = text_of(arena_printf(
+						l->arena, "struct %sDefaults", kind->label)),
+					.keys = defaults_keys,
+					.nkeys = COUNT(defaults_keys),
+					.lax = true };
+	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
+	const struct table table = { .expected = text_of(arena_printf(
+					     l->arena, "struct %sProviderTypeConfig", kind->label)),
+				     .keys = keys,
+				     .nkeys = COUNT(keys),
+				     .lax = true };
+	struct default_of into = { kind, default_key(l->config, kind) };
+
+	read_table(l, &table, t, path, ".", &into);
+}
+
+void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct key keys[KEYS_MAX];
+	struct table table = { .expected = "struct ProviderTypesConfig", .keys = keys };
+
+	for (unsigned place = 1; place <= provider_nentries; place++)
+		for (size_t i = 0; i < provider_nentries; i++)
+			if (provider_entries[i].settings == place)
+				keys[table.nkeys++] =
+					(struct key){ name_of(&provider_entries[i]).p,
+						      provider_entries[i].kind ? KEY_PASS
+									       : KEY_LATER };
+	read_table(l, &table, t, path, ".", into);
+	for (size_t i = 0; t->type == TOML_TABLE && i < provider_nentries; i++) {
+		const struct provider_entry *e = &provider_entries[i];
+		struct toml *settings =
+			e->kind && e->settings ? toml_get(t, e->kind->name.p) : NULL;
+
+		if (settings)
+			read_settings(l, settings, path_join(l, path, ".", settings->key), e->kind);
+	}
 }

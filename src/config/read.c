@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define NAMES_MAX (16 << 10) /* of a message's list of keys or choices */
+
 struct bytes node_file(const struct toml *t)
 {
 	return t->file ? t->file->path : B("");
@@ -117,7 +119,7 @@ static void unknown_field(struct loader *l, const struct table *table, const str
 		if (!table->keys[i].outer)
 			names[n++] = table->keys[i].name;
 	}
-	buf_init(&list, 16 << 10);
+	buf_init(&list, NAMES_MAX);
 	put_names(&list, names, n);
 	if (list.len == 0)
 		buf_printf(&list, "no fields");
@@ -170,7 +172,7 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 		    bytes_eq(names[n], t->text))
 			return (int)n;
 	}
-	buf_init(&list, 4096);
+	buf_init(&list, NAMES_MAX);
 	put_names(&list, choices, n);
 	if (t->type != TOML_STRING && t->type != TOML_DATETIME) {
 		error_at(
@@ -255,11 +257,14 @@ static void mark_secret(struct toml *t)
 
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
-	char *at = (char *)into + k->offset;
 	uint64_t number;
 	bool flag;
 	int choice;
+	char *at;
 
+	if (k->own)
+		into = ((struct provider_config *)into)->options;
+	at = (char *)into + k->offset;
 	if (k->secret)
 		mark_secret(t);
 	switch (k->kind) {
@@ -293,6 +298,10 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
 			*(int *)at = choice;
 		break;
+	case KEY_SWITCH:
+		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
+			*(bool *)at = choice == 1;
+		break;
 	case KEY_TABLE:
 		read_table(l, k->table, t, path, ".", at);
 		break;
@@ -300,7 +309,7 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		read_table(l, k->table, t, path, ".", &(struct checked){ 0 });
 		break;
 	case KEY_CALL:
-		k->call(l, t, path, into);
+		k->call(l, t, path, at);
 		break;
 	case KEY_STRINGS:
 		read_strings(l, t, path, (struct strings *)at);

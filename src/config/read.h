@@ -41,16 +41,11 @@ enum key_kind {
 	KEY_CHOICE,  /* int: index into `choices` */
 	KEY_TABLE,   /* the struct at `offset`, by `table` */
 	KEY_CHECKED, /* a table of which nothing is kept: read into a struct checked of its own */
-	KEY_CALL,    /* `call` reads it; `into` is the table's own struct */
+	KEY_SWITCH,  /* bool: whether it is the second of two `choices` */
+	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
 	KEY_STRINGS, /* struct strings */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
 	KEY_PASS,    /* somebody else reads it */
-};
-
-struct strings {
-	struct bytes *at;
-	size_t len, cap;
-	bool set;
 };
 
 /* Where values go that are only checked. */
@@ -67,6 +62,7 @@ struct key {
 	enum key_kind kind;
 	size_t offset;
 	bool required, secret;
+	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */
 	const char *const *choices; /* ends with NULL */
@@ -114,7 +110,6 @@ void read_ignored_bool(struct loader *, struct toml *, struct bytes path, void *
 /* The nearest of the names by edit distance, unset if none is near. */
 struct bytes nearest(struct bytes word, const struct bytes *names, size_t n);
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \
 		.expected = (expected_), .keys = (keys_), .nkeys = COUNT(keys_), __VA_ARGS__ \

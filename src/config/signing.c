@@ -2,7 +2,7 @@
  * Signer tables and the modules they name.
  *
  * A module is loaded once for each distinct path, pin and limits, however many providers name it; the
- * configuration owns it. type = "rust-proxy" has a signer also without a table, and its protocol fixes
+ * configuration owns it. A type whose protocol signs has a signer also without a table, and the protocol fixes
  * what the four inputs and the headers are. The trap: a device id is only demanded where an input names
  * it, so that a signer without one needs no DEVICE_ID.
  */
@@ -16,16 +16,25 @@
 #include "config/credentials.h"
 #include "config/extras.h"
 #include "config/models.h"
+#include "sign/signer.h"
 
-#define DEFAULT_PATH "rust_proxy/sign_bg.wasm"
-#define OFF(member)  offsetof(struct signer_config, member)
+#define OFF(member) offsetof(struct signer_config, member)
 
 static const char *const input_names[] = { "nonce", "timestamp", "device_id", "body",    "method",
 					   "url",   "path",      "",          "content", NULL };
 
+/* The type that demands a signature: whose words the inputs' are. NULL: no type does. */
+static const struct provider_kind *protocol_kind(void)
+{
+	for (size_t i = 0; i < provider_nentries; i++)
+		if (provider_entries[i].kind && provider_entries[i].kind->protocol)
+			return provider_entries[i].kind;
+	return NULL;
+}
+
 /* ---- the table ---- */
 
-static void call_sha256(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_sha256(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct signer_config *s = into;
 	struct bytes text, lower;
@@ -50,8 +59,9 @@ static void call_sha256(struct loader *l, struct toml *t, struct bytes path, voi
 	s->sha256 = lower;
 }
 
-static void call_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
+	const struct provider_kind *kind = protocol_kind();
 	struct signer_config *s = into;
 	size_t n = 0;
 
@@ -60,20 +70,21 @@ static void call_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 	for (struct toml *e = t->child; e; e = e->next, n++) {
 		int choice = want_choice(l, e, path_index(l, path, n), input_names);
 
-		if (choice < 0 || n >= 4)
+		if (choice < 0 || n >= SIGNER_INPUTS)
 			continue;
-		if (bytes_eq(bytes_of(input_names[choice]), B("content")))
-			error_at(l, e, path,
-				 "%.*s: `content` exists for type `rust-proxy` only (write `body`)",
-				 BFMT(path_index(l, path, n)));
 		s->inputs[n] = bytes_of(input_names[choice]);
+		if (kind && bytes_eq(s->inputs[n], kind->protocol->content))
+			error_at(l, e, path,
+				 "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
+				 BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
+				 BFMT(kind->name));
 	}
-	if (n != 4)
+	if (n != SIGNER_INPUTS)
 		error_at(l, t, path, "%.*s: needs 4 inputs and has %zu (fill up with \"\")",
 			 BFMT(path), n);
 }
 
-static void header(struct loader *l, struct toml *t, struct bytes path, struct bytes *out)
+static void read_header(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct bytes text;
 
@@ -85,79 +96,69 @@ static void header(struct loader *l, struct toml *t, struct bytes path, struct b
 			"%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
 			BFMT(path), BFMT(text));
 	else
-		*out = text;
+		*(struct bytes *)into = text;
 }
 
-static void call_header(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void read_signature_header(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct signer_config *s = into;
-
-	header(l, t, path, &s->header);
-	if (s->header.n == 0)
+	read_header(l, t, path, into);
+	if (((struct bytes *)into)->n == 0)
 		error_at(l, t, path, "%.*s: the signature needs a header (write its name)",
 			 BFMT(path));
 }
 
-static void call_nonce_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->nonce_header);
-}
-
-static void call_timestamp_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->timestamp_header);
-}
-
-static void call_device_header(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	header(l, t, path, &((struct signer_config *)into)->device_id_header);
-}
-
-#define SHARED_KEYS                                                                           \
-	{ "path", KEY_STRING, OFF(path) }, { "sha256", KEY_CALL, .call = call_sha256 },       \
-		{ "memory_limit_mb", KEY_U32, OFF(limits.memory_mb), .min = 1, .max = 4096 }, \
-		{ "timeout_ms", KEY_U32, OFF(limits.timeout_ms), .min = 1, .max = 60000 },    \
-	{                                                                                     \
-		"pool", KEY_U32, OFF(limits.pool), .min = 1, .max = 1024                      \
-	}
+#define MODULE_KEYS 5 /* the first of the table: of the module, whatever the signature is */
 
 static const struct key signer_keys[] = {
-	SHARED_KEYS,
-	{ "inputs", KEY_CALL, .call = call_inputs },
-	{ "header", KEY_CALL, .call = call_header },
-	{ "nonce_header", KEY_CALL, .call = call_nonce_header },
-	{ "timestamp_header", KEY_CALL, .call = call_timestamp_header },
-	{ "device_id_header", KEY_CALL, .call = call_device_header },
+	{ "path", KEY_STRING, OFF(path) },
+	{ "sha256", KEY_CALL, .call = read_sha256 },
+	{ "memory_limit_mb", KEY_U32, OFF(memory_mb), .min = 1, .max = 4096 },
+	{ "timeout_ms", KEY_U32, OFF(timeout_ms), .min = 1, .max = 60000 },
+	{ "pool", KEY_U32, OFF(pool), .min = 1, .max = 1024 },
+	{ "inputs", KEY_CALL, .call = read_inputs },
+	{ "header", KEY_CALL, OFF(header), .call = read_signature_header },
+	{ "nonce_header", KEY_CALL, OFF(nonce_header), .call = read_header },
+	{ "timestamp_header", KEY_CALL, OFF(timestamp_header), .call = read_header },
+	{ "device_id_header", KEY_CALL, OFF(device_id_header), .call = read_header },
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
 };
-static const struct table signer_table = TABLE("struct SignerConfig", signer_keys);
-
-static void call_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
+static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	(void)into;
-	error_at(l, t, path, "%.*s: is fixed by type `rust-proxy` (remove it)", BFMT(path));
+	const struct provider_config *p =
+		(const struct provider_config *)((char *)into -
+						 offsetof(struct provider_config, signer));
+
+	error_at(l, t, path, "%.*s: is fixed by type `%.*s` (remove it)", BFMT(path),
+		 BFMT(p->type));
 }
 
-static const struct key fixed_keys[] = {
-	SHARED_KEYS,
-	{ "inputs", KEY_CALL, .call = call_fixed },
-	{ "header", KEY_CALL, .call = call_fixed },
-	{ "nonce_header", KEY_CALL, .call = call_fixed },
-	{ "timestamp_header", KEY_CALL, .call = call_fixed },
-	{ "device_id_header", KEY_CALL, .call = call_fixed },
-	{ "device_id", KEY_CALL, .call = call_fixed },
-	{ "device_id_location", KEY_CALL, .call = call_fixed },
-};
-static const struct table fixed_table = TABLE("struct SignerConfig", fixed_keys);
+/* With a protocol only the keys of the module may be there. */
+static void read_signer_table(struct loader *l, struct toml *t, struct bytes path,
+			      const struct signer_protocol *protocol, struct signer_config *s)
+{
+	struct key keys[COUNT(signer_keys)];
+	struct table table = TABLE("struct SignerConfig", keys);
 
-static void signer_defaults(struct signer_config *s, bool rust_proxy)
+	for (size_t i = 0; i < COUNT(keys); i++)
+		keys[i] = protocol && i >= MODULE_KEYS
+				  ? (struct key){ signer_keys[i].name, KEY_CALL,
+						  .call = refuse_fixed }
+				  : signer_keys[i];
+	read_table(l, &table, t, path, ".", s);
+}
+
+/* A protocol's device id is there already: it is a key of its type. */
+static void signer_defaults(struct signer_config *s, const struct signer_protocol *protocol)
 {
 	*s = (struct signer_config){
 		.set = true,
-		.limits = { .memory_mb = 16, .timeout_ms = 100, .pool = 4 },
+		.memory_mb = 16,
+		.timeout_ms = 100,
+		.pool = 4,
 		.inputs = { B("nonce"), B("timestamp"), B("device_id"),
-			    rust_proxy ? B("content") : B("body") },
+			    protocol ? protocol->content : B("body") },
+		.device_id = s->device_id,
 		.header = B("sign"),
 		.nonce_header = B("nonce"),
 		.timestamp_header = B("timestamp"),
@@ -167,17 +168,18 @@ static void signer_defaults(struct signer_config *s, bool rust_proxy)
 
 static bool names_device_id(const struct signer_config *s)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < SIGNER_INPUTS; i++) {
 		if (bytes_eq(s->inputs[i], B("device_id")))
 			return true;
 	}
 	return false;
 }
 
-/* The device id of a signer that is not rust-proxy's. */
+/* The device id of a signer that no protocol demands. */
 static void read_signer_device(struct loader *l, struct toml *t, struct bytes path,
 			       struct signer_config *s)
 {
+	const struct provider_kind *kind = protocol_kind();
 	struct missing missing = { 0 };
 
 	if (!names_device_id(s)) {
@@ -187,7 +189,8 @@ static void read_signer_device(struct loader *l, struct toml *t, struct bytes pa
 			return;
 		}
 	}
-	read_device_id(l, t, path, ".", &missing, &s->device_id);
+	secret_read(l, t, path, ".", &device_id_source, kind ? kind->label : "signer", &missing,
+		    &s->device_id);
 	if (bytes_set(missing.problem))
 		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
 	if (missing.len)
@@ -200,29 +203,31 @@ static void read_signer_device(struct loader *l, struct toml *t, struct bytes pa
 void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct bytes path,
 		 struct provider_config *p)
 {
-	bool rust_proxy = p->kind == PROVIDER_RUST_PROXY;
+	const struct signer_protocol *protocol = p->kind->protocol;
 	struct signer_config *s = &p->signer;
 	struct toml *module;
 
-	signer_defaults(s, rust_proxy);
+	signer_defaults(s, protocol);
 	if (t)
-		read_table(l, rust_proxy ? &fixed_table : &signer_table, t, path, ".", s);
+		read_signer_table(l, t, path, protocol, s);
 	if (t && t->type != TOML_TABLE) {
 		s->set = false;
 		return;
 	}
 	module = t ? toml_get(t, "path") : NULL;
-	if (t && !rust_proxy && !module) {
+	if (t && !protocol && !module) {
 		s->set = false;
 		return missing_field(l, t, path, "path", "`path = \"signers/sign.wasm\"`");
 	}
 	if (module)
 		dir = module->file->dir;
-	if (t && !rust_proxy)
+	if (t && !protocol)
 		read_signer_device(l, t, path, s);
-	s->path = path_beside(bytes_set(s->path) ? s->path : B(DEFAULT_PATH), dir, l->arena);
-	if (!bytes_set(s->path))
-		s->set = false;
+	if (!bytes_set(s->path) && protocol)
+		s->path = protocol->path;
+	if (bytes_set(s->path)) /* else it was no text, which is reported */
+		s->path = path_beside(s->path, dir, l->arena);
+	s->set = bytes_set(s->path);
 }
 
 struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *arena)
@@ -276,8 +281,8 @@ void signer_cache_free(struct signer_cache *c)
 static bool same(const struct loaded *e, const struct signer_config *s)
 {
 	return bytes_eq(e->path, s->path) && bytes_eq(e->sha256, s->sha256) &&
-	       e->limits.memory_mb == s->limits.memory_mb &&
-	       e->limits.timeout_ms == s->limits.timeout_ms && e->limits.pool == s->limits.pool;
+	       e->limits.memory_mb == s->memory_mb && e->limits.timeout_ms == s->timeout_ms &&
+	       e->limits.pool == s->pool;
 }
 
 static struct signer *load(struct signer_cache *c, const struct signer_config *s, struct bytes id,
@@ -285,12 +290,13 @@ static struct signer *load(struct signer_cache *c, const struct signer_config *s
 {
 	struct loaded *at = realloc(c->at, (c->len + 1) * sizeof(*at)), *e;
 	char *text = malloc(s->path.n + s->sha256.n + 1);
+	struct signer_limits limits = { s->memory_mb, s->timeout_ms, s->pool };
 	struct signer *signer = NULL;
 
 	if (at)
 		c->at = at;
 	if (at && text)
-		signer = signer_load(s->path.p, id, s->sha256, &s->limits, cache_dir);
+		signer = signer_load(s->path.p, id, s->sha256, &limits, cache_dir);
 	else
 		fail(ERR_OUT_OF_MEMORY, "out of memory");
 	if (!signer) {
@@ -298,7 +304,7 @@ static struct signer *load(struct signer_cache *c, const struct signer_config *s
 		return NULL;
 	}
 	e = &at[c->len++];
-	*e = (struct loaded){ .limits = s->limits, .signer = signer };
+	*e = (struct loaded){ .limits = limits, .signer = signer };
 	memcpy(text, s->path.p, s->path.n);
 	if (s->sha256.n)
 		memcpy(text + s->path.n, s->sha256.p, s->sha256.n);

@@ -15,7 +15,7 @@
 #define DAY_MS      86400000
 
 const char *const unsupported_choices[] = { "reject", "placeholder", NULL };
-const char *const disconnect_choices[] = { "cancel", "finish", NULL };
+static const char *const disconnect_choices[] = { "cancel", "finish", NULL };
 static const char *const status_choices[] = { "upstream", "gateway", NULL };
 static const char *const sync_choices[] = { "always", "interval", "never", NULL };
 static const char *const full_choices[] = { "serve", "refuse", NULL };
@@ -55,28 +55,12 @@ void tables_defaults(struct config *c)
 	c->max_raw_kib = 4096;
 }
 
-/* A choice of two whose second one is `true`. */
-static void read_switch(struct loader *l, struct toml *t, struct bytes path,
-			const char *const *choices, bool *out)
-{
-	int choice = want_choice(l, t, path, choices);
-
-	if (choice >= 0)
-		*out = choice == 1;
-}
-
 /* ---- [server], [upstream], [signing] ---- */
-
-static void read_on_disconnect(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-
-	read_switch(l, t, path, disconnect_choices, &c->server.finish_on_disconnect);
-}
 
 static const struct key server_keys[] = {
 	{ "workers", KEY_INT, OFF(server.workers), .min = 1, .max = 1024 },
-	{ "on_disconnect", KEY_CALL, .call = read_on_disconnect },
+	{ "on_disconnect", KEY_SWITCH, OFF(server.finish_on_disconnect),
+	  .choices = disconnect_choices },
 	{ "drain_s", KEY_U64, OFF(server.drain_s), .max = 86400 },
 	{ "max_connections", KEY_U64, OFF(server.max_connections), .max = 10000000 },
 	{ "max_header_kib", KEY_U64, OFF(server.max_header_kib), .min = 1, .max = 1024 },
@@ -191,30 +175,18 @@ static void read_list(struct loader *l, struct toml *t, struct bytes path, void 
 	c->surfaces.list = bits;
 }
 
-static void read_error_status(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-
-	read_switch(l, t, path, status_choices, &c->surfaces.error_status_gateway);
-}
-
-static void read_unsupported(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-
-	read_switch(l, t, path, unsupported_choices, &c->surfaces.unsupported_as_placeholder);
-}
-
 static const struct key surfaces_keys[] = {
 	{ "aliases", KEY_CALL, .call = read_aliases },
 	{ "default_model", KEY_STRING, OFF(surfaces.default_model) },
 	{ "shorthand", KEY_BOOL, OFF(surfaces.shorthand) },
 	{ "list", KEY_CALL, .call = read_list },
-	{ "error_status", KEY_CALL, .call = read_error_status },
+	{ "error_status", KEY_SWITCH, OFF(surfaces.error_status_gateway),
+	  .choices = status_choices },
 	{ "head_after_ms", KEY_U64, OFF(surfaces.head_after_ms), .max = DAY_MS },
 	{ "ping_ms", KEY_U64, OFF(surfaces.ping_ms), .min = 100, .max = DAY_MS },
 	{ "reasoning_to_client", KEY_BOOL, OFF(surfaces.reasoning_to_client) },
-	{ "unsupported_content", KEY_CALL, .call = read_unsupported },
+	{ "unsupported_content", KEY_SWITCH, OFF(surfaces.unsupported_as_placeholder),
+	  .choices = unsupported_choices },
 };
 const struct table surfaces_table = TABLE("struct SurfacesConfig", surfaces_keys);
 
@@ -285,30 +257,14 @@ static const struct key store_keys[] = {
 };
 const struct table store_table = TABLE("struct StoreConfig", store_keys);
 
-static void read_sync(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-	int choice = want_choice(l, t, path, sync_choices);
-
-	if (choice >= 0)
-		c->journal.sync = (enum sync_policy)choice;
-}
-
-static void read_on_full(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-
-	read_switch(l, t, path, full_choices, &c->journal.refuse_when_full);
-}
-
 static const struct key journal_keys[] = {
-	{ "sync", KEY_CALL, .call = read_sync },
+	{ "sync", KEY_CHOICE, OFF(journal.sync), .choices = sync_choices },
 	{ "sync_ms", KEY_U64, OFF(journal.sync_ms), .min = 1, .max = 60000 },
 	{ "segment_mb", KEY_U64, OFF(journal.segment_mb), .min = 1, .max = 1024 },
 	{ "max_mb", KEY_U64, OFF(journal.max_mb), .min = 1, .max = 1 << 24 },
 	{ "queue_mb", KEY_U64, OFF(journal.queue_mb), .min = 1, .max = 1 << 16 },
 	{ "wait_ms", KEY_U64, OFF(journal.wait_ms), .max = 600000 },
-	{ "on_full", KEY_CALL, .call = read_on_full },
+	{ "on_full", KEY_SWITCH, OFF(journal.refuse_when_full), .choices = full_choices },
 	{ "keep_mb", KEY_U64, OFF(journal.keep_mb), .max = 1 << 24 },
 	{ "reserve_mb", KEY_U64, OFF(journal.reserve_mb), .max = 1 << 16 },
 	{ "compress", KEY_BOOL, OFF(journal.compress) },

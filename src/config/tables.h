@@ -10,7 +10,6 @@ extern const struct table server_table, upstream_table, signing_table, surfaces_
 
 void tables_defaults(struct config *);
 extern const char *const unsupported_choices[]; /* "reject", "placeholder" */
-extern const char *const disconnect_choices[];  /* "cancel", "finish" */
 /* After the models are known: aliases and the default model that lead nowhere draw warnings. */
 void tables_check_targets(struct loader *);
 

@@ -16,8 +16,9 @@
 
 #include "config/issue.h"
 
-#define MAX_SHOWN 200
-#define MAX_DEPTH 130 /* the engine refuses deeper documents; a guard for the recursions below */
+#define MAX_SHOWN      200
+#define PATH_MAX_BYTES (1 << 20) /* of a key, with all that it stands in */
+#define MAX_DEPTH      130 /* the engine refuses deeper documents; a guard for the recursions below */
 
 static const char *const type_names[] = { "table", "array",   "string",  "integer",
 					  "float", "boolean", "datetime" };
@@ -217,7 +218,7 @@ bool toml_merge(struct toml *into, struct toml *from, struct config_issues *issu
 	struct buf path;
 	bool ok;
 
-	buf_init(&path, 1 << 20);
+	buf_init(&path, PATH_MAX_BYTES);
 	ok = merge(into, from, &path, issues);
 	buf_deinit(&path);
 	return ok;
@@ -465,7 +466,7 @@ int toml_print(const struct toml *root, struct buf *b)
 	struct buf path;
 	int bad;
 
-	buf_init(&path, 1 << 20);
+	buf_init(&path, PATH_MAX_BYTES);
 	bad = print(root, &path, b);
 	buf_deinit(&path);
 	return bad;

@@ -43,6 +43,10 @@ uint64_t fiber_deadline(void);
  * spans that are told in ms. A turn takes microseconds; reading the clock anew at each step of a request does not pay.
  * Outside of a loop it is the clock. */
 uint64_t turn_ms(void);
+static inline bool turn_passed(uint64_t deadline)
+{
+	return turn_ms() >= deadline;
+}
 
 /* Runs fn(arg) on libuv's thread pool. Waits until it is done, whatever the deadline says and even when
  * cancelled, because `arg` is usually on the caller's stack. What fn fails with becomes this fiber's

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "inference/options.h"
 #include "inference/params.h"
+#include "inference/extra.h"
 
 enum role { ROLE_USER, ROLE_ASSISTANT };
 enum json_mode { JSON_MODE_UNSET, JSON_MODE_OFF, JSON_MODE_ON, JSON_MODE_STRICT, JSON_MODE_TOOL };
@@ -104,21 +105,6 @@ struct tool_config {
 	size_t nallowed, callowed;
 	bool allowed_explicit; /* the request gave allowed_tools */
 };
-
-/* One entry of extra_body or extra_headers (config §2.19). */
-struct extra {
-	struct bytes pointer; /* extra_body: JSON pointer; extra_headers: the header's name */
-	struct bytes value;   /* JSON text; header: its text */
-	bool remove;
-	struct bytes variant_name, model_name, provider_name; /* filters, unset = any */
-};
-
-struct extras {
-	struct extra *at;
-	size_t len, cap;
-};
-
-struct wire;
 
 /* The request that one provider attempt gets. */
 struct inference {

@@ -86,10 +86,10 @@ enum failure classify(const struct error *e)
 	default:
 		return error_kind_status(e->kind) < 500 ? FAILURE_CLIENT : FAILURE_INTERNAL;
 	}
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+	for (size_t i = 0; i < COUNT(codes); i++)
 		if (bytes_eq(codes[i].code, e->upstream_code))
 			return codes[i].failure;
-	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+	for (size_t i = 0; i < COUNT(phrases); i++)
 		if (bytes_ifind(e->upstream_message, phrases[i].words) >= 0)
 			return phrases[i].failure;
 	return by_status(e->upstream_status);

@@ -14,7 +14,10 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "sign/signer.h"
 #include "upstream/files.h"
+
+#define TEXT_MAX (16u << 20) /* of the errors of all providers in one */
 
 static METRIC(requests, METRIC_COUNTER, "signet_upstream_requests_total", "model,provider,result",
 	      "Attempts at an upstream by result");
@@ -46,11 +49,6 @@ static uint64_t after(uint64_t from, uint64_t ms)
 	return ms ? from + ms : TIME_NEVER;
 }
 
-static bool passed(uint64_t deadline)
-{
-	return deadline != TIME_NEVER && turn_ms() >= deadline;
-}
-
 /* ---- what a provider may see ---- */
 
 static bool fits(const struct block *b, const struct model_config *m,
@@ -75,8 +73,8 @@ static bool all_fit(const struct inference *inf, const struct model_config *m,
 }
 
 /* Takes out thoughts of other vendors and unknown blocks that are meant for others (config §3.3). */
-static int filter(struct inference *inf, const struct model_config *m,
-		  const struct provider_config *p, struct arena *a)
+static int filter_blocks(struct inference *inf, const struct model_config *m,
+			 const struct provider_config *p, struct arena *a)
 {
 	struct message *messages;
 
@@ -125,7 +123,7 @@ static int check_provider_tools(const struct inference *inf, const struct model_
 
 /* ---- one attempt ---- */
 
-/* Names the configured timeout that struck, and its span. */
+/* Names the configured timeout that strikes first, and its span. */
 static const char *timeout_name(const struct timeouts *t, bool stream, bool first, uint64_t *ms)
 {
 	if (!stream) {
@@ -140,31 +138,32 @@ static const char *timeout_name(const struct timeouts *t, bool stream, bool firs
 	return "streaming.total_ms";
 }
 
-static int provider_timeout(struct model_call *mc, bool stream, bool first)
+/* Fails with the timeout that struck, the model's or the provider's. */
+static int timed_out(const struct model_call *call, bool of_model, bool first)
 {
+	const struct timeouts *t = of_model ? &call->model->timeouts : &call->provider->timeouts;
 	uint64_t ms;
-	const char *name = timeout_name(&mc->provider->timeouts, stream, first, &ms);
+	const char *name = timeout_name(t, call->inf.stream, first, &ms);
 
-	return fail(ERR_PROVIDER_TIMEOUT,
-		    "Model provider %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(mc->provider->name), name, BFMT(duration_text(ms, mc->cx->arena)));
+	return fail(of_model ? ERR_MODEL_TIMEOUT : ERR_PROVIDER_TIMEOUT,
+		    "%s %.*s timed out due to configured `%s` timeout (%.*s)",
+		    of_model ? "Model" : "Model provider",
+		    BFMT(of_model ? call->model->name : call->provider->name), name,
+		    BFMT(duration_text(ms, call->context->arena)));
 }
 
-static int model_timeout(struct model_call *mc, bool stream, bool first)
+/* Whether the last error is this deadline's, and not that of who called with the one before. */
+static bool struck(uint64_t deadline, uint64_t before)
 {
-	uint64_t ms;
-	const char *name = timeout_name(&mc->model->timeouts, stream, first, &ms);
-
-	return fail(ERR_MODEL_TIMEOUT, "Model %.*s timed out due to configured `%s` timeout (%.*s)",
-		    BFMT(mc->model->name), name, BFMT(duration_text(ms, mc->cx->arena)));
+	return error_last()->kind == ERR_DEADLINE && turn_passed(deadline) && !turn_passed(before);
 }
 
-static void count(const struct model_call *mc, const char *result)
+static void count_attempt(const struct model_call *call, const char *result)
 {
-	struct bytes model = mc->model->name, provider = mc->provider->name;
+	struct bytes model = call->model->name, provider = call->provider->name;
 
 	METRIC_ADD(&requests, 1, model, provider, bytes_of(result));
-	METRIC_OBSERVE(&seconds, (double)(turn_ms() - mc->attempt.started_ms) / 1e3, model,
+	METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3, model,
 		       provider);
 }
 
@@ -173,40 +172,45 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* When an answer that begins now must be there, of a stream its first delta; *all: a stream's end. */
+static uint64_t deadline_of(const struct timeouts *t, bool stream, uint64_t now, uint64_t *all)
+{
+	*all = after(now, t->stream_total_ms);
+	return stream ? sooner(after(now, t->ttft_ms), *all) : after(now, t->total_ms);
+}
+
 /* Opens the call at one provider and, if it is plain, reads the result. */
-static int attempt(struct model_call *mc, const struct provider_config *p,
+static int attempt(struct model_call *call, const struct provider_config *p,
 		   const struct inference *inf)
 {
-	const struct timeouts *t = &p->timeouts;
-	uint64_t now = turn_ms(), before, limit;
+	uint64_t now = turn_ms(), before,
+		 limit = deadline_of(&p->timeouts, inf->stream, now, &call->provider_deadline);
 	int r = -1;
 
-	mc->provider = p;
-	mc->inf = *inf;
-	mc->inf.id = uuid_v7();
-	mc->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
-	mc->provider_deadline = after(now, t->stream_total_ms);
-	limit = inf->stream ? sooner(after(now, t->ttft_ms), mc->provider_deadline)
-			    : after(now, t->total_ms);
-	if (filter(&mc->inf, mc->model, p, mc->cx->arena) ||
-	    check_provider_tools(&mc->inf, mc->model, p))
+	call->provider = p;
+	call->inf = *inf;
+	call->inf.id = uuid_v7();
+	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
+	if (filter_blocks(&call->inf, call->model, p, call->context->arena) ||
+	    check_provider_tools(&call->inf, call->model, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
-	if (files_fetch(&mc->inf, p, mc->cx) == 0)
-		mc->call = upstream_open(p, &mc->inf, mc->cx, &mc->attempt);
-	if (mc->call && !inf->stream)
-		mc->result = upstream_result(mc->call);
-	if (mc->call && (inf->stream || mc->result))
+	if (files_fetch(&call->inf, p, call->context) == 0)
+		call->upstream = upstream_open(p, &call->inf, call->context, &call->attempt);
+	if (call->upstream && !inf->stream)
+		call->result = upstream_result(call->upstream);
+	if (call->upstream && (inf->stream || call->result))
 		r = 0;
 	fiber_deadline_restore(before);
-	if (r && error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before))
-		r = provider_timeout(mc, inf->stream, true);
+	if (r && struck(limit, before))
+		timed_out(call, false, true);
 	if (r == 0 && inf->stream) {
-		mc->first_ms = turn_ms();
-		METRIC_OBSERVE(&ttft_seconds, (double)(mc->first_ms - mc->attempt.started_ms) / 1e3,
-			       mc->model->name, p->name);
+		call->first_ms = turn_ms();
+		METRIC_OBSERVE(&ttft_seconds,
+			       (double)(call->first_ms - call->attempt.started_ms) / 1e3,
+			       call->model->name, p->name);
 	} else if (r == 0) {
-		count(mc, "ok");
+		count_attempt(call, "ok");
 	}
 	return r;
 }
@@ -219,44 +223,45 @@ static struct bytes failed_signer(const struct failed_attempt *f)
 	return signer_id(f->provider->signer.signer);
 }
 
-static int note_failure(struct model_call *mc)
+static int note_failure(struct model_call *call)
 {
-	struct failed_attempt f = { .provider = mc->provider,
-				    .attempt = mc->attempt,
-				    .error = error_save(mc->cx->arena) };
+	struct failed_attempt f = { .provider = call->provider,
+				    .attempt = call->attempt,
+				    .error = error_save(call->context->arena) };
 
-	if (mc->call) /* also when memory is out: the next attempt has a call of its own */
-		upstream_close(mc->call);
-	mc->call = NULL;
+	if (call->upstream) /* also when memory is out: the next attempt has a call of its own */
+		upstream_close(call->upstream);
+	call->upstream = NULL;
 	if (!f.error)
 		return -1;
 	f.attempt.end_ms = turn_ms();
-	count(mc, f.error->kind == ERR_CANCELLED ? "cancelled" : failure_name(classify(f.error)));
-	if (!arena_push(mc->cx->arena, mc->failed, mc->nfailed, mc->cfailed, f))
+	count_attempt(call, f.error->kind == ERR_CANCELLED ? "cancelled"
+							   : failure_name(classify(f.error)));
+	if (!arena_push(call->context->arena, call->failed, call->nfailed, call->cfailed, f))
 		return -1;
 	if (f.error->kind == ERR_CANCELLED)
 		return fail_with(f.error);
-	log_warn("route", "an attempt failed", LB("request_id", mc->cx->request_id),
-		 LB("model", mc->model->name), LB("provider", mc->provider->name),
-		 LI("attempt", mc->nfailed), LI("status", f.attempt.status),
+	log_warn("route", "an attempt failed", LB("request_id", call->context->request_id),
+		 LB("model", call->model->name), LB("provider", call->provider->name),
+		 LI("attempt", call->nfailed), LI("status", f.attempt.status),
 		 LS("error_kind", failure_name(classify(f.error))), LB("signer", failed_signer(&f)),
 		 LB("error", bytes_slice(f.error->message, 0, 512)));
 	return fail_with(f.error);
 }
 
-static int fail_providers(struct model_call *mc)
+static int fail_providers(struct model_call *call)
 {
-	struct arena *a = mc->cx->arena;
+	struct arena *a = call->context->arena;
 	struct error e = { .kind = ERR_ALL_PROVIDERS_FAILED, .retry_after_ms = -1 };
 	struct buf text;
 
 	e.nested = arena_new(a, struct error_list);
 	if (!e.nested)
 		return -1;
-	buf_init(&text, 16u << 20);
+	buf_init(&text, TEXT_MAX);
 	buf_append(&text, B("All model providers failed to infer with errors: "));
-	for (size_t i = 0; i < mc->nfailed; i++) {
-		const struct failed_attempt *f = &mc->failed[i];
+	for (size_t i = 0; i < call->nfailed; i++) {
+		const struct failed_attempt *f = &call->failed[i];
 
 		if (error_list_add(e.nested, f->provider->name, f->error, a))
 			break;
@@ -277,79 +282,83 @@ static bool ends_walk(enum error_kind kind)
 	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
 }
 
-int model_call_open(struct model_call *mc, const struct model_config *model,
-		    const struct inference *inf, const struct call_context *cx)
+static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
+			 uint64_t before)
 {
-	const struct timeouts *t = &model->timeouts;
-	uint64_t now = turn_ms(), before, limit;
-	int r = -1;
+	const struct model_config *model = call->model;
 
-	*mc = (struct model_call){ .model = model, .cx = cx, .started_ms = now };
-	mc->model_deadline = after(now, t->stream_total_ms);
-	limit = inf->stream ? sooner(after(now, t->ttft_ms), mc->model_deadline)
-			    : after(now, t->total_ms);
-	before = fiber_deadline_narrow(limit);
-	for (size_t i = 0; r && i < model->nrouting; i++) {
+	for (size_t i = 0; i < model->nrouting; i++) {
 		if (i)
 			METRIC_ADD(&fallbacks, 1, model->name);
-		r = attempt(mc, model->routing[i], inf);
-		if (r == 0)
-			break;
-		if (error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before)) {
-			model_timeout(mc, inf->stream, true);
-			note_failure(mc);
-			goto out;
+		if (attempt(call, model->routing[i], inf) == 0)
+			return 0;
+		if (struck(limit, before)) {
+			timed_out(call, true, true);
+			return note_failure(call);
 		}
-		if (note_failure(mc) && ends_walk(error_last()->kind))
-			goto out;
+		note_failure(call);
+		if (ends_walk(error_last()->kind))
+			return -1;
 	}
-	if (r)
-		fail_providers(mc);
-out:
-	fiber_deadline_restore(before);
-	return r;
+	return fail_providers(call);
 }
 
-int model_call_next(struct model_call *mc, struct delta **out, int (*idle)(void *), void *arg)
+int model_call_open(struct model_call *call, const struct model_config *model,
+		    const struct inference *inf, const struct call_context *context)
 {
-	uint64_t before, limit = sooner(mc->provider_deadline, mc->model_deadline);
+	uint64_t now = turn_ms(), before, limit;
 	int r;
 
-	if (mc->over)
+	*call = (struct model_call){ .model = model, .context = context, .started_ms = now };
+	limit = deadline_of(&model->timeouts, inf->stream, now, &call->model_deadline);
+	before = fiber_deadline_narrow(limit);
+	r = try_providers(call, inf, limit, before);
+	fiber_deadline_restore(before);
+	return r;
+}
+
+/* The error of a stream that ran out of time, as its last delta. */
+static int late_delta(struct model_call *call, struct delta **out)
+{
+	struct error *e;
+
+	timed_out(call, !turn_passed(call->provider_deadline), false);
+	e = error_save(call->context->arena);
+	if (!e)
+		return -1;
+	e->fatal = true;
+	call->late = (struct delta){ .error = e };
+	*out = &call->late;
+	return 1;
+}
+
+int model_call_next(struct model_call *call, struct delta **out, int (*idle)(void *), void *arg)
+{
+	uint64_t before, limit = sooner(call->provider_deadline, call->model_deadline);
+	int r;
+
+	if (call->ended)
 		return 0;
 	before = fiber_deadline_narrow(limit);
-	r = upstream_next(mc->call, out, idle, arg);
+	r = upstream_next(call->upstream, out, idle, arg);
 	fiber_deadline_restore(before);
-	if (r < 0 && error_last()->kind == ERR_DEADLINE && passed(limit) && !passed(before)) {
-		struct error *e;
-
-		if (passed(mc->provider_deadline))
-			provider_timeout(mc, true, false);
-		else
-			model_timeout(mc, true, false);
-		e = error_save(mc->cx->arena);
-		if (!e)
-			return -1;
-		e->fatal = true;
-		mc->late = (struct delta){ .error = e };
-		*out = &mc->late;
-		r = 1;
-	}
+	if (r < 0 && struck(limit, before))
+		r = late_delta(call, out);
 	if (r != 1 || ((*out)->error && (*out)->error->fatal)) {
-		mc->over = true;
-		mc->attempt.end_ms = turn_ms();
-		count(mc, r < 0    ? "cancelled"
-			  : r == 1 ? failure_name(classify((*out)->error))
-				   : "ok");
+		call->ended = true;
+		call->attempt.end_ms = turn_ms();
+		count_attempt(call, r < 0    ? "cancelled"
+				    : r == 1 ? failure_name(classify((*out)->error))
+					     : "ok");
 	}
 	return r;
 }
 
-void model_call_close(struct model_call *mc)
+void model_call_close(struct model_call *call)
 {
-	if (mc->call)
-		upstream_close(mc->call);
-	mc->call = NULL;
+	if (call->upstream)
+		upstream_close(call->upstream);
+	call->upstream = NULL;
 }
 
 int fail_variants(struct bytes variant_name, struct arena *a)

@@ -17,12 +17,12 @@ struct failed_attempt {
 
 struct model_call {
 	const struct model_config *model;
-	const struct call_context *cx;
+	const struct call_context *context;
 	/* of the attempt that answered (or the one under way) */
 	const struct provider_config *provider;
 	struct inference inf; /* as that provider gets it; inf.id is the model inference id */
 	struct attempt attempt;
-	struct call *call;
+	struct call *upstream;
 	struct result *result; /* a plain call's answer */
 	struct failed_attempt *failed;
 	size_t nfailed, cfailed;
@@ -30,7 +30,7 @@ struct model_call {
 	uint64_t provider_deadline, model_deadline;
 	uint64_t started_ms, first_ms; /* clock_mono_ms(); 0: no first delta yet */
 	struct delta late;             /* the error of a stream that ran out of time */
-	bool over;
+	bool ended;
 };
 
 /*

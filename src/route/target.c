@@ -6,12 +6,18 @@
 
 #include "base/error.h"
 #include "route/model_call.h"
-#include "upstream/discovery.h"
+#include "upstream/upstream.h"
 
 #define FUNCTION         B("tensorzero::function_name::")
 #define MODEL            B("tensorzero::model_name::")
 #define DEFAULT_FUNCTION B("tensorzero::default")
 #define NEAREST          5
+
+/* What a name may mean: what is configured, and beside it the models that shorthands have made. */
+struct naming {
+	const struct config *config;
+	struct shorthands *shorthands;
+};
 
 static struct bytes behind(struct bytes name, struct bytes prefix)
 {
@@ -54,11 +60,9 @@ static int not_found(const struct config *cfg, struct bytes name, struct arena *
 {
 	struct bytes known = nearest(cfg, name, a);
 
-	fail(ERR_MODEL_NOT_FOUND, "The model `%.*s` does not exist.%s%.*s", BFMT(name),
-	     known.n ? " Known: " : "", BFMT(known));
-	error_last()->param = B("model");
-	error_last()->code = B("model_not_found");
-	return -1;
+	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
+			  "The model `%.*s` does not exist.%s%.*s", BFMT(name),
+			  known.n ? " Known: " : "", BFMT(known));
 }
 
 static int to_model(const struct model_config *m, struct target *out)
@@ -70,19 +74,19 @@ static int to_model(const struct model_config *m, struct target *out)
 }
 
 /* A configured model or a shorthand. 0 found, 1 neither, -1 a shorthand that cannot be had. */
-static int model_named(struct config *cfg, struct bytes name, bool shorthand, struct arena *a,
-		       struct target *out)
+static int model_named(const struct naming *naming, struct bytes name, bool shorthand,
+		       struct arena *a, struct target *out)
 {
-	const struct model_config *m = config_model(cfg, name);
+	const struct model_config *m = config_model(naming->config, name);
 
 	if (m)
 		return to_model(m, out);
 	if (!shorthand)
 		return 1;
-	m = config_shorthand(cfg, name, a);
+	m = shorthand_model(naming->shorthands, name, a);
 	if (m)
 		return to_model(m, out);
-	if (config_is_reserved_shorthand(name)) {
+	if (shorthand_is_reserved(name)) {
 		struct bytes rest = name, type = bytes_cut(&rest, ':');
 
 		return fail(
@@ -97,68 +101,55 @@ static int function_named(struct bytes name, bool prefixed_only)
 {
 	if (bytes_eq(name, DEFAULT_FUNCTION))
 		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
-	fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
-	if (!prefixed_only) {
-		error_last()->param = B("model");
-		error_last()->code = B("model_not_found");
-	}
-	return -1;
+	if (prefixed_only)
+		return fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
+	return fail_param(ERR_UNKNOWN_FUNCTION, B("model"), "model_not_found",
+			  "Unknown function: %.*s", BFMT(name));
 }
 
-/* Whether *name is listed; the beginning of exactly one listed name becomes that name. */
-static bool discovered(const struct config *cfg, struct bytes *name, struct arena *a)
+/* A discovered model is called through the provider that lists it, under its own name. */
+static int to_discovered(const struct listed_model *found, struct arena *a, struct target *out)
 {
-	struct bytes *names, found = { NULL, 0 };
-	size_t n, begin = 0;
+	struct provider_config *p = arena_new(a, struct provider_config);
+	struct model_config *m = arena_new(a, struct model_config);
 
-	if (discovery_models(cfg, a, &names, &n))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (bytes_eq(names[i], *name))
-			return true;
-		if (name->n && bytes_starts(names[i], *name)) {
-			found = names[i];
+	if (!p || !m)
+		return -1;
+	*p = *found->provider;
+	p->model_name = found->name;
+	p->model = m;
+	*m = *found->provider->model;
+	m->name = found->name;
+	m->routing = arena_array(a, struct provider_config *, 1);
+	if (!m->routing)
+		return -1;
+	m->routing[0] = p;
+	m->nrouting = 1;
+	return to_model(m, out);
+}
+
+/* The listed model of that name, or the only one whose name begins so. 0 found, 1 none, -1. */
+static int discovered(const struct config *cfg, struct bytes name, struct arena *a,
+		      struct target *out)
+{
+	struct model_list list = { .arena = a };
+	const struct listed_model *found = NULL;
+	size_t begin = 0;
+
+	if (upstream_models(cfg, &list))
+		return 1;
+	for (size_t i = 0; i < list.len; i++) {
+		if (bytes_eq(list.at[i].name, name))
+			return to_discovered(&list.at[i], a, out);
+		if (name.n && bytes_starts(list.at[i].name, name)) {
+			found = &list.at[i];
 			begin++;
 		}
 	}
-	if (begin != 1)
-		return false;
-	*name = found;
-	return true;
+	return begin == 1 ? to_discovered(found, a, out) : 1;
 }
 
-/* A discovered model is called through the first provider that discovers, under its own name. */
-static int to_discovered(const struct config *cfg, struct bytes name, struct arena *a,
-			 struct target *out)
-{
-	for (size_t i = 0; i < cfg->nmodels; i++)
-		for (size_t j = 0; j < cfg->models[i]->nrouting; j++) {
-			const struct provider_config *from = cfg->models[i]->routing[j];
-			struct provider_config *p;
-			struct model_config *m;
-
-			if (from->models_endpoint.n == 0)
-				continue;
-			p = arena_new(a, struct provider_config);
-			m = arena_new(a, struct model_config);
-			if (!p || !m)
-				return -1;
-			*p = *from;
-			p->model_name = name;
-			p->model = m;
-			*m = *cfg->models[i];
-			m->name = name;
-			m->routing = arena_array(a, struct provider_config *, 1);
-			if (!m->routing)
-				return -1;
-			m->routing[0] = p;
-			m->nrouting = 1;
-			return to_model(m, out);
-		}
-	return not_found(cfg, name, a);
-}
-
-static int resolve_prefixed(struct config *cfg, bool prefixed_only, struct bytes name,
+static int resolve_prefixed(const struct naming *naming, bool prefixed_only, struct bytes name,
 			    struct arena *a, struct target *out)
 {
 	struct bytes model;
@@ -167,14 +158,14 @@ static int resolve_prefixed(struct config *cfg, bool prefixed_only, struct bytes
 	if (bytes_starts(name, FUNCTION))
 		return function_named(behind(name, FUNCTION), prefixed_only);
 	model = behind(name, MODEL);
-	r = model_named(cfg, model, true, a, out);
+	r = model_named(naming, model, true, a, out);
 	/* TensorZero reads a shorthand's credential only when it calls the model's one variant */
 	if (r < 0 && prefixed_only && error_last()->kind == ERR_API_KEY_MISSING)
 		return fail_variants(model, a);
 	if (r <= 0)
 		return r;
 	if (!prefixed_only)
-		return not_found(cfg, model, a);
+		return not_found(naming->config, model, a);
 	return fail(
 		ERR_INVALID_TARGET,
 		"Invalid inference target: Invalid model name: Model name '%.*s' not found in model table",
@@ -186,40 +177,43 @@ static bool prefixed(struct bytes name)
 	return bytes_starts(name, FUNCTION) || bytes_starts(name, MODEL);
 }
 
-static int resolve_any(struct config *cfg, struct bytes name, struct arena *a, bool once,
+static int resolve_any(const struct naming *naming, struct bytes name, struct arena *a, bool once,
 		       struct target *out)
 {
 	const struct alias *al;
 	int r;
 
 	if (prefixed(name))
-		return resolve_prefixed(cfg, false, name, a, out);
-	r = model_named(cfg, name, false, a, out);
+		return resolve_prefixed(naming, false, name, a, out);
+	r = model_named(naming, name, false, a, out);
 	if (r <= 0)
 		return r;
-	al = once ? NULL : config_alias(cfg, name); /* no chains */
+	al = once ? NULL : config_alias(naming->config, name); /* no chains */
 	if (al)
-		return resolve_any(cfg, al->target, a, true, out);
-	r = model_named(cfg, name, cfg->surfaces.shorthand, a, out);
+		return resolve_any(naming, al->target, a, true, out);
+	r = model_named(naming, name, naming->config->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
-	if (discovered(cfg, &name, a))
-		return to_discovered(cfg, name, a, out);
-	if (!once && cfg->surfaces.default_model.n)
-		return resolve_any(cfg, cfg->surfaces.default_model, a, true, out);
-	return not_found(cfg, name, a);
+	r = discovered(naming->config, name, a, out);
+	if (r <= 0)
+		return r;
+	if (!once && naming->config->surfaces.default_model.n)
+		return resolve_any(naming, naming->config->surfaces.default_model, a, true, out);
+	return not_found(naming->config, name, a);
 }
 
-int target_resolve(struct config *cfg, bool prefixed_only, struct bytes name, struct arena *a,
-		   struct target *out)
+int target_resolve(const struct config *config, struct shorthands *shorthands, bool prefixed_only,
+		   struct bytes name, struct arena *a, struct target *out)
 {
+	struct naming naming = { config, shorthands };
+
 	if (prefixed_only)
-		return resolve_prefixed(cfg, true, name, a, out);
-	if (!resolve_any(cfg, name, a, false, out))
+		return resolve_prefixed(&naming, true, name, a, out);
+	if (!resolve_any(&naming, name, a, false, out))
 		return 0;
 	/* an alias that leads nowhere is told under the name that the client knows */
 	return error_last()->kind == ERR_MODEL_NOT_FOUND && !prefixed(name)
-		       ? not_found(cfg, name, a)
+		       ? not_found(config, name, a)
 		       : -1;
 }
 

@@ -2,7 +2,8 @@
 #ifndef SIGNET_ROUTE_TARGET_H
 #define SIGNET_ROUTE_TARGET_H
 
-#include "config/config.h"
+#include "config/shorthand.h"
+#include "inference/inference.h"
 
 struct target {
 	const struct model_config *model;
@@ -12,8 +13,8 @@ struct target {
 
 /* prefixed_only: names are TensorZero's. -1: ERR_UNKNOWN_FUNCTION, ERR_INVALID_TARGET, ERR_MODEL_NOT_FOUND (else: 404 with
  * the nearest names, code and param set), ERR_API_KEY_MISSING and others of a shorthand. */
-int target_resolve(struct config *, bool prefixed_only, struct bytes name, struct arena *,
-		   struct target *);
+int target_resolve(const struct config *, struct shorthands *, bool prefixed_only,
+		   struct bytes name, struct arena *, struct target *);
 
 /* The filters of extra_body and extra_headers name things that exist (http-api §8). */
 int target_check_filters(const struct config *, const struct target *, const struct extras *);

@@ -1,9 +1,11 @@
 /*
+ * Model discovery of rust-proxy.
+ *
  * The list of models is one per (URL, device, session), shared by all workers under a mutex that is never
  * held over a wait. The first request that finds none fetches it; one that finds it older than 60 s starts
  * a fiber that fetches it anew and goes on with the old one. A list that cannot be had stops nobody.
  */
-#include "upstream/discovery.h"
+#include "upstream/rust_proxy.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,12 +13,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
-#include "wire/developer_api.h"
 
 #define FRESH_MS  60000
 #define FETCH_MS  10000
 #define RETRY_MS  5000 /* after a failed fetch */
 #define LIST_MAX  (4u << 20)
+#define ARENA_MAX (4 * LIST_MAX) /* of one read list */
 #define LISTS_MAX 64
 
 struct list {
@@ -33,10 +35,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list *lists; /* newest first; never freed while the process runs, LISTS_MAX at most */
 static size_t nlists;
 
-static bool named(const struct bytes *names, size_t n, struct bytes type)
+static bool named(const struct strings *names, struct bytes type)
 {
-	for (size_t i = 0; i < n; i++)
-		if (bytes_ieq(names[i], type))
+	for (size_t i = 0; i < names->len; i++)
+		if (bytes_ieq(names->at[i], type))
 			return true;
 	return false;
 }
@@ -45,9 +47,9 @@ static bool usable(const struct developer_api_model *m, const struct model_filte
 {
 	bool base = bytes_eq(m->type, B("base"));
 
-	if (f->ninclude && !named(f->include_types, f->ninclude, m->type))
+	if (f->include.len && !named(&f->include, m->type))
 		return false;
-	if (named(f->exclude_types, f->nexclude, m->type))
+	if (named(&f->exclude, m->type))
 		return false;
 	if (f->only_new && !m->is_new)
 		return false;
@@ -66,7 +68,7 @@ static struct list *list_of(struct bytes key)
 			return l;
 	if (nlists >= LISTS_MAX || !(l = calloc(1, sizeof *l)))
 		return NULL;
-	arena_init(&l->arena, LIST_MAX * 4);
+	arena_init(&l->arena, ARENA_MAX);
 	l->key = arena_dup(&l->arena, key);
 	if (!bytes_set(l->key)) {
 		free(l);
@@ -78,45 +80,42 @@ static struct list *list_of(struct bytes key)
 	return l;
 }
 
-static struct bytes key_of(const struct provider_config *p, const struct call_context *cx)
+static struct bytes key_of(const struct provider_config *p, const struct call_context *context)
 {
-	struct bytes device, sid;
+	const struct rust_proxy_options *o = p->options;
+	const char *label = p->kind->label;
+	struct bytes device, session;
 
-	if (credential_get(&p->device_id, cx, "RustProxy", &device) ||
-	    credential_get(&p->session_id, cx, "RustProxy", &sid))
+	if (credential_get(&o->device_id, context, label, &device) ||
+	    credential_get(&o->session_id, context, label, &session))
 		return (struct bytes){ NULL, 0 };
-	return arena_printf(cx->arena, "%.*s\n%.*s\n%.*s", BFMT(p->models_endpoint), BFMT(device),
-			    BFMT(sid));
+	return arena_printf(context->arena, "%.*s\n%.*s\n%.*s", BFMT(o->models_endpoint),
+			    BFMT(device), BFMT(session));
 }
 
-static int get(const struct provider_config *p, const struct call_context *cx, struct bytes *body)
+static int get(const struct provider_config *p, const struct call_context *context,
+	       struct bytes *body)
 {
+	const struct rust_proxy_options *o = p->options;
 	struct header_list h = { 0 };
-	struct bytes device, sid;
 	struct http_send s = { .method = B("GET"),
-			       .arena = cx->arena,
+			       .arena = context->arena,
 			       .head_deadline = clock_mono_ms() + FETCH_MS,
 			       .read_idle_ms = FETCH_MS };
 	struct http_call *call;
 	struct url url;
 	int r;
 
-	if (url_parse(p->models_endpoint, cx->arena, &url) ||
-	    credential_get(&p->device_id, cx, "RustProxy", &device) ||
-	    credential_get(&p->session_id, cx, "RustProxy", &sid) ||
-	    header_set(&h, B("accept"), B("application/json"), cx->arena) ||
-	    header_set(&h, B("accept-language"), p->accept_language, cx->arena) ||
-	    (bytes_set(device) && header_set(&h, B("device-id"), device, cx->arena)) ||
-	    header_set(&h, B("os-type"), p->os_type, cx->arena) ||
-	    (bytes_set(sid) && header_set(&h, B("sid"), sid, cx->arena)))
+	if (url_parse(o->models_endpoint, context->arena, &url) ||
+	    rust_proxy_headers(p, context, B("application/json"), &h))
 		return -1;
 	s.url = &url;
 	s.headers = h.at;
 	s.nheaders = h.len;
-	call = http_send(cx->client, &s);
+	call = http_send(context->client, &s);
 	if (!call && error_last()->kind == ERR_STALE) {
 		s.fresh = true;
-		call = http_send(cx->client, &s);
+		call = http_send(context->client, &s);
 	}
 	if (!call)
 		return -1;
@@ -129,16 +128,17 @@ static int get(const struct provider_config *p, const struct call_context *cx, s
 }
 
 /* Fetches and puts the list in place. Waits. */
-static int fetch(const struct provider_config *p, const struct call_context *cx, struct bytes key)
+static int fetch(const struct provider_config *p, const struct call_context *context,
+		 struct bytes key)
 {
 	struct developer_api_model *models = NULL, *copy = NULL;
 	struct bytes body = { NULL, 0 };
 	struct arena fresh;
 	struct list *l;
 	size_t n = 0;
-	int r = get(p, cx, &body);
+	int r = get(p, context, &body);
 
-	arena_init(&fresh, LIST_MAX * 4);
+	arena_init(&fresh, ARENA_MAX);
 	if (r == 0) {
 		struct bytes own = arena_dup(&fresh, body);
 
@@ -169,7 +169,7 @@ static int fetch(const struct provider_config *p, const struct call_context *cx,
 
 struct refresh {
 	struct arena arena;
-	struct call_context cx;
+	struct call_context context;
 	struct provider_config provider;
 	struct bytes key, model_name;
 	struct config *config;
@@ -180,7 +180,7 @@ static void refresh_fiber(void *arg)
 	struct refresh *f = arg;
 	struct arena arena;
 
-	if (fetch(&f->provider, &f->cx, f->key))
+	if (fetch(&f->provider, &f->context, f->key))
 		log_warn("upstream", "the list of models could not be refreshed, the old one holds",
 			 LB("model", f->model_name), LB("provider", f->provider.name),
 			 LB("error", error_last()->message));
@@ -189,18 +189,18 @@ static void refresh_fiber(void *arg)
 	arena_deinit(&arena);
 }
 
-static void copy_credentials(struct refresh *f, const struct call_context *cx)
+static void copy_credentials(struct refresh *f, const struct call_context *context)
 {
-	struct tag *tags =
-		arena_array(&f->arena, struct tag, cx->ncredentials ? cx->ncredentials : 1);
+	struct tag *tags = arena_array(&f->arena, struct tag,
+				       context->ncredentials ? context->ncredentials : 1);
 
-	f->cx.ncredentials = 0;
-	for (size_t i = 0; tags && i < cx->ncredentials; i++) {
-		tags[i].key = arena_dup(&f->arena, cx->credentials[i].key);
-		tags[i].value = arena_dup(&f->arena, cx->credentials[i].value);
-		f->cx.ncredentials++;
+	f->context.ncredentials = 0;
+	for (size_t i = 0; tags && i < context->ncredentials; i++) {
+		tags[i].key = arena_dup(&f->arena, context->credentials[i].key);
+		tags[i].value = arena_dup(&f->arena, context->credentials[i].value);
+		f->context.ncredentials++;
 	}
-	f->cx.credentials = tags;
+	f->context.credentials = tags;
 }
 
 /* A refresh that could not begin: the next request tries. */
@@ -216,31 +216,31 @@ static void not_fetching(struct bytes key)
 }
 
 /* Starts a fiber that fetches the list; the request goes on with the old one. */
-static void refresh_behind(const struct provider_config *p, const struct call_context *cx,
+static void refresh_behind(const struct provider_config *p, const struct call_context *context,
 			   struct bytes key)
 {
 	struct arena arena;
 	struct refresh *f;
 
-	arena_init(&arena, LIST_MAX * 8);
+	arena_init(&arena, 2 * ARENA_MAX);
 	f = arena_new(&arena, struct refresh);
 	if (!f) {
 		not_fetching(key);
 		return;
 	}
 	f->arena = arena;
-	f->cx = *cx;
-	f->cx.exchange = NULL;
-	f->cx.ignored = NULL;
-	f->cx.request_id = (struct bytes){ NULL, 0 };
-	f->cx.arena = &f->arena;
+	f->context = *context;
+	f->context.exchange = NULL;
+	f->context.ignored = NULL;
+	f->context.request_id = (struct bytes){ NULL, 0 };
+	f->context.arena = &f->arena;
 	f->provider = *p; /* a discovered model's provider lives in its request's arena */
 	f->model_name = arena_dup(&f->arena, p->model->name);
 	f->key = arena_dup(&f->arena, key);
-	f->cx.authorization = arena_dup(&f->arena, cx->authorization);
-	f->cx.x_api_key = arena_dup(&f->arena, cx->x_api_key);
-	copy_credentials(f, cx);
-	f->config = (struct config *)(uintptr_t)cx->config;
+	f->context.authorization = arena_dup(&f->arena, context->authorization);
+	f->context.x_api_key = arena_dup(&f->arena, context->x_api_key);
+	copy_credentials(f, context);
+	f->config = (struct config *)(uintptr_t)context->config;
 	config_ref(f->config);
 	if (!bytes_set(f->key) || !fiber_spawn("model list", refresh_fiber, f)) {
 		config_unref(f->config);
@@ -253,8 +253,8 @@ static void refresh_behind(const struct provider_config *p, const struct call_co
 enum verdict { UNKNOWN, AVAILABLE, REFUSED };
 
 /* Looks the model up; called with the lock held. The name found is copied into the arena. */
-static enum verdict look_up(const struct list *l, const struct provider_config *p, struct arena *a,
-			    struct bytes *name)
+static enum verdict look_up(const struct list *l, const struct model_filter *filter,
+			    struct arena *a, struct bytes *name)
 {
 	const struct developer_api_model *exact = NULL, *begins = NULL;
 	size_t count = 0;
@@ -271,24 +271,25 @@ static enum verdict look_up(const struct list *l, const struct provider_config *
 	}
 	if (!exact && count == 1)
 		exact = begins;
-	if (!exact || !usable(exact, &p->filter))
+	if (!exact || !usable(exact, filter))
 		return REFUSED;
 	*name = arena_dup(a, exact->name);
 	return bytes_set(*name) ? AVAILABLE : REFUSED;
 }
 
-int discovery_admit(const struct provider_config *p, const struct call_context *cx,
+int discovery_admit(const struct provider_config *p, const struct call_context *context,
 		    struct bytes *model_name)
 {
+	const struct rust_proxy_options *o = p->options;
 	struct bytes key, asked = *model_name;
 	enum verdict v;
 	struct list *l;
 	uint64_t now = clock_mono_ms();
 	bool first = false, again = false;
 
-	if (p->models_endpoint.n == 0)
+	if (o->models_endpoint.n == 0)
 		return 0;
-	key = key_of(p, cx);
+	key = key_of(p, context);
 	if (!bytes_set(key))
 		return -1;
 	pthread_mutex_lock(&lock);
@@ -302,8 +303,8 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 	}
 	pthread_mutex_unlock(&lock);
 	if (again)
-		refresh_behind(p, cx, key);
-	if (first && fetch(p, cx, key)) {
+		refresh_behind(p, context, key);
+	if (first && fetch(p, context, key)) {
 		if (error_last()->kind == ERR_CANCELLED || error_last()->kind == ERR_DEADLINE)
 			return -1;
 		log_warn("upstream",
@@ -312,7 +313,7 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 			 LB("error", error_last()->message));
 	}
 	pthread_mutex_lock(&lock);
-	v = look_up(list_of(key), p, cx->arena, model_name);
+	v = look_up(list_of(key), &o->filter, context->arena, model_name);
 	pthread_mutex_unlock(&lock);
 	if (v != REFUSED)
 		return 0;
@@ -320,37 +321,23 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 		    BFMT(asked));
 }
 
-int discovery_models(const struct config *cfg, struct arena *a, struct bytes **names, size_t *n)
+int discovery_list(const struct provider_config *p, struct model_list *out)
 {
-	size_t cap = 0;
+	const struct rust_proxy_options *o = p->options;
 	int r = 0;
 
-	*names = NULL;
-	*n = 0;
+	if (o->models_endpoint.n == 0)
+		return 0;
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < cfg->nmodels; i++)
-		for (size_t j = 0; j < cfg->models[i]->nrouting; j++) {
-			const struct provider_config *p = cfg->models[i]->routing[j];
+	for (struct list *l = lists; l; l = l->next) {
+		struct bytes rest = l->key;
 
-			for (struct list *l = lists; l && p->models_endpoint.n; l = l->next) {
-				struct bytes rest = l->key;
-
-				if (!l->have ||
-				    !bytes_eq(bytes_cut(&rest, '\n'), p->models_endpoint))
-					continue;
-				for (size_t k = 0; k < l->len; k++) {
-					struct bytes name = l->models[k].name;
-
-					if (!usable(&l->models[k], &p->filter) ||
-					    named(*names, *n, name))
-						continue;
-					name = arena_dup(a, name);
-					if (!bytes_set(name) ||
-					    !arena_push(a, *names, *n, cap, name))
-						r = -1;
-				}
-			}
-		}
+		if (!l->have || !bytes_eq(bytes_cut(&rest, '\n'), o->models_endpoint))
+			continue;
+		for (size_t i = 0; i < l->len && !r; i++)
+			if (usable(&l->models[i], &o->filter))
+				r = model_list_add(out, l->models[i].name, p);
+	}
 	pthread_mutex_unlock(&lock);
 	return r;
 }

@@ -5,11 +5,12 @@
  */
 #include "upstream/extra.h"
 
-#include <stdio.h>
-
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "config/extras.h"
+
+#define INDEX_SHOWN 20 /* of an index that is none */
 
 static bool names(struct bytes filter, struct bytes have)
 {
@@ -30,12 +31,6 @@ bool extras_apply(const struct extras *list, const struct extra_scope *scope)
 	return false;
 }
 
-static int refuse(struct bytes pointer, const char *why)
-{
-	return fail(ERR_EXTRA_BODY, "Error replacing extra body: `%s` with pointer: `%.*s`", why,
-		    BFMT(pointer));
-}
-
 struct edit {
 	yyjson_mut_doc *doc;
 	struct bytes pointer;
@@ -44,15 +39,24 @@ struct edit {
 	struct arena *arena;
 };
 
+/* `why`, a format, in the frame that TensorZero puts around it. */
+#define refuse(e, why, ...)                                                                \
+	fail(ERR_EXTRA_BODY, "Error replacing extra body: `" why "` with pointer: `%.*s`", \
+	     ##__VA_ARGS__, BFMT((e)->pointer))
+
+static int nothing_to_delete(const struct edit *e)
+{
+	log_warn("upstream", "extra_body: nothing to delete", LB("key", e->pointer));
+	return 0;
+}
+
 static int not_a_container(const struct edit *e, yyjson_mut_val *found)
 {
 	yyjson_alc alc = json_alc(e->arena);
 	char *text = yyjson_mut_val_write_opts(found, YYJSON_WRITE_NOFLAG, &alc, NULL, NULL);
-	struct bytes why =
-		arena_printf(e->arena, "Can only index into object or array - found target %s",
-			     text ? text : "?");
 
-	return refuse(e->pointer, bytes_set(why) ? why.p : "Can only index into object or array");
+	return refuse(e, "Can only index into object or array - found target %s",
+		      text ? text : "?");
 }
 
 /* ~1 is a slash, ~0 a tilde (RFC 6901 §4). */
@@ -79,6 +83,12 @@ static bool as_index(struct bytes token, uint64_t *index)
 	return bytes_to_u64(token, index) && (token.n == 1 || token.p[0] != '0');
 }
 
+static int no_index(const struct edit *e, struct bytes token, size_t len)
+{
+	return refuse(e, "Could not find array index %.*s in target array (len %zu)",
+		      BFMT(bytes_slice(token, 0, INDEX_SHOWN)), len);
+}
+
 static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes token)
 {
 	size_t len = yyjson_mut_arr_size(array);
@@ -86,24 +96,13 @@ static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes toke
 
 	if (bytes_eq(token, B("-"))) {
 		if (!e->value)
-			return refuse(e->pointer, "Cannot delete array append operator `-`");
+			return refuse(e, "Cannot delete array append operator `-`");
 		return yyjson_mut_arr_append(array, e->value)
 			       ? 0
 			       : fail(ERR_OUT_OF_MEMORY, "out of memory");
 	}
-	if (!as_index(token, &index) || index >= len) {
-		char why[96];
-
-		if (!e->value) {
-			log_warn("upstream", "extra_body: nothing to delete",
-				 LB("key", e->pointer));
-			return 0;
-		}
-		snprintf(why, sizeof why,
-			 "Could not find array index %.*s in target array (len %zu)",
-			 (int)(token.n > 20 ? 20 : token.n), token.p, len);
-		return refuse(e->pointer, why);
-	}
+	if (!as_index(token, &index) || index >= len)
+		return e->value ? no_index(e, token, len) : nothing_to_delete(e);
 	if (e->value)
 		yyjson_mut_arr_replace(array, index, e->value);
 	else
@@ -144,12 +143,8 @@ static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes to
 {
 	yyjson_mut_val *key;
 
-	if (!e->value) {
-		if (!remove_member(e, object, token))
-			log_warn("upstream", "extra_body: nothing to delete",
-				 LB("key", e->pointer));
-		return 0;
-	}
+	if (!e->value)
+		return remove_member(e, object, token) ? 0 : nothing_to_delete(e);
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
 	if (!key)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
@@ -161,90 +156,66 @@ static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes to
 	return fail(ERR_OUT_OF_MEMORY, "out of memory");
 }
 
-/* The container below `at`; a missing one is made as an object. NULL: error, or nothing to delete. */
-static yyjson_mut_val *step(struct edit *e, yyjson_mut_val *at, struct bytes token, bool *missing)
+/* The container below `at`; a missing one is made as an object. *next NULL: there is nothing to delete. */
+static int step(struct edit *e, yyjson_mut_val *at, struct bytes token, yyjson_mut_val **next)
 {
-	yyjson_mut_val *next, *key;
+	yyjson_mut_val *key;
 	uint64_t index;
 
+	if (yyjson_mut_is_arr(at) && bytes_eq(token, B("-")))
+		return refuse(e,
+			      "Array append operator `-` can only be used at the end of a pointer");
 	if (yyjson_mut_is_arr(at)) {
-		char why[96];
-
-		if (bytes_eq(token, B("-"))) {
-			refuse(e->pointer,
-			       "Array append operator `-` can only be used at the end of a pointer");
-			return NULL;
-		}
-		if (as_index(token, &index) && index < yyjson_mut_arr_size(at))
-			return yyjson_mut_arr_get(at, index);
-		snprintf(why, sizeof why,
-			 "Could not find array index %.*s in target array (len %zu)",
-			 (int)(token.n > 20 ? 20 : token.n), token.p, yyjson_mut_arr_size(at));
-		refuse(e->pointer, why);
-		return NULL;
+		*next = as_index(token, &index) ? yyjson_mut_arr_get(at, index) : NULL;
+		return *next ? 0 : no_index(e, token, yyjson_mut_arr_size(at));
 	}
-	if (!yyjson_mut_is_obj(at)) {
-		not_a_container(e, at);
-		return NULL;
-	}
-	next = yyjson_mut_obj_getn(at, token.p, token.n);
-	if (next)
-		return next;
-	if (!e->value) {
-		*missing = true;
-		return NULL;
-	}
+	if (!yyjson_mut_is_obj(at))
+		return not_a_container(e, at);
+	*next = yyjson_mut_obj_getn(at, token.p, token.n);
+	if (*next || !e->value)
+		return 0;
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
-	next = yyjson_mut_obj(e->doc);
-	if (!key || !next || !yyjson_mut_obj_add(at, key, next)) {
-		fail(ERR_OUT_OF_MEMORY, "out of memory");
-		return NULL;
-	}
-	return next;
+	*next = yyjson_mut_obj(e->doc);
+	return key && *next && yyjson_mut_obj_add(at, key, *next)
+		       ? 0
+		       : fail(ERR_OUT_OF_MEMORY, "out of memory");
+}
+
+/* An empty object, made or found, cannot be indexed by a number that follows. */
+static int check_following(const struct edit *e, yyjson_mut_val *object, struct bytes rest)
+{
+	struct bytes following = bytes_cut(&rest, '/');
+	uint64_t index;
+
+	if (!e->value || !yyjson_mut_is_obj(object) || yyjson_mut_obj_size(object) ||
+	    !(as_index(following, &index) || bytes_eq(following, B("-"))))
+		return 0;
+	return refuse(
+		e,
+		"TensorZero doesn't support pointing an index (%.*s) if its container doesn't exist",
+		BFMT(bytes_slice(following, 0, INDEX_SHOWN)));
 }
 
 static int walk(struct edit *e)
 {
-	yyjson_mut_val *at = yyjson_mut_doc_get_root(e->doc);
+	yyjson_mut_val *at = yyjson_mut_doc_get_root(e->doc), *next;
 	struct bytes rest = e->pointer, token;
-	bool missing = false;
 
 	if (rest.n == 0)
-		return refuse(e->pointer, "Pointer cannot be empty");
+		return refuse(e, "Pointer cannot be empty");
 	if (rest.p[0] != '/')
-		return refuse(e->pointer, "Pointer must start with '/'");
+		return refuse(e, "Pointer must start with '/'");
 	if (rest.p[rest.n - 1] == '/')
-		return refuse(e->pointer, "Pointer cannot end with '/'");
+		return refuse(e, "Pointer cannot end with '/'");
 	rest = bytes_slice(rest, 1, rest.n);
 	while (bytes_chr(rest, '/') >= 0) {
-		uint64_t index;
-		yyjson_mut_val *next;
-
 		token = unescape(bytes_cut(&rest, '/'), e->arena);
-		if (!bytes_set(token))
+		if (!bytes_set(token) || step(e, at, token, &next))
 			return -1;
-		next = step(e, at, token, &missing);
-		if (missing) {
-			log_warn("upstream", "extra_body: nothing to delete",
-				 LB("key", e->pointer));
-			return 0;
-		}
 		if (!next)
+			return nothing_to_delete(e);
+		if (check_following(e, next, rest))
 			return -1;
-		/* a made object cannot be indexed by a number that follows */
-		if (yyjson_mut_is_obj(next) && yyjson_mut_obj_size(next) == 0 && e->value) {
-			struct bytes peek = rest, following = bytes_cut(&peek, '/');
-
-			if (as_index(following, &index) || bytes_eq(following, B("-"))) {
-				char why[128];
-
-				snprintf(
-					why, sizeof why,
-					"TensorZero doesn't support pointing an index (%.*s) if its container doesn't exist",
-					(int)(following.n > 20 ? 20 : following.n), following.p);
-				return refuse(e->pointer, why);
-			}
-		}
 		at = next;
 	}
 	token = unescape(rest, e->arena);
@@ -277,7 +248,7 @@ static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
 
 			e.value = v ? yyjson_val_mut_copy(doc, yyjson_doc_get_root(v)) : NULL;
 			if (!e.value)
-				return refuse(x->pointer, "the value is not JSON");
+				return refuse(&e, "the value is not JSON");
 		}
 		if (walk(&e))
 			return -1;
@@ -322,31 +293,6 @@ int header_set(struct header_list *l, struct bytes name, struct bytes value, str
 	return arena_push(a, l->at, l->len, l->cap, h) ? 0 : -1;
 }
 
-static bool legal_name(struct bytes name)
-{
-	static const char token[] = "!#$%&'*+-.^_`|~";
-
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = (unsigned char)name.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      (c && strchr(token, c))))
-			return false;
-	}
-	return name.n > 0;
-}
-
-static bool legal_value(struct bytes value)
-{
-	for (size_t i = 0; i < value.n; i++) {
-		unsigned char c = (unsigned char)value.p[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 /* `delete` takes away only what an earlier entry of these lists has added (TensorZero). */
 static int collect_headers(struct header_list *added, const struct extras *list,
 			   const struct extra_scope *scope, struct arena *a)
@@ -356,11 +302,11 @@ static int collect_headers(struct header_list *added, const struct extras *list,
 
 		if (!holds(x, scope))
 			continue;
-		if (!legal_name(x->pointer))
+		if (!is_header_name(x->pointer))
 			return fail(ERR_INTERNAL,
 				    "Invalid header name `%.*s`: invalid HTTP header name",
 				    BFMT(x->pointer));
-		if (!x->remove && !legal_value(x->value))
+		if (!x->remove && !is_header_value(x->value))
 			return fail(ERR_INTERNAL,
 				    "Invalid header value `%.*s`: failed to parse header value",
 				    BFMT(x->value));

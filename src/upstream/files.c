@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "fiber/fiber.h"
+#include "upstream/provider_type.h"
 #include "wire/media.h"
 
 #define FILE_MAX     (20u << 20) /* surfaces §6 */
@@ -67,63 +68,56 @@ static int take(struct file *f, struct http_call *call, struct arena *a)
 	return 0;
 }
 
-static int fetch(struct file *f, const struct call_context *cx)
+static int fetch(struct file *f, const struct call_context *context)
 {
 	static const struct http_header headers[] = {
 		{ B("accept"), B("*/*") },
-		{ B("user-agent"),
-		  { "Signet/" SIGNET_VERSION, sizeof("Signet/" SIGNET_VERSION) - 1 } },
+		{ B("user-agent"), B("Signet/" SIGNET_VERSION) },
 	};
 	struct url url;
 	struct http_send s = {
 		.url = &url,
 		.method = B("GET"),
 		.headers = headers,
-		.nheaders = sizeof headers / sizeof *headers,
-		.arena = cx->arena,
-		.head_deadline = clock_mono_ms() + cx->config->gateway.outbound_timeout_ms,
+		.nheaders = COUNT(headers),
+		.arena = context->arena,
+		.head_deadline = clock_mono_ms() + context->config->gateway.outbound_timeout_ms,
 		.read_idle_ms = READ_IDLE_MS,
 	};
 	struct http_call *call = NULL;
 	int r = -1;
 
-	if (url_parse(f->url, cx->arena, &url) == 0) {
+	if (url_parse(f->url, context->arena, &url) == 0) {
 		url.public_only = !fault(LOOPBACK_TOO);
-		call = http_send(cx->client, &s);
+		call = http_send(context->client, &s);
 		if (!call && error_last()->kind == ERR_STALE) {
 			s.fresh = true;
-			call = http_send(cx->client, &s);
+			call = http_send(context->client, &s);
 		}
 	}
 	if (call) {
-		r = take(f, call, cx->arena);
+		r = take(f, call, context->arena);
 		http_call_close(call);
 	}
 	if (r == 0 || error_last()->kind == ERR_CANCELLED ||
 	    error_last()->kind == ERR_OUT_OF_MEMORY || clock_mono_ms() >= fiber_deadline())
 		return r;
 	fail_context("Error fetching file from %.*s: ", BFMT(f->url));
-	error_last()->kind = ERR_BAD_FILE_FETCH;
-	return -1;
+	return fail_as(ERR_BAD_FILE_FETCH);
 }
 
-/* What upstreams that take URLs fetch themselves. */
-static bool is_image(const struct file *f)
-{
-	return !bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/"));
-}
-
-static int visit(const struct block *blocks, size_t n, const struct call_context *cx, bool all,
-		 bool *fetched)
+/* `by_url`: what the upstream fetches itself; NULL: nothing. */
+static int visit(const struct block *blocks, size_t n, const struct call_context *context,
+		 bool (*by_url)(const struct file *), bool *fetched)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct file *f = blocks[i].type == BLOCK_FILE ? blocks[i].file : NULL;
 
-		if (visit(blocks[i].parts, blocks[i].nparts, cx, all, fetched))
+		if (visit(blocks[i].parts, blocks[i].nparts, context, by_url, fetched))
 			return -1;
-		if (!f || !f->is_url || (!all && is_image(f)))
+		if (!f || !f->is_url || (by_url && by_url(f)))
 			continue;
-		if (!bytes_set(f->data) && fetch(f, cx))
+		if (!bytes_set(f->data) && fetch(f, context))
 			return -1;
 		*fetched = true;
 	}
@@ -131,15 +125,16 @@ static int visit(const struct block *blocks, size_t n, const struct call_context
 }
 
 int files_fetch(struct inference *inf, const struct provider_config *p,
-		const struct call_context *cx)
+		const struct call_context *context)
 {
+	const struct provider_type *type = provider_type_of(p);
 	bool fetched = false;
 
-	if (p->kind != PROVIDER_OPENAI) /* the developer API takes no files */
+	if (!type->takes_files)
 		return 0;
 	for (size_t i = 0; i < inf->nmessages; i++)
-		if (visit(inf->messages[i].content, inf->messages[i].len, cx, inf->fetch_files,
-			  &fetched))
+		if (visit(inf->messages[i].content, inf->messages[i].len, context,
+			  inf->fetch_files ? NULL : type->takes_url, &fetched))
 			return -1;
 	if (fetched)
 		inf->source_intact = false;

@@ -1,22 +1,153 @@
 /*
- * Provider type `openai`, chat completions (providers-openai §2.1, §2.2, §2.12). Statuses 400, 401, 403
+ * Provider type `openai`, chat completions (config §2.5, providers-openai §2.1, §2.2, §2.12). Statuses 400, 401, 403
  * and 429 are the request's fault; every other one that is not 2xx is the server's.
  */
-#include "upstream/provider_type.h"
+#include "upstream/openai.h"
 
-static const struct dialect dialect = {
-	.type = B("openai"),
-	.label = B("OpenAI"),
-	.max_tokens_key = B("max_completion_tokens"),
+#include "config/models.h"
+#include "wire/openai_chat/openai_chat.h"
+
+#define LABEL "OpenAI"
+
+/* ---- its keys ---- */
+
+static const char *const api_types[] = { "chat_completions", "responses", NULL };
+static const char *const file_forms[] = { "image_url", "file", "input_audio", NULL };
+static const char *const strict_places[] = { "outer", "inner", NULL };
+
+static void read_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct provider_config *p = into;
+	const char *problem;
+	struct bytes base;
+
+	if (t->type != TOML_STRING)
+		return type_error(l, t, path, "a string representing an URL",
+				  "such as \"https://api.openai.com/v1/\"");
+	problem = url_problem(t->text);
+	if (problem)
+		return error_at(l, t, path,
+				"%.*s: %s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
+				BFMT(path), problem, BFMT(url_shown(t->text)));
+	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
+	if (bytes_ends(base, B("/chat/completions")))
+		warn_at(l, t, path,
+			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
+			BFMT(t->text));
+	p->api_base = url_base(t->text, l->arena);
+	p->endpoint = url_endpoint(t->text, l->arena);
+}
+
+static void read_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	(void)into;
+	if (want_choice(l, t, path, api_types) == 1)
+		not_yet(l, t, path, B("api_type = \"responses\""));
+}
+
+static bool wants_responses(const struct toml *provider)
+{
+	const struct toml *type = toml_get(provider, "api_type");
+
+	return type && bytes_eq(type->text, B("responses"));
+}
+
+static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct openai_options *o = into;
+	size_t n = 0;
+
+	if (!want_table(l, t, path, "a map"))
+		return;
+	for (const struct toml *c = t->child; c; c = c->next)
+		n++;
+	o->overrides = arena_array(l->arena, struct mime_override, n);
+	if (n && !o->overrides)
+		return error_at(l, t, path, "out of memory");
+	for (struct toml *c = t->child; c; c = c->next) {
+		int form = want_choice(l, c, path_join(l, path, ".", c->key), file_forms);
+
+		if (form >= 0)
+			o->overrides[o->noverrides++] =
+				(struct mime_override){ .mime_type = c->key,
+							.form = (enum file_form)form };
+	}
+}
+
+static void read_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct openai_options *o = into;
+	int choice = want_choice(l, t, path, strict_places);
+
+	if (choice >= 0)
+		o->tool_strict = choice == 0 ? STRICT_OUTER : STRICT_INNER;
+}
+
+static const struct key keys[] = {
+	{ "model_name", KEY_STRING, offsetof(struct provider_config, model_name), .required = true,
+	  .fix = "`model_name = \"gpt-4o\"`" },
+	{ "api_base", KEY_CALL, .call = read_api_base },
+	{ "api_key_location", KEY_CALL, .call = read_api_key },
+	{ "api_type", KEY_CALL, .call = read_api_type },
+	{ "include_encrypted_reasoning", KEY_PASS },
+	{ "provider_tools", KEY_PASS },
+	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
+	{ "tool_strict", KEY_CALL, .own = true, .call = read_strict },
 };
 
+/* The two keys that only the Responses API has (config §2.5). */
+static void check_responses_keys(struct loader *l, struct toml *t, struct bytes path)
+{
+	struct toml *reasoning = toml_get(t, "include_encrypted_reasoning");
+	struct toml *tools = toml_get(t, "provider_tools");
+	struct key k = { .kind = KEY_BOOL };
+	bool on = false;
+
+	if (reasoning)
+		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
+	if (on && !wants_responses(t))
+		error_at(
+			l, reasoning, path,
+			"%.*s: include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)",
+			BFMT(path));
+	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
+	    !wants_responses(t))
+		error_at(
+			l, tools, path,
+			"%.*s: `provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)",
+			BFMT(path));
+}
+
+static void defaults(struct provider_config *p)
+{
+	p->api_base = B("https://api.openai.com/v1/");
+	p->endpoint = B("https://api.openai.com/v1/chat/completions");
+}
+
+static void check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
+{
+	check_responses_keys(l, t, path);
+	check_api_key(l, t, path, p);
+}
+
+/* ---- its calls ---- */
+
+static void set_dialect(const struct provider_config *p, struct dialect *d)
+{
+	const struct openai_options *o = p->options;
+
+	d->tool_strict = o->tool_strict;
+	d->overrides = o->overrides;
+	d->noverrides = o->noverrides;
+}
+
 static int headers(const struct provider_config *p, const struct inference *inf,
-		   const struct call_context *cx, struct header_list *l)
+		   const struct call_context *context, struct header_list *l)
 {
 	struct bytes key;
 
-	if (credential_get(&p->api_key, cx, "OpenAI", &key) ||
-	    header_set(l, B("content-type"), B("application/json"), cx->arena))
+	if (credential_get(&p->api_key, context, LABEL, &key) ||
+	    header_set(l, B("content-type"), B("application/json"), context->arena))
 		return -1;
 	if (bytes_set(key)) {
 		/* a client's own authorization header comes with its scheme (surfaces §1.4) */
@@ -24,20 +155,17 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 			p->api_key.kind == CREDENTIAL_DYNAMIC &&
 					bytes_eq(p->api_key.key, B("client_authorization"))
 				? key
-				: arena_cat(cx->arena, B("Bearer "), key);
+				: arena_cat(context->arena, B("Bearer "), key);
 
-		if (!bytes_set(value) || header_set(l, B("authorization"), value, cx->arena))
+		if (!bytes_set(value) || header_set(l, B("authorization"), value, context->arena))
 			return -1;
 	}
-	if (inf->stream && header_set(l, B("accept"), B("text/event-stream"), cx->arena))
+	if (inf->stream && header_set(l, B("accept"), B("text/event-stream"), context->arena))
 		return -1;
 	return 0;
 }
 
-static bool client_status(int status)
-{
-	return status == 400 || status == 401 || status == 403 || status == 429;
-}
+static const int client_statuses[] = { 400, 401, 403, 429, 0 };
 
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *a)
@@ -52,11 +180,46 @@ static struct bytes status_text(int status, struct bytes reason, struct bytes bo
 	return arena_cat(a, body, id);
 }
 
+/* Images by their URL it fetches itself. */
+static bool takes_url(const struct file *f)
+{
+	return !bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/"));
+}
+
+/* Headers of an OpenAI client that go on (surfaces §1.6). */
+static const struct bytes passed_headers[] = { B("openai-beta"), B("session_id"), B("session-id"),
+					       B("thread-id"),   B("originator"), B("user-agent"),
+					       B("x-codex-*"),   { NULL, 0 } };
+
 const struct provider_type provider_openai = {
-	.kind = PROVIDER_OPENAI,
+	.kind = {
+		.name = B("openai"),
+		.label = LABEL,
+		.key_variable = "OPENAI_API_KEY",
+		.key_forms = FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE,
+		.keys = keys,
+		.nkeys = COUNT(keys),
+		.options_size = sizeof(struct openai_options),
+		.defaults = defaults,
+		.check = check,
+		.shorthand = shorthand_api_key,
+		.reserved_shorthand = B("openai::responses::"),
+	},
 	.wire = &wire_openai_chat,
-	.dialect = &dialect,
+	.dialect = { .max_tokens_key = B("max_completion_tokens") },
+	.set_dialect = set_dialect,
 	.headers = headers,
-	.client_status = client_status,
+	.passed_headers = passed_headers,
+	.request_id_header = B("x-request-id"),
+	.client_statuses = client_statuses,
 	.status_text = status_text,
+	.read_error = wire_read_error_body,
+	.words = {
+		.send = B("Error sending request: "),
+		.send_kind = ERR_INFERENCE_CLIENT,
+		.fatal_stream = true,
+		.body = B("Error parsing text response: "),
+	},
+	.takes_files = true,
+	.takes_url = takes_url,
 };

@@ -1,38 +1,85 @@
 /*
- * What one provider type adds to upstream.c: its wire, its dialect, its headers, its words for errors.
- * Declared in one table in its own file, listed once in provider_types.c.
+ * A provider type is one row: what its TOML is (struct provider_kind, for config/), where and how it is called, what its
+ * answers and errors are. It stands in a file of its own and once in the list of provider_types.c. Nothing outside of
+ * the type's own file asks which type a provider has.
  */
 #ifndef SIGNET_UPSTREAM_PROVIDER_TYPE_H
 #define SIGNET_UPSTREAM_PROVIDER_TYPE_H
 
+#include "config/provider_kind.h"
 #include "upstream/extra.h"
 #include "upstream/upstream.h"
+#include "wire/wire.h"
+
+/* How a stream of answers is cut into events. Others come with the first type that speaks them. */
+enum framing {
+	FRAMING_SSE, /* text/event-stream */
+};
+
+/* The words in front of what the net says, and what kind of error it is then. */
+struct transport_words {
+	struct bytes send; /* nothing could be sent, or no head came */
+	enum error_kind send_kind;
+	bool fatal_stream; /* ... of a stream: it counts as broken in its middle, without the words */
+	struct bytes body; /* a plain answer broke off; unset: as `send` */
+};
 
 struct provider_type {
-	enum provider_kind kind;
+	struct provider_kind kind;
 	const struct wire *wire;
-	const struct dialect *dialect; /* the base; upstream.c adds the provider's own keys */
-	bool always_streams; /* the upstream answers with events also when asked plainly */
-	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... */
+	struct dialect dialect; /* the base */
+	/* Adds what the provider's options say of it. May be NULL. */
+	void (*set_dialect)(const struct provider_config *, struct dialect *);
+
+	/* ---- the request ---- */
+	/* The URL, if it depends on the request (the model, streaming) or on its credentials; NULL: provider_config.endpoint. */
+	int (*endpoint)(const struct provider_config *, const struct inference *,
+			const struct call_context *, struct bytes *url);
+	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... May wait. */
 	int (*headers)(const struct provider_config *, const struct inference *,
 		       const struct call_context *, struct header_list *);
-	/* Whether this HTTP status is the request's fault (client kind), else the server's. */
-	bool (*client_status)(int status);
+	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so. Ends with an unset
+	 * one. NULL: none. */
+	const struct bytes *passed_headers;
+	bool takes_files;
+	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
+	/* What the protocol's own input of the signature is (signer_protocol.content). */
+	struct bytes (*signed_content)(struct bytes body, struct arena *);
+	/* The type's own signature over what is sent, anew each time; it may set headers. NULL: none. May wait. */
+	int (*sign)(const struct provider_config *, const struct call_context *,
+		    const struct http_send *, struct header_list *);
+	/* Called before each attempt; -1 refuses it. May change the model's name. May be NULL. Waits. */
+	int (*admit)(const struct provider_config *, const struct call_context *,
+		     struct bytes *model_name);
+
+	/* ---- the answer ---- */
+	bool always_streams; /* the upstream answers with events also when asked plainly */
+	enum framing framing;
+	struct bytes request_id_header;
+	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);
-	/* Called before each attempt; -1 refuses it (model discovery). May be NULL. Waits. */
-	int (*admit)(const struct provider_config *, const struct call_context *,
-		     struct bytes *model_name);
+	/* Fills upstream_* of the error from its body. */
+	void (*read_error)(struct error *, struct bytes body, struct arena *);
+	struct transport_words words;
+	/* Logged when the wire left something out of a request; NULL: nothing is. */
+	const char *ignored_warning;
+	/* Events of a stream whose names the wire did not know; NULL: it passes them on. */
+	uint64_t (*unknown_events)(const struct wire_stream *);
+
+	/* ---- its models ---- */
+	/* Adds what the provider's upstream is known to offer; never asks it. NULL: it has no list. -1: out of memory. */
+	int (*list_models)(const struct provider_config *, struct model_list *);
 };
 
-const struct provider_type *provider_type_of(enum provider_kind); /* never NULL for a valid kind */
-/* The format that the provider speaks. */
-static inline const struct wire *provider_wire(const struct provider_config *p)
+static inline const struct provider_type *provider_type_of(const struct provider_config *p)
 {
-	return provider_type_of(p->kind)->wire;
+	return (const struct provider_type *)p->kind; /* its first member */
 }
-extern const struct provider_type provider_openai, provider_rust_proxy;
+
+/* Adds one, unless one of that name is there. -1: out of memory. */
+int model_list_add(struct model_list *, struct bytes name, const struct provider_config *);
 
 /* The secret of a location for this request. {NULL, 0} with 0: none is to be sent. -1: ERR_API_KEY_MISSING;
  * `label` is the provider's name in TensorZero's text ("OpenAI"). */

@@ -1,67 +1,68 @@
-/* The list of provider types, and what they share: reading a credential. */
+/*
+ * The list of provider types: the one place that a new type touches beside its own files. In TensorZero's order, since
+ * messages print it, Signet's own at the end. A type that is not built yet is a name here, so that a configuration
+ * that names it is told so, and so that no model takes a name that will be its shorthand.
+ */
 #include "upstream/provider_type.h"
 
-#include "base/log.h"
+extern const struct provider_type provider_openai, provider_rust_proxy;
 
-static const struct provider_type *const types[] = { &provider_openai, &provider_rust_proxy };
-
-const struct provider_type *provider_type_of(enum provider_kind kind)
-{
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-		if (types[i]->kind == kind)
-			return types[i];
-	return types[0];
-}
-
-/* The client's own header, if the location names one; surfaces §1.4. */
-static struct bytes client_header(struct bytes key, const struct call_context *cx)
-{
-	if (bytes_eq(key, B("client_authorization")))
-		return cx->authorization;
-	if (bytes_eq(key, B("client_x_api_key")))
-		return cx->x_api_key;
-	return (struct bytes){ NULL, 0 };
-}
-
-static struct bytes dynamic(struct bytes key, const struct call_context *cx)
-{
-	struct bytes own = client_header(key, cx);
-
-	if (bytes_set(own))
-		return own;
-	for (size_t i = cx->ncredentials; i > 0; i--)
-		if (bytes_eq(cx->credentials[i - 1].key, key))
-			return cx->credentials[i - 1].value;
-	return (struct bytes){ NULL, 0 };
-}
-
-int credential_get(const struct credential *c, const struct call_context *cx, const char *label,
-		   struct bytes *out)
-{
-	*out = (struct bytes){ NULL, 0 };
-	switch (c->kind) {
-	case CREDENTIAL_NONE:
-		return 0;
-	case CREDENTIAL_STATIC:
-		*out = c->value;
-		return 0;
-	case CREDENTIAL_DYNAMIC:
-		*out = dynamic(c->key, cx);
-		if (bytes_set(*out))
-			return 0;
-		return fail(ERR_API_KEY_MISSING,
-			    "API key missing for provider %s: Dynamic api key `%.*s` is missing",
-			    label, BFMT(c->key));
-	case CREDENTIAL_FALLBACK:
-		if (credential_get(c->first, cx, label, out) == 0)
-			return 0;
-		log_warn("upstream",
-			 "the default credential is not available, the fallback is used");
-		return credential_get(c->second, cx, label, out);
-	case CREDENTIAL_MISSING:
-		break;
+#define BUILT(type, ...)                          \
+	{                                         \
+		.kind = &(type).kind, __VA_ARGS__ \
 	}
-	return fail(ERR_API_KEY_MISSING,
-		    "API key missing for provider %s: Environment variable `%.*s` is missing",
-		    label, BFMT(c->key));
+#define LATER(name_, ...)                    \
+	{                                    \
+		.name = (name_), __VA_ARGS__ \
+	}
+
+const struct provider_entry provider_entries[] = {
+	LATER("anthropic", .shorthand = true, .settings = 1),
+	LATER("aws_bedrock"),
+	LATER("aws_sagemaker"),
+	LATER("azure", .settings = 2),
+	LATER("gcp_vertex_anthropic", .shorthand = true, .settings = 6),
+	LATER("gcp_vertex_gemini", .shorthand = true, .settings = 5),
+	LATER("google_ai_studio_gemini", .shorthand = true, .settings = 7),
+	LATER("groq", .shorthand = true, .settings = 8),
+	LATER("hyperbolic", .shorthand = true, .settings = 9),
+	LATER("fireworks", .shorthand = true, .settings = 4),
+	LATER("mistral", .shorthand = true, .settings = 10),
+	BUILT(provider_openai, .settings = 11),
+	LATER("openrouter", .shorthand = true, .settings = 12),
+	LATER("together", .shorthand = true, .settings = 15),
+	LATER("vllm", .settings = 16),
+	LATER("xai", .shorthand = true, .settings = 17),
+	LATER("tgi", .settings = 14),
+	LATER("sglang", .settings = 13),
+	LATER("deepseek", .shorthand = true, .settings = 3),
+	BUILT(provider_rust_proxy),
+};
+const size_t provider_nentries = COUNT(provider_entries);
+
+/* ---- models that types list ---- */
+
+int model_list_add(struct model_list *l, struct bytes name, const struct provider_config *p)
+{
+	struct listed_model m = { arena_dup(l->arena, name), p };
+
+	for (size_t i = 0; i < l->len; i++)
+		if (bytes_ieq(l->at[i].name, name))
+			return 0;
+	return bytes_set(m.name) && arena_push(l->arena, l->at, l->len, l->cap, m) ? 0 : -1;
+}
+
+int upstream_models(const struct config *config, struct model_list *l)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < config->nmodels && !r; i++)
+		for (size_t j = 0; j < config->models[i]->nrouting && !r; j++) {
+			const struct provider_config *p = config->models[i]->routing[j];
+			const struct provider_type *type = provider_type_of(p);
+
+			if (type->list_models)
+				r = type->list_models(p, l);
+		}
+	return r;
 }

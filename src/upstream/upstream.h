@@ -7,10 +7,11 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "inference/inference.h"
 #include "net/http_client.h"
-#include "wire/wire.h"
 
 struct call;
+struct wire;
 
 /* What the client's request brings to every attempt. */
 struct call_context {
@@ -61,5 +62,19 @@ struct result *upstream_result(struct call *);
  * socket it calls `idle`, so that what is buffered for the client leaves; idle's -1 ends the wait with -1. */
 int upstream_next(struct call *, struct delta **out, int (*idle)(void *), void *arg);
 void upstream_close(struct call *);
+
+/* The format that the provider speaks: where it is the client's own, an answer may pass through. */
+const struct wire *provider_wire(const struct provider_config *);
+/* Models that upstreams are known to offer beside those that are configured, in the order of the configuration, a name
+ * once. Never asks an upstream. -1: out of memory. */
+struct model_list {
+	struct listed_model {
+		struct bytes name;
+		const struct provider_config *provider;
+	} * at;
+	size_t len, cap;
+	struct arena *arena;
+};
+int upstream_models(const struct config *, struct model_list *);
 
 #endif

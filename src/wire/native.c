@@ -55,7 +55,7 @@ static struct bytes type_by_name(struct bytes url)
 
 	if (query >= 0)
 		url.n = (size_t)query;
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+	for (size_t i = 0; i < COUNT(types); i++)
 		if (bytes_ends(url, types[i].end))
 			return types[i].mime;
 	return B("application/octet-stream");

@@ -41,7 +41,7 @@ static const struct {
 
 static struct bytes meaning(const struct error *e, int status)
 {
-	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+	for (size_t i = 0; i < COUNT(meanings); i++) {
 		if (meanings[i].status != status)
 			continue;
 		if (bytes_ifind(e->upstream_code, meanings[i].needle) >= 0 ||
@@ -83,7 +83,7 @@ static struct shape shape_of(const struct error *e, int status)
 			   NULL_CODE };
 	struct bytes known = meaning(last, status);
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+	for (size_t i = 0; i < COUNT(rows); i++)
 		if (rows[i].status == status)
 			s = (struct shape){ rows[i].type, rows[i].code };
 	if (status == 404 && e->kind == ERR_MODEL_NOT_FOUND)

@@ -16,20 +16,21 @@
 #include "inference/inference.h"
 #include "net/sse.h"
 
-/* How one provider's dialect differs from its wire's base. One constant per provider type; the two
- * strings at the end are the provider's own. */
+enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
+
+/* How one provider's dialect differs from its wire's base. */
 struct dialect {
 	struct bytes type, label;    /* "openai", "OpenAI" */
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
-	enum { STRICT_BY_PROFILE, STRICT_OUTER, STRICT_INNER } tool_strict;
+	enum strict_place tool_strict;
 	const struct bytes *drop_fields; /* pass-through: keys that do not go out */
 	size_t ndrop_fields;
 	const struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
-	bool unsupported_as_placeholder;                   /* unsupported_content = "placeholder" */
-	const struct developer_api_options *developer_api; /* rust-proxy only */
+	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
+	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
 
 enum file_form { FILE_IMAGE_URL, FILE_FILE, FILE_INPUT_AUDIO };
@@ -45,6 +46,10 @@ struct wire_writer;
 
 struct wire {
 	struct bytes name; /* "openai_chat", "developer_api" */
+
+	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and
+	 * another format cannot. May be NULL. */
+	void (*foreign_fields)(const struct inference *, struct buf *ignored);
 
 	/* Provider side. The body as sent; `ignored` collects paths of what was left out (for
 	 * x-signet-ignored). -1: the attempt fails with the error set. */
@@ -77,6 +82,6 @@ void wire_read_error_body(struct error *e, struct bytes body, struct arena *);
  * what is not. p == NULL: out of memory. */
 struct bytes wire_utf8(struct bytes text, struct arena *);
 
-extern const struct wire wire_openai_chat, wire_developer_api;
+extern const struct wire wire_openai_chat;
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "net/sse.h"
-#include "wire/developer_api.h"
+#include "wire/developer_api/developer_api.h"
 #include "wire/openai_chat/openai_chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 							 .estimate_usage = i };
 		struct dialect dialect = { .type = B("rust-proxy"),
 					   .label = B("rust-proxy"),
-					   .developer_api = &options };
+					   .options = &options };
 		struct inference inf = { .options = i ? &openai_chat_options
 						      : &tensorzero_chat_options };
 		struct arena a;

@@ -10,6 +10,8 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "sign/signer.h"
+#include "upstream/openai.h"
+#include "upstream/rust_proxy.h"
 #include "unit.h"
 
 static struct config_issues issues;
@@ -51,6 +53,11 @@ static struct provider_config *first(struct config *c, const char *model)
 
 	assert_non_null(m);
 	return m->routing[0];
+}
+
+static struct rust_proxy_options *proxy_options(struct config *c)
+{
+	return first(c, "r")->options;
 }
 
 static int fresh_environment(void **state)
@@ -353,11 +360,14 @@ static void test_openai_provider_and_its_addresses(void **state)
 	assert_bytes(first(c, "m")->model_name, "gpt-4o");
 	assert_bytes(first(c, "m")->endpoint, "https://api.openai.com/v1/chat/completions");
 	assert_int_equal(first(c, "m")->api_key.kind, CREDENTIAL_NONE);
-	assert_int_equal(first(c, "m")->tool_strict, STRICT_INNER);
+	assert_int_equal(((struct openai_options *)first(c, "m")->options)->tool_strict,
+			 STRICT_INNER);
 	assert_int_equal(first(c, "m")->unsupported_as_placeholder, 1);
-	assert_bytes(first(c, "m")->drop_fields[0], "user");
-	assert_bytes(first(c, "m")->overrides[0].mime_type, "image/heic");
-	assert_int_equal(first(c, "m")->overrides[0].form, FILE_FILE);
+	assert_bytes(first(c, "m")->drop_fields.at[0], "user");
+	assert_bytes(((struct openai_options *)first(c, "m")->options)->overrides[0].mime_type,
+		     "image/heic");
+	assert_int_equal(((struct openai_options *)first(c, "m")->options)->overrides[0].form,
+			 FILE_FILE);
 	assert_int_equal(first(c, "m")->timeouts.total_ms, 1);
 	assert_int_equal(first(c, "m")->timeouts.ttft_ms, 2);
 	assert_int_equal(first(c, "m")->timeouts.stream_total_ms, 3);
@@ -469,6 +479,7 @@ static void test_credentials(void **state)
 static void test_rust_proxy_from_the_environment(void **state)
 {
 	struct config *c;
+	struct rust_proxy_options *o;
 	struct provider_config *p;
 
 	(void)state;
@@ -477,33 +488,35 @@ static void test_rust_proxy_from_the_environment(void **state)
 	setenv("SID", "session", 1);
 	c = load_good(RUST_PROXY);
 	p = first(c, "r");
+	o = p->options;
 	assert_bytes(p->type, "rust-proxy");
-	assert_int_equal(p->kind, PROVIDER_RUST_PROXY);
+	assert_ptr_equal(provider_type_of(p)->wire, &wire_developer_api);
 	assert_bytes(p->endpoint, "http://127.0.0.1:9/stream/chat");
-	assert_bytes(p->device_id.value, "dev");
-	assert_bytes(p->session_id.value, "session");
-	assert_bytes(p->os_type, "3");
-	assert_bytes(p->accept_language, "en");
-	assert_bytes(p->developer_api.language, "en");
-	assert_bytes(p->developer_api.search_mode, "web");
-	assert_bytes(p->developer_api.plugin_for, "vscode");
-	assert_false(p->developer_api.is_expert || p->developer_api.last_user ||
-		     p->developer_api.estimate_usage);
-	assert_false(bytes_set(p->models_endpoint));
+	assert_bytes(o->device_id.value, "dev");
+	assert_bytes(o->session_id.value, "session");
+	assert_bytes(o->os_type, "3");
+	assert_bytes(o->accept_language, "en");
+	assert_bytes(o->developer_api.language, "en");
+	assert_bytes(o->developer_api.search_mode, "web");
+	assert_bytes(o->developer_api.plugin_for, "vscode");
+	assert_false(o->developer_api.is_expert || o->developer_api.last_user ||
+		     o->developer_api.estimate_usage);
+	assert_false(bytes_set(o->models_endpoint));
 	assert_int_equal(p->unsupported_as_placeholder, -1);
 	assert_true(p->signer.set);
 	assert_bytes(p->signer.path, "rust_proxy/sign_bg.wasm");
 	assert_bytes(p->signer.inputs[3], "content");
 	assert_bytes(p->signer.header, "sign");
-	assert_int_equal(p->signer.limits.memory_mb, 16);
-	assert_int_equal(p->signer.limits.timeout_ms, 100);
-	assert_int_equal(p->signer.limits.pool, 4);
+	assert_int_equal(p->signer.memory_mb, 16);
+	assert_int_equal(p->signer.timeout_ms, 100);
+	assert_int_equal(p->signer.pool, 4);
 	drop(c);
 }
 
 static void test_rust_proxy_keys(void **state)
 {
 	struct config *c;
+	struct rust_proxy_options *o;
 	struct provider_config *p;
 
 	(void)state;
@@ -520,20 +533,21 @@ static void test_rust_proxy_keys(void **state)
 		"pool = 3\n"
 		"sha256 = \"ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef0123456789\"\n");
 	p = first(c, "r");
+	o = p->options;
 	assert_bytes(p->endpoint, "http://h/api/stream/chat");
-	assert_bytes(p->device_id.value, "lit");
-	assert_bytes(p->os_type, "7");
-	assert_int_equal(p->session_id.kind, CREDENTIAL_DYNAMIC);
-	assert_bytes(p->session_id.key, "sid");
-	assert_bytes(p->developer_api.language, "zh");
-	assert_bytes(p->models_endpoint, "http://h/api/models");
-	assert_true(p->filter.set && p->filter.ninclude == 1 && p->filter.nexclude == 1);
-	assert_bytes(p->filter.include_types[0], "base");
-	assert_int_equal(p->filter.min_usage_left, 2);
-	assert_true(p->developer_api.is_expert && p->developer_api.last_user &&
-		    p->developer_api.estimate_usage);
+	assert_bytes(o->device_id.value, "lit");
+	assert_bytes(o->os_type, "7");
+	assert_int_equal(o->session_id.kind, CREDENTIAL_DYNAMIC);
+	assert_bytes(o->session_id.key, "sid");
+	assert_bytes(o->developer_api.language, "zh");
+	assert_bytes(o->models_endpoint, "http://h/api/models");
+	assert_true(o->filter.include.len == 1 && o->filter.exclude.len == 1);
+	assert_bytes(o->filter.include.at[0], "base");
+	assert_int_equal(o->filter.min_usage_left, 2);
+	assert_true(o->developer_api.is_expert && o->developer_api.last_user &&
+		    o->developer_api.estimate_usage);
 	assert_bytes(p->signer.path, "/m.wasm");
-	assert_int_equal(p->signer.limits.pool, 3);
+	assert_int_equal(p->signer.pool, 3);
 	assert_bytes(p->signer.sha256,
 		     "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789");
 	drop(c);
@@ -599,7 +613,7 @@ static void test_snapshot_holds_no_secret(void **state)
 	assert_true(bytes_find(c->snapshot, B("hush")) < 0);
 	assert_true(bytes_find(c->snapshot, B("session_id = \"<secret>\"")) > 0);
 	assert_true(bytes_find(c->snapshot, B("value = \"v\"")) > 0);
-	assert_bytes(first(c, "r")->session_id.value, "hush1");
+	assert_bytes(proxy_options(c)->session_id.value, "hush1");
 	assert_bytes(first(c, "r")->extra_headers.at[0].value, "hush3");
 	drop(c);
 }
@@ -685,7 +699,7 @@ static void test_each_failing_allocation_refuses_or_changes_nothing(void **state
 			assert_bytes(first(c, "m")->endpoint, "http://h/v1/chat/completions");
 			assert_true(first(c, "m")->signer.set && first(c, "r")->signer.set);
 			assert_bytes(first(c, "m")->signer.path, "s.wasm");
-			assert_bytes(first(c, "r")->models_endpoint, "http://h/models");
+			assert_bytes(proxy_options(c)->models_endpoint, "http://h/models");
 			assert_bytes(first(c, "r")->extra_body.at[0].value, "[1,2]");
 			assert_bytes(c->surfaces.aliases[0].target, "m");
 			whole++;

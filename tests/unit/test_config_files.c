@@ -10,7 +10,8 @@
 
 #include "base/error.h"
 #include "base/fault.h"
-#include "config/config.h"
+#include "config/shorthand.h"
+#include "upstream/rust_proxy.h"
 #include "config/glob.h"
 #include "config/issue.h"
 #include "config/models.h"
@@ -461,6 +462,7 @@ static void test_an_unusable_module_stops_also_a_check(void **state)
 static void test_shorthand_models(void **state)
 {
 	struct config_options options = { .default_config = true, .offline = true };
+	struct shorthands *made;
 	struct config *c;
 	struct model_config *m;
 	struct arena arena;
@@ -469,42 +471,50 @@ static void test_shorthand_models(void **state)
 	arena_init(&arena, 1 << 20);
 	c = config_load(&options, &issues);
 	assert_non_null(c);
-	assert_null(config_shorthand(c, B("openai::gpt-4o"), &arena));
+	made = shorthands_new(c);
+	assert_non_null(made);
+	assert_null(shorthand_model(made, B("openai::gpt-4o"), &arena));
 	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
 	assert_true(bytes_eq(
 		error_last()->message,
 		B("API key missing for provider OpenAI: Environment variable `OPENAI_API_KEY` is missing")));
+	shorthands_free(made);
 	drop(c);
 	setenv("OPENAI_API_KEY", "k", 1);
 	c = config_load(&options, &issues);
-	m = config_shorthand(c, B("openai::ft:gpt-4o/x"), &arena);
+	assert_non_null(c);
+	made = shorthands_new(c);
+	assert_non_null(made);
+	m = shorthand_model(made, B("openai::ft:gpt-4o/x"), &arena);
 	assert_non_null(m);
 	assert_true(m->shorthand);
 	assert_true(bytes_eq(m->name, B("openai::ft:gpt-4o/x")));
 	assert_true(bytes_eq(m->routing[0]->name, B("openai")));
 	assert_true(bytes_eq(m->routing[0]->model_name, B("ft:gpt-4o/x")));
 	assert_true(bytes_eq(m->routing[0]->api_key.value, B("k")));
-	assert_ptr_equal(config_shorthand(c, B("openai::ft:gpt-4o/x"), &arena), m);
-	assert_null(config_shorthand(c, B("openai::"), &arena));
-	assert_null(config_shorthand(c, B("gpt-4o"), &arena));
+	assert_ptr_equal(shorthand_model(made, B("openai::ft:gpt-4o/x"), &arena), m);
+	assert_null(shorthand_model(made, B("openai::"), &arena));
+	assert_null(shorthand_model(made, B("gpt-4o"), &arena));
 	assert_int_equal(error_last()->kind, ERR_MODEL_NOT_FOUND);
-	assert_null(config_shorthand(c, B("anthropic::x"), &arena));
-	assert_null(config_shorthand(c, B("openai::responses::x"), &arena));
-	assert_true(config_is_reserved_shorthand(B("anthropic::x")));
-	assert_true(config_is_reserved_shorthand(B("openai::responses::x")));
-	assert_false(config_is_reserved_shorthand(B("openai::x")));
-	assert_false(config_is_reserved_shorthand(B("anthropic/x")));
-	assert_null(config_shorthand(c, B("rust-proxy::x"), &arena));
+	assert_null(shorthand_model(made, B("anthropic::x"), &arena));
+	assert_null(shorthand_model(made, B("openai::responses::x"), &arena));
+	assert_true(shorthand_is_reserved(B("anthropic::x")));
+	assert_true(shorthand_is_reserved(B("openai::responses::x")));
+	assert_false(shorthand_is_reserved(B("openai::x")));
+	assert_false(shorthand_is_reserved(B("anthropic/x")));
+	assert_null(shorthand_model(made, B("rust-proxy::x"), &arena));
 	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
 	assert_true(bytes_eq(
 		error_last()->message,
 		B("Failed to create DevApiClient: API_ENDPOINT, DEVICE_ID and SID are not set (rust-proxy::x)")));
 	arena_deinit(&arena);
+	shorthands_free(made);
 	drop(c);
 }
 
 static void test_shorthand_of_rust_proxy_loads_its_signer(void **state)
 {
+	struct shorthands *made;
 	struct config *c;
 	struct model_config *m;
 	struct arena arena;
@@ -518,17 +528,21 @@ static void test_shorthand_of_rust_proxy_loads_its_signer(void **state)
 	setenv("SIGNET_DATA_DIR", in_dir("data"), 1);
 	c = load("a.toml", false);
 	assert_non_null(c);
-	assert_null(config_shorthand(c, B("rust-proxy::claude"), &arena));
+	made = shorthands_new(c);
+	assert_non_null(made);
+	assert_null(shorthand_model(made, B("rust-proxy::claude"), &arena));
 	assert_int_equal(error_last()->kind, ERR_SIGNER);
 	mkdir(in_dir("rust_proxy"), 0700);
 	build_module("rust_proxy/sign_bg.wasm");
-	m = config_shorthand(c, B("rust-proxy::claude"), &arena);
+	m = shorthand_model(made, B("rust-proxy::claude"), &arena);
 	assert_non_null(m);
 	assert_non_null(m->routing[0]->signer.signer);
-	assert_true(bytes_eq(m->routing[0]->session_id.value, B("s")));
+	assert_true(bytes_eq(
+		((struct rust_proxy_options *)m->routing[0]->options)->session_id.value, B("s")));
 	assert_true(bytes_eq(m->routing[0]->model_name, B("claude")));
-	assert_ptr_equal(config_shorthand(c, B("rust-proxy::claude"), &arena), m);
+	assert_ptr_equal(shorthand_model(made, B("rust-proxy::claude"), &arena), m);
 	arena_deinit(&arena);
+	shorthands_free(made);
 	drop(c);
 }
 
@@ -536,6 +550,7 @@ static void test_shorthand_of_rust_proxy_loads_its_signer(void **state)
 static void test_shorthands_that_stay_are_bounded(void **state)
 {
 	struct config_options options = { .default_config = true, .offline = true };
+	struct shorthands *made;
 	struct config *c;
 	struct model_config *m, *again;
 	struct arena arena;
@@ -544,31 +559,40 @@ static void test_shorthands_that_stay_are_bounded(void **state)
 	(void)state;
 	setenv("OPENAI_API_KEY", "k", 1);
 	c = config_load(&options, &issues);
+	assert_non_null(c);
+	made = shorthands_new(c);
+	assert_non_null(made);
 	arena_init(&arena, 64 << 20);
 	for (int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "openai::m%d", i);
-		assert_non_null(config_shorthand(c, bytes_of(name), &arena));
+		assert_non_null(shorthand_model(made, bytes_of(name), &arena));
 	}
-	m = config_shorthand(c, B("openai::one-more"), &arena);
-	again = config_shorthand(c, B("openai::one-more"), &arena);
+	m = shorthand_model(made, B("openai::one-more"), &arena);
+	again = shorthand_model(made, B("openai::one-more"), &arena);
 	assert_non_null(m);
 	assert_ptr_not_equal(m, again);
-	m = config_shorthand(c, B("openai::m7"), &arena);
-	assert_ptr_equal(m, config_shorthand(c, B("openai::m7"), &arena));
+	m = shorthand_model(made, B("openai::m7"), &arena);
+	assert_ptr_equal(m, shorthand_model(made, B("openai::m7"), &arena));
 	arena_deinit(&arena);
+	shorthands_free(made);
 	drop(c);
 	c = config_load(&options, &issues);
+	assert_non_null(c);
+	made = shorthands_new(c);
+	assert_non_null(made);
 	arena_init(&arena, 64 << 20);
 	memset(name, 'x', sizeof(name));
 	memcpy(name, "openai::", 8);
-	m = config_shorthand(c, (struct bytes){ name, sizeof(name) }, &arena);
-	assert_ptr_not_equal(m, config_shorthand(c, (struct bytes){ name, sizeof(name) }, &arena));
+	m = shorthand_model(made, (struct bytes){ name, sizeof(name) }, &arena);
+	assert_ptr_not_equal(m,
+			     shorthand_model(made, (struct bytes){ name, sizeof(name) }, &arena));
 	arena_deinit(&arena);
+	shorthands_free(made);
 	drop(c);
 }
 
 struct asker {
-	struct config *config;
+	struct shorthands *made;
 	struct model_config *found[50];
 };
 
@@ -582,7 +606,7 @@ static void *ask(void *arg)
 	for (int round = 0; round < 20; round++) {
 		for (int i = 0; i < 50; i++) {
 			snprintf(name, sizeof(name), "openai::m%d", i);
-			a->found[i] = config_shorthand(a->config, bytes_of(name), &arena);
+			a->found[i] = shorthand_model(a->made, bytes_of(name), &arena);
 		}
 	}
 	arena_deinit(&arena);
@@ -594,14 +618,17 @@ static void test_all_threads_get_the_same_shorthand(void **state)
 	struct config_options options = { .default_config = true, .offline = true };
 	struct asker askers[4];
 	pthread_t threads[4];
+	struct shorthands *made;
 	struct config *c;
 
 	(void)state;
 	setenv("OPENAI_API_KEY", "k", 1);
 	c = config_load(&options, &issues);
 	assert_non_null(c);
+	made = shorthands_new(c);
+	assert_non_null(made);
 	for (int i = 0; i < 4; i++) {
-		askers[i].config = c;
+		askers[i].made = made;
 		assert_int_equal(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
 	}
 	for (int i = 0; i < 4; i++)
@@ -611,6 +638,7 @@ static void test_all_threads_get_the_same_shorthand(void **state)
 		for (int k = 1; k < 4; k++)
 			assert_ptr_equal(askers[k].found[i], askers[0].found[i]);
 	}
+	shorthands_free(made);
 	drop(c);
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "wire/developer_api.h"
+#include "wire/developer_api/developer_api.h"
 #include "unit.h"
 
 static struct developer_api_options options = {
@@ -15,7 +15,7 @@ static struct dialect dialect = {
 	.type = B("rust-proxy"),
 	.label = B("RustProxy"),
 	.model = B("claude-3.5-sonnet"),
-	.developer_api = &options,
+	.options = &options,
 };
 static const struct wire *const wire = &wire_developer_api;
 
@@ -139,12 +139,12 @@ static void test_absent_optional_members_are_left_out(void **state)
 	struct inference inf = { .messages = messages, .nmessages = 1 };
 
 	(void)state;
-	dialect.developer_api = &bare;
+	dialect.options = &bare;
 	assert_body(
 		&inf,
 		"{\"content\":\"User: x\",\"extra\":{\"model\":\"claude-3.5-sonnet\",\"isExpert\":true}}",
 		"");
-	dialect.developer_api = &options;
+	dialect.options = &options;
 }
 
 static void test_what_cannot_be_carried_is_named(void **state)

@@ -103,6 +103,24 @@ static void test_errors_are_worded_and_placed_as_serde_json_does(void **state)
 	}
 }
 
+/* yyjson asks for as many values as the text could hold: what it did not need serves what comes next. */
+static void test_a_parsed_text_holds_no_more_than_its_values(void **state)
+{
+	char text[1024] = "[\"";
+	yyjson_val *root, *next;
+
+	(void)state;
+	memset(text + 2, 'x', 1000);
+	memcpy(text + 1002, "\",7]", 5);
+	root = parse(text);
+	assert_non_null(root);
+	next = arena_alloc_raw(&arena, 16);
+	assert_true((char *)next >= (char *)(root + 3) && (char *)next < (char *)(root + 3) + 16);
+	memset(next, 0xff, 16);
+	assert_int_equal(1000, json_str(yyjson_arr_get_first(root)).n);
+	assert_text(json_raw(yyjson_arr_get_last(root)), "7");
+}
+
 static void test_nesting_of_127_is_read_and_of_128_is_refused(void **state)
 {
 	char text[512];
@@ -525,6 +543,7 @@ static void test_a_pen_knows_whether_a_comma_is_due(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_parsed_text_holds_no_more_than_its_values),
 		cmocka_unit_test(test_errors_are_worded_and_placed_as_serde_json_does),
 		cmocka_unit_test(test_nesting_of_127_is_read_and_of_128_is_refused),
 		cmocka_unit_test(test_nesting_limit_counts_levels_and_not_values),

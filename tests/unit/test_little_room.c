@@ -10,7 +10,7 @@
 #include "base/fault.h"
 #include "net/sse.h"
 #include "route/check.h"
-#include "wire/developer_api.h"
+#include "wire/developer_api/developer_api.h"
 #include "wire/native.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/openai_completions/openai_completions.h"
@@ -28,7 +28,7 @@ static const struct developer_api_options options = { .search_mode = B("web"),
 						      .plugin_for = B("vscode"),
 						      .estimate_usage = true };
 static const struct dialect developer = {
-	.type = B("rust-proxy"), .label = B("RustProxy"), .model = B("c"), .developer_api = &options
+	.type = B("rust-proxy"), .label = B("RustProxy"), .model = B("c"), .options = &options
 };
 
 /* What is tried: its text, made in this arena into this buffer. -1: the error is set. */

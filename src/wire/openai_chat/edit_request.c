@@ -167,7 +167,7 @@ static enum param param_of(struct bytes key)
 	for (enum param p = 0; p < PARAMS; p++)
 		if (param_field(p).n > 0 && json_key_is(key, param_field(p)))
 			return p;
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+	for (size_t i = 0; i < COUNT(others); i++)
 		if (json_key_is(key, others[i].name))
 			return others[i].param;
 	return PARAMS;
@@ -274,7 +274,7 @@ static bool client_has_tools(const struct inference *inf)
 	struct json_member m;
 	struct bytes element;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < COUNT(names); i++) {
 		size_t pos = 0;
 
 		if (json_find_member(inf->source, names[i], &m) && *m.value.p == '[' &&

@@ -68,7 +68,7 @@ enum finish_reason openai_chat_finish(yyjson_val *v)
 
 	if (name.n == 0)
 		return FINISH_UNSET;
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+	for (size_t i = 0; i < COUNT(reasons); i++)
 		if (bytes_eq(reasons[i].name, name))
 			return reasons[i].finish;
 	return FINISH_UNKNOWN;
@@ -312,6 +312,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 
 const struct wire wire_openai_chat = {
 	.name = B("openai_chat"),
+	.foreign_fields = openai_chat_foreign_fields,
 	.write_request = openai_chat_write_request,
 	.read_result = openai_chat_read_result,
 	.stream_new = openai_chat_stream_new,

@@ -154,7 +154,7 @@ int openai_read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 	r->env->dynamic_variant = true;
 	if (!bytes_set(type))
 		return expect_field(w, "type");
-	return expect_one_of(w, type, types, sizeof types / sizeof *types) < 0 ? -1 : 0;
+	return expect_one_of(w, type, types, COUNT(types)) < 0 ? -1 : 0;
 }
 
 /* What is wrong, in the words of the crate `uuid`. */

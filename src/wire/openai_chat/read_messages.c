@@ -79,7 +79,7 @@ static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
 		return json_get(v, "data") ? 0 : expect_field(w, "data");
 	if (expect_one_of(&at, json_str(type), types, 2) < 0)
 		return -1;
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+	for (size_t i = 0; i < COUNT(texts); i++) {
 		yyjson_val *one = json_get(v, texts[i]);
 
 		if (one && !yyjson_is_null(one) && !yyjson_is_str(one))

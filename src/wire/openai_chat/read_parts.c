@@ -348,7 +348,7 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 		return read_template(r, d, template_of_role(d->role), part);
 	if (!yyjson_is_str(type))
 		return part_fail(w, part, "TensorZeroDerive: missing tag field `type`");
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+	for (size_t i = 0; i < COUNT(parts); i++)
 		if (bytes_eq(parts[i].type, json_str(type)) &&
 		    (!parts[i].lenient || r->options->lenient))
 			return parts[i].read(r, d, w, part);

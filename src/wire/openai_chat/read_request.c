@@ -132,7 +132,7 @@ static const struct field {
 };
 
 /* A slot is a field, behind these a parameter. */
-#define NFIELDS (sizeof fields / sizeof *fields)
+#define NFIELDS COUNT(fields)
 #define SLOTS   (NFIELDS + PARAMS)
 
 static struct bytes slot_name(size_t slot)

@@ -335,7 +335,7 @@ int openai_read_tool_choice(struct reader *r, const struct where *w, yyjson_val 
 		return read_choice_object(r, t, w, v);
 	if (!yyjson_is_str(v))
 		return expect_fail(w, "invalid_type", "Tool choice must be a string or object");
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+	for (size_t i = 0; i < COUNT(words); i++) {
 		if (bytes_eq(json_str(v), words[i].word)) {
 			t->choice = words[i].choice;
 			return 0;

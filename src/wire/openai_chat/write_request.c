@@ -495,7 +495,7 @@ static void put_function(struct chat_out *o, const struct tool *t)
 	struct pen *p = &o->pen;
 	bool inner =
 		o->dialect->tool_strict == STRICT_INNER ||
-		(o->dialect->tool_strict == STRICT_BY_PROFILE && o->inf->options->strict_inner);
+		(o->dialect->tool_strict == STRICT_BY_SURFACE && o->inf->options->strict_inner);
 
 	pen_lit(p, "{");
 	named_begin(o, t->name, false);

@@ -7,7 +7,9 @@
 
 #include "wire/wire.h"
 
-/* Keys of the provider that stand in the body. */
+extern const struct wire wire_developer_api;
+
+/* Keys of the provider that stand in the body: dialect.options of this wire. */
 struct developer_api_options {
 	struct bytes search_mode, language, plugin_for;
 	bool is_expert;

@@ -11,7 +11,7 @@
  * provider, which is only possible while nothing was shown. A body without a single event of this
  * protocol (a proxy's HTML page with status 200) is an error, not an empty answer.
  */
-#include "wire/developer_api.h"
+#include "wire/developer_api/developer_api.h"
 
 #include "base/json.h"
 
@@ -36,7 +36,7 @@ static int speak(struct flat *f, const char *speaker, bool goes_on)
 {
 	if (goes_on && f->open == speaker)
 		return buf_putc(f->out, ' ');
-	if (f->begun && buf_putc(f->out, '\n') < 0)
+	if (f->begun && buf_putc(f->out, '\n'))
 		return -1;
 	f->begun = true;
 	f->open = goes_on ? speaker : NULL;
@@ -45,7 +45,7 @@ static int speak(struct flat *f, const char *speaker, bool goes_on)
 
 static int say(struct flat *f, const char *speaker, struct bytes text)
 {
-	return speak(f, speaker, true) < 0 ? -1 : buf_append(f->out, text);
+	return speak(f, speaker, true) || buf_append(f->out, text) ? -1 : 0;
 }
 
 static const char *unsupported_name(const struct block *b)
@@ -66,7 +66,7 @@ static int unsupported(struct flat *f, const char *speaker, const struct block *
 
 static int tool_result(struct flat *f, const struct block *b)
 {
-	if (speak(f, "Tool", false) < 0)
+	if (speak(f, "Tool", false))
 		return -1;
 	if (!b->parts)
 		return buf_append(f->out, b->text);
@@ -74,11 +74,11 @@ static int tool_result(struct flat *f, const struct block *b)
 		const struct block *part = &b->parts[i];
 		bool text = part->type == BLOCK_TEXT || part->type == BLOCK_RAW_TEXT;
 
-		if (i && buf_putc(f->out, ' ') < 0)
+		if (i && buf_putc(f->out, ' '))
 			return -1;
 		if (!text && !f->dialect->unsupported_as_placeholder)
 			return unsupported(f, "Tool", part);
-		if (buf_append(f->out, text ? part->text : B("[Non-text content]")) < 0)
+		if (buf_append(f->out, text ? part->text : B("[Non-text content]")))
 			return -1;
 	}
 	return 0;
@@ -94,11 +94,12 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 	case BLOCK_THOUGHT:
 		return 0;
 	case BLOCK_TOOL_CALL:
-		if (speak(f, "Assistant", false) < 0)
+		if (speak(f, "Assistant", false))
 			return -1;
-		return buf_printf(f->out, "%.*s ", BFMT(b->name)) < 0
+		return buf_printf(f->out, "%.*s ", BFMT(b->name)) ||
+				       buf_append(f->out, b->arguments)
 			       ? -1
-			       : buf_append(f->out, b->arguments);
+			       : 0;
 	case BLOCK_TOOL_RESULT:
 		return tool_result(f, b);
 	default:
@@ -109,10 +110,11 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 static int flatten(const struct inference *inf, const struct dialect *d, struct buf *out)
 {
 	struct flat f = { .out = out, .dialect = d };
-	bool bare = d->developer_api && d->developer_api->last_user && !inf->system.n &&
-		    inf->nmessages == 1 && inf->messages[0].role == ROLE_USER;
+	const struct developer_api_options *o = d->options;
+	bool bare = o && o->last_user && !inf->system.n && inf->nmessages == 1 &&
+		    inf->messages[0].role == ROLE_USER;
 
-	if (inf->system.n && say(&f, "System", inf->system) < 0)
+	if (inf->system.n && say(&f, "System", inf->system))
 		return -1;
 	for (size_t i = 0; i < inf->nmessages; i++) {
 		const struct message *m = &inf->messages[i];
@@ -120,7 +122,7 @@ static int flatten(const struct inference *inf, const struct dialect *d, struct 
 
 		f.open = NULL; /* two messages of one role are two lines */
 		for (size_t j = 0; j < m->len; j++)
-			if (flatten_block(&f, speaker, &m->content[j]) < 0)
+			if (flatten_block(&f, speaker, &m->content[j]))
 				return -1;
 	}
 	return 0;
@@ -142,25 +144,25 @@ static void ignore_parameter(void *ignored, struct bytes name)
 
 static int member(struct buf *out, const char *before, struct bytes value)
 {
-	return buf_append(out, bytes_of(before)) < 0 ? -1 : buf_json_string(out, value);
+	return buf_append(out, bytes_of(before)) || buf_json_string(out, value) ? -1 : 0;
 }
 
 static int write_body(const struct dialect *d, struct bytes content, struct buf *out)
 {
 	static const struct developer_api_options none = { 0 };
-	const struct developer_api_options *o = d->developer_api ? d->developer_api : &none;
+	const struct developer_api_options *o = d->options ? d->options : &none;
 
-	if (member(out, "{\"content\":", content) < 0 || buf_append(out, B(",\"extra\":{")) < 0)
+	if (member(out, "{\"content\":", content) || buf_append(out, B(",\"extra\":{")))
 		return -1;
 	if (o->search_mode.n &&
-	    (member(out, "\"searchMode\":", o->search_mode) < 0 || buf_putc(out, ',') < 0))
+	    (member(out, "\"searchMode\":", o->search_mode) || buf_putc(out, ',')))
 		return -1;
-	if (member(out, "\"model\":", d->model) < 0 ||
-	    buf_printf(out, ",\"isExpert\":%s", o->is_expert ? "true" : "false") < 0)
+	if (member(out, "\"model\":", d->model) ||
+	    buf_printf(out, ",\"isExpert\":%s", o->is_expert ? "true" : "false"))
 		return -1;
-	if (o->plugin_for.n && member(out, ",\"pluginFor\":", o->plugin_for) < 0)
+	if (o->plugin_for.n && member(out, ",\"pluginFor\":", o->plugin_for))
 		return -1;
-	if (o->language.n && member(out, ",\"language\":", o->language) < 0)
+	if (o->language.n && member(out, ",\"language\":", o->language))
 		return -1;
 	return buf_append(out, B("}}"));
 }
@@ -173,7 +175,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 
 	if (inf->tools && (inf->tools->choice == TOOL_CHOICE_REQUIRED ||
 			   inf->tools->choice == TOOL_CHOICE_SPECIFIC))
-		return fail(ERR_INVALID_REQUEST, "RustProxy provider cannot call tools");
+		return fail(ERR_INVALID_REQUEST, "%.*s provider cannot call tools", BFMT(d->label));
 	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
 	rc = flatten(inf, d, &content);
 	if (rc == 0)
@@ -244,7 +246,9 @@ static void stream_free(struct wire_stream *s)
 
 static bool estimates(const struct dialect *d)
 {
-	return d->developer_api && d->developer_api->estimate_usage;
+	const struct developer_api_options *o = d->options;
+
+	return o && o->estimate_usage;
 }
 
 static struct wire_stream *stream_new(const struct inference *inf, const struct dialect *d,
@@ -276,7 +280,7 @@ uint64_t developer_api_unknown_events(const struct wire_stream *s)
 
 static enum meaning meaning_of(struct bytes name)
 {
-	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++)
+	for (size_t i = 0; i < COUNT(events); i++)
 		if (bytes_eq(events[i].name, name))
 			return events[i].meaning;
 	return UNKNOWN;
@@ -291,16 +295,16 @@ static void keep_raw(struct wire_stream *s, const struct sse_event *ev)
 	if (s->raw_given)
 		buf_reset(&s->raw);
 	s->raw_given = false;
-	if (s->raw.len && buf_putc(&s->raw, '\n') < 0)
+	if (s->raw.len && buf_putc(&s->raw, '\n'))
 		return;
-	if (ev->event.n && buf_printf(&s->raw, "event: %.*s\n", BFMT(ev->event)) < 0)
+	if (ev->event.n && buf_printf(&s->raw, "event: %.*s\n", BFMT(ev->event)))
 		return;
 	for (;;) {
 		ptrdiff_t end = bytes_chr(rest, '\n');
 		struct bytes line = end < 0 ? rest : bytes_slice(rest, 0, (size_t)end);
 
-		if (buf_append(&s->raw, B("data: ")) < 0 || buf_append(&s->raw, line) < 0 ||
-		    buf_putc(&s->raw, '\n') < 0 || end < 0)
+		if (buf_append(&s->raw, B("data: ")) || buf_append(&s->raw, line) ||
+		    buf_putc(&s->raw, '\n') || end < 0)
 			return;
 		rest = bytes_slice(rest, (size_t)end + 1, rest.n);
 	}
@@ -316,29 +320,17 @@ static struct bytes give_raw(struct wire_stream *s)
 	return buf_bytes(&s->raw);
 }
 
-static size_t character_length(uint8_t lead)
-{
-	return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
 /* What is no UTF-8 becomes U+FFFD: a body may end in the middle of a character. */
 static int mend_utf8(struct bytes b, struct buf *out)
 {
 	while (b.n) {
-		size_t n = character_length((uint8_t)b.p[0]);
-		struct bytes c = bytes_slice(b, 0, n);
+		size_t n = utf8_length(b);
 
-		if (c.n == n && bytes_is_utf8(c)) {
-			if (buf_append(out, c) < 0)
-				return -1;
-			b = bytes_slice(b, n, b.n);
-			continue;
-		}
-		if (buf_append(out, B("\xef\xbf\xbd")) < 0)
+		if (buf_append(out, n ? bytes_slice(b, 0, n) : B("\xef\xbf\xbd")))
 			return -1;
-		do
+		b = bytes_slice(b, n ? n : 1, b.n);
+		while (!n && b.n && utf8_continues(*b.p))
 			b = bytes_slice(b, 1, b.n);
-		while (b.n && ((uint8_t)b.p[0] & 0xc0) == 0x80);
 	}
 	return 0;
 }
@@ -369,9 +361,9 @@ static int write_annotation(struct buf *out, yyjson_val *item)
 
 	if (!url.n)
 		return 0;
-	if ((out->len && buf_putc(out, ',') < 0) ||
-	    member(out, "{\"type\":\"url_citation\",\"url\":", url) < 0 ||
-	    member(out, ",\"title\":", bytes_set(title) ? title : url) < 0)
+	if ((out->len && buf_putc(out, ',')) ||
+	    member(out, "{\"type\":\"url_citation\",\"url\":", url) ||
+	    member(out, ",\"title\":", bytes_set(title) ? title : url))
 		return -1;
 	/* the API says of no source where in the text it belongs */
 	return buf_append(out, B(",\"start_index\":0,\"end_index\":0}"));
@@ -430,7 +422,7 @@ static int piece(struct wire_stream *s, enum meaning meaning, struct bytes text,
 		return 0;
 	if (!bytes_is_utf8(text)) {
 		buf_reset(&s->text);
-		if (mend_utf8(text, &s->text) < 0)
+		if (mend_utf8(text, &s->text))
 			return -1;
 		text = buf_bytes(&s->text);
 	}

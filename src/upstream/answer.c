@@ -1,0 +1,229 @@
+/*
+ * What comes back: a result, or deltas.
+ *
+ * What the upstream does wrong after its head becomes a delta with an error, so that one loop in the caller serves good
+ * and bad streams alike; only cancellation and the fiber's deadline end the loop with -1.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "fiber/fiber.h"
+#include "upstream/call.h"
+
+#define ANSWER_MAX (100u << 20) /* providers-openai §2.11 */
+
+/* ---- a plain answer ---- */
+
+/* Unknown events are ignored and counted; the log joins what repeats. */
+static void tell_unknown_events(const struct call *c, uint64_t n)
+{
+	if (n)
+		log_warn("upstream", "events of names that Signet does not know were left out",
+			 LB("model", c->provider->model->name), LB("provider", c->provider->name),
+			 LI("records", (int64_t)n));
+}
+
+struct decoding {
+	struct call *call;
+	struct bytes body;
+	struct result *result;
+};
+
+static void decode_here(void *arg)
+{
+	struct decoding *d = arg;
+	struct call *c = d->call;
+
+	d->result = c->type->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
+}
+
+struct result *upstream_result(struct call *c)
+{
+	uint64_t before = fiber_deadline_narrow(c->deadline);
+	struct decoding d = { .call = c };
+	struct bytes body = { NULL, 0 };
+	struct result *r;
+	int failed = http_call_read_all(c->http, ANSWER_MAX, &body);
+
+	fiber_deadline_restore(before);
+	c->attempt->end_ms = turn_ms();
+	if (failed) {
+		call_fail_body(c);
+		return NULL;
+	}
+	c->attempt->raw_response = body;
+	d.body = body;
+	if (offload_if_big(body.n, decode_here, &d))
+		return NULL;
+	r = d.result;
+	if (!r) {
+		call_with_debug(c);
+		return NULL;
+	}
+	tell_unknown_events(c, r->unknown_events);
+	r->raw_request = c->attempt->raw_request;
+	if (!bytes_set(r->raw_response))
+		r->raw_response = body;
+	r->request_id = c->attempt->request_id;
+	r->response_ms = c->attempt->end_ms - c->attempt->started_ms;
+	return r;
+}
+
+/* ---- a stream ---- */
+
+/* The last error as a delta, so that the caller's loop sees it like any other event. */
+static int error_delta(struct call *c, struct delta **out)
+{
+	struct error *e = error_save(c->context->arena);
+
+	if (!e)
+		return -1;
+	e->fatal = true;
+	c->delta = (struct delta){ .error = e };
+	c->state = STREAM_ENDED;
+	*out = &c->delta;
+	return 1;
+}
+
+/* What the wire still holds. */
+static int take_last(struct call *c)
+{
+	c->state = STREAM_ENDED;
+	return c->type->wire->read_end(c->stream, &c->delta) == 1;
+}
+
+/* One event through the wire. */
+static int take_event(struct call *c, const struct sse_event *event)
+{
+	int r = c->type->wire->read_event(c->stream, event, &c->delta);
+
+	if (r == 2)
+		r = take_last(c);
+	if (r == 1 && c->delta.error && c->delta.error->fatal)
+		c->state = STREAM_ENDED;
+	return r;
+}
+
+static int take_next(struct call *c)
+{
+	struct sse_event event;
+	int r = sse_next(&c->sse, &event);
+
+	if (r == 0)
+		c->state = STREAM_WAITS;
+	return r == 1 ? take_event(c, &event) : r;
+}
+
+/* The body is over, and an event without its blank line still counts. */
+static int take_unfinished(struct call *c)
+{
+	struct sse_event event;
+
+	c->state = STREAM_CLOSING;
+	return sse_end(&c->sse, &event) ? take_event(c, &event) : 0;
+}
+
+static int read_more(struct call *c)
+{
+	uint64_t before = fiber_deadline_narrow(c->deadline);
+	struct bytes piece;
+	int r = http_call_read(c->http, &piece);
+
+	fiber_deadline_restore(before);
+	if (r < 0)
+		return -1;
+	c->state = r ? STREAM_EVENTS : STREAM_LAST;
+	if (!r)
+		return 0;
+	c->received += piece.n;
+	if (c->received > ANSWER_MAX)
+		return fail(ERR_TOO_LARGE, "the upstream's answer is longer than %u bytes",
+			    ANSWER_MAX);
+	sse_feed(&c->sse, piece);
+	return 0;
+}
+
+/* 1: a delta. 0: on to the state that `state` says now. -1. */
+static int step(struct call *c)
+{
+	switch (c->state) {
+	case STREAM_EVENTS:
+		return take_next(c);
+	case STREAM_WAITS:
+		return read_more(c);
+	case STREAM_LAST:
+		return take_unfinished(c);
+	case STREAM_CLOSING:
+		return take_last(c);
+	case STREAM_ENDED:
+		break;
+	}
+	return 0;
+}
+
+int upstream_next(struct call *c, struct delta **out, int (*idle)(void *), void *arg)
+{
+	*out = &c->delta;
+	if (c->first_waits) {
+		c->first_waits = false;
+		return 1;
+	}
+	while (c->state != STREAM_ENDED) {
+		int r;
+
+		if (c->state == STREAM_WAITS && idle && idle(arg))
+			return -1;
+		r = step(c);
+		if (r > 0)
+			return 1;
+		if (r < 0) {
+			call_fail_transport(c, true);
+			return call_ended_above() ? -1 : error_delta(c, out);
+		}
+	}
+	return 0;
+}
+
+int answer_first_delta(struct call *c)
+{
+	struct delta *d;
+	int r;
+
+	sse_init(&c->sse, SSE_MAX_EVENT);
+	c->sse_open = true;
+	c->stream = c->type->wire->stream_new(c->inf, &c->dialect, c->context->arena);
+	if (!c->stream)
+		return -1;
+	r = upstream_next(c, &d, NULL, NULL);
+	if (r < 0)
+		return -1;
+	if (r == 0) { /* TensorZero names the provider here, not its type */
+		wire_fail(ERR_INFERENCE_SERVER, 0, c->provider->name,
+			  "Stream ended before first chunk");
+		error_last()->provider_type = c->provider->type;
+		return call_with_debug(c);
+	}
+	if (d->error) {
+		if (bytes_set(d->raw))
+			c->attempt->raw_response = arena_dup(c->context->arena, d->raw);
+		return fail_with(d->error);
+	}
+	c->first_waits = true;
+	return 0;
+}
+
+void upstream_close(struct call *c)
+{
+	if (!c)
+		return;
+	if (c->http)
+		http_call_close(c->http);
+	c->http = NULL;
+	if (c->stream && c->type->unknown_events)
+		tell_unknown_events(c, c->type->unknown_events(c->stream));
+	if (c->stream)
+		c->type->wire->stream_free(c->stream);
+	c->stream = NULL;
+	if (c->sse_open)
+		sse_deinit(&c->sse);
+	c->sse_open = false;
+}

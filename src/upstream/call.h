@@ -1,0 +1,65 @@
+/*
+ * One call while it is under way, between the files of upstream/ that share the work: upstream.c writes and sends it,
+ * answer.c reads what comes, call_error.c words what goes wrong.
+ */
+#ifndef SIGNET_UPSTREAM_CALL_H
+#define SIGNET_UPSTREAM_CALL_H
+
+#include "net/sse.h"
+#include "upstream/provider_type.h"
+
+#define ERROR_MAX (1u << 20) /* of a body that says what is wrong (providers-openai §2.12) */
+
+enum stream_state {
+	STREAM_EVENTS,  /* events may stand in what was read */
+	STREAM_WAITS,   /* none does: the socket is next */
+	STREAM_LAST,    /* the body is over: an event without its blank line may be left */
+	STREAM_CLOSING, /* the wire may hold a last delta */
+	STREAM_ENDED,
+};
+
+struct call {
+	const struct provider_config *provider;
+	const struct provider_type *type;
+	const struct inference *inf;
+	const struct call_context *context;
+	struct attempt *attempt;
+	struct dialect dialect;
+	struct http_call *http;
+	struct bytes body, endpoint;
+	struct url url;
+	struct header_list headers; /* without the signer's */
+	uint64_t deadline;          /* of the whole outbound request; absolute ms */
+	bool encoded;
+	/* a stream */
+	enum stream_state state;
+	struct sse sse;
+	struct wire_stream *stream;
+	struct delta delta;
+	bool sse_open;
+	bool first_waits;  /* the first delta is read, but not yet handed out */
+	uint64_t received; /* bytes of the body so far */
+};
+
+/* Reads the first delta of a stream. Waits. -1: the attempt failed. */
+int answer_first_delta(struct call *);
+
+/* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
+
+/* gateway.debug: what was sent and what came stands behind the last error's text. */
+int call_with_debug(const struct call *);
+/* An error of this provider: TensorZero's frame around the inner text, which lives in the arena. */
+int call_fail(const struct call *, enum error_kind, int status, struct bytes inner);
+/* What a failed wait or transfer means; the error of net/ is the inner text. Cancellation and deadlines of the callers
+ * above pass as they are. */
+int call_fail_transport(const struct call *, bool in_stream);
+/* A plain answer's body could not be read to its end. */
+int call_fail_body(const struct call *);
+/* The answer's status is not 2xx: reads the body for the error. Waits. */
+int call_fail_status(struct call *);
+/* The answer to a streamed request is no stream: the same. */
+int call_fail_content_type(struct call *, struct bytes expected, struct bytes got);
+/* Whether the last error ends the call for its caller, too, and is nothing that the upstream did wrong. */
+bool call_ended_above(void);
+
+#endif

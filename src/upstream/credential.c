@@ -1,0 +1,57 @@
+/* The secret that a call sends: a configured one, or one that came with the request (config §2.6, surfaces §1.4). */
+#include "base/error.h"
+#include "base/log.h"
+#include "upstream/provider_type.h"
+
+/* The client's own header, if the location names one; surfaces §1.4. */
+static struct bytes client_header(struct bytes key, const struct call_context *context)
+{
+	if (bytes_eq(key, B("client_authorization")))
+		return context->authorization;
+	if (bytes_eq(key, B("client_x_api_key")))
+		return context->x_api_key;
+	return (struct bytes){ NULL, 0 };
+}
+
+static struct bytes dynamic(struct bytes key, const struct call_context *context)
+{
+	struct bytes own = client_header(key, context);
+
+	if (bytes_set(own))
+		return own;
+	for (size_t i = context->ncredentials; i > 0; i--)
+		if (bytes_eq(context->credentials[i - 1].key, key))
+			return context->credentials[i - 1].value;
+	return (struct bytes){ NULL, 0 };
+}
+
+int credential_get(const struct credential *c, const struct call_context *context,
+		   const char *label, struct bytes *out)
+{
+	*out = (struct bytes){ NULL, 0 };
+	switch (c->kind) {
+	case CREDENTIAL_NONE:
+		return 0;
+	case CREDENTIAL_STATIC:
+		*out = c->value;
+		return 0;
+	case CREDENTIAL_DYNAMIC:
+		*out = dynamic(c->key, context);
+		if (bytes_set(*out))
+			return 0;
+		return fail(ERR_API_KEY_MISSING,
+			    "API key missing for provider %s: Dynamic api key `%.*s` is missing",
+			    label, BFMT(c->key));
+	case CREDENTIAL_FALLBACK:
+		if (credential_get(c->first, context, label, out) == 0)
+			return 0;
+		log_warn("upstream",
+			 "the default credential is not available, the fallback is used");
+		return credential_get(c->second, context, label, out);
+	case CREDENTIAL_MISSING:
+		break;
+	}
+	return fail(ERR_API_KEY_MISSING,
+		    "API key missing for provider %s: Environment variable `%.*s` is missing",
+		    label, BFMT(c->key));
+}
