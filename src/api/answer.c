@@ -80,8 +80,8 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options, env->model,
-			   rq->arena, &rq->target))
+	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options->prefixed_names,
+			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
 }
@@ -136,7 +136,7 @@ static int set_context(struct request *rq)
 	};
 	rq->answer = (struct answer){
 		.asked = env,
-		.profile = rq->surface->options,
+		.options = rq->surface->options,
 		.inference_id = rq->inference_id,
 		.episode_id = rq->episode_id,
 		.created = (int64_t)time(NULL),

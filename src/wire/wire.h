@@ -16,7 +16,7 @@
 #include "inference/inference.h"
 #include "net/sse.h"
 
-enum strict_place { STRICT_BY_PROFILE, STRICT_OUTER, STRICT_INNER };
+enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
 
 /* How one provider's dialect differs from its wire's base. */
 struct dialect {
