@@ -111,7 +111,7 @@ static int put_one(struct buf *out, const struct app *app, struct bytes asked, s
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
 	struct target target;
 
-	if (!target_resolve(c, app->shorthands, PROFILE_OPENAI, asked, a, &target)) {
+	if (!target_resolve(c, app->shorthands, false, asked, a, &target)) {
 		if (target.model->nrouting)
 			m.owned_by = target.model->routing[0]->type;
 	} else {

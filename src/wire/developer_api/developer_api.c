@@ -142,32 +142,9 @@ static void ignore(struct buf *ignored, const char *path)
 		(void)buf_printf(ignored, "%s%s", ignored->len ? ", " : "", path);
 }
 
-static void ignore_parameters(const struct inference *inf, struct buf *ignored)
+static void ignore_parameter(void *ignored, struct bytes name)
 {
-	const struct {
-		const char *path;
-		bool set;
-	} rows[] = {
-		{ "temperature", bytes_set(inf->temperature) },
-		{ "top_p", bytes_set(inf->top_p) },
-		{ "presence_penalty", bytes_set(inf->presence_penalty) },
-		{ "frequency_penalty", bytes_set(inf->frequency_penalty) },
-		{ "max_tokens", bytes_set(inf->max_tokens) },
-		{ "seed", bytes_set(inf->seed) },
-		{ "stop", inf->nstop > 0 },
-		{ "response_format",
-		  inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT },
-		{ "reasoning_effort", bytes_set(inf->reasoning_effort) },
-		{ "verbosity", bytes_set(inf->verbosity) },
-		{ "service_tier", bytes_set(inf->service_tier) },
-		{ "thinking_budget_tokens", bytes_set(inf->thinking_budget_tokens) },
-		{ "tools", inf->tools && (inf->tools->len || inf->tools->nprovider_tools) },
-		{ "parallel_tool_calls", inf->tools && inf->tools->parallel >= 0 },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].set)
-			ignore(ignored, rows[i].path);
+	ignore(ignored, name.p);
 }
 
 /* Nothing where there is no text. */
@@ -213,7 +190,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 	rc = flatten(inf, d, &content) || write_body(d, buf_bytes(&content), out) ? -1 : 0;
 	buf_deinit(&content);
 	if (rc == 0)
-		ignore_parameters(inf, ignored);
+		params_left_out(inf, ignore_parameter, ignored);
 	return rc;
 }
 
