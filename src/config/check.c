@@ -94,12 +94,12 @@ static int put_json(const struct config_issues *issues, struct buf *out)
 	for (size_t i = 0; i < issues->len; i++) {
 		const struct config_issue *issue = &issues->at[i];
 
-		pen_bytes(&p, i ? B(",\n {\"file\":") : B("{\"file\":"));
-		pen_string(&p, issue->file);
-		pen_lit(&p, ",\"line\":");
-		pen_u64(&p, issue->line);
-		pen_field(&p, ",\"key\":", issue->key);
-		pen_field(&p, ",\"text\":", issue->text);
+		pen_bytes(&p, i ? B(",\n ") : B(""));
+		pen_open(&p, '{');
+		pen_text(&p, "file", issue->file);
+		pen_number(&p, "line", issue->line);
+		pen_text(&p, "key", issue->key);
+		pen_text(&p, "text", issue->text);
 		pen_bytes(&p, issue->warning ? B(",\"warning\":true}") : B("}"));
 	}
 	pen_lit(&p, "]\n");

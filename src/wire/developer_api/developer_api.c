@@ -136,15 +136,12 @@ static int flatten(const struct inference *inf, const struct dialect *d, struct 
 /* ---- the request: what cannot be carried ---- */
 
 /* The list is bounded (x-signet-ignored: 1 KiB); what does not fit is not worth failing for. */
-static void ignore(struct buf *ignored, const char *path)
+static void ignore_parameter(void *arg, struct bytes name)
 {
-	if (ignored)
-		(void)buf_printf(ignored, "%s%s", ignored->len ? ", " : "", path);
-}
+	struct buf *ignored = arg;
 
-static void ignore_parameter(void *ignored, struct bytes name)
-{
-	ignore(ignored, name.p);
+	if (ignored)
+		(void)buf_printf(ignored, "%s%.*s", ignored->len ? ", " : "", BFMT(name));
 }
 
 /* Nothing where there is no text. */
@@ -162,13 +159,11 @@ static int write_body(const struct dialect *d, struct bytes content, struct buf 
 	struct pen p = { .b = out };
 
 	pen_open(&p, '{');
-	pen_key(&p, "content");
-	pen_string(&p, content);
+	pen_text(&p, "content", content);
 	pen_key(&p, "extra");
 	pen_open(&p, '{');
 	put_member(&p, B(",\"searchMode\":"), o->search_mode);
-	pen_key(&p, "model");
-	pen_string(&p, d->model);
+	pen_text(&p, "model", d->model);
 	pen_key(&p, "isExpert");
 	pen_bytes(&p, o->is_expert ? B("true") : B("false"));
 	put_member(&p, B(",\"pluginFor\":"), o->plugin_for);
@@ -366,11 +361,9 @@ static int write_annotation(struct buf *out, yyjson_val *item)
 	if (!url.n)
 		return 0;
 	pen_item(&p);
-	pen_open(&p, '{');
-	put_member(&p, B(",\"type\":"), B("url_citation"));
-	put_member(&p, B(",\"url\":"), url);
-	pen_key(&p, "title");
-	pen_string(&p, bytes_set(title) ? title : url);
+	pen_head(&p, "{\"type\":\"url_citation\"");
+	pen_text(&p, "url", url);
+	pen_text(&p, "title", bytes_set(title) ? title : url);
 	pen_lit(&p, ",\"start_index\":0,\"end_index\":0}");
 	return pen_done(&p);
 }
