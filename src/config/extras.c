@@ -54,15 +54,6 @@ static const struct kind body_kind = { "struct ExtraBodyReplacement", "ExtraBody
 				       "pointer", false };
 static const struct kind header_kind = { "struct ExtraHeader", "ExtraHeaderKind", "name", true };
 
-static void check_pointer(struct loader *l, const struct toml *t, struct bytes path,
-			  struct bytes pointer)
-{
-	if (!bytes_starts(pointer, B("/")) || bytes_ends(pointer, B("/")))
-		warn_at(l, t, path,
-			"`%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
-			BFMT(pointer));
-}
-
 static bool read_value(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
 		       struct extra *out)
 {
@@ -127,9 +118,12 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 			kind->choice);
 		return false;
 	}
-	if (!kind->headers)
-		check_pointer(l, place, path, out->pointer);
-	else if (!is_header_name(out->pointer))
+	if (!kind->headers &&
+	    (!bytes_starts(out->pointer, B("/")) || bytes_ends(out->pointer, B("/"))))
+		warn_at(l, place, path,
+			"`%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
+			BFMT(out->pointer));
+	if (kind->headers && !is_header_name(out->pointer))
 		warn_at(l, place, path,
 			"`%.*s` is no legal header name: every request to this provider will fail",
 			BFMT(out->pointer));

@@ -15,8 +15,6 @@
 
 #include "net/socket.h"
 
-#define BUCKETS "tensorzero_inference_latency_overhead_seconds_buckets"
-
 static void read_bind_address(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct sockaddr_storage address;
@@ -224,7 +222,9 @@ static void read_buckets(struct loader *l, struct toml *t, struct bytes path, vo
 	l->config->gateway.noverhead_buckets = n - 1;
 }
 
-static const struct key metrics_keys[] = { { BUCKETS, KEY_CALL, .call = read_buckets } };
+static const struct key metrics_keys[] = {
+	{ "tensorzero_inference_latency_overhead_seconds_buckets", KEY_CALL, .call = read_buckets }
+};
 static const struct table metrics_table = TABLE("struct MetricsConfig", metrics_keys);
 
 /* ---- gateway.template_filesystem_access ---- */

@@ -9,8 +9,6 @@
  */
 #include "upstream/rust_proxy.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "config/models.h"
 
@@ -70,51 +68,49 @@ static const struct key keys[] = {
 static const struct secret_source session_source = { "session_id", "session_id_location", "SID",
 						     "sid" };
 
-/* api_endpoint and os_type: a literal, env::VAR, or the variable. Unset: nothing there. */
-static struct bytes plain_value(struct loader *l, struct toml *t, struct bytes path,
-				const char *key, const char *variable, struct bytes *name)
+/* api_endpoint and os_type: a literal, env::VAR, or the variable. */
+static struct credential plain_value(struct loader *l, struct toml *t, struct bytes path,
+				     const char *key, const char *variable)
 {
 	struct toml *node = toml_get(t, key);
-	struct bytes value = { 0 };
+	struct credential c = { .kind = CREDENTIAL_MISSING, .key = bytes_of(key) };
 
-	*name = bytes_of(variable);
-	if (node) {
-		*name = bytes_of(key);
-		if (!want_string(l, node, path_join(l, path, ": ", node->key), &value))
-			return (struct bytes){ 0 };
-		if (!bytes_starts(value, B("env::")))
-			return value;
-		*name = bytes_slice(value, 5, value.n);
-		variable = name->p;
-	}
-	return arena_dup(l->arena, bytes_of(getenv(variable)));
+	if (!node)
+		return credential_env(variable, l->arena);
+	if (!want_string(l, node, path_join(l, path, ": ", node->key), &c.value))
+		return c;
+	if (bytes_starts(c.value, B("env::")))
+		return credential_env(c.value.p + strlen("env::"), l->arena);
+	c.kind = CREDENTIAL_STATIC;
+	return c;
 }
 
 static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 			  struct provider_config *p, struct missing *missing)
 {
-	struct bytes name, value = plain_value(l, t, path, "api_endpoint", "API_ENDPOINT", &name);
+	struct credential c = plain_value(l, t, path, "api_endpoint", "API_ENDPOINT");
 	const char *problem;
 
-	p->endpoint = bytes_set(value) ? value : B("");
+	p->endpoint = c.kind == CREDENTIAL_STATIC ? c.value : B("");
 	if (!secret_is_usable(p->endpoint, "https://xxx"))
-		return missing_add(missing, name);
-	problem = url_problem(value);
+		return missing_add(missing, c.key);
+	problem = url_problem(p->endpoint);
 	if (problem)
 		missing->problem = arena_printf(
 			l->arena,
 			"api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of the chat endpoint)",
-			problem, BFMT(url_shown(value)), BFMT(name));
+			problem, BFMT(url_shown(p->endpoint)), BFMT(c.key));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 			 struct rust_proxy_options *o, struct missing *missing)
 {
-	struct bytes name, value = plain_value(l, t, path, "os_type", "OS_TYPE", &name);
+	struct credential c = plain_value(l, t, path, "os_type", "OS_TYPE");
+	bool given = c.kind == CREDENTIAL_STATIC;
 
-	o->os_type = bytes_set(value) ? value : B("3");
-	if ((!bytes_set(value) && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
-		missing_add(missing, name);
+	o->os_type = given ? c.value : B("3");
+	if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+		missing_add(missing, c.key);
 }
 
 /* The list of models: given, or the reference's rule (Model discovery). */
