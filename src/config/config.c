@@ -159,18 +159,6 @@ static void apply_options(struct loader *l)
 
 /* ---- the load ---- */
 
-static void set_defaults(struct config *c)
-{
-	static double buckets[] = { 0.001, 0.01, 0.1, 0 };
-
-	c->gateway.bind_address = B("0.0.0.0:3000");
-	c->gateway.base_path = B("");
-	c->gateway.overhead_buckets = buckets;
-	c->gateway.noverhead_buckets = 3;
-	c->gateway.observability = -1;
-	tables_defaults(c);
-}
-
 /* The 256-bit number behind 32 bytes, most significant first, in decimal: how rows name a configuration. */
 static void print_decimal(const uint8_t digest[32], char out[80])
 {
@@ -221,7 +209,7 @@ static struct config *config_new(void)
 	map_init(&c->model_by_name);
 	c->refs = 1;
 	c->loaded_unix_s = (uint64_t)time(NULL);
-	set_defaults(c);
+	tables_defaults(c);
 	c->signers = signer_cache_new();
 	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
 	if (!c->signers || !c->default_keys) {

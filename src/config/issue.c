@@ -6,7 +6,6 @@
 #include "config/issue.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include "base/pen.h"
 

@@ -8,8 +8,6 @@
  */
 #include "config/read.h"
 
-#include <stdlib.h>
-
 #define NAMES_TEXT_MAX (64 << 10) /* of a message's list of names */
 #define NAMES_LISTED   64
 

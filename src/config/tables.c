@@ -227,12 +227,18 @@ void tables_defaults(struct config *c)
 						      &upstream_table, &surfaces_table,
 						      &store_table,    &journal_table,
 						      &record_table };
+	static double buckets[] = { 0.001, 0.01, 0.1, 0 };
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct key *k = tables[i]->keys; k < tables[i]->keys + tables[i]->nkeys;
 		     k++)
 			if (k->kind == KEY_U64)
 				*(uint64_t *)((char *)c + k->offset) = k->normal;
+	c->gateway.bind_address = B("0.0.0.0:3000");
+	c->gateway.base_path = B("");
+	c->gateway.overhead_buckets = buckets;
+	c->gateway.noverhead_buckets = COUNT(buckets) - 1;
+	c->gateway.observability = -1;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =
