@@ -31,25 +31,25 @@ struct table {
 };
 
 enum key_kind {
-	KEY_STRING, /* struct bytes */
-	KEY_BOOL,   /* bool */
-	KEY_FLAG,   /* int: 0 or 1, for those with an unset state */
-	KEY_OFF,    /* a bool that may only be false in this version; not kept */
-	KEY_U64,    /* uint64_t, from min to max */
-	KEY_U32,    /* uint32_t */
-	KEY_INT,    /* int */
-	KEY_I64,    /* int64_t, from 0 */
-	KEY_CHOICE, /* int: `min` and the index into `choices` */
-	KEY_SWITCH, /* bool: whether it is the second of two `choices` */
-	KEY_BITS,   /* unsigned: from a list, a bit for each of `choices` */
-	KEY_ANY_BOOL,
+	KEY_STRING,   /* struct bytes */
+	KEY_BOOL,     /* bool */
+	KEY_FLAG,     /* int: 0 or 1, for those with an unset state */
+	KEY_OFF,      /* a bool that may only be false in this version; not kept */
+	KEY_U64,      /* uint64_t, from min to max */
+	KEY_U32,      /* uint32_t */
+	KEY_INT,      /* int */
+	KEY_I64,      /* int64_t, from 0 */
+	KEY_CHOICE,   /* int: `min` and the index into `choices` */
+	KEY_SWITCH,   /* bool: whether it is the second of two `choices` */
+	KEY_BITS,     /* unsigned: from a list, a bit for each of `choices` */
+	KEY_ANY_BOOL, /* this one and the next two: the type is checked, the value not kept */
 	KEY_ANY_U64,
-	KEY_ANY_CHOICE, /* the type is checked, the value not kept */
-	KEY_TABLE,      /* the struct at `offset`, by `table` */
+	KEY_ANY_CHOICE,
+	KEY_TABLE, /* the struct at `offset`, by `table` */
 	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
 	KEY_STRINGS, /* struct strings; of `choices` if there are any */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
-	KEY_REFUSED, /* must not be there: `fix` says why */
+	KEY_REFUSED, /* must not be there */
 	KEY_PASS,    /* somebody else reads it */
 };
 
@@ -67,7 +67,8 @@ struct key {
 	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */
 	const struct table *table;
 	void (*call)(struct loader *, struct toml *, struct bytes path, void *into);
-	const char *fix;     /* what to write, for "missing field" and for choices of `later` */
+	const char *
+		fix; /* what to write, for "missing field" and choices of `later`; KEY_REFUSED: why */
 	const char *warning; /* said where the key is there */
 };
 

@@ -45,12 +45,10 @@ int answer_first_delta(struct call *);
 
 /* ---- steps of a call ---- */
 
-/* signing.c: sets the signer's headers on `l`, over what stands there, with a fresh nonce and timestamp; no signer: does
- * nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING for
- * a dynamic device id. */
-int sign_attempt(const struct provider_config *, const struct call_context *, struct bytes method,
-		 struct bytes url, struct bytes target, struct bytes body, struct header_list *l,
-		 struct sign_facts *);
+/* signing.c: sets the signer's headers on the list, over what stands there, with a fresh nonce and timestamp; no signer:
+ * does nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING
+ * for a dynamic device id. */
+int sign_attempt(const struct call *, struct bytes method, struct header_list *);
 /* retry_after.c: milliseconds that an upstream asks to wait, a year at most: `ms` is the value of retry-after-ms, `after`
  * that of retry-after (RFC 9110 §10.2.3: seconds, also with a fraction, or a date), unset where the header is not there;
  * `now` in Unix seconds. -1: nothing is asked. */

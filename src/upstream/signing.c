@@ -68,15 +68,15 @@ static struct bytes header_names(const struct signer_config *s, bool device, str
 	return list;
 }
 
-int sign_attempt(const struct provider_config *p, const struct call_context *context,
-		 struct bytes method, struct bytes url, struct bytes target, struct bytes body,
-		 struct header_list *l, struct sign_facts *facts)
+int sign_attempt(const struct call *c, struct bytes method, struct header_list *l)
 {
-	const struct signer_config *s = &p->signer;
-	struct arena *a = context->arena;
-	struct inputs in = {
-		.body = body, .method = method, .url = url, .target = target, .arena = a
-	};
+	const struct signer_config *s = &c->provider->signer;
+	struct arena *a = c->context->arena;
+	struct inputs in = { .body = c->body,
+			     .method = method,
+			     .url = c->endpoint,
+			     .target = c->url.target,
+			     .arena = a };
 	struct signature sig;
 	struct bytes args[SIGNER_INPUTS];
 	size_t signed_bytes = 0;
@@ -87,10 +87,10 @@ int sign_attempt(const struct provider_config *p, const struct call_context *con
 	in.nonce = arena_dup(a, uuid_text(uuid_v4(), nonce));
 	in.timestamp = arena_printf(a, "%lld", (long long)time(NULL));
 	if (!bytes_set(in.nonce) || !bytes_set(in.timestamp) ||
-	    credential_get(&s->device_id, context, "signer", &in.device_id))
+	    credential_get(&s->device_id, c->context, "signer", &in.device_id))
 		return -1;
 	for (int i = 0; i < SIGNER_INPUTS; i++) {
-		args[i] = signer_input(provider_type_of(p), s->inputs[i], &in);
+		args[i] = signer_input(c->type, s->inputs[i], &in);
 		signed_bytes += args[i].n;
 	}
 	if (signer_sign(s->signer, args, a, &sig))
@@ -100,7 +100,7 @@ int sign_attempt(const struct provider_config *p, const struct call_context *con
 	    set_given(l, s->device_id_header, in.device_id, a) ||
 	    set_given(l, s->header, sig.text, a))
 		return -1;
-	*facts = (struct sign_facts){
+	c->attempt->signature = (struct sign_facts){
 		.set = true,
 		.signer = signer_id(s->signer),
 		.module_sha256 = signer_sha256(s->signer),

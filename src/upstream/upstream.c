@@ -164,8 +164,7 @@ static int transmit(struct call *c)
 				return -1;
 		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
 			return -1;
-		if (sign_attempt(c->provider, c->context, s.method, c->endpoint, c->url.target,
-				 c->body, &headers, &c->attempt->signature))
+		if (sign_attempt(c, s.method, &headers))
 			return signing_failed(c);
 		s.headers = headers.at;
 		s.nheaders = headers.len;
