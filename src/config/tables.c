@@ -174,7 +174,7 @@ void tables_check_targets(struct loader *l)
 	if (model)
 		check_target(l, model, B("surfaces.default_model"), read->default_model);
 	alias = aliases ? aliases->child : NULL;
-	for (size_t i = 0; i < read->naliases; i++, alias = alias->next)
+	for (size_t i = 0; alias && i < read->naliases; i++, alias = alias->next)
 		check_target(l, alias, path_join(l, B("surfaces.aliases"), ".", alias->key),
 			     read->aliases[i].target);
 }

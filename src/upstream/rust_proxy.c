@@ -153,7 +153,8 @@ static void read_values(struct loader *l, struct toml *t, struct bytes path,
 	body->search_mode = or_default(body->search_mode, B("web"));
 	body->language = or_default(body->language, o->accept_language);
 	body->plugin_for = or_default(body->plugin_for, B("vscode"));
-	find_models_endpoint(l, t, path, p, missing);
+	if (t)
+		find_models_endpoint(l, t, path, p, missing);
 }
 
 /* "Failed to create DevApiClient: A, B and C are not set (‹path›)". */
