@@ -524,13 +524,3 @@ int buf_json_string(struct buf *b, struct bytes s)
 	}
 	return buf_putc(b, '"');
 }
-
-void buf_drop_front(struct buf *b, size_t n)
-{
-	if (n >= b->len) {
-		b->len = 0;
-		return;
-	}
-	memmove(b->data, b->data + n, b->len - n);
-	b->len -= n;
-}

@@ -94,8 +94,6 @@ int buf_put_u64(struct buf *, uint64_t); /* decimal */
 /* Appends a JSON string with its quotes: control characters, quote and backslash escaped, the rest
  * as it is (no \/, no \u for printable text), as serde_json and yyjson print it. */
 int buf_json_string(struct buf *, struct bytes);
-/* Takes the first n bytes away. */
-void buf_drop_front(struct buf *, size_t n);
 
 static inline struct bytes buf_bytes(const struct buf *b)
 {

@@ -183,7 +183,7 @@ static int decode(struct intake *in, struct bytes piece)
 	return 0;
 }
 
-static int keep_pending(struct http_conn *c, const char *p, size_t n)
+int conn_keep_pending(struct http_conn *c, const char *p, size_t n)
 {
 	if (n == 0)
 		return 0;
@@ -229,7 +229,7 @@ static int receive_plain(struct intake *in)
 		return -1;
 	n = receive(rq, rq->body + in->len, in->cap - in->len);
 	if (n < 0 || http_message_push(&rq->msg, rq->body + in->len, (size_t)n, true, &used) ||
-	    keep_pending(rq->ex.conn, rq->body + in->len + used, (size_t)n - used))
+	    conn_keep_pending(rq->ex.conn, rq->body + in->len + used, (size_t)n - used))
 		return -1;
 	in->len += rq->msg.body.n;
 	if (in->len > in->max)
@@ -249,7 +249,7 @@ static int receive_coded(struct intake *in)
 		return -1;
 	n = receive(rq, b, IO_BUFFER);
 	if (n >= 0 && http_message_push(&rq->msg, b, (size_t)n, true, &used) == 0 &&
-	    keep_pending(rq->ex.conn, b + used, (size_t)n - used) == 0)
+	    conn_keep_pending(rq->ex.conn, b + used, (size_t)n - used) == 0)
 		r = decode(in, rq->msg.body);
 	io_buffer_give(b);
 	return r;

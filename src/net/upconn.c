@@ -27,7 +27,7 @@
 
 static atomic_size_t connections;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct origin *registry;
+static LIST_HEAD(, origin) registry = LIST_HEAD_INITIALIZER(registry);
 
 size_t http_client_connections(void)
 {
@@ -36,47 +36,34 @@ size_t http_client_connections(void)
 
 void http_client_visit(void (*fn)(void *, struct bytes host, size_t idle, size_t busy), void *arg)
 {
+	const struct origin *o;
+
 	pthread_mutex_lock(&registry_lock);
-	for (struct origin *o = registry; o; o = o->next)
-		fn(arg, o->host, o->nidle, o->nbusy);
+	LIST_FOREACH(o, &registry, registered)
+	fn(arg, o->host, o->nidle, o->nbusy);
 	pthread_mutex_unlock(&registry_lock);
 }
 
 /* ---- origins ---- */
 
-static void origin_free(struct http_client *c, struct origin *o)
+static bool drop_unconnected(void *value, void *arg)
 {
+	struct origin *o = value;
+
+	(void)arg;
+	if (o->nidle || o->nbusy)
+		return false;
 	pthread_mutex_lock(&registry_lock);
-	if (o->prev)
-		o->prev->next = o->next;
-	else
-		registry = o->next;
-	if (o->next)
-		o->next->prev = o->prev;
+	LIST_REMOVE(o, registered);
 	pthread_mutex_unlock(&registry_lock);
-	map_remove(&c->origins, o->key);
 	SSL_SESSION_free(o->session);
 	free(o);
+	return true;
 }
 
-/* Drops origins that have no connection. */
 static void sweep_origins(struct http_client *c)
 {
-	const struct map_slot *slot;
-	struct origin *o;
-
-	do {
-		size_t i = 0;
-
-		o = NULL;
-		while (!o && (slot = map_next(&c->origins, &i))) {
-			o = slot->value;
-			if (o->nidle || o->nbusy)
-				o = NULL;
-		}
-		if (o)
-			origin_free(c, o);
-	} while (o);
+	map_sweep(&c->origins, drop_unconnected, NULL);
 }
 
 static const struct proxy *proxy_of(const struct http_client *c, const struct url *u)
@@ -120,10 +107,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 		return NULL;
 	}
 	pthread_mutex_lock(&registry_lock);
-	o->next = registry;
-	if (registry)
-		registry->prev = o;
-	registry = o;
+	LIST_INSERT_HEAD(&registry, o, registered);
 	pthread_mutex_unlock(&registry_lock);
 	return o;
 }
@@ -144,59 +128,38 @@ static void arm(struct http_client *c, uint64_t due)
 	uv_timer_start(&c->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
+static atomic_size_t *count_of(struct upconn *u)
+{
+	return u->state == UPCONN_IDLE ? &u->origin->nidle : &u->origin->nbusy;
+}
+
 static void unlist(struct upconn *u)
 {
-	struct upconn_list *l = &u->client->lists[u->state];
-
-	if (u->prev)
-		u->prev->next = u->next;
-	else
-		l->first = u->next;
-	if (u->next)
-		u->next->prev = u->prev;
-	else
-		l->last = u->prev;
-	u->prev = u->next = NULL;
-	if (u->state == UPCONN_IDLE) {
-		if (u->origin_prev)
-			u->origin_prev->origin_next = u->origin_next;
-		else
-			u->origin->idle = u->origin_next;
-		if (u->origin_next)
-			u->origin_next->origin_prev = u->origin_prev;
-		u->origin_prev = u->origin_next = NULL;
-		atomic_fetch_sub_explicit(&u->origin->nidle, 1, memory_order_relaxed);
-	} else {
-		atomic_fetch_sub_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
-	}
+	TAILQ_REMOVE(&u->client->lists[u->state], u, of_state);
+	if (u->state == UPCONN_IDLE)
+		LIST_REMOVE(u, of_origin);
+	atomic_fetch_sub_explicit(count_of(u), 1, memory_order_relaxed);
 }
 
 static void enlist(struct upconn *u, int state)
 {
 	struct http_client *c = u->client;
-	struct upconn_list *l = &c->lists[state];
 
 	u->state = (uint8_t)state;
-	u->prev = l->last;
-	u->next = NULL;
-	if (l->last)
-		l->last->next = u;
-	else
-		l->first = u;
-	l->last = u;
-	if (state == UPCONN_IDLE) {
-		u->origin_next = u->origin->idle;
-		if (u->origin->idle)
-			u->origin->idle->origin_prev = u;
-		u->origin->idle = u;
-		atomic_fetch_add_explicit(&u->origin->nidle, 1, memory_order_relaxed);
-	} else {
-		atomic_fetch_add_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
-	}
+	TAILQ_INSERT_TAIL(&c->lists[state], u, of_state);
+	if (state == UPCONN_IDLE)
+		LIST_INSERT_HEAD(&u->origin->idle, u, of_origin);
+	atomic_fetch_add_explicit(count_of(u), 1, memory_order_relaxed);
 	if (state != UPCONN_BUSY) {
 		u->deadline = turn_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
 		arm(c, u->deadline);
 	}
+}
+
+static void change_list(struct upconn *u, int state)
+{
+	unlist(u);
+	enlist(u, state);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -208,7 +171,7 @@ static void on_timer(uv_timer_t *t)
 	for (int i = UPCONN_IDLE; i < UPCONN_CLOSED; i++) {
 		struct upconn *u;
 
-		while ((u = c->lists[i].first) && u->deadline <= now)
+		while ((u = TAILQ_FIRST(&c->lists[i])) && u->deadline <= now)
 			upconn_close(u);
 		if (u && u->deadline < due)
 			due = u->deadline;
@@ -369,12 +332,10 @@ struct upconn *upconn_new(struct http_client *c, struct origin *o, int fd)
 
 struct upconn *origin_take_idle(struct origin *o)
 {
-	struct upconn *u = o->idle;
+	struct upconn *u = LIST_FIRST(&o->idle);
 
-	if (!u)
-		return NULL;
-	unlist(u);
-	enlist(u, UPCONN_BUSY);
+	if (u)
+		change_list(u, UPCONN_BUSY);
 	return u;
 }
 
@@ -387,8 +348,7 @@ void upconn_release(struct upconn *u)
 		upconn_close(u);
 		return;
 	}
-	unlist(u);
-	enlist(u, UPCONN_IDLE);
+	change_list(u, UPCONN_IDLE);
 }
 
 void upconn_drain(struct upconn *u, const struct http_message *m)
@@ -401,8 +361,7 @@ void upconn_drain(struct upconn *u, const struct http_message *m)
 	*u->rest = *m;
 	u->rest->parser.data = u->rest;
 	u->drained = 0;
-	unlist(u);
-	enlist(u, UPCONN_DRAINING);
+	change_list(u, UPCONN_DRAINING);
 	drain_read(u); /* the end is usually there already */
 }
 
@@ -559,6 +518,8 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 	c->timer_due = TIME_NEVER;
 	arena_init(&c->arena, CLIENT_MEMORY_MAX);
 	map_init(&c->origins);
+	for (int i = 0; i < UPCONN_CLOSED; i++)
+		TAILQ_INIT(&c->lists[i]);
 	if (opt->ca_file) {
 		struct bytes name = arena_dup(&c->arena, bytes_of(opt->ca_file));
 
@@ -596,8 +557,8 @@ void http_client_free(struct http_client *c)
 		return;
 	c->freed = true;
 	for (int i = 0; i < UPCONN_CLOSED; i++)
-		while (c->lists[i].first)
-			upconn_close(c->lists[i].first);
+		while (!TAILQ_EMPTY(&c->lists[i]))
+			upconn_close(TAILQ_FIRST(&c->lists[i]));
 	dns_free(c->dns);
 	io_buffers_free();
 	uv_close((uv_handle_t *)&c->timer, timer_closed);
