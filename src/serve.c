@@ -290,7 +290,7 @@ static int store_start(const struct config *c)
 		.refuse_when_full = c->journal.refuse_when_full,
 		.compress = c->journal.compress,
 		.shutdown_drain_s = c->shutdown_drain_s,
-		.config_hash = bytes_of(c->hash),
+		.config_hash = bytes_of(c->hash_decimal),
 		.config_text = c->snapshot,
 	};
 

@@ -80,8 +80,8 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options, env->model,
-			   rq->arena, &rq->target))
+	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options->prefixed_names,
+			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
 }
@@ -136,7 +136,7 @@ static int set_context(struct request *rq)
 	};
 	rq->answer = (struct answer){
 		.asked = env,
-		.profile = rq->surface->options,
+		.options = rq->surface->options,
 		.inference_id = rq->inference_id,
 		.episode_id = rq->episode_id,
 		.created = (int64_t)time(NULL),
@@ -241,6 +241,7 @@ static bool leaves_record(const struct request *rq)
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
+	struct recorded_call call = { &rq->call, result };
 	struct answer_facts facts = {
 		.config = rq->config,
 		.inference_id = rq->inference_id,
@@ -249,7 +250,8 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.variant_name = rq->target.variant_name,
 		.surface = rq->surface->name,
 		.request = rq->env,
-		.call = rq->called ? &rq->call : NULL,
+		.calls = &call,
+		.ncalls = rq->called,
 		.result = result,
 		.error = e,
 		.state = state,

@@ -68,14 +68,10 @@ static int put_json(const struct config_issues *issues, struct buf *out)
 
 		pen_bytes(&p, i ? B(",\n ") : B(""));
 		pen_open(&p, '{');
-		pen_key(&p, "file");
-		pen_string(&p, e->file);
-		pen_key(&p, "line");
-		pen_u64(&p, e->line);
-		pen_key(&p, "key");
-		pen_string(&p, e->key);
-		pen_key(&p, "text");
-		pen_string(&p, e->text);
+		pen_text(&p, "file", e->file);
+		pen_number(&p, "line", e->line);
+		pen_text(&p, "key", e->key);
+		pen_text(&p, "text", e->text);
 		pen_bytes(&p, e->warning ? B(",\"warning\":true}") : B("}"));
 	}
 	pen_lit(&p, "]\n");

@@ -139,7 +139,7 @@ struct config {
 	struct arena arena;
 	size_t refs; /* atomic */
 	char hash[65];
-	char hash_decimal[80]; /* the same number in decimal: snapshot_hash of rows */
+	char hash_decimal[80]; /* the same number in decimal, as rows have it */
 	uint64_t loaded_unix_s;
 	struct bytes
 		snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */

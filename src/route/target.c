@@ -1,5 +1,5 @@
 /*
- * Names. Profile tensorzero knows only the two prefixed forms; profile openai tries the rows of surfaces
+ * Names. A surface may know only the two prefixed forms (TensorZero's); others try the rows of surfaces
  * §1.2 in order. Functions come with a later issue: a name that could only be one is unknown here.
  */
 #include "route/target.h"
@@ -97,11 +97,11 @@ static int model_named(const struct naming *naming, struct bytes name, bool shor
 	return error_last()->kind == ERR_MODEL_NOT_FOUND ? 1 : -1;
 }
 
-static int function_named(struct bytes name, enum profile profile)
+static int function_named(struct bytes name, bool prefixed_only)
 {
 	if (bytes_eq(name, DEFAULT_FUNCTION))
 		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
-	if (profile != PROFILE_OPENAI)
+	if (prefixed_only)
 		return fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
 	return fail_param(ERR_UNKNOWN_FUNCTION, B("model"), "model_not_found",
 			  "Unknown function: %.*s", BFMT(name));
@@ -149,22 +149,22 @@ static int discovered(const struct config *cfg, struct bytes name, struct arena 
 	return begin == 1 ? to_discovered(found, a, out) : 1;
 }
 
-static int resolve_prefixed(const struct naming *naming, enum profile profile, struct bytes name,
+static int resolve_prefixed(const struct naming *naming, bool prefixed_only, struct bytes name,
 			    struct arena *a, struct target *out)
 {
 	struct bytes model;
 	int r;
 
 	if (bytes_starts(name, FUNCTION))
-		return function_named(behind(name, FUNCTION), profile);
+		return function_named(behind(name, FUNCTION), prefixed_only);
 	model = behind(name, MODEL);
 	r = model_named(naming, model, true, a, out);
 	/* TensorZero reads a shorthand's credential only when it calls the model's one variant */
-	if (r < 0 && profile == PROFILE_TENSORZERO && error_last()->kind == ERR_API_KEY_MISSING)
+	if (r < 0 && prefixed_only && error_last()->kind == ERR_API_KEY_MISSING)
 		return fail_variants(model, a);
 	if (r <= 0)
 		return r;
-	if (profile == PROFILE_OPENAI)
+	if (!prefixed_only)
 		return not_found(naming->config, model, a);
 	return fail(
 		ERR_INVALID_TARGET,
@@ -177,20 +177,20 @@ static bool prefixed(struct bytes name)
 	return bytes_starts(name, FUNCTION) || bytes_starts(name, MODEL);
 }
 
-static int resolve_openai(const struct naming *naming, struct bytes name, struct arena *a,
-			  bool once, struct target *out)
+static int resolve_any(const struct naming *naming, struct bytes name, struct arena *a, bool once,
+		       struct target *out)
 {
 	const struct alias *al;
 	int r;
 
 	if (prefixed(name))
-		return resolve_prefixed(naming, PROFILE_OPENAI, name, a, out);
+		return resolve_prefixed(naming, false, name, a, out);
 	r = model_named(naming, name, false, a, out);
 	if (r <= 0)
 		return r;
 	al = once ? NULL : config_alias(naming->config, name); /* no chains */
 	if (al)
-		return resolve_openai(naming, al->target, a, true, out);
+		return resolve_any(naming, al->target, a, true, out);
 	r = model_named(naming, name, naming->config->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
@@ -198,18 +198,18 @@ static int resolve_openai(const struct naming *naming, struct bytes name, struct
 	if (r <= 0)
 		return r;
 	if (!once && naming->config->surfaces.default_model.n)
-		return resolve_openai(naming, naming->config->surfaces.default_model, a, true, out);
+		return resolve_any(naming, naming->config->surfaces.default_model, a, true, out);
 	return not_found(naming->config, name, a);
 }
 
-int target_resolve(const struct config *config, struct shorthands *shorthands, enum profile profile,
+int target_resolve(const struct config *config, struct shorthands *shorthands, bool prefixed_only,
 		   struct bytes name, struct arena *a, struct target *out)
 {
 	struct naming naming = { config, shorthands };
 
-	if (profile != PROFILE_OPENAI)
-		return resolve_prefixed(&naming, profile, name, a, out);
-	if (!resolve_openai(&naming, name, a, false, out))
+	if (prefixed_only)
+		return resolve_prefixed(&naming, true, name, a, out);
+	if (!resolve_any(&naming, name, a, false, out))
 		return 0;
 	/* an alias that leads nowhere is told under the name that the client knows */
 	return error_last()->kind == ERR_MODEL_NOT_FOUND && !prefixed(name)

@@ -89,10 +89,10 @@ static bool parse_id(struct bytes text, char out[UUID_TEXT + 1])
 static int emit(struct buf *out)
 {
 	size_t n = fwrite(out->data ? out->data : "", 1, out->len, stdout);
-	bool gone = n != out->len || fflush(stdout);
+	bool closed = n != out->len || fflush(stdout);
 
 	buf_reset(out);
-	return gone;
+	return closed;
 }
 
 static int print_entry(const struct options *o, const struct log_entry *e, struct buf *out,
@@ -106,7 +106,7 @@ static int failed(void)
 	return flags_failed("signet log: ");
 }
 
-/* ---- tail ---- */
+/* ---- what is kept until its turn ---- */
 
 /* A printed line that waits for its turn. */
 struct shown {
@@ -170,21 +170,68 @@ static void clear(struct shelf *s)
 	free(s->at);
 }
 
-/* What is there already: all that waits in the journal, and the newest of the store. */
-static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+static bool holds(struct bytes text, struct bytes word)
 {
-	int64_t seq = INT64_MAX;
+	return text.n && bytes_ifind(text, word) >= 0;
+}
+
+static bool entry_holds(const struct log_entry *e, struct bytes word)
+{
+	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
+	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
+		return true;
+	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
+			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
+		return true;
+	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
+			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
+		return true;
+	for (size_t i = 0; i < e->nmodels; i++)
+		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
+		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
+			return true;
+	return false;
+}
+
+static bool matches(const struct options *o, const struct log_entry *e)
+{
+	for (char **word = o->words; *word; word++)
+		if (!entry_holds(e, bytes_of(*word)))
+			return false;
+	return true;
+}
+
+/* What waits in the journal and holds the words, oldest first. */
+static int shelve_journal(struct log_reader *r, const struct options *o, struct shelf *s,
+			  struct buf *out)
+{
 	struct log_entry e;
 	struct arena a;
 	int found, bad = 0;
 
 	arena_init(&a, ENTRY_MAX);
 	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since)
+		if (e.seq >= o->since && matches(o, &e))
 			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
 		arena_deinit(&a);
 	}
-	bad = bad || found < 0;
+	arena_deinit(&a);
+	if (s->len)
+		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	return bad || found < 0 ? -1 : 0;
+}
+
+/* ---- tail ---- */
+
+/* What is there already: all that waits in the journal, and the newest of the store. */
+static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+{
+	int64_t seq = INT64_MAX;
+	struct log_entry e;
+	struct arena a;
+	int found, bad = shelve_journal(r, o, s, out);
+
+	arena_init(&a, ENTRY_MAX);
 	for (uint64_t n = 0; !bad && n < o->limit; n++) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since) {
@@ -207,14 +254,14 @@ static int collect(struct log_reader *r, const struct options *o, struct shelf *
 static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
 {
 	size_t from = s->len > o->limit ? s->len - o->limit : 0;
-	int gone = 0;
+	int closed = 0;
 
-	for (size_t i = from; !gone && i < s->len; i++) {
+	for (size_t i = from; !closed && i < s->len; i++) {
 		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
 			return -1;
-		gone = emit(out);
+		closed = emit(out);
 	}
-	return gone;
+	return closed;
 }
 
 static int tail(struct log_reader *r, const struct options *o, struct buf *out)
@@ -222,21 +269,21 @@ static int tail(struct log_reader *r, const struct options *o, struct buf *out)
 	struct shelf shelf = { 0 };
 	struct log_entry e;
 	struct arena a;
-	int gone, found;
+	int closed, found;
 
 	if (collect(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}
 	log_let_go(r);
-	gone = show_shelf(o, &shelf, out);
+	closed = show_shelf(o, &shelf, out);
 	clear(&shelf);
 	arena_init(&a, ENTRY_MAX);
-	while (!gone) {
-		while (!gone && (found = log_next_in_journal(r, &e, &a)) > 0) {
+	while (!closed) {
+		while (!closed && (found = log_next_in_journal(r, &e, &a)) > 0) {
 			if (print_entry(o, &e, out, &a))
 				return failed();
-			gone = emit(out);
+			closed = emit(out);
 			arena_deinit(&a);
 		}
 		if (found < 0)
@@ -278,56 +325,6 @@ static int show(struct log_reader *r, const struct options *o, struct buf *out)
 
 /* ---- grep ---- */
 
-static bool holds(struct bytes text, struct bytes word)
-{
-	return text.n && bytes_ifind(text, word) >= 0;
-}
-
-static bool entry_holds(const struct log_entry *e, struct bytes word)
-{
-	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
-	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
-		return true;
-	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
-			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
-		return true;
-	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
-			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
-		return true;
-	for (size_t i = 0; i < e->nmodels; i++)
-		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
-		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
-			return true;
-	return false;
-}
-
-static bool matches(const struct options *o, const struct log_entry *e)
-{
-	for (char **word = o->words; *word; word++)
-		if (!entry_holds(e, bytes_of(*word)))
-			return false;
-	return true;
-}
-
-static int grep_journal(struct log_reader *r, const struct options *o, struct shelf *s,
-			struct buf *out)
-{
-	struct log_entry e;
-	struct arena a;
-	int found, bad = 0;
-
-	arena_init(&a, ENTRY_MAX);
-	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since && matches(o, &e))
-			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
-	}
-	arena_deinit(&a);
-	if (s->len)
-		qsort(s->at, s->len, sizeof(*s->at), by_seq);
-	return bad || found < 0 ? -1 : 0;
-}
-
 /* How far back it looked, for the reader who misses something. */
 static void tell_reach(int64_t seq, uint64_t found)
 {
@@ -348,27 +345,27 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	struct log_entry e;
 	struct arena a;
 	uint64_t n = 0;
-	int found = 1, gone = 0;
+	int found = 1, closed = 0;
 
-	if (grep_journal(r, o, &shelf, out)) {
+	if (shelve_journal(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}
-	for (size_t i = shelf.len; !gone && i-- > 0 && n < o->limit; n++) {
-		gone = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
-		       emit(out);
+	for (size_t i = shelf.len; !closed && i-- > 0 && n < o->limit; n++) {
+		closed = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
+			 emit(out);
 		seq = shelf.at[i].seq;
 	}
 	clear(&shelf);
 	if (n < o->limit)
 		seq = INT64_MAX; /* the journal is done, the store begins anew */
 	arena_init(&a, ENTRY_MAX);
-	while (!gone && n < o->limit) {
+	while (!closed && n < o->limit) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since || log_load_bodies(r, &e, &a))
 			break;
 		if (matches(o, &e)) {
-			gone = print_entry(o, &e, out, &a) || emit(out);
+			closed = print_entry(o, &e, out, &a) || emit(out);
 			n++;
 		}
 		arena_deinit(&a);
@@ -376,7 +373,7 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	arena_deinit(&a);
 	if (found < 0)
 		return failed();
-	if (!gone)
+	if (!closed)
 		tell_reach(seq, n);
 	return 0;
 }

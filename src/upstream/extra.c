@@ -198,7 +198,7 @@ static int check_following(const struct edit *e, yyjson_mut_val *object, struct 
 
 static int walk(struct edit *e)
 {
-	yyjson_mut_val *at = yyjson_mut_doc_get_root(e->doc), *next;
+	yyjson_mut_val *at = yyjson_mut_doc_get_root(e->doc), *next = NULL;
 	struct bytes rest = e->pointer, token;
 
 	if (rest.n == 0)

@@ -49,7 +49,7 @@ static void warn_ignored(const struct call *c, size_t before)
 static struct extra_scope scope_of(const struct call *c)
 {
 	return (struct extra_scope){ c->context->variant_name, c->context->model_name,
-				     c->provider->name, c->inf->profile == PROFILE_TENSORZERO };
+				     c->provider->name, c->inf->options->gap_filled_by_last };
 }
 
 static int write_body(struct call *c)
@@ -108,7 +108,7 @@ static int pass_headers(struct call *c)
 {
 	const struct exchange *x = c->context->exchange;
 
-	if (!x || !c->type->passed_headers || c->inf->profile != PROFILE_OPENAI ||
+	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
 	    c->inf->source_wire != c->type->wire)
 		return 0;
 	for (size_t i = 0; i < x->nheaders; i++)

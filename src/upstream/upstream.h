@@ -23,7 +23,7 @@ struct call_context {
 	struct bytes request_id;               /* for the log */
 	struct bytes authorization, x_api_key; /* the client's own headers, for dynamic::client_* */
 	const struct exchange
-		*exchange; /* for headers that pass on (profile openai); may be NULL */
+		*exchange; /* for headers that pass on (options.client_headers); may be NULL */
 	struct bytes variant_name, model_name; /* filters of extra_body and extra_headers */
 	struct buf *ignored;                   /* paths for x-signet-ignored, comma-joined */
 };

@@ -137,32 +137,9 @@ static void ignore(struct buf *ignored, const char *path)
 		(void)buf_printf(ignored, "%s%s", ignored->len ? ", " : "", path);
 }
 
-static void ignore_parameters(const struct inference *inf, struct buf *ignored)
+static void ignore_parameter(void *ignored, struct bytes name)
 {
-	const struct {
-		const char *path;
-		bool set;
-	} rows[] = {
-		{ "temperature", bytes_set(inf->temperature) },
-		{ "top_p", bytes_set(inf->top_p) },
-		{ "presence_penalty", bytes_set(inf->presence_penalty) },
-		{ "frequency_penalty", bytes_set(inf->frequency_penalty) },
-		{ "max_tokens", bytes_set(inf->max_tokens) },
-		{ "seed", bytes_set(inf->seed) },
-		{ "stop", inf->nstop > 0 },
-		{ "response_format",
-		  inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT },
-		{ "reasoning_effort", bytes_set(inf->reasoning_effort) },
-		{ "verbosity", bytes_set(inf->verbosity) },
-		{ "service_tier", bytes_set(inf->service_tier) },
-		{ "thinking_budget_tokens", bytes_set(inf->thinking_budget_tokens) },
-		{ "tools", inf->tools && (inf->tools->len || inf->tools->nprovider_tools) },
-		{ "parallel_tool_calls", inf->tools && inf->tools->parallel >= 0 },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].set)
-			ignore(ignored, rows[i].path);
+	ignore(ignored, name.p);
 }
 
 static int member(struct buf *out, const char *before, struct bytes value)
@@ -205,7 +182,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 		rc = write_body(d, buf_bytes(&content), out);
 	buf_deinit(&content);
 	if (rc == 0)
-		ignore_parameters(inf, ignored);
+		params_left_out(inf, ignore_parameter, ignored);
 	return rc;
 }
 
