@@ -265,13 +265,9 @@ void api_done(struct exchange *ex)
 	struct worker *w = ex->user;
 	const char *route = ex->route ? ex->route : "other";
 	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
-	char digits[12];
-	struct bytes code = { digits + sizeof(digits), 0 };
+	char digits[U64_DIGITS];
+	struct bytes code = u64_text((uint64_t)ex->status, digits);
 
-	for (int rest = ex->status; rest > 0; rest /= 10) {
-		*(char *)--code.p = (char)('0' + rest % 10);
-		code.n++;
-	}
 	if (!ex->status) /* nothing was answered */
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);

@@ -18,7 +18,6 @@
 #define BENCH_MAX     10000000u
 #define INSPECT_MAX   (1u << 20)
 #define SIGNATURE_MAX (64u << 10)
-#define READ_ROOM     65536u /* of one read */
 #define DEFAULT_MB    16
 #define MAX_MB        4096u
 #define DEFAULT_MS    100
@@ -102,24 +101,14 @@ static int read_options(int argc, char **argv, struct options *o)
 static int read_content(const char *path, struct buf *out)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	ssize_t n = -1;
+	int bad;
 
 	if (fd < 0)
 		return fail(ERR_IO, "%s: %s", path, strerror(errno));
-	do {
-		if (buf_reserve(out, READ_ROOM))
-			break;
-		n = read(fd, out->data + out->len, out->cap - out->len);
-		if (n > 0)
-			out->len += (size_t)n;
-		else if (n < 0 && errno != EINTR) {
-			fail(ERR_IO, "%s: %s", path, strerror(errno));
-			break;
-		}
-	} while (n != 0);
+	bad = buf_read(out, fd) ? fail_context("%s: ", path) : 0;
 	if (fd != STDIN_FILENO)
 		close(fd);
-	return n == 0 ? 0 : -1;
+	return bad;
 }
 
 static int inspect(const char *module)

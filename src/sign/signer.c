@@ -207,7 +207,7 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	buf_init(&wasm, MODULE_MAX + READ_ROOM);
+	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
 	if (module_read(path, sha256, &wasm, s->module.sha256) ||
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {
