@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	if (is_one_of(argv[1], "--help", "-h") || !strcmp(argv[1], "help"))
 		return print_help(stdout);
 	if (is_one_of(argv[1], "--version", "-V"))
-		return version_main(0, NULL);
+		return version_main(argc - 2, argv + 2);
 	if (!strncmp(argv[1], "--", 2))
 		return serve_main(argc - 1, argv + 1);
 	for (size_t i = 0; i < COUNT(commands); i++)

@@ -68,22 +68,17 @@ static void phase_set(struct crew *c, enum phase phase)
 	pthread_mutex_unlock(&meeting.lock);
 }
 
-static void wait_until(const bool *flag)
+/* Returns whether all is being freed by then. */
+static bool wait_until(const bool *flag)
 {
+	bool freeing;
+
 	pthread_mutex_lock(&meeting.lock);
 	while (!*flag)
 		pthread_cond_wait(&meeting.changed, &meeting.lock);
+	freeing = meeting.freeing;
 	pthread_mutex_unlock(&meeting.lock);
-}
-
-static bool is_raised(const bool *flag)
-{
-	bool raised;
-
-	pthread_mutex_lock(&meeting.lock);
-	raised = *flag;
-	pthread_mutex_unlock(&meeting.lock);
-	return raised;
+	return freeing;
 }
 
 static void raise_flag(bool *flag)
@@ -197,8 +192,7 @@ static void worker_live(struct crew *c)
 
 	if (!bad) {
 		phase_set(c, PHASE_READY);
-		wait_until(&meeting.go);
-		if (is_raised(&meeting.freeing)) /* another one failed */
+		if (wait_until(&meeting.go)) /* another one failed */
 			return;
 		bad = worker_listen(c);
 	}

@@ -135,10 +135,7 @@ static const struct surface *surface_of(const struct route *r, const struct exch
 
 struct bytes api_header_set(const struct exchange *ex, struct bytes name)
 {
-	for (size_t i = 0; i < ex->nout; i++)
-		if (bytes_eq(ex->out[i].name, name))
-			return ex->out[i].value;
-	return (struct bytes){ 0 };
+	return http_header_get(ex->out, ex->nout, name);
 }
 
 struct bytes api_request_id(const struct exchange *ex)

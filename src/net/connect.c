@@ -52,13 +52,11 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 	if (sock_wait(&u->sock, SOCK_WRITE, deadline)) {
 		bool late = error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= deadline;
 
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return late ? connect_failed(a, ETIMEDOUT) : NULL;
 	}
 	if (getsockopt(u->sock.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return connect_failed(a, e);
 	}
 	u->sock.likely = false;
@@ -197,8 +195,7 @@ struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t 
 		return not_connected(o, callers);
 	}
 	if (o->tls && ((o->proxy && tunnel(u, deadline)) || secure(u, deadline))) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return not_connected(o, callers);
 	}
 	return u;

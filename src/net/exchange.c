@@ -37,10 +37,7 @@ size_t http_server_body_bytes(void)
 
 struct bytes exchange_get(const struct exchange *ex, struct bytes name)
 {
-	for (size_t i = 0; i < ex->nheaders; i++)
-		if (bytes_ieq(ex->headers[i].name, name))
-			return ex->headers[i].value;
-	return (struct bytes){ 0 };
+	return http_header_get(ex->headers, ex->nheaders, name);
 }
 
 void answer_deinit(struct request *rq)

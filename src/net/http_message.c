@@ -379,10 +379,10 @@ int http_message_eof(struct http_message *m)
 	return fail(ERR_CLOSED, "the connection was closed before the end of the message");
 }
 
-struct bytes http_message_get(const struct http_message *m, struct bytes name)
+struct bytes http_header_get(const struct http_header *headers, size_t n, struct bytes name)
 {
-	for (size_t i = 0; i < m->nheaders; i++)
-		if (bytes_ieq(m->headers[i].name, name))
-			return m->headers[i].value;
+	for (size_t i = 0; i < n; i++)
+		if (bytes_ieq(headers[i].name, name))
+			return headers[i].value;
 	return (struct bytes){ 0 };
 }

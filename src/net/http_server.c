@@ -75,18 +75,6 @@ static void unlist(struct http_conn *c)
 
 static void on_timer(uv_timer_t *);
 
-static void arm(struct http_server *s, uint64_t due)
-{
-	uint64_t now;
-
-	if (due >= s->timer_due || s->freed)
-		return;
-	now = clock_mono_ms();
-	s->timer_due = due;
-	uv_update_time(s->timer.loop);
-	uv_timer_start(&s->timer, on_timer, due > now ? due - now : 0, 0);
-}
-
 static void enlist(struct http_conn *c, int state)
 {
 	struct conn_list *l = &c->server->lists[state];
@@ -97,7 +85,7 @@ static void enlist(struct http_conn *c, int state)
 	l->len++;
 	if (limit != TIME_NEVER) {
 		c->deadline = turn_ms() + limit;
-		arm(c->server, c->deadline);
+		timer_arm(&c->server->timer, &c->server->timer_due, c->deadline, on_timer);
 	}
 }
 
@@ -237,8 +225,7 @@ static void fill_exchange(struct request *rq)
 	split_target(ex);
 }
 
-static int conn_push(struct http_conn *, char *, size_t);
-static void conn_readable(struct http_conn *);
+static void conn_push(struct http_conn *, char *, size_t);
 
 /* The request is over: the connection serves the next, lingers or closes. */
 static void request_end(struct http_conn *c)
@@ -339,27 +326,21 @@ static void start(struct http_conn *c, char *piece, size_t n, size_t used)
 		refuse(c, 503, "out of memory");
 }
 
-/* Bytes of a head have come. -1: the connection is closed or being closed. */
-static int conn_push(struct http_conn *c, char *piece, size_t n)
+/* Bytes of a head have come. */
+static void conn_push(struct http_conn *c, char *piece, size_t n)
 {
 	size_t used;
 
-	if (!c->rq) {
+	if (!c->rq)
 		c->rq = request_new(c);
-		if (!c->rq) {
-			conn_close(c);
-			return -1;
-		}
-	}
-	if (http_message_push(&c->rq->msg, piece, n, false, &used)) {
+	if (!c->rq)
+		conn_close(c);
+	else if (http_message_push(&c->rq->msg, piece, n, false, &used))
 		refuse(c, c->rq->msg.bad_status, c->rq->msg.bad);
-		return -1;
-	}
-	if (c->rq->msg.head_done)
+	else if (c->rq->msg.head_done)
 		start(c, piece, n, used);
 	else if (c->state != CONN_HEAD)
 		change_list(c, CONN_HEAD);
-	return 0;
 }
 
 /* Idle or in a head, and something came. */
@@ -452,8 +433,7 @@ static void on_timer(uv_timer_t *t)
 		if (c && c->deadline < due)
 			due = c->deadline;
 	}
-	if (due != TIME_NEVER)
-		arm(s, due);
+	timer_arm(t, &s->timer_due, due, on_timer);
 }
 
 /* ---- accepting ---- */

@@ -82,7 +82,8 @@ void http_server_free(struct http_server *);            /* after the drain; befo
  * signet-own (b). A port of 0 is replaced by the one found. */
 int http_bind_test(struct sockaddr *, size_t addrlen);
 
-/* The first header of that name (lower case), unset if none. */
+/* The first header of that name, unset if none. */
+struct bytes http_header_get(const struct http_header *, size_t n, struct bytes name);
 struct bytes exchange_get(const struct exchange *, struct bytes name);
 
 /* Reads the whole body, decoded by its content-encoding (gzip, br, zstd, identity). Waits.

@@ -294,6 +294,18 @@ void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
 		 ntohs(*sock_port(a)));
 }
 
+void timer_arm(uv_timer_t *t, uint64_t *armed, uint64_t due, uv_timer_cb fn)
+{
+	uint64_t now;
+
+	if (due >= *armed || uv_is_closing((uv_handle_t *)t))
+		return;
+	now = clock_mono_ms();
+	*armed = due;
+	uv_update_time(t->loop);
+	uv_timer_start(t, fn, due > now ? due - now : 0, 0);
+}
+
 /* ---- buffers ---- */
 
 static _Thread_local char *spare[SPARE_BUFFERS];

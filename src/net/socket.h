@@ -59,6 +59,10 @@ in_port_t *sock_port(const struct sockaddr *); /* in network order */
 bool sock_address_public(const struct sockaddr *);
 void sock_address_text(const struct sockaddr *, char out[SOCK_ADDRESS_TEXT]);
 
+/* A timer for lists in order of their deadlines: it goes off at the earliest that it was armed with. *armed is TIME_NEVER
+ * while it is not. */
+void timer_arm(uv_timer_t *, uint64_t *armed, uint64_t due, uv_timer_cb);
+
 /*
  * Buffers for reads, shared by all connections of the thread: a connection that waits holds none. A fiber
  * takes one when data is there and gives it back before it waits for more.

@@ -116,18 +116,6 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 
 static void on_timer(uv_timer_t *);
 
-static void arm(struct http_client *c, uint64_t due)
-{
-	uint64_t now;
-
-	if (due >= c->timer_due || c->freed)
-		return;
-	now = clock_mono_ms();
-	c->timer_due = due;
-	uv_update_time(c->timer.loop);
-	uv_timer_start(&c->timer, on_timer, due > now ? due - now : 0, 0);
-}
-
 static atomic_size_t *count_of(struct upconn *u)
 {
 	return u->state == UPCONN_IDLE ? &u->origin->nidle : &u->origin->nbusy;
@@ -152,7 +140,7 @@ static void enlist(struct upconn *u, int state)
 	atomic_fetch_add_explicit(count_of(u), 1, memory_order_relaxed);
 	if (state != UPCONN_BUSY) {
 		u->deadline = turn_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
-		arm(c, u->deadline);
+		timer_arm(&c->timer, &c->timer_due, u->deadline, on_timer);
 	}
 }
 
@@ -176,8 +164,7 @@ static void on_timer(uv_timer_t *t)
 		if (u && u->deadline < due)
 			due = u->deadline;
 	}
-	if (due != TIME_NEVER)
-		arm(c, due);
+	timer_arm(t, &c->timer_due, due, on_timer);
 }
 
 /* ---- connections ---- */
@@ -224,6 +211,12 @@ void upconn_close(struct upconn *u)
 	sock_close(&u->sock, upconn_closed);
 }
 
+void upconn_drop(struct upconn *u)
+{
+	u->broken = true;
+	upconn_close(u);
+}
+
 /* What is there, without waiting: as sock_recv, errno EPROTO for a TLS failure. *want: what to wait for
  * after EAGAIN. */
 static ssize_t receive(struct upconn *u, char *to, size_t room, int *want)
@@ -259,8 +252,7 @@ static void idle_readable(struct upconn *u)
 
 	if (u->ssl && receive(u, &byte, 1, &want) < 0 && errno == EAGAIN)
 		return;
-	u->broken = true;
-	upconn_close(u);
+	upconn_drop(u);
 }
 
 static void drain_read(struct upconn *u)
@@ -280,8 +272,7 @@ static void drain_read(struct upconn *u)
 	u->drained += n > 0 ? (size_t)n : 0;
 	if (n <= 0 || u->drained > DRAIN_BYTES ||
 	    http_message_push(u->rest, b, (size_t)n, false, &used)) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 	} else if (u->rest->complete) {
 		u->broken = used < (size_t)n || !u->rest->keep_alive;
 		upconn_release(u);

@@ -65,6 +65,7 @@ struct upconn *origin_take_idle(struct origin *); /* NULL: none */
 /* Wraps a connected descriptor, which it takes. It is busy. */
 struct upconn *upconn_new(struct http_client *, struct origin *, int fd);
 void upconn_close(struct upconn *);
+void upconn_drop(struct upconn *); /* the same, of one that is broken */
 /* The answer was read: back to the pool, if the connection is fit for it. */
 void upconn_release(struct upconn *);
 /* The reader has what it wants, but the answer's end is still to come: reads on for a moment. */
