@@ -327,7 +327,7 @@ static void signals_of(sigset_t *set)
 	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	for (size_t i = 0; i < COUNT(ours); i++)
 		sigaddset(set, ours[i]);
 }
 

@@ -109,7 +109,7 @@ static bool is_at_or_below(struct bytes path, struct bytes top)
 
 static error_writer *shape_of(struct bytes path)
 {
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	for (size_t i = 0; i < COUNT(shapes); i++)
 		if (is_at_or_below(path, bytes_of(shapes[i].top)))
 			return shapes[i].write_error;
 	return write_native_error;
@@ -199,7 +199,7 @@ void api_handle(struct exchange *ex)
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+	for (size_t i = 0; i < COUNT(routes); i++) {
 		if (!route_is(&routes[i], path))
 			continue;
 		ex->route = routes[i].path;

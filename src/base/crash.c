@@ -80,7 +80,7 @@ static void put_number(struct text *t, uintptr_t value, unsigned base)
 
 static const char *name_of(int number)
 {
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < COUNT(signals); i++)
 		if (signals[i].number == number)
 			return signals[i].name;
 	return "?";
@@ -135,7 +135,7 @@ void crash_setup(const char *version)
 	backtrace(warm, 2);
 	crash_thread_begin();
 	sigemptyset(&act.sa_mask);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < COUNT(signals); i++)
 		sigaction(signals[i].number, &act, NULL);
 }
 

@@ -27,12 +27,12 @@ struct waiter {
 
 struct entry {
 	struct dns *dns;
-	char *name;
 	struct dns_addresses found;
 	const char *reason; /* why there is none */
 	uint64_t expires;
 	bool resolving;
 	struct waiter *waiters;
+	char name[];
 };
 
 struct dns {
@@ -59,7 +59,6 @@ static bool drop_done(void *value, void *all)
 
 	if (e->resolving || (!all && clock_mono_ms() < e->expires))
 		return false;
-	free(e->name);
 	free(e);
 	return true;
 }
@@ -140,16 +139,12 @@ static struct entry *entry_for(struct dns *d, struct bytes host)
 		sweep(d, false);
 	if (d->entries.len >= ENTRIES_MAX)
 		sweep(d, true);
-	e = calloc(1, sizeof *e);
-	if (!e || !(e->name = malloc(host.n + 1))) {
-		free(e);
+	e = calloc(1, sizeof *e + host.n + 1);
+	if (!e)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	}
 	memcpy(e->name, host.p, host.n);
-	e->name[host.n] = 0;
 	e->dns = d;
 	if (map_put(&d->entries, (struct bytes){ e->name, host.n }, e)) {
-		free(e->name);
 		free(e);
 		return NULL;
 	}

@@ -60,8 +60,7 @@ static int send_all(struct request *rq, struct iovec *iov, int n)
 	struct exchange *ex = &rq->ex;
 	uint64_t until;
 
-	for (int i = 0; i < n; i++)
-		ex->bytes_sent += iov[i].iov_len;
+	ex->bytes_sent += iov_total(iov, n);
 	while (!ex->client_gone) {
 		int r = sock_send(&c->sock, &iov, &n);
 
@@ -533,16 +532,6 @@ static int chunk_pieces(struct request *rq, bool last, char size[CHUNK_ROOM], st
 	return n;
 }
 
-static int send_chunk(struct request *rq, bool last)
-{
-	char size[CHUNK_ROOM];
-	struct iovec v[4];
-	int n = chunk_pieces(rq, last, size, v);
-
-	rq->head.n = 0;
-	return n ? send_all(rq, v, n) : 0;
-}
-
 static void forget_sent(struct request *rq)
 {
 	struct buf *b = &rq->out;
@@ -557,26 +546,40 @@ static void forget_sent(struct request *rq)
 	}
 }
 
-int exchange_stream_flush(struct exchange *ex)
+static int send_stream(struct exchange *ex, bool last)
 {
 	struct request *rq = request_of(ex);
-	int r;
+	char size[CHUNK_ROOM];
+	struct iovec v[4];
+	int n, r;
 
 	if (streaming(rq))
 		return -1;
-	r = send_chunk(rq, false);
+	if (last)
+		rq->answer = ANSWER_DONE;
+	n = chunk_pieces(rq, last, size, v);
+	rq->head.n = 0;
+	r = n ? send_all(rq, v, n) : 0;
 	forget_sent(rq);
 	return r;
+}
+
+int exchange_stream_flush(struct exchange *ex)
+{
+	return send_stream(ex, false);
+}
+
+int exchange_stream_end(struct exchange *ex)
+{
+	return send_stream(ex, true);
 }
 
 /* What the socket did not take goes before the next chunk, where the head of the answer would stand. */
 static void keep_unsent(struct request *rq, const struct iovec *iov, int n)
 {
-	size_t all = 0;
+	size_t all = iov_total(iov, n);
 	char *rest, *at;
 
-	for (int i = 0; i < n; i++)
-		all += iov[i].iov_len;
 	rest = at = arena_alloc_raw(rq->ex.arena, all);
 	if (!rest) { /* a chunk with a hole in it must not go on */
 		conn_gone(rq->ex.conn);
@@ -598,8 +601,7 @@ void exchange_stream_try_flush(struct exchange *ex)
 	if (rq->answer != ANSWER_STREAM || ex->client_gone || ex->conn->sock.waiter)
 		return;
 	n = chunk_pieces(rq, false, size, v);
-	for (int i = 0; i < n; i++)
-		ex->bytes_sent += v[i].iov_len;
+	ex->bytes_sent += iov_total(v, n);
 	if (n == 0)
 		return;
 	r = sock_send(&ex->conn->sock, &iov, &n);
@@ -609,19 +611,6 @@ void exchange_stream_try_flush(struct exchange *ex)
 	else if (r > 0)
 		keep_unsent(rq, iov, n);
 	forget_sent(rq);
-}
-
-int exchange_stream_end(struct exchange *ex)
-{
-	struct request *rq = request_of(ex);
-	int r;
-
-	if (streaming(rq))
-		return -1;
-	rq->answer = ANSWER_DONE;
-	r = send_chunk(rq, true);
-	forget_sent(rq);
-	return r;
 }
 
 void exchange_abort(struct exchange *ex)

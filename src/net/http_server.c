@@ -19,7 +19,6 @@
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -438,17 +437,6 @@ static void on_timer(uv_timer_t *t)
 
 /* ---- accepting ---- */
 
-static size_t max_connections(const struct http_server *s)
-{
-	struct rlimit files;
-
-	if (s->opt.max_connections)
-		return s->opt.max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
-		return SIZE_MAX;
-	return (size_t)files.rlim_cur / 5 * 4;
-}
-
 /* Over the limit: says so and goes. */
 static void turn_away(struct http_server *s, struct http_conn *c)
 {
@@ -589,7 +577,8 @@ struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	s->opt = *opt;
-	s->opt.max_connections = max_connections(s);
+	if (!s->opt.max_connections)
+		s->opt.max_connections = SIZE_MAX;
 	atomic_store(&made_of_bodies.max, opt->body_memory < SIZE_MAX / MADE_OF_BODIES
 						  ? opt->body_memory * MADE_OF_BODIES
 						  : SIZE_MAX);

@@ -131,6 +131,28 @@ ssize_t sock_recv(struct sock *s, char *to, size_t n)
 	return r;
 }
 
+size_t iov_total(const struct iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+void iov_advance(struct iovec **iov, int *n, size_t sent)
+{
+	while (*n && sent >= (*iov)->iov_len) {
+		sent -= (*iov)->iov_len;
+		++*iov;
+		--*n;
+	}
+	if (*n) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + sent;
+		(*iov)->iov_len -= sent;
+	}
+}
+
 /* Small pieces as one: copying them costs less than the kernel's copying in of a header and a vector. */
 static ssize_t send_joined(int fd, const struct iovec *iov, int n)
 {
@@ -145,15 +167,6 @@ static ssize_t send_joined(int fd, const struct iovec *iov, int n)
 	return send(fd, joined, len, MSG_NOSIGNAL);
 }
 
-static size_t total(const struct iovec *iov, int n)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < n && sum <= JOIN_BYTES; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 int sock_send(struct sock *s, struct iovec **iov, int *niov)
 {
 	while (*niov) {
@@ -164,7 +177,7 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 			r = (errno = EPIPE, -1);
 		else if (*niov == 1)
 			r = send(s->fd, (*iov)->iov_base, (*iov)->iov_len, MSG_NOSIGNAL);
-		else if (total(*iov, *niov) <= JOIN_BYTES)
+		else if (iov_total(*iov, *niov) <= JOIN_BYTES)
 			r = send_joined(s->fd, *iov, *niov);
 		else
 			r = sendmsg(s->fd, &m, MSG_NOSIGNAL);
@@ -173,15 +186,7 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 			continue;
 		if (r < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK ? 1 : -1;
-		while (*niov && (size_t)r >= (*iov)->iov_len) {
-			r -= (ssize_t)(*iov)->iov_len;
-			++*iov;
-			--*niov;
-		}
-		if (*niov) {
-			(*iov)->iov_base = (char *)(*iov)->iov_base + r;
-			(*iov)->iov_len -= (size_t)r;
-		}
+		iov_advance(iov, niov, (size_t)r);
 	}
 	return 0;
 }

@@ -45,6 +45,9 @@ ssize_t sock_recv(struct sock *, char *to, size_t n);
 /* Sends what the kernel takes and moves *iov forward. 0: all gone. 1: the kernel is full. -1: errno. */
 int sock_send(struct sock *, struct iovec **iov, int *niov);
 
+size_t iov_total(const struct iovec *, int n);          /* bytes */
+void iov_advance(struct iovec **, int *n, size_t sent); /* takes sent bytes off the front */
+
 /* Numeric IPv4 or IPv6 in network order. How many bytes, 4 or 16; 0: it is no address. */
 size_t ip_parse(struct bytes text, unsigned char out[16]);
 /* Numeric IPv4 or [IPv6], a colon, a port: what Rust's SocketAddr takes. False: it is not of that form. */

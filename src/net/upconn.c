@@ -364,20 +364,6 @@ static int closed(const char *when, int e)
 		    e ? strerror(e) : "");
 }
 
-/* Takes sent bytes off the front. */
-static void advance(struct iovec **iov, int *n, size_t sent)
-{
-	while (*n && sent >= (*iov)->iov_len) {
-		sent -= (*iov)->iov_len;
-		++*iov;
-		--*n;
-	}
-	if (*n) {
-		(*iov)->iov_base = (char *)(*iov)->iov_base + sent;
-		(*iov)->iov_len -= sent;
-	}
-}
-
 /* One TLS record of what is at the front: head and body leave together. A repetition after the kernel was
  * full begins with the same bytes, as OpenSSL wants it. */
 static enum tls_result send_record(struct upconn *u, const struct iovec *iov, int n, size_t *took)
@@ -413,7 +399,7 @@ static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 		size_t took;
 
 		if ((*iov)->iov_len == 0) {
-			advance(iov, n, 0);
+			iov_advance(iov, n, 0);
 			continue;
 		}
 		r = send_record(u, *iov, *n, &took);
@@ -425,7 +411,7 @@ static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 			errno = r == TLS_CLOSED ? EPIPE : EPROTO;
 			return -1;
 		}
-		advance(iov, n, took);
+		iov_advance(iov, n, took);
 	}
 	return 0;
 }
@@ -496,6 +482,11 @@ ssize_t upconn_recv(struct upconn *u, char **to, uint64_t deadline)
 
 /* ---- the client ---- */
 
+static int take_proxy(struct http_client *c, const char *name, const char *value, struct proxy *out)
+{
+	return proxy_parse(value, &c->arena, out) ? fail_context("%s: ", name) : 0;
+}
+
 struct http_client *http_client_new(const struct http_client_options *opt)
 {
 	struct http_client *c = calloc(1, sizeof *c);
@@ -520,14 +511,9 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 	}
 	if (tls_check_ca_file(c->opt.ca_file))
 		goto failed;
-	if (proxy_parse(opt->https_proxy, &c->arena, &c->https_proxy)) {
-		fail_context("HTTPS_PROXY: ");
+	if (take_proxy(c, "HTTPS_PROXY", opt->https_proxy, &c->https_proxy) ||
+	    take_proxy(c, "HTTP_PROXY", opt->http_proxy, &c->http_proxy))
 		goto failed;
-	}
-	if (proxy_parse(opt->http_proxy, &c->arena, &c->http_proxy)) {
-		fail_context("HTTP_PROXY: ");
-		goto failed;
-	}
 	c->no_proxy = arena_dup(&c->arena, bytes_of(opt->no_proxy));
 	c->dns = dns_new(opt->dns_ttl_s);
 	if (!c->dns)

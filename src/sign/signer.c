@@ -32,13 +32,13 @@
 struct signer {
 	struct module module;
 	struct signer_limits limits;
-	char *id;
-	size_t id_len;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
 	atomic_ulong calls, failures, made;
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
+	size_t id_len;
+	char id[];
 };
 
 /* The instances of one signer that this thread keeps. */
@@ -143,7 +143,6 @@ static void unpin(struct signer *s)
 	if (atomic_fetch_sub(&s->pins, 1) != 1)
 		return;
 	module_free(&s->module);
-	free(s->id);
 	free(s);
 }
 
@@ -158,18 +157,12 @@ void signer_unref(struct signer *s)
 
 static struct signer *signer_new(struct bytes id, const struct signer_limits *limits)
 {
-	struct signer *s = calloc(1, sizeof(*s));
+	struct signer *s = calloc(1, sizeof(*s) + id.n);
 
 	if (!s)
 		return NULL;
-	s->id = malloc(id.n + 1);
-	if (!s->id) {
-		free(s);
-		return NULL;
-	}
 	if (id.n)
 		memcpy(s->id, id.p, id.n);
-	s->id[id.n] = '\0';
 	s->id_len = id.n;
 	s->limits = *limits;
 	if (s->limits.memory_mb > 4096)
