@@ -72,11 +72,6 @@ static int version_main(int argc, char **argv)
 	return 0;
 }
 
-static bool is_one_of(const char *text, const char *a, const char *b)
-{
-	return !strcmp(text, a) || !strcmp(text, b);
-}
-
 #define KEEP_FREED_MS 10000
 
 /* Records live until their journal segment is synced, so some megabytes are freed and taken again ten times a second.
@@ -96,9 +91,9 @@ int main(int argc, char **argv)
 	keep_freed_memory();
 	if (argc < 2)
 		return print_help(stderr);
-	if (is_one_of(argv[1], "--help", "-h") || !strcmp(argv[1], "help"))
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return print_help(stdout);
-	if (is_one_of(argv[1], "--version", "-V"))
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
 		return version_main(argc - 2, argv + 2);
 	if (!strncmp(argv[1], "--", 2))
 		return serve_main(argc - 1, argv + 1);

@@ -78,8 +78,8 @@ static void put_signer(struct pen *p, const struct signer *s)
 	pen_open(p, '{');
 	pen_text(p, "id", signer_id(s));
 	pen_text(p, "sha256", signer_sha256(s));
-	pen_number(p, "calls", signer_calls(s));
-	pen_number(p, "failures", signer_failures(s));
+	pen_number(p, "calls", signer_counts(s).calls);
+	pen_number(p, "failures", signer_counts(s).failures);
 	pen_close(p, '}');
 }
 

@@ -62,7 +62,7 @@ static bool of_connection(struct bytes name)
 		B("te"),
 	};
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (bytes_ieq(name, names[i]))
 			return true;
 	return false;
@@ -227,11 +227,6 @@ struct http_call *http_send(struct http_client *c, const struct http_send *s)
 int http_call_status(const struct http_call *call)
 {
 	return call->msg.status;
-}
-
-struct bytes http_call_reason(const struct http_call *call)
-{
-	return http_status_phrase(call->msg.status);
 }
 
 struct bytes http_call_header(const struct http_call *call, struct bytes name)

@@ -190,26 +190,25 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_message_complete,
 };
 
-static void init(struct http_message *m, struct arena *a, size_t max_head, size_t max_headers)
+static void init(struct http_message *m, llhttp_type_t type, struct arena *a, size_t max_head,
+		 size_t max_headers)
 {
 	*m = (struct http_message){ .arena = a, .max_head = max_head, .max_headers = max_headers };
+	llhttp_init(&m->parser, type, &settings);
+	m->parser.data = m;
 }
 
 void http_request_init(struct http_message *m, struct arena *a, size_t max_head, size_t max_headers)
 {
-	init(m, a, max_head, max_headers);
-	llhttp_init(&m->parser, HTTP_REQUEST, &settings);
-	m->parser.data = m;
+	init(m, HTTP_REQUEST, a, max_head, max_headers);
 }
 
 void http_response_init(struct http_message *m, struct arena *a, size_t max_head,
 			size_t max_headers, bool no_body)
 {
-	init(m, a, max_head, max_headers);
+	init(m, HTTP_RESPONSE, a, max_head, max_headers);
 	m->response = true;
 	m->no_body = no_body;
-	llhttp_init(&m->parser, HTTP_RESPONSE, &settings);
-	m->parser.data = m;
 }
 
 /* The head's bytes of this piece go behind those of earlier ones. */

@@ -61,11 +61,6 @@ static bool drop_unconnected(void *value, void *arg)
 	return true;
 }
 
-static void sweep_origins(struct http_client *c)
-{
-	map_sweep(&c->origins, drop_unconnected, NULL);
-}
-
 static const struct proxy *proxy_of(const struct http_client *c, const struct url *u)
 {
 	const struct proxy *p = u->tls ? &c->https_proxy : &c->http_proxy;
@@ -91,7 +86,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 	if (o)
 		return o;
 	if (c->origins.len >= ORIGINS_MAX)
-		sweep_origins(c);
+		map_sweep(&c->origins, drop_unconnected, NULL);
 	o = fault("origin") ? NULL : calloc(1, sizeof *o + key.n);
 	if (!o)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
@@ -173,7 +168,7 @@ static void client_unref(struct http_client *c)
 {
 	if (!c->freed || c->nconns || !c->timer_closed)
 		return;
-	sweep_origins(c);
+	map_sweep(&c->origins, drop_unconnected, NULL);
 	map_deinit(&c->origins);
 	arena_deinit(&c->arena);
 	free(c);

@@ -292,26 +292,20 @@ static struct bytes name_of(const wasm_name_t *n)
 	return (struct bytes){ n->data ? n->data : "", n->size };
 }
 
+static bool all_i32(const wasm_valtype_vec_t *v, size_t n)
+{
+	for (size_t i = 0; i < v->size; i++)
+		if (wasm_valtype_kind(v->data[i]) != WASM_I32)
+			return false;
+	return v->size == n;
+}
+
 /* Whether it is a function of `np` i32 that gives `nr` i32. */
 static bool is_function(const wasm_externtype_t *t, size_t np, size_t nr)
 {
-	const wasm_valtype_vec_t *p, *r;
-	const wasm_functype_t *f;
+	const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
 
-	if (wasm_externtype_kind(t) != WASM_EXTERN_FUNC)
-		return false;
-	f = wasm_externtype_as_functype_const(t);
-	p = wasm_functype_params(f);
-	r = wasm_functype_results(f);
-	if (p->size != np || r->size != nr)
-		return false;
-	for (size_t i = 0; i < np; i++)
-		if (wasm_valtype_kind(p->data[i]) != WASM_I32)
-			return false;
-	for (size_t i = 0; i < nr; i++)
-		if (wasm_valtype_kind(r->data[i]) != WASM_I32)
-			return false;
-	return true;
+	return f && all_i32(wasm_functype_params(f), np) && all_i32(wasm_functype_results(f), nr);
 }
 
 #define MISSING SIZE_MAX

@@ -151,6 +151,7 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 	uint64_t *ns = malloc(n * sizeof(*ns));
 	size_t memory = 0;
 	uint64_t sum = 0, half, most;
+	struct signer_counts counts;
 
 	if (!ns) {
 		fprintf(stderr, "signet sign: out of memory\n");
@@ -174,16 +175,17 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 		}
 		sum += ns[i];
 		if (!i)
-			memory = signer_memory(s);
+			memory = signer_counts(s).memory;
 	}
 	qsort(ns, n, sizeof(*ns), by_size);
 	half = ns[(n - 1) / 2];
 	most = ns[(uint64_t)(n - 1) * 99 / 100];
 	printf("%u signatures, %zu bytes of content: p50 %.1f us, p99 %.1f us, mean %.1f us\n", n,
 	       args[3].n, (double)half / 1e3, (double)most / 1e3, (double)sum / n / 1e3);
+	counts = signer_counts(s);
 	printf("%llu instance%s, memory %zu KiB after the first, %zu KiB after the last\n",
-	       (unsigned long long)signer_made(s), signer_made(s) == 1 ? "" : "s", memory >> 10,
-	       signer_memory(s) >> 10);
+	       (unsigned long long)counts.made, counts.made == 1 ? "" : "s", memory >> 10,
+	       counts.memory >> 10);
 	free(ns);
 	return 0;
 }

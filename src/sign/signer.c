@@ -86,24 +86,12 @@ struct bytes signer_abi(const struct signer *s)
 						: B("wasm-bindgen");
 }
 
-uint64_t signer_calls(const struct signer *s)
+struct signer_counts signer_counts(const struct signer *s)
 {
-	return atomic_load(&s->calls);
-}
-
-uint64_t signer_failures(const struct signer *s)
-{
-	return atomic_load(&s->failures);
-}
-
-uint64_t signer_made(const struct signer *s)
-{
-	return atomic_load(&s->made);
-}
-
-size_t signer_memory(const struct signer *s)
-{
-	return atomic_load(&s->memory);
+	return (struct signer_counts){ .calls = atomic_load(&s->calls),
+				       .failures = atomic_load(&s->failures),
+				       .made = atomic_load(&s->made),
+				       .memory = atomic_load(&s->memory) };
 }
 
 size_t signer_instances(void)
