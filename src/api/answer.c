@@ -622,7 +622,7 @@ static int read_request(struct request *rq)
 			"The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
 	if (exchange_body(rq->x, &reading.body)) {
 		if (error_last()->kind == ERR_PROTOCOL) /* broken compression or framing */
-			error_last()->kind = ERR_INVALID_REQUEST;
+			fail_as(ERR_INVALID_REQUEST);
 		return -1;
 	}
 	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;

@@ -128,7 +128,7 @@ int call_fail_status(struct call *c)
 	if (read_error_body(c))
 		return -1;
 	call_fail(c, kind, kind == ERR_INFERENCE_CLIENT ? status : 0,
-		  c->type->status_text(status, http_call_reason(http), c->attempt->raw_response,
+		  c->type->status_text(status, http_status_phrase(status), c->attempt->raw_response,
 				       c->attempt->request_id, stream, c->context->arena));
 	return with_body(c, status, c->attempt->raw_response, wait);
 }
