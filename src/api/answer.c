@@ -16,7 +16,6 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/check.h"
-#include "route/episode.h"
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"
@@ -80,8 +79,8 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options, env->model,
-			   rq->arena, &rq->target))
+	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options->prefixed_names,
+			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
 }
@@ -136,7 +135,7 @@ static int set_context(struct request *rq)
 	};
 	rq->answer = (struct answer){
 		.asked = env,
-		.profile = rq->surface->options,
+		.options = rq->surface->options,
 		.inference_id = rq->inference_id,
 		.episode_id = rq->episode_id,
 		.created = (int64_t)time(NULL),
@@ -241,6 +240,7 @@ static bool leaves_record(const struct request *rq)
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
+	struct recorded_call call = { &rq->call, result };
 	struct answer_facts facts = {
 		.config = rq->config,
 		.inference_id = rq->inference_id,
@@ -249,7 +249,8 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.variant_name = rq->target.variant_name,
 		.surface = rq->surface->name,
 		.request = rq->env,
-		.call = rq->called ? &rq->call : NULL,
+		.calls = &call,
+		.ncalls = rq->called,
 		.result = result,
 		.error = e,
 		.state = state,
@@ -621,7 +622,7 @@ static int read_request(struct request *rq)
 			"The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
 	if (exchange_body(rq->x, &reading.body)) {
 		if (error_last()->kind == ERR_PROTOCOL) /* broken compression or framing */
-			error_last()->kind = ERR_INVALID_REQUEST;
+			fail_as(ERR_INVALID_REQUEST);
 		return -1;
 	}
 	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;

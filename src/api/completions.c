@@ -6,7 +6,7 @@
 const struct surface surface_openai_completions = {
 	.name = B("completions"),
 	.profile = "openai",
-	.options = PROFILE_OPENAI,
+	.options = &openai_chat_options,
 	.upstream_errors = true,
 	.attributes = true,
 	.ping = B(": ping\n\n"),

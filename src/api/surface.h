@@ -13,10 +13,9 @@ struct surface {
 	struct bytes name;          /* in the record, and as the tag signet::surface */
 	const char *profile;        /* as the access log and x-signet-profile name it */
 	const struct surface *twin; /* the same format in the other profile; NULL: there is none */
-	enum profile options;       /* of reader and writers */
+	const struct surface_options *options; /* of reader, writers and what lies between */
 	struct bytes
-		model_prefix; /* stands before the model's name in answers; unset: the client's own word for it */
-	bool prefixed_names;  /* `model` has one of the two tensorzero:: prefixes */
+		model_prefix; /* of the model's name in answers; unset: the client's own word stands there */
 	bool upstream_errors; /* an upstream's status and error reach the client (surfaces §1.7) */
 	bool attributes;      /* headers and body say who calls (clients.h) */
 	bool needs_object_storage; /* for files */
@@ -24,7 +23,7 @@ struct surface {
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
 	/* Reads a body. NULL: error set. Pure, like all of these; may run on another thread. */
-	struct envelope *(*read)(struct bytes body, enum profile, struct arena *);
+	struct envelope *(*read)(struct bytes body, const struct surface_options *, struct arena *);
 	int (*write_result)(const struct answer *, const struct result *, struct buf *);
 	/* A stream. The writer lives in the arena. */
 	struct wire_writer *(*writer_new)(const struct answer *, struct arena *);

@@ -35,11 +35,27 @@ static inline void pen_bytes(struct pen *p, struct bytes s)
 
 #define pen_lit(pen, literal) pen_bytes((pen), B(literal))
 
+/* The beginning of an object, with members in it. */
+#define pen_head(pen, literal) (pen_lit((pen), literal), (void)((pen)->comma = true))
+
 /* A JSON string with its quotes. */
 static inline void pen_string(struct pen *p, struct bytes s)
 {
 	if (buf_json_string(p->b, s) < 0)
 		p->failed = true;
+}
+
+/* A JSON string; with *any it goes on inside of the quotes of the one before. */
+static inline void pen_more(struct pen *p, struct bytes s, bool *any)
+{
+	size_t seam = p->b->len;
+
+	pen_string(p, s);
+	if (*any && !p->failed) {
+		memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
+		p->b->len -= 2;
+	}
+	*any = true;
 }
 
 /* A JSON string, or null if it is unset. */
@@ -56,15 +72,6 @@ static inline void pen_u64(struct pen *p, uint64_t n)
 	if (buf_put_u64(p->b, n) < 0)
 		p->failed = true;
 }
-
-/* `,"key":` as one literal in front of a string value that is only written when set. */
-#define pen_field(pen, literal, value)                \
-	do {                                          \
-		if (bytes_set(value)) {               \
-			pen_bytes((pen), B(literal)); \
-			pen_string((pen), (value));   \
-		}                                     \
-	} while (0)
 
 static inline void pen_open(struct pen *p, char bracket)
 {
@@ -98,7 +105,17 @@ static inline void pen_member(struct pen *p, struct bytes member)
 /* The literal key and its colon: a value must follow. */
 #define pen_key(pen, key) pen_member((pen), B(",\"" key "\":"))
 
-/* A member that is a string, if it is set. */
+/* Members: a string, a number; a string, JSON text that are only written when set. */
+#define pen_text(pen, key, value)           \
+	do {                                \
+		pen_key((pen), key);        \
+		pen_string((pen), (value)); \
+	} while (0)
+#define pen_number(pen, key, value)      \
+	do {                             \
+		pen_key((pen), key);     \
+		pen_u64((pen), (value)); \
+	} while (0)
 #define pen_set(pen, key, value)                    \
 	do {                                        \
 		if (bytes_set(value)) {             \
@@ -106,6 +123,34 @@ static inline void pen_member(struct pen *p, struct bytes member)
 			pen_string((pen), (value)); \
 		}                                   \
 	} while (0)
+#define pen_json(pen, key, json)                  \
+	do {                                      \
+		if (bytes_set(json)) {            \
+			pen_key((pen), key);      \
+			pen_bytes((pen), (json)); \
+		}                                 \
+	} while (0)
+
+/* A member that is a list, which is only there if it has elements: before each of them, and behind the last. */
+static inline void pen_element(struct pen *p, struct bytes member, bool *any)
+{
+	if (!*any) {
+		pen_member(p, member);
+		p->comma = false;
+	}
+	*any = true;
+	pen_item(p);
+}
+#define pen_list_item(pen, key, any) pen_element((pen), B(",\"" key "\":["), (any))
+
+static inline void pen_list_end(struct pen *p, bool any)
+{
+	if (any)
+		pen_close(p, ']');
+}
+
+/* What is no string of JSON: the format's own. */
+#define pen_printf(pen, ...) ((pen)->failed |= buf_printf((pen)->b, __VA_ARGS__) != 0)
 
 static inline int pen_done(const struct pen *p)
 {

@@ -36,10 +36,10 @@ struct envelope {
 struct answer {
 	const struct envelope
 		*asked; /* as the surface's own reader made it, with what that keeps behind it */
-	enum profile profile;
+	const struct surface_options *options;
 	struct uuid inference_id, episode_id;
 	int64_t created;    /* Unix seconds */
-	struct bytes model; /* tensorzero: the tensorzero::… name; openai: as asked for */
+	struct bytes model; /* the tensorzero::… name, or the one that was asked for */
 	bool include_usage, include_raw_usage, include_raw_response, include_original_response;
 	bool reasoning_to_client;
 	bool json_tool; /* inference.json_tool */

@@ -18,6 +18,7 @@
 #define GATHER_MAX_BYTES     (128u << 20) /* of one block: an upstream body ends at 100 MiB */
 #define GATHER_MAX_BLOCKS    1024 /* a text, a thought, 128 calls; unknown blocks come by id */
 #define GATHER_MAX_SUMMARIES 1024
+#define CUT_MARK             64 /* what stands in the place of what was cut */
 
 struct gathered_summary {
 	struct bytes id;
@@ -27,10 +28,10 @@ struct gathered_summary {
 struct slot {
 	enum part_type type;
 	struct bytes id;
-	struct buf text; /* text, refusal, thought, unknown; arguments of a call */
+	struct block block; /* what is not gathered piece by piece */
+	struct buf text;    /* text, refusal, thought, unknown; arguments of a call */
 	struct buf name, signature;
-	bool has_text, custom;
-	struct bytes provider_type, extra_data;
+	bool has_text;
 	struct gathered_summary *summaries;
 	size_t nsummaries, csummaries;
 };
@@ -63,7 +64,7 @@ struct gather *gather_new(struct arena *a, size_t max_raw)
 	g->tail_max = max_raw / 2;
 	g->raw_max = max_raw - g->tail_max;
 	usage_init(&g->usage);
-	buf_init(&g->raw, max_raw + 64);
+	buf_init(&g->raw, max_raw + CUT_MARK);
 	buf_init(&g->raw_usage, GATHER_MAX_BYTES);
 	return g;
 }
@@ -103,7 +104,7 @@ static int raw_add(struct gather *g, struct bytes b)
 	struct bytes head = bytes_slice(b, 0, room);
 
 	g->raw_total += b.n;
-	if (head.n > 0 && buf_append(&g->raw, head) < 0)
+	if (head.n > 0 && buf_append(&g->raw, head))
 		return -1;
 	return tail_add(g, bytes_slice(b, head.n, b.n));
 }
@@ -125,7 +126,14 @@ static struct slot *find(struct gather *g, enum part_type type, struct bytes id)
 
 static struct slot *add(struct gather *g, const struct part *p)
 {
-	struct slot s = { .type = p->type, .id = arena_dup(g->arena, p->id), .custom = p->custom };
+	static const enum block_type types[] = { [PART_TEXT] = BLOCK_TEXT,
+						 [PART_TOOL_CALL] = BLOCK_TOOL_CALL,
+						 [PART_THOUGHT] = BLOCK_THOUGHT,
+						 [PART_UNKNOWN] = BLOCK_UNKNOWN,
+						 [PART_REFUSAL] = BLOCK_REFUSAL };
+	struct slot s = { .type = p->type,
+			  .id = arena_dup(g->arena, p->id),
+			  .block = { .type = types[p->type] } };
 
 	if (g->len >= GATHER_MAX_BLOCKS)
 		return fail_null(ERR_TOO_LARGE, "an answer of more than %d blocks",
@@ -201,16 +209,16 @@ static int part_add(struct gather *g, const struct part *p)
 		return 0;
 	switch (p->type) {
 	case PART_TOOL_CALL:
-		s->custom |= p->custom;
-		return buf_append(&s->name, p->name) < 0 ? -1 : buf_append(&s->text, p->arguments);
+		s->block.custom |= p->custom;
+		return buf_append(&s->name, p->name) || buf_append(&s->text, p->arguments) ? -1 : 0;
 	case PART_UNKNOWN:
 		buf_reset(&s->text);
 		return buf_append(&s->text, p->text);
 	case PART_THOUGHT:
 		s->has_text |= bytes_set(p->text);
-		if (keep(g, &s->provider_type, p->provider_type) < 0 ||
-		    keep(g, &s->extra_data, p->extra_data) < 0 || summary_add(g, s, p) < 0 ||
-		    buf_append(&s->signature, p->signature) < 0)
+		if (keep(g, &s->block.provider_type, p->provider_type) ||
+		    keep(g, &s->block.extra_data, p->extra_data) || summary_add(g, s, p) ||
+		    buf_append(&s->signature, p->signature))
 			return -1;
 		break;
 	case PART_TEXT:
@@ -223,13 +231,11 @@ static int part_add(struct gather *g, const struct part *p)
 int gather_add(struct gather *g, const struct delta *d)
 {
 	if (d->raw.n > 0) {
-		if (g->raw_total > 0 && raw_add(g, B("\n")) < 0)
-			return -1;
-		if (raw_add(g, d->raw) < 0)
+		if ((g->raw_total > 0 && raw_add(g, B("\n"))) || raw_add(g, d->raw))
 			return -1;
 	}
 	for (size_t i = 0; i < d->len; i++)
-		if (part_add(g, &d->parts[i]) < 0)
+		if (part_add(g, &d->parts[i]))
 			return -1;
 	if (bytes_set(d->alike) && d->alike.p == g->alike)
 		return 0;
@@ -238,47 +244,36 @@ int gather_add(struct gather *g, const struct delta *d)
 		usage_max(&g->usage, &d->usage);
 	if (bytes_set(d->raw_usage)) {
 		buf_reset(&g->raw_usage);
-		if (buf_append(&g->raw_usage, d->raw_usage) < 0)
+		if (buf_append(&g->raw_usage, d->raw_usage))
 			return -1;
 	}
 	if (d->finish != FINISH_UNSET)
 		g->finish = d->finish;
-	if (keep(g, &g->annotations, d->annotations) < 0 ||
-	    keep(g, &g->provider_id, d->provider_id) < 0 ||
-	    keep(g, &g->provider_model, d->provider_model) < 0 ||
-	    keep(g, &g->service_tier, d->service_tier) < 0 ||
-	    keep(g, &g->system_fingerprint, d->system_fingerprint) < 0)
-		return -1;
-	return 0;
+	return keep(g, &g->annotations, d->annotations) ||
+			       keep(g, &g->provider_id, d->provider_id) ||
+			       keep(g, &g->provider_model, d->provider_model) ||
+			       keep(g, &g->service_tier, d->service_tier) ||
+			       keep(g, &g->system_fingerprint, d->system_fingerprint)
+		       ? -1
+		       : 0;
 }
 
 static int block_of(struct gather *g, const struct slot *s, struct block *b)
 {
-	static const enum block_type types[] = { [PART_TEXT] = BLOCK_TEXT,
-						 [PART_TOOL_CALL] = BLOCK_TOOL_CALL,
-						 [PART_THOUGHT] = BLOCK_THOUGHT,
-						 [PART_UNKNOWN] = BLOCK_UNKNOWN,
-						 [PART_REFUSAL] = BLOCK_REFUSAL };
-
-	*b = (struct block){ .type = types[s->type] };
+	*b = s->block;
 	if (s->type == PART_TOOL_CALL) {
 		b->id = s->id;
 		b->name = buf_bytes(&s->name);
 		b->arguments = buf_bytes(&s->text);
-		b->custom = s->custom;
 		return 0;
 	}
 	if (s->type != PART_THOUGHT || s->has_text)
 		b->text = buf_bytes(&s->text);
-	if (s->type != PART_THOUGHT)
-		return 0;
 	if (s->signature.len > 0)
 		b->signature = buf_bytes(&s->signature);
-	b->provider_type = s->provider_type;
-	b->extra_data = s->extra_data;
-	b->nsummaries = s->nsummaries;
 	if (s->nsummaries == 0)
 		return 0;
+	b->nsummaries = s->nsummaries;
 	b->summaries = arena_array(g->arena, struct summary, s->nsummaries);
 	if (!b->summaries)
 		return -1;
@@ -306,13 +301,13 @@ static int raw_finish(struct gather *g)
 	if (gather_raw_cut(g)) {
 		whole_characters(g);
 		if (buf_printf(&g->raw, "\n[%llu bytes cut]\n",
-			       (unsigned long long)(g->raw_total - g->raw.len - g->tail_len)) < 0)
+			       (unsigned long long)(g->raw_total - g->raw.len - g->tail_len)))
 			return -1;
 	}
 	from = (g->tail_at + g->tail_max - g->tail_len) % g->tail_max;
 	first = g->tail_len < g->tail_max - from ? g->tail_len : g->tail_max - from;
-	if (buf_append(&g->raw, (struct bytes){ g->tail + from, first }) < 0 ||
-	    buf_append(&g->raw, (struct bytes){ g->tail, g->tail_len - first }) < 0)
+	if (buf_append(&g->raw, (struct bytes){ g->tail + from, first }) ||
+	    buf_append(&g->raw, (struct bytes){ g->tail, g->tail_len - first }))
 		return -1;
 	g->tail_len = g->tail_at = 0;
 	return 0;
@@ -320,20 +315,21 @@ static int raw_finish(struct gather *g)
 
 int gather_finish(struct gather *g, struct result *out)
 {
+	size_t i;
+
 	out->content = g->len ? arena_array(g->arena, struct block, g->len) : NULL;
 	if (g->len && !out->content)
 		return -1;
 	out->len = out->cap = g->len;
-	for (size_t i = 0; i < g->len; i++)
-		if (block_of(g, &g->slots[i], &out->content[i]) < 0)
+	for (i = 0; i < g->len; i++)
+		if (block_of(g, &g->slots[i], &out->content[i]))
 			return -1;
-	for (size_t i = 0; i < g->len && bytes_set(g->annotations); i++) {
-		if (out->content[i].type == BLOCK_TEXT) {
-			out->content[i].annotations = g->annotations;
-			break;
-		}
-	}
-	if (raw_finish(g) < 0)
+	i = 0;
+	while (i < g->len && out->content[i].type != BLOCK_TEXT)
+		i++;
+	if (i < g->len)
+		out->content[i].annotations = g->annotations;
+	if (raw_finish(g))
 		return -1;
 	out->usage = g->usage;
 	out->finish = g->finish;

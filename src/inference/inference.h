@@ -10,9 +10,10 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "inference/options.h"
+#include "inference/params.h"
 #include "inference/extra.h"
 
-enum profile { PROFILE_TENSORZERO, PROFILE_OPENAI };
 enum role { ROLE_USER, ROLE_ASSISTANT };
 enum json_mode { JSON_MODE_UNSET, JSON_MODE_OFF, JSON_MODE_ON, JSON_MODE_STRICT, JSON_MODE_TOOL };
 
@@ -96,26 +97,25 @@ struct tool_config {
 	struct tool *tools; /* functions and custom tools, configured first, then the request's */
 	size_t len, cap;
 	struct provider_tool *provider_tools;
-	size_t nprovider_tools;
+	size_t nprovider_tools, cprovider_tools;
 	enum tool_choice choice;
 	struct bytes specific; /* name for TOOL_CHOICE_SPECIFIC */
 	int parallel;          /* -1 unset, 0, 1 */
 	struct bytes *allowed; /* names */
-	size_t nallowed;
+	size_t nallowed, callowed;
 	bool allowed_explicit; /* the request gave allowed_tools */
 };
 
 /* The request that one provider attempt gets. */
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
-	enum profile profile;
-	struct bytes system;           /* unset: none */
+	const struct surface_options *options; /* of the surface that was asked */
+	struct bytes system;                   /* unset: none */
 	struct block *system_template; /* BLOCK_TEMPLATE in the place of `system`; NULL: none */
 	struct message *messages;
 	size_t nmessages, cmessages;
-	struct tool_config *tools; /* NULL: no tool section at all */
-	struct bytes temperature, top_p, presence_penalty, frequency_penalty; /* decimal text */
-	struct bytes max_tokens, seed;                                        /* decimal text */
+	struct tool_config *tools;   /* NULL: no tool section at all */
+	struct bytes params[PARAMS]; /* those whose value is text (inference/params.h) */
 	struct bytes *stop;
 	size_t nstop;
 	bool stop_set; /* an empty list is not unset */
@@ -126,7 +126,6 @@ struct inference {
 	 * (result_json_tool_to_text, answer.json_tool). */
 	bool json_tool;
 	struct bytes output_schema;
-	struct bytes reasoning_effort, verbosity, service_tier, thinking_budget_tokens;
 	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
 	bool fetch_files;
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
@@ -137,26 +136,9 @@ struct inference {
 	bool source_edit; /* some message of the source holds what must not go out as it is (long ids,
 			      * legacy forms, tensorzero:: keys): messages are edited one by one */
 	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
-	unsigned own; /* bits of enum own_param: parameters whose value still is the client's own.
-			      * Whoever changes a parameter clears its bit */
-};
-
-/* For pass-through: the member of the source keeps its bytes while its bit is set. */
-enum own_param {
-	OWN_TEMPERATURE = 1 << 0,
-	OWN_TOP_P = 1 << 1,
-	OWN_PRESENCE_PENALTY = 1 << 2,
-	OWN_FREQUENCY_PENALTY = 1 << 3,
-	OWN_MAX_TOKENS = 1 << 4,
-	OWN_SEED = 1 << 5,
-	OWN_STOP = 1 << 6,
-	OWN_REASONING_EFFORT = 1 << 7,
-	OWN_VERBOSITY = 1 << 8,
-	OWN_SERVICE_TIER = 1 << 9,
-	OWN_RESPONSE_FORMAT = 1 << 10,
-	OWN_TOOLS = 1 << 11,
-	OWN_TOOL_CHOICE = 1 << 12,
-	OWN_PARALLEL = 1 << 13,
+	unsigned
+		own; /* PARAM_BIT of each whose member of the source keeps its bytes: its value still is the
+		       * client's own. Whoever changes a parameter clears its bit */
 };
 
 enum finish_reason {

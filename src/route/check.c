@@ -24,7 +24,7 @@ static int json_tool(struct envelope *r, struct arena *a)
 
 	if (!bytes_set(inf->output_schema))
 		return fail(ERR_INVALID_REQUEST, "JSON mode `tool` requires `output_schema`.");
-	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+	for (size_t i = 0; i < COUNT(refused); i++)
 		if (refused[i].given)
 			return fail(ERR_INVALID_REQUEST,
 				    "Cannot pass `%s` when using JSON mode `tool`.",
@@ -45,7 +45,8 @@ static int json_tool(struct envelope *r, struct arena *a)
 	inf->tools = t;
 	inf->json_mode = JSON_MODE_OFF;
 	inf->json_tool = true;
-	inf->own &= ~(unsigned)(OWN_TOOLS | OWN_TOOL_CHOICE | OWN_RESPONSE_FORMAT | OWN_PARALLEL);
+	inf->own &= ~(PARAM_BIT(PARAM_TOOLS) | PARAM_BIT(PARAM_TOOL_CHOICE) |
+		      PARAM_BIT(PARAM_RESPONSE_FORMAT) | PARAM_BIT(PARAM_PARALLEL));
 	return 0;
 }
 

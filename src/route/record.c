@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "store/columns.h"
 #include "wire/native.h"
 
 #define PREVIEW 160
@@ -127,7 +128,7 @@ static void object_close(struct row *outer, struct row *in)
 
 static void snapshot(struct row *r, const struct config *cfg)
 {
-	text(r, "snapshot_hash", bytes_of(cfg->hash_decimal));
+	text(r, N_HASH, bytes_of(cfg->hash_decimal));
 }
 
 /* ---- bodies ---- */
@@ -162,23 +163,23 @@ static bool arguments_fit(void *ctx, const struct tool *tool, struct bytes argum
 
 static void tool_columns(struct row *r, const struct tool_config *t)
 {
-	key(r, "dynamic_tools");
+	key(r, N_DYNAMIC_TOOLS);
 	r->failed |= native_write_dynamic_tools(t, r->out) != 0;
-	key(r, "dynamic_provider_tools");
+	key(r, N_PROVIDER_TOOLS);
 	r->failed |= native_write_dynamic_provider_tools(t, r->out) != 0;
-	key(r, "allowed_tools");
+	key(r, N_ALLOWED_TOOLS);
 	r->failed |= native_write_allowed_tools(t, r->out) != 0;
-	key(r, "tool_choice");
+	key(r, N_TOOL_CHOICE);
 	r->failed |= native_write_tool_choice(t, r->out) != 0;
-	key(r, "parallel_tool_calls");
+	key(r, N_PARALLEL);
 	raw(r, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
-	key(r, "tool_params");
+	key(r, N_TOOL_PARAMS);
 	r->failed |= native_write_tool_params(t, r->out) != 0;
 }
 
 static void tags(struct row *r, const struct answer_facts *f)
 {
-	key(r, "tags");
+	key(r, N_TAGS);
 	raw(r, B("{"));
 	for (size_t i = 0; i < f->request->ntags; i++) {
 		raw(r, i ? B(",") : B(""));
@@ -201,28 +202,28 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 
 	if (row_open(&r, rec, ROW_CHAT_INFERENCE))
 		return -1;
-	uuid(&r, "id", f->inference_id);
-	text(&r, "function_name", f->function_name);
-	text(&r, "variant_name", f->variant_name);
-	uuid(&r, "episode_id", f->episode_id);
-	key(&r, "input");
+	uuid(&r, N_ID, f->inference_id);
+	text(&r, N_FUNCTION, f->function_name);
+	text(&r, N_VARIANT, f->variant_name);
+	uuid(&r, N_EPISODE, f->episode_id);
+	key(&r, N_INPUT);
 	r.failed |= native_write_input(inf, r.out, &again->messages) != 0;
 	again->messages_len = r.out->len - 1 - again->messages;
-	key(&r, "output");
+	key(&r, N_OUTPUT);
 	again->output = r.out->len;
 	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
 					arguments_fit, NULL, r.out) != 0;
 	again->output_len = r.out->len - again->output;
 	if (inf->tools)
 		tool_columns(&r, inf->tools);
-	key(&r, "inference_params");
+	key(&r, N_PARAMS);
 	raw(&r, B("{\"chat_completion\":"));
 	raw(&r, bytes_set(f->request->inference_params) ? f->request->inference_params : B("{}"));
 	raw(&r, B("}"));
-	number(&r, "processing_time_ms", (int64_t)f->processing_ms);
-	number(&r, "ttft_ms", inf->stream ? (int64_t)f->ttft_ms : -1);
+	number(&r, N_MS, (int64_t)f->processing_ms);
+	number(&r, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
 	tags(&r, f);
-	key(&r, "extra_body");
+	key(&r, N_EXTRA_BODY);
 	r.failed |= native_write_extra_body(&inf->extra_body, r.out) != 0;
 	snapshot(&r, f->config);
 	return row_close(&r);
@@ -297,10 +298,9 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 }
 
 /* The messages as the model got them: those of the input, unless a template made others. */
-static int messages_beside(struct record *rec, const struct answer_facts *f,
-			   const struct repeated *again)
+static int messages_beside(struct record *rec, const struct inference *in,
+			   const struct inference *sent, const struct repeated *again)
 {
-	const struct inference *in = &f->request->inf, *sent = &f->call->inf;
 	struct buf *out;
 
 	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
@@ -310,12 +310,13 @@ static int messages_beside(struct record *rec, const struct answer_facts *f,
 	return !out || native_write_messages(sent, out) || record_close_text(rec) ? -1 : 0;
 }
 
-/* The blocks as the provider sent them: only tool calls look otherwise in the checked output. */
-static int output_beside(struct record *rec, const struct result *res, const struct repeated *again)
+/* The blocks as the provider sent them: in the client's answer only tool calls look otherwise. */
+static int output_beside(struct record *rec, const struct result *res,
+			 const struct result *client_got, const struct repeated *again)
 {
 	struct buf *out;
 
-	if (!tool_calls(res))
+	if (res == client_got && !tool_calls(res))
 		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
 	out = record_open_text(rec, TEXT_OUTPUT);
 	return !out || native_write_raw_output(res->content, res->len, out) ||
@@ -324,10 +325,11 @@ static int output_beside(struct record *rec, const struct result *res, const str
 		       : 0;
 }
 
-static int model_row(struct record *rec, const struct answer_facts *f, const struct repeated *again)
+static int model_row(struct record *rec, const struct answer_facts *f,
+		     const struct recorded_call *rc, const struct repeated *again)
 {
-	const struct model_call *mc = f->call;
-	const struct result *res = f->result;
+	const struct model_call *mc = rc->call;
+	const struct result *res = rc->result;
 	const struct usage *u = &res->usage;
 	uint64_t cap = f->config->max_raw_kib;
 	bool request, response, system;
@@ -336,33 +338,33 @@ static int model_row(struct record *rec, const struct answer_facts *f, const str
 	if (raw_beside(rec, TEXT_RAW_REQUEST, mc->attempt.raw_request, cap, &request) ||
 	    raw_beside(rec, TEXT_RAW_RESPONSE, res->raw_response, cap, &response) ||
 	    text_beside(rec, TEXT_SYSTEM, mc->inf.system, &system) ||
-	    messages_beside(rec, f, again) || output_beside(rec, res, again) ||
-	    row_open(&r, rec, ROW_MODEL_INFERENCE))
+	    messages_beside(rec, &f->request->inf, &mc->inf, again) ||
+	    output_beside(rec, res, f->result, again) || row_open(&r, rec, ROW_MODEL_INFERENCE))
 		return -1;
-	uuid(&r, "id", mc->inf.id);
-	uuid(&r, "inference_id", f->inference_id);
-	text(&r, "function_name", f->function_name);
-	text(&r, "variant_name", f->variant_name);
+	uuid(&r, N_ID, mc->inf.id);
+	uuid(&r, N_INFERENCE, f->inference_id);
+	text(&r, N_FUNCTION, f->function_name);
+	text(&r, N_VARIANT, f->variant_name);
 	if (!request)
-		raw_body(&r, "raw_request", mc->attempt.raw_request, cap);
+		raw_body(&r, N_RAW_REQUEST, mc->attempt.raw_request, cap);
 	if (!response)
-		raw_body(&r, "raw_response", res->raw_response, cap);
+		raw_body(&r, N_RAW_RESPONSE, res->raw_response, cap);
 	if (!system)
-		text(&r, "system", mc->inf.system);
-	number(&r, "input_tokens", u->input_tokens);
-	number(&r, "output_tokens", u->output_tokens);
-	number(&r, "response_time_ms", (int64_t)res->response_ms);
-	text(&r, "model_name", mc->model->name);
-	text(&r, "model_provider_name", mc->provider->name);
-	number(&r, "ttft_ms", mc->inf.stream ? (int64_t)res->ttft_ms : -1);
-	boolean(&r, "cached", false);
-	null(&r, "cost");
-	text(&r, "finish_reason", finish_reason_name(res->finish));
+		text(&r, N_SYSTEM, mc->inf.system);
+	number(&r, N_IN, u->input_tokens);
+	number(&r, N_OUT, u->output_tokens);
+	number(&r, N_RESPONSE_MS, (int64_t)res->response_ms);
+	text(&r, N_MODEL, mc->model->name);
+	text(&r, N_PROVIDER, mc->provider->name);
+	number(&r, N_TTFT, mc->inf.stream ? (int64_t)res->ttft_ms : -1);
+	boolean(&r, N_CACHED, false);
+	null(&r, N_COST);
+	text(&r, N_FINISH, finish_reason_name(res->finish));
 	snapshot(&r, f->config);
 	if (u->cache_read >= 0)
-		number(&r, "provider_cache_read_input_tokens", u->cache_read);
+		number(&r, N_CACHE_READ, u->cache_read);
 	if (u->cache_write >= 0)
-		number(&r, "provider_cache_write_input_tokens", u->cache_write);
+		number(&r, N_CACHE_WRITE, u->cache_write);
 	return row_close(&r);
 }
 
@@ -373,10 +375,10 @@ static void signature(struct row *r, const struct sign_facts *s)
 	struct row in;
 
 	if (!s->set) {
-		null(r, "signature");
+		null(r, N_SIGNATURE);
 		return;
 	}
-	key(r, "signature");
+	key(r, N_SIGNATURE);
 	in = object_open(r);
 	text(&in, "signer", s->signer);
 	text(&in, "module_sha256", s->module_sha256);
@@ -408,29 +410,48 @@ static void span(struct row *r, bool *first, const char *name, uint64_t zero, ui
 	object_close(r, &in);
 }
 
-/* `calls` of the list row: Signet's columns of the one ModelInference row. */
+/* Attempts that the calls before `end` took. */
+static size_t attempts(const struct answer_facts *f, size_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < end; i++)
+		n += f->calls[i].call->nfailed + (f->calls[i].result != NULL);
+	return n;
+}
+
+/* `calls` of the list row: Signet's columns of the ModelInference rows. */
 static void calls(struct row *r, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
-	const struct attempt *at = &mc->attempt;
-	struct row in;
-	bool first = true;
+	bool first_call = true;
 
-	key(r, "calls");
+	key(r, N_CALLS);
 	raw(r, B("["));
-	in = object_open(r);
-	in.terse = true;
-	uuid(&in, "id", mc->inf.id);
-	number(&in, "attempt", (int64_t)mc->nfailed + 1);
-	number(&in, "http_status", at->status ? at->status : -1);
-	signature(&in, &at->signature);
-	key(&in, "spans");
-	raw(&in, B("["));
-	span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
-	span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
-	span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
-	raw(&in, B("]"));
-	object_close(r, &in);
+	for (size_t i = 0; i < f->ncalls; i++) {
+		const struct model_call *mc = f->calls[i].call;
+		const struct attempt *at = &mc->attempt;
+		struct row in;
+		bool first = true;
+
+		if (!f->calls[i].result)
+			continue;
+		if (!first_call)
+			raw(r, B(","));
+		first_call = false;
+		in = object_open(r);
+		in.terse = true;
+		uuid(&in, N_ID, mc->inf.id);
+		number(&in, N_ATTEMPT, (int64_t)attempts(f, i + 1));
+		number(&in, N_HTTP_STATUS, at->status ? at->status : -1);
+		signature(&in, &at->signature);
+		key(&in, N_SPANS);
+		raw(&in, B("["));
+		span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
+		span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
+		span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
+		raw(&in, B("]"));
+		object_close(r, &in);
+	}
 	raw(r, B("]"));
 }
 
@@ -444,7 +465,7 @@ static bool has_rows(const struct answer_facts *f)
 
 static int list_row(struct record *rec, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
+	const struct model_call *mc = f->ncalls ? f->calls[f->ncalls - 1].call : NULL;
 	const struct result *res = f->result;
 	const struct inference *inf = &f->request->inf;
 	bool alone = !has_rows(f);
@@ -454,79 +475,93 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	if (row_open(&r, rec, ROW_INFERENCE_BY_ID))
 		return -1;
 	r.terse = true;
-	uuid(&r, "id", f->inference_id);
+	uuid(&r, N_ID, f->inference_id);
 	if (alone) { /* else the chat row has them */
-		text(&r, "function_name", f->function_name);
-		text(&r, "variant_name", f->variant_name);
-		uuid(&r, "episode_id", f->episode_id);
+		text(&r, N_FUNCTION, f->function_name);
+		text(&r, N_VARIANT, f->variant_name);
+		uuid(&r, N_EPISODE, f->episode_id);
 		snapshot(&r, f->config);
-		number(&r, "processing_time_ms", (int64_t)f->processing_ms);
+		number(&r, N_MS, (int64_t)f->processing_ms);
 	}
-	text(&r, "state", bytes_of(states[f->state]));
-	number(&r, "status", f->status);
-	text(&r, "error_kind",
+	text(&r, N_STATE, bytes_of(states[f->state]));
+	number(&r, N_STATUS, f->status);
+	text(&r, N_ERROR_KIND,
 	     f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
-	text(&r, "surface", f->surface);
-	boolean(&r, "stream", inf->stream);
-	boolean(&r, "cached", false);
-	boolean(&r, "signed", mc && mc->attempt.signature.set);
+	text(&r, N_SURFACE, f->surface);
+	boolean(&r, N_STREAM, inf->stream);
+	boolean(&r, N_CACHED, false);
+	boolean(&r, N_SIGNED, mc && mc->attempt.signature.set);
 	if (alone) { /* else the model row has them */
-		text(&r, "model_name", mc ? mc->model->name : f->variant_name);
-		text(&r, "model_provider_name",
+		text(&r, N_MODEL, mc ? mc->model->name : f->variant_name);
+		text(&r, N_PROVIDER,
 		     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
-		number(&r, "input_tokens", res ? res->usage.input_tokens : -1);
-		number(&r, "output_tokens", res ? res->usage.output_tokens : -1);
-		text(&r, "finish_reason",
+		number(&r, N_IN, res ? res->usage.input_tokens : -1);
+		number(&r, N_OUT, res ? res->usage.output_tokens : -1);
+		text(&r, N_FINISH,
 		     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
 	}
-	number(&r, "attempts", mc ? (int64_t)mc->nfailed + (res ? 1 : 0) : 0);
-	boolean(&r, "estimated", res && res->usage.estimated);
-	number(&r, "ttft_ms", inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
-	number(&r, "tools", (int64_t)tool_calls(res));
+	number(&r, N_ATTEMPTS, (int64_t)attempts(f, f->ncalls));
+	boolean(&r, N_ESTIMATED, res && res->usage.estimated);
+	number(&r, N_TTFT, inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
+	number(&r, N_TOOLS, (int64_t)tool_calls(res));
 	buf_init(&preview, 4096);
 	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
-	text(&r, "preview_in", buf_bytes(&preview));
+	text(&r, N_PREVIEW_IN, buf_bytes(&preview));
 	buf_reset(&preview);
 	if (res)
 		r.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
-	text(&r, "preview_out", buf_bytes(&preview));
+	text(&r, N_PREVIEW_OUT, buf_bytes(&preview));
 	buf_deinit(&preview);
 	if (mc && res)
 		calls(&r, f);
 	return row_close(&r);
 }
 
+/* Attempts that failed, of all calls; times are those of the first one. */
+static void failed_attempts(struct row *r, const struct answer_facts *f)
+{
+	uint64_t cap = f->config->max_raw_kib;
+	bool first = true;
+
+	key(r, N_ATTEMPTS);
+	raw(r, B("["));
+	for (size_t c = 0; c < f->ncalls; c++) {
+		const struct model_call *mc = f->calls[c].call;
+
+		for (size_t i = 0; i < mc->nfailed; i++) {
+			const struct failed_attempt *a = &mc->failed[i];
+			uint64_t began = f->calls[0].call->started_ms;
+			struct row in;
+
+			if (!first)
+				raw(r, B(","));
+			in = object_open(r);
+			text(&in, "variant", f->variant_name);
+			text(&in, "model", mc->model->name);
+			text(&in, "provider", a->provider->name);
+			text(&in, "why", c + i ? B("fallback") : B("first"));
+			number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - began));
+			number(&in, N_STATUS, a->attempt.status ? a->attempt.status : -1);
+			text(&in, N_ERROR, a->error->message);
+			signature(&in, &a->attempt.signature);
+			raw_body(&in, N_RAW_REQUEST, a->attempt.raw_request, cap);
+			raw_body(&in, N_RAW_RESPONSE, a->attempt.raw_response, cap);
+			object_close(r, &in);
+			first = false;
+		}
+	}
+	raw(r, B("]"));
+}
+
 static int error_row(struct record *rec, const struct answer_facts *f)
 {
-	const struct model_call *mc = f->call;
-	uint64_t cap = f->config->max_raw_kib;
 	struct row r;
 
 	if (row_open(&r, rec, ROW_REQUEST_ERROR))
 		return -1;
-	uuid(&r, "id", f->inference_id);
-	text(&r, "error", f->error ? f->error->message : (struct bytes){ NULL, 0 });
-	key(&r, "attempts");
-	raw(&r, B("["));
-	for (size_t i = 0; mc && i < mc->nfailed; i++) {
-		const struct failed_attempt *a = &mc->failed[i];
-		struct row in;
-
-		raw(&r, i ? B(",") : B(""));
-		in = object_open(&r);
-		text(&in, "variant", f->variant_name);
-		text(&in, "model", mc->model->name);
-		text(&in, "provider", a->provider->name);
-		text(&in, "why", i ? B("fallback") : B("first"));
-		number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - mc->started_ms));
-		number(&in, "status", a->attempt.status ? a->attempt.status : -1);
-		text(&in, "error", a->error->message);
-		signature(&in, &a->attempt.signature);
-		raw_body(&in, "raw_request", a->attempt.raw_request, cap);
-		raw_body(&in, "raw_response", a->attempt.raw_response, cap);
-		object_close(&r, &in);
-	}
-	raw(&r, B("]"));
+	uuid(&r, N_ID, f->inference_id);
+	text(&r, N_ERROR, f->error ? f->error->message : (struct bytes){ NULL, 0 });
+	failed_attempts(&r, f);
 	return row_close(&r);
 }
 
@@ -541,14 +576,25 @@ static size_t weight(const struct answer_facts *f)
 {
 	size_t n = f->request->inf.source.n;
 
-	if (f->call)
-		n += f->call->attempt.raw_request.n;
-	if (f->result)
-		n += 2 * f->result->raw_response.n;
-	for (size_t i = 0; f->call && i < f->call->nfailed; i++)
-		n += f->call->failed[i].attempt.raw_request.n +
-		     f->call->failed[i].attempt.raw_response.n;
+	for (size_t i = 0; i < f->ncalls; i++) {
+		const struct model_call *mc = f->calls[i].call;
+
+		n += mc->attempt.raw_request.n;
+		if (f->calls[i].result)
+			n += 2 * f->calls[i].result->raw_response.n;
+		for (size_t k = 0; k < mc->nfailed; k++)
+			n += mc->failed[k].attempt.raw_request.n +
+			     mc->failed[k].attempt.raw_response.n;
+	}
 	return n;
+}
+
+static bool any_failed(const struct answer_facts *f)
+{
+	for (size_t i = 0; i < f->ncalls; i++)
+		if (f->calls[i].call->nfailed)
+			return true;
+	return false;
 }
 
 /* One allocation for a common record instead of several that double; an odd one grows. */
@@ -559,21 +605,33 @@ static size_t guess(const struct answer_facts *f)
 	return n < (1u << 20) ? n + n / 2 + 2560 : n;
 }
 
+/* The answer, and each model's own under it. */
+static int answer_rows(struct record *rec, const struct answer_facts *f)
+{
+	struct repeated again = { 0 };
+
+	if (chat_row(rec, f, &again))
+		return -1;
+	for (size_t i = 0; i < f->ncalls; i++)
+		if (f->calls[i].result && model_row(rec, f, &f->calls[i], &again))
+			return -1;
+	return 0;
+}
+
 static void build(void *arg)
 {
 	struct building *b = arg;
 	const struct answer_facts *f = b->facts;
-	struct repeated again = { 0 };
 	int r = record_init(&b->rec);
 
 	b->rec.cut = f->raw_cut;
 	if (r == 0)
 		r = buf_reserve(&b->rec.payload, guess(f));
 	if (r == 0 && has_rows(f))
-		r = chat_row(&b->rec, f, &again) || model_row(&b->rec, f, &again);
+		r = answer_rows(&b->rec, f);
 	if (r == 0)
 		r = list_row(&b->rec, f);
-	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || (f->call && f->call->nfailed)))
+	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || any_failed(f)))
 		r = error_row(&b->rec, f);
 	b->failed = r;
 }

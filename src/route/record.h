@@ -2,11 +2,17 @@
 #ifndef SIGNET_ROUTE_RECORD_H
 #define SIGNET_ROUTE_RECORD_H
 
+#include "inference/envelope.h"
 #include "route/model_call.h"
 #include "store/store.h"
-#include "inference/envelope.h"
 
 enum answer_state { ANSWER_OK, ANSWER_ERROR, ANSWER_CANCELLED, ANSWER_TRUNCATED };
+
+/* A model's call and what came of it. */
+struct recorded_call {
+	const struct model_call *call;
+	const struct result *result; /* NULL: none of its providers answered */
+};
 
 struct answer_facts {
 	const struct config *config;
@@ -14,9 +20,12 @@ struct answer_facts {
 	struct bytes function_name, variant_name;
 	struct bytes surface; /* "chat" on /v1, "openai" on /openai/v1 */
 	const struct envelope *request;
-	const struct model_call *call; /* NULL: it came to none */
-	const struct result *result;   /* NULL: nothing of an answer */
-	const struct error *error;     /* what the client got; NULL: none */
+	/* In the order in which they began: retries over variants, candidates and their judge write several. The last
+	 * one is what the list row tells. */
+	const struct recorded_call *calls;
+	size_t ncalls;
+	const struct result *result; /* the client's; NULL: nothing of an answer */
+	const struct error *error;   /* what the client got; NULL: none */
 	enum answer_state state;
 	int status; /* HTTP status of the answer */
 	uint64_t processing_ms;

@@ -1,5 +1,5 @@
 /*
- * Names. Profile tensorzero knows only the two prefixed forms; profile openai tries the rows of surfaces
+ * Names. A surface may know only the two prefixed forms (TensorZero's); others try the rows of surfaces
  * §1.2 in order. Functions come with a later issue: a name that could only be one is unknown here.
  */
 #include "route/target.h"
@@ -25,40 +25,35 @@ static struct bytes behind(struct bytes name, struct bytes prefix)
 }
 
 /* ", "-joined names of models and aliases, the nearest first. */
-static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
+static struct bytes nearest(const struct config *config, struct bytes name, struct arena *a)
 {
-	struct bytes best[NEAREST], out = B("");
-	size_t far[NEAREST];
-	size_t n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
+	struct bytes best[NEAREST + 1], out = B("");
+	size_t far[NEAREST + 1], n = 0, all = config->nmodels + config->surfaces.naliases;
 
 	for (size_t i = 0; i < all; i++) {
-		struct bytes have = i < cfg->nmodels ? cfg->models[i]->name
-						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
+		const struct alias *alias =
+			i < config->nmodels ? NULL : &config->surfaces.aliases[i - config->nmodels];
+		struct bytes have = alias ? alias->name : config->models[i]->name;
 		size_t d = bytes_distance(name, have), at = n;
 
-		if (i >= cfg->nmodels && cfg->surfaces.aliases[i - cfg->nmodels].prefix)
+		if (alias && alias->prefix)
 			continue; /* `claude-*` is no name that could be asked for */
-		while (at > 0 && far[at - 1] > d)
-			at--;
-		if (at >= NEAREST)
-			continue;
-		if (n < NEAREST)
-			n++;
-		for (size_t j = n - 1; j > at; j--) {
-			best[j] = best[j - 1];
-			far[j] = far[j - 1];
+		for (; at > 0 && far[at - 1] > d; at--) {
+			best[at] = best[at - 1];
+			far[at] = far[at - 1];
 		}
 		best[at] = have;
 		far[at] = d;
+		n += n < NEAREST;
 	}
-	for (size_t i = 0; i < n && bytes_set(out); i++)
+	for (size_t i = 0; i < n; i++)
 		out = i ? arena_printf(a, "%.*s, %.*s", BFMT(out), BFMT(best[i])) : best[i];
-	return bytes_set(out) ? out : B("");
+	return out;
 }
 
-static int not_found(const struct config *cfg, struct bytes name, struct arena *a)
+static int not_found(const struct config *config, struct bytes name, struct arena *a)
 {
-	struct bytes known = nearest(cfg, name, a);
+	struct bytes known = nearest(config, name, a);
 
 	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
 			  "The model `%.*s` does not exist.%s%.*s", BFMT(name),
@@ -97,11 +92,11 @@ static int model_named(const struct naming *naming, struct bytes name, bool shor
 	return error_last()->kind == ERR_MODEL_NOT_FOUND ? 1 : -1;
 }
 
-static int function_named(struct bytes name, enum profile profile)
+static int function_named(struct bytes name, bool prefixed_only)
 {
 	if (bytes_eq(name, DEFAULT_FUNCTION))
 		return fail(ERR_INTERNAL, "Function `tensorzero::default` has no variants");
-	if (profile != PROFILE_OPENAI)
+	if (prefixed_only)
 		return fail(ERR_UNKNOWN_FUNCTION, "Unknown function: %.*s", BFMT(name));
 	return fail_param(ERR_UNKNOWN_FUNCTION, B("model"), "model_not_found",
 			  "Unknown function: %.*s", BFMT(name));
@@ -129,14 +124,14 @@ static int to_discovered(const struct listed_model *found, struct arena *a, stru
 }
 
 /* The listed model of that name, or the only one whose name begins so. 0 found, 1 none, -1. */
-static int discovered(const struct config *cfg, struct bytes name, struct arena *a,
+static int discovered(const struct config *config, struct bytes name, struct arena *a,
 		      struct target *out)
 {
 	struct model_list list = { .arena = a };
 	const struct listed_model *found = NULL;
 	size_t begin = 0;
 
-	if (upstream_models(cfg, &list))
+	if (upstream_models(config, &list))
 		return 1;
 	for (size_t i = 0; i < list.len; i++) {
 		if (bytes_eq(list.at[i].name, name))
@@ -149,22 +144,22 @@ static int discovered(const struct config *cfg, struct bytes name, struct arena 
 	return begin == 1 ? to_discovered(found, a, out) : 1;
 }
 
-static int resolve_prefixed(const struct naming *naming, enum profile profile, struct bytes name,
+static int resolve_prefixed(const struct naming *naming, bool prefixed_only, struct bytes name,
 			    struct arena *a, struct target *out)
 {
 	struct bytes model;
 	int r;
 
 	if (bytes_starts(name, FUNCTION))
-		return function_named(behind(name, FUNCTION), profile);
+		return function_named(behind(name, FUNCTION), prefixed_only);
 	model = behind(name, MODEL);
 	r = model_named(naming, model, true, a, out);
 	/* TensorZero reads a shorthand's credential only when it calls the model's one variant */
-	if (r < 0 && profile == PROFILE_TENSORZERO && error_last()->kind == ERR_API_KEY_MISSING)
+	if (r < 0 && prefixed_only && error_last()->kind == ERR_API_KEY_MISSING)
 		return fail_variants(model, a);
 	if (r <= 0)
 		return r;
-	if (profile == PROFILE_OPENAI)
+	if (!prefixed_only)
 		return not_found(naming->config, model, a);
 	return fail(
 		ERR_INVALID_TARGET,
@@ -177,20 +172,20 @@ static bool prefixed(struct bytes name)
 	return bytes_starts(name, FUNCTION) || bytes_starts(name, MODEL);
 }
 
-static int resolve_openai(const struct naming *naming, struct bytes name, struct arena *a,
-			  bool once, struct target *out)
+static int resolve_any(const struct naming *naming, struct bytes name, struct arena *a, bool once,
+		       struct target *out)
 {
-	const struct alias *al;
+	const struct alias *alias;
 	int r;
 
 	if (prefixed(name))
-		return resolve_prefixed(naming, PROFILE_OPENAI, name, a, out);
+		return resolve_prefixed(naming, false, name, a, out);
 	r = model_named(naming, name, false, a, out);
 	if (r <= 0)
 		return r;
-	al = once ? NULL : config_alias(naming->config, name); /* no chains */
-	if (al)
-		return resolve_openai(naming, al->target, a, true, out);
+	alias = once ? NULL : config_alias(naming->config, name); /* no chains */
+	if (alias)
+		return resolve_any(naming, alias->target, a, true, out);
 	r = model_named(naming, name, naming->config->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
@@ -198,18 +193,18 @@ static int resolve_openai(const struct naming *naming, struct bytes name, struct
 	if (r <= 0)
 		return r;
 	if (!once && naming->config->surfaces.default_model.n)
-		return resolve_openai(naming, naming->config->surfaces.default_model, a, true, out);
+		return resolve_any(naming, naming->config->surfaces.default_model, a, true, out);
 	return not_found(naming->config, name, a);
 }
 
-int target_resolve(const struct config *config, struct shorthands *shorthands, enum profile profile,
+int target_resolve(const struct config *config, struct shorthands *shorthands, bool prefixed_only,
 		   struct bytes name, struct arena *a, struct target *out)
 {
 	struct naming naming = { config, shorthands };
 
-	if (profile != PROFILE_OPENAI)
-		return resolve_prefixed(&naming, profile, name, a, out);
-	if (!resolve_openai(&naming, name, a, false, out))
+	if (prefixed_only)
+		return resolve_prefixed(&naming, true, name, a, out);
+	if (!resolve_any(&naming, name, a, false, out))
 		return 0;
 	/* an alias that leads nowhere is told under the name that the client knows */
 	return error_last()->kind == ERR_MODEL_NOT_FOUND && !prefixed(name)
@@ -217,7 +212,7 @@ int target_resolve(const struct config *config, struct shorthands *shorthands, e
 		       : -1;
 }
 
-int target_check_filters(const struct config *cfg, const struct target *target,
+int target_check_filters(const struct config *config, const struct target *target,
 			 const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
@@ -231,7 +226,7 @@ int target_check_filters(const struct config *cfg, const struct target *target,
 				    BFMT(e->variant_name));
 		if (!bytes_set(e->model_name))
 			continue;
-		m = config_model(cfg, e->model_name);
+		m = config_model(config, e->model_name);
 		if (!m && bytes_find(e->model_name, B("::")) > 0)
 			continue; /* a shorthand: its one provider is named after its type */
 		if (!m)

@@ -11,10 +11,10 @@ struct target {
 	struct bytes function_name; /* "tensorzero::default" for a model call */
 };
 
-/* Resolves for one profile. -1: ERR_UNKNOWN_FUNCTION, ERR_INVALID_TARGET, ERR_MODEL_NOT_FOUND (profile openai: 404 with
+/* prefixed_only: names are TensorZero's. -1: ERR_UNKNOWN_FUNCTION, ERR_INVALID_TARGET, ERR_MODEL_NOT_FOUND (else: 404 with
  * the nearest names, code and param set), ERR_API_KEY_MISSING and others of a shorthand. */
-int target_resolve(const struct config *, struct shorthands *, enum profile, struct bytes name,
-		   struct arena *, struct target *);
+int target_resolve(const struct config *, struct shorthands *, bool prefixed_only,
+		   struct bytes name, struct arena *, struct target *);
 
 /* The filters of extra_body and extra_headers name things that exist (http-api §8). */
 int target_check_filters(const struct config *, const struct target *, const struct extras *);

@@ -1,98 +1,47 @@
-/* What rows hold: names as in storage §1.1 and §6.3, in the order of the enums in columns.h. */
+/* The lists of columns.h as arrays, and the tables that they make. */
 #include "store/columns.h"
 
-const struct column list_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, false, NULL },
-	{ "variant_name", COL_TEXT, false, NULL },
-	{ "episode_id", COL_TEXT, false, NULL },
-	{ "function_type", COL_TEXT, false, "chat" },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-	{ "state", COL_TEXT, false, "ok" },
-	{ "status", COL_INT, false, NULL },
-	{ "error_kind", COL_TEXT, false, NULL },
-	{ "surface", COL_TEXT, false, NULL },
-	{ "stream", COL_BOOL, false, NULL },
-	{ "cached", COL_BOOL, false, NULL },
-	{ "signed", COL_BOOL, false, NULL },
-	{ "model_name", COL_TEXT, false, NULL },
-	{ "model_provider_name", COL_TEXT, false, NULL },
-	{ "key_public_id", COL_TEXT, false, NULL },
-	{ "attempts", COL_INT, false, NULL },
-	{ "input_tokens", COL_INT, false, NULL },
-	{ "output_tokens", COL_INT, false, NULL },
-	{ "estimated", COL_BOOL, false, NULL },
-	{ "cost_nano", COL_INT, false, NULL },
-	{ "processing_time_ms", COL_INT, false, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "finish_reason", COL_TEXT, false, NULL },
-	{ "tools", COL_INT, false, NULL },
-	{ "preview_in", COL_TEXT, false, NULL },
-	{ "preview_out", COL_TEXT, false, NULL },
-	{ "calls", COL_JSON, false, NULL }, /* not a column of the table */
+#define X(cell, kind, need, missing, place) { B(N_##cell), COL_##kind, need, missing, place },
+const struct column list_columns[] = { LIST_COLUMNS(X) };
+const struct column chat_columns[] = { CHAT_COLUMNS(X) };
+const struct column model_columns[] = { MODEL_COLUMNS(X) };
+const struct column call_columns[] = { CALL_COLUMNS(X) };
+const struct column error_columns[] = { ERROR_COLUMNS(X) };
+const struct column config_columns[] = { CONFIG_COLUMNS(X) };
+#undef X
+
+const struct table tables[TABLES] = {
+	[T_LIST] = { .name = "InferenceById",
+		     .row = ROW_INFERENCE_BY_ID,
+		     .columns = list_columns,
+		     .ncolumns = L_CELLS,
+		     .unique_id = true },
+	[T_CHAT] = { .name = "ChatInference",
+		     .row = ROW_CHAT_INFERENCE,
+		     .columns = chat_columns,
+		     .ncolumns = C_CELLS },
+	[T_MODEL] = { .name = "ModelInference",
+		      .row = ROW_MODEL_INFERENCE,
+		      .columns = model_columns,
+		      .ncolumns = M_CELLS,
+		      .more = call_columns,
+		      .nmore = CALL_CELLS,
+		      .unique_id = true },
+	[T_ERROR] = { .name = "RequestError",
+		      .row = ROW_REQUEST_ERROR,
+		      .columns = error_columns,
+		      .ncolumns = E_CELLS },
+	[T_TAGS] = { .name = "TagInference" },
 };
 
-const struct column chat_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, true, NULL },
-	{ "variant_name", COL_TEXT, true, NULL },
-	{ "episode_id", COL_TEXT, true, NULL },
-	{ "input", COL_JSON, true, NULL },
-	{ "output", COL_JSON, true, NULL },
-	{ "dynamic_tools", COL_JSON, false, "[]" },
-	{ "dynamic_provider_tools", COL_JSON, false, "[]" },
-	{ "allowed_tools", COL_JSON, false, NULL },
-	{ "tool_choice", COL_JSON, false, NULL },
-	{ "parallel_tool_calls", COL_BOOL, false, NULL },
-	{ "tool_params", COL_JSON, false, "" },
-	{ "inference_params", COL_JSON, false, "" },
-	{ "processing_time_ms", COL_INT, false, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "tags", COL_JSON, false, "{}" },
-	{ "extra_body", COL_JSON, false, NULL },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-};
+enum table_id table_of_row(uint8_t row)
+{
+	enum table_id t = 0;
 
-const struct column model_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "inference_id", COL_TEXT, true, NULL },
-	{ "function_name", COL_TEXT, false, "" },
-	{ "variant_name", COL_TEXT, false, "" },
-	{ "raw_request", COL_TEXT, true, NULL },
-	{ "raw_response", COL_TEXT, true, NULL },
-	{ "system", COL_TEXT, false, NULL },
-	{ "input_messages", COL_JSON, true, NULL },
-	{ "output", COL_JSON, true, NULL },
-	{ "input_tokens", COL_INT, false, NULL },
-	{ "output_tokens", COL_INT, false, NULL },
-	{ "response_time_ms", COL_INT, false, NULL },
-	{ "model_name", COL_TEXT, true, NULL },
-	{ "model_provider_name", COL_TEXT, true, NULL },
-	{ "ttft_ms", COL_INT, false, NULL },
-	{ "cached", COL_BOOL, true, NULL },
-	{ "cost", COL_NANO, false, NULL },
-	{ "finish_reason", COL_TEXT, false, NULL },
-	{ "snapshot_hash", COL_JSON, false, NULL },
-	{ "provider_cache_read_input_tokens", COL_INT, false, NULL },
-	{ "provider_cache_write_input_tokens", COL_INT, false, NULL },
-};
-
-const struct column call_columns[] = {
-	{ "id", COL_TEXT, true, NULL },          { "attempt", COL_INT, false, NULL },
-	{ "http_status", COL_INT, false, NULL }, { "signature", COL_JSON, false, NULL },
-	{ "spans", COL_JSON, false, NULL },
-};
-
-const struct column error_columns[] = {
-	{ "id", COL_TEXT, true, NULL },
-	{ "error", COL_JSON, false, NULL },
-	{ "attempts", COL_JSON, false, "[]" },
-};
-
-const struct column config_columns[] = {
-	{ "hash", COL_JSON, true, NULL },
-	{ "config", COL_TEXT, false, "" },
-};
+	while (t < TABLES && (tables[t].row != row || !tables[t].columns))
+		t++;
+	return t;
+}
 
 static void fill(struct cell *cell, const struct cell *from)
 {
@@ -116,7 +65,7 @@ void list_fill(struct cell *list, const struct cell *chat, const struct cell *mo
 		fill(&list[L_PROVIDER], &model[M_PROVIDER]);
 		fill(&list[L_IN], &model[M_IN]);
 		fill(&list[L_OUT], &model[M_OUT]);
-		fill(&list[L_COST], &model[M_COST]);
+		fill(&list[L_COST_NANO], &model[M_COST]);
 		fill(&list[L_FINISH], &model[M_FINISH]);
 	}
 	fill(&list[L_FUNCTION], &nothing);

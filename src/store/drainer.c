@@ -3,10 +3,7 @@
  * transaction that also holds the number of the last record; when that fails it goes back to where the
  * batch began. So nothing here needs to be remembered across a crash.
  *
- * What it meets in segments is storage §7.5's table: damage is set aside and counted, a gap in the numbers
- * is a loss and counted, but first it looks whether the next segment begins at or before the missing number:
- * then the file at hand was left after a failed sync and all of it stands in the next one. Counts are added
- * only when their batch is in the sink, so that a batch tried five times counts once.
+ * Counts are added only when their batch is in the sink, so that a batch tried five times counts once.
  */
 #include "store/drainer.h"
 
@@ -32,15 +29,10 @@
 #define BATCH_MS       20
 #define BATCH_ROWS_MAX 2000 /* with a backlog batches grow to this */
 #define BATCH_BYTES    (8u << 20)
-#define BAD_MAX        (64u << 20)
-#define WAL_CHECKPOINT (16u << 20)
-#define WAL_WARN       (256u << 20)
-#define IDLE_MS        5000
-#define FOLD_EVERY_MS  3600000
 #define SLOW_MS        60000
 #define URGENT_MS      30000
+#define BUSY_PAUSE_MS  200
 #define ROOM_EVERY_MS  200
-#define LET_GO_BYTES   (4u << 20)
 #define ROOM_BYTES     (1u << 20) /* that much more is room again */
 
 static METRIC(metric_rows, METRIC_COUNTER, "signet_sink_rows_total", "sink,table", "Rows stored");
@@ -67,255 +59,78 @@ void drainer_stand_alarm(struct drainer *d, const char *text)
 	pthread_mutex_lock(&d->lock);
 	snprintf(d->standing, sizeof(d->standing), "%s", text);
 	pthread_mutex_unlock(&d->lock);
-	log_error("store", text, LS("sink", "sqlite"));
-}
-
-/* ---- reading ---- */
-
-static void stop_reading(struct drainer *d)
-{
-	if (!d->reading)
-		return;
-	close(d->reader.fd);
-	segment_reader_deinit(&d->reader);
-	d->reading = false;
-}
-
-/* Under the journal's lock: the index of the segment to read; nsegments: none. */
-static size_t segment_index(const struct drainer *d)
-{
-	const struct journal *j = d->j;
-	size_t i = 0;
-
-	if (d->at.first) {
-		while (i < j->nsegments && j->segments[i].first < d->at.first)
-			i++;
-		return i;
-	}
-	/* the last one that begins at or before the next number; else the first there is */
-	while (i + 1 < j->nsegments && j->segments[i + 1].first <= d->at.last + 1)
-		i++;
-	return i;
-}
-
-/* 1: open; 0: there is nothing to read; -1: the file cannot be opened. */
-static int start_reading(struct drainer *d)
-{
-	struct journal *j = d->j;
-	struct segment_info s = { 0 };
-	char name[20];
-	size_t i;
-	int fd;
-
-	pthread_mutex_lock(&j->lock);
-	i = segment_index(d);
-	if (i < j->nsegments)
-		s = j->segments[i];
-	pthread_mutex_unlock(&j->lock);
-	if (!s.first)
-		return 0;
-	segment_name(s.first, name);
-	fd = fault("drainer.open") ? (errno = EIO, -1) : openat(j->dir, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return 0; /* an empty one, just removed */
-	if (fd < 0)
-		return -1;
-	if (d->baseline_unknown) {
-		d->at.last = s.first - 1;
-		d->baseline_unknown = false;
-	}
-	if (s.first != d->at.first) {
-		d->at.first = s.first;
-		d->at.offset = SEGMENT_HEADER;
-	}
-	segment_reader_init(&d->reader, fd, s.end,
-			    d->at.last > s.first - 1 ? d->at.last : s.first - 1);
-	d->reader.offset = d->at.offset;
-	d->generation = s.generation;
-	d->pages_gone = d->at.offset;
-	d->reading = true;
-	return 1;
-}
-
-/* What the sink has is not read again: its pages go back to the system, for the next records to take. Pages that
- * are not on the disk yet stay, until the segment's end at the latest. */
-static void let_pages_go(struct drainer *d, bool whole)
-{
-	if (!d->reading || (!whole && d->at.offset < d->pages_gone + LET_GO_BYTES))
-		return;
-	posix_fadvise(d->reader.fd, 0, whole ? 0 : (off_t)d->at.offset, POSIX_FADV_DONTNEED);
-	d->pages_gone = d->at.offset;
-}
-
-/* Whether a segment follows that begins at or before `number`; moves there. */
-static bool go_to_successor(struct drainer *d, uint64_t number)
-{
-	struct journal *j = d->j;
-	uint64_t next = 0;
-
-	pthread_mutex_lock(&j->lock);
-	for (size_t i = 0; i < j->nsegments && !next; i++)
-		if (j->segments[i].first > d->at.first)
-			next = j->segments[i].first;
-	pthread_mutex_unlock(&j->lock);
-	if (!next || next > number)
-		return false;
-	let_pages_go(d, true);
-	stop_reading(d);
-	d->at.first = next;
-	d->at.offset = SEGMENT_HEADER;
-	return true;
-}
-
-/* More of the same file, or the next one. 1: go on; 0: that was all. */
-static int read_further(struct drainer *d)
-{
-	struct journal *j = d->j;
-	struct segment_info s = { 0 };
-	bool last;
-	size_t i;
-
-	pthread_mutex_lock(&j->lock);
-	i = segment_index(d);
-	if (i < j->nsegments)
-		s = j->segments[i];
-	last = i + 1 >= j->nsegments;
-	pthread_mutex_unlock(&j->lock);
-	if (s.first != d->at.first || s.generation != d->generation) {
-		stop_reading(d);
-		d->at.offset = SEGMENT_HEADER;
-		return s.first ? 1 : 0;
-	}
-	if (s.end > d->reader.limit) {
-		d->reader.limit = s.end;
-		return 1;
-	}
-	return !last && go_to_successor(d, UINT64_MAX);
-}
-
-static void set_damage_aside(struct drainer *d)
-{
-	char suffix[40];
-	struct buf bytes;
-
-	buf_init(&bytes, BAD_MAX);
-	snprintf(suffix, sizeof(suffix), "-%" PRIu64, d->reader.from);
-	if (segment_copy_range(&d->reader, d->reader.from, d->reader.to, BAD_MAX, &bytes) ||
-	    journal_keep_bad(d->j, d->at.first, suffix, buf_bytes(&bytes)))
-		log_warn("store", "a damaged stretch of the journal could not be kept",
-			 LB("error", error_last()->message));
-	buf_deinit(&bytes);
-	d->pending_corrupt++;
-	log_error("store", "the journal is damaged; the stretch was set aside",
-		  LI("bytes", d->reader.to - d->reader.from));
-}
-
-/* 1: a record; 0: none for now; -1: the journal cannot be read. */
-static int next_record(struct drainer *d, struct record_view *out)
-{
-	for (;;) {
-		uint64_t expected = d->at.last + 1;
-		int r;
-
-		if (!d->reading) {
-			r = start_reading(d);
-			if (r <= 0)
-				return r;
-			expected = d->at.last + 1;
-		}
-		switch (segment_next(&d->reader, out)) {
-		case FOUND_RECORD:
-			if (out->number > expected && go_to_successor(d, expected))
-				continue;
-			if (out->number > expected && expected > d->jump_to)
-				d->pending_lost += out->number - expected;
-			d->at.last = out->number;
-			d->at.offset = d->reader.offset;
-			return 1;
-		case FOUND_DAMAGE:
-		case FOUND_TORN:
-			if (go_to_successor(d, expected))
-				continue;
-			set_damage_aside(d);
-			d->at.offset = d->reader.offset;
-			continue;
-		case FOUND_ZEROS:
-			d->at.offset = d->reader.offset;
-			continue;
-		case FOUND_END:
-			d->at.offset = d->reader.offset;
-			if (!read_further(d))
-				return 0;
-			continue;
-		case FOUND_IO_ERROR:
-			errno = d->reader.err;
-			return -1;
-		}
-	}
-}
-
-static void go_back(struct drainer *d, struct place to)
-{
-	if (d->reading && to.first == d->at.first && to.offset >= SEGMENT_HEADER) {
-		d->reader.offset = to.offset;
-		d->reader.last = to.last > to.first - 1 ? to.last : to.first - 1;
-	} else {
-		stop_reading(d);
-	}
-	d->at = to;
-	d->pending_lost = d->pending_corrupt = 0;
+	log_error("store", text, LS("sink", d->sink->type->name));
 }
 
 /* ---- dead letters ---- */
+
+/* How an operator knows the store. */
+static const char *file_of(const struct drainer *d)
+{
+	return d->sink->type->files[0];
+}
 
 static int dead_file(struct drainer *d)
 {
 	time_t now = time(NULL);
 	struct tm tm;
-	char name[64];
+	char month[8], name[64];
 
 	if (mkdirat(d->j->dir, "dead", 0700) && errno != EEXIST)
 		return -1;
 	gmtime_r(&now, &tm);
-	strftime(name, sizeof(name), "dead/sqlite-%Y%m.ndjson", &tm);
+	strftime(month, sizeof(month), "%Y%m", &tm);
+	snprintf(name, sizeof(name), "dead/%.40s-%s.ndjson", d->sink->type->name, month);
 	return openat(d->j->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+static int print_dead_row(struct drainer *d, uint64_t number, const struct record_part *part,
+			  struct buf *out)
+{
+	char t[25];
+
+	time_rfc3339_ms(clock_unix_ms(), t);
+	return buf_printf(out,
+			  "{\"t\":\"%s\",\"sink\":\"%s\",\"table\":%u,\"recno\":%" PRIu64
+			  ",\"code\":null,\"error\":",
+			  t, d->sink->type->name, part->table, number) ||
+	       buf_json_string(out, bytes_of(d->sink->error)) || buf_append(out, B(",\"row\":")) ||
+	       record_print_row(part, out) || buf_append(out, B("}\n"));
 }
 
 /* 0: the rows stand in the dead letter. */
 static int bury(struct drainer *d, const struct record_view *v)
 {
-	struct bytes payload = v->flags & RECORD_ZSTD ? buf_bytes(&d->sink.unpacked) : v->payload;
+	struct bytes payload = v->payload;
 	struct record_part part;
-	struct buf line;
-	char t[25];
+	struct buf line, unpacked;
+	char text[100];
 	size_t pos = 0;
-	int fd = dead_file(d), result = 0;
+	int fd = dead_file(d), failed = 0;
 
 	if (fd < 0)
 		return -1;
 	buf_init(&line, (size_t)RECORD_MAX * 2);
-	time_rfc3339_ms(clock_unix_ms(), t);
-	while (!result && record_next_part(payload, &pos, &part) > 0) {
+	buf_init(&unpacked, (size_t)RECORD_MAX + 1);
+	if (v->flags & RECORD_ZSTD) { /* what is damaged has no rows to keep */
+		record_unpack(payload, &unpacked);
+		payload = buf_bytes(&unpacked);
+	}
+	while (!failed && record_next_part(payload, &pos, &part) > 0) {
 		buf_reset(&line);
-		result = buf_printf(
-				 &line,
-				 "{\"t\":\"%s\",\"sink\":\"sqlite\",\"table\":%u,\"recno\":%" PRIu64
-				 ",\"code\":null,\"error\":",
-				 t, part.table, v->number) ||
-			 buf_json_string(&line, bytes_of(d->sink.error)) ||
-			 buf_append(&line, B(",\"row\":")) || record_print_row(&part, &line) ||
-			 buf_append(&line, B("}\n"));
-		if (!result)
-			result = write(fd, line.data, line.len) != (ssize_t)line.len;
+		failed = print_dead_row(d, v->number, &part, &line) ||
+			 write(fd, line.data, line.len) != (ssize_t)line.len;
 	}
 	buf_deinit(&line);
+	buf_deinit(&unpacked);
 	close(fd);
-	if (!result) {
-		drainer_stand_alarm(d, "rows that do not fit signet.db are in journal/dead");
-		log_error("store", "a record does not fit signet.db", LS("error", d->sink.error),
-			  LI("records", 1));
-	}
-	return result ? -1 : 0;
+	if (failed)
+		return -1;
+	snprintf(text, sizeof(text), "rows that do not fit %s are in journal/dead", file_of(d));
+	drainer_stand_alarm(d, text);
+	snprintf(text, sizeof(text), "a record does not fit %s", file_of(d));
+	log_error("store", text, LS("error", d->sink->error), LI("records", 1));
+	return 0;
 }
 
 /* ---- the sink and its troubles ---- */
@@ -327,7 +142,7 @@ static void note_state(struct drainer *d, enum sink_state state)
 
 	if (atomic_exchange(&d->state, state) == (int)state)
 		return;
-	log_info("store", told[state], LS("sink", "sqlite"));
+	log_info("store", told[state], LS("sink", d->sink->type->name));
 }
 
 static void pause_for(struct drainer *d, uint64_t ms)
@@ -338,14 +153,14 @@ static void pause_for(struct drainer *d, uint64_t ms)
 		nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
 }
 
-static void longer(struct drainer *d)
+static void lengthen_back_off(struct drainer *d)
 {
 	d->backoff_ms = !d->backoff_ms ? 1000 : d->backoff_ms >= 15000 ? 30000 : d->backoff_ms * 2;
 }
 
 static void back_off(struct drainer *d)
 {
-	longer(d);
+	lengthen_back_off(d);
 	pause_for(d, d->backoff_ms);
 }
 
@@ -361,7 +176,7 @@ static void back_off_until_room(struct drainer *d)
 {
 	uint64_t had = free_bytes(d), until;
 
-	longer(d);
+	lengthen_back_off(d);
 	until = clock_mono_ms() + d->backoff_ms;
 	while (clock_mono_ms() < until && !atomic_load(&d->stopping)) {
 		pause_for(d, ROOM_EVERY_MS);
@@ -372,15 +187,32 @@ static void back_off_until_room(struct drainer *d)
 	}
 }
 
+static void close_sink(struct drainer *d)
+{
+	d->sink->type->close(d->sink);
+	d->sink_is_open = false;
+}
+
+/* From the sink's position on, as far as it is known. */
+static void read_from_sink(struct drainer *d)
+{
+	uint64_t position = d->sink_is_open ? d->sink->position : 0;
+
+	journal_stop_reading(&d->reader);
+	d->reader.at = (struct place){ .last = position };
+	d->reader.baseline_unknown = d->sink_is_open && !position;
+	atomic_store(&d->delivered, position);
+}
+
 static void replace_corrupt(struct drainer *d)
 {
+	const struct sink_type *type = d->sink->type;
 	char text[400];
 
-	sink_close(&d->sink);
-	d->sink_is_open = false;
-	if (sink_set_aside(d->dir, clock_unix_ms())) {
-		snprintf(text, sizeof(text), "signet.db is damaged and cannot be renamed: %.*s",
-			 BFMT(error_last()->message));
+	close_sink(d);
+	if (type->set_aside(d->sink, clock_unix_ms())) {
+		snprintf(text, sizeof(text), "%s is damaged and cannot be renamed: %.*s",
+			 file_of(d), BFMT(error_last()->message));
 		set_alarm(d, text);
 		note_state(d, SINK_STATE_DOWN);
 		back_off(d);
@@ -388,52 +220,35 @@ static void replace_corrupt(struct drainer *d)
 	}
 	snprintf(
 		text, sizeof(text),
-		"signet.db was damaged (%.150s): it is kept as signet.db.corrupt-*, a new file was made and the journal's segments are replayed",
-		d->sink.error);
+		"%s was damaged (%.150s): it is kept as %s*, a new file was made and the journal's segments are replayed",
+		file_of(d), d->sink->error, type->aside);
 	drainer_stand_alarm(d, text);
-	stop_reading(d);
-	d->at = (struct place){ 0 };
-	d->baseline_unknown = true;
-	atomic_store(&d->damaged, false);
+	journal_stop_reading(&d->reader);
+	d->reader.at = (struct place){ 0 };
+	d->reader.baseline_unknown = true;
+	atomic_store(&d->sink->damaged, false);
 }
 
 static void trouble(struct drainer *d, enum sink_result r)
 {
+	struct bytes name = bytes_of(d->sink->type->name);
 	char text[400];
-	long pid;
 
-	METRIC_ADD(&metric_batches, 1, B("sqlite"), B("failed"));
+	METRIC_ADD(&metric_batches, 1, name, B("failed"));
 	METRIC_ADD(&metric_retries, 1);
-	switch (r) {
-	case SINK_CORRUPT:
+	if (r == SINK_CORRUPT) {
 		replace_corrupt(d);
 		return;
-	case SINK_BUSY:
-		pid = sink_lock_holder(d->dir);
-		if (pid)
-			snprintf(text, sizeof(text), "signet.db is locked by process %ld", pid);
-		else
-			snprintf(text, sizeof(text), "signet.db is locked by another process");
-		set_alarm(d, text);
-		note_state(d, SINK_STATE_SLOW);
-		log_warn("store", text);
-		pause_for(d, 200);
-		return;
-	case SINK_FULL:
-		snprintf(text, sizeof(text),
-			 "no room for signet.db in %.200s: %" PRIu64 " bytes free", d->dir_name,
-			 free_bytes(d));
-		break;
-	case SINK_NEWER:
-		snprintf(text, sizeof(text), "%s", d->sink.error);
-		break;
-	default:
-		snprintf(text, sizeof(text), "signet.db: %s", d->sink.error);
 	}
+	d->sink->type->explain(d->sink, r, text, sizeof(text));
 	set_alarm(d, text);
-	note_state(d, r == SINK_NEWER ? SINK_STATE_BLOCKED : SINK_STATE_DOWN);
+	note_state(d, r == SINK_BUSY    ? SINK_STATE_SLOW
+		      : r == SINK_NEWER ? SINK_STATE_BLOCKED
+					: SINK_STATE_DOWN);
 	log_warn("store", text);
-	if (r == SINK_FULL)
+	if (r == SINK_BUSY)
+		pause_for(d, BUSY_PAUSE_MS);
+	else if (r == SINK_FULL)
 		back_off_until_room(d);
 	else
 		back_off(d);
@@ -442,33 +257,28 @@ static void trouble(struct drainer *d, enum sink_result r)
 /* Opens what is closed, tells the configuration. The sink's own position is where reading goes on. */
 static bool sink_is_ready(struct drainer *d)
 {
+	struct sink *sink = d->sink;
 	enum sink_result r = SINK_OK;
 
-	if (atomic_load(&d->damaged)) {
-		snprintf(d->sink.error, sizeof(d->sink.error),
+	if (atomic_load(&sink->damaged)) {
+		snprintf(sink->error, sizeof(sink->error),
 			 "found by the check after an unclean stop");
 		trouble(d, SINK_CORRUPT);
 	}
 	if (!d->sink_is_open) {
-		r = sink_open(&d->sink, d->dir, d->dir_name);
+		r = sink->type->open(sink);
 		d->sink_is_open = r == SINK_OK;
-		d->config_told = 0;
-		if (r == SINK_OK) {
-			stop_reading(d);
-			d->at = (struct place){ .last = d->sink.position };
-			d->baseline_unknown = !d->sink.position;
-			atomic_store(&d->delivered, d->sink.position);
-		}
+		d->config_told = false;
+		if (r == SINK_OK)
+			read_from_sink(d);
 	}
 	if (r == SINK_OK && !d->config_told) {
-		r = sink_config(&d->sink, d->config_hash, d->config_text);
+		r = sink->type->config(sink, d->config_hash, d->config_text);
 		d->config_told = r == SINK_OK;
 	}
-	if (r != SINK_OK) {
+	if (r != SINK_OK)
 		trouble(d, r);
-		return false;
-	}
-	return true;
+	return r == SINK_OK;
 }
 
 /* ---- batches ---- */
@@ -488,20 +298,21 @@ static bool batch_is_full(const struct batch *b)
 /* Reads and adds until there is no more, or enough. */
 static enum sink_result fill_batch(struct drainer *d, struct batch *b)
 {
+	const struct sink_type *type = d->sink->type;
 	struct record_view v;
 	enum sink_result r;
 	int found;
 
-	while ((found = next_record(d, &v)) > 0) {
+	while ((found = journal_next(&d->reader, &v)) > 0) {
 		if (!b->records) {
-			r = sink_begin(&d->sink);
+			r = type->begin(d->sink);
 			if (r != SINK_OK)
 				return r;
 		}
 		b->records++;
 		b->rows += v.parts;
 		b->bytes += v.size;
-		r = sink_add(&d->sink, &v);
+		r = type->add(d->sink, &v);
 		if (r == SINK_ROW && !bury(d, &v))
 			r = SINK_OK;
 		if (r != SINK_OK)
@@ -512,7 +323,7 @@ static enum sink_result fill_batch(struct drainer *d, struct batch *b)
 		}
 	}
 	if (found < 0) {
-		snprintf(d->sink.error, sizeof(d->sink.error), "the journal cannot be read: %s",
+		snprintf(d->sink->error, sizeof(d->sink->error), "the journal cannot be read: %s",
 			 strerror(errno));
 		return b->records ? SINK_OK : SINK_DOWN; /* what was read is stored first */
 	}
@@ -521,44 +332,39 @@ static enum sink_result fill_batch(struct drainer *d, struct batch *b)
 
 static void count_rows(struct sink *s)
 {
-	uint64_t *counts[] = { &s->list_rows, &s->chat_rows, &s->model_rows, &s->error_rows,
-			       &s->tag_rows };
-	static const char *const tables[] = { "InferenceById", "ChatInference", "ModelInference",
-					      "RequestError", "TagInference" };
-
-	for (size_t i = 0; i < 5; i++) {
-		if (*counts[i])
-			METRIC_ADD(&metric_rows, (double)*counts[i], B("sqlite"),
-				   bytes_of(tables[i]));
-		*counts[i] = 0;
-	}
+	for (size_t t = 0; t < TABLES; t++)
+		if (s->rows[t])
+			METRIC_ADD(&metric_rows, (double)s->rows[t], bytes_of(s->type->name),
+				   bytes_of(tables[t].name));
+	memset(s->rows, 0, sizeof(s->rows));
 }
 
 /* The batch is stored: the journal may forget it. */
 static void batch_is_stored(struct drainer *d)
 {
+	struct journal_reader *r = &d->reader;
 	struct journal *j = d->j;
+	const char *warning;
 
-	METRIC_ADD(&metric_batches, 1, B("sqlite"), B("ok"));
-	count_rows(&d->sink);
-	if (d->pending_lost) {
-		METRIC_ADD(&metric_lost, (double)d->pending_lost);
-		log_error("store", "records are missing in the journal",
-			  LI("records", d->pending_lost));
+	METRIC_ADD(&metric_batches, 1, bytes_of(d->sink->type->name), B("ok"));
+	count_rows(d->sink);
+	if (r->lost) {
+		METRIC_ADD(&metric_lost, (double)r->lost);
+		log_error("store", "records are missing in the journal", LI("records", r->lost));
 	}
-	if (d->pending_corrupt)
-		METRIC_ADD(&metric_corrupt, (double)d->pending_corrupt);
-	d->pending_lost = d->pending_corrupt = 0;
-	atomic_store(&d->delivered, d->at.last);
+	if (r->corrupt)
+		METRIC_ADD(&metric_corrupt, (double)r->corrupt);
+	r->lost = r->corrupt = 0;
+	atomic_store(&d->delivered, r->at.last);
 	pthread_mutex_lock(&j->lock);
-	j->read_first = d->at.first;
-	j->read_offset = d->at.offset;
+	j->read_first = r->at.first;
+	j->read_offset = r->at.offset;
 	pthread_mutex_unlock(&j->lock);
 	journal_drop_delivered(j, atomic_load(&j->full) ? 0 : j->o.keep_bytes);
-	let_pages_go(d, false);
-	if (d->at.last >= atomic_load(&j->written)) {
+	journal_let_pages_go(r, false);
+	if (r->at.last >= atomic_load(&j->written)) {
 		atomic_store(&j->backlog_since_ms, 0);
-		if (d->at.last < atomic_load(&j->written)) /* one came in between */
+		if (r->at.last < atomic_load(&j->written)) /* one came in between */
 			atomic_store(&j->backlog_since_ms, clock_unix_ms());
 	} else {
 		atomic_store(&j->backlog_since_ms, clock_unix_ms() - BATCH_MS);
@@ -566,12 +372,20 @@ static void batch_is_stored(struct drainer *d)
 	d->backoff_ms = 0;
 	set_alarm(d, "");
 	note_state(d, SINK_STATE_OK);
-	if (d->sink.wal_pages * d->sink.page_bytes > WAL_CHECKPOINT)
-		sink_checkpoint(&d->sink, false);
-	if (d->sink.wal_pages * d->sink.page_bytes > WAL_WARN)
-		set_alarm(
-			d,
-			"the write-ahead log of signet.db is over 256 MiB: a reader does not let go");
+	warning = d->sink->type->idle(d->sink, 0);
+	if (*warning)
+		set_alarm(d, warning);
+}
+
+/* The batch goes back to where it began. */
+static void undo_batch(struct drainer *d, const struct batch *b, enum sink_result why)
+{
+	d->sink->type->rollback(d->sink);
+	memset(d->sink->rows, 0, sizeof(d->sink->rows));
+	journal_go_back(&d->reader, b->from, b->baseline_unknown);
+	if (why == SINK_DOWN) /* whatever the connection thinks, the file knows better */
+		close_sink(d);
+	trouble(d, why);
 }
 
 /* 1: stored something; 0: nothing was there; -1: it will be tried again. */
@@ -580,33 +394,20 @@ static int run_batch(struct drainer *d, struct batch *b)
 	uint64_t began = clock_mono_ns();
 	enum sink_result r;
 
-	*b = (struct batch){ .from = d->at, .baseline_unknown = d->baseline_unknown };
-	d->pending_lost = d->pending_corrupt = 0;
+	*b = (struct batch){ .from = d->reader.at, .baseline_unknown = d->reader.baseline_unknown };
+	d->reader.lost = d->reader.corrupt = 0;
 	r = fill_batch(d, b);
 	if (r == SINK_OK && !b->records)
 		return 0;
 	if (r == SINK_OK)
-		r = sink_commit(&d->sink, d->at.last);
-	if (r == SINK_OK) {
-		METRIC_OBSERVE(&metric_batch, (double)(clock_mono_ns() - began) / 1e9);
-		batch_is_stored(d);
-		return 1;
+		r = d->sink->type->commit(d->sink, d->reader.at.last);
+	if (r != SINK_OK) {
+		undo_batch(d, b, r);
+		return -1;
 	}
-	sink_rollback(&d->sink);
-	d->sink.list_rows = d->sink.chat_rows = d->sink.model_rows = 0;
-	d->sink.error_rows = d->sink.tag_rows = 0;
-	go_back(d, b->from);
-	d->baseline_unknown = b->baseline_unknown;
-	if (r == SINK_DOWN) { /* whatever the connection thinks, the file knows better */
-		char why[sizeof(d->sink.error)];
-
-		memcpy(why, d->sink.error, sizeof(why));
-		sink_close(&d->sink);
-		memcpy(d->sink.error, why, sizeof(why));
-		d->sink_is_open = false;
-	}
-	trouble(d, r);
-	return -1;
+	METRIC_OBSERVE(&metric_batch, (double)(clock_mono_ns() - began) / 1e9);
+	batch_is_stored(d);
+	return 1;
 }
 
 static void watch_age(struct drainer *d)
@@ -627,14 +428,7 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 
 	if (!d->idle_since_ms)
 		d->idle_since_ms = now;
-	if (now - d->idle_since_ms >= IDLE_MS && d->sink.wal_pages)
-		sink_checkpoint(&d->sink, true);
-	if (now - d->folded_ms >= FOLD_EVERY_MS || !d->folded_ms) {
-		d->folded_ms = now;
-		if (sink_fold(&d->sink, clock_unix_ms()) != SINK_OK)
-			log_warn("store", "minutes could not be folded into hours",
-				 LS("error", d->sink.error));
-	}
+	d->sink->type->idle(d->sink, now - d->idle_since_ms);
 	journal_wait_rows(d->j, seen_rows, 1, 1000);
 	if (!atomic_load(&d->stopping))
 		journal_wait_rows(d->j, seen_rows, BATCH_ROWS, BATCH_MS);
@@ -726,11 +520,10 @@ static bool drain(struct drainer *d)
 
 static void finish(struct drainer *d)
 {
-	if (d->sink_is_open && d->sink.wal_pages)
-		sink_checkpoint(&d->sink, true);
-	stop_reading(d);
-	sink_close(&d->sink);
-	d->sink_is_open = false;
+	if (d->sink_is_open)
+		d->sink->type->idle(d->sink, UINT64_MAX);
+	journal_stop_reading(&d->reader);
+	close_sink(d);
 }
 
 static void *drain_thread(void *arg)
@@ -769,9 +562,7 @@ int drainer_start(struct drainer *d)
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->turn_lock, NULL);
 	pthread_cond_init(&d->turn_cond, NULL);
-	d->at = (struct place){ .last = d->sink_is_open ? d->sink.position : 0 };
-	d->baseline_unknown = d->sink_is_open && !d->sink.position;
-	atomic_store(&d->delivered, d->at.last);
+	read_from_sink(d);
 	d->turn = PACES; /* nobody's until all are there */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "store/journal.h"
-#include "store/sink_sqlite.h"
+#include "store/journal_read.h"
+#include "store/sink.h"
 
 enum sink_state { SINK_STATE_OK, SINK_STATE_SLOW, SINK_STATE_DOWN, SINK_STATE_BLOCKED };
 
@@ -25,18 +25,12 @@ struct drain_thread {
 	pthread_t id;
 };
 
-/* Where the drainer reads: everything up to number `last` is behind it. */
-struct place {
-	uint64_t first; /* segment; 0 = to be found from `last` */
-	uint64_t offset, last;
-};
-
 struct drainer {
 	struct journal *j;
-	struct sink sink;
+	struct journal_reader reader;
+	struct sink *sink; /* the store's */
 	bool sink_is_open;
-	int dir; /* ‹data› */
-	const char *dir_name;
+	int dir;                               /* ‹data› */
 	struct bytes config_hash, config_text; /* decimal; texts of the store */
 	struct drain_thread threads[PACES];
 	bool running;
@@ -47,18 +41,10 @@ struct drainer {
 	bool over;
 	uint64_t behind_since_ms; /* it has not caught up since; 0: it has */
 
-	struct place at;
-	bool reading;
-	unsigned generation;
-	uint64_t pages_gone; /* of the open segment, up to here */
-	struct segment_reader reader;
-	bool baseline_unknown; /* a new file: the first record is where counting begins */
-	uint64_t jump_to;      /* numbers below were never used: no loss */
+	uint64_t backoff_ms, idle_since_ms;
+	bool config_told;
 
-	uint64_t backoff_ms, idle_since_ms, folded_ms, config_told;
-	uint64_t pending_lost, pending_corrupt; /* of the running batch */
-
-	atomic_bool stopping, damaged; /* damaged: the background check found the file corrupt */
+	atomic_bool stopping;
 	atomic_uint_fast64_t stop_at_ms;
 	atomic_uint_fast64_t delivered; /* record number in the sink */
 	atomic_int state;               /* enum sink_state */
@@ -67,9 +53,9 @@ struct drainer {
 	char standing[400];             /* stays */
 };
 
-/* The sink is open (or not, sink_is_open) and the journal too. -1: error set. */
+/* The journal is open, the sink too or not (sink_is_open). -1: error set. */
 int drainer_start(struct drainer *);
-/* Lets it work until nothing is left or `ms` are over; joins and closes the sink. */
+/* Lets it work until nothing is left or `ms` are over; joins. The sink is closed then. */
 void drainer_stop(struct drainer *, uint64_t ms);
 /* What the turn after this one should be. Pure. */
 enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes,

@@ -313,18 +313,18 @@ static enum unrecorded wait_on_fiber(struct pending *p, uint64_t until, bool *ca
 	return p->result;
 }
 
+struct timespec journal_deadline(uint64_t ms)
+{
+	uint64_t ns = clock_mono_ns() + ms * 1000000;
+
+	return (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+}
+
 static enum unrecorded wait_on_thread(struct journal *j, struct pending *p, uint64_t ms)
 {
-	struct timespec t;
+	struct timespec t = journal_deadline(ms);
 	enum unrecorded result = UNRECORDED_REASONS;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&j->done_lock);
 	while (atomic_load(&p->state) != PENDING_DONE)
 		if (pthread_cond_timedwait(&j->done_cond, &j->done_lock, &t) == ETIMEDOUT)
@@ -487,12 +487,14 @@ int journal_open(struct journal *j, int dir_fd, const struct journal_options *o,
 	pthread_mutex_init(&j->more_lock, NULL);
 	cond_init_monotonic(&j->done_cond);
 	cond_init_monotonic(&j->more_cond);
-	if (journal_recover(j, delivered) || (j->next_number += skip, journal_prepare(j)) ||
-	    start_threads(j)) {
-		journal_deinit(j);
-		return -1;
-	}
-	return 0;
+	if (journal_recover(j, delivered))
+		goto failed;
+	j->next_number += skip;
+	if (!journal_prepare(j) && !start_threads(j))
+		return 0;
+failed:
+	journal_deinit(j);
+	return -1;
 }
 
 void journal_close(struct journal *j)

@@ -135,6 +135,8 @@ void journal_drop_delivered(struct journal *, uint64_t keep);
 uint64_t journal_disk_bytes(struct journal *);
 size_t journal_count_segments(struct journal *);
 
+/* For waits on conditions of the monotonic clock. */
+struct timespec journal_deadline(uint64_t ms);
 /* Waits until `rows` more rows than `seen_rows` are written, at most `ms`; not once the journal closes. */
 void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint64_t ms);
 

@@ -17,7 +17,6 @@
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -36,17 +35,12 @@
 
 enum sync_state { SYNC_IDLE, SYNC_WANTED, SYNC_DONE, SYNC_FAILED, SYNC_STOP };
 
-static bool is_full_errno(int e)
-{
-	return e == ENOSPC || e == EDQUOT || e == EFBIG;
-}
-
 /* errno -> what the answer is told */
 static enum unrecorded trouble(struct journal *j, const char *what)
 {
 	j->last_errno = errno;
 	log_warn("store", what, LS("error", strerror(errno)));
-	return is_full_errno(errno) ? DISK_FULL : WRITE_ERROR;
+	return journal_is_full_errno(errno) ? DISK_FULL : WRITE_ERROR;
 }
 
 /* ---- segments ---- */
@@ -128,7 +122,7 @@ static int make_segment_file(struct journal *j, const char *name, uint64_t first
 	if (!e)
 		j->allocated = j->o.segment_bytes;
 	/* Some file systems cannot; and when even the reserve has been given up, what room there is will do. */
-	if (is_full_errno(e) && !j->reserve_gone) {
+	if (journal_is_full_errno(e) && !j->reserve_gone) {
 		errno = e;
 		goto failed;
 	}
@@ -154,14 +148,14 @@ static enum unrecorded start_segment(struct journal *j, uint64_t first)
 	int fd;
 
 	if (j->retry_open_ms > now)
-		return is_full_errno(j->last_errno) ? DISK_FULL : WRITE_ERROR;
+		return journal_is_full_errno(j->last_errno) ? DISK_FULL : WRITE_ERROR;
 	segment_name(first, name);
 	snprintf(made, sizeof(made), "%s%s", name, replaces ? ".new" : "");
 	if (replaces)
 		unlinkat(j->dir, made, 0);
 	fd = make_segment_file(j, made, first);
 	if (fd < 0) {
-		if (!is_full_errno(errno))
+		if (!journal_is_full_errno(errno))
 			j->retry_open_ms = now + 200;
 		return trouble(j, "a new journal segment could not be made");
 	}
@@ -189,17 +183,23 @@ static enum unrecorded start_next(struct journal *j)
 	return start_segment(j, j->next_number);
 }
 
-static int sync_now(struct journal *j, int fd)
+static int sync_now(int fd)
 {
 	uint64_t from = clock_mono_ns();
 	int r = fault("journal.fsync") ? (errno = EIO, -1) : fdatasync(fd);
 
-	(void)j;
 	METRIC_OBSERVE(&metric_sync, (double)(clock_mono_ns() - from) / 1e9);
 	return r;
 }
 
 /* ---- writing ---- */
+
+/* Injected. */
+static ssize_t failed_write(int e)
+{
+	errno = e;
+	return -1;
+}
 
 /* Numbers and writes n records from p on at the end of the open file. -1: errno, nothing was added. */
 static int write_records(struct journal *j, struct pending **at, size_t n, uint64_t *bytes)
@@ -224,13 +224,11 @@ static int write_records(struct journal *j, struct pending **at, size_t n, uint6
 		total += record_size(h->len);
 	}
 	if (fault("journal.write"))
-		errno = EIO, got = -1;
+		got = failed_write(EIO);
 	else if (fault("journal.full"))
-		errno = ENOSPC, got = -1;
-	else if (fault("journal.short"))
-		got = pwritev(j->fd, iov, 1, (off_t)j->offset);
+		got = failed_write(ENOSPC);
 	else
-		got = pwritev(j->fd, iov, (int)niov, (off_t)j->offset);
+		got = pwritev(j->fd, iov, fault("journal.short") ? 1 : (int)niov, (off_t)j->offset);
 	*bytes = total;
 	if (got == (ssize_t)total)
 		return 0;
@@ -307,7 +305,7 @@ static void close_segment(struct journal *j)
 	} else if (!cut_back(j)) {
 		j->next_number++;
 	}
-	if (j->o.sync != SYNC_NEVER && sync_now(j, j->fd)) {
+	if (j->o.sync != SYNC_NEVER && sync_now(j->fd)) {
 		trouble(j, "a journal segment could not be synced when it was closed");
 		forget_file(j);
 		rewrite_unsynced(j);
@@ -456,7 +454,7 @@ static enum unrecorded rewrite_unsynced(struct journal *j)
 			chunk[n++] = p;
 		why = put(j, chunk, n);
 	}
-	if (why == RECORDED && sync_now(j, j->fd))
+	if (why == RECORDED && sync_now(j->fd))
 		why = trouble(j, "the journal could not be synced in its new segment either");
 	segment_name(j->opened_first, name);
 	snprintf(made, sizeof(made), "%s.new", name);
@@ -470,76 +468,15 @@ static enum unrecorded rewrite_unsynced(struct journal *j)
 	return RECORDED;
 }
 
-/* ---- room on the disk ---- */
-
-#define RESERVE "reserve"
-
-static bool release_reserve(struct journal *j)
-{
-	if (j->reserve_gone)
-		return false;
-	j->reserve_gone = true;
-	return !unlinkat(j->dir, RESERVE, 0);
-}
-
-static int make_reserve(struct journal *j)
-{
-	int fd, e = 0;
-
-	if (!j->o.reserve_bytes)
-		return 0;
-	fd = openat(j->dir, RESERVE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -1;
-	if (fallocate(fd, 0, 0, (off_t)j->o.reserve_bytes) && errno != EOPNOTSUPP &&
-	    errno != ENOSYS)
-		e = errno;
-	close(fd);
-	if (!e) {
-		j->reserve_gone = false;
-		return 0;
-	}
-	unlinkat(j->dir, RESERVE, 0);
-	j->reserve_gone = true;
-	errno = e;
-	return -1;
-}
-
-static void look_at_disk(struct journal *j)
-{
-	struct statvfs v;
-	uint64_t free_bytes, need = j->o.reserve_bytes + j->o.segment_bytes, ahead = 0;
-	bool full, was = atomic_load(&j->full);
-
-	j->space_checked_ms = clock_mono_ms();
-	if (fstatvfs(j->dir, &v))
-		return;
-	free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-	atomic_store(&j->disk_free, free_bytes);
-	if (j->allocated > j->offset)
-		ahead = j->allocated - j->offset;
-	if (j->reserve_gone)
-		need += j->o.reserve_bytes;
-	full = free_bytes + ahead < need || journal_backlog_bytes(j) > j->o.max_bytes;
-	if (full) {
-		journal_drop_delivered(j, 0);
-	} else if (j->reserve_gone && make_reserve(j)) {
-		full = true;
-	}
-	atomic_store(&j->full, full);
-	if (full && !was)
-		log_error("store", "the journal's disk is full", LI("bytes", free_bytes));
-	else if (was && !full)
-		log_info("store", "the journal's disk has room again", LI("bytes", free_bytes));
-}
+/* ---- the start ---- */
 
 int journal_prepare(struct journal *j)
 {
 	enum unrecorded why;
 
-	if (make_reserve(j) && !is_full_errno(errno))
-		return fail(ERR_STORE, "journal/%s: %s", RESERVE, strerror(errno));
-	look_at_disk(j);
+	if (journal_make_reserve(j) && !journal_is_full_errno(errno))
+		return fail(ERR_STORE, "journal/" JOURNAL_RESERVE ": %s", strerror(errno));
+	journal_look_at_disk(j);
 	why = start_next(j);
 	if (why == DISK_FULL)
 		atomic_store(&j->full, true); /* serves all the same: on_full decides */
@@ -604,7 +541,7 @@ static enum unrecorded try_chunk(struct journal *j, struct pending **at, size_t 
 		keep_until_synced(j, at[i]);
 	if (j->o.sync == SYNC_INTERVAL)
 		return RECORDED;
-	if (sync_now(j, j->fd)) {
+	if (sync_now(j->fd)) {
 		trouble(j,
 			"the journal could not be synced; its records are written again elsewhere");
 		forget_file(j);
@@ -642,7 +579,7 @@ static enum unrecorded put_chunk(struct journal *j, struct pending **at, size_t 
 			atomic_store(&j->broken, false);
 			return why;
 		}
-		if (why == DISK_FULL && release_reserve(j)) {
+		if (why == DISK_FULL && journal_release_reserve(j)) {
 			atomic_store(&j->full, true);
 			journal_drop_delivered(j, 0);
 			continue;
@@ -737,7 +674,7 @@ static uint64_t housekeeping(struct journal *j)
 	take_sync_result(j);
 	sync_if_due(j, now);
 	if (now - j->space_checked_ms >= SPACE_EVERY_MS) {
-		look_at_disk(j);
+		journal_look_at_disk(j);
 		if (atomic_load(&j->broken)) {
 			/* Nobody hands records over while it is broken and serving: try for them. */
 			j->retry_open_ms = 0;
@@ -790,10 +727,10 @@ void *journal_syncer(void *arg)
 		while (!atomic_exchange(&j->sync_bell, 0))
 			futex(&j->sync_bell, FUTEX_WAIT_PRIVATE, 0, NULL);
 		if (atomic_load(&j->sync_state) == SYNC_STOP)
-			return error_clear(), NULL;
+			break;
 		if (atomic_load(&j->sync_state) != SYNC_WANTED)
 			continue;
-		if (sync_now(j, j->sync_fd)) {
+		if (sync_now(j->sync_fd)) {
 			j->last_errno = errno;
 			atomic_store(&j->sync_state, SYNC_FAILED);
 		} else {
@@ -801,6 +738,8 @@ void *journal_syncer(void *arg)
 		}
 		journal_ring(j);
 	}
+	error_clear();
+	return NULL;
 }
 
 void journal_stop_syncer(struct journal *j)
@@ -808,85 +747,4 @@ void journal_stop_syncer(struct journal *j)
 	atomic_store(&j->sync_state, SYNC_STOP);
 	atomic_store(&j->sync_bell, 1);
 	futex(&j->sync_bell, FUTEX_WAKE_PRIVATE, 1, NULL);
-}
-
-/* ---- what readers and the sink have to do with segments ---- */
-
-uint64_t journal_backlog_bytes(struct journal *j)
-{
-	uint64_t n = 0;
-
-	pthread_mutex_lock(&j->lock);
-	for (size_t i = 0; i < j->nsegments; i++) {
-		const struct segment_info *s = &j->segments[i];
-
-		if (s->first > j->read_first || !j->read_first)
-			n += s->end - SEGMENT_HEADER;
-		else if (s->first == j->read_first && s->end > j->read_offset)
-			n += s->end - j->read_offset;
-	}
-	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-uint64_t journal_disk_bytes(struct journal *j)
-{
-	uint64_t n = 0;
-
-	pthread_mutex_lock(&j->lock);
-	for (size_t i = 0; i < j->nsegments; i++)
-		n += j->segments[i].end;
-	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-size_t journal_count_segments(struct journal *j)
-{
-	size_t n;
-
-	pthread_mutex_lock(&j->lock);
-	n = j->nsegments;
-	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-void journal_drop_delivered(struct journal *j, uint64_t keep)
-{
-	uint64_t bytes = 0;
-	size_t delivered = 0, drop = 0;
-	char name[20];
-
-	pthread_mutex_lock(&j->lock);
-	for (; delivered < j->nsegments && j->segments[delivered].first < j->read_first;
-	     delivered++)
-		bytes += j->segments[delivered].end;
-	for (; drop < delivered && bytes > keep; drop++) {
-		segment_name(j->segments[drop].first, name);
-		if (unlinkat(j->dir, name, 0) && errno != ENOENT)
-			break;
-		bytes -= j->segments[drop].end;
-	}
-	memmove(j->segments, j->segments + drop, (j->nsegments - drop) * sizeof(*j->segments));
-	j->nsegments -= drop;
-	pthread_mutex_unlock(&j->lock);
-}
-
-void journal_wait_rows(struct journal *j, uint64_t seen_rows, uint64_t rows, uint64_t ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&j->more_lock);
-	atomic_store(&j->reader_wants_rows, seen_rows + rows);
-	atomic_store(&j->reader_waits, true);
-	if (atomic_load(&j->written_rows) < seen_rows + rows && !atomic_load(&j->closing))
-		pthread_cond_timedwait(&j->more_cond, &j->more_lock, &t);
-	atomic_store(&j->reader_waits, false);
-	pthread_mutex_unlock(&j->more_lock);
 }

@@ -1,4 +1,4 @@
-/* Between journal.c (the workers' side) and journal_write.c (the writer's thread). */
+/* Between journal.c (the workers' side), journal_write.c (the writer's thread) and journal_room.c (its disk). */
 #ifndef SIGNET_STORE_JOURNAL_WRITE_H
 #define SIGNET_STORE_JOURNAL_WRITE_H
 
@@ -16,5 +16,12 @@ void journal_sleep(struct journal *,
 void pending_drop(struct pending *);
 /* Gives a list of taken records back to those who wait for them. */
 void journal_finish(struct journal *, struct pending *group, enum unrecorded result);
+
+/* journal_room.c: the writer only. */
+#define JOURNAL_RESERVE "reserve"
+bool journal_is_full_errno(int);
+int journal_make_reserve(struct journal *);     /* -1: errno */
+bool journal_release_reserve(struct journal *); /* false: it was gone */
+void journal_look_at_disk(struct journal *);    /* whether the journal is full */
 
 #endif

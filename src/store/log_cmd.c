@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/flags.h"
 #include "base/time.h"
 #include "store/log_print.h"
 #include "store/store.h"
@@ -22,9 +23,8 @@
 #define LIMIT_MAX  100000
 
 struct options {
-	const char *command, *dir;
-	struct bytes words[32];
-	size_t nwords;
+	const char *dir, *since_text;
+	char **words; /* to look for; ends with NULL */
 	bool json, raw, colour;
 	uint64_t limit;
 	int64_t since; /* seq; 0 = none */
@@ -51,13 +51,6 @@ static const char help_text[] =
 	"  signet log show chatcmpl-01a2b3c4d5e67f808182838485868788\n"
 	"  signet log grep invoice overdue --since 2d --json\n";
 
-static int usage(const char *what, const char *value)
-{
-	fprintf(stderr, "signet log: %s%s%s\nsee signet log --help\n", what, value ? ": " : "",
-		value ? value : "");
-	return 2;
-}
-
 static bool parse_since(const char *text, int64_t *seq)
 {
 	static const struct {
@@ -78,44 +71,6 @@ static bool parse_since(const char *text, int64_t *seq)
 	return false;
 }
 
-/* 0, or the exit status + 1. */
-static int parse(int argc, char **argv, struct options *o)
-{
-	for (int i = 0; i < argc; i++) {
-		struct bytes arg = bytes_of(argv[i]), value = arg, name = bytes_cut(&value, '=');
-		bool has = name.n < arg.n;
-
-		if (!bytes_starts(arg, B("--"))) {
-			if (!o->command)
-				o->command = argv[i];
-			else if (o->nwords == sizeof(o->words) / sizeof(*o->words))
-				return 1 + usage("too many words", NULL);
-			else
-				o->words[o->nwords++] = arg;
-			continue;
-		}
-		if (bytes_eq(arg, B("--json")) || bytes_eq(arg, B("--raw"))) {
-			*(arg.p[2] == 'j' ? &o->json : &o->raw) = true;
-			continue;
-		}
-		if (!bytes_eq(name, B("--data-dir")) && !bytes_eq(name, B("--limit")) &&
-		    !bytes_eq(name, B("--since")))
-			return 1 + usage("unknown option", argv[i]);
-		if (!has && i + 1 == argc)
-			return 1 + usage("this option needs a value", argv[i]);
-		if (!has)
-			value = bytes_of(argv[++i]);
-		if (name.p[2] == 'd')
-			o->dir = value.p;
-		else if (name.p[2] == 's' && !parse_since(value.p, &o->since))
-			return 1 + usage("--since wants a number and s, m, h or d", value.p);
-		else if (name.p[2] == 'l' &&
-			 (!bytes_to_u64(value, &o->limit) || !o->limit || o->limit > LIMIT_MAX))
-			return 1 + usage("--limit wants a number from 1 to 100000", value.p);
-	}
-	return 0;
-}
-
 /* Every form that carries an inference id: canonical, 32 digits, with a prefix of a surface. */
 static bool parse_id(struct bytes text, char out[UUID_TEXT + 1])
 {
@@ -134,10 +89,10 @@ static bool parse_id(struct bytes text, char out[UUID_TEXT + 1])
 static int emit(struct buf *out)
 {
 	size_t n = fwrite(out->data ? out->data : "", 1, out->len, stdout);
-	bool gone = n != out->len || fflush(stdout);
+	bool closed = n != out->len || fflush(stdout);
 
 	buf_reset(out);
-	return gone;
+	return closed;
 }
 
 static int print_entry(const struct options *o, const struct log_entry *e, struct buf *out,
@@ -148,11 +103,10 @@ static int print_entry(const struct options *o, const struct log_entry *e, struc
 
 static int failed(void)
 {
-	fprintf(stderr, "signet log: %.*s\n", BFMT(error_last()->message));
-	return 1;
+	return flags_failed("signet log: ");
 }
 
-/* ---- tail ---- */
+/* ---- what is kept until its turn ---- */
 
 /* A printed line that waits for its turn. */
 struct shown {
@@ -216,112 +170,6 @@ static void clear(struct shelf *s)
 	free(s->at);
 }
 
-/* What is there already: all that waits in the journal, and the newest of the store. */
-static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
-{
-	int64_t seq = INT64_MAX;
-	struct log_entry e;
-	struct arena a;
-	int found, bad = 0;
-
-	arena_init(&a, ENTRY_MAX);
-	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since)
-			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
-	}
-	bad = bad || found < 0;
-	for (uint64_t n = 0; !bad && n < o->limit; n++) {
-		found = log_next_stored(r, &seq, &e, &a);
-		if (found <= 0 || e.seq < o->since) {
-			bad = found < 0;
-			break;
-		}
-		if (o->json && log_load_bodies(r, &e, &a)) { /* for its tags */
-			bad = 1;
-			break;
-		}
-		bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
-	}
-	arena_deinit(&a);
-	if (s->len)
-		qsort(s->at, s->len, sizeof(*s->at), by_seq);
-	return bad;
-}
-
-static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
-{
-	size_t from = s->len > o->limit ? s->len - o->limit : 0;
-	int gone = 0;
-
-	for (size_t i = from; !gone && i < s->len; i++) {
-		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
-			return -1;
-		gone = emit(out);
-	}
-	return gone;
-}
-
-static int tail(struct log_reader *r, const struct options *o, struct buf *out)
-{
-	struct shelf shelf = { 0 };
-	struct log_entry e;
-	struct arena a;
-	int gone, found;
-
-	if (collect(r, o, &shelf, out)) {
-		clear(&shelf);
-		return failed();
-	}
-	log_let_go(r);
-	gone = show_shelf(o, &shelf, out);
-	clear(&shelf);
-	arena_init(&a, ENTRY_MAX);
-	while (!gone) {
-		while (!gone && (found = log_next_in_journal(r, &e, &a)) > 0) {
-			if (print_entry(o, &e, out, &a))
-				return failed();
-			gone = emit(out);
-			arena_deinit(&a);
-		}
-		if (found < 0)
-			return failed();
-		nanosleep(&(struct timespec){ 0, FOLLOW_MS * 1000000 }, NULL);
-	}
-	return 0;
-}
-
-/* ---- show ---- */
-
-static int show(struct log_reader *r, const struct options *o, struct buf *out)
-{
-	char id[UUID_TEXT + 1];
-	struct log_entry e;
-	struct arena a;
-	int found, status = 1;
-
-	if (!parse_id(o->words[0], id))
-		return usage("show wants an inference id", o->words[0].p);
-	arena_init(&a, ENTRY_MAX);
-	found = log_find(r, bytes_of(id), &e, &a);
-	if (found < 0) {
-		failed();
-	} else if (!found) {
-		fprintf(stderr, "signet log: %s is not in %s\n", id, o->dir);
-	} else if (o->json ? log_print_detail_json(&e, out, &a)
-			   : log_print_page(&e, o->colour, o->raw, out, &a)) {
-		failed();
-	} else {
-		emit(out);
-		status = 0;
-	}
-	arena_deinit(&a);
-	return status;
-}
-
-/* ---- grep ---- */
-
 static bool holds(struct bytes text, struct bytes word)
 {
 	return text.n && bytes_ifind(text, word) >= 0;
@@ -347,14 +195,15 @@ static bool entry_holds(const struct log_entry *e, struct bytes word)
 
 static bool matches(const struct options *o, const struct log_entry *e)
 {
-	for (size_t i = 0; i < o->nwords; i++)
-		if (!entry_holds(e, o->words[i]))
+	for (char **word = o->words; *word; word++)
+		if (!entry_holds(e, bytes_of(*word)))
 			return false;
 	return true;
 }
 
-static int grep_journal(struct log_reader *r, const struct options *o, struct shelf *s,
-			struct buf *out)
+/* What waits in the journal and holds the words, oldest first. */
+static int shelve_journal(struct log_reader *r, const struct options *o, struct shelf *s,
+			  struct buf *out)
 {
 	struct log_entry e;
 	struct arena a;
@@ -371,6 +220,110 @@ static int grep_journal(struct log_reader *r, const struct options *o, struct sh
 		qsort(s->at, s->len, sizeof(*s->at), by_seq);
 	return bad || found < 0 ? -1 : 0;
 }
+
+/* ---- tail ---- */
+
+/* What is there already: all that waits in the journal, and the newest of the store. */
+static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+{
+	int64_t seq = INT64_MAX;
+	struct log_entry e;
+	struct arena a;
+	int found, bad = shelve_journal(r, o, s, out);
+
+	arena_init(&a, ENTRY_MAX);
+	for (uint64_t n = 0; !bad && n < o->limit; n++) {
+		found = log_next_stored(r, &seq, &e, &a);
+		if (found <= 0 || e.seq < o->since) {
+			bad = found < 0;
+			break;
+		}
+		if (o->json && log_load_bodies(r, &e, &a)) { /* for its tags */
+			bad = 1;
+			break;
+		}
+		bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	if (s->len)
+		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	return bad;
+}
+
+static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
+{
+	size_t from = s->len > o->limit ? s->len - o->limit : 0;
+	int closed = 0;
+
+	for (size_t i = from; !closed && i < s->len; i++) {
+		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
+			return -1;
+		closed = emit(out);
+	}
+	return closed;
+}
+
+static int tail(struct log_reader *r, const struct options *o, struct buf *out)
+{
+	struct shelf shelf = { 0 };
+	struct log_entry e;
+	struct arena a;
+	int closed, found;
+
+	if (collect(r, o, &shelf, out)) {
+		clear(&shelf);
+		return failed();
+	}
+	log_let_go(r);
+	closed = show_shelf(o, &shelf, out);
+	clear(&shelf);
+	arena_init(&a, ENTRY_MAX);
+	while (!closed) {
+		while (!closed && (found = log_next_in_journal(r, &e, &a)) > 0) {
+			if (print_entry(o, &e, out, &a))
+				return failed();
+			closed = emit(out);
+			arena_deinit(&a);
+		}
+		if (found < 0)
+			return failed();
+		nanosleep(&(struct timespec){ 0, FOLLOW_MS * 1000000 }, NULL);
+	}
+	return 0;
+}
+
+/* ---- show ---- */
+
+static int show(struct log_reader *r, const struct options *o, struct buf *out)
+{
+	char id[UUID_TEXT + 1];
+	struct log_entry e;
+	struct arena a;
+	int found, status = 1;
+
+	if (!parse_id(bytes_of(o->words[0]), id)) {
+		fprintf(stderr, "signet log: '%s' is no inference id\n", o->words[0]);
+		return 2;
+	}
+	arena_init(&a, ENTRY_MAX);
+	found = log_find(r, bytes_of(id), &e, &a);
+	if (found < 0) {
+		failed();
+	} else if (!found) {
+		fprintf(stderr, "signet log: %s is not in %s\n", id, o->dir);
+	} else if (o->json ? log_print_detail_json(&e, out, &a)
+			   : log_print_page(&e, o->colour, o->raw, out, &a)) {
+		failed();
+	} else {
+		emit(out);
+		status = 0;
+	}
+	arena_deinit(&a);
+	return status;
+}
+
+/* ---- grep ---- */
 
 /* How far back it looked, for the reader who misses something. */
 static void tell_reach(int64_t seq, uint64_t found)
@@ -392,27 +345,27 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	struct log_entry e;
 	struct arena a;
 	uint64_t n = 0;
-	int found = 1, gone = 0;
+	int found = 1, closed = 0;
 
-	if (grep_journal(r, o, &shelf, out)) {
+	if (shelve_journal(r, o, &shelf, out)) {
 		clear(&shelf);
 		return failed();
 	}
-	for (size_t i = shelf.len; !gone && i-- > 0 && n < o->limit; n++) {
-		gone = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
-		       emit(out);
+	for (size_t i = shelf.len; !closed && i-- > 0 && n < o->limit; n++) {
+		closed = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
+			 emit(out);
 		seq = shelf.at[i].seq;
 	}
 	clear(&shelf);
 	if (n < o->limit)
 		seq = INT64_MAX; /* the journal is done, the store begins anew */
 	arena_init(&a, ENTRY_MAX);
-	while (!gone && n < o->limit) {
+	while (!closed && n < o->limit) {
 		found = log_next_stored(r, &seq, &e, &a);
 		if (found <= 0 || e.seq < o->since || log_load_bodies(r, &e, &a))
 			break;
 		if (matches(o, &e)) {
-			gone = print_entry(o, &e, out, &a) || emit(out);
+			closed = print_entry(o, &e, out, &a) || emit(out);
 			n++;
 		}
 		arena_deinit(&a);
@@ -420,44 +373,70 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 	arena_deinit(&a);
 	if (found < 0)
 		return failed();
-	if (!gone)
+	if (!closed)
 		tell_reach(seq, n);
 	return 0;
 }
 
-static const struct {
+static const struct reading {
 	const char *name;
 	int (*run)(struct log_reader *, const struct options *, struct buf *);
 	bool words;
-} commands[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
+} readings[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
+
+static const struct reading *find_reading(const char *name)
+{
+	for (size_t i = 0; name && i < COUNT(readings); i++)
+		if (strcmp(readings[i].name, name) == 0)
+			return &readings[i];
+	return NULL;
+}
+
+/* -1: go on; else the exit status. */
+static int read_options(int argc, char **argv, struct options *o, const struct reading **reading)
+{
+	const struct flag flags[] = {
+		{ "--data-dir", .text = &o->dir },
+		{ "--json", .on = &o->json },
+		{ "--raw", .on = &o->raw },
+		{ "--limit", .number = &o->limit, .most = LIMIT_MAX },
+		{ "--since", .text = &o->since_text },
+	};
+	const struct command log = { "signet log", help_text, flags, COUNT(flags), true };
+	int status = flags_read(&log, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (o->since_text && !parse_since(o->since_text, &o->since))
+		return flags_wrong(&log, "--since wants a number and s, m, h or d, not '%s'",
+				   o->since_text);
+	*reading = find_reading(argv[0]);
+	if (!*reading)
+		return argv[0] ? flags_wrong(&log, "unknown command %s", argv[0])
+			       : flags_wrong(&log, "tail, show or grep is missing");
+	o->words = argv + 1;
+	if ((*reading)->words != (o->words[0] != NULL))
+		return flags_wrong(&log, o->words[0] ? "tail takes no words"
+						     : "an id or words are missing");
+	return -1;
+}
 
 int store_log_main(int argc, char **argv)
 {
 	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
+	const struct reading *reading;
 	struct log_reader r;
 	struct buf out;
-	size_t c = 0;
-	int status;
+	int status = read_options(argc, argv, &o, &reading);
 
-	for (int i = 0; i < argc; i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return fputs(help_text, stdout) < 0;
-	status = parse(argc, argv, &o);
-	if (status)
-		return status - 1;
+	if (status >= 0)
+		return status;
 	if (!o.dir || !*o.dir)
 		o.dir = "signet-data";
-	while (c < 3 && (!o.command || strcmp(commands[c].name, o.command) != 0))
-		c++;
-	if (c == 3)
-		return usage(o.command ? "unknown command" : "tail, show or grep is missing",
-			     o.command);
-	if (commands[c].words ? !o.nwords : o.nwords > 0)
-		return usage(o.nwords ? "tail takes no words" : "an id or words are missing", NULL);
 	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a short write */
 	buf_init(&out, OUTPUT_MAX);
-	status = log_reader_open(&r, o.dir) ? failed() : commands[c].run(&r, &o, &out);
+	status = log_reader_open(&r, o.dir) ? failed() : reading->run(&r, &o, &out);
 	log_reader_close(&r);
 	buf_deinit(&out);
 	return status;

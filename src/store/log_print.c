@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "store/schema.h"
 
 #define INLINE_MAX 65536
 
@@ -86,12 +87,12 @@ static struct attempt *list_attempts(const struct log_entry *e, size_t *n, struc
 						  .variant = member(v, "variant", a),
 						  .model = member(v, "model", a),
 						  .provider = member(v, "provider", a),
-						  .error = member(v, "error", a),
-						  .signature = member(v, "signature", a),
-						  .status = member_int(v, "status"),
+						  .error = member(v, N_ERROR, a),
+						  .signature = member(v, N_SIGNATURE, a),
+						  .status = member_int(v, N_STATUS),
 						  .delay_ms = member_int(v, "delay_ms"),
-						  .raw_request = member(v, "raw_request", a),
-						  .raw_response = member(v, "raw_response", a) };
+						  .raw_request = member(v, N_RAW_REQUEST, a),
+						  .raw_response = member(v, N_RAW_RESPONSE, a) };
 		}
 	}
 	for (i = 0; i < e->nmodels; i++) {
@@ -102,7 +103,7 @@ static struct attempt *list_attempts(const struct log_entry *e, size_t *n, struc
 					       .model = cell_text(&m->m[M_MODEL]),
 					       .provider = cell_text(&m->m[M_PROVIDER]),
 					       .signature = cell_text(&m->call[CALL_SIGNATURE]),
-					       .status = cell_int(&m->call[CALL_STATUS], -1),
+					       .status = cell_int(&m->call[CALL_HTTP_STATUS], -1),
 					       .delay_ms = -1,
 					       .raw_request = cell_text(&m->m[M_RAW_REQUEST]),
 					       .raw_response = cell_text(&m->m[M_RAW_RESPONSE]),
@@ -351,25 +352,26 @@ static int put_conversation(struct buf *out, const struct log_entry *e, bool col
 	return bad | put_blocks(out, output, a);
 }
 
-static int put_named(struct buf *out, const char *name, struct bytes value)
+static int put_named(struct buf *out, const struct column *c, const struct cell *cell)
 {
+	struct bytes value = cell_text(cell);
+
 	if (!value.n || bytes_eq(value, B("[]")) || bytes_eq(value, B("{}")))
 		return 0;
-	return buf_printf(out, "%s ", name) | put_safe(out, value, false) | buf_putc(out, '\n');
+	return buf_append(out, c->name) | buf_putc(out, ' ') | put_safe(out, value, false) |
+	       buf_putc(out, '\n');
 }
 
 static int put_parameters(struct buf *out, const struct log_entry *e, bool colour)
 {
+	static const enum chat_cell of_chat[] = { C_PARAMS,        C_TOOL_CHOICE, C_ALLOWED_TOOLS,
+						  C_DYNAMIC_TOOLS, C_EXTRA_BODY,  C_TAGS };
 	int bad = put_head(out, "parameters", colour);
 
-	bad |= put_named(out, "inference_params", cell_text(&e->chat[C_PARAMS]));
-	bad |= put_named(out, "tool_choice", cell_text(&e->chat[C_TOOL_CHOICE]));
-	bad |= put_named(out, "allowed_tools", cell_text(&e->chat[C_ALLOWED_TOOLS]));
-	bad |= put_named(out, "dynamic_tools", cell_text(&e->chat[C_DYNAMIC_TOOLS]));
-	bad |= put_named(out, "extra_body", cell_text(&e->chat[C_EXTRA_BODY]));
-	bad |= put_named(out, "tags", cell_text(&e->chat[C_TAGS]));
-	bad |= put_named(out, "episode_id", cell_text(&e->list[L_EPISODE]));
-	return bad | put_named(out, "surface", cell_text(&e->list[L_SURFACE]));
+	for (size_t i = 0; i < sizeof(of_chat) / sizeof(*of_chat); i++)
+		bad |= put_named(out, &chat_columns[of_chat[i]], &e->chat[of_chat[i]]);
+	bad |= put_named(out, &list_columns[L_EPISODE], &e->list[L_EPISODE]);
+	return bad | put_named(out, &list_columns[L_SURFACE], &e->list[L_SURFACE]);
 }
 
 static int put_signature(struct buf *out, struct bytes json, struct arena *a)
@@ -412,7 +414,7 @@ static int put_attempt(struct buf *out, const struct attempt *at, size_t i, bool
 		const struct cell *m = t->model_row->m;
 
 		bad |= buf_printf(out, " %" PRId64 " ms in %" PRId64 " out %" PRId64 " finish ",
-				  cell_int(&m[M_MS], 0), cell_int(&m[M_IN], 0),
+				  cell_int(&m[M_RESPONSE_MS], 0), cell_int(&m[M_IN], 0),
 				  cell_int(&m[M_OUT], 0));
 		bad |= put_safe(out, cell_text(&m[M_FINISH]).n ? cell_text(&m[M_FINISH]) : B("-"),
 				false);
@@ -492,19 +494,19 @@ static int put_cost(struct buf *out, const struct cell *c)
 	int n;
 
 	if (c->type != CELL_INT)
-		return key(out, "cost") | buf_append(out, B("null"));
+		return key(out, N_COST) | buf_append(out, B("null"));
 	n = snprintf(text, sizeof(text), "%s%" PRId64 ".%09" PRId64, c->num < 0 ? "-" : "",
 		     (int64_t)(llabs(c->num) / 1000000000), (int64_t)(llabs(c->num) % 1000000000));
 	while (text[n - 1] == '0' && text[n - 2] != '.')
 		n--;
-	return key(out, "cost") | buf_append(out, (struct bytes){ text, (size_t)n });
+	return key(out, N_COST) | buf_append(out, (struct bytes){ text, (size_t)n });
 }
 
 static int put_tags(struct buf *out, const struct log_entry *e, size_t most, struct arena *a)
 {
 	yyjson_val *tags = e->has_chat ? json_parse(cell_text(&e->chat[C_TAGS]), a) : NULL, *k, *v;
 	size_t i, max;
-	int bad = key(out, "tags") | buf_putc(out, '{');
+	int bad = key(out, N_TAGS) | buf_putc(out, '{');
 
 	if (yyjson_is_obj(tags)) {
 		yyjson_obj_foreach(tags, i, max, k, v)
@@ -519,36 +521,51 @@ static int put_tags(struct buf *out, const struct log_entry *e, size_t most, str
 	return bad | buf_putc(out, '}');
 }
 
+/* A list row's members, between its time and what is counted elsewhere; NULL: the name is the column's. */
+static const struct {
+	enum list_cell cell;
+	const char *name;
+} row_members[] = {
+	{ L_STATE, NULL },          { L_STATUS, NULL },
+	{ L_ERROR_KIND, NULL },     { L_FUNCTION, "function" },
+	{ L_VARIANT, "variant" },   { L_MODEL, "model" },
+	{ L_PROVIDER, "provider" }, { L_SURFACE, NULL },
+	{ L_TYPE, "type" },         { L_STREAM, NULL },
+	{ L_CACHED, NULL },         { L_SIGNED, NULL },
+	{ L_ATTEMPTS, NULL },       { L_MS, "ms" },
+	{ L_TTFT, NULL },           { L_IN, "in" },
+	{ L_OUT, "out" },           { L_ESTIMATED, NULL },
+	{ L_COST_NANO, NULL },      { L_FINISH, "finish" },
+	{ L_KEY, "key" },           { L_EPISODE, NULL },
+	{ L_TOOLS, NULL },
+};
+
+static int put_member(struct buf *out, const struct log_entry *e, enum list_cell cell,
+		      const char *name)
+{
+	const struct cell *c = &e->list[cell];
+
+	if (!name)
+		name = list_columns[cell].name.p;
+	if (cell == L_COST_NANO)
+		return put_cost(out, c);
+	if (list_columns[cell].kind == COL_BOOL)
+		return put_bool(out, name, cell_int(c, 0));
+	return list_columns[cell].kind == COL_INT ? put_int(out, name, c)
+						  : put_str(out, name, cell_text(c));
+}
+
 static int put_row(const struct log_entry *e, struct buf *out, struct arena *a)
 {
-	const struct cell *l = e->list;
 	char t[25];
-	int bad = buf_putc(out, '{');
+	int bad = buf_putc(out, '{') | put_member(out, e, L_ID, NULL);
 
 	time_rfc3339_ms((uint64_t)e->seq >> 15, t);
-	bad |= put_str(out, "id", cell_text(&l[L_ID])) | put_str(out, "t", bytes_of(t));
-	bad |= put_str(out, "state", cell_text(&l[L_STATE])) | put_int(out, "status", &l[L_STATUS]);
-	bad |= put_str(out, "error_kind", cell_text(&l[L_ERROR_KIND]));
-	bad |= put_str(out, "function", cell_text(&l[L_FUNCTION]));
-	bad |= put_str(out, "variant", cell_text(&l[L_VARIANT]));
-	bad |= put_str(out, "model", cell_text(&l[L_MODEL]));
-	bad |= put_str(out, "provider", cell_text(&l[L_PROVIDER]));
-	bad |= put_str(out, "surface", cell_text(&l[L_SURFACE]));
-	bad |= put_str(out, "type", cell_text(&l[L_TYPE]));
-	bad |= put_bool(out, "stream", cell_int(&l[L_STREAM], 0));
-	bad |= put_bool(out, "cached", cell_int(&l[L_CACHED], 0));
-	bad |= put_bool(out, "signed", cell_int(&l[L_SIGNED], 0));
-	bad |= put_int(out, "attempts", &l[L_ATTEMPTS]) | put_int(out, "ms", &l[L_MS]);
-	bad |= put_int(out, "ttft_ms", &l[L_TTFT]) | put_int(out, "in", &l[L_IN]);
-	bad |= put_int(out, "out", &l[L_OUT]);
-	bad |= put_bool(out, "estimated", cell_int(&l[L_ESTIMATED], 0)) | put_cost(out, &l[L_COST]);
-	bad |= put_str(out, "finish", cell_text(&l[L_FINISH]));
-	bad |= put_str(out, "key", cell_text(&l[L_KEY]));
-	bad |= put_str(out, "episode_id", cell_text(&l[L_EPISODE]));
-	bad |= put_int(out, "tools", &l[L_TOOLS]) | put_tags(out, e, 8, a);
-	bad |= put_json(out, "metrics", B("{}"), B("{}"));
-	bad |= put_str(out, "preview_in", cell_text(&l[L_PREVIEW_IN]));
-	bad |= put_str(out, "preview_out", cell_text(&l[L_PREVIEW_OUT]));
+	bad |= put_str(out, "t", bytes_of(t));
+	for (size_t i = 0; i < sizeof(row_members) / sizeof(*row_members); i++)
+		bad |= put_member(out, e, row_members[i].cell, row_members[i].name);
+	bad |= put_tags(out, e, 8, a) | put_json(out, "metrics", B("{}"), B("{}"));
+	bad |= put_member(out, e, L_PREVIEW_IN, NULL) | put_member(out, e, L_PREVIEW_OUT, NULL);
 	return bad | buf_putc(out, '}');
 }
 
@@ -594,14 +611,14 @@ static int put_params(struct buf *out, const struct log_entry *e, struct arena *
 static int put_tools(struct buf *out, const struct log_entry *e)
 {
 	const struct cell *c = e->chat;
-	int bad = key(out, "tools") | buf_putc(out, '{');
+	int bad = key(out, N_TOOLS) | buf_putc(out, '{');
 	struct bytes choice = cell_text(&c[C_TOOL_CHOICE]);
 
-	bad |= put_json(out, "dynamic_tools", cell_text(&c[C_DYNAMIC_TOOLS]), B("[]"));
-	bad |= put_json(out, "allowed_tools", cell_text(&c[C_ALLOWED_TOOLS]), B("null"));
-	bad |= choice.n && *choice.p == '{' ? put_json(out, "tool_choice", choice, B("null"))
-					    : put_str(out, "tool_choice", choice);
-	bad |= key(out, "parallel_tool_calls");
+	bad |= put_json(out, N_DYNAMIC_TOOLS, cell_text(&c[C_DYNAMIC_TOOLS]), B("[]"));
+	bad |= put_json(out, N_ALLOWED_TOOLS, cell_text(&c[C_ALLOWED_TOOLS]), B("null"));
+	bad |= choice.n && *choice.p == '{' ? put_json(out, N_TOOL_CHOICE, choice, B("null"))
+					    : put_str(out, N_TOOL_CHOICE, choice);
+	bad |= key(out, N_PARALLEL);
 	bad |= c[C_PARALLEL].type == CELL_INT
 		       ? buf_append(out, c[C_PARALLEL].num ? B("true") : B("false"))
 		       : buf_append(out, B("null"));
@@ -610,7 +627,7 @@ static int put_tools(struct buf *out, const struct log_entry *e)
 
 static int put_spans(struct buf *out, const struct log_entry *e)
 {
-	int bad = key(out, "spans") | buf_putc(out, '[');
+	int bad = key(out, N_SPANS) | buf_putc(out, '[');
 	bool any = false;
 
 	for (size_t i = 0; i < e->nmodels; i++) {
@@ -639,15 +656,15 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 	bad |= put_int(out, "delay_ms", &delay) | put_str(out, "variant", t->variant);
 	bad |= put_str(out, "model", t->model) | put_str(out, "provider", t->provider);
 	bad |= put_str(out, "model_inference_id", m ? cell_text(&m[M_ID]) : (struct bytes){ 0 });
-	bad |= put_int(out, "http_status", &status) | put_str(out, "error", t->error);
+	bad |= put_int(out, N_HTTP_STATUS, &status) | put_str(out, N_ERROR, t->error);
 	bad |= key(out, "usage") | buf_putc(out, '{');
-	bad |= put_int(out, "input_tokens", m ? &m[M_IN] : &none);
-	bad |= put_int(out, "output_tokens", m ? &m[M_OUT] : &none) | buf_putc(out, '}');
+	bad |= put_int(out, N_IN, m ? &m[M_IN] : &none);
+	bad |= put_int(out, N_OUT, m ? &m[M_OUT] : &none) | buf_putc(out, '}');
 	bad |= put_cost(out, m ? &m[M_COST] : &none);
 	bad |= put_str(out, "finish", m ? cell_text(&m[M_FINISH]) : (struct bytes){ 0 });
-	bad |= put_part(out, "raw_request", t->raw_request, false, cut);
-	bad |= put_part(out, "raw_response", t->raw_response, false, cut);
-	bad |= put_json(out, "signature", t->signature, B("null"));
+	bad |= put_part(out, N_RAW_REQUEST, t->raw_request, false, cut);
+	bad |= put_part(out, N_RAW_RESPONSE, t->raw_response, false, cut);
+	bad |= put_json(out, N_SIGNATURE, t->signature, B("null"));
 	return bad | buf_putc(out, '}');
 }
 
@@ -684,19 +701,20 @@ int log_print_detail_json(const struct log_entry *e, struct buf *out, struct are
 
 	if (!at)
 		return -1;
-	bad |= put_part(out, "input", e->has_chat ? cell_text(&e->chat[C_INPUT]) : none, true,
+	bad |= put_part(out, N_INPUT, e->has_chat ? cell_text(&e->chat[C_INPUT]) : none, true,
 			false);
-	bad |= put_part(out, "output", e->has_chat ? cell_text(&e->chat[C_OUTPUT]) : none, true,
+	bad |= put_part(out, N_OUTPUT, e->has_chat ? cell_text(&e->chat[C_OUTPUT]) : none, true,
 			false);
 	bad |= put_params(out, e, a) | put_tools(out, e);
-	bad |= put_json(out, "extra_body", cell_text(&e->chat[C_EXTRA_BODY]), B("[]"));
+	bad |= put_json(out, N_EXTRA_BODY, cell_text(&e->chat[C_EXTRA_BODY]), B("[]"));
 	bad |= put_tags(out, e, SIZE_MAX, a) | put_str(out, "config_hash", hash_hex(e->hash, hex));
 	bad |= put_json(out, "limits", B("[]"), none) | put_spans(out, e);
 	bad |= key(out, "record");
-	bad |= buf_printf(out, "{\"state\":\"%s\",\"sink\":\"sqlite\",\"journal_ms\":null}",
+	bad |= buf_printf(out,
+			  "{\"state\":\"%s\",\"sink\":\"" SQLITE_SINK "\",\"journal_ms\":null}",
 			  e->stored ? "stored" : "journal");
-	bad |= put_str(out, "error", e->has_error ? cell_text(&e->error[E_ERROR]) : none);
-	bad |= key(out, "attempts") | buf_putc(out, '[');
+	bad |= put_str(out, N_ERROR, e->has_error ? cell_text(&e->error[E_ERROR]) : none);
+	bad |= key(out, N_ATTEMPTS) | buf_putc(out, '[');
 	for (size_t i = 0; i < n; i++)
 		bad |= put_attempt_json(out, at, i, e->cut);
 	return bad | buf_append(out, B("]}\n")) ? -1 : 0;

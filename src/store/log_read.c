@@ -16,33 +16,23 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "store/journal.h"
+#include "store/schema.h"
 #include "store/store.h"
 
-#define LIST_SQL                                                                                 \
-	"SELECT l.id, l.function_name, l.variant_name, l.episode_id, l.function_type, s.hash, "  \
-	"l.state,"                                                                               \
-	" l.status, l.error_kind, l.surface, l.stream, l.cached, l.signed, l.model_name,"        \
-	" l.model_provider_name, l.key_public_id, l.attempts, l.input_tokens, l.output_tokens, " \
-	"l.estimated,"                                                                           \
-	" l.cost_nano, l.processing_time_ms, l.ttft_ms, l.finish_reason, l.tools, l.preview_in," \
-	" l.preview_out, NULL, l.seq, l.cut FROM InferenceById l"                                \
-	" LEFT JOIN ConfigSnapshot s ON s.n = l.snapshot_hash "
-
+/* Columns: a cell each, then seq. */
 static const struct {
 	size_t at;
-	const char *sql;
+	enum table_id table;
+	const char *which;
 } queries[] = {
-	{ offsetof(struct log_reader, older),
-	  LIST_SQL "WHERE l.seq < ?1 ORDER BY l.seq DESC LIMIT 1" },
-	{ offsetof(struct log_reader, by_id), LIST_SQL "WHERE l.id = ?1" },
-	{ offsetof(struct log_reader, by_model),
-	  "SELECT inference_id FROM ModelInference WHERE id = ?1" },
-	{ offsetof(struct log_reader, chat),
-	  "SELECT id, function_name, variant_name, episode_id, input, output, dynamic_tools, dynamic_provider_tools, allowed_tools, tool_choice, parallel_tool_calls, tool_params, inference_params, processing_time_ms, ttft_ms, tags, extra_body, NULL FROM ChatInference WHERE seq = ?1" },
-	{ offsetof(struct log_reader, models),
-	  "SELECT id, inference_id, function_name, variant_name, raw_request, raw_response, system, input_messages, output, input_tokens, output_tokens, response_time_ms, model_name, model_provider_name, ttft_ms, cached, cost_nano, finish_reason, NULL, provider_cache_read_input_tokens, provider_cache_write_input_tokens, id, attempt, http_status, signature, spans FROM ModelInference WHERE inference_id = ?1 ORDER BY attempt, seq" },
-	{ offsetof(struct log_reader, error),
-	  "SELECT id, error, attempts FROM RequestError WHERE seq = ?1" },
+	{ offsetof(struct log_reader, older), T_LIST,
+	  "WHERE t.seq < ?1 ORDER BY t.seq DESC LIMIT 1" },
+	{ offsetof(struct log_reader, by_id), T_LIST, "WHERE t." N_ID " = ?1" },
+	{ offsetof(struct log_reader, by_model), T_MODEL, "WHERE t." N_ID " = ?1" },
+	{ offsetof(struct log_reader, chat), T_CHAT, "WHERE t.seq = ?1" },
+	{ offsetof(struct log_reader, models), T_MODEL,
+	  "WHERE t." N_INFERENCE " = ?1 ORDER BY t." N_ATTEMPT ", t.seq" },
+	{ offsetof(struct log_reader, error), T_ERROR, "WHERE t.seq = ?1" },
 };
 #define NQUERIES (sizeof(queries) / sizeof(*queries))
 
@@ -53,7 +43,20 @@ static sqlite3_stmt **query(struct log_reader *r, size_t i)
 
 static int db_error(struct log_reader *r)
 {
-	return fail(ERR_STORE, "signet.db: %s", sqlite3_errmsg(r->db));
+	return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->db));
+}
+
+static int prepare(struct log_reader *r, size_t i)
+{
+	struct buf sql;
+	int rc;
+
+	buf_init(&sql, 1 << 16);
+	rc = schema_select(&tables[queries[i].table], queries[i].which, &sql)
+		     ? SQLITE_NOMEM
+		     : sqlite3_prepare_v2(r->db, sql.data, -1, query(r, i), NULL);
+	buf_deinit(&sql);
+	return rc;
 }
 
 static int open_db(struct log_reader *r, const char *dir)
@@ -61,7 +64,7 @@ static int open_db(struct log_reader *r, const char *dir)
 	char path[4096];
 	sqlite3_stmt *st;
 
-	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	snprintf(path, sizeof(path), "%s/" SQLITE_FILE, dir);
 	if (access(path, F_OK))
 		return 0;
 	if (sqlite3_open_v2(path, &r->db, SQLITE_OPEN_READONLY, NULL))
@@ -69,12 +72,12 @@ static int open_db(struct log_reader *r, const char *dir)
 	sqlite3_busy_timeout(r->db, 5000);
 	sqlite3_exec(r->db, "PRAGMA query_only=1; PRAGMA cache_size=-2048", NULL, NULL, NULL);
 	for (size_t i = 0; i < NQUERIES; i++)
-		if (sqlite3_prepare_v2(r->db, queries[i].sql, -1, query(r, i), NULL))
+		if (prepare(r, i))
 			return db_error(r);
 	/* One view of the store from here on: what it lacks is what the journal is asked for, no more, no less. */
 	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) ||
-	    sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = 'sqlite'", -1, &st,
-			       NULL))
+	    sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = '" SQLITE_SINK "'",
+			       -1, &st, NULL))
 		return db_error(r);
 	if (sqlite3_step(st) == SQLITE_ROW)
 		r->delivered = (uint64_t)sqlite3_column_int64(st, 0);
@@ -227,25 +230,23 @@ static int read_rows(struct bytes payload, struct log_entry *e, struct buf *scra
 
 	while (record_next_part(payload, &pos, &part) > 0)
 		n += part.table == ROW_MODEL_INFERENCE;
-	e->models = arena_array(a, struct log_model, n ? n : 1);
+	e->models = arena_array(a, struct log_model, n + 1); /* one more to read into */
 	if (!e->models)
 		return -1;
 	for (pos = 0; record_next_part(payload, &pos, &part) > 0;) {
-		int bad = 0;
+		enum table_id t = table_of_row(part.table);
+		struct cell *cells[TABLES] = { [T_LIST] = e->list,
+					       [T_CHAT] = e->chat,
+					       [T_MODEL] = e->models[e->nmodels].m,
+					       [T_ERROR] = e->error };
 
-		if (part.table == ROW_INFERENCE_BY_ID)
-			bad = row_read_part(&part, list_columns, L_CELLS, e->list, scratch),
-			list = !bad;
-		else if (part.table == ROW_CHAT_INFERENCE)
-			bad = row_read_part(&part, chat_columns, C_CELLS, e->chat, scratch),
-			e->has_chat = !bad;
-		else if (part.table == ROW_REQUEST_ERROR)
-			bad = row_read_part(&part, error_columns, E_CELLS, e->error, scratch),
-			e->has_error = !bad;
-		else if (part.table == ROW_MODEL_INFERENCE &&
-			 !row_read_part(&part, model_columns, M_CELLS, e->models[e->nmodels].m,
-					scratch))
-			e->nmodels++;
+		if (t == TABLES ||
+		    row_read_part(&part, tables[t].columns, tables[t].ncolumns, cells[t], scratch))
+			continue;
+		list |= t == T_LIST;
+		e->has_chat |= t == T_CHAT;
+		e->has_error |= t == T_ERROR;
+		e->nmodels += t == T_MODEL;
 	}
 	if (list)
 		list_fill(e->list, e->has_chat ? e->chat : NULL,
@@ -316,7 +317,7 @@ static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, 
 	return 0;
 }
 
-/* A row of LIST_SQL. 1, 0, -1. */
+/* A row of the list. 1, 0, -1. */
 static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e, struct arena *a)
 {
 	int rc = sqlite3_step(st), result = 0;
@@ -325,7 +326,7 @@ static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e
 		*e = (struct log_entry){ .stored = true };
 		result = copy_cells(st, 0, e->list, L_CELLS, a) ? -1 : 1;
 		e->seq = sqlite3_column_int64(st, L_CELLS);
-		e->cut = sqlite3_column_int(st, L_CELLS + 1);
+		e->cut = cell_int(&e->list[L_CUT], 0);
 		e->hash = cell_text(&e->list[L_HASH]);
 	} else if (rc != SQLITE_DONE) {
 		result = db_error(r);
@@ -416,8 +417,8 @@ static int find_stored(struct log_reader *r, struct bytes id, struct log_entry *
 			return 1;
 		sqlite3_bind_text(r->by_model, 1, id.p, (int)id.n, SQLITE_STATIC);
 		if (sqlite3_step(r->by_model) == SQLITE_ROW)
-			owner = arena_dup(
-				a, bytes_of((const char *)sqlite3_column_text(r->by_model, 0)));
+			owner = arena_dup(a, bytes_of((const char *)sqlite3_column_text(
+						     r->by_model, M_INFERENCE)));
 		sqlite3_reset(r->by_model);
 		if (owner.p == id.p)
 			return 0;

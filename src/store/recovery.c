@@ -132,8 +132,10 @@ static int look_at(struct journal *j, const char *name, uint64_t first)
 			ERR_STORE,
 			"journal/%s is of a later format than this version reads (%d): start the later version again, or let it deliver what is left first",
 			name, SEGMENT_FORMAT);
-	if (state == SEGMENT_EMPTY && st.st_size <= SEGMENT_HEADER)
-		return unlinkat(j->dir, name, 0), 0; /* the process ended between open and header */
+	if (state == SEGMENT_EMPTY && st.st_size <= SEGMENT_HEADER) {
+		unlinkat(j->dir, name, 0); /* the process ended between open and header */
+		return 0;
+	}
 	if (state != SEGMENT_OK || h.first != first) {
 		log_warn("store", "a journal segment without a valid header was set aside",
 			 LS("file", name));

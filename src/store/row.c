@@ -49,7 +49,7 @@ static bool read_int(struct bytes raw, int64_t *out)
 
 	if (minus)
 		raw = bytes_slice(raw, 1, raw.n);
-	for (size_t i = 0; i < raw.n && raw.p[i] == '.'; i++)
+	if (raw.n && raw.p[0] == '.')
 		return false;
 	for (size_t i = 0; i < raw.n; i++) {
 		if (raw.p[i] == '.') { /* 3.0 */
@@ -125,6 +125,7 @@ static bool fill(const struct column *c, struct bytes raw, struct cell *cell, st
 			return false;
 		/* fall through */
 	case COL_JSON:
+	case COL_HASH:
 		cell->type = CELL_TEXT;
 		cell->text = row_text(raw, scratch);
 		return cell->text.p != NULL;
@@ -149,8 +150,8 @@ static int finish(const struct column *columns, size_t n, struct cell *cells)
 	for (size_t i = 0; i < n; i++) {
 		if (cells[i].type != CELL_NULL)
 			continue;
-		if (columns[i].required)
-			return fail(ERR_STORE, "column %s is missing", columns[i].name);
+		if (columns[i].need == REQUIRED)
+			return fail(ERR_STORE, "column %.*s is missing", BFMT(columns[i].name));
 		if (columns[i].missing) {
 			cells[i].type = CELL_TEXT;
 			cells[i].text = bytes_of(columns[i].missing);
@@ -166,7 +167,7 @@ static const struct column *find_column(const struct column *columns, size_t n, 
 	for (size_t k = 0; k < n; k++) {
 		size_t i = *hint + k < n ? *hint + k : *hint + k - n;
 
-		if (strlen(columns[i].name) == name.n && !memcmp(columns[i].name, name.p, name.n)) {
+		if (bytes_eq(columns[i].name, name)) {
 			*hint = i + 1 < n ? i + 1 : 0;
 			return &columns[i];
 		}
@@ -208,7 +209,7 @@ int row_read_part(const struct record_part *part, const struct column *columns, 
 		const struct column *c = find_column(columns, n, m.key, &hint);
 
 		if (c && !fill(c, m.value, &cells[c - columns], scratch))
-			return fail(ERR_STORE, "column %s holds another type", c->name);
+			return fail(ERR_STORE, "column %.*s holds another type", BFMT(c->name));
 	}
 	if (r < 0)
 		return fail(ERR_STORE, "a row is not valid JSON");

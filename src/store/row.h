@@ -12,16 +12,24 @@
 enum column_kind {
 	COL_TEXT, /* a string; null stays null */
 	COL_JSON, /* any value, kept as its compact text; a string (kind B of storage §2.2) as what it holds */
+	COL_HASH, /* a configuration's hash in decimal; a store keeps a number of its own for it */
 	COL_INT,
 	COL_BOOL,
 	COL_NANO /* a number of dollars, kept in 10^-9 */
 };
 
+enum column_need {
+	NULLABLE,
+	REQUIRED, /* missing or null: the row is at fault */
+	FILLED    /* list_fill() sees to it before it is stored */
+};
+
 struct column {
-	const char *name;
+	struct bytes name;
 	enum column_kind kind;
-	bool required;       /* missing or null: the row is at fault */
+	enum column_need need;
 	const char *missing; /* what stands when it is missing or null; NULL = null */
+	unsigned place;      /* in the table of a store (columns.h) */
 };
 
 struct cell {

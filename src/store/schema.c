@@ -2,116 +2,219 @@
  * signet.db, schema 1: the tables marked core in storage §6.3. `seq` is the time and the primary key, bodies
  * stand apart from the narrow list, every index ends in seq for nothing. Columns are only ever added.
  *
- * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on key_public_id holds only
+ * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on the key holds only
  * rows that have a key. Rollup's `step` is the width of the bucket (60 or 3600 s) that begins at `hour`.
+ * Rollup and Facet stay empty until there is something that reads them: no record pays for what nobody looks at.
+ * (Their writer, store/rollup.c, is in the history.)
  */
-#include "store/sink_sqlite.h"
+#include "store/schema.h"
 
-const char sqlite_schema_sql[] =
-	"CREATE TABLE InferenceById("
-	" seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
-	" function_name TEXT NOT NULL, variant_name TEXT NOT NULL, episode_id TEXT, function_type "
-	"TEXT NOT NULL,"
-	" snapshot_hash INTEGER, state TEXT NOT NULL, status INTEGER, error_kind TEXT, surface "
-	"TEXT,"
-	" stream INTEGER, cached INTEGER, signed INTEGER, cut INTEGER, model_name TEXT, "
-	"model_provider_name TEXT,"
-	" key_public_id TEXT, attempts INTEGER, input_tokens INTEGER, output_tokens INTEGER, "
-	"estimated INTEGER,"
-	" cost_nano INTEGER, processing_time_ms INTEGER, ttft_ms INTEGER, finish_reason TEXT, "
-	"tools INTEGER,"
-	" preview_in TEXT, preview_out TEXT,"
-	" timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL);"
-	"CREATE INDEX InferenceById_variant ON InferenceById(function_name, variant_name);"
-	"CREATE INDEX InferenceById_function ON InferenceById(function_name);"
-	"CREATE INDEX InferenceById_model ON InferenceById(model_name);"
-	"CREATE INDEX InferenceById_provider ON InferenceById(model_provider_name);"
-	"CREATE INDEX InferenceById_key ON InferenceById(key_public_id) WHERE key_public_id IS NOT "
-	"NULL;"
-	"CREATE INDEX InferenceById_episode ON InferenceById(episode_id);"
-	"CREATE INDEX InferenceById_state ON InferenceById(state) WHERE state <> 'ok';"
+#define LIST  "InferenceById"
+#define MODEL "ModelInference"
+#define SEQ   "seq INTEGER PRIMARY KEY"
+#define STAMP "timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL"
 
-	"CREATE TABLE ChatInference("
-	" seq INTEGER PRIMARY KEY, id TEXT NOT NULL, function_name TEXT NOT NULL, variant_name "
-	"TEXT NOT NULL,"
-	" episode_id TEXT NOT NULL, input TEXT NOT NULL, output TEXT NOT NULL, tool_params TEXT "
-	"NOT NULL,"
-	" inference_params TEXT NOT NULL, processing_time_ms INTEGER, tags TEXT NOT NULL, "
-	"extra_body TEXT,"
-	" ttft_ms INTEGER, dynamic_tools TEXT NOT NULL, dynamic_provider_tools TEXT NOT NULL, "
-	"allowed_tools TEXT,"
-	" tool_choice TEXT, parallel_tool_calls INTEGER, snapshot_hash INTEGER,"
-	" timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL);"
+static const char indexes[] =
+	"CREATE INDEX " LIST "_variant ON " LIST "(" N_FUNCTION ", " N_VARIANT ");"
+	"CREATE INDEX " LIST "_function ON " LIST "(" N_FUNCTION ");"
+	"CREATE INDEX " LIST "_model ON " LIST "(" N_MODEL ");"
+	"CREATE INDEX " LIST "_provider ON " LIST "(" N_PROVIDER ");"
+	"CREATE INDEX " LIST "_key ON " LIST "(" N_KEY ") WHERE " N_KEY " IS NOT NULL;"
+	"CREATE INDEX " LIST "_episode ON " LIST "(" N_EPISODE ");"
+	"CREATE INDEX " LIST "_state ON " LIST "(" N_STATE ") WHERE " N_STATE " <> 'ok';"
+	"CREATE INDEX " MODEL "_inference ON " MODEL "(" N_INFERENCE ");";
 
-	"CREATE TABLE ModelInference("
-	" seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, inference_id TEXT NOT NULL,"
-	" raw_request TEXT NOT NULL, raw_response TEXT NOT NULL, model_name TEXT NOT NULL,"
-	" model_provider_name TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, "
-	"response_time_ms INTEGER,"
-	" ttft_ms INTEGER, system TEXT, input_messages TEXT NOT NULL, output TEXT NOT NULL, cached "
-	"INTEGER NOT NULL,"
-	" finish_reason TEXT, snapshot_hash INTEGER, cost_nano INTEGER, "
-	"provider_cache_read_input_tokens INTEGER,"
-	" provider_cache_write_input_tokens INTEGER, function_name TEXT NOT NULL, variant_name "
-	"TEXT NOT NULL,"
-	" attempt INTEGER, http_status INTEGER, signature TEXT, spans TEXT,"
-	" timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL);"
-	"CREATE INDEX ModelInference_inference ON ModelInference(inference_id);"
-
-	"CREATE TABLE RequestError("
-	" seq INTEGER PRIMARY KEY, id TEXT NOT NULL, error TEXT, attempts TEXT NOT NULL,"
-	" timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL);"
-
+/* What no row of the journal stands for. */
+static const char other_tables[] =
 	"CREATE TABLE TagInference("
-	" key TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL, inference_id TEXT NOT NULL,"
-	" function_name TEXT NOT NULL, variant_name TEXT NOT NULL, episode_id TEXT, function_type "
-	"TEXT NOT NULL,"
-	" PRIMARY KEY(key, value, seq)) WITHOUT ROWID;"
-	"CREATE VIEW InferenceTag AS SELECT function_name, key, value, inference_id FROM "
-	"TagInference;"
+	"key TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL, " N_INFERENCE
+	" TEXT NOT NULL, " N_FUNCTION " TEXT NOT NULL, " N_VARIANT " TEXT NOT NULL, " N_EPISODE
+	" TEXT, " N_TYPE " TEXT NOT NULL, "
+	"PRIMARY KEY(key, value, seq)) WITHOUT ROWID;"
+	"CREATE VIEW InferenceTag AS SELECT " N_FUNCTION ", key, value, " N_INFERENCE
+	" FROM TagInference;"
 
 	"CREATE TABLE Rollup("
-	" dim TEXT NOT NULL, value TEXT NOT NULL, step INTEGER NOT NULL, hour INTEGER NOT NULL,"
-	" count INTEGER NOT NULL, errors INTEGER NOT NULL, cached INTEGER NOT NULL, input_tokens "
-	"INTEGER NOT NULL,"
-	" output_tokens INTEGER NOT NULL, cost_nano INTEGER NOT NULL, priced INTEGER NOT NULL, "
-	"ms_sum INTEGER NOT NULL,"
-	" ms BLOB NOT NULL, ttft_sum INTEGER NOT NULL, ttft BLOB NOT NULL,"
-	" PRIMARY KEY(dim, value, step, hour)) WITHOUT ROWID;"
+	"dim TEXT NOT NULL, value TEXT NOT NULL, step INTEGER NOT NULL, hour INTEGER NOT NULL, "
+	"count INTEGER NOT NULL, errors INTEGER NOT NULL, " N_CACHED " INTEGER NOT NULL, " N_IN
+	" INTEGER NOT NULL, " N_OUT " INTEGER NOT NULL, " N_COST_NANO " INTEGER NOT NULL, "
+	"priced INTEGER NOT NULL, ms_sum INTEGER NOT NULL, ms BLOB NOT NULL, "
+	"ttft_sum INTEGER NOT NULL, ttft BLOB NOT NULL, "
+	"PRIMARY KEY(dim, value, step, hour)) WITHOUT ROWID;"
 
 	"CREATE TABLE Facet("
-	" dim TEXT NOT NULL, value TEXT NOT NULL, hour INTEGER NOT NULL, count INTEGER NOT NULL,"
-	" PRIMARY KEY(dim, value)) WITHOUT ROWID;"
+	"dim TEXT NOT NULL, value TEXT NOT NULL, hour INTEGER NOT NULL, count INTEGER NOT NULL, "
+	"PRIMARY KEY(dim, value)) WITHOUT ROWID;"
 
 	"CREATE TABLE ConfigSnapshot("
-	" n INTEGER PRIMARY KEY, config TEXT NOT NULL, extra_templates TEXT NOT NULL, hash TEXT "
-	"NOT NULL UNIQUE,"
-	" tensorzero_version TEXT NOT NULL, created_at INTEGER NOT NULL, last_used INTEGER NOT "
-	"NULL,"
-	" tags TEXT NOT NULL);"
+	"n INTEGER PRIMARY KEY, " N_CONFIG
+	" TEXT NOT NULL, extra_templates TEXT NOT NULL, " N_CONFIG_HASH
+	" TEXT NOT NULL UNIQUE, tensorzero_version TEXT NOT NULL, "
+	"created_at INTEGER NOT NULL, last_used INTEGER NOT NULL, " N_TAGS " TEXT NOT NULL);"
 
-	"CREATE TABLE Delivered(sink TEXT PRIMARY KEY, recno INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE Delivered(sink TEXT PRIMARY KEY, recno INTEGER NOT NULL) WITHOUT ROWID;";
 
-	"CREATE VIEW inferences AS SELECT"
-	" l.id, strftime('%Y-%m-%dT%H:%M:%fZ', l.timestamp / 1000.0, 'unixepoch') AS time, "
-	"l.state, l.status,"
-	" l.error_kind, l.function_name, l.variant_name, l.model_name, l.model_provider_name, "
-	"l.surface, l.stream,"
-	" l.cached, l.signed, l.attempts, l.processing_time_ms, l.ttft_ms, l.input_tokens, "
-	"l.output_tokens,"
-	" l.estimated, l.cost_nano / 1e9 AS cost, l.finish_reason, l.key_public_id, l.episode_id,"
-	" s.hash AS snapshot_hash, c.tags, c.input, c.output, c.inference_params, e.error"
-	" FROM InferenceById l LEFT JOIN ChatInference c ON c.seq = l.seq LEFT JOIN RequestError e "
-	"ON e.seq = l.seq"
-	" LEFT JOIN ConfigSnapshot s ON s.n = l.snapshot_hash;"
+/* Views, for people with sqlite3(1): the time stands behind the id, dollars are dollars, a hash is its text. */
+struct shown {
+	char alias;
+	const struct column *column;
+};
+#define L(cell)    ((struct shown){ 'l', &list_columns[L_##cell] })
+#define C(cell)    ((struct shown){ 'c', &chat_columns[C_##cell] })
+#define M(cell)    ((struct shown){ 'm', &model_columns[M_##cell] })
+#define CALL(cell) ((struct shown){ 'm', &call_columns[CALL_##cell] })
+#define E(cell)    ((struct shown){ 'e', &error_columns[E_##cell] })
+static const struct shown inferences[] = {
+	L(ID),       L(STATE),   L(STATUS), L(ERROR_KIND), L(FUNCTION),  L(VARIANT),  L(MODEL),
+	L(PROVIDER), L(SURFACE), L(STREAM), L(CACHED),     L(SIGNED),    L(ATTEMPTS), L(MS),
+	L(TTFT),     L(IN),      L(OUT),    L(ESTIMATED),  L(COST_NANO), L(FINISH),   L(KEY),
+	L(EPISODE),  L(HASH),    C(TAGS),   C(INPUT),      C(OUTPUT),    C(PARAMS),   E(ERROR),
+};
+static const struct shown model_inferences[] = {
+	M(ID),     M(INFERENCE),   M(FUNCTION),       M(VARIANT), M(MODEL),  M(PROVIDER),
+	M(IN),     M(OUT),         M(RESPONSE_MS),    M(TTFT),    M(CACHED), M(FINISH),
+	M(COST),   CALL(ATTEMPT),  CALL(HTTP_STATUS), M(HASH),    M(SYSTEM), M(MESSAGES),
+	M(OUTPUT), M(RAW_REQUEST), M(RAW_RESPONSE),
+};
+static const struct {
+	const char *name;
+	const struct shown *columns;
+	size_t n;
+	const char *from;
+} views[] = {
+	{ "inferences", inferences, sizeof(inferences) / sizeof(*inferences),
+	  LIST
+	  " l LEFT JOIN ChatInference c ON c.seq = l.seq LEFT JOIN RequestError e ON e.seq = l.seq LEFT JOIN ConfigSnapshot s ON s.n = l." N_HASH },
+	{ "model_inferences", model_inferences,
+	  sizeof(model_inferences) / sizeof(*model_inferences),
+	  MODEL " m LEFT JOIN ConfigSnapshot s ON s.n = m." N_HASH },
+};
 
-	"CREATE VIEW model_inferences AS SELECT"
-	" m.id, strftime('%Y-%m-%dT%H:%M:%fZ', m.timestamp / 1000.0, 'unixepoch') AS time, "
-	"m.inference_id,"
-	" m.function_name, m.variant_name, m.model_name, m.model_provider_name, m.input_tokens, "
-	"m.output_tokens,"
-	" m.response_time_ms, m.ttft_ms, m.cached, m.finish_reason, m.cost_nano / 1e9 AS cost, "
-	"m.attempt,"
-	" m.http_status, s.hash AS snapshot_hash, m.system, m.input_messages, m.output, "
-	"m.raw_request, m.raw_response"
-	" FROM ModelInference m LEFT JOIN ConfigSnapshot s ON s.n = m.snapshot_hash;";
+static int put(struct buf *out, const char *text)
+{
+	return buf_append(out, bytes_of(text));
+}
+
+/* Dollars are kept in 10^-9, and the column says so. */
+static int put_name(struct buf *out, const struct column *c)
+{
+	return buf_append(out, c->name) || (c->kind == COL_NANO && put(out, "_nano"));
+}
+
+static const struct column *column_at(const struct table *t, unsigned place)
+{
+	for (size_t i = 0; i < t->ncolumns + t->nmore; i++) {
+		const struct column *c =
+			i < t->ncolumns ? &t->columns[i] : &t->more[i - t->ncolumns];
+
+		if (c->place == place)
+			return c;
+	}
+	return NULL;
+}
+
+static int create_table(const struct table *t, struct buf *out)
+{
+	const struct column *c;
+	int bad = buf_printf(out, "CREATE TABLE %s(" SEQ, t->name);
+
+	for (unsigned place = 1; (c = column_at(t, place)); place++) {
+		bool text = c->kind == COL_TEXT || c->kind == COL_JSON;
+
+		bad |= put(out, ", ") | put_name(out, c) | put(out, text ? " TEXT" : " INTEGER");
+		if (c->need != NULLABLE || c->missing)
+			bad |= put(out, " NOT NULL");
+		if (t->unique_id && place == 1)
+			bad |= put(out, " UNIQUE");
+	}
+	return bad | put(out, ", " STAMP ");");
+}
+
+static int create_view(size_t v, struct buf *out)
+{
+	int bad = buf_printf(out, "CREATE VIEW %s AS SELECT ", views[v].name);
+
+	for (size_t i = 0; i < views[v].n; i++) {
+		const struct column *c = views[v].columns[i].column;
+		char alias = views[v].columns[i].alias;
+
+		if (c->kind == COL_HASH)
+			bad |= put(out, "s." N_CONFIG_HASH " AS " N_HASH);
+		else if (c->kind == COL_NANO || c == &list_columns[L_COST_NANO])
+			bad |= buf_printf(out, "%c." N_COST_NANO " / 1e9 AS " N_COST, alias);
+		else
+			bad |= buf_printf(out, "%c.", alias) | put_name(out, c);
+		if (!i)
+			bad |= buf_printf(
+				out,
+				", strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %c.timestamp / 1000.0, 'unixepoch') AS time",
+				alias);
+		bad |= put(out, i + 1 < views[v].n ? ", " : " FROM ");
+	}
+	return bad | buf_printf(out, "%s;", views[v].from);
+}
+
+int schema_create(struct buf *out)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < TABLES; i++)
+		if (tables[i].columns)
+			bad |= create_table(&tables[i], out);
+	bad |= put(out, indexes) | put(out, other_tables);
+	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++)
+		bad |= create_view(i, out);
+	return bad | buf_putc(out, 0) ? -1 : 0;
+}
+
+static int list_names(const struct column *c, size_t n, struct buf *out, size_t *count)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (c[i].place) {
+			bad |= put_name(out, &c[i]) | put(out, ", ");
+			++*count;
+		}
+	return bad;
+}
+
+int schema_insert(const struct table *t, struct buf *out)
+{
+	size_t n = 0;
+	int bad = buf_printf(out, "INSERT INTO %s(", t->name);
+
+	bad |= list_names(t->columns, t->ncolumns, out, &n) |
+	       list_names(t->more, t->nmore, out, &n);
+	bad |= put(out, "seq) VALUES(");
+	while (n--)
+		bad |= put(out, "?,");
+	bad |= buf_printf(out, "?) ON CONFLICT(%s) DO NOTHING", t->unique_id ? N_ID : "seq");
+	return bad | buf_putc(out, 0) ? -1 : 0;
+}
+
+static int select_cells(const struct column *c, size_t n, struct buf *out)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!c[i].place)
+			bad |= put(out, "NULL");
+		else if (c[i].kind == COL_HASH)
+			bad |= put(out, "(SELECT " N_CONFIG_HASH
+					" FROM ConfigSnapshot s WHERE s.n = t." N_HASH ")");
+		else
+			bad |= put(out, "t.") | put_name(out, &c[i]);
+		bad |= put(out, ", ");
+	}
+	return bad;
+}
+
+int schema_select(const struct table *t, const char *tail, struct buf *out)
+{
+	int bad = put(out, "SELECT ");
+
+	bad |= select_cells(t->columns, t->ncolumns, out) | select_cells(t->more, t->nmore, out);
+	bad |= buf_printf(out, "t.seq FROM %s t %s", t->name, tail);
+	return bad | buf_putc(out, 0) ? -1 : 0;
+}

@@ -16,8 +16,8 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "store/columns.h"
 #include "store/crc32c.h"
-#include "store/store.h"
 
 #define WINDOW (256u << 10)
 
@@ -117,6 +117,12 @@ void segment_reader_deinit(struct segment_reader *r)
 	buf_deinit(&r->window);
 }
 
+static int cannot_read(struct segment_reader *r, int e)
+{
+	r->err = e;
+	return -1;
+}
+
 static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 {
 	size_t want = n > WINDOW ? n : WINDOW;
@@ -129,7 +135,7 @@ static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 	}
 	buf_reset(&r->window);
 	if (buf_reserve(&r->window, want))
-		return r->err = ENOMEM, -1;
+		return cannot_read(r, ENOMEM);
 	r->window_at = at;
 	while (r->window.len < want) {
 		ssize_t got = fault("journal.read")
@@ -140,12 +146,12 @@ static int fill_window(struct segment_reader *r, uint64_t at, size_t n)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return r->err = errno, -1;
+			return cannot_read(r, errno);
 		if (!got)
 			break;
 		r->window.len += (size_t)got;
 	}
-	return r->window.len >= n ? 0 : (r->err = EIO, -1);
+	return r->window.len >= n ? 0 : cannot_read(r, EIO);
 }
 
 /* n bytes at `at`, which the caller has checked against the limit. NULL: r->err. */
@@ -298,8 +304,8 @@ int segment_copy_range(struct segment_reader *r, uint64_t from, uint64_t to, siz
 	return 0;
 }
 
-const struct bytes row_text_names[ROW_TEXTS] = { B("raw_request"), B("raw_response"), B("system"),
-						 B("input_messages"), B("output") };
+const struct bytes row_text_names[ROW_TEXTS] = { B(N_RAW_REQUEST), B(N_RAW_RESPONSE), B(N_SYSTEM),
+						 B(N_MESSAGES), B(N_OUTPUT) };
 
 /* One frame: 1, 0 or -1 as record_next_part. */
 static int next_frame(struct bytes payload, size_t *pos, uint8_t *what, struct bytes *value)
@@ -348,11 +354,11 @@ int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
 		r = next_frame(payload, pos, &out->table, &out->json);
 		if (r <= 0)
 			return texts ? -1 : r;
-		if (out->table < PART_TEXT)
+		if (out->table < TEXT_PART)
 			return 1;
 		texts = true;
-		column = out->table & ~(unsigned)(PART_TEXT | PART_SAME);
-		if (out->table & PART_SAME)
+		column = out->table & ~(unsigned)(TEXT_PART | SAME_PART);
+		if (out->table & SAME_PART)
 			out->json = same_bytes(payload, at, out->json);
 		if (column >= ROW_TEXTS || !bytes_set(out->json))
 			return -1;
@@ -459,7 +465,7 @@ int record_close_row(struct record *r)
 
 struct buf *record_open_text(struct record *r, enum row_text column)
 {
-	return open_part(r, PART_TEXT | column);
+	return open_part(r, TEXT_PART | column);
 }
 
 int record_close_text(struct record *r)
@@ -469,7 +475,7 @@ int record_close_text(struct record *r)
 
 int record_add_same(struct record *r, enum row_text column, size_t from, size_t n)
 {
-	struct buf *out = open_part(r, PART_TEXT | PART_SAME | column);
+	struct buf *out = open_part(r, TEXT_PART | SAME_PART | column);
 	uint8_t place[8];
 
 	if (!out)

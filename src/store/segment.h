@@ -102,8 +102,8 @@ enum row_text {
 	TEXT_OUTPUT,
 	ROW_TEXTS
 };
-#define PART_TEXT 128 /* | enum row_text */
-#define PART_SAME 64  /* | PART_TEXT | enum row_text */
+#define TEXT_PART 128 /* | enum row_text */
+#define SAME_PART 64  /* | TEXT_PART | enum row_text */
 extern const struct bytes row_text_names[ROW_TEXTS];
 
 struct record_part {

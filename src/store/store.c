@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -39,11 +38,9 @@ struct store {
 	int dir, lock_fd;
 	char *dir_name;
 	char *config_text;
-	char config_hash[80]; /* decimal */
+	char *config_hash; /* decimal */
 	uint64_t shutdown_drain_ms;
-	pthread_t checker;
-	bool checking;
-	sqlite3 *_Atomic check_db;
+	struct sink *sink;
 };
 
 /* ---- the data directory ---- */
@@ -159,6 +156,7 @@ static int read_node(int dir_fd, const char *dir, uint8_t node[16])
 /* A corrupt file that was set aside is an alarm until somebody has moved it away. */
 static void look_for_corrupt(struct store *s)
 {
+	struct bytes aside = bytes_of(s->sink->type->aside);
 	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
@@ -169,70 +167,12 @@ static void look_for_corrupt(struct store *s)
 		return;
 	}
 	while ((e = readdir(d)))
-		if (bytes_starts(bytes_of(e->d_name), B("signet.db.corrupt-")))
+		if (bytes_starts(bytes_of(e->d_name), aside))
 			snprintf(
 				s->drainer.standing, sizeof(s->drainer.standing),
 				"%.100s is a damaged store that was replaced: look at it, then move it away",
 				e->d_name);
 	closedir(d);
-}
-
-/* ---- the background check after an unclean stop ---- */
-
-static void *check(void *arg)
-{
-	struct store *s = arg;
-	char path[4096];
-	sqlite3 *db;
-	sqlite3_stmt *st = NULL;
-	const char *text;
-
-	pthread_setname_np(pthread_self(), "signet-check");
-	snprintf(path, sizeof(path), "%s/signet.db", s->dir_name);
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL)) {
-		sqlite3_close(db);
-		return NULL;
-	}
-	atomic_store(&s->check_db, db);
-	sqlite3_busy_timeout(db, 5000);
-	if (!sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL) &&
-	    sqlite3_step(st) == SQLITE_ROW) {
-		text = (const char *)sqlite3_column_text(st, 0);
-		if (text && strcmp(text, "ok") != 0) {
-			log_error("store", "signet.db is damaged", LS("error", text));
-			atomic_store(&s->drainer.damaged, true);
-		}
-	}
-	sqlite3_finalize(st);
-	while (!atomic_exchange(&s->check_db, NULL))
-		nanosleep(&(struct timespec){ 0, 1000000 }, NULL); /* store_close() interrupts us */
-	sqlite3_close(db);
-	return NULL;
-}
-
-static void start_check(struct store *s)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	s->checking = !pthread_create(&s->checker, NULL, check, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void stop_check(struct store *s)
-{
-	sqlite3 *db;
-
-	if (!s->checking)
-		return;
-	db = atomic_exchange(&s->check_db, NULL);
-	if (db) {
-		sqlite3_interrupt(db);
-		atomic_store(&s->check_db, db);
-	}
-	pthread_join(s->checker, NULL);
-	s->checking = false;
 }
 
 /* ---- metrics ---- */
@@ -251,10 +191,6 @@ static METRIC(gauge_state, METRIC_GAUGE, "signet_sink_state", "sink",
 	      "0 ok, 1 slow, 2 down, 3 blocked");
 static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
 
-/* The store that the gauges tell of: a process has one. */
-static struct store *metered;
-static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
-
 enum gauge {
 	G_QUEUE,
 	G_SEGMENTS,
@@ -263,9 +199,19 @@ enum gauge {
 	G_BACKLOG_BYTES,
 	G_OLDEST,
 	G_STATE,
-	G_DB,
-	G_WAL
+	G_FILE /* and on: a file of the sink each */
 };
+
+static struct metric *const gauges[] = {
+	[G_QUEUE] = &gauge_queue,   [G_SEGMENTS] = &gauge_segments,
+	[G_DISK] = &gauge_disk,     [G_BACKLOG] = &gauge_backlog,
+	[G_OLDEST] = &gauge_oldest, [G_BACKLOG_BYTES] = &gauge_backlog_bytes,
+	[G_STATE] = &gauge_state,   [G_FILE] = &gauge_bytes,
+};
+
+/* The store that the gauges tell of: a process has one. */
+static struct store *metered;
+static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t backlog_records(const struct store *s)
 {
@@ -282,8 +228,9 @@ static uint64_t oldest_s(const struct store *s)
 	return since && now > since && backlog_records(s) ? (now - since) / 1000 : 0;
 }
 
-static double file_bytes(const struct store *s, const char *name)
+static double file_bytes(const struct store *s, size_t file)
 {
+	const char *name = s->sink->type->files[file];
 	struct stat st;
 
 	return fstatat(s->dir, name, &st, 0) ? 0 : (double)st.st_size;
@@ -306,12 +253,9 @@ static double read_gauge(struct store *s, enum gauge g)
 		return (double)oldest_s(s);
 	case G_STATE:
 		return atomic_load(&s->drainer.state);
-	case G_DB:
-		return file_bytes(s, "signet.db");
-	case G_WAL:
-		return file_bytes(s, "signet.db-wal");
+	default:
+		return file_bytes(s, g - G_FILE);
 	}
-	return 0;
 }
 
 static double gauge(void *which)
@@ -324,35 +268,23 @@ static double gauge(void *which)
 	return v;
 }
 
-static void register_metrics(void)
+static void register_gauges(void)
 {
-	static const struct {
-		struct metric *m;
-		enum gauge which;
-		const char *label;
-	} gauges[] = {
-		{ &gauge_queue, G_QUEUE, NULL },
-		{ &gauge_segments, G_SEGMENTS, NULL },
-		{ &gauge_disk, G_DISK, NULL },
-		{ &gauge_backlog, G_BACKLOG, "sqlite" },
-		{ &gauge_backlog_bytes, G_BACKLOG_BYTES, NULL },
-		{ &gauge_oldest, G_OLDEST, NULL },
-		{ &gauge_state, G_STATE, "sqlite" },
-		{ &gauge_bytes, G_DB, "signet.db" },
-		{ &gauge_bytes, G_WAL, "signet.db-wal" },
-	};
+	const struct sink_type *type = &sink_sqlite;
 
 	journal_meter_unrecorded();
-	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++)
-		metrics_gauge_fn(gauges[i].m, gauge, (void *)(intptr_t)gauges[i].which,
-				 gauges[i].label);
+	for (intptr_t g = 0; g < G_FILE; g++)
+		metrics_gauge_fn(gauges[g], gauge, (void *)g,
+				 gauges[g]->labels ? type->name : NULL);
+	for (intptr_t i = 0; type->files[i]; i++)
+		metrics_gauge_fn(gauges[G_FILE], gauge, (void *)(G_FILE + i), type->files[i]);
 }
 
 static void meter(struct store *s)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, register_metrics);
+	pthread_once(&once, register_gauges);
 	pthread_mutex_lock(&metered_lock);
 	metered = s;
 	pthread_mutex_unlock(&metered_lock);
@@ -360,69 +292,52 @@ static void meter(struct store *s)
 
 /* ---- open and close ---- */
 
-/* 64 hex digits -> decimal; other text is taken as it is. */
-static void hash_decimal(struct bytes hash, char out[80])
+static char *text_dup(struct bytes b)
 {
-	uint8_t digits[80] = { 0 };
-	size_t n = 1;
-
-	if (hash.n != 64) {
-		snprintf(out, 80, "%.*s", (int)(hash.n < 79 ? hash.n : 79), hash.p ? hash.p : "");
-		return;
-	}
-	for (size_t i = 0; i < 64; i++) {
-		unsigned carry = (unsigned)hex_digit(hash.p[i]);
-
-		for (size_t k = 0; k < n; k++) {
-			carry += digits[k] * 16u;
-			digits[k] = (uint8_t)(carry % 10);
-			carry /= 10;
-		}
-		for (; carry; carry /= 10)
-			digits[n++] = (uint8_t)(carry % 10);
-	}
-	for (size_t k = 0; k < n; k++)
-		out[k] = (char)('0' + digits[n - 1 - k]);
-	out[n] = 0;
+	return b.n ? strndup(b.p, b.n) : strdup("");
 }
 
 static int keep_options(struct store *s, const struct store_options *o)
 {
 	s->dir_name = strdup(o->data_dir);
-	s->config_text =
-		o->config_text.n ? strndup(o->config_text.p, o->config_text.n) : strdup("");
-	if (!s->dir_name || !s->config_text)
+	s->config_text = text_dup(o->config_text);
+	s->config_hash = text_dup(o->config_hash);
+	if (!s->dir_name || !s->config_text || !s->config_hash)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
-	hash_decimal(o->config_hash, s->config_hash);
 	s->shutdown_drain_ms = o->shutdown_drain_s * 1000;
-	s->drainer.dir_name = s->dir_name;
 	s->drainer.config_hash = bytes_of(s->config_hash);
 	s->drainer.config_text = bytes_of(s->config_text);
 	return 0;
 }
 
 /* -1: the start must be refused. A sink that is down is none of its business. */
-static int open_sink(struct store *s, bool *unclean)
+static int open_sink(struct store *s)
 {
-	struct stat st;
+	struct sink_options so = { .dir_fd = s->dir, .dir = s->dir_name };
+	struct sink *sink = sink_sqlite.make(&so);
 	enum sink_result r;
+	char text[200];
 
-	*unclean = !fstatat(s->dir, "signet.db-wal", &st, 0) && st.st_size > 0;
-	r = sink_open(&s->drainer.sink, s->dir, s->dir_name);
+	if (!sink)
+		return -1;
+	s->sink = s->drainer.sink = sink;
+	r = sink->type->open(sink);
 	if (r == SINK_CORRUPT) {
-		log_error("store", "signet.db is damaged", LS("error", s->drainer.sink.error));
-		if (sink_set_aside(s->dir, clock_unix_ms()))
+		snprintf(text, sizeof(text), "%s is damaged", sink->type->files[0]);
+		log_error("store", text, LS("error", sink->error));
+		if (sink->type->set_aside(sink, clock_unix_ms()))
 			return -1;
-		*unclean = false;
-		r = sink_open(&s->drainer.sink, s->dir, s->dir_name);
+		r = sink->type->open(sink);
 	}
 	if (r == SINK_NEWER)
-		return fail(ERR_STORE, "%s", s->drainer.sink.error);
+		return fail(ERR_STORE, "%s", sink->error);
 	s->drainer.sink_is_open = r == SINK_OK;
-	if (r != SINK_OK)
-		log_warn("store",
-			 "signet.db cannot be opened; the journal keeps the record until it can",
-			 LS("error", s->drainer.sink.error));
+	if (r != SINK_OK) {
+		snprintf(text, sizeof(text),
+			 "%s cannot be opened; the journal keeps the record until it can",
+			 sink->type->files[0]);
+		log_warn("store", text, LS("error", sink->error));
+	}
 	return 0;
 }
 
@@ -449,29 +364,31 @@ static int open_journal(struct store *s, const struct store_options *o)
 	fd = openat(s->dir, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(ERR_STORE, "%s/journal: %s", s->dir_name, strerror(errno));
-	if (journal_open(&s->journal, fd, &jo, node, d->sink_is_open ? d->sink.position : 0,
+	if (journal_open(&s->journal, fd, &jo, node, d->sink_is_open ? s->sink->position : 0,
 			 d->sink_is_open ? 0 : UNKNOWN_POSITION_GAP))
 		return -1;
 	if (!d->sink_is_open)
-		d->jump_to = s->journal.next_number;
+		d->reader.jump_to = s->journal.next_number;
 	return 0;
 }
 
 static void free_store(struct store *s)
 {
+	if (s->sink)
+		s->sink->type->free(s->sink);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	if (s->dir >= 0)
 		close(s->dir);
 	free(s->dir_name);
 	free(s->config_text);
+	free(s->config_hash);
 	free(s);
 }
 
 struct store *store_open(const struct store_options *o)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	bool unclean;
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
@@ -483,21 +400,16 @@ struct store *store_open(const struct store_options *o)
 	if (s->dir < 0 || lock_in(s->dir, o->data_dir, &s->lock_fd))
 		goto failed;
 	s->drainer.dir = s->dir;
-	s->drainer.j = &s->journal;
-	if (open_sink(s, &unclean))
+	s->drainer.j = s->drainer.reader.j = &s->journal;
+	if (open_sink(s))
 		goto failed;
 	look_for_corrupt(s); /* open_sink() may just have set one aside */
-	if (open_journal(s, o)) {
-		sink_close(&s->drainer.sink);
+	if (open_journal(s, o))
 		goto failed;
-	}
 	if (drainer_start(&s->drainer)) {
 		journal_deinit(&s->journal);
-		sink_close(&s->drainer.sink);
 		goto failed;
 	}
-	if (unclean)
-		start_check(s);
 	meter(s);
 	return s;
 failed:
@@ -511,7 +423,6 @@ uint64_t store_close(struct store *s)
 
 	if (!s)
 		return 0;
-	stop_check(s);
 	journal_close(&s->journal);
 	drainer_stop(&s->drainer, s->shutdown_drain_ms);
 	left = backlog_records(s);

@@ -17,7 +17,7 @@ struct store_options {
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;
-	struct bytes config_hash, config_text; /* ConfigSnapshot */
+	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
 };
 
 /* A record of a request that no fiber waits for may also be appended on a thread of its own, which then
@@ -54,7 +54,7 @@ int record_init(struct record *);
 void record_deinit(struct record *);
 /*
  * Adds a row: the JSON of storage §2.4, with the keys in that order; unknown ones are left out as there.
- * ROW_INFERENCE_BY_ID (64): the columns of §6.3 by name (snapshot_hash decimal text as everywhere, booleans as
+ * ROW_INFERENCE_BY_ID (64): the columns of §6.3 by name (a hash as decimal text as everywhere, booleans as
  * true/false, absent = null), and `calls`: [{"id": model inference id, "attempt": n, "http_status": n|null,
  * "signature": {…}|null, "spans": [{"name","start_ms","end_ms"}]}], which become Signet's own columns of the
  * ModelInference rows of the same record (ClickHouse must not see them).

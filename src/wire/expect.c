@@ -284,3 +284,64 @@ int expect_f32(const struct where *w, yyjson_val *v, struct bytes *out)
 	*out = json_raw(v);
 	return 0;
 }
+
+/* `a`; `a` or `b`; one of `a`, `b`, `c` */
+static void print_names(const struct bytes *names, size_t n, struct buf *out)
+{
+	buf_init(out, EXPECT_MAX_TEXT);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s`%.*s`",
+			   i == 0 ? (n > 2 ? "one of " : "") : (n > 2 ? ", " : " or "),
+			   BFMT(names[i]));
+}
+
+static bool is_one_of(struct bytes got, const struct bytes *names, size_t n, size_t *at)
+{
+	for (*at = 0; *at < n; ++*at)
+		if (bytes_eq(got, names[*at]))
+			return true;
+	return false;
+}
+
+int expect_one_of(const struct where *w, struct bytes got, const struct bytes *names, size_t n)
+{
+	struct buf list;
+	size_t at;
+
+	if (is_one_of(got, names, n, &at))
+		return (int)at;
+	print_names(names, n, &list);
+	buf_putc(&list, '\0');
+	expect_variant(w, got, list.data ? list.data : "");
+	buf_deinit(&list);
+	return -1;
+}
+
+int expect_only(const struct where *w, yyjson_val *obj, const struct bytes *names, size_t n,
+		bool tagged)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
+	yyjson_val *key;
+	struct buf list;
+	size_t at;
+
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct bytes name = json_str(key);
+		struct where other = WHERE_KEY(w, name);
+
+		if (is_one_of(name, names, n, &at) || (tagged && bytes_eq(name, B("type"))))
+			continue;
+		print_names(names, n, &list);
+		expect_fail(&other, "unsupported_parameter", "unknown field `%.*s`, expected %.*s",
+			    BFMT(name), BFMT(buf_bytes(&list)));
+		buf_deinit(&list);
+		return -1;
+	}
+	return 0;
+}
+
+int expect_member(const struct where *w, yyjson_val *obj, const char *key, yyjson_val **out)
+{
+	*out = json_get(obj, key);
+	return *out ? 0 : expect_field(w, key);
+}

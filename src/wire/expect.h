@@ -1,7 +1,7 @@
 /*
  * Reading JSON with the words of TensorZero's reader (http-api §5.3), which clients' tests match:
  * "temperature: invalid type: string \"x\", expected f32". Beside the text an error gets `param` (the whole path)
- * and `code` for the openai profile.
+ * and `code` for the error objects that have them.
  */
 #ifndef SIGNET_WIRE_EXPECT_H
 #define SIGNET_WIRE_EXPECT_H
@@ -56,6 +56,14 @@ int expect_bool(const struct where *, yyjson_val *, bool *out);
 int expect_u32(const struct where *, yyjson_val *, struct bytes *out);
 int expect_i32(const struct where *, yyjson_val *, struct bytes *out);
 int expect_f32(const struct where *, yyjson_val *, struct bytes *out);
+
+/* The index of `got` among the names; -1: the error that lists them. */
+int expect_one_of(const struct where *, struct bytes got, const struct bytes *names, size_t n);
+/* That every key of the object is one of the names, or "type" if it is tagged. */
+int expect_only(const struct where *, yyjson_val *obj, const struct bytes *names, size_t n,
+		bool tagged);
+/* `key` of an object, which must be there. */
+int expect_member(const struct where *, yyjson_val *obj, const char *key, yyjson_val **out);
 
 /* "messages[0].content[1].text" in the root's arena; unset for the root itself or without memory. */
 struct bytes where_param(const struct where *);

@@ -6,6 +6,8 @@
 
 void edit_begin(struct json_edit *e, struct bytes object, struct pen *pen)
 {
+	while (object.n > 0 && *object.p != '{') /* a document may begin with white space */
+		object = bytes_slice(object, 1, object.n);
 	*e = (struct json_edit){ .text = object, .pen = pen, .done = 1 };
 	pen_open(pen, '{');
 }

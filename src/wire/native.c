@@ -15,41 +15,31 @@
 #include "engines.h"
 #include "wire/media.h"
 
-static void put_field_json(struct pen *p, struct bytes key, struct bytes json)
-{
-	if (!bytes_set(json))
-		return;
-	pen_bytes(p, key);
-	pen_bytes(p, json);
-}
+/* ---- blocks ---- */
 
-/* --- blocks ----------------------------------------------------------------------------------- */
-
-static void put_thought(struct pen *p, const struct block *b)
+void native_put_thought(struct pen *p, const struct block *b)
 {
-	pen_lit(p, "{\"type\":\"thought\",\"text\":");
+	bool any = false;
+
+	pen_key(p, "text");
 	pen_string_or_null(p, b->text);
-	pen_field(p, ",\"signature\":", b->signature);
+	pen_set(p, "signature", b->signature);
 	for (size_t i = 0; i < b->nsummaries; i++) {
-		pen_bytes(p, i ? B(",") : B(",\"summary\":["));
-		pen_lit(p, "{\"type\":\"summary_text\",\"text\":");
-		pen_string(p, b->summaries[i].text);
+		pen_list_item(p, "summary", &any);
+		pen_lit(p, "{\"type\":\"summary_text\"");
+		pen_text(p, "text", b->summaries[i].text);
 		pen_lit(p, "}");
 	}
-	if (b->nsummaries > 0)
-		pen_lit(p, "]");
-	pen_field(p, ",\"provider_type\":", b->provider_type);
-	put_field_json(p, B(",\"extra_data\":"), b->extra_data);
-	pen_lit(p, "}");
+	pen_list_end(p, any);
+	pen_set(p, "provider_type", b->provider_type);
+	pen_json(p, "extra_data", b->extra_data);
 }
 
-static void put_unknown(struct pen *p, const struct block *b)
+void native_put_unknown(struct pen *p, const struct block *b)
 {
-	pen_lit(p, "{\"type\":\"unknown\",\"data\":");
-	pen_bytes(p, bytes_set(b->text) ? b->text : B("null"));
-	pen_field(p, ",\"model_name\":", b->model_name);
-	pen_field(p, ",\"provider_name\":", b->provider_name);
-	pen_lit(p, "}");
+	pen_json(p, "data", bytes_set(b->text) ? b->text : B("null"));
+	pen_set(p, "model_name", b->model_name);
+	pen_set(p, "provider_name", b->provider_name);
 }
 
 static struct bytes type_by_name(struct bytes url)
@@ -65,7 +55,7 @@ static struct bytes type_by_name(struct bytes url)
 
 	if (query >= 0)
 		url.n = (size_t)query;
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+	for (size_t i = 0; i < COUNT(types); i++)
 		if (bytes_ends(url, types[i].end))
 			return types[i].mime;
 	return B("application/octet-stream");
@@ -90,133 +80,128 @@ static void put_storage_path(struct pen *p, const struct file *f)
 
 static void put_file(struct pen *p, const struct file *f)
 {
-	pen_lit(p, "{\"type\":\"file\",\"source_url\":");
+	pen_key(p, "source_url");
 	pen_string_or_null(p, f->is_url ? f->url : (struct bytes){ NULL, 0 });
-	pen_lit(p, ",\"mime_type\":");
-	pen_string(p, bytes_set(f->mime_type) ? f->mime_type : type_by_name(f->url));
+	pen_text(p, "mime_type", bytes_set(f->mime_type) ? f->mime_type : type_by_name(f->url));
 	pen_lit(p, ",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"");
 	if (bytes_set(f->data))
 		put_storage_path(p, f);
 	pen_lit(p, "\"}");
-	pen_field(p, ",\"detail\":", f->detail);
-	pen_field(p, ",\"filename\":", f->filename);
-	pen_lit(p, "}");
+	pen_set(p, "detail", f->detail);
+	pen_set(p, "filename", f->filename);
 }
 
-static void put_named_text(struct pen *p, struct bytes head, struct bytes text)
+static struct bytes type_name(enum block_type type)
 {
-	pen_bytes(p, head);
-	pen_string(p, bytes_set(text) ? text : B(""));
-	pen_lit(p, "}");
+	static const struct bytes names[] = {
+		[BLOCK_TEXT] = B("text"),
+		[BLOCK_RAW_TEXT] = B("raw_text"),
+		[BLOCK_TEMPLATE] = B("template"),
+		[BLOCK_TOOL_CALL] = B("tool_call"),
+		[BLOCK_TOOL_RESULT] = B("tool_result"),
+		[BLOCK_THOUGHT] = B("thought"),
+		[BLOCK_FILE] = B("file"),
+		[BLOCK_UNKNOWN] = B("unknown"),
+		[BLOCK_REFUSAL] = B("unknown"),
+		[BLOCK_AUDIO] = B("unknown"),
+	};
+
+	return names[type];
 }
 
-static void put_call(struct pen *p, const struct block *b)
+static void block_begin(struct pen *p, const struct block *b)
 {
-	pen_lit(p, "{\"type\":\"tool_call\",\"id\":");
-	pen_string(p, b->id);
-	pen_lit(p, ",\"name\":");
-	pen_string(p, b->name);
-	put_named_text(p, B(",\"arguments\":"), b->arguments);
-}
-
-static void put_result(struct pen *p, const struct block *b)
-{
-	pen_lit(p, "{\"type\":\"tool_result\",\"name\":");
-	pen_string(p, b->name);
-	pen_lit(p, ",\"result\":");
-	pen_string(p, b->text);
-	put_named_text(p, B(",\"id\":"), b->id);
+	pen_item(p);
+	pen_open(p, '{');
+	pen_text(p, "type", type_name(b->type));
 }
 
 /* The form that input at rest and raw output share. */
 static void put_block(struct pen *p, const struct block *b)
 {
+	block_begin(p, b);
 	switch (b->type) {
 	case BLOCK_TEXT:
-		put_named_text(p, B("{\"type\":\"text\",\"text\":"), b->text);
+		pen_text(p, "text", b->text);
 		break;
 	case BLOCK_RAW_TEXT:
-		put_named_text(p, B("{\"type\":\"raw_text\",\"value\":"), b->text);
+		pen_text(p, "value", b->text);
 		break;
 	case BLOCK_TEMPLATE:
-		pen_lit(p, "{\"type\":\"template\",\"name\":");
-		pen_string(p, b->name);
-		put_field_json(p, B(",\"arguments\":"), b->text);
-		pen_lit(p, "}");
+		pen_text(p, "name", b->name);
+		pen_json(p, "arguments", b->text);
 		break;
 	case BLOCK_TOOL_CALL:
-		put_call(p, b);
+		pen_text(p, "id", b->id);
+		pen_text(p, "name", b->name);
+		pen_text(p, "arguments", b->arguments);
 		break;
 	case BLOCK_TOOL_RESULT:
-		put_result(p, b);
+		pen_text(p, "name", b->name);
+		pen_text(p, "result", b->text);
+		pen_text(p, "id", b->id);
 		break;
 	case BLOCK_THOUGHT:
-		put_thought(p, b);
+		native_put_thought(p, b);
 		break;
 	case BLOCK_FILE:
 		put_file(p, b->file);
 		break;
 	case BLOCK_UNKNOWN:
-		put_unknown(p, b);
+		native_put_unknown(p, b);
 		break;
 	case BLOCK_REFUSAL:
-		put_named_text(
-			p, B("{\"type\":\"unknown\",\"data\":{\"type\":\"refusal\",\"refusal\":"),
-			b->text);
+		pen_lit(p, ",\"data\":{\"type\":\"refusal\"");
+		pen_text(p, "refusal", b->text);
 		pen_lit(p, "}");
 		break;
 	case BLOCK_AUDIO:
-		pen_lit(p, "{\"type\":\"unknown\",\"data\":{\"type\":\"audio\",\"audio\":");
-		pen_bytes(p, b->text);
-		pen_lit(p, "}}");
+		pen_lit(p, ",\"data\":{\"type\":\"audio\"");
+		pen_json(p, "audio", b->text);
+		pen_lit(p, "}");
 		break;
 	}
+	pen_close(p, '}');
 }
 
 static void put_blocks(struct pen *p, const struct block *b, size_t n)
 {
-	pen_lit(p, "[");
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			pen_lit(p, ",");
+	pen_open(p, '[');
+	for (size_t i = 0; i < n; i++)
 		put_block(p, &b[i]);
-	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 }
 
-/* --- input ------------------------------------------------------------------------------------ */
+/* ---- input ---- */
 
 static void put_messages(struct pen *p, const struct inference *inf)
 {
-	pen_lit(p, "[");
+	pen_open(p, '[');
 	for (size_t i = 0; i < inf->nmessages; i++) {
 		const struct message *m = &inf->messages[i];
 
-		if (i > 0)
-			pen_lit(p, ",");
+		pen_item(p);
 		pen_bytes(p, m->role == ROLE_USER ? B("{\"role\":\"user\",\"content\":")
 						  : B("{\"role\":\"assistant\",\"content\":"));
 		put_blocks(p, m->content, m->len);
 		pen_lit(p, "}");
 	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 }
 
 int native_write_input(const struct inference *inf, struct buf *out, size_t *messages)
 {
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "{");
+	pen_open(&p, '{');
 	if (inf->system_template)
-		put_field_json(&p, B("\"system\":"), inf->system_template->text);
+		pen_json(&p, "system", inf->system_template->text);
 	else
-		pen_field(&p, "\"system\":", inf->system);
-	if (inf->system_template || bytes_set(inf->system))
-		pen_lit(&p, ",");
-	pen_lit(&p, "\"messages\":");
+		pen_set(&p, "system", inf->system);
+	pen_key(&p, "messages");
 	*messages = out->len;
 	put_messages(&p, inf);
-	pen_lit(&p, "}");
+	pen_close(&p, '}');
 	return pen_done(&p);
 }
 
@@ -236,11 +221,13 @@ int native_write_raw_output(const struct block *b, size_t n, struct buf *out)
 	return pen_done(&p);
 }
 
-/* --- checked output --------------------------------------------------------------------------- */
+/* ---- checked output ---- */
 
 static const struct tool *tool_of(const struct tool_config *t, struct bytes name)
 {
-	for (size_t i = 0; t && i < t->len; i++)
+	if (!t)
+		return NULL;
+	for (size_t i = 0; i < t->len; i++)
 		if (bytes_eq(t->tools[i].name, name))
 			return &t->tools[i];
 	return NULL;
@@ -258,23 +245,19 @@ static bool is_json(struct bytes text)
 static void put_checked_call(struct pen *p, const struct block *b, const struct tool *t,
 			     native_valid_fn *valid, void *ctx)
 {
-	pen_lit(p, "{\"type\":\"tool_call\",\"id\":");
-	pen_string(p, b->id);
-	pen_lit(p, ",\"raw_name\":");
-	pen_string(p, b->name);
-	pen_lit(p, ",\"raw_arguments\":");
-	pen_string(p, b->arguments);
-	pen_lit(p, ",\"name\":");
+	block_begin(p, b);
+	pen_text(p, "id", b->id);
+	pen_text(p, "raw_name", b->name);
+	pen_text(p, "raw_arguments", b->arguments);
+	pen_key(p, "name");
 	pen_string_or_null(p, t ? b->name : (struct bytes){ NULL, 0 });
-	pen_lit(p, ",\"arguments\":");
-	if (t && !t->custom && b->arguments.n > 0 && is_json(b->arguments) &&
-	    (!valid || valid(ctx, t, b->arguments))) {
-		if (json_compact(b->arguments, p->b) < 0)
-			p->failed = true;
-	} else {
+	pen_key(p, "arguments");
+	if (!t || t->custom || b->arguments.n == 0 || !is_json(b->arguments) ||
+	    (valid && !valid(ctx, t, b->arguments)))
 		pen_lit(p, "null");
-	}
-	pen_lit(p, "}");
+	else if (json_compact(b->arguments, p->b))
+		p->failed = true;
+	pen_close(p, '}');
 }
 
 int native_write_output(const struct block *b, size_t n, const struct tool_config *tools,
@@ -282,54 +265,53 @@ int native_write_output(const struct block *b, size_t n, const struct tool_confi
 {
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "[");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			pen_lit(&p, ",");
 		if (b[i].type == BLOCK_TOOL_CALL)
 			put_checked_call(&p, &b[i], tool_of(tools, b[i].name), valid, ctx);
 		else
 			put_block(&p, &b[i]);
 	}
-	pen_lit(&p, "]");
+	pen_close(&p, ']');
 	return pen_done(&p);
 }
 
-/* --- tool columns ----------------------------------------------------------------------------- */
+/* ---- tool columns ---- */
 
 static void put_function(struct pen *p, const struct tool *t)
 {
-	pen_lit(p, "\"description\":");
-	pen_string(p, t->description);
-	put_field_json(p, B(",\"parameters\":"), t->parameters);
-	pen_lit(p, ",\"name\":");
-	pen_string(p, t->name);
-	pen_bytes(p, t->strict ? B(",\"strict\":true}") : B(",\"strict\":false}"));
+	pen_text(p, "description", t->description);
+	pen_json(p, "parameters", t->parameters);
+	pen_text(p, "name", t->name);
+	pen_json(p, "strict", t->strict ? B("true") : B("false"));
+}
+
+static void put_custom(struct pen *p, const struct tool *t)
+{
+	pen_text(p, "name", t->name);
+	if (t->described)
+		pen_set(p, "description", t->description);
+	pen_json(p, "format", t->format);
 }
 
 int native_write_dynamic_tools(const struct tool_config *t, struct buf *out)
 {
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "[");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < t->len; i++) {
 		const struct tool *one = &t->tools[i];
 
-		if (i > 0)
-			pen_lit(&p, ",");
-		if (!one->custom) {
-			pen_lit(&p, "{\"type\":\"function\",");
+		pen_item(&p);
+		pen_open(&p, '{');
+		pen_text(&p, "type", one->custom ? B("openai_custom") : B("function"));
+		if (one->custom)
+			put_custom(&p, one);
+		else
 			put_function(&p, one);
-			continue;
-		}
-		pen_lit(&p, "{\"type\":\"openai_custom\",\"name\":");
-		pen_string(&p, one->name);
-		if (one->described)
-			pen_field(&p, ",\"description\":", one->description);
-		put_field_json(&p, B(",\"format\":"), one->format);
-		pen_lit(&p, "}");
+		pen_close(&p, '}');
 	}
-	pen_lit(&p, "]");
+	pen_close(&p, ']');
 	return pen_done(&p);
 }
 
@@ -337,23 +319,24 @@ int native_write_dynamic_provider_tools(const struct tool_config *t, struct buf 
 {
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "[");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < t->nprovider_tools; i++) {
 		const struct provider_tool *one = &t->provider_tools[i];
 
-		pen_bytes(&p, i ? B(",{\"scope\":") : B("{\"scope\":"));
+		pen_item(&p);
+		pen_lit(&p, "{\"scope\":");
 		if (bytes_set(one->model_name)) {
-			pen_lit(&p, "{\"model_name\":");
-			pen_string(&p, one->model_name);
-			pen_field(&p, ",\"provider_name\":", one->provider_name);
-			pen_lit(&p, "}");
+			pen_open(&p, '{');
+			pen_text(&p, "model_name", one->model_name);
+			pen_set(&p, "provider_name", one->provider_name);
+			pen_close(&p, '}');
 		} else {
 			pen_lit(&p, "null");
 		}
-		put_field_json(&p, B(",\"tool\":"), one->tool);
-		pen_lit(&p, "}");
+		pen_json(&p, "tool", one->tool);
+		pen_close(&p, '}');
 	}
-	pen_lit(&p, "]");
+	pen_close(&p, ']');
 	return pen_done(&p);
 }
 
@@ -362,10 +345,10 @@ int native_write_allowed_tools(const struct tool_config *t, struct buf *out)
 	size_t n = t->allowed_explicit ? t->nallowed : t->len;
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "{\"tools\":[");
+	pen_lit(&p, "{\"tools\":");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			pen_lit(&p, ",");
+		pen_item(&p);
 		pen_string(&p, t->allowed_explicit ? t->allowed[i] : t->tools[i].name);
 	}
 	pen_bytes(&p, t->allowed_explicit ? B("],\"choice\":\"explicit\"}")
@@ -383,7 +366,9 @@ static void put_choice(struct pen *p, const struct tool_config *t)
 		pen_lit(p, "\"required\"");
 		return;
 	case TOOL_CHOICE_SPECIFIC:
-		put_named_text(p, B("{\"specific\":"), t->specific);
+		pen_lit(p, "{\"specific\":");
+		pen_string(p, bytes_set(t->specific) ? t->specific : B(""));
+		pen_lit(p, "}");
 		return;
 	case TOOL_CHOICE_UNSET:
 	case TOOL_CHOICE_AUTO:
@@ -403,21 +388,25 @@ int native_write_tool_choice(const struct tool_config *t, struct buf *out)
 int native_write_tool_params(const struct tool_config *t, struct buf *out)
 {
 	struct pen p = { .b = out };
-	bool first = true;
 
-	pen_lit(&p, "{\"tools_available\":[");
+	pen_lit(&p, "{\"tools_available\":");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < t->len; i++) {
 		if (t->tools[i].custom)
 			continue;
-		pen_bytes(&p, first ? B("{") : B(",{"));
-		first = false;
+		pen_item(&p);
+		pen_open(&p, '{');
 		put_function(&p, &t->tools[i]);
+		pen_close(&p, '}');
 	}
-	pen_lit(&p, "],\"tool_choice\":");
+	pen_close(&p, ']');
+	pen_key(&p, "tool_choice");
 	put_choice(&p, t);
-	pen_bytes(&p, t->parallel < 0 ? B(",\"parallel_tool_calls\":null}")
-		      : t->parallel   ? B(",\"parallel_tool_calls\":true}")
-				      : B(",\"parallel_tool_calls\":false}"));
+	pen_json(&p, "parallel_tool_calls",
+		 t->parallel < 0 ? B("null")
+		 : t->parallel   ? B("true")
+				 : B("false"));
+	pen_lit(&p, "}");
 	return pen_done(&p);
 }
 
@@ -425,36 +414,28 @@ int native_write_extra_body(const struct extras *e, struct buf *out)
 {
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "[");
+	pen_open(&p, '[');
 	for (size_t i = 0; i < e->len; i++) {
 		const struct extra *one = &e->at[i];
 
-		pen_bytes(&p, i ? B(",{") : B("{"));
-		if (bytes_set(one->variant_name)) {
-			pen_lit(&p, "\"variant_name\":");
-			pen_string(&p, one->variant_name);
-			pen_lit(&p, ",");
-		}
-		if (bytes_set(one->model_name)) {
-			pen_lit(&p, "\"model_name\":");
-			pen_string(&p, one->model_name);
-			pen_field(&p, ",\"provider_name\":", one->provider_name);
-			pen_lit(&p, ",");
-		}
-		pen_lit(&p, "\"pointer\":");
-		pen_string(&p, one->pointer);
+		pen_item(&p);
+		pen_open(&p, '{');
+		pen_set(&p, "variant_name", one->variant_name);
+		pen_set(&p, "model_name", one->model_name);
+		if (bytes_set(one->model_name))
+			pen_set(&p, "provider_name", one->provider_name);
+		pen_text(&p, "pointer", one->pointer);
 		if (one->remove)
-			pen_lit(&p, ",\"delete\":true}");
+			pen_lit(&p, ",\"delete\":true");
 		else
-			put_field_json(&p, B(",\"value\":"), one->value);
-		if (!one->remove)
-			pen_lit(&p, "}");
+			pen_json(&p, "value", one->value);
+		pen_close(&p, '}');
 	}
-	pen_lit(&p, "]");
+	pen_close(&p, ']');
 	return pen_done(&p);
 }
 
-/* --- previews --------------------------------------------------------------------------------- */
+/* ---- previews ---- */
 
 /* A text on one line: what `left` characters allow of it. White space and controls are one blank. */
 struct line {

@@ -5,7 +5,12 @@
 #ifndef SIGNET_WIRE_NATIVE_H
 #define SIGNET_WIRE_NATIVE_H
 
+#include "base/pen.h"
 #include "inference/inference.h"
+
+/* The members of a thought and of an unknown block behind `type`; also those of OpenAI's extra content. */
+void native_put_thought(struct pen *, const struct block *);
+void native_put_unknown(struct pen *, const struct block *);
 
 /* {"system"?:…,"messages":[…]}: the input as resolved, before templates. *messages: where in `out` the array of
  * messages begins; it ends one byte before the end. */

@@ -12,6 +12,7 @@
 		NULL, 0 \
 	}
 #define MAX_NESTING 8
+#define MAX_TEXT    (64u << 20) /* of a message made UTF-8 */
 
 static const struct error *deciding(const struct error *e)
 {
@@ -40,7 +41,7 @@ static const struct {
 
 static struct bytes meaning(const struct error *e, int status)
 {
-	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+	for (size_t i = 0; i < COUNT(meanings); i++) {
 		if (meanings[i].status != status)
 			continue;
 		if (bytes_ifind(e->upstream_code, meanings[i].needle) >= 0 ||
@@ -82,7 +83,7 @@ static struct shape shape_of(const struct error *e, int status)
 			   NULL_CODE };
 	struct bytes known = meaning(last, status);
 
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+	for (size_t i = 0; i < COUNT(rows); i++)
 		if (rows[i].status == status)
 			s = (struct shape){ rows[i].type, rows[i].code };
 	if (status == 404 && e->kind == ERR_MODEL_NOT_FOUND)
@@ -105,7 +106,7 @@ static void put_text(struct pen *p, struct bytes text)
 {
 	struct arena a;
 
-	arena_init(&a, 64u << 20);
+	arena_init(&a, MAX_TEXT);
 	text = wire_utf8(text, &a);
 	pen_string(p, bytes_set(text) ? text : B(""));
 	arena_deinit(&a);
@@ -128,22 +129,21 @@ static void put_message(struct pen *p, const struct error *e, int status)
 	pen_lit(p, "s.\"");
 }
 
-/* {"‹Kind›":{"message":…}}, nested ones inside. */
 static void put_kind(struct pen *p, const struct error *e, int depth)
 {
 	pen_lit(p, "{");
 	pen_string(p, bytes_of(error_kind_name(e->kind)));
 	pen_lit(p, ":{");
 	if (e->nested && e->nested->len > 0 && depth < MAX_NESTING) {
-		pen_lit(p, "\"errors\":{");
+		pen_lit(p, "\"errors\":");
+		pen_open(p, '{');
 		for (size_t i = 0; i < e->nested->len; i++) {
-			if (i > 0)
-				pen_lit(p, ",");
+			pen_item(p);
 			pen_string(p, e->nested->names[i]);
 			pen_lit(p, ":");
 			put_kind(p, &e->nested->errors[i], depth + 1);
 		}
-		pen_lit(p, "}");
+		pen_close(p, '}');
 	} else {
 		pen_lit(p, "\"message\":");
 		put_text(p, e->message);
@@ -151,23 +151,27 @@ static void put_kind(struct pen *p, const struct error *e, int depth)
 	pen_lit(p, "}}");
 }
 
-static int write(const struct error *e, int status, bool json, struct buf *out)
+void openai_put_error_kind(struct pen *p, const struct error *e)
+{
+	put_kind(p, e, 0);
+}
+
+static int write_object(const struct error *e, int status, bool json, struct buf *out)
 {
 	struct shape s = shape_of(e, status);
 	struct pen p = { .b = out };
 
-	pen_lit(&p, "{\"error\":{\"message\":");
+	pen_head(&p, "{\"error\":{\"message\":");
 	put_message(&p, e, status);
-	pen_lit(&p, ",\"type\":");
-	pen_string(&p, s.type);
-	pen_lit(&p, ",\"param\":");
+	pen_text(&p, "type", s.type);
+	pen_key(&p, "param");
 	pen_string_or_null(&p, e->param);
-	pen_lit(&p, ",\"code\":");
+	pen_key(&p, "code");
 	pen_string_or_null(&p, s.code);
 	if (json) {
-		pen_lit(&p, ",\"error_json\":");
+		pen_key(&p, "error_json");
 		put_kind(&p, e, 0);
-		pen_lit(&p, ",\"tensorzero_error_json\":");
+		pen_key(&p, "tensorzero_error_json");
 		put_kind(&p, e, 0);
 	}
 	pen_lit(&p, "}}");
@@ -176,15 +180,15 @@ static int write(const struct error *e, int status, bool json, struct buf *out)
 
 int openai_write_error(const struct error *e, int status, struct buf *out)
 {
-	return write(e, status, false, out);
+	return write_object(e, status, false, out);
 }
 
 int openai_write_error_json(const struct error *e, int status, struct buf *out)
 {
-	return write(e, status, true, out);
+	return write_object(e, status, true, out);
 }
 
-/* --- HTML ------------------------------------------------------------------------------------- */
+/* ---- HTML ---- */
 
 #define HTML_SHOWN 200
 

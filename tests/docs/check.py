@@ -3,7 +3,7 @@
 
 - Every function that docs/*.md names as `src/floor/file.c: function` is defined in that file.
 - Every relative link of README*.md, CONTRIBUTING.md, SECURITY.md and docs/ leads to a file.
-- Every key that src/config/ reads (its tables of keys) stands in docs/configuration.md.
+- Every key that src/config/ and the provider types read (their tables of keys) stands in docs/configuration.md.
 - docs/architecture.md has the walk: at least WALK_MIN such names, from the server's parser to the journal.
 """
 
@@ -44,10 +44,10 @@ def check() -> list[str]:
             if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists():
                 wrong.append(f"{name}: the link to {target} leads nowhere")
     told = (ROOT / "docs/configuration.md").read_text()
-    for file in sorted((ROOT / "src/config").glob("*.c")):
+    for file in sorted([*(ROOT / "src/config").glob("*.c"), *(ROOT / "src/upstream").glob("*.c")]):
         for key, kind in KEY.findall(file.read_text()):
             if kind != "LATER" and not re.search(rf"[`.\[ ]{key}[`.\] ,]", told):
-                wrong.append(f"docs/configuration.md: says nothing of {key}, which src/config/{file.name} reads")
+                wrong.append(f"docs/configuration.md: says nothing of {key}, which {file.relative_to(ROOT)} reads")
     if walk < WALK_MIN:
         wrong.append(f"docs/architecture.md: the walk of a request names {walk} functions, expected {WALK_MIN} or more")
     return wrong

@@ -73,7 +73,7 @@ static void feed(struct flow *f, struct sse *sse, struct bytes piece)
 static void stream(struct bytes body, const struct inference *inf, const struct dialect *dialect,
 		   struct arena *a)
 {
-	struct answer answer = { .profile = inf->profile,
+	struct answer answer = { .options = inf->options,
 				 .model = B("m"),
 				 .provider_type = dialect->type,
 				 .reasoning_to_client = true,
@@ -136,7 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		struct dialect dialect = { .type = B("rust-proxy"),
 					   .label = B("rust-proxy"),
 					   .options = &options };
-		struct inference inf = { .profile = i ? PROFILE_OPENAI : PROFILE_TENSORZERO };
+		struct inference inf = { .options = i ? &openai_chat_options
+						      : &tensorzero_chat_options };
 		struct arena a;
 
 		arena_init(&a, 256u << 20);

@@ -1,6 +1,6 @@
 /*
  * Any bytes as what a chat provider says: as a plain answer, and as an event stream that arrives in two pieces. What
- * is read goes to the client in both profiles, and every event that leaves holds JSON in one line.
+ * is read goes to the client for both surfaces, and every event that leaves holds JSON in one line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,8 +136,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct bytes body = { (const char *)data, n };
 
 	for (int i = 0; i < 3; i++) {
-		struct inference inf = { .profile = i ? PROFILE_OPENAI : PROFILE_TENSORZERO };
-		struct answer answer = { .profile = inf.profile,
+		struct inference inf = { .options = i ? &openai_chat_options
+						      : &tensorzero_chat_options };
+		struct answer answer = { .options = inf.options,
 					 .model = B("m"),
 					 .provider_type = B("openai"),
 					 .reasoning_to_client = true,

@@ -1,5 +1,5 @@
 /*
- * Any bytes as a client's chat request, in both profiles: read or refused with an error, and what was read can be
+ * Any bytes as a client's chat request, for both surfaces: read or refused with an error, and what was read can be
  * written for a provider, as JSON, by pass-through and through the neutral model alike.
  */
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void write_all(struct envelope *r, struct arena *a)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	for (int profile = 0; profile < 2; profile++) {
+	for (int i = 0; i < 2; i++) {
 		struct arena a;
 		struct envelope *r;
 		struct buf out;
@@ -66,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		arena_init(&a, 64u << 20);
 		error_clear();
 		r = openai_chat_read_request((struct bytes){ (const char *)data, n },
-					     (enum profile)profile, &a);
+					     i ? &openai_chat_options : &tensorzero_chat_options,
+					     &a);
 		if (r && check_input(r, &a) == 0 && check_tools(r) == 0) {
 			write_all(r, &a);
 		} else {

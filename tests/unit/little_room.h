@@ -13,21 +13,23 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "inference/inference.h"
+#include "inference/options.h"
 
 #define PLENTY (1u << 28)
 #define CHUNK  4096u /* an arena's first; each further one is twice as large */
 
 /* What is tried: its text, made in this arena into this buffer. -1: the error is set. */
 struct work {
-	int (*make)(struct bytes input, enum profile, struct arena *, struct buf *out);
-	enum profile profile;
+	int (*make)(struct bytes input, const struct surface_options *, struct arena *,
+		    struct buf *out);
+	const struct surface_options *options;
 	const char *input;
 };
 
 static int make(const struct work *w, struct arena *a, struct buf *out)
 {
 	error_clear();
-	return w->make(bytes_of(w->input), w->profile, a, out);
+	return w->make(bytes_of(w->input), w->options, a, out);
 }
 
 /* An outcome with little room, against that with plenty. Returns whether it failed. */

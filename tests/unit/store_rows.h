@@ -68,6 +68,33 @@ static inline void make_record(struct record *r, const char *text, char id[37])
 	buf_deinit(&b);
 }
 
+#define FULL_HASH "123456789012345678901234567890123456789012345678901234567890123456789012345678"
+#define FULL_ID   "0197c0de-1234-7abc-8def-000000000001"
+
+static inline void add_row(struct record *r, enum row_table table, const char *json)
+{
+	assert_int_equal(record_add(r, table, bytes_of(json)), 0);
+}
+
+/* Each column has a value of its own, so that none can stand in another's place. */
+static inline void make_full_record(struct record *r)
+{
+	record_init(r);
+	r->cut = true;
+	add_row(r, ROW_CHAT_INFERENCE,
+		"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"function_name\":\"f\",\"variant_name\":\"v\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"input\":{\"messages\":[1]},\"output\":[{\"type\":\"text\"}],\"dynamic_tools\":[\"dt\"],\"dynamic_provider_tools\":[\"dpt\"],\"allowed_tools\":{\"tools\":[\"at\"]},\"tool_choice\":\"auto\",\"parallel_tool_calls\":true,\"tool_params\":{\"tp\":1},\"inference_params\":{\"chat_completion\":{\"seed\":1}},\"processing_time_ms\":101,\"ttft_ms\":102,\"tags\":{\"k1\":\"v1\",\"k2\":\"\\u00e9\"},\"extra_body\":[{\"e\":1}],\"snapshot_hash\":\"" FULL_HASH
+		"\"}");
+	add_row(r, ROW_MODEL_INFERENCE,
+		"{\"id\":\"0197c0de-1236-7abc-8def-000000000003\",\"inference_id\":\"0197c0de-1234-7abc-8def-000000000001\",\"raw_request\":\"q2\",\"raw_response\":\"a2\",\"system\":null,\"input_messages\":[3],\"output\":[4],\"input_tokens\":null,\"output_tokens\":null,\"response_time_ms\":null,\"model_name\":\"m2\",\"model_provider_name\":\"p2\",\"ttft_ms\":null,\"cached\":false,\"cost\":null,\"finish_reason\":null,\"snapshot_hash\":null}");
+	add_row(r, ROW_MODEL_INFERENCE,
+		"{\"id\":\"0197c0de-1235-7abc-8def-000000000002\",\"inference_id\":\"0197c0de-1234-7abc-8def-000000000001\",\"function_name\":\"f\",\"variant_name\":\"v\",\"raw_request\":\"{\\\"q\\\":1}\",\"raw_response\":\"{\\\"a\\\":1}\",\"system\":\"be \\\"kind\\\"\",\"input_messages\":\"[1]\",\"output\":\"[2]\",\"input_tokens\":201,\"output_tokens\":202,\"response_time_ms\":203,\"model_name\":\"m1\",\"model_provider_name\":\"p1\",\"ttft_ms\":204,\"cached\":true,\"cost\":0.000000205,\"finish_reason\":\"length\",\"snapshot_hash\":\"" FULL_HASH
+		"\",\"provider_cache_read_input_tokens\":206,\"provider_cache_write_input_tokens\":207}");
+	add_row(r, ROW_INFERENCE_BY_ID,
+		"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"state\":\"truncated\",\"status\":299,\"error_kind\":\"timeout\",\"surface\":\"chat\",\"stream\":true,\"cached\":true,\"signed\":true,\"key_public_id\":\"key7\",\"attempts\":3,\"estimated\":true,\"ttft_ms\":301,\"tools\":302,\"preview_in\":\"in?\",\"preview_out\":\"out!\",\"calls\":[{\"id\":\"0197c0de-1236-7abc-8def-000000000003\",\"attempt\":2},{\"id\":\"0197c0de-1235-7abc-8def-000000000002\",\"attempt\":1,\"http_status\":298,\"signature\":{\"signer\":\"s\"},\"spans\":[{\"name\":\"wait\"}]}]}");
+	add_row(r, ROW_REQUEST_ERROR,
+		"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"error\":\"why\",\"attempts\":[{\"model\":\"m\"}]}");
+}
+
 static inline struct store_options test_options(const char *dir)
 {
 	return (struct store_options){ .data_dir = dir,
@@ -146,6 +173,55 @@ static inline const char *db_text(const char *dir, const char *sql)
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 	return out;
+}
+
+/* All that a query gives: a line a row, "column=value " for each column, in a static buffer. */
+static inline const char *db_dump(const char *dir, const char *sql)
+{
+	static char out[16384];
+	char path[512];
+	sqlite3 *db;
+	sqlite3_stmt *st = NULL;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	out[0] = 0;
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		for (int i = 0; i < sqlite3_column_count(st); i++) {
+			const char *text = (const char *)sqlite3_column_text(st, i);
+			bool quoted = sqlite3_column_type(st, i) == SQLITE_TEXT;
+
+			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s=%s%s%s", i ? " " : "",
+					      sqlite3_column_name(st, i), quoted ? "'" : "",
+					      text ? text : "null", quoted ? "'" : "");
+			assert_true(n < sizeof(out) - 1000);
+		}
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "\n");
+	}
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return out;
+}
+
+/* Until the sink has all that was appended. */
+static inline void wait_caught_up(struct store *s)
+{
+	struct store_status st;
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	for (int i = 0; i < 3000; i++) {
+		store_status(s, &st, &a);
+		if (!st.backlog_records)
+			break;
+		usleep(10000);
+	}
+	assert_int_equal(st.backlog_records, 0);
+	arena_deinit(&a);
 }
 
 #endif

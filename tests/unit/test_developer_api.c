@@ -156,18 +156,25 @@ static void test_what_cannot_be_carried_is_named(void **state)
 	struct tool_config tools = {
 		.tools = &tool, .len = 1, .choice = TOOL_CHOICE_AUTO, .parallel = -1
 	};
-	struct inference inf = { .messages = messages,
-				 .nmessages = 1,
-				 .tools = &tools,
-				 .temperature = B("0.7"),
-				 .max_tokens = B("5"),
-				 .stop = stop,
-				 .nstop = 1,
-				 .json_mode = JSON_MODE_STRICT };
+	struct inference inf = {
+		.messages = messages,
+		.nmessages = 1,
+		.tools = &tools,
+		.params = { [PARAM_TEMPERATURE] = B("0.7"), [PARAM_MAX_TOKENS] = B("5") },
+		.stop = stop,
+		.nstop = 1,
+		.json_mode = JSON_MODE_STRICT
+	};
 
 	(void)state;
 	assert_body(&inf, "{\"content\":\"User: x" EXTRA,
 		    "temperature, max_tokens, stop, response_format, tools");
+	tools.parallel = 0;
+	for (enum param p = 0; p < PARAMS; p++)
+		inf.params[p] = B("1");
+	assert_body(
+		&inf, "{\"content\":\"User: x" EXTRA,
+		"temperature, top_p, presence_penalty, frequency_penalty, max_tokens, seed, stop, response_format, reasoning_effort, verbosity, service_tier, thinking_budget_tokens, tools, parallel_tool_calls");
 }
 
 static void assert_request_fails(const struct inference *inf, enum error_kind kind,

@@ -19,6 +19,11 @@ static char pieces[1 << 16]; /* bodies lie in it */
 static struct buf body;
 static size_t left; /* of the last piece that was no more of the message */
 
+static struct bytes http_message_get(const struct http_message *from, struct bytes name)
+{
+	return http_header_get(from->headers, from->nheaders, name);
+}
+
 static void begin(int kind)
 {
 	arena_deinit(&arena);

@@ -32,7 +32,8 @@ static bool fits(void *ctx, const struct tool *tool, struct bytes arguments)
 	return tool->parameters.n && arguments.n;
 }
 
-static struct envelope *read_checked(struct bytes input, enum profile p, struct arena *a)
+static struct envelope *read_checked(struct bytes input, const struct surface_options *p,
+				     struct arena *a)
 {
 	struct envelope *r = openai_chat_read_request(input, p, a);
 
@@ -40,8 +41,8 @@ static struct envelope *read_checked(struct bytes input, enum profile p, struct 
 }
 
 /* A provider's body. The names of what it could not take are only told as far as there is room. */
-static int to_provider(const struct wire *wire, struct bytes input, enum profile p, bool pass,
-		       struct arena *a, struct buf *out)
+static int to_provider(const struct wire *wire, struct bytes input, const struct surface_options *p,
+		       bool pass, struct arena *a, struct buf *out)
 {
 	struct envelope *r = read_checked(input, p, a);
 	struct buf ignored;
@@ -58,23 +59,27 @@ static int to_provider(const struct wire *wire, struct bytes input, enum profile
 	return failed ? -1 : 0;
 }
 
-static int passed(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int passed(struct bytes input, const struct surface_options *p, struct arena *a,
+		  struct buf *out)
 {
 	return to_provider(&wire_openai_chat, input, p, true, a, out);
 }
 
-static int rewritten(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int rewritten(struct bytes input, const struct surface_options *p, struct arena *a,
+		     struct buf *out)
 {
 	return to_provider(&wire_openai_chat, input, p, false, a, out);
 }
 
-static int flattened(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int flattened(struct bytes input, const struct surface_options *p, struct arena *a,
+		     struct buf *out)
 {
 	return to_provider(&wire_developer_api, input, p, false, a, out);
 }
 
 /* A legacy completion on its way to a chat provider. */
-static int completed(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int completed(struct bytes input, const struct surface_options *p, struct arena *a,
+		     struct buf *out)
 {
 	struct envelope *e = openai_completions_read_request(input, p, a);
 	struct buf ignored;
@@ -89,7 +94,8 @@ static int completed(struct bytes input, enum profile p, struct arena *a, struct
 }
 
 /* What the record keeps of a request. */
-static int recorded(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int recorded(struct bytes input, const struct surface_options *p, struct arena *a,
+		    struct buf *out)
 {
 	struct envelope *r = read_checked(input, p, a);
 	size_t messages;
@@ -136,14 +142,15 @@ static const char *const openai_only[] = {
 	"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"free\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\",\"text\":\"r\"}]}],\"tools\":[{\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"format\":{\"type\":\"text\"}}}],\"tool_choice\":\"required\"}",
 };
 
-static void each_request(int (*how)(struct bytes, enum profile, struct arena *, struct buf *))
+static void each_request(int (*how)(struct bytes, const struct surface_options *, struct arena *,
+				    struct buf *))
 {
 	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-		whole_or_an_error(&(struct work){ how, PROFILE_TENSORZERO, requests[i] });
-		whole_or_an_error(&(struct work){ how, PROFILE_OPENAI, requests[i] });
+		whole_or_an_error(&(struct work){ how, &tensorzero_chat_options, requests[i] });
+		whole_or_an_error(&(struct work){ how, &openai_chat_options, requests[i] });
 	}
 	for (size_t i = 0; i < sizeof openai_only / sizeof *openai_only; i++)
-		whole_or_an_error(&(struct work){ how, PROFILE_OPENAI, openai_only[i] });
+		whole_or_an_error(&(struct work){ how, &openai_chat_options, openai_only[i] });
 }
 
 static void test_a_request_passed_on(void **state)
@@ -167,9 +174,9 @@ static void test_a_request_in_the_record(void **state)
 static void test_a_request_flattened(void **state)
 {
 	(void)state;
-	whole_or_an_error(&(struct work){ flattened, PROFILE_TENSORZERO, requests[0] });
+	whole_or_an_error(&(struct work){ flattened, &tensorzero_chat_options, requests[0] });
 	whole_or_an_error(&(struct work){
-		flattened, PROFILE_OPENAI,
+		flattened, &openai_chat_options,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"be\"},{\"role\":\"user\",\"content\":\"a \\u00e9\"},{\"role\":\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"}],\"temperature\":1,\"top_p\":1,\"tools\":[" FUNCTION
 		"]}" });
 }
@@ -178,17 +185,17 @@ static void test_a_legacy_completion(void **state)
 {
 	(void)state;
 	whole_or_an_error(&(struct work){
-		completed, PROFILE_OPENAI,
+		completed, &openai_chat_options,
 		"{\"model\":\"m\",\"prompt\":\"Say \\u00e9\",\"max_tokens\":5,\"temperature\":0.5,\"stop\":[\"x\"],\"seed\":1,\"user\":\"u\"}" });
 }
 
 /* ---- answers ---- */
 
-static struct inference asked(enum profile p)
+static struct inference asked(const struct surface_options *p)
 {
-	struct inference inf = { .profile = p };
+	struct inference inf = { .options = p };
 
-	if (p == PROFILE_OPENAI) {
+	if (p == &openai_chat_options) {
 		inf.source = B("{}");
 		inf.source_wire = &wire_openai_chat;
 		inf.source_intact = true;
@@ -198,10 +205,10 @@ static struct inference asked(enum profile p)
 
 static const struct chat_request nothing_odd;
 
-static struct answer answered(enum profile p)
+static struct answer answered(const struct surface_options *p)
 {
 	return (struct answer){ .asked = &nothing_odd.env,
-				.profile = p,
+				.options = p,
 				.created = 1767225600,
 				.model = B("m"),
 				.include_usage = true,
@@ -209,10 +216,11 @@ static struct answer answered(enum profile p)
 				.include_raw_response = true,
 				.reasoning_to_client = true,
 				.provider_type = B("openai"),
-				.pass_through = p == PROFILE_OPENAI };
+				.pass_through = p == &openai_chat_options };
 }
 
-static int answer(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int answer(struct bytes input, const struct surface_options *p, struct arena *a,
+		  struct buf *out)
 {
 	struct inference inf = asked(p);
 	struct answer to = answered(p);
@@ -235,8 +243,8 @@ static void test_an_answer(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-		whole_or_an_error(&(struct work){ answer, PROFILE_TENSORZERO, answers[i] });
-		whole_or_an_error(&(struct work){ answer, PROFILE_OPENAI, answers[i] });
+		whole_or_an_error(&(struct work){ answer, &tensorzero_chat_options, answers[i] });
+		whole_or_an_error(&(struct work){ answer, &openai_chat_options, answers[i] });
 	}
 }
 
@@ -269,7 +277,7 @@ static int stream_of(const struct wire *wire, struct wire_stream *s, struct byte
 }
 
 static int stream_from(const struct wire *wire, const struct dialect *dialect, struct bytes input,
-		       enum profile p, struct arena *a, struct buf *out)
+		       const struct surface_options *p, struct arena *a, struct buf *out)
 {
 	struct inference inf = asked(p);
 	struct answer to = answered(p);
@@ -294,12 +302,14 @@ static int stream_from(const struct wire *wire, const struct dialect *dialect, s
 	return r;
 }
 
-static int stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int stream(struct bytes input, const struct surface_options *p, struct arena *a,
+		  struct buf *out)
 {
 	return stream_from(&wire_openai_chat, &openai, input, p, a, out);
 }
 
-static int developer_stream(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int developer_stream(struct bytes input, const struct surface_options *p, struct arena *a,
+			    struct buf *out)
 {
 	return stream_from(&wire_developer_api, &developer, input, p, a, out);
 }
@@ -332,8 +342,8 @@ static void test_a_stream(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
-		whole_or_an_error(&(struct work){ stream, PROFILE_TENSORZERO, streams[i] });
-		whole_or_an_error(&(struct work){ stream, PROFILE_OPENAI, streams[i] });
+		whole_or_an_error(&(struct work){ stream, &tensorzero_chat_options, streams[i] });
+		whole_or_an_error(&(struct work){ stream, &openai_chat_options, streams[i] });
 	}
 }
 
@@ -343,13 +353,14 @@ static void test_a_developer_apis_stream(void **state)
 		"r hm\nr  yes\nc Hel\nc lo \xc3\xa9\naction x\nc !\nfinish ";
 
 	(void)state;
-	whole_or_an_error(&(struct work){ developer_stream, PROFILE_TENSORZERO, events });
-	whole_or_an_error(&(struct work){ developer_stream, PROFILE_OPENAI, events });
+	whole_or_an_error(&(struct work){ developer_stream, &tensorzero_chat_options, events });
+	whole_or_an_error(&(struct work){ developer_stream, &openai_chat_options, events });
 }
 
 /* ---- errors ---- */
 
-static int error_object(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int error_object(struct bytes input, const struct surface_options *p, struct arena *a,
+			struct buf *out)
 {
 	struct error e = { .kind = ERR_INFERENCE_CLIENT,
 			   .message = B("It \"failed\"."),
@@ -366,7 +377,7 @@ static void test_an_error(void **state)
 {
 	(void)state;
 	whole_or_an_error(&(struct work){
-		error_object, PROFILE_OPENAI,
+		error_object, &openai_chat_options,
 		"{\"error\":{\"message\":\"Please try again in 2s \\u00e9\",\"code\":\"rate_limit_exceeded\",\"type\":\"t\"}}" });
 }
 

@@ -13,6 +13,7 @@
 #include "route/target.h"
 #include "sign/signer.h"
 #include "upstream/extra.h"
+#include "wire/openai_chat/openai_chat.h"
 
 static int out_of_room(void)
 {
@@ -53,7 +54,8 @@ static const struct error plain = { .kind = ERR_MODEL_NOT_FOUND,
 				    .code = B("model_not_found"),
 				    .retry_after_ms = -1 };
 
-static int each_shape(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int each_shape(struct bytes input, const struct surface_options *p, struct arena *a,
+		      struct buf *out)
 {
 	static error_writer *const writers[] = { write_native_error, write_openai_error,
 						 write_anthropic_error };
@@ -61,7 +63,7 @@ static int each_shape(struct bytes input, enum profile p, struct arena *a, struc
 	struct error_context context = { .request_id = B("req_1"), .members = B(",\"more\":[1]") };
 
 	(void)a;
-	context.with_json = p == PROFILE_TENSORZERO;
+	context.with_json = p == &tensorzero_chat_options;
 	for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
 		if (writers[i](e, 429, &context, out) || buf_putc(out, '\n'))
 			return -1;
@@ -74,8 +76,11 @@ static void test_each_shape_of_an_error(void **state)
 {
 	(void)state;
 	for (int p = 0; p < 2; p++) {
-		whole_or_an_error(&(struct work){ each_shape, (enum profile)p, "nested" });
-		whole_or_an_error(&(struct work){ each_shape, (enum profile)p, "plain" });
+		whole_or_an_error(&(struct work){
+			each_shape, p ? &openai_chat_options : &tensorzero_chat_options,
+			"nested" });
+		whole_or_an_error(&(struct work){
+			each_shape, p ? &openai_chat_options : &tensorzero_chat_options, "plain" });
 	}
 }
 
@@ -94,7 +99,8 @@ static int print_error_whole(const struct error *e, struct buf *out)
 	return 0;
 }
 
-static int for_openai(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int for_openai(struct bytes input, const struct surface_options *p, struct arena *a,
+		      struct buf *out)
 {
 	struct error *e;
 
@@ -105,7 +111,8 @@ static int for_openai(struct bytes input, enum profile p, struct arena *a, struc
 	return print_error_whole(e, out);
 }
 
-static int of_variants(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int of_variants(struct bytes input, const struct surface_options *p, struct arena *a,
+		       struct buf *out)
 {
 	struct error *e;
 
@@ -124,8 +131,8 @@ static int of_variants(struct bytes input, enum profile p, struct arena *a, stru
 static void test_an_error_on_its_way_to_a_client(void **state)
 {
 	(void)state;
-	whole_or_an_error(&(struct work){ for_openai, PROFILE_OPENAI, "" });
-	whole_or_an_error(&(struct work){ of_variants, PROFILE_TENSORZERO, "variant" });
+	whole_or_an_error(&(struct work){ for_openai, &openai_chat_options, "" });
+	whole_or_an_error(&(struct work){ of_variants, &tensorzero_chat_options, "variant" });
 }
 
 /* ---- edits ---- */
@@ -137,7 +144,8 @@ static void test_an_error_on_its_way_to_a_client(void **state)
 
 static const struct extra_scope scope = { B("v"), B("m"), B("p"), false };
 
-static int edited_headers(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int edited_headers(struct bytes input, const struct surface_options *p, struct arena *a,
+			  struct buf *out)
 {
 	struct extra configured[] = { ENTRY("x-a", "1"), ENTRY("x-b", "2"), ENTRY("x-c", "3"),
 				      ENTRY("x-d", "4"), ENTRY("x-e", "5") };
@@ -158,7 +166,7 @@ static int edited_headers(struct bytes input, enum profile p, struct arena *a, s
 static void test_edits_of_headers(void **state)
 {
 	(void)state;
-	whole_or_an_error(&(struct work){ edited_headers, PROFILE_OPENAI, "*/*" });
+	whole_or_an_error(&(struct work){ edited_headers, &openai_chat_options, "*/*" });
 }
 
 /* ---- names and addresses ---- */
@@ -166,11 +174,12 @@ static void test_edits_of_headers(void **state)
 static struct config *config;
 static struct shorthands *shorthands;
 
-static int resolved(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int resolved(struct bytes input, const struct surface_options *p, struct arena *a,
+		    struct buf *out)
 {
 	struct target t;
 
-	if (target_resolve(config, shorthands, p, input, a, &t))
+	if (target_resolve(config, shorthands, p->prefixed_names, input, a, &t))
 		return -1;
 	return buf_printf(out, "%.*s %.*s %.*s", BFMT(t.model->name), BFMT(t.variant_name),
 			  BFMT(t.function_name));
@@ -179,13 +188,14 @@ static int resolved(struct bytes input, enum profile p, struct arena *a, struct 
 static void test_names_of_models(void **state)
 {
 	(void)state;
-	whole_or_an_error(&(struct work){ resolved, PROFILE_OPENAI, "m" });
-	whole_or_an_error(&(struct work){ resolved, PROFILE_OPENAI, "claude-3" });
+	whole_or_an_error(&(struct work){ resolved, &openai_chat_options, "m" });
+	whole_or_an_error(&(struct work){ resolved, &openai_chat_options, "claude-3" });
 	whole_or_an_error(
-		&(struct work){ resolved, PROFILE_TENSORZERO, "tensorzero::model_name::m" });
+		&(struct work){ resolved, &tensorzero_chat_options, "tensorzero::model_name::m" });
 }
 
-static int address(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int address(struct bytes input, const struct surface_options *p, struct arena *a,
+		   struct buf *out)
 {
 	struct url u;
 
@@ -196,7 +206,8 @@ static int address(struct bytes input, enum profile p, struct arena *a, struct b
 			  BFMT(u.authority), BFMT(u.target));
 }
 
-static int proxy(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int proxy(struct bytes input, const struct surface_options *p, struct arena *a,
+		 struct buf *out)
 {
 	struct proxy x;
 
@@ -209,11 +220,11 @@ static int proxy(struct bytes input, enum profile p, struct arena *a, struct buf
 static void test_addresses(void **state)
 {
 	(void)state;
+	whole_or_an_error(&(struct work){ address, &openai_chat_options,
+					  "https://[::1]:8443/a b\xc3\xa9?c={d}" });
 	whole_or_an_error(
-		&(struct work){ address, PROFILE_OPENAI, "https://[::1]:8443/a b\xc3\xa9?c={d}" });
-	whole_or_an_error(
-		&(struct work){ proxy, PROFILE_OPENAI, "http://user:p%40ss@proxy:3128/" });
-	whole_or_an_error(&(struct work){ proxy, PROFILE_OPENAI, "user@proxy" });
+		&(struct work){ proxy, &openai_chat_options, "http://user:p%40ss@proxy:3128/" });
+	whole_or_an_error(&(struct work){ proxy, &openai_chat_options, "user@proxy" });
 }
 
 /* ---- heads ---- */
@@ -231,14 +242,14 @@ static int print_head(const struct http_message *m, struct buf *out)
 }
 
 /* Pieces of `step` bytes; profile openai: an answer. */
-static int head_by(size_t step, struct bytes input, enum profile p, struct arena *a,
-		   struct buf *out)
+static int head_by(size_t step, struct bytes input, const struct surface_options *p,
+		   struct arena *a, struct buf *out)
 {
 	struct http_message m;
 	char piece[512];
 	size_t used;
 
-	if (p == PROFILE_OPENAI)
+	if (p == &openai_chat_options)
 		http_response_init(&m, a, 4096, 16, false);
 	else
 		http_request_init(&m, a, 4096, 16);
@@ -258,12 +269,14 @@ static int head_by(size_t step, struct bytes input, enum profile p, struct arena
 	return print_head(&m, out);
 }
 
-static int at_once(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int at_once(struct bytes input, const struct surface_options *p, struct arena *a,
+		   struct buf *out)
 {
 	return head_by(500, input, p, a, out);
 }
 
-static int in_sevens(struct bytes input, enum profile p, struct arena *a, struct buf *out)
+static int in_sevens(struct bytes input, const struct surface_options *p, struct arena *a,
+		     struct buf *out)
 {
 	return head_by(7, input, p, a, out);
 }
@@ -276,10 +289,10 @@ static void test_heads_of_messages(void **state)
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 Fine\r\nA: b\r\nC: d\r\nE:\r\nF: g\r\nContent-Length: 5\r\n\r\nabcde";
 
 	(void)state;
-	whole_or_an_error(&(struct work){ at_once, PROFILE_TENSORZERO, request });
-	whole_or_an_error(&(struct work){ in_sevens, PROFILE_TENSORZERO, request });
-	whole_or_an_error(&(struct work){ at_once, PROFILE_OPENAI, answer });
-	whole_or_an_error(&(struct work){ in_sevens, PROFILE_OPENAI, answer });
+	whole_or_an_error(&(struct work){ at_once, &tensorzero_chat_options, request });
+	whole_or_an_error(&(struct work){ in_sevens, &tensorzero_chat_options, request });
+	whole_or_an_error(&(struct work){ at_once, &openai_chat_options, answer });
+	whole_or_an_error(&(struct work){ in_sevens, &openai_chat_options, answer });
 }
 
 static int setup(void **state)

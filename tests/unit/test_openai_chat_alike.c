@@ -18,16 +18,16 @@ struct sides {
 	struct answer answer;
 };
 
-static void sides_init(struct sides *s, enum profile profile)
+static void sides_init(struct sides *s, const struct surface_options *options)
 {
-	*s = (struct sides){ .inf = { .profile = profile, .stream = true } };
+	*s = (struct sides){ .inf = { .options = options, .stream = true } };
 	arena_init(&s->arena, 1u << 30);
-	s->answer = (struct answer){ .profile = profile,
+	s->answer = (struct answer){ .options = options,
 				     .created = 1795575103,
 				     .model = B("my-model"),
 				     .provider_type = B("openai"),
 				     .reasoning_to_client = true };
-	if (profile == PROFILE_OPENAI) {
+	if (options == &openai_chat_options) {
 		s->answer.pass_through = true;
 		s->inf.source = B("{}");
 		s->inf.source_wire = &wire_openai_chat;
@@ -104,7 +104,7 @@ static void pair_is(const char *first, const char *second, bool alike)
 		struct sse_event one = { B(""), bytes_of(first) },
 				 two = { B(""), bytes_of(second) };
 
-		sides_init(&s, kind & 1 ? PROFILE_OPENAI : PROFILE_TENSORZERO);
+		sides_init(&s, kind & 1 ? &openai_chat_options : &tensorzero_chat_options);
 		s.answer.include_usage = kind & 2;
 		s.answer.include_raw_response = kind & 4;
 		s.answer.include_original_response = kind & 8;
@@ -196,7 +196,7 @@ static void test_an_error_is_never_text(void **state)
 	struct sides s;
 
 	(void)state;
-	sides_init(&s, PROFILE_OPENAI);
+	sides_init(&s, &openai_chat_options);
 	assert_false(same_either_way(&s, first, second));
 	arena_deinit(&s.arena);
 }
@@ -217,7 +217,7 @@ static void test_a_long_model_name_ends_no_stream(void **state)
 
 	(void)state;
 	memset(name, 'm', sizeof name);
-	sides_init(&s, PROFILE_OPENAI);
+	sides_init(&s, &openai_chat_options);
 	s.answer.model = (struct bytes){ name, sizeof name };
 	assert_true(same_either_way(&s, first, second));
 	arena_deinit(&s.arena);
@@ -232,7 +232,7 @@ static void test_learning_ends(void **state)
 	size_t used = 0;
 
 	(void)state;
-	sides_init(&s, PROFILE_OPENAI);
+	sides_init(&s, &openai_chat_options);
 	w = wire_openai_chat.stream_new(&s.inf, &openai, &s.arena);
 	for (int i = 0; i < 1000; i++) {
 		char text[200];
@@ -291,7 +291,7 @@ static void test_bytes_changed_at_random(void **state)
 				text[at] = bytes[random_below(sizeof bytes - 1)];
 			}
 		}
-		sides_init(&s, i & 1 ? PROFILE_OPENAI : PROFILE_TENSORZERO);
+		sides_init(&s, i & 1 ? &openai_chat_options : &tensorzero_chat_options);
 		known += same_either_way(&s, (struct sse_event){ B(""), bytes_of(event) },
 					 (struct sse_event){ B(""), { text, n } });
 		arena_deinit(&s.arena);

@@ -1,7 +1,7 @@
 /*
- * From a provider's answer to the client's: plain and streamed, in both profiles. The expected bytes of profile
+ * From a provider's answer to the client's: plain and streamed, for both surfaces. The expected bytes of profile
  * tensorzero are those that TensorZero 2026.6.0 sent for the same upstream (ids, times and the raw entries' id
- * replaced); profile openai follows surfaces §3.2, §3.3.
+ * replaced); OpenAI's follows surfaces §3.2, §3.3.
  */
 #include "unit.h"
 
@@ -30,19 +30,20 @@ static struct uuid uuid_of(const char *text)
 #define EPISODE "01a2109d-be66-7301-aec3-d197301c8567"
 #define CALL_ID "01a2109d-be66-7301-aec3-d1a000000001"
 
-static void setup(struct fixture *f, enum profile profile)
+static void setup(struct fixture *f, const struct surface_options *options)
 {
-	*f = (struct fixture){ .inf = { .profile = profile } };
+	*f = (struct fixture){ .inf = { .options = options } };
 	arena_init(&f->arena, 1u << 28);
 	buf_init(&f->out, 1u << 24);
 	f->d = (struct dialect){ .type = B("openai"), .label = B("OpenAI") };
 	f->a = (struct answer){
-		.profile = profile,
+		.options = options,
 		.inference_id = uuid_of(ID),
 		.episode_id = uuid_of(EPISODE),
 		.model_inference_id = uuid_of(CALL_ID),
 		.created = 1795575103,
-		.model = profile == PROFILE_OPENAI ? B("my-model") : B("tensorzero::model_name::m"),
+		.model = options == &openai_chat_options ? B("my-model")
+							 : B("tensorzero::model_name::m"),
 		.provider_type = B("openai"),
 		.reasoning_to_client = true,
 	};
@@ -91,7 +92,7 @@ static void answer_fails(struct fixture *f, const char *body, const char *messag
 		fail_msg("want %s\ngot  %.*s", message, BFMT(error_last()->message));
 }
 
-/* --- plain, profile tensorzero ---------------------------------------------------------------- */
+/* ---- plain, TensorZero's ---- */
 
 #define TZ_HEAD                                        \
 	"{\"id\":\"" ID "\",\"episode_id\":\"" EPISODE \
@@ -110,7 +111,7 @@ static void test_plain_text(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	answer_is(
 		&f,
 		"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"mock\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi.\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15}}",
@@ -126,7 +127,7 @@ static void test_plain_blocks_of_all_kinds(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	answer_is(
 		&f,
 		CHOICE("\"content\":\"a\",\"reasoning_content\":\"t\",\"tool_calls\":[{\"id\":\"x\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
@@ -157,7 +158,7 @@ static void test_plain_raw_entries(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
 	f.a.failed_raw = B("{\"provider_type\":\"x\"}");
 	answer_is(
@@ -184,7 +185,7 @@ static void test_answers_that_are_none(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	answer_fails(
 		&f, "{\"choices\":[]}",
 		"Error from openai server: Response has invalid number of choices: 0. Expected 1.");
@@ -216,7 +217,7 @@ static void test_plain_answers_of_compatible_servers(void **state)
 	struct result *r;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	r = result_of(
 		&f,
 		"{\"choices\":[{\"message\":{\"reasoning\":\"\",\"reasoning_content\":\"t\",\"content\":\"\",\"refusal\":\"No.\",\"tool_calls\":null}}],\"usage\":{\"prompt_tokens\":3.0}}");
@@ -249,7 +250,7 @@ static void test_golden_answer(void **state)
 	struct result *r;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	r = result_of(
 		&f,
 		"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"gpt-4.1-mini-2025-04-14\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"{\\\"city\\\":\\\"Oslo\\\",\\\"temp_c\\\":4}\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":12,\"total_tokens\":132,\"prompt_tokens_details\":{\"cached_tokens\":100,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0}},\"service_tier\":\"default\",\"system_fingerprint\":\"fp_1\"}");
@@ -269,7 +270,7 @@ static void test_golden_answer(void **state)
 	teardown(&f);
 }
 
-/* --- plain, profile openai -------------------------------------------------------------------- */
+/* ---- plain, OpenAI's ---- */
 
 #define OA_HEAD                                                                               \
 	"{\"id\":\"chatcmpl-" HEX "\",\"object\":\"chat.completion\",\"created\":1795575103," \
@@ -284,7 +285,7 @@ static void test_openai_answer_through_the_neutral_model(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	answer_is(
 		&f, CHOICE("\"content\":\"Hi.\"", "\"stop\"") "}",
 		OA_HEAD
@@ -321,7 +322,7 @@ static void test_openai_annotations_and_seals(void **state)
 	struct result r = { .content = blocks, .len = 2, .finish = FINISH_STOP };
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	usage_init(&r.usage);
 	r.annotations = B(
 		"[{\"type\":\"url_citation\",\"url\":\"u\",\"title\":\"t\",\"start_index\":0,\"end_index\":0},{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"v\"}}]");
@@ -338,7 +339,7 @@ static void test_openai_answer_passed_through(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	passing(&f);
 	answer_is(
 		&f,
@@ -366,7 +367,7 @@ static void test_shortened_names_come_back(void **state)
 	struct result *r;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	passing(&f);
 	f.inf.tools = &tools;
 	r = result_of(
@@ -379,7 +380,7 @@ static void test_shortened_names_come_back(void **state)
 	teardown(&f);
 }
 
-/* --- streams ---------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 /* Runs events (JSON lines; the last may be "ERROR") through reader, writer and gatherer. */
 static void stream_is(struct fixture *f, const char *const *lines, const char *want)
@@ -430,7 +431,7 @@ static void test_tensorzero_stream_of_calls(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	f.a.include_usage = true;
 	stream_is(
 		&f,
@@ -461,7 +462,7 @@ static void test_tensorzero_stream_of_thoughts(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 #define THOUGHT(text)                                                                          \
 	"\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"id\":\"1\"," \
 	"\"text\":\"" text "\",\"signature\":null,\"summary_id\":null,\"summary_text\":null,"  \
@@ -483,7 +484,7 @@ static void test_tensorzero_stream_with_raw_entries(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
 	f.a.failed_raw = B("{\"x\":1}");
 	stream_is(
@@ -512,7 +513,7 @@ static void test_tensorzero_stream_goes_on_after_an_error(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	f.a.include_usage = f.a.include_raw_response = true;
 	stream_is(
 		&f, EVENTS("{bad", FINISH("foo")),
@@ -529,7 +530,7 @@ static void test_tensorzero_stream_of_json_mode_tool(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO);
+	setup(&f, &tensorzero_chat_options);
 	f.a.json_tool = true;
 	stream_is(
 		&f,
@@ -558,7 +559,7 @@ static void test_openai_stream_through_the_neutral_model(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	stream_is(
 		&f,
 		EVENTS(DELTA("{\"role\":\"assistant\",\"content\":\"\"}"),
@@ -588,12 +589,31 @@ static void test_openai_stream_through_the_neutral_model(void **state)
 	teardown(&f);
 }
 
+static void test_openai_stream_with_raw_entries(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	f.a.include_raw_response = true;
+	f.a.failed_raw = B("{\"x\":1}");
+	stream_is(
+		&f, EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"),
+		OA_EVENT("null", "{\"role\":\"assistant\"}",
+			 ",\"tensorzero_raw_response\":[{\"x\":1}]") OA_CHUNK("{\"content\":\"a\"}")
+			OA_EVENT(
+				"null", "{}",
+				",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\"")
+				OA_EVENT("\"stop\"", "{}", "") DONE);
+	teardown(&f);
+}
+
 static void test_openai_stream_of_deprecated_functions(void **state)
 {
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	f.a.asked = &(const struct chat_request){ .legacy_functions = true }.env;
 	stream_is(
 		&f,
@@ -611,7 +631,7 @@ static void test_openai_stream_that_breaks_never_ends_as_a_success(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	passing(&f);
 	stream_is(&f,
 		  EVENTS("{\"error\":{\"message\":\"m\"}}", DELTA("{\"content\":\"late\"}"),
@@ -632,7 +652,7 @@ static void test_openai_stream_passed_through(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	passing(&f);
 	/* usage was asked for by Signet alone: no key, no chunk */
 	stream_is(
@@ -689,7 +709,7 @@ static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI);
+	setup(&f, &openai_chat_options);
 	passing(&f);
 #define BEGINS(id, more, text)                                                                     \
 	"{\"created\":1" more ",\"id\":" id ",\"choices\":[{\"delta\":{\"content\":\"" text "\"}}" \
@@ -707,7 +727,7 @@ static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same
 	teardown(&f);
 }
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 static void error_is(const struct error *e, int status, const char *want)
 {
@@ -887,6 +907,7 @@ int main(void)
 		cmocka_unit_test(test_tensorzero_stream_goes_on_after_an_error),
 		cmocka_unit_test(test_tensorzero_stream_of_json_mode_tool),
 		cmocka_unit_test(test_openai_stream_through_the_neutral_model),
+		cmocka_unit_test(test_openai_stream_with_raw_entries),
 		cmocka_unit_test(test_openai_stream_of_deprecated_functions),
 		cmocka_unit_test(test_openai_stream_that_breaks_never_ends_as_a_success),
 		cmocka_unit_test(test_openai_stream_passed_through),

@@ -1,5 +1,5 @@
 /*
- * Reading a client's chat request, in both profiles. The bulk of profile tensorzero is a table of requests that
+ * Reading a client's chat request, for both surfaces. The bulk of TensorZero's is a table of requests that
  * TensorZero 2026.6.0 itself was asked (openai_chat_cases.txt): what it refused, in which words, and what its
  * provider was sent.
  */
@@ -17,7 +17,7 @@ static const struct dialect openai = { .type = B("openai"),
 				       .max_tokens_key = B("max_completion_tokens"),
 				       .model = B("mock-model") };
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static void expand(struct bytes line, struct buf *out)
 {
@@ -36,7 +36,7 @@ static void expand(struct bytes line, struct buf *out)
 	}
 }
 
-static void outcome(struct bytes body, enum profile profile, struct buf *out)
+static void outcome(struct bytes body, const struct surface_options *options, struct buf *out)
 {
 	struct envelope *r;
 	struct dialect d = openai;
@@ -45,7 +45,7 @@ static void outcome(struct bytes body, enum profile profile, struct buf *out)
 
 	arena_init(&a, 1u << 28);
 	buf_init(&sent, 1u << 24);
-	r = openai_chat_read_request(body, profile, &a);
+	r = openai_chat_read_request(body, options, &a);
 	if (r && (check_input(r, &a) < 0 || check_tools(r) < 0))
 		r = NULL;
 	if (r && bytes_ends(r->model, B("m2")))
@@ -82,7 +82,7 @@ static void test_requests_of_the_table(void **state)
 			continue;
 		}
 		buf_reset(&got);
-		outcome(buf_bytes(&body), PROFILE_TENSORZERO, &got);
+		outcome(buf_bytes(&body), &tensorzero_chat_options, &got);
 		if (!bytes_eq(l, buf_bytes(&got)))
 			fail_msg("%.*s\n  want %.*s\n  got  %.*s", BFMT(buf_bytes(&body)), BFMT(l),
 				 BFMT(buf_bytes(&got)));
@@ -95,23 +95,25 @@ static void test_requests_of_the_table(void **state)
 	buf_deinit(&got);
 }
 
-/* --- single fields ---------------------------------------------------------------------------- */
+/* ---- single fields ---- */
 
 struct fixture {
 	struct arena arena;
 	struct envelope *r;
 };
 
-static struct envelope *read_as(struct fixture *f, enum profile profile, const char *body)
+static struct envelope *read_as(struct fixture *f, const struct surface_options *options,
+				const char *body)
 {
 	arena_init(&f->arena, 1u << 28);
-	f->r = openai_chat_read_request(bytes_of(body), profile, &f->arena);
+	f->r = openai_chat_read_request(bytes_of(body), options, &f->arena);
 	return f->r;
 }
 
-static struct envelope *read_ok(struct fixture *f, enum profile profile, const char *body)
+static struct envelope *read_ok(struct fixture *f, const struct surface_options *options,
+				const char *body)
 {
-	struct envelope *r = read_as(f, profile, body);
+	struct envelope *r = read_as(f, options, body);
 
 	if (!r)
 		fail_msg("%.*s", BFMT(error_last()->message));
@@ -124,12 +126,12 @@ static void same(struct bytes got, const char *want)
 		fail_msg("want %s, got %.*s", want, BFMT(got));
 }
 
-/* Refused in profile openai: message, param, code. */
+/* Refused in OpenAI's: message, param, code. */
 static void refused(const char *body, const char *message, const char *param, const char *code)
 {
 	struct fixture f;
 
-	assert_null(read_as(&f, PROFILE_OPENAI, body));
+	assert_null(read_as(&f, &openai_chat_options, body));
 	assert_int_equal(400, error_kind_status(error_last()->kind));
 	same(error_last()->message, message);
 	same(error_last()->param, param);
@@ -144,7 +146,7 @@ static void test_tensorzero_fields(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_TENSORZERO,
+		&f, &tensorzero_chat_options,
 		"{\"model\":\"tensorzero::function_name::f\"," HI
 		",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero::episode_id\":\"{01A2109EBE667301AEC3D18092EF2125}\",\"tensorzero::namespace\":\"n\",\"tensorzero::cache_options\":{\"enabled\": \"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":\"s\"},\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": 1.0}},{\"pointer\":\"/c\",\"delete\":true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":[{\"name\":\"x\",\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
 
@@ -166,7 +168,7 @@ static void test_tensorzero_fields(void **state)
 	same(r->inf.extra_headers.at[0].pointer, "x");
 	same(r->ignored, "bar, foo");
 	same(r->inference_params, "{}");
-	assert_false(bytes_set(r->inf.source)); /* this profile never passes through */
+	assert_false(bytes_set(r->inf.source)); /* this surface never passes through */
 	arena_deinit(&f.arena);
 }
 
@@ -174,7 +176,7 @@ static void test_inference_params_in_the_order_of_rows(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_TENSORZERO,
+		&f, &tensorzero_chat_options,
 		"{\"model\":\"tensorzero::model_name::m\"," HI
 		",\"verbosity\":\"low\",\"stop\":[\"a\",\"\\n\"],\"seed\":7,\"max_tokens\":5,\"temperature\":0.7,\"top_p\":1e-7,\"presence_penalty\":1,\"frequency_penalty\":0,\"reasoning_effort\":\"high\",\"service_tier\":\"flex\",\"response_format\":{\"type\":\"json_object\"},\"tensorzero::params\":{\"chat_completion\":{\"thinking_budget_tokens\":9,\"seed\":8}}}");
 
@@ -184,7 +186,7 @@ static void test_inference_params_in_the_order_of_rows(void **state)
 	arena_deinit(&f.arena);
 }
 
-/* --- profile openai --------------------------------------------------------------------------- */
+/* ---- OpenAI's ---- */
 
 static void test_openai_errors_name_param_and_code(void **state)
 {
@@ -231,7 +233,8 @@ static void test_openai_refuses_misspelt_own_fields_only(void **state)
 	refused("{\"model\":\"m\"," HI ",\"tensorzero::dryrum\":true}",
 		PREFIX "unknown field `tensorzero::dryrum`", "tensorzero::dryrum",
 		"unsupported_parameter");
-	read_ok(&f, PROFILE_OPENAI, "{\"model\":\"m\"," HI ",\"logit_bias\":{},\"x_new\":[1]}");
+	read_ok(&f, &openai_chat_options,
+		"{\"model\":\"m\"," HI ",\"logit_bias\":{},\"x_new\":[1]}");
 	arena_deinit(&f.arena);
 }
 
@@ -247,7 +250,7 @@ static void test_openai_attribution(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"gpt\"," HI
 		",\"user\":\"u1\",\"safety_identifier\":\"s1\",\"prompt_cache_key\":\"k\",\"metadata\":{\"team\":\"a\"}}");
 
@@ -277,10 +280,10 @@ static void test_openai_metadata_limits(void **state)
 	refused(body, PREFIX "`metadata` has 17 pairs, at most 16 are allowed", "metadata",
 		"invalid_value");
 	snprintf(body, sizeof body, "{\"model\":\"m\"," HI ",\"metadata\":{\"a\":\"%0513d\"}}", 0);
-	assert_null(read_as(&f, PROFILE_OPENAI, body));
+	assert_null(read_as(&f, &openai_chat_options, body));
 	arena_deinit(&f.arena);
 	snprintf(body, sizeof body, "{\"model\":\"m\"," HI ",\"metadata\":{\"a\":\"%0512d\"}}", 0);
-	assert_non_null(read_as(&f, PROFILE_OPENAI, body));
+	assert_non_null(read_as(&f, &openai_chat_options, body));
 	arena_deinit(&f.arena);
 }
 
@@ -288,7 +291,7 @@ static void test_openai_late_system_text_stays_in_place(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"system\",\"content\":\"a\"},{\"role\":\"developer\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"system\",\"content\":[{\"type\":\"text\",\"text\":\"d\"},{\"type\":\"text\",\"text\":\"e\"}]}]}");
 
 	(void)state;
@@ -304,7 +307,7 @@ static void test_openai_tool_results(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"id\":\"b\",\"function\":{\"name\":\"g\"}},{\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"h\",\"input\":\"i\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"sunny\"},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":[{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"text\",\"text\":\"y\"}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":[{\"type\":\"text\",\"text\":\"z\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}}]}]}");
 	const struct message *m = r->inf.messages;
 
@@ -327,7 +330,7 @@ static void test_openai_reasoning_that_comes_back(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\",\"reasoning\":\"b\"},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"c\",\"signature\":\"s\"}]},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning\":\"b\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":1,\"text\":\"d\",\"signature\":\"s\",\"provider_type\":\"p\"}]},{\"role\":\"assistant\",\"content\":null,\"refusal\":\"no\"}]}");
 	const struct message *m = r->inf.messages;
 
@@ -351,7 +354,7 @@ static void test_openai_deprecated_functions(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"m\",\"functions\":[{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}},{\"name\":\"g\"}],\"function_call\":{\"name\":\"g\"},\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"role\":\"function\",\"name\":\"f\",\"content\":\"4\"}]}");
 	const struct tool_config *t = r->inf.tools;
 
@@ -372,7 +375,7 @@ static void test_openai_flat_tools_and_parts_it_does_not_know(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{}},{\"type\":\"custom\",\"name\":\"c\",\"description\":\"d\"},{\"type\":\"web_search\"}],\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"},\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"video\",\"video\":{\"x\":1}},{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}},{\"type\":\"file\",\"file\":{\"file_url\":\"https://a/b.pdf\"}}]}]}");
 	const struct message *m = r->inf.messages;
 
@@ -392,7 +395,7 @@ static void test_nulls_are_absent_to_openai(void **state)
 	struct fixture f;
 
 	(void)state;
-	read_ok(&f, PROFILE_OPENAI,
+	read_ok(&f, &openai_chat_options,
 		"{\"model\":\"m\"," HI
 		",\"tools\":null,\"stop\":null,\"metadata\":null,\"tensorzero::tags\":null,\"tensorzero::params\":{},\"stream_options\":{\"include_usage\":null},\"user\":null,\"functions\":null}");
 	arena_deinit(&f.arena);
@@ -403,7 +406,7 @@ static void test_foreign_fields(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_OPENAI,
+		&f, &openai_chat_options,
 		"{\"logit_bias\":{},\"model\":\"m\"," HI
 		",\"user\":\"u\",\"prompt_cache_key\":\"k\",\"store\":true,\"temperature\":1,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}},{\"type\":\"web_search\"}],\"x\":1}");
 	struct buf ignored;
@@ -421,7 +424,7 @@ static void test_json_mode_tool_makes_its_tool(void **state)
 {
 	struct fixture f;
 	struct envelope *r = read_ok(
-		&f, PROFILE_TENSORZERO,
+		&f, &tensorzero_chat_options,
 		"{\"model\":\"tensorzero::model_name::m\"," HI
 		",\"tensorzero::params\":{\"chat_completion\":{\"json_mode\":\"tool\"}},\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"type\":\"object\"}}}}");
 
@@ -443,12 +446,12 @@ static void test_huge_and_broken_bodies(void **state)
 	for (int i = 0; i < 200; i++)
 		buf_putc(&b, '[');
 	buf_putc(&b, '\0');
-	assert_null(read_as(&f, PROFILE_TENSORZERO, b.data));
+	assert_null(read_as(&f, &tensorzero_chat_options, b.data));
 	assert_int_equal(ERR_JSON_REQUEST, error_last()->kind);
 	assert_true(bytes_find(error_last()->message,
 			       B("recursion limit exceeded at line 1 column 128")) > 0);
 	arena_deinit(&f.arena);
-	assert_null(read_as(&f, PROFILE_TENSORZERO, "{\"model\":\"\xff\xfe\"," HI "}"));
+	assert_null(read_as(&f, &tensorzero_chat_options, "{\"model\":\"\xff\xfe\"," HI "}"));
 	assert_int_equal(ERR_JSON_REQUEST, error_last()->kind);
 	arena_deinit(&f.arena);
 	buf_deinit(&b);
@@ -465,7 +468,7 @@ static void test_every_size_of_arena(void **state)
 		struct arena a;
 
 		arena_init(&a, max);
-		if (!openai_chat_read_request(bytes_of(body), PROFILE_OPENAI, &a))
+		if (!openai_chat_read_request(bytes_of(body), &openai_chat_options, &a))
 			assert_int_not_equal(ERR_NONE, error_last()->kind);
 		arena_deinit(&a);
 	}

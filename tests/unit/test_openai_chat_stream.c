@@ -10,11 +10,11 @@
 #include "net/sse.h"
 #include "wire/openai_chat/openai_chat.h"
 
-static struct inference plain_request(enum profile profile)
+static struct inference plain_request(const struct surface_options *options)
 {
-	struct inference inf = { .profile = profile, .stream = true };
+	struct inference inf = { .options = options, .stream = true };
 
-	if (profile == PROFILE_OPENAI) {
+	if (options == &openai_chat_options) {
 		inf.source = B("{}");
 		inf.source_wire = &wire_openai_chat;
 		inf.source_intact = true;
@@ -143,10 +143,10 @@ static void read_cut(const struct inference *inf, struct bytes text, size_t cut,
 }
 
 /* Reads an SSE text at every cut; compares the deltas (NULL: not looked at) and the joined result. */
-static void stream_is(enum profile profile, struct bytes text, const char *deltas,
+static void stream_is(const struct surface_options *options, struct bytes text, const char *deltas,
 		      const char *joined)
 {
-	struct inference inf = plain_request(profile);
+	struct inference inf = plain_request(options);
 
 	for (size_t cut = 0; cut <= text.n; cut += text.n > 4000 ? text.n / 7 : 1) {
 		struct buf d, j;
@@ -180,7 +180,7 @@ static void events_are(const char *const *lines, const char *deltas, const char 
 	}
 	if (done)
 		buf_append(&text, B("data: [DONE]\n\n"));
-	stream_is(PROFILE_TENSORZERO, buf_bytes(&text), deltas, joined);
+	stream_is(&tensorzero_chat_options, buf_bytes(&text), deltas, joined);
 	buf_deinit(&text);
 }
 
@@ -422,12 +422,12 @@ static void test_azure_filter_chunks(void **state)
 static void test_comments_and_framing(void **state)
 {
 	(void)state;
-	stream_is(PROFILE_TENSORZERO,
+	stream_is(&tensorzero_chat_options,
 		  B(": OPENROUTER PROCESSING\n\ndata: : keepalive\n\ndata:" D(
 			  "{\"content\":\"a\"}") "\n\ndata: [DONE]\n\n"),
 		  "delta text[0]<a>\n", NULL);
 	stream_is(
-		PROFILE_TENSORZERO,
+		&tensorzero_chat_options,
 		B("\xef\xbb\xbf"
 		  "data: " D("{\"content\":\"a\"}") "\r\n\r\nevent: x\rid: 1\rdata: " D(
 			  "{\"content\":\"b\"}") "\r\rdata: {\"choices\":[{\n"
@@ -458,10 +458,10 @@ static void test_error_in_the_stream(void **state)
 	events_are(EVENTS("{\"error\":\"flat\"}"), "delta fatal=Error from openai server: flat\n",
 		   NULL);
 	events_are(EVENTS("{\"error\":null,\"choices\":[]}"), "delta\n", NULL);
-	stream_is(PROFILE_TENSORZERO,
+	stream_is(&tensorzero_chat_options,
 		  B("event: error\ndata: {\"message\":\"m\"}\n\ndata: [DONE]\n\n"),
 		  "delta fatal=Error from openai server: m\n", NULL);
-	stream_is(PROFILE_TENSORZERO, B("event: error\ndata: not json\n\ndata: [DONE]\n\n"),
+	stream_is(&tensorzero_chat_options, B("event: error\ndata: not json\n\ndata: [DONE]\n\n"),
 		  "delta fatal=Error from openai server: not json\n", NULL);
 }
 
@@ -476,11 +476,11 @@ static void test_how_a_stream_ends(void **state)
 		"delta text[0]<a>\ndelta fatal=Error from openai server: Stream ended without finish reason\n",
 		"= text<a> -1/-1 \n");
 	events_are(EVENTS(D("{\"content\":\"a\"}")), "delta text[0]<a>\n", "= text<a> -1/-1 \n");
-	stream_is(PROFILE_TENSORZERO,
+	stream_is(&tensorzero_chat_options,
 		  B("data: " D("{\"content\":\"a\"}") "\n\ndata: [DONE]\n\ndata: " D(
 			  "{\"content\":\"b\"}") "\n\n"),
 		  "delta text[0]<a>\n", NULL);
-	stream_is(PROFILE_TENSORZERO, B(""), "", "= -1/-1 \n");
+	stream_is(&tensorzero_chat_options, B(""), "", "= -1/-1 \n");
 }
 
 /* providers-openai §8 #43, #44 */
@@ -538,7 +538,7 @@ static void test_deep_and_huge_events(void **state)
 		buf_putc(&text, ']');
 	buf_append(&text, B("}\n\ndata: [DONE]\n\n"));
 	stream_is(
-		PROFILE_TENSORZERO, buf_bytes(&text),
+		&tensorzero_chat_options, buf_bytes(&text),
 		"delta error=Error from openai server: Error parsing chunk. Error: recursion limit exceeded at line 1 column 138\n",
 		NULL);
 	buf_reset(&text);
@@ -547,7 +547,7 @@ static void test_deep_and_huge_events(void **state)
 		buf_putc(&text, 'x');
 	buf_append(&text, B("\"}}]}\n\ndata: " D("{\"content\":\"y\"}") "\n\ndata: [DONE]\n\n"));
 	{
-		struct inference inf = plain_request(PROFILE_TENSORZERO);
+		struct inference inf = plain_request(&tensorzero_chat_options);
 		struct buf d, j;
 
 		buf_init(&d, 64u << 20);
@@ -598,7 +598,7 @@ static void test_too_many_calls(void **state)
 			"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%d,\"id\":\"c%d\",\"function\":{\"name\":\"f\"}}]}}]}\n\n",
 			i, i);
 	{
-		struct inference inf = plain_request(PROFILE_TENSORZERO);
+		struct inference inf = plain_request(&tensorzero_chat_options);
 		struct buf d, j;
 
 		buf_init(&d, 1u << 20);
@@ -642,7 +642,7 @@ static void test_content_as_a_list_and_the_old_function_call(void **state)
 /* A steady stream takes no memory: the arena and the heap buffers stay as they are. */
 static void test_events_do_not_allocate(void **state)
 {
-	struct inference inf = plain_request(PROFILE_OPENAI);
+	struct inference inf = plain_request(&openai_chat_options);
 	struct sse_event e = { B(""), B(D("{\"content\":\"abc\"}")) };
 	struct arena arena;
 	struct wire_stream *s;

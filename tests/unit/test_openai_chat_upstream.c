@@ -15,7 +15,7 @@ struct fixture {
 	struct buf body, ignored;
 };
 
-static void setup(struct fixture *f, enum profile profile, const char *request)
+static void setup(struct fixture *f, const struct surface_options *options, const char *request)
 {
 	arena_init(&f->arena, 1u << 28);
 	buf_init(&f->body, 1u << 24);
@@ -24,7 +24,7 @@ static void setup(struct fixture *f, enum profile profile, const char *request)
 				 .label = B("OpenAI"),
 				 .max_tokens_key = B("max_completion_tokens"),
 				 .model = B("gpt-4.1-mini") };
-	f->r = openai_chat_read_request(bytes_of(request), profile, &f->arena);
+	f->r = openai_chat_read_request(bytes_of(request), options, &f->arena);
 	if (!f->r || check_input(f->r, &f->arena) < 0 || check_tools(f->r) < 0)
 		fail_msg("%.*s", BFMT(error_last()->message));
 }
@@ -45,12 +45,12 @@ static void write_is(struct fixture *f, const char *want)
 		fail_msg("want %s\ngot  %.*s", want, BFMT(buf_bytes(&f->body)));
 }
 
-/* Through the neutral model, in profile openai. */
+/* Through the neutral model, in OpenAI's. */
 static void neutral_is(const char *request, const char *want)
 {
 	struct fixture f;
 
-	setup(&f, PROFILE_OPENAI, request);
+	setup(&f, &openai_chat_options, request);
 	f.r->inf.source = (struct bytes){ NULL, 0 };
 	write_is(&f, want);
 	teardown(&f);
@@ -60,7 +60,7 @@ static void tensorzero_is(const char *request, const char *want)
 {
 	struct fixture f;
 
-	setup(&f, PROFILE_TENSORZERO, request);
+	setup(&f, &tensorzero_chat_options, request);
 	write_is(&f, want);
 	teardown(&f);
 }
@@ -69,7 +69,7 @@ static void pass_is(const char *request, const char *want)
 {
 	struct fixture f;
 
-	setup(&f, PROFILE_OPENAI, request);
+	setup(&f, &openai_chat_options, request);
 	write_is(&f, want);
 	teardown(&f);
 }
@@ -81,7 +81,7 @@ static void pass_is(const char *request, const char *want)
 	"{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}" \
 	"}}"
 
-/* --- golden (providers-openai §6.1) ----------------------------------------------------------- */
+/* ---- golden (providers-openai §6.1) ---- */
 
 #define GOLDEN_TOOL(inner, outer)                                                                  \
 	"{\"type\":\"function\",\"function\":{\"name\":\"get_weather\",\"description\":\"Weather " \
@@ -122,22 +122,22 @@ static const char golden_request[] =
 					 "\"tool_choice\":\"auto\",\"parallel_tool_calls\":true,"  \
 					 "\"stop\":[\"END\"],\"service_tier\":\"default\"}"
 
-static void test_golden_request_of_both_profiles(void **state)
+static void test_golden_request_of_both_surfaces(void **state)
 {
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI, golden_request);
+	setup(&f, &openai_chat_options, golden_request);
 	f.r->inf.source = (struct bytes){ NULL, 0 };
 	write_is(&f, GOLDEN_BODY(",\"strict\":true", ""));
-	f.r->inf.profile = PROFILE_TENSORZERO;
+	f.r->inf.options = &tensorzero_chat_options;
 	write_is(&f, GOLDEN_BODY("", ",\"strict\":true"));
 	f.d.tool_strict = STRICT_INNER; /* the provider's key tool_strict */
 	write_is(&f, GOLDEN_BODY(",\"strict\":true", ""));
 	teardown(&f);
 }
 
-/* --- the neutral model ------------------------------------------------------------------------ */
+/* ---- the neutral model ---- */
 
 /* providers-openai §8 #45: reasoning models refuse max_tokens; §8 #47: a temperature goes out as set */
 static void test_max_tokens_by_its_new_name(void **state)
@@ -156,7 +156,7 @@ static void test_max_tokens_by_its_old_name(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI, "{\"model\":\"m\"," HI ",\"max_completion_tokens\":5}");
+	setup(&f, &openai_chat_options, "{\"model\":\"m\"," HI ",\"max_completion_tokens\":5}");
 	f.d.max_tokens_key = B("max_tokens");
 	write_is(&f, "{\"model\":\"gpt-4.1-mini\"," HI ",\"max_tokens\":5}");
 	teardown(&f);
@@ -275,7 +275,7 @@ static void test_type_overrides_of_files(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO,
+	setup(&f, &tensorzero_chat_options,
 	      "{" TZ
 	      ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"file\":{\"file_data\":\"data:application/pdf;base64,AA==\"}},{\"type\":\"file\",\"file\":{\"file_data\":\"data:image/png;base64,AA==\"}}]}]}");
 	f.d.overrides = overrides;
@@ -291,7 +291,7 @@ static void test_file_data_cannot_break_out_of_its_string(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO,
+	setup(&f, &tensorzero_chat_options,
 	      "{" TZ
 	      ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,A\\\"},\\\"x\"}}]}]}");
 	assert_int_equal(-1, wire_openai_chat.write_request(&f.r->inf, &f.d, &f.body, NULL));
@@ -310,7 +310,7 @@ static void test_thinking_budget_is_named_as_ignored(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_TENSORZERO,
+	setup(&f, &tensorzero_chat_options,
 	      "{" TZ "," HI
 	      ",\"tensorzero::params\":{\"chat_completion\":{\"thinking_budget_tokens\":5}}}");
 	write_is(&f, HI_NEUTRAL ",\"stream\":false}");
@@ -318,7 +318,7 @@ static void test_thinking_budget_is_named_as_ignored(void **state)
 	teardown(&f);
 }
 
-/* --- pass-through (providers-openai §7.1, surfaces §1.6) --------------------------------------- */
+/* ---- pass-through (providers-openai §7.1, surfaces §1.6) ---- */
 
 static void test_pass_through_keeps_what_it_does_not_know(void **state)
 {
@@ -369,7 +369,7 @@ static void test_pass_through_drops_fields_of_the_provider(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, PROFILE_OPENAI, "{\"user\":\"u\",\"model\":\"m\",\"seed\":3," HI "}");
+	setup(&f, &openai_chat_options, "{\"user\":\"u\",\"model\":\"m\",\"seed\":3," HI "}");
 	f.d.drop_fields = drop;
 	f.d.ndrop_fields = 2;
 	write_is(&f, "{\"model\":\"gpt-4.1-mini\"," HI "}");
@@ -405,7 +405,7 @@ static void test_pass_through_of_escaped_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden_request_of_both_profiles),
+		cmocka_unit_test(test_golden_request_of_both_surfaces),
 		cmocka_unit_test(test_max_tokens_by_its_new_name),
 		cmocka_unit_test(test_max_tokens_by_its_old_name),
 		cmocka_unit_test(test_empty_arguments_go_out_as_an_object),

@@ -1,13 +1,12 @@
-/* Rows out of JSON text, and the small rules of storage §6.2 and §6.5. */
+/* Rows out of JSON text, and the small rules of storage §6.2. */
 #include "unit.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "store/columns.h"
-#include "store/rollup.h"
 
 static char room[4096];
 
@@ -17,9 +16,9 @@ static struct buf scratch(void)
 }
 
 static const struct column columns[] = {
-	{ "id", COL_TEXT, true, NULL },    { "doc", COL_JSON, false, NULL },
-	{ "n", COL_INT, false, NULL },     { "flag", COL_BOOL, false, NULL },
-	{ "cost", COL_NANO, false, NULL }, { "tags", COL_JSON, false, "{}" },
+	{ B("id"), COL_TEXT, REQUIRED, NULL, 1 },   { B("doc"), COL_JSON, NULLABLE, NULL, 1 },
+	{ B("n"), COL_INT, NULLABLE, NULL, 1 },     { B("flag"), COL_BOOL, NULLABLE, NULL, 1 },
+	{ B("cost"), COL_NANO, NULLABLE, NULL, 1 }, { B("tags"), COL_JSON, NULLABLE, "{}", 1 },
 };
 
 static int read_row(const char *json, struct cell *cells)
@@ -159,6 +158,116 @@ static void test_seq_is_the_time_and_sorts_like_the_id(void **state)
 	}
 }
 
+static void test_every_escape_of_a_string(void **state)
+{
+	static const struct {
+		const char *json, *want;
+	} cases[] = {
+		{ "\"\\b\\f\\n\\r\\t\\/\\\\\\\"\"", "\b\f\n\r\t/\\\"" },
+		{ "\"\\u0041\\u00E9\\u20AC\"", "A\xc3\xa9\xe2\x82\xac" },
+		{ "\"\\u007f\\u0080\\u07ff\\u0800\\uffff\"",
+		  "\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf" },
+		{ "\"\\uD83D\\uDE00\"", "\xf0\x9f\x98\x80" },
+		/* halves alone, a half with something else; what is no escape stays */
+		{ "\"\\ud83dx\"", "\xef\xbf\xbdx" },
+		{ "\"\\ude00\"", "\xef\xbf\xbd" },
+		{ "\"\\ud83d\\u0041\"", "\xef\xbf\xbd"
+					"A" },
+		{ "\"\\u00g1\"", "\\u00g1" },
+		{ "\"\\u00\"", "\\u00" },
+		{ "\"0123456789abcdef\\n0123456789abcdefg\"",
+		  "0123456789abcdef\n0123456789abcdefg" },
+		{ "\"\"", "" },
+		{ "17", "17" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = scratch();
+		struct bytes got = row_text(bytes_of(cases[i].json), &b);
+
+		assert_int_equal(got.n, strlen(cases[i].want));
+		assert_memory_equal(got.p, cases[i].want, got.n);
+	}
+}
+
+static void test_numbers_and_truths(void **state)
+{
+	static const struct {
+		const char *json;
+		int n, flag;
+	} cases[] = {
+		{ "{\"id\":\"\",\"n\":3.0,\"flag\":1}", 3, 1 },
+		{ "{\"id\":\"\",\"n\":-3.00,\"flag\":0}", -3, 0 },
+		{ "{\"id\":\"\",\"n\":0,\"flag\":true}", 0, 1 },
+		{ "{\"id\":\"\" , \"n\" : 10 , \"flag\" :\tfalse}", 10, 0 },
+	};
+	static const char *const no_numbers[] = {
+		".5", "3.01", "1e3", "-", "+1", "true", "9223372036854775808"
+	};
+	struct cell c[6];
+	char json[80];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(read_row(cases[i].json, c), 0);
+		assert_int_equal(c[2].num, cases[i].n);
+		assert_int_equal(c[3].num, cases[i].flag);
+	}
+	for (size_t i = 0; i < sizeof(no_numbers) / sizeof(*no_numbers); i++) {
+		snprintf(json, sizeof(json), "{\"id\":\"\",\"n\":%s}", no_numbers[i]);
+		assert_int_equal(read_row(json, c), -1);
+		assert_string_equal(error_last()->message.p, "column n holds another type");
+	}
+}
+
+/* A row's texts stand in its JSON or beside it; scratch that is too small is no crash. */
+static void test_no_room_is_an_error(void **state)
+{
+	struct buf b = { .data = room, .cap = 9, .max = 10 };
+	struct cell c[6];
+
+	(void)state;
+	assert_int_equal(row_read(B("{\"id\":\"x\"}"), columns, 6, c, &b), -1);
+	assert_string_equal(error_last()->message.p, "no room for a row's texts");
+	b.cap = 10;
+	assert_int_equal(row_read(B("{\"id\":1}"), columns, 6, c, &b), -1);
+	assert_string_equal(error_last()->message.p, "column id holds another type");
+}
+
+static void test_what_is_no_list_or_object(void **state)
+{
+	static const char *const no_arrays[] = { "", " ", "{}", "1", "[1 2]", "[" };
+	static const char *const no_objects[] = { "",        "[]",    "{\"a\"",
+						  "{\"a\":", "{a:1}", "{\"a\" 1}" };
+	struct buf b = scratch();
+	struct bytes k, v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no_arrays) / sizeof(*no_arrays); i++) {
+		size_t pos = 0;
+		int r = json_next_element(bytes_of(no_arrays[i]), &pos, &v);
+
+		if (r > 0)
+			r = json_next_element(bytes_of(no_arrays[i]), &pos, &v);
+		assert_int_equal(r, -1);
+	}
+	for (size_t i = 0; i < sizeof(no_objects) / sizeof(*no_objects); i++) {
+		size_t pos = 0;
+
+		assert_int_equal(row_next_string(bytes_of(no_objects[i]), &pos, &k, &v, &b), -1);
+	}
+	{
+		size_t pos = 0;
+
+		assert_int_equal(json_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 1);
+		assert_true(bytes_eq(v, B("1")));
+		assert_int_equal(json_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 1);
+		assert_true(bytes_eq(v, B("[2,\"]\"]")));
+		assert_int_equal(json_next_element(B(" [ 1 , [2,\"]\"] ] "), &pos, &v), 0);
+	}
+}
+
 static void test_tags_and_arrays_are_walked(void **state)
 {
 	struct buf b = scratch();
@@ -183,29 +292,6 @@ static void test_tags_and_arrays_are_walked(void **state)
 	assert_int_equal(json_next_element(B("[]"), &pos, &v), 0);
 }
 
-static void test_histogram_survives_its_blob_within_one_percent(void **state)
-{
-	struct hist h = { 0 }, back = { 0 };
-	struct buf b;
-
-	(void)state;
-	for (int64_t ms = 1; ms < 5000000; ms = ms * 3 + 1)
-		assert_true(fabs(hist_value(hist_bucket(ms)) / (double)ms - 1) < 0.0101);
-	assert_int_equal(hist_bucket(0), 0);
-	buf_init(&b, 1 << 16);
-	for (int i = 0; i < 300; i++)
-		assert_int_equal(hist_add(&h, hist_bucket((i * 7919) % 40000), 1), 0);
-	assert_int_equal(hist_write(&h, &b), 0);
-	assert_int_equal(hist_read(&back, buf_bytes(&b)), 0);
-	assert_int_equal(back.len, h.len);
-	assert_memory_equal(back.bucket, h.bucket, h.len * sizeof(*h.bucket));
-	assert_memory_equal(back.count, h.count, h.len * sizeof(*h.count));
-	assert_int_equal(hist_read(&back, B("\x81")), -1);
-	hist_deinit(&h);
-	hist_deinit(&back);
-	buf_deinit(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,8 +301,11 @@ int main(void)
 		cmocka_unit_test(test_key_with_a_nul_is_no_column),
 		cmocka_unit_test(test_dollars_become_nanodollars_cut_not_rounded),
 		cmocka_unit_test(test_seq_is_the_time_and_sorts_like_the_id),
+		cmocka_unit_test(test_every_escape_of_a_string),
+		cmocka_unit_test(test_numbers_and_truths),
+		cmocka_unit_test(test_no_room_is_an_error),
+		cmocka_unit_test(test_what_is_no_list_or_object),
 		cmocka_unit_test(test_tags_and_arrays_are_walked),
-		cmocka_unit_test(test_histogram_survives_its_blob_within_one_percent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

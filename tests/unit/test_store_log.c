@@ -189,11 +189,135 @@ static void test_json_is_that_of_the_ui(void **state)
 	}
 }
 
+/* Every byte of what is printed of one answer, out of the journal and out of the store: its ids and times are fixed. */
+static void test_each_form_is_what_it_was(void **state)
+{
+	static char out[32768];
+	char id[37], *record_state;
+	struct record r;
+	struct store *s;
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		sqlite3 *db = NULL;
+
+		if (!closed) {
+			char path[400];
+
+			s = open_with("before it", id);
+			snprintf(path, sizeof(path), "%s/signet.db", dir);
+			assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+			sqlite3_busy_timeout(db, 5000);
+			assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), 0);
+			make_full_record(&r);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+		}
+		assert_int_equal(
+			run(out, sizeof(out), "show", FULL_ID, "--json", "--data-dir", dir, NULL),
+			0);
+		record_state = strstr(out, closed ? "stored" : "journal");
+		assert_non_null(record_state);
+		memmove(record_state, record_state + (closed ? 6 : 7),
+			strlen(record_state + (closed ? 6 : 7)) + 1);
+		assert_string_equal(
+			out,
+			"{\"row\":{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"t\":\"2025-06-30T12:44:28.596Z\",\"state\":\"truncated\",\"status\":299,\"error_kind\":\"timeout\",\"function\":\"f\",\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"surface\":\"chat\",\"type\":\"chat\",\"stream\":true,\"cached\":true,\"signed\":true,\"attempts\":3,\"ms\":101,\"ttft_ms\":301,\"in\":201,\"out\":202,\"estimated\":true,\"cost\":0.000000205,\"finish\":\"length\",\"key\":\"key7\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"tools\":302,\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"metrics\":{},\"preview_in\":\"in?\",\"preview_out\":\"out!\"},\"input\":{\"bytes\":16,\"inline\":{\"messages\":[1]},\"cut\":false},\"output\":{\"bytes\":17,\"inline\":[{\"type\":\"text\"}],\"cut\":false},\"params\":[{\"key\":\"seed\",\"value\":1,\"from\":\"request\"}],\"tools\":{\"dynamic_tools\":[\"dt\"],\"allowed_tools\":{\"tools\":[\"at\"]},\"tool_choice\":\"auto\",\"parallel_tool_calls\":true},\"extra_body\":[{\"e\":1}],\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"config_hash\":\"10f210fb7cb3cd25459de54dd8d7228d03a7775f0497759ceab028d0de38f34e\",\"limits\":[],\"spans\":[{\"name\":\"wait\"}],\"record\":{\"state\":\"\",\"sink\":\"sqlite\",\"journal_ms\":null},\"error\":\"why\",\"attempts\":[{\"n\":1,\"why\":\"first\",\"delay_ms\":0,\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"model_inference_id\":\"0197c0de-1235-7abc-8def-000000000002\",\"http_status\":298,\"error\":null,\"usage\":{\"input_tokens\":201,\"output_tokens\":202},\"cost\":0.000000205,\"finish\":\"length\",\"raw_request\":{\"bytes\":7,\"inline\":\"{\\\"q\\\":1}\",\"cut\":true},\"raw_response\":{\"bytes\":7,\"inline\":\"{\\\"a\\\":1}\",\"cut\":true},\"signature\":{\"signer\":\"s\"}},{\"n\":2,\"why\":\"fallback\",\"delay_ms\":0,\"variant\":\"\",\"model\":\"m2\",\"provider\":\"p2\",\"model_inference_id\":\"0197c0de-1236-7abc-8def-000000000003\",\"http_status\":null,\"error\":null,\"usage\":{\"input_tokens\":null,\"output_tokens\":null},\"cost\":null,\"finish\":null,\"raw_request\":{\"bytes\":2,\"inline\":\"q2\",\"cut\":true},\"raw_response\":{\"bytes\":2,\"inline\":\"a2\",\"cut\":true},\"signature\":null},{\"n\":3,\"why\":\"fallback\",\"delay_ms\":0,\"variant\":null,\"model\":\"m\",\"provider\":null,\"model_inference_id\":null,\"http_status\":null,\"error\":null,\"usage\":{\"input_tokens\":null,\"output_tokens\":null},\"cost\":null,\"finish\":null,\"raw_request\":null,\"raw_response\":null,\"signature\":null}]}\n");
+		assert_int_equal(run(out, sizeof(out), "show", FULL_ID, "--data-dir", dir, NULL),
+				 0);
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"\n"
+			"user\n"
+			"\n"
+			"output\n"
+			"{\"type\":\"text\"}\n"
+			"\n"
+			"parameters\n"
+			"inference_params {\"chat_completion\":{\"seed\":1}}\n"
+			"tool_choice auto\n"
+			"allowed_tools {\"tools\":[\"at\"]}\n"
+			"dynamic_tools [\"dt\"]\n"
+			"extra_body [{\"e\":1}]\n"
+			"tags {\"k1\":\"v1\",\"k2\":\"\\u00e9\"}\n"
+			"episode_id 0197c0de-1234-7abc-8def-0000000000e1\n"
+			"surface chat\n"
+			"\n"
+			"error\n"
+			"why\n"
+			"\n"
+			"attempt 1 (first)\n"
+			"  m1/p1 298 203 ms in 201 out 202 finish length\n"
+			"  0197c0de-1235-7abc-8def-000000000002\n"
+			"  signature signer s\n"
+			"\n"
+			"attempt 2 (fallback)\n"
+			"  m2/p2 0 ms in 0 out 0 finish -\n"
+			"  0197c0de-1236-7abc-8def-000000000003\n"
+			"\n"
+			"attempt 3 (fallback)\n"
+			"  m\n");
+		assert_int_equal(
+			run(out, sizeof(out), "show", FULL_ID, "--raw", "--data-dir", dir, NULL),
+			0);
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"\n"
+			"attempt 1 (first)\n"
+			"  m1/p1 298 203 ms in 201 out 202 finish length\n"
+			"  0197c0de-1235-7abc-8def-000000000002\n"
+			"  signature signer s\n"
+			"\n"
+			"raw request\n"
+			"{\"q\":1}\n"
+			"\n"
+			"raw response\n"
+			"{\"a\":1}\n"
+			"\n"
+			"attempt 2 (fallback)\n"
+			"  m2/p2 0 ms in 0 out 0 finish -\n"
+			"  0197c0de-1236-7abc-8def-000000000003\n"
+			"\n"
+			"raw request\n"
+			"q2\n"
+			"\n"
+			"raw response\n"
+			"a2\n"
+			"\n"
+			"attempt 3 (fallback)\n"
+			"  m\n"
+			"\n"
+			"raw request\n"
+			"\n"
+			"\n"
+			"raw response\n"
+			"\n");
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "in?", "--json", "--data-dir", dir, NULL), 0);
+		*strstr(out, "1 found") = 0;
+		assert_string_equal(
+			out,
+			"{\"id\":\"0197c0de-1234-7abc-8def-000000000001\",\"t\":\"2025-06-30T12:44:28.596Z\",\"state\":\"truncated\",\"status\":299,\"error_kind\":\"timeout\",\"function\":\"f\",\"variant\":\"v\",\"model\":\"m1\",\"provider\":\"p1\",\"surface\":\"chat\",\"type\":\"chat\",\"stream\":true,\"cached\":true,\"signed\":true,\"attempts\":3,\"ms\":101,\"ttft_ms\":301,\"in\":201,\"out\":202,\"estimated\":true,\"cost\":0.000000205,\"finish\":\"length\",\"key\":\"key7\",\"episode_id\":\"0197c0de-1234-7abc-8def-0000000000e1\",\"tools\":302,\"tags\":{\"k1\":\"v1\",\"k2\":\"\303\251\"},\"metrics\":{},\"preview_in\":\"in?\",\"preview_out\":\"out!\"}\n");
+		assert_int_equal(run(out, sizeof(out), "grep", "out!", "--data-dir", dir, NULL), 0);
+		*strstr(out, "1 found") = 0;
+		assert_string_equal(
+			out,
+			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n");
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), 0);
+			sqlite3_close(db);
+			assert_int_equal(store_close(s), 0);
+		}
+	}
+}
+
 static void test_tail_follows_a_running_store(void **state)
 {
 	char out[8192] = "", first[37], second[37];
 	struct store *s = open_with("early", first);
-	int p[2];
+	int p[2], status;
 	size_t got = 0;
 	struct record r;
 	pid_t pid;
@@ -206,6 +330,8 @@ static void test_tail_follows_a_running_store(void **state)
 		char *argv[] = { "signet", "log", "tail", "--data-dir", dir, NULL };
 
 		dup2(p[1], 1);
+		close(p[0]);
+		close(p[1]);
 		alarm(30);
 		execv("/proc/self/exe", argv);
 		_exit(127);
@@ -227,12 +353,214 @@ static void test_tail_follows_a_running_store(void **state)
 		got += (size_t)n;
 		out[got] = 0;
 	}
-	kill(pid, SIGTERM);
-	waitpid(pid, NULL, 0);
+	/* a pipe that closes ends it, which is no error */
 	close(p[0]);
+	make_record(&r, "unheard", second);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
 	assert_non_null(strstr(out, "\"early\""));
 	assert_non_null(strstr(out, "\"late\""));
 	store_close(s);
+}
+
+/* What `tail` begins with: the newest of both places, in order; a backlog of any length. Then the pipe is closed. */
+static void test_tail_begins_with_the_newest(void **state)
+{
+	static char out[1 << 16];
+	struct store_options o = test_options(dir);
+	char path[400], ids[80][37], *argv[] = { "signet",  "log", "tail",   "--data-dir", dir,
+						 "--limit", "3",   "--json", NULL };
+	sqlite3 *db = NULL;
+	struct store *s;
+	size_t got;
+	int p[2], lines, status;
+	pid_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	for (int part = 0; part < 3;
+	     part++) { /* all stored; two in the store and one in the journal; all in the journal */
+		int from = part ? part == 1 ? 2 : 3 : 0, to = part == 0 ? 2 : part == 1 ? 3 : 80;
+
+		s = store_open(&o);
+		assert_non_null(s);
+		if (part) {
+			assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+			sqlite3_busy_timeout(db, 5000);
+			assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+					 SQLITE_OK);
+		}
+		for (int i = from; i < to; i++) {
+			struct record r;
+
+			make_record(&r, "text", ids[i]);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+		}
+		if (!part)
+			wait_caught_up(s);
+		assert_int_equal(pipe(p), 0);
+		fflush(NULL);
+		pid = fork();
+		if (!pid) {
+			dup2(p[1], 1);
+			close(p[0]);
+			close(p[1]);
+			alarm(30);
+			execv("/proc/self/exe", argv);
+			_exit(127);
+		}
+		close(p[1]);
+		for (got = 0, lines = 0; lines < (part ? 3 : 2);) {
+			ssize_t n = read(p[0], out + got, sizeof(out) - 1 - got);
+
+			assert_true(n > 0);
+			got += (size_t)n;
+			out[got] = 0;
+			lines = 0;
+			for (char *c = out; (c = strchr(c, '\n')); c++)
+				lines++;
+		}
+		assert_int_equal(lines, part ? 3 : 2);
+		for (int i = 0; i < lines; i++) {
+			char *at = strstr(out, ids[to - lines + i]);
+
+			assert_non_null(at);
+			assert_true(!i || at > strstr(out, ids[to - lines + i - 1]));
+			assert_non_null(strstr(at, "\"tags\":{\"user\":\"7\""));
+		}
+		close(p[0]);
+		if (part) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+		}
+		{
+			struct record r;
+			char id[37];
+
+			make_record(&r, "the end", id);
+			assert_int_equal(store_append(s, &r), 0);
+			record_deinit(&r);
+			if (part == 1)
+				memcpy(ids[3], id, 37);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+		assert_int_equal(store_close(s), 0);
+		if (!part)
+			db_int(dir, "DELETE FROM InferenceById WHERE preview_in = 'the end'");
+	}
+}
+
+/* Packed records and such as are damaged or of another kind, read beside the gateway. */
+static void test_grep_reads_what_the_gateway_wrote(void **state)
+{
+	static char out[1 << 16], text[30001];
+	struct store_options o = test_options(dir);
+	char id[37], path[400];
+	struct record r;
+	struct store *s;
+	sqlite3 *db;
+
+	(void)state;
+	o.compress = true;
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "needle", 6);
+	s = store_open(&o);
+	assert_non_null(s);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	record_init(&r); /* no answer */
+	add_row(&r, ROW_CONFIG_SNAPSHOT, "{\"hash\":\"1\"}");
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	record_init(&r); /* one without an id that is one */
+	add_row(&r, ROW_INFERENCE_BY_ID, "{\"id\":\"needle\"}");
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	make_record(&r, text, id);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	for (int closed = 0; closed < 2; closed++) {
+		assert_int_equal(
+			run(out, sizeof(out), "show", id, "--raw", "--data-dir", dir, NULL), 0);
+		assert_non_null(strstr(out, "\"text\":\"needlexxx"));
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "Needle", "hello", "--data-dir", dir, NULL),
+			0);
+		assert_non_null(strstr(out, id));
+		assert_non_null(strstr(out, closed ? "1 found, looked back to 2"
+						   : "1 found; nothing older is stored"));
+		assert_int_equal(
+			run(out, sizeof(out), "grep", "Needle", "absent", "--data-dir", dir, NULL),
+			0);
+		assert_null(strstr(out, id));
+		assert_non_null(strstr(out, "0 found"));
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+			store_close(s);
+		}
+	}
+}
+
+/* More than a segment waits in the journal; then the same out of the store. */
+static void test_answers_of_many_segments_come_newest_first(void **state)
+{
+	enum { N = 40 };
+	static char out[1 << 16], text[60000], ids[N][37];
+	struct store_options o = test_options(dir);
+	char path[400];
+	struct store *s;
+	sqlite3 *db;
+
+	(void)state;
+	s = store_open(&o);
+	assert_non_null(s);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < N; i++) {
+		struct record r;
+		struct buf b;
+
+		record_init(&r);
+		buf_init(&b, 1 << 20);
+		uuid_print(uuid_v7(), ids[i]);
+		buf_printf(&b, "{\"id\":\"%s\",\"preview_in\":\"ping %d\",\"preview_out\":\"%s\"}",
+			   ids[i], i, i % 2 ? text : "");
+		assert_int_equal(record_add(&r, ROW_INFERENCE_BY_ID, buf_bytes(&b)), 0);
+		assert_int_equal(store_append(s, &r), 0);
+		record_deinit(&r);
+		buf_deinit(&b);
+	}
+	for (int closed = 0; closed < 2; closed++) {
+		const char *p;
+
+		assert_int_equal(run(out, sizeof(out), "grep", "PING 2", "--limit", "3",
+				     "--data-dir", dir, NULL),
+				 0);
+		p = strstr(out, ids[29]);
+		assert_non_null(p);
+		p = strstr(p, ids[28]);
+		assert_non_null(p);
+		p = strstr(p, ids[27]);
+		assert_non_null(p);
+		assert_null(strstr(out, ids[26]));
+		assert_int_equal(run(out, sizeof(out), "show", ids[0], "--data-dir", dir, NULL), 0);
+		assert_non_null(strstr(out, "\"ping 0\""));
+		if (!closed) {
+			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+			sqlite3_close(db);
+			assert_int_equal(store_close(s), 0);
+		}
+	}
 }
 
 static void test_usage(void **state)
@@ -245,6 +573,20 @@ static void test_usage(void **state)
 	assert_int_equal(run(out, sizeof(out), "dig", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--since", "soon", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--limit", "0", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--limit", "100001", NULL), 2);
+	assert_int_equal(
+		run(out, sizeof(out), "grep", "x", "--limit", "100000", "--data-dir", dir, NULL),
+		1);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "5", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "m", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--since", "100000000s", NULL), 2);
+	assert_int_equal(
+		run(out, sizeof(out), "grep", "x", "--since", "99999999d", "--data-dir", dir, NULL),
+		1);
+	assert_int_equal(run(out, sizeof(out), "tail", "word", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "grep", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), "tail", "--data-dir", NULL), 2);
+	assert_int_equal(run(out, sizeof(out), NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "tail", "--colour", NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "show", "--data-dir", dir, NULL), 2);
 	assert_int_equal(run(out, sizeof(out), "show", "zzz", "--data-dir", dir, NULL), 1);
@@ -280,7 +622,11 @@ int main(int argc, char **argv)
 		T(test_lines_have_the_exact_form),
 		T(test_every_form_of_an_id_finds_it),
 		T(test_json_is_that_of_the_ui),
+		T(test_each_form_is_what_it_was),
 		T(test_tail_follows_a_running_store),
+		T(test_tail_begins_with_the_newest),
+		T(test_grep_reads_what_the_gateway_wrote),
+		T(test_answers_of_many_segments_come_newest_first),
 		T(test_usage),
 		T(test_since_and_limit),
 	};

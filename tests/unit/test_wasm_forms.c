@@ -546,8 +546,8 @@ static void test_each_trap_has_its_words(void **state)
 		if (!bytes_eq(why(), bytes_of(want)))
 			fail_msg("case %zu: %.*s", i, BFMT(why()));
 		assert_true(bytes_eq(error_last()->upstream_code, bytes_of(cases[i].kind)));
-		assert_int_equal(signer_calls(s), 1);
-		assert_int_equal(signer_failures(s), 1);
+		assert_int_equal(signer_counts(s).calls, 1);
+		assert_int_equal(signer_counts(s).failures, 1);
 		assert_int_equal(signer_instances(), 0); /* thrown away */
 		signer_unref(s);
 	}
@@ -579,15 +579,15 @@ static void test_instances_are_kept_up_to_the_pools_size(void **state)
 		assert_non_null(s);
 		for (int i = 0; i < 3; i++)
 			assert_int_equal(sign(s), 0);
-		assert_int_equal(signer_made(s), pool ? 1 : 3);
+		assert_int_equal(signer_counts(s).made, pool ? 1 : 3);
 		assert_int_equal(signer_instances(), pool ? 1 : 0);
-		assert_int_equal(signer_memory(s), 2 * 65536);
-		assert_int_equal(signer_calls(s), 3);
-		assert_int_equal(signer_failures(s), 0);
+		assert_int_equal(signer_counts(s).memory, 2 * 65536);
+		assert_int_equal(signer_counts(s).calls, 3);
+		assert_int_equal(signer_counts(s).failures, 0);
 		signer_thread_end();
 		assert_int_equal(signer_instances(), 0);
 		assert_int_equal(sign(s), 0); /* a thread may begin again */
-		assert_int_equal(signer_made(s), pool ? 2 : 4);
+		assert_int_equal(signer_counts(s).made, pool ? 2 : 4);
 		signer_unref(s);
 		signer_thread_end();
 		assert_int_equal(signer_instances(), 0);
@@ -633,8 +633,8 @@ static void test_an_instance_that_grew_past_half_of_its_limit_goes(void **state)
 	assert_non_null(s);
 	for (int i = 0; i < 6; i++)
 		assert_int_equal(sign(s), 0);
-	assert_int_equal(signer_memory(s), 5 * 65536);
-	assert_int_equal(signer_made(s), 1); /* five pages of sixteen are fine */
+	assert_int_equal(signer_counts(s).memory, 5 * 65536);
+	assert_int_equal(signer_counts(s).made, 1); /* five pages of sixteen are fine */
 	signer_unref(s);
 	signer_thread_end();
 }
@@ -798,7 +798,7 @@ static void test_a_call_off_the_loop_gives_its_instance_back(void **state)
 	assert_int_equal(results[1], 0);
 	assert_true(results[2]);
 	assert_int_equal(instances_then, 1);
-	assert_int_equal(signer_made(on_loop), 1);
+	assert_int_equal(signer_counts(on_loop).made, 1);
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(on_loop);
 }

@@ -97,6 +97,7 @@ suite_unit() {
 suite_checks() {
 	[ -n "$TEST_FILTER" ] && return 0
 	one floors python3 tests/floors/check.py
+	one rows python3 tests/floors/one_place.py
 	one docs python3 tests/docs/check.py
 	[ ! -e tests/spec_lines/check.py ] || one spec_lines python3 tests/spec_lines/check.py
 	one format dev_fmt --check

@@ -130,7 +130,9 @@ static struct bytes with_marks(struct bytes event, const struct bytes *holes, si
 	char *out = arena_alloc_raw(a, event.n + n), *at = out;
 	const char *from = event.p;
 
-	for (size_t i = 0; out && i < n; i++) {
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	for (size_t i = 0; i < n; i++) {
 		size_t len = (size_t)(holes[i].p - from);
 
 		memcpy(at, from, len);
@@ -138,8 +140,6 @@ static struct bytes with_marks(struct bytes event, const struct bytes *holes, si
 		*at++ = ALIKE_MARK;
 		from = holes[i].p + holes[i].n;
 	}
-	if (!out)
-		return (struct bytes){ NULL, 0 };
 	memcpy(at, from, (size_t)(event.p + event.n - from));
 	at += event.p + event.n - from;
 	return (struct bytes){ out, (size_t)(at - out) };

@@ -8,18 +8,16 @@
 #include "wire/openai_chat/ids.h"
 #include "wire/openai_chat/write_request.h"
 
-#include <stdlib.h>
-
-#include "base/error.h"
 #include "base/map.h"
+
+#define KEYS_SPARE (64u << 10) /* names of keys beside those of the source */
 
 bool openai_chat_passes(const struct inference *inf)
 {
-	return inf->profile == PROFILE_OPENAI && inf->source_wire == &wire_openai_chat &&
-	       bytes_set(inf->source);
+	return inf->source_wire == &wire_openai_chat && bytes_set(inf->source);
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 /* Strings of the history that may have escapes are unescaped into `scratch`. */
 struct history {
@@ -52,18 +50,17 @@ static int edit_function(struct history *h, struct bytes object)
 	return n;
 }
 
-static int edit_id(struct history *h, struct json_edit *e, const struct json_member *m)
+static void edit_id(struct history *h, struct json_edit *e, const struct json_member *m)
 {
 	struct bytes text = json_span_string(m->value, &h->scratch);
 	char out[CHAT_ID_MAX];
 
 	if (!bytes_set(text) || text.n <= CHAT_ID_MAX) {
 		edit_keep(e, m);
-		return 0;
+		return;
 	}
 	edit_value(e, m);
 	pen_string(&h->o->pen, chat_id(text, out));
-	return 0;
 }
 
 static int edit_call(struct history *h, struct bytes object)
@@ -79,7 +76,7 @@ static int edit_call(struct history *h, struct bytes object)
 		} else if ((json_key_is(m.key, B("function")) || json_key_is(m.key, B("custom"))) &&
 			   *m.value.p == '{') {
 			edit_value(&e, &m);
-			if (edit_function(h, m.value) < 0)
+			if (edit_function(h, m.value))
 				return -1;
 		} else {
 			edit_keep(&e, &m);
@@ -94,21 +91,18 @@ typedef int element_fn(struct history *, struct bytes object);
 static int edit_array(struct history *h, struct bytes array, element_fn *each)
 {
 	struct bytes element;
-	bool first = true;
 	size_t pos = 0;
 	int n;
 
-	pen_lit(&h->o->pen, "[");
+	pen_open(&h->o->pen, '[');
 	while ((n = json_next_element(array, &pos, &element)) > 0) {
-		if (!first)
-			pen_lit(&h->o->pen, ",");
-		first = false;
+		pen_item(&h->o->pen);
 		if (*element.p != '{')
 			pen_bytes(&h->o->pen, element);
-		else if (each(h, element) < 0)
+		else if (each(h, element))
 			return -1;
 	}
-	pen_lit(&h->o->pen, "]");
+	pen_close(&h->o->pen, ']');
 	return n;
 }
 
@@ -124,7 +118,7 @@ static int edit_message(struct history *h, struct bytes object)
 			edit_id(h, &e, &m);
 		} else if (json_key_is(m.key, B("tool_calls")) && *m.value.p == '[') {
 			edit_value(&e, &m);
-			if (edit_array(h, m.value, edit_call) < 0)
+			if (edit_array(h, m.value, edit_call))
 				return -1;
 		} else if (!json_key_is(m.key, B("tensorzero_extra_content"))) {
 			edit_keep(&e, &m);
@@ -139,192 +133,88 @@ static int edit_messages(struct chat_out *o, struct bytes array)
 	struct history h = { .o = o };
 	int n;
 
-	buf_init(&h.scratch, 100u << 20);
+	buf_init(&h.scratch, CHAT_MAX_TEXT);
 	n = edit_array(&h, array, edit_message);
 	buf_deinit(&h.scratch);
 	return n;
 }
 
-/* --- the body --------------------------------------------------------------------------------- */
+/* ---- the body ---- */
 
-/* What was written of the keys that the neutral request may add at the end. */
 struct body {
 	struct chat_out *o;
 	struct json_edit e;
-	unsigned written; /* bits of enum own_param */
-	bool messages, model, stream, stream_options;
+	bool mapped;         /* names go out in a form that OpenAI takes */
+	unsigned written;    /* PARAM_BIT of those that need not be added at the end */
+	bool stream_options; /* the same */
 	/* if a name stands there twice: its last value, by name; names that had escapes are in the arena */
 	struct map last;
 	struct arena keys;
 };
 
-typedef void put_fn(struct chat_out *);
-
-static void put_temperature(struct chat_out *o)
+/* PARAMS: none that Signet knows. */
+static enum param param_of(struct bytes key)
 {
-	pen_bytes(&o->pen, o->inf->temperature);
+	static const struct {
+		struct bytes name;
+		enum param param;
+	} others[] = {
+		{ B("max_completion_tokens"), PARAM_MAX_TOKENS },
+		{ B("functions"), PARAM_TOOLS },
+		{ B("function_call"), PARAM_TOOL_CHOICE },
+	};
+
+	for (enum param p = 0; p < PARAMS; p++)
+		if (param_field(p).n > 0 && json_key_is(key, param_field(p)))
+			return p;
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (json_key_is(key, others[i].name))
+			return others[i].param;
+	return PARAMS;
 }
 
-static void put_top_p(struct chat_out *o)
+static bool is_set(const struct chat_out *o, enum param p)
 {
-	pen_bytes(&o->pen, o->inf->top_p);
+	if (p == PARAM_TOOL_CHOICE && !param_is_set(o->inf, p))
+		return false; /* the API's own default */
+	return openai_chat_sends(o, p);
 }
 
-static void put_presence_penalty(struct chat_out *o)
+static bool is_own(const struct body *b, enum param p)
 {
-	pen_bytes(&o->pen, o->inf->presence_penalty);
+	if (b->mapped && (p == PARAM_TOOLS || p == PARAM_TOOL_CHOICE))
+		return false; /* names that OpenAI refuses: written anew, with the names that fit */
+	return b->o->inf->own & PARAM_BIT(p);
 }
 
-static void put_frequency_penalty(struct chat_out *o)
+/* An older name gives way to the one under which it goes out, in place. */
+static void write_param(struct body *b, const struct json_member *m, enum param p)
 {
-	pen_bytes(&o->pen, o->inf->frequency_penalty);
-}
+	struct bytes key = openai_chat_key(b->o, p);
+	bool renamed = !json_key_is(m->key, key), null = bytes_eq(m->value, B("null"));
+	bool kept = null || is_own(b, p);
 
-static void put_seed(struct chat_out *o)
-{
-	pen_bytes(&o->pen, o->inf->seed);
-}
-
-static void put_max_tokens(struct chat_out *o)
-{
-	pen_bytes(&o->pen, o->inf->max_tokens);
-}
-
-static void put_reasoning_effort(struct chat_out *o)
-{
-	pen_string(&o->pen, o->inf->reasoning_effort);
-}
-
-static void put_verbosity(struct chat_out *o)
-{
-	pen_string(&o->pen, o->inf->verbosity);
-}
-
-static void put_service_tier(struct chat_out *o)
-{
-	pen_string(&o->pen, o->inf->service_tier);
-}
-
-static void put_parallel(struct chat_out *o)
-{
-	pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
-}
-
-static bool is_set(const struct chat_out *o, unsigned own)
-{
-	const struct inference *i = o->inf;
-
-	switch (own) {
-	case OWN_TEMPERATURE:
-		return bytes_set(i->temperature);
-	case OWN_TOP_P:
-		return bytes_set(i->top_p);
-	case OWN_PRESENCE_PENALTY:
-		return bytes_set(i->presence_penalty);
-	case OWN_FREQUENCY_PENALTY:
-		return bytes_set(i->frequency_penalty);
-	case OWN_MAX_TOKENS:
-		return bytes_set(i->max_tokens);
-	case OWN_SEED:
-		return bytes_set(i->seed);
-	case OWN_STOP:
-		return i->stop_set;
-	case OWN_REASONING_EFFORT:
-		return bytes_set(i->reasoning_effort);
-	case OWN_VERBOSITY:
-		return bytes_set(i->verbosity);
-	case OWN_SERVICE_TIER:
-		return bytes_set(i->service_tier);
-	case OWN_RESPONSE_FORMAT:
-		return openai_chat_has_format(i);
-	case OWN_TOOLS:
-		return openai_chat_has_tools(i);
-	case OWN_TOOL_CHOICE: /* without tools only the client itself may say one */
-		return openai_chat_has_tools(i) && i->tools->choice != TOOL_CHOICE_UNSET;
-	case OWN_PARALLEL:
-		return openai_chat_sends_parallel(o);
-	}
-	return false;
-}
-
-/* In the order of providers-openai §2.3, in which missing ones are added. */
-static const struct known {
-	struct bytes name;
-	unsigned own;
-	put_fn *put;
-} knowns[] = {
-	{ B("temperature"), OWN_TEMPERATURE, put_temperature },
-	{ B("max_completion_tokens"), OWN_MAX_TOKENS, put_max_tokens },
-	{ B("max_tokens"), OWN_MAX_TOKENS, put_max_tokens },
-	{ B("seed"), OWN_SEED, put_seed },
-	{ B("top_p"), OWN_TOP_P, put_top_p },
-	{ B("presence_penalty"), OWN_PRESENCE_PENALTY, put_presence_penalty },
-	{ B("frequency_penalty"), OWN_FREQUENCY_PENALTY, put_frequency_penalty },
-	{ B("response_format"), OWN_RESPONSE_FORMAT, openai_chat_put_response_format },
-	{ B("tools"), OWN_TOOLS, openai_chat_put_tools },
-	{ B("functions"), OWN_TOOLS, openai_chat_put_tools },
-	{ B("tool_choice"), OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
-	{ B("function_call"), OWN_TOOL_CHOICE, openai_chat_put_tool_choice },
-	{ B("parallel_tool_calls"), OWN_PARALLEL, put_parallel },
-	{ B("stop"), OWN_STOP, openai_chat_put_stop },
-	{ B("reasoning_effort"), OWN_REASONING_EFFORT, put_reasoning_effort },
-	{ B("service_tier"), OWN_SERVICE_TIER, put_service_tier },
-	{ B("verbosity"), OWN_VERBOSITY, put_verbosity },
-};
-
-static const struct known *known_of(struct bytes key)
-{
-	for (size_t i = 0; i < sizeof knowns / sizeof *knowns; i++)
-		if (json_key_is(key, knowns[i].name))
-			return &knowns[i];
-	return NULL;
-}
-
-/* The key under which it goes out: an older name gives way in place. */
-static struct bytes key_of(const struct body *b, const struct known *k)
-{
-	if (k->own == OWN_MAX_TOKENS)
-		return b->o->dialect->max_tokens_key;
-	if (k->own == OWN_TOOLS)
-		return B("tools");
-	return k->own == OWN_TOOL_CHOICE ? B("tool_choice") : k->name;
-}
-
-static void write_known(struct body *b, const struct json_member *m, const struct known *k,
-			bool mapped)
-{
-	unsigned own = b->o->inf->own;
-	struct bytes key = key_of(b, k);
-
-	if (b->written & k->own)
+	if (b->written & PARAM_BIT(p))
 		return;
-	if (mapped && (k->own == OWN_TOOLS || k->own == OWN_TOOL_CHOICE))
-		own &= ~k->own; /* names that OpenAI refuses: written anew, with the names that fit */
-	if ((own & k->own) || bytes_eq(m->value, B("null"))) {
-		if (bytes_eq(m->value, B("null")) && is_set(b->o, k->own))
-			return; /* the other spelling holds the value */
-		b->written |= k->own;
-		if (bytes_eq(key, k->name)) {
-			edit_keep(&b->e, m);
-		} else {
-			edit_renamed(&b->e, m, key);
-			pen_bytes(&b->o->pen, m->value);
-		}
+	if (is_set(b->o, p) ? null : !kept) /* of two spellings, the one that holds no value */
+		return;
+	b->written |= PARAM_BIT(p);
+	if (kept && !renamed) {
+		edit_keep(&b->e, m);
 		return;
 	}
-	if (!is_set(b->o, k->own))
-		return;
-	b->written |= k->own;
-	if (bytes_eq(key, k->name))
-		edit_value(&b->e, m);
-	else
+	if (renamed)
 		edit_renamed(&b->e, m, key);
-	k->put(b->o);
+	else
+		edit_value(&b->e, m);
+	if (kept)
+		pen_bytes(&b->o->pen, m->value);
+	else
+		openai_chat_put_param(b->o, p);
 }
 
 static int write_messages(struct body *b, const struct json_member *m)
 {
-	b->messages = true;
 	if (b->o->inf->source_intact && !b->o->inf->source_edit) {
 		edit_keep(&b->e, m);
 		return 0;
@@ -384,7 +274,7 @@ static bool client_has_tools(const struct inference *inf)
 	struct json_member m;
 	struct bytes element;
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < COUNT(names); i++) {
 		size_t pos = 0;
 
 		if (json_find_member(inf->source, names[i], &m) && *m.value.p == '[' &&
@@ -395,10 +285,9 @@ static bool client_has_tools(const struct inference *inf)
 }
 
 /* Keys that the API refuses without tools (providers-openai §8 #72, #73). */
-static bool lacks_tools(const struct inference *inf, const struct known *k)
+static bool lacks_tools(const struct inference *inf, enum param p)
 {
-	return k->own & (OWN_TOOLS | OWN_TOOL_CHOICE | OWN_PARALLEL) &&
-	       !openai_chat_has_tools(inf) && !client_has_tools(inf);
+	return !param_is_recorded(p) && !param_is_set(inf, PARAM_TOOLS) && !client_has_tools(inf);
 }
 
 /* Where the last member of each name stands, if one stands there twice. The names are unescaped: an upstream sees
@@ -425,9 +314,9 @@ static bool is_last(struct body *b, const struct json_member *m)
 	return !bytes_set(key) || map_get(&b->last, key) == m->value.p;
 }
 
-static int write_member(struct body *b, const struct json_member *m, bool mapped)
+static int write_member(struct body *b, const struct json_member *m)
 {
-	const struct known *k;
+	enum param p;
 
 	if (b->o->inf->source_repeats && !is_last(b, m))
 		return 0;
@@ -446,13 +335,11 @@ static int write_member(struct body *b, const struct json_member *m, bool mapped
 		return write_messages(b, m);
 	if (json_key_is(m->key, B("stream_options")))
 		return write_stream_options(b, m);
-	k = known_of(m->key);
-	if (k && lacks_tools(b->o->inf, k))
-		return 0;
-	if (k)
-		write_known(b, m, k, mapped);
-	else
+	p = param_of(m->key);
+	if (p == PARAMS)
 		edit_keep(&b->e, m);
+	else if (!lacks_tools(b->o->inf, p))
+		write_param(b, m, p);
 	return 0;
 }
 
@@ -462,35 +349,31 @@ static void add_missing(struct body *b)
 		edit_add(&b->e, B("\"stream_options\":"));
 		pen_lit(&b->o->pen, "{\"include_usage\":true}");
 	}
-	for (size_t i = 0; i < sizeof knowns / sizeof *knowns; i++) {
-		const struct known *k = &knowns[i];
+	for (enum param p = 0; p < PARAMS; p++) {
+		struct bytes key = openai_chat_key(b->o, p);
 
-		if ((b->written & k->own) || !is_set(b->o, k->own) ||
-		    is_dropped(b->o->dialect, k->name))
+		if (key.n == 0 || (b->written & PARAM_BIT(p)) || !is_set(b->o, p) ||
+		    is_dropped(b->o->dialect, key))
 			continue;
-		b->written |= k->own;
 		edit_add(&b->e, B(""));
-		pen_string(&b->o->pen, key_of(b, k));
+		pen_string(&b->o->pen, key);
 		pen_lit(&b->o->pen, ":");
-		k->put(b->o);
+		openai_chat_put_param(b->o, p);
 	}
 }
 
 int openai_chat_write_edited(struct chat_out *o)
 {
-	struct body b = { .o = o };
-	bool mapped = chat_names_mapped(o->inf);
+	struct body b = { .o = o, .mapped = chat_names_mapped(o->inf) };
 	struct json_member m;
 	struct bytes source = o->inf->source;
 	int n;
 
-	while (source.n > 0 && *source.p != '{')
-		source = bytes_slice(source, 1, source.n);
-	arena_init(&b.keys, 4 * source.n + (64u << 10));
+	arena_init(&b.keys, 4 * source.n + KEYS_SPARE);
 	n = o->inf->source_repeats ? find_last(&b, source) : 0;
 	edit_begin(&b.e, source, &o->pen);
 	while (n >= 0 && (n = edit_next(&b.e, &m)) > 0)
-		n = write_member(&b, &m, mapped);
+		n = write_member(&b, &m);
 	map_deinit(&b.last);
 	arena_deinit(&b.keys);
 	if (n < 0)

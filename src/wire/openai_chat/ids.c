@@ -60,7 +60,7 @@ struct bytes chat_name(struct bytes name, char out[CHAT_NAME_MAX])
 
 bool chat_names_mapped(const struct inference *inf)
 {
-	if (inf->profile != PROFILE_OPENAI || !inf->tools)
+	if (!inf->options->short_ids || !inf->tools)
 		return false;
 	for (size_t i = 0; i < inf->tools->len; i++)
 		if (!chat_name_fits(inf->tools->tools[i].name))
@@ -72,7 +72,7 @@ struct bytes chat_name_back(const struct inference *inf, struct bytes name)
 {
 	char out[CHAT_NAME_MAX];
 
-	if (inf->profile != PROFILE_OPENAI || !inf->tools)
+	if (!inf->options->short_ids || !inf->tools)
 		return name;
 	for (size_t i = 0; i < inf->tools->len; i++) {
 		struct bytes own = inf->tools->tools[i].name;

@@ -1,29 +1,35 @@
 /*
- * OpenAI chat completions, the client's side: reading a request, writing answers, chunks and errors
- * in either profile (http-api §12, surfaces §3). The provider's side is `wire_openai_chat` in wire.h.
- * Pure.
+ * OpenAI chat completions, the client's side: reading a request, writing answers, chunks and errors, for both surfaces
+ * that speak it (http-api §12, surfaces §3). The provider's side is `wire_openai_chat` in wire.h. Pure.
  */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_H
 #define SIGNET_WIRE_OPENAI_CHAT_H
 
+#include "base/pen.h"
 #include "inference/envelope.h"
 #include "wire/wire.h"
 
-/* A request, and what only this format's writers need to know of it. */
+/* /v1 as clients of OpenAI know it, and TensorZero's route. */
+extern const struct surface_options openai_chat_options, tensorzero_chat_options;
+
+/* A request, and what only this format has of it. */
 struct chat_request {
 	struct envelope env;   /* first: the writers find the rest behind answer.asked */
 	bool legacy_functions; /* functions / function_call: the answer uses function_call */
+	bool deny_unknown;
+	struct bytes n, max_completion_tokens;
 };
 
 /*
- * Reads and checks a body in the order of http-api §12.2, texts of the profile. NULL: ERR_JSON_REQUEST,
- * ERR_INVALID_OPENAI_REQUEST, ... with `param` and `code` set for profile openai. Does not look at what
- * needs the configuration (model names, object storage, filters). `body` must live as long as the request.
+ * Reads and checks a body in the order of http-api §12.2. NULL: ERR_JSON_REQUEST, ERR_INVALID_OPENAI_REQUEST, ... with
+ * `param` and `code` set. Does not look at what needs the configuration (model names, object storage, filters). `body`
+ * must live as long as the request.
  */
-struct envelope *openai_chat_read_request(struct bytes body, enum profile, struct arena *);
+struct envelope *openai_chat_read_request(struct bytes body, const struct surface_options *,
+					  struct arena *);
 /*
- * Names in `ignored` ("a, tools[3]:web_search") what of a request of profile openai only pass-through could carry:
- * for providers of another family.
+ * Names in `ignored` ("a, tools[3]:web_search") what of a request only pass-through could carry: for providers of
+ * another family.
  */
 void openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
 
@@ -36,18 +42,25 @@ struct wire_writer *openai_chat_writer_new(const struct answer *, struct arena *
  * out and keeps them for the end. Allocation-free but for `out`. */
 int openai_chat_write_delta(struct wire_writer *, const struct delta *, struct buf *out);
 /* The last chunks with finish reason and usage, and "data: [DONE]\n\n". `usage` and `finish` are those of
- * the gathered result. After an error in profile openai only [DONE]. */
+ * the gathered result. After an error that ends the stream only [DONE]. */
 int openai_chat_write_end(struct wire_writer *, const struct result *, struct buf *out);
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
 int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
 				   struct buf *out);
 
-/* The OpenAI error object: {"error":{"message","type","param","code"}}; both profiles carry all four
- * keys (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */
+/* For the formats beside this one: the value of `usage`; "stop" with quotes, `called`: the answer holds a tool call. */
+void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
+void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
+
+/* The OpenAI error object: {"error":{"message","type","param","code"}}; all four keys are always
+ * there (http-api §22.2), `type` and `code` from the status and kind (surfaces §1.7). */
 int openai_write_error(const struct error *, int status, struct buf *out);
-/* Profile openai: an upstream's HTML page in the message becomes its first 200 characters without tags. */
+/* An upstream's HTML page in the message becomes its first 200 characters without tags. */
 int openai_error_without_html(struct error *, struct arena *);
 /* With gateway.unstable_error_json. */
 int openai_write_error_json(const struct error *, int status, struct buf *out);
+/* What that adds, also to other objects: {"‹Kind›":{"message":…}}, nested errors as a map of the same by name. */
+struct pen;
+void openai_put_error_kind(struct pen *, const struct error *);
 
 #endif

@@ -10,6 +10,8 @@
 #include "wire/openai_chat/ids.h"
 #include "wire/openai_chat/write_request.h"
 
+#define MAX_SHOWN (64u << 10) /* of a value that is told in an error */
+
 static int64_t count(yyjson_val *obj, const char *key)
 {
 	uint64_t n;
@@ -19,20 +21,32 @@ static int64_t count(yyjson_val *obj, const char *key)
 	return (int64_t)n;
 }
 
-bool openai_chat_read_usage(yyjson_val *v, struct usage *u)
+yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *u)
 {
-	yyjson_val *prompt, *completion;
+	yyjson_val *usage = json_get(root, "usage"), *prompt, *completion;
 
 	usage_init(u);
-	if (!yyjson_is_obj(v))
-		return false;
-	prompt = json_get(v, "prompt_tokens_details");
-	completion = json_get(v, "completion_tokens_details");
-	u->input_tokens = count(v, "prompt_tokens");
-	u->output_tokens = count(v, "completion_tokens");
+	if (!yyjson_is_obj(usage))
+		usage = json_get(json_get(root, "x_groq"), "usage");
+	if (!yyjson_is_obj(usage))
+		return NULL;
+	prompt = json_get(usage, "prompt_tokens_details");
+	completion = json_get(usage, "completion_tokens_details");
+	u->input_tokens = count(usage, "prompt_tokens");
+	u->output_tokens = count(usage, "completion_tokens");
 	u->cache_read = count(prompt, "cached_tokens");
 	u->reasoning_tokens = count(completion, "reasoning_tokens");
-	return true;
+	return usage;
+}
+
+struct bytes openai_chat_no_choices(struct bytes document, struct arena *a)
+{
+	size_t line, column;
+
+	while (document.n > 0 && (unsigned char)document.p[document.n - 1] <= ' ')
+		document.n--;
+	json_position(document, document.n, &line, &column);
+	return arena_printf(a, "missing field `choices` at line %zu column %zu", line, column);
 }
 
 enum finish_reason openai_chat_finish(yyjson_val *v)
@@ -54,7 +68,7 @@ enum finish_reason openai_chat_finish(yyjson_val *v)
 
 	if (name.n == 0)
 		return FINISH_UNSET;
-	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+	for (size_t i = 0; i < COUNT(reasons); i++)
 		if (bytes_eq(reasons[i].name, name))
 			return reasons[i].finish;
 	return FINISH_UNKNOWN;
@@ -74,35 +88,31 @@ int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *d, bool str
 			      struct arena *a)
 {
 	yyjson_val *code = json_get(err, "code");
-	struct bytes message =
-		yyjson_is_str(err) ? json_str(err) : json_str(json_get(err, "message"));
-	struct bytes text_code = json_str(code);
+	struct upstream_said said = { .provider_type = d->type,
+				      .code = json_str(code),
+				      .fatal = stream };
+	bool refused;
 	uint64_t number = 0;
-	int status = 0;
 
-	if (!bytes_set(message))
-		message = json_print_arena(err, a);
-	if (!json_u64(code, &number) && bytes_set(text_code))
-		bytes_to_u64(text_code, &number);
+	said.message = yyjson_is_str(err) ? json_str(err) : json_str(json_get(err, "message"));
+	if (!bytes_set(said.message))
+		said.message = json_print_arena(err, a);
+	if (!json_u64(code, &number) && bytes_set(said.code))
+		bytes_to_u64(said.code, &number);
 	if (number >= 400 && number <= 599)
-		status = (int)number;
-	message = arena_dup(a, message);
-	if (status == 400 || status == 401 || status == 403 || status == 429)
-		wire_fail(ERR_INFERENCE_CLIENT, status, d->type, "%.*s", BFMT(message));
-	else
-		wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "%.*s", BFMT(message));
-	error_last()->upstream_status = status;
-	error_last()->upstream_message = message;
-	if (!bytes_set(text_code))
-		text_code = json_raw(code);
-	if (!bytes_set(text_code))
-		text_code = json_str(json_get(err, "type"));
-	error_last()->upstream_code = arena_dup(a, text_code);
-	error_last()->fatal = stream;
-	return -1;
+		said.status = (int)number;
+	if (!bytes_set(said.code))
+		said.code = json_raw(code);
+	if (!bytes_set(said.code))
+		said.code = json_str(json_get(err, "type"));
+	said.message = arena_dup(a, said.message);
+	said.code = arena_dup(a, said.code);
+	refused = said.status == 400 || said.status == 401 || said.status == 403 ||
+		  said.status == 429;
+	return wire_fail_said(refused ? ERR_INFERENCE_CLIENT : ERR_INFERENCE_SERVER, &said);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 struct reply {
 	struct arena *arena;
@@ -139,7 +149,7 @@ static int add_parts(struct reply *r, yyjson_val *list)
 			continue;
 		}
 		b.text = json_print_arena(part, r->arena);
-		if (!bytes_set(b.text) || add(r, b) < 0)
+		if (!bytes_set(b.text) || add(r, b))
 			return -1;
 	}
 	return bytes_set(text) ? add(r, (struct block){ .type = BLOCK_TEXT, .text = text }) : 0;
@@ -149,7 +159,7 @@ static int wrong_content(struct reply *r, yyjson_val *content)
 {
 	struct buf b;
 
-	buf_init(&b, 64u << 10);
+	buf_init(&b, MAX_SHOWN);
 	expect_print(content, &b);
 	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
 		  "Error parsing JSON response: invalid type: %.*s, expected a string",
@@ -187,18 +197,14 @@ static struct bytes arguments_of(struct reply *r, yyjson_val *v)
 	return yyjson_is_str(v) ? json_str(v) : json_print_arena(v, r->arena);
 }
 
-static int add_call(struct reply *r, yyjson_val *v)
+/* `f` holds name and arguments. */
+static int add_call(struct reply *r, struct bytes id, yyjson_val *f, bool custom)
 {
-	yyjson_val *f = json_get(v, "function"), *custom = json_get(v, "custom");
-	struct block b = { .type = BLOCK_TOOL_CALL, .id = json_str(json_get(v, "id")) };
+	struct block b = { .type = BLOCK_TOOL_CALL, .id = id, .custom = custom };
 	char made[16];
 
-	if (!yyjson_is_str(json_get(f, "name")) && yyjson_is_str(json_get(custom, "name"))) {
-		b.custom = true;
-		f = custom;
-	}
 	b.name = chat_name_back(r->inf, json_str(json_get(f, "name")));
-	b.arguments = arguments_of(r, json_get(f, b.custom ? "input" : "arguments"));
+	b.arguments = arguments_of(r, json_get(f, custom ? "input" : "arguments"));
 	if (b.id.n == 0)
 		b.id = arena_dup(r->arena, chat_id_made(r->inf->id, r->calls, made));
 	r->calls++;
@@ -211,79 +217,49 @@ static int add_calls(struct reply *r, yyjson_val *message)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(message, "tool_calls"));
 	yyjson_val *one, *old = json_get(message, "function_call");
-	struct block b = { .type = BLOCK_TOOL_CALL };
-	char made[16];
 
-	while ((one = yyjson_arr_iter_next(&it)))
-		if (add_call(r, one) < 0)
+	while ((one = yyjson_arr_iter_next(&it))) {
+		yyjson_val *f = json_get(one, "function"), *custom = json_get(one, "custom");
+		bool is_custom = !yyjson_is_str(json_get(f, "name")) &&
+				 yyjson_is_str(json_get(custom, "name"));
+
+		if (add_call(r, json_str(json_get(one, "id")), is_custom ? custom : f, is_custom))
 			return -1;
-	if (!yyjson_is_obj(old) || r->calls > 0)
-		return 0;
-	b.id = arena_dup(r->arena, chat_id_made(r->inf->id, 0, made));
-	b.name = chat_name_back(r->inf, json_str(json_get(old, "name")));
-	b.arguments = arguments_of(r, json_get(old, "arguments"));
-	return bytes_set(b.id) && bytes_set(b.name) && bytes_set(b.arguments) ? add(r, b) : -1;
+	}
+	return yyjson_is_obj(old) && r->calls == 0 ? add_call(r, B(""), old, false) : 0;
 }
 
 static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
 {
-	struct bytes thought = openai_chat_reasoning(message);
 	yyjson_val *audio = json_get(message, "audio");
-	struct block b = { .type = BLOCK_THOUGHT,
-			   .text = thought,
-			   .provider_type = r->dialect->type };
+	struct block thought = { .type = BLOCK_THOUGHT,
+				 .text = openai_chat_reasoning(message),
+				 .provider_type = r->dialect->type },
+		     b = { .type = BLOCK_AUDIO };
 
-	if (bytes_set(thought) && add(r, b) < 0)
-		return -1;
-	if (add_text(r, choice, message) < 0 || add_calls(r, message) < 0)
+	if ((bytes_set(thought.text) && add(r, thought)) || add_text(r, choice, message) ||
+	    add_calls(r, message))
 		return -1;
 	if (!yyjson_is_obj(audio))
 		return 0;
-	b = (struct block){ .type = BLOCK_AUDIO, .text = json_print_arena(audio, r->arena) };
+	b.text = json_print_arena(audio, r->arena);
 	return bytes_set(b.text) ? add(r, b) : -1;
 }
 
-/* --- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
-static struct result *broken(const struct dialect *d, const char *detail)
+static struct result *bad_answer(const struct dialect *d, struct bytes detail)
 {
-	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %s", detail);
-	return NULL;
-}
-
-static struct result *not_json(struct bytes body, const struct dialect *d, struct arena *a)
-{
-	struct bytes detail = arena_dup(a, error_last()->message);
-
-	(void)body;
-	if (error_last()->kind != ERR_JSON_REQUEST)
-		return NULL;
 	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
 		  BFMT(detail));
 	return NULL;
 }
 
-/* serde_json names the place where it gave up: the end of the object. */
-static struct result *no_choices(struct bytes body, const struct dialect *d)
-{
-	size_t line, column;
-
-	while (body.n > 0 && (unsigned char)body.p[body.n - 1] <= ' ')
-		body.n--;
-	json_position(body, body.n, &line, &column);
-	wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
-		  "Error parsing JSON response: missing field `choices` at line %zu column %zu",
-		  line, column);
-	return NULL;
-}
-
 static int read_usage(struct reply *r, yyjson_val *root)
 {
-	yyjson_val *usage = json_get(root, "usage");
+	yyjson_val *usage = openai_chat_read_usage(root, &r->result->usage);
 
-	if (!yyjson_is_obj(usage))
-		usage = json_get(json_get(root, "x_groq"), "usage");
-	if (!openai_chat_read_usage(usage, &r->result->usage))
+	if (!usage)
 		return 0;
 	r->result->raw_usage = json_print_arena(usage, r->arena);
 	return bytes_set(r->result->raw_usage) ? 0 : -1;
@@ -295,29 +271,29 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	struct result *result = arena_new(a, struct result);
 	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
 	yyjson_val *root = json_parse_lenient(body, a), *choices = json_get(root, "choices"),
-		   *choice, *err;
+		   *choice, *err = json_get(root, "error");
 
-	if (!result || !root)
-		return root ? NULL : not_json(body, d, a);
-	err = json_get(root, "error");
+	if (!result || (!root && error_last()->kind != ERR_JSON_REQUEST))
+		return NULL;
+	if (!root)
+		return bad_answer(d, arena_dup(a, error_last()->message));
 	if (!yyjson_is_arr(choices) && err && !yyjson_is_null(err)) {
 		openai_chat_fail_upstream(err, d, false, a);
 		return NULL;
 	}
 	if (!choices)
-		return no_choices(body, d);
+		return bad_answer(d, openai_chat_no_choices(body, a));
 	if (!yyjson_is_arr(choices))
-		return broken(d, "`choices` is not a list");
-	if (yyjson_arr_size(choices) == 0) {
+		return bad_answer(d, B("`choices` is not a list"));
+	choice = yyjson_arr_get_first(choices);
+	if (!choice) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
-			  "Response has invalid number of choices: %zu. Expected 1.",
-			  yyjson_arr_size(choices));
+			  "Response has invalid number of choices: 0. Expected 1.");
 		return NULL;
 	}
-	choice = yyjson_arr_get_first(choices);
 	if (!yyjson_is_obj(json_get(choice, "message")))
-		return broken(d, "missing field `message`");
-	if (add_message(&r, choice, json_get(choice, "message")) < 0 || read_usage(&r, root) < 0)
+		return bad_answer(d, B("missing field `message`"));
+	if (add_message(&r, choice, json_get(choice, "message")) || read_usage(&r, root))
 		return NULL;
 	result->finish = openai_chat_finish(json_get(choice, "finish_reason"));
 	result->raw_response = body;

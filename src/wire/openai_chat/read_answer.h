@@ -1,5 +1,5 @@
 /*
- * Shared by the files that read a provider's answer: openai_chat/read_answer.c (plain), openai_chat/read_events.c (events).
+ * Shared by the files that read a provider's answer: read_answer.c (plain), read_events.c (events).
  */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_REPLY_H
 #define SIGNET_WIRE_OPENAI_CHAT_REPLY_H
@@ -15,8 +15,10 @@ void openai_chat_stream_free(struct wire_stream *);
 int openai_chat_read_event(struct wire_stream *, const struct sse_event *, struct delta *out);
 int openai_chat_read_end(struct wire_stream *, struct delta *out);
 
-/* Usage of the base dialect. false: null, absent or no object. */
-bool openai_chat_read_usage(yyjson_val *, struct usage *out);
+/* Usage of the base dialect, of a whole answer or event. NULL: there is none; else the object that it was read from. */
+yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *out);
+/* serde_json's words for a document without `choices`, which it names at its end. */
+struct bytes openai_chat_no_choices(struct bytes document, struct arena *);
 enum finish_reason openai_chat_finish(yyjson_val *);
 /* An error that an upstream put into a 200 answer: sets the current error, with kind and status by its code.
  * Strings of it go into the arena. Returns -1. */

@@ -77,7 +77,7 @@ void openai_chat_stream_free(struct wire_stream *s)
 	free(s->pool);
 }
 
-/* --- parsing an event ------------------------------------------------------------------------- */
+/* ---- parsing an event ---- */
 
 static bool pool_fits(struct wire_stream *s, size_t need)
 {
@@ -133,7 +133,7 @@ static yyjson_val *parse_event(struct wire_stream *s, struct bytes data)
 	return json_parse_lenient(data, &s->scratch);
 }
 
-/* --- errors ----------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 /* The current error becomes the delta's. */
 static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
@@ -151,24 +151,11 @@ static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
 
 static int bad_event(struct wire_stream *s, struct bytes detail, struct delta *out)
 {
-	struct bytes copy = arena_dup(&s->scratch, detail);
+	struct bytes copy = arena_dup(&s->scratch, detail); /* it may be the current error's */
 
 	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "Error parsing chunk. Error: %.*s",
 		  BFMT(copy));
 	return error_delta(s, false, out);
-}
-
-static int no_choices(struct wire_stream *s, struct bytes data, struct delta *out)
-{
-	size_t line, column;
-	struct bytes text;
-
-	while (data.n > 0 && (unsigned char)data.p[data.n - 1] <= ' ')
-		data.n--;
-	json_position(data, data.n, &line, &column);
-	text = arena_printf(&s->scratch, "missing field `choices` at line %zu column %zu", line,
-			    column);
-	return bad_event(s, text, out);
 }
 
 static int limit(struct wire_stream *s, const char *what, struct delta *out)
@@ -177,7 +164,7 @@ static int limit(struct wire_stream *s, const char *what, struct delta *out)
 	return error_delta(s, true, out);
 }
 
-/* --- tool calls ------------------------------------------------------------------------------- */
+/* ---- tool calls ---- */
 
 /* One entry of delta.tool_calls. */
 struct entry {
@@ -188,7 +175,9 @@ struct entry {
 
 static struct call *by_id(struct wire_stream *s, struct bytes id)
 {
-	for (size_t i = 0; id.n > 0 && i < s->ncalls; i++)
+	if (id.n == 0)
+		return NULL;
+	for (size_t i = 0; i < s->ncalls; i++)
 		if (bytes_eq(s->calls[i].id, id))
 			return &s->calls[i];
 	return NULL;
@@ -196,7 +185,9 @@ static struct call *by_id(struct wire_stream *s, struct bytes id)
 
 static struct call *by_index(struct wire_stream *s, const struct entry *e)
 {
-	for (size_t i = 0; e->has_index && i < s->ncalls; i++)
+	if (!e->has_index)
+		return NULL;
+	for (size_t i = 0; i < s->ncalls; i++)
 		if (s->calls[i].has_index && s->calls[i].index == e->index)
 			return &s->calls[i];
 	return NULL;
@@ -327,15 +318,28 @@ static int part_add(struct wire_stream *s, struct part p)
 	return 0;
 }
 
+/* A fragment becomes a part. A name that was said already is none. */
+static int fragment_add(struct wire_stream *s, struct call *c, const struct entry *e)
+{
+	struct part p = { .type = PART_TOOL_CALL, .id = c->id, .custom = c->custom };
+
+	p.arguments = e->arguments;
+	if (name_part(s, c, e->name, &p))
+		return -1;
+	s->last = (size_t)(c - s->calls);
+	s->touched = true;
+	c->has_arguments |= e->arguments.n > 0;
+	return part_add(s, p);
+}
+
 /* 0; -1 out of memory; 1 an error delta is in *out. */
 static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 {
-	struct part p = { .type = PART_TOOL_CALL };
 	bool full = false, lost = false;
 	struct entry e;
 	struct call *c;
 
-	if (entry_read(s, v, &e) < 0)
+	if (entry_read(s, v, &e))
 		return -1;
 	if (s->nparts == DELTA_PARTS)
 		return limit(s, "More than 130 parts in one event", out);
@@ -348,15 +352,7 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 			"Tool call index out of bounds (meaning we haven't seen this many ids in the stream)");
 		return error_delta(s, false, out);
 	}
-	if (!c || name_part(s, c, e.name, &p) < 0)
-		return -1;
-	s->last = (size_t)(c - s->calls);
-	s->touched = true;
-	c->has_arguments |= e.arguments.n > 0;
-	p.id = c->id;
-	p.custom = c->custom;
-	p.arguments = e.arguments;
-	return part_add(s, p);
+	return c ? fragment_add(s, c, &e) : -1;
 }
 
 static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out)
@@ -373,7 +369,18 @@ static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out
 	return 0;
 }
 
-/* --- the delta -------------------------------------------------------------------------------- */
+/* ---- the delta ---- */
+
+static int text_add(struct wire_stream *s, enum part_type type, struct bytes text)
+{
+	struct part p = { .type = type, .id = TEXT_ID, .text = text };
+
+	if (type == PART_THOUGHT) {
+		p.id = THOUGHT_ID;
+		p.provider_type = s->dialect->type;
+	}
+	return bytes_set(text) ? part_add(s, p) : -1;
+}
 
 /* Content as a list of parts, as some servers send it. */
 static int content_parts(struct wire_stream *s, yyjson_val *list)
@@ -383,15 +390,9 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 
 	while (s->nparts < DELTA_PARTS && (one = yyjson_arr_iter_next(&it))) {
 		struct bytes text = json_str(json_get(one, "text"));
-
 		bool known = bytes_set(text);
 
-		if (!known)
-			text = text_of(s, one);
-		if (!bytes_set(text) ||
-		    part_add(s, (struct part){ .type = known ? PART_TEXT : PART_UNKNOWN,
-					       .id = TEXT_ID,
-					       .text = text }) < 0)
+		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN, known ? text : text_of(s, one)))
 			return -1;
 	}
 	return 0;
@@ -401,42 +402,27 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 static int old_call(struct wire_stream *s, yyjson_val *old)
 {
 	struct entry e = { .has_index = true, .name = json_str(json_get(old, "name")) };
-	struct part p = { .type = PART_TOOL_CALL };
 	bool full = false, lost = false;
 	struct call *c;
 
 	e.arguments = text_of(s, json_get(old, "arguments"));
 	c = bytes_set(e.arguments) ? resolve(s, &e, &full, &lost) : NULL;
-	if (!c || name_part(s, c, e.name, &p) < 0)
+	if (!c)
 		return lost ? 0 : -1;
-	s->last = (size_t)(c - s->calls);
-	s->touched = true;
-	c->has_arguments |= e.arguments.n > 0;
-	p.id = c->id;
-	p.arguments = e.arguments;
-	return part_add(s, p);
+	return fragment_add(s, c, &e);
 }
 
 static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
 {
 	struct bytes thought = openai_chat_reasoning(d), refusal = json_str(json_get(d, "refusal"));
 	yyjson_val *content = json_get(d, "content"), *old = json_get(d, "function_call");
+	struct bytes text = json_str(content);
 	int n;
 
-	if (bytes_set(thought) &&
-	    part_add(s, (struct part){ .type = PART_THOUGHT,
-				       .id = THOUGHT_ID,
-				       .text = thought,
-				       .provider_type = s->dialect->type }) < 0)
-		return -1;
-	if (yyjson_is_arr(content) && content_parts(s, content) < 0)
-		return -1;
-	if (yyjson_is_str(content) && !(refusal.n > 0 && json_str(content).n == 0) &&
-	    part_add(s, (struct part){
-				.type = PART_TEXT, .id = TEXT_ID, .text = json_str(content) }) < 0)
-		return -1;
-	if (refusal.n > 0 &&
-	    part_add(s, (struct part){ .type = PART_REFUSAL, .id = TEXT_ID, .text = refusal }) < 0)
+	if ((bytes_set(thought) && text_add(s, PART_THOUGHT, thought)) ||
+	    (yyjson_is_arr(content) && content_parts(s, content)) ||
+	    (bytes_set(text) && (refusal.n == 0 || text.n > 0) && text_add(s, PART_TEXT, text)) ||
+	    (refusal.n > 0 && text_add(s, PART_REFUSAL, refusal)))
 		return -1;
 	n = call_parts(s, json_get(d, "tool_calls"), out);
 	return n != 0 || !yyjson_is_obj(old) ? n : old_call(s, old);
@@ -444,12 +430,10 @@ static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
 
 static int read_usage(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
-	yyjson_val *usage = json_get(root, "usage");
+	yyjson_val *usage = openai_chat_read_usage(root, &out->usage);
 
-	if (!yyjson_is_obj(usage))
-		usage = json_get(json_get(root, "x_groq"), "usage");
-	out->has_usage = openai_chat_read_usage(usage, &out->usage);
-	if (!out->has_usage)
+	out->has_usage = usage != NULL;
+	if (!usage)
 		return 0;
 	out->raw_usage = print_part(s, usage);
 	return bytes_set(out->raw_usage) ? 0 : -1;
@@ -509,7 +493,7 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	if (is_error(err))
 		return upstream_error(s, err, out);
 	if (!yyjson_is_arr(choices) && !yyjson_is_null(choices))
-		return no_choices(s, out->raw, out);
+		return bad_event(s, openai_chat_no_choices(out->raw, &s->scratch), out);
 	if (n > 1 && !s->forwards) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
 			  "Response has invalid number of choices: %zu. Expected 1.", n);
@@ -517,7 +501,7 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	}
 	if (n > 0)
 		bad = read_choice(s, yyjson_arr_get_first(choices), out);
-	if (bad != 0 || read_usage(s, root, out) < 0)
+	if (bad != 0 || read_usage(s, root, out))
 		return bad > 0 ? bad : -1;
 	out->parts = s->parts;
 	out->len = s->nparts;

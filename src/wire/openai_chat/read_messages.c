@@ -4,53 +4,62 @@
  * Two passes, as TensorZero has them: openai_check_messages() looks at types while the fields are read,
  * openai_read_messages() translates when everything else was found good (the parts of content: openai_chat/read_parts.c).
  *
- * The profiles differ in what a model will see: `tensorzero` moves all system texts to the front and encodes
- * the content of tool messages as JSON once more; `openai` keeps late system texts in place, inside <system>
- * tags, passes tool texts on as they are, and reads the reasoning fields that clients send back.
+ * Surfaces differ in what a model will see (inference/options.h): TensorZero moves all system texts to the front and
+ * encodes the content of tool messages as JSON once more; OpenAI's own keeps late system texts in place, inside
+ * <system> tags, passes tool texts on as they are, and reads the reasoning fields that clients send back.
  */
 #include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
 #include "wire/openai_chat/ids.h"
 
-/* --- first pass: types ------------------------------------------------------------------------ */
+/* ---- first pass: types ---- */
+
+static int check_string(const struct where *w, yyjson_val *obj, const char *key)
+{
+	yyjson_val *v = json_get(obj, key);
+	struct bytes ignored;
+
+	return v ? expect_string(&WHERE_KEY(w, bytes_of(key)), v, &ignored) : 0;
+}
+
+static int check_function(struct reader *r, const struct where *w, yyjson_val *f)
+{
+	if (!yyjson_is_obj(f))
+		return expect_type(w, f, "struct OpenAICompatibleFunctionCall");
+	if (!json_get(f, "name"))
+		return expect_field(w, "name");
+	if (check_string(w, f, "name"))
+		return -1;
+	if (!json_get(f, "arguments") && !r->options->lenient)
+		return expect_field(w, "arguments");
+	return check_string(w, f, "arguments");
+}
 
 static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	struct where at = WHERE_KEY(w, B("function"));
-	yyjson_val *id = json_get(v, "id"), *type = json_get(v, "type"),
-		   *f = json_get(v, "function"), *one;
-	bool openai = r->profile == PROFILE_OPENAI;
-	struct bytes ignored;
+	yyjson_val *f = json_get(v, "function");
+	bool lenient = r->options->lenient;
 
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "struct OpenAICompatibleToolCall");
-	if (id && expect_string(&WHERE_KEY(w, B("id")), id, &ignored) < 0)
+	if (check_string(w, v, "id") || check_string(w, v, "type") ||
+	    (f && check_function(r, &at, f)))
 		return -1;
-	if (type && expect_string(&WHERE_KEY(w, B("type")), type, &ignored) < 0)
-		return -1;
-	if (f && !yyjson_is_obj(f))
-		return expect_type(&at, f, "struct OpenAICompatibleFunctionCall");
-	for (size_t i = 0; f && i < 2; i++) {
-		const char *key = i ? "arguments" : "name";
-
-		one = json_get(f, key);
-		if (!one && !(openai && i))
-			return expect_field(&at, key);
-		if (one && expect_string(&WHERE_KEY(&at, bytes_of(key)), one, &ignored) < 0)
-			return -1;
-	}
-	if (!id)
+	if (!json_get(v, "id"))
 		return expect_field(w, "id");
-	if (!type && !openai)
+	if (!json_get(v, "type") && !lenient)
 		return expect_field(w, "type");
-	if (openai && yyjson_is_str(json_get(json_get(v, "custom"), "name")))
+	if (lenient && yyjson_is_str(json_get(json_get(v, "custom"), "name")))
 		return 0;
 	return f ? 0 : expect_field(w, "function");
 }
 
 static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
 {
+	static const struct bytes types[] = { B("thought"), B("unknown") };
+	static const char *const texts[] = { "text", "signature", "provider_type" };
 	struct where at = WHERE_KEY(w, B("type"));
 	yyjson_val *type = json_get(v, "type"), *index = json_get(v, "insert_index");
 	uint64_t n;
@@ -68,11 +77,10 @@ static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
 		return expect_value(w, index, "usize");
 	if (bytes_eq(json_str(type), B("unknown")))
 		return json_get(v, "data") ? 0 : expect_field(w, "data");
-	if (!bytes_eq(json_str(type), B("thought")))
-		return expect_variant(&at, json_str(type), "`thought` or `unknown`");
-	for (size_t i = 0; i < 3; i++) {
-		static const char *const keys[] = { "text", "signature", "provider_type" };
-		yyjson_val *one = json_get(v, keys[i]);
+	if (expect_one_of(&at, json_str(type), types, 2) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		yyjson_val *one = json_get(v, texts[i]);
 
 		if (one && !yyjson_is_null(one) && !yyjson_is_str(one))
 			return expect_type(w, one, "a string");
@@ -80,28 +88,13 @@ static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
 	return 0;
 }
 
-typedef int check_fn(struct reader *, const struct where *, yyjson_val *);
-
-static int check_list(struct reader *r, const struct where *w, struct bytes key, yyjson_val *v,
-		      check_fn *check)
+static int check_list(struct reader *r, const struct where *w, yyjson_val *message, const char *key,
+		      chat_read_fn *check)
 {
-	struct where list = WHERE_KEY(w, key);
-	yyjson_arr_iter it;
-	yyjson_val *one;
-	size_t i = 0;
+	struct where list = WHERE_KEY(w, bytes_of(key));
+	yyjson_val *v = json_get(message, key);
 
-	if (!v || yyjson_is_null(v))
-		return 0;
-	if (!yyjson_is_arr(v))
-		return expect_type(&list, v, "a sequence");
-	it = yyjson_arr_iter_with(v);
-	while ((one = yyjson_arr_iter_next(&it))) {
-		struct where at = WHERE_AT(&list, i++);
-
-		if (check(r, &at, one) < 0)
-			return -1;
-	}
-	return 0;
+	return !v || yyjson_is_null(v) ? 0 : chat_each(r, &list, v, check);
 }
 
 static const struct bytes role_names[CHAT_ROLES] = {
@@ -118,18 +111,13 @@ static enum chat_role role_of(yyjson_val *message)
 	return (enum chat_role)i;
 }
 
-static const char *kind_of(yyjson_val *v)
+static int check_message(struct reader *r, const struct where *place, yyjson_val *v)
 {
-	return bytes_set(json_raw(v)) ? "number" : NULL;
-}
+	struct where inner = *place, *w = &inner;
+	yyjson_val *role = json_get(v, "role");
 
-static int check_message(struct reader *r, const struct where *w, yyjson_val *v)
-{
-	bool openai = r->profile == PROFILE_OPENAI;
-	yyjson_val *role = json_get(v, "role"), *id;
-	struct bytes ignored;
-
-	if (kind_of(v))
+	inner.inner = true;
+	if (bytes_set(json_raw(v)))
 		return expect_fail(w, "invalid_type", "invalid type: number, expected object");
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "object");
@@ -138,17 +126,16 @@ static int check_message(struct reader *r, const struct where *w, yyjson_val *v)
 				   "TensorZeroDerive: missing tag field `role`");
 	switch (role_of(v)) {
 	case CHAT_ASSISTANT:
-		if (check_list(r, w, B("tool_calls"), json_get(v, "tool_calls"), check_call) < 0)
-			return -1;
-		return check_list(r, w, B("tensorzero_extra_content"),
-				  json_get(v, "tensorzero_extra_content"), check_extra);
+		return check_list(r, w, v, "tool_calls", check_call) ||
+				       check_list(r, w, v, "tensorzero_extra_content", check_extra)
+			       ? -1
+			       : 0;
 	case CHAT_TOOL:
-		id = json_get(v, "tool_call_id");
-		if (!id)
+		if (!json_get(v, "tool_call_id"))
 			return expect_field(w, "tool_call_id");
-		return expect_string(&WHERE_KEY(w, B("tool_call_id")), id, &ignored);
+		return check_string(w, v, "tool_call_id");
 	case CHAT_FUNCTION:
-		if (openai)
+		if (r->options->lenient)
 			return json_get(v, "name") ? 0 : expect_field(w, "name");
 		break;
 	case CHAT_DEVELOPER:
@@ -158,87 +145,92 @@ static int check_message(struct reader *r, const struct where *w, yyjson_val *v)
 	case CHAT_ROLES:
 		break;
 	}
-	return expect_variant(w, json_str(role),
-			      "one of `developer`, `system`, `user`, `assistant`, `tool`");
+	expect_one_of(w, json_str(role), role_names, CHAT_FUNCTION); /* those before it */
+	return -1;
 }
 
 int openai_check_messages(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	yyjson_arr_iter it;
-	yyjson_val *one;
-	size_t i = 0;
-
-	if (!yyjson_is_arr(v))
-		return expect_type(w, v, "a sequence");
-	it = yyjson_arr_iter_with(v);
-	while ((one = yyjson_arr_iter_next(&it))) {
-		struct where at = WHERE_AT(w, i++);
-
-		at.inner = true;
-		if (check_message(r, &at, one) < 0)
-			return -1;
-	}
 	r->messages = v;
-	return 0;
+	return chat_each(r, w, v, check_message);
 }
 
-/* --- second pass: messages -------------------------------------------------------------------- */
+/* ---- second pass: messages ---- */
+
+static bool is_text(const struct block *b)
+{
+	return b->type == BLOCK_TEXT || b->type == BLOCK_RAW_TEXT;
+}
 
 static int message_add(struct reader *r, enum role role, struct draft *d)
 {
-	struct inference *inf = &r->env->inf;
+	struct inference *inf = r->inf;
 
 	d->m.role = role;
 	return arena_push(r->arena, inf->messages, inf->nmessages, inf->cmessages, d->m) ? 0 : -1;
 }
 
-/* The texts of a system message, joined by LF, between tags. */
+/* Texts, a line each, between two others. p == NULL: out of memory. */
+static struct bytes join_lines(struct reader *r, struct bytes open, const struct bytes *texts,
+			       size_t ntexts, struct bytes close)
+{
+	size_t n = open.n + close.n;
+	char *out, *at;
+
+	if (ntexts == 1 && n == 0)
+		return *texts;
+	for (size_t i = 0; i < ntexts; i++)
+		n += texts[i].n + 1;
+	out = arena_alloc_raw(r->arena, n + 1);
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	at = mempcpy(out, open.p, open.n);
+	for (size_t i = 0; i < ntexts; i++) {
+		if (i > 0)
+			*at++ = '\n';
+		at = mempcpy(at, texts[i].p, texts[i].n);
+	}
+	at = mempcpy(at, close.p, close.n);
+	return (struct bytes){ out, (size_t)(at - out) };
+}
+
+/* A system message in its place: between tags. */
 static int late_system(struct reader *r, struct draft *d)
 {
-	struct bytes open = B("<system>"), close = B("</system>");
-	size_t n = open.n + close.n, at = 0;
-	char *text;
+	struct bytes *texts = NULL, text;
+	size_t n = 0, cap = 0;
 
 	for (size_t i = 0; i < d->m.len; i++) {
 		if (d->m.content[i].type == BLOCK_TEMPLATE)
 			return message_add(r, ROLE_USER, d);
-		n += d->m.content[i].text.n + 1;
+		if (!arena_push(r->arena, texts, n, cap, d->m.content[i].text))
+			return -1;
 	}
-	if (d->m.len == 0)
+	if (n == 0)
 		return 0;
-	text = arena_alloc_raw(r->arena, n);
-	if (!text)
+	text = join_lines(r, B("<system>"), texts, n, B("</system>"));
+	if (!bytes_set(text))
 		return -1;
-	memcpy(text, open.p, at = open.n);
-	for (size_t i = 0; i < d->m.len; i++) {
-		struct bytes t = d->m.content[i].text;
-
-		if (i > 0)
-			text[at++] = '\n';
-		memcpy(text + at, t.p, t.n);
-		at += t.n;
-	}
-	memcpy(text + at, close.p, close.n);
-	d->m.content[0] = (struct block){ .type = BLOCK_TEXT, .text = { text, at + close.n } };
+	d->m.content[0] = (struct block){ .type = BLOCK_TEXT, .text = text };
 	d->m.len = 1;
 	return message_add(r, ROLE_USER, d);
 }
 
 static int read_system(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	struct inference *inf = &r->env->inf;
+	struct inference *inf = r->inf;
 
-	if (chat_read_content(r, d, json_get(v, "content")) < 0)
+	if (chat_read_content(r, d, json_get(v, "content")))
 		return -1;
 	for (size_t i = 0; i < d->m.len; i++) {
-		enum block_type t = d->m.content[i].type;
+		const struct block *b = &d->m.content[i];
 
-		if (t != BLOCK_TEXT && t != BLOCK_RAW_TEXT && t != BLOCK_TEMPLATE)
+		if (!is_text(b) && b->type != BLOCK_TEMPLATE)
 			return openai_refuse(
 				d->at, "invalid_value",
 				"System message must contain only text or template content blocks");
 	}
-	if (r->profile == PROFILE_OPENAI && inf->nmessages > 0)
+	if (r->options->system_in_place && inf->nmessages > 0)
 		return late_system(r, d);
 	for (size_t i = 0; i < d->m.len; i++) {
 		const struct block *b = &d->m.content[i];
@@ -261,46 +253,34 @@ static int read_system(struct reader *r, struct draft *d, yyjson_val *v)
 
 static int join_system(struct reader *r)
 {
-	size_t n = 0;
-	char *text;
-
 	if (r->nsystem == 0)
 		return 0;
-	if (r->nsystem == 1) {
-		r->env->inf.system = r->system[0];
-		return 0;
-	}
-	for (size_t i = 0; i < r->nsystem; i++)
-		n += r->system[i].n + 1;
-	text = arena_alloc_raw(r->arena, n);
-	if (!text)
-		return -1;
-	r->env->inf.system.p = text;
-	for (size_t i = 0; i < r->nsystem; i++) {
-		memcpy(text, r->system[i].p, r->system[i].n);
-		text += r->system[i].n;
-		*text++ = '\n';
-	}
-	r->env->inf.system.n = n - 1;
-	return 0;
+	r->inf->system = join_lines(r, B(""), r->system, r->nsystem, B(""));
+	return bytes_set(r->inf->system) ? 0 : -1;
 }
 
-static int call_add(struct reader *r, struct draft *d, struct block b, bool legacy)
+/* A call of the history; `call` holds its name and its arguments. */
+static int call_add(struct reader *r, struct draft *d, struct bytes id, yyjson_val *call,
+		    bool custom)
 {
 	struct known_call *known = arena_new(r->arena, struct known_call);
+	struct block b = {
+		.type = BLOCK_TOOL_CALL,
+		.id = id,
+		.name = json_str(json_get(call, "name")),
+		.arguments = json_str(json_get(call, custom ? "input" : "arguments")),
+		.custom = custom,
+	};
 
 	if (!known)
 		return -1;
 	*known = (struct known_call){ b.id, b.name };
-	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !b.custom) ||
-	    legacy)
-		r->env->inf.source_edit = true;
-	if (legacy)
-		r->env->inf.source_intact = false;
-	if (map_put(&r->calls, b.id, known) || (legacy && map_put(&r->legacy_calls, b.name, known)))
-		return -1;
+	if (!bytes_set(b.arguments))
+		b.arguments = B("");
+	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !custom))
+		r->inf->source_edit = true;
 	r->ncalls++;
-	return chat_block_add(r, d, b);
+	return map_put(&r->calls, b.id, known) || chat_block_add(r, d, b) ? -1 : 0;
 }
 
 static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
@@ -309,17 +289,9 @@ static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
 	yyjson_val *one;
 
 	while ((one = yyjson_arr_iter_next(&it))) {
-		struct block b = { .type = BLOCK_TOOL_CALL, .id = json_str(json_get(one, "id")) };
-		yyjson_val *f = json_get(one, "function"),
-			   *custom = f ? NULL : json_get(one, "custom");
+		yyjson_val *f = json_get(one, "function"), *custom = json_get(one, "custom");
 
-		b.custom = custom != NULL;
-		b.name = json_str(json_get(custom ? custom : f, "name"));
-		b.arguments =
-			json_str(json_get(custom ? custom : f, custom ? "input" : "arguments"));
-		if (!bytes_set(b.arguments))
-			b.arguments = B("");
-		if (call_add(r, d, b, false) < 0)
+		if (call_add(r, d, json_str(json_get(one, "id")), f ? f : custom, !f && custom))
 			return -1;
 	}
 	return 0;
@@ -328,17 +300,16 @@ static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
 /* The form before tools; its results name the function instead of an id. */
 static int read_function_call(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	yyjson_val *call = json_get(v, "function_call");
-	struct block b = { .type = BLOCK_TOOL_CALL };
+	yyjson_val *call = json_get(v, "function_call"), *name = json_get(call, "name");
+	struct bytes id;
 
-	if (!yyjson_is_obj(call) || !yyjson_is_str(json_get(call, "name")))
+	if (!yyjson_is_obj(call) || !yyjson_is_str(name))
 		return 0;
-	b.id = arena_printf(r->arena, "call_fn_%zu", r->ncalls);
-	b.name = json_str(json_get(call, "name"));
-	b.arguments = json_str(json_get(call, "arguments"));
-	if (!bytes_set(b.arguments))
-		b.arguments = B("");
-	return bytes_set(b.id) ? call_add(r, d, b, true) : -1;
+	r->inf->source_intact = false;
+	id = arena_printf(r->arena, "call_fn_%zu", r->ncalls);
+	if (!bytes_set(id) || call_add(r, d, id, call, false))
+		return -1;
+	return map_put(&r->legacy_calls, json_str(name), map_get(&r->calls, id));
 }
 
 static int read_thought(struct reader *r, yyjson_val *v, struct block *b)
@@ -371,12 +342,48 @@ static int block_insert(struct reader *r, struct draft *d, struct block b, size_
 		return openai_refuse(d->at, "invalid_value",
 				     "A message has more than %d thoughts and unknown blocks",
 				     CHAT_MAX_INSERTED);
-	if (chat_block_add(r, d, b) < 0)
+	if (chat_block_add(r, d, b))
 		return -1;
 	at = at < d->m.len - 1 ? at : d->m.len - 1;
 	memmove(d->m.content + at + 1, d->m.content + at, (d->m.len - 1 - at) * sizeof b);
 	d->m.content[at] = b;
 	return 0;
+}
+
+static int read_extra(struct reader *r, yyjson_val *v, struct block *b)
+{
+	if (bytes_eq(json_str(json_get(v, "type")), B("thought")))
+		return read_thought(r, v, b);
+	*b = (struct block){
+		.type = BLOCK_UNKNOWN,
+		.text = json_print_arena(json_get(v, "data"), r->arena),
+		.model_name = json_str(json_get(v, "model_name")),
+		.provider_name = json_str(json_get(v, "provider_name")),
+	};
+	return bytes_set(b->text) ? 0 : -1;
+}
+
+/* The one of lowest rank, which is its index and one, 0 without an index. The first of equals. */
+static yyjson_val *next_extra(yyjson_val *list, bool *done, uint64_t *rank)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *v, *best = NULL;
+	size_t chosen = 0;
+
+	for (size_t i = 0; (v = yyjson_arr_iter_next(&it)); i++) {
+		uint64_t index, mine;
+
+		if (done[i])
+			continue;
+		mine = json_u64(json_get(v, "insert_index"), &index) ? index + 1 : 0;
+		if (best && mine >= *rank)
+			continue;
+		best = v;
+		*rank = mine;
+		chosen = i;
+	}
+	done[chosen] = true;
+	return best;
 }
 
 /* Those without an index go to the front in their order, then the others by ascending index. */
@@ -390,218 +397,167 @@ static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *lis
 				     "`tensorzero_extra_content` has more than %d blocks",
 				     CHAT_MAX_INSERTED);
 	for (size_t round = 0; round < n; round++) {
-		yyjson_arr_iter it = yyjson_arr_iter_with(list);
-		yyjson_val *v, *best = NULL;
-		uint64_t index, lowest = UINT64_MAX;
-		size_t i = 0, chosen = 0;
 		struct block b;
+		uint64_t rank = 0;
 
-		for (; (v = yyjson_arr_iter_next(&it)); i++) {
-			bool placed = json_u64(json_get(v, "insert_index"), &index);
-
-			if (done[i])
-				continue;
-			if (!placed) {
-				best = v;
-				chosen = i;
-				lowest = UINT64_MAX;
-				break;
-			}
-			if (!best || index < lowest) {
-				best = v;
-				chosen = i;
-				lowest = index;
-			}
-		}
-		done[chosen] = true;
-		if (bytes_eq(json_str(json_get(best, "type")), B("thought"))) {
-			if (read_thought(r, best, &b) < 0)
-				return -1;
-		} else {
-			b = (struct block){ .type = BLOCK_UNKNOWN };
-			b.text = json_print_arena(json_get(best, "data"), r->arena);
-			b.model_name = json_str(json_get(best, "model_name"));
-			b.provider_name = json_str(json_get(best, "provider_name"));
-			if (!bytes_set(b.text))
-				return -1;
-		}
-		if (block_insert(r, d, b, lowest == UINT64_MAX ? front++ : (size_t)lowest) < 0)
+		if (read_extra(r, next_extra(list, done, &rank), &b) ||
+		    block_insert(r, d, b, rank ? (size_t)(rank - 1) : front++))
 			return -1;
 	}
 	return 0;
 }
 
-/* Reasoning that a client sends back (profile openai); the last of these that is there wins. */
+/* Reasoning that a client sends back; the last of these that is there wins. */
 static int read_reasoning(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	struct block b = { .type = BLOCK_THOUGHT };
 	yyjson_val *details = json_get(v, "reasoning_details"), *one;
-	yyjson_arr_iter it;
+	yyjson_arr_iter it = yyjson_arr_iter_with(details);
+	struct block b = { .type = BLOCK_THOUGHT, .text = json_str(json_get(v, "reasoning")) };
+	size_t front = 0;
 
 	if (yyjson_arr_size(json_get(v, "tensorzero_extra_content")) > 0)
 		return 0;
-	if (yyjson_arr_size(details) > 0) {
-		size_t front = 0;
-
-		it = yyjson_arr_iter_with(details);
-		while ((one = yyjson_arr_iter_next(&it))) {
-			if (read_thought(r, one, &b) < 0)
-				return -1;
-			if (!bytes_set(b.text) && !bytes_set(b.signature))
-				continue;
-			if (block_insert(r, d, b, front++) < 0)
-				return -1;
-		}
-		return 0;
+	if (yyjson_arr_size(details) == 0) {
+		if (!bytes_set(b.text))
+			b.text = json_str(json_get(v, "reasoning_content"));
+		return b.text.n > 0 ? block_insert(r, d, b, 0) : 0;
 	}
-	b.text = json_str(json_get(v, "reasoning"));
-	if (!bytes_set(b.text))
-		b.text = json_str(json_get(v, "reasoning_content"));
-	return b.text.n > 0 ? block_insert(r, d, b, 0) : 0;
-}
-
-static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
-{
-	yyjson_val *content = json_get(v, "content"), *refusal = json_get(v, "refusal");
-	yyjson_val *extra = json_get(v, "tensorzero_extra_content");
-	bool openai = r->profile == PROFILE_OPENAI;
-
-	if (content && !yyjson_is_null(content) &&
-	    !(openai && yyjson_is_str(content) && json_str(content).n == 0 &&
-	      yyjson_arr_size(json_get(v, "tool_calls")) > 0) &&
-	    chat_read_content(r, d, content) < 0)
-		return -1;
-	if (openai && json_str(refusal).n > 0 &&
-	    chat_block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = json_str(refusal) }) <
-		    0)
-		return -1;
-	if (read_calls(r, d, v) < 0 || (openai && read_function_call(r, d, v) < 0) ||
-	    (openai && read_reasoning(r, d, v) < 0))
-		return -1;
-	if (extra && openai)
-		r->env->inf.source_edit = true;
-	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra) < 0)
-		return -1;
-	return message_add(r, ROLE_ASSISTANT, d);
-}
-
-static const struct known_call *call_of(const struct reader *r, struct bytes id,
-					struct bytes function)
-{
-	return bytes_set(function) ? map_get(&r->legacy_calls, function) : map_get(&r->calls, id);
-}
-
-/* Texts of the parts joined by LF; with files the parts themselves as well (surfaces §6.4). */
-static int read_result_parts(struct reader *r, struct draft *d, yyjson_val *list, struct block *b)
-{
-	struct draft parts_of = { .at = d->at, .role = CHAT_USER };
-	size_t n = 0, at = 0;
-	bool files = false;
-	char *text;
-
-	if (chat_read_content(r, &parts_of, list) < 0)
-		return -1;
-	for (size_t i = 0; i < parts_of.m.len; i++) {
-		struct block *p = &parts_of.m.content[i];
-
-		if (p->type == BLOCK_TEXT || p->type == BLOCK_RAW_TEXT)
-			n += p->text.n + 1;
-		else
-			files = true;
-	}
-	text = arena_alloc_raw(r->arena, n + 1);
-	if (!text)
-		return -1;
-	for (size_t i = 0; i < parts_of.m.len; i++) {
-		struct block *p = &parts_of.m.content[i];
-
-		if (p->type != BLOCK_TEXT && p->type != BLOCK_RAW_TEXT)
-			continue;
-		if (at > 0)
-			text[at++] = '\n';
-		memcpy(text + at, p->text.p, p->text.n);
-		at += p->text.n;
-	}
-	b->text = (struct bytes){ text, at };
-	if (files) {
-		b->parts = parts_of.m.content;
-		b->nparts = parts_of.m.len;
+	while ((one = yyjson_arr_iter_next(&it))) {
+		if (read_thought(r, one, &b))
+			return -1;
+		if ((bytes_set(b.text) || bytes_set(b.signature)) && block_insert(r, d, b, front++))
+			return -1;
 	}
 	return 0;
 }
 
-static int read_result(struct reader *r, struct draft *d, yyjson_val *v, struct block *b)
+/* What only lenient surfaces read. */
+static int read_further(struct reader *r, struct draft *d, yyjson_val *v)
 {
-	yyjson_val *content = json_get(v, "content");
+	return read_function_call(r, d, v) || read_reasoning(r, d, v) ? -1 : 0;
+}
 
-	if (r->profile == PROFILE_OPENAI) {
-		b->text = json_str(content);
-		if (!content || yyjson_is_null(content))
+static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	yyjson_val *content = json_get(v, "content"),
+		   *extra = json_get(v, "tensorzero_extra_content");
+	struct bytes refusal = json_str(json_get(v, "refusal"));
+	struct block said = { .type = BLOCK_TEXT, .text = refusal };
+	bool lenient = r->options->lenient;
+	bool no_text = lenient && yyjson_is_str(content) && json_str(content).n == 0 &&
+		       yyjson_arr_size(json_get(v, "tool_calls")) > 0;
+
+	if (content && !yyjson_is_null(content) && !no_text && chat_read_content(r, d, content))
+		return -1;
+	if (lenient && refusal.n > 0 && chat_block_add(r, d, said))
+		return -1;
+	if (read_calls(r, d, v) || (lenient && read_further(r, d, v)))
+		return -1;
+	if (extra)
+		r->inf->source_edit = true;
+	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra))
+		return -1;
+	return message_add(r, ROLE_ASSISTANT, d);
+}
+
+/* Texts of the parts, a line each; with files the parts themselves as well (surfaces §6.4). */
+static int read_result_parts(struct reader *r, struct draft *d, yyjson_val *list, struct block *b)
+{
+	struct draft parts = { .at = d->at, .role = CHAT_USER };
+	struct bytes *texts = NULL;
+	size_t n = 0, cap = 0;
+
+	if (chat_read_content(r, &parts, list))
+		return -1;
+	for (size_t i = 0; i < parts.m.len; i++) {
+		const struct block *part = &parts.m.content[i];
+
+		if (!is_text(part)) {
+			b->parts = parts.m.content;
+			b->nparts = parts.m.len;
+		} else if ((n > 0 || part->text.n > 0) && /* no empty lines in front */
+			   !arena_push(r->arena, texts, n, cap, part->text)) {
+			return -1;
+		}
+	}
+	b->text = join_lines(r, B(""), texts, n, B(""));
+	return bytes_set(b->text) ? 0 : -1;
+}
+
+static int read_result(struct reader *r, struct draft *d, yyjson_val *content, struct block *b)
+{
+	if (r->options->results_as_sent) {
+		if (!content || yyjson_is_null(content)) {
 			b->text = B("");
+			return 0;
+		}
 		if (yyjson_is_arr(content))
 			return read_result_parts(r, d, content, b);
-		if (bytes_set(b->text))
-			return 0;
 	}
-	b->text = content ? json_print_arena(content, r->arena) : B("null");
+	if (r->options->results_as_sent && yyjson_is_str(content))
+		b->text = json_str(content);
+	else
+		b->text = content ? json_print_arena(content, r->arena) : B("null");
 	return bytes_set(b->text) ? 0 : -1;
 }
 
 /* Consecutive tool messages are the results of one user message. */
 static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool follows)
 {
-	struct inference *inf = &r->env->inf;
+	struct inference *inf = r->inf;
 	struct bytes id = json_str(json_get(v, "tool_call_id")), function = { NULL, 0 };
 	struct block b = { .type = BLOCK_TOOL_RESULT };
 	const struct known_call *call;
 
 	if (d->role == CHAT_FUNCTION) {
-		function = json_str(json_get(v, "name"));
 		inf->source_intact = false;
+		function = json_str(json_get(v, "name"));
 	}
-	call = call_of(r, id, function);
+	call = bytes_set(function) ? map_get(&r->legacy_calls, function) : map_get(&r->calls, id);
 	if (!call)
 		return openai_refuse(d->at, "invalid_value", "tool call id not found");
 	b.id = call->id;
 	b.name = call->name;
 	if (b.id.n > CHAT_ID_MAX)
 		inf->source_edit = true;
-	if (read_result(r, d, v, &b) < 0)
+	if (read_result(r, d, json_get(v, "content"), &b))
 		return -1;
-	if (follows) {
-		d->m = inf->messages[inf->nmessages - 1];
-		if (chat_block_add(r, d, b) < 0)
-			return -1;
-		inf->messages[inf->nmessages - 1] = d->m;
-		return 0;
-	}
-	return chat_block_add(r, d, b) < 0 ? -1 : message_add(r, ROLE_USER, d);
+	if (!follows)
+		return chat_block_add(r, d, b) ? -1 : message_add(r, ROLE_USER, d);
+	d->m = inf->messages[inf->nmessages - 1];
+	if (chat_block_add(r, d, b))
+		return -1;
+	inf->messages[inf->nmessages - 1] = d->m;
+	return 0;
+}
+
+static int read_user(struct reader *r, struct draft *d, yyjson_val *v)
+{
+	return chat_read_content(r, d, json_get(v, "content")) ? -1 : message_add(r, ROLE_USER, d);
 }
 
 int openai_read_messages(struct reader *r)
 {
 	struct where list = WHERE_LOST(&r->root, B("messages"));
 	yyjson_arr_iter it = yyjson_arr_iter_with(r->messages);
-	bool follows = false;
+	bool follows = false; /* the message before was a tool's */
 	yyjson_val *v;
-	int bad;
 
 	for (size_t i = 0; (v = yyjson_arr_iter_next(&it)); i++) {
 		struct where at = WHERE_LOST_AT(&list, i);
 		struct draft d = { .at = &at, .role = role_of(v) };
 		bool tool = d.role == CHAT_TOOL || d.role == CHAT_FUNCTION;
+		int bad;
 
 		if (tool)
 			bad = read_tool(r, &d, v, follows);
 		else if (d.role == CHAT_USER)
-			bad = chat_read_content(r, &d, json_get(v, "content")) < 0
-				      ? -1
-				      : message_add(r, ROLE_USER, &d);
+			bad = read_user(r, &d, v);
 		else if (d.role == CHAT_ASSISTANT)
 			bad = read_assistant(r, &d, v);
 		else
 			bad = read_system(r, &d, v);
-		if (bad < 0)
+		if (bad)
 			return -1;
 		follows = tool;
 	}

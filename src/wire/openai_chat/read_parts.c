@@ -1,12 +1,14 @@
 /*
  * The parts of a message's content -> blocks (http-api §12.3): texts, files in their four forms, TensorZero's own
  * parts. What cannot be read is named in TensorZero's words, which begin at the part ("image_url: missing field
- * `url`"). Profile `openai` keeps part types that it does not know, for upstreams of OpenAI's family.
+ * `url`"). A lenient surface keeps part types that it does not know, for upstreams of OpenAI's family.
  */
 #include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
 #include "wire/media.h"
+
+#define URL_SHOWN 2048 /* bytes of a bad one in the error */
 
 int chat_block_add(struct reader *r, struct draft *d, struct block b)
 {
@@ -56,7 +58,7 @@ static int read_template(struct reader *r, struct draft *d, struct bytes name,
 	struct block b = { .type = BLOCK_TEMPLATE, .name = name };
 
 	b.text = json_print_arena(arguments, r->arena);
-	r->env->inf.source_intact = false;
+	r->inf->source_intact = false;
 	return bytes_set(b.text) ? chat_block_add(r, d, b) : -1;
 }
 
@@ -124,25 +126,17 @@ static int read_data_url(struct reader *r, const struct where *w, struct bytes u
 	return -1;
 }
 
-/* `key` of a part as an object; the part may have no other keys in TensorZero's profile. */
+/* `key` of a part as an object; to TensorZero's reader the part has no other keys. */
 static int inner_object(struct reader *r, const struct where *w, yyjson_val *part, const char *key,
 			const char *type, yyjson_val **out)
 {
-	struct where at = WHERE_KEY(w, bytes_of(key));
-	yyjson_obj_iter it = yyjson_obj_iter_with(part);
-	yyjson_val *k;
+	struct bytes known = bytes_of(key);
+	struct where at = WHERE_KEY(w, known);
 
-	while (r->profile == PROFILE_TENSORZERO && (k = yyjson_obj_iter_next(&it))) {
-		struct where other = WHERE_KEY(w, json_str(k));
-
-		if (!bytes_eq(json_str(k), B("type")) && !bytes_eq(json_str(k), bytes_of(key)))
-			return expect_fail(&other, "unsupported_parameter",
-					   "unknown field `%.*s`, expected `%s`", BFMT(json_str(k)),
-					   key);
-	}
-	*out = json_get(part, key);
-	if (!*out)
-		return expect_field(w, key);
+	if (!r->options->lenient && expect_only(w, part, &known, 1, true))
+		return -1;
+	if (expect_member(w, part, key, out))
+		return -1;
 	return yyjson_is_obj(*out) ? 0 : expect_type(&at, *out, type);
 }
 
@@ -170,10 +164,7 @@ static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out
 	if (!yyjson_is_str(v))
 		return expect_type(&at, v, "string or map");
 	*out = json_str(v);
-	for (size_t i = 0; i < 3; i++)
-		if (bytes_eq(*out, levels[i]))
-			return 0;
-	return expect_variant(&at, *out, "one of `low`, `high`, `auto`");
+	return expect_one_of(&at, *out, levels, 3) < 0 ? -1 : 0;
 }
 
 static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
@@ -186,7 +177,7 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 	const char *bad;
 	struct buf quoted;
 
-	if (inner_object(r, w, part, "image_url", "struct OpenAICompatibleImageUrl", &image) < 0)
+	if (inner_object(r, w, part, "image_url", "struct OpenAICompatibleImageUrl", &image))
 		return -1;
 	v = json_get(image, "url");
 	if (!v)
@@ -197,8 +188,8 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 	if (!bytes_istarts(*url, B("data:"))) {
 		bad = media_url(*url, r->arena, &printed);
 		if (bad) {
-			buf_init(&quoted, 4096);
-			expect_quote(bytes_slice(*url, 0, 2048), &quoted);
+			buf_init(&quoted, 2 * URL_SHOWN);
+			expect_quote(bytes_slice(*url, 0, URL_SHOWN), &quoted);
 			expect_fail(&url_at, "invalid_value", "%s: %.*s", bad,
 				    BFMT(buf_bytes(&quoted)));
 			buf_deinit(&quoted);
@@ -206,13 +197,13 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 		}
 		*url = printed;
 	}
-	if (read_detail(&at, image, &f->detail) < 0 ||
-	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type) < 0)
+	if (read_detail(&at, image, &f->detail) ||
+	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type))
 		return -1;
 	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
 		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
 	if (bytes_set(f->mime_type))
-		r->env->inf.source_intact = false;
+		r->inf->source_intact = false;
 	return 0;
 }
 
@@ -222,12 +213,12 @@ static int read_image(struct reader *r, struct draft *d, const struct where *w, 
 	struct bytes url = { NULL, 0 };
 	struct file f = { 0 };
 
-	if (read_image_url(r, w, part, &url, &f) < 0)
+	if (read_image_url(r, w, part, &url, &f))
 		return part_refuse(w, part);
 	if (!bytes_istarts(url, B("data:"))) {
 		f.is_url = true;
 		f.url = url;
-	} else if (read_data_url(r, &at, url, &f) < 0) {
+	} else if (read_data_url(r, &at, url, &f)) {
 		return -1;
 	}
 	return file_add(r, d, f);
@@ -243,29 +234,23 @@ static int unknown_add(struct reader *r, struct draft *d, yyjson_val *part)
 static int read_file(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
 	struct where at = WHERE_KEY(w, B("file"));
-	struct bytes data = { NULL, 0 }, url = { NULL, 0 };
+	struct bytes data = { NULL, 0 };
 	struct file f = { 0 };
 	yyjson_val *file;
 
-	if (inner_object(r, w, part, "file", "struct OpenAICompatibleFile", &file) < 0)
+	if (inner_object(r, w, part, "file", "struct OpenAICompatibleFile", &file))
 		return part_refuse(w, part);
-	if (r->profile == PROFILE_OPENAI && !json_get(file, "file_data")) {
+	if (r->options->lenient && !json_get(file, "file_data")) {
 		if (yyjson_is_str(json_get(file, "file_id")))
 			return unknown_add(r, d, part); /* only OpenAI's own servers know it */
-		if (inner_string(&at, file, "file_url", false, &url) < 0)
+		if (inner_string(&at, file, "file_url", false, &f.url))
 			return part_refuse(w, part);
 	}
-	if (bytes_set(url)) {
-		f.is_url = true;
-		f.url = url;
-		if (inner_string(&at, file, "filename", false, &f.filename) < 0)
-			return part_refuse(w, part);
-		return file_add(r, d, f);
-	}
-	if (inner_string(&at, file, "file_data", true, &data) < 0 ||
-	    inner_string(&at, file, "filename", false, &f.filename) < 0)
+	f.is_url = bytes_set(f.url);
+	if ((!f.is_url && inner_string(&at, file, "file_data", true, &data)) ||
+	    inner_string(&at, file, "filename", false, &f.filename))
 		return part_refuse(w, part);
-	if (read_data_url(r, &at, data, &f) < 0)
+	if (!f.is_url && read_data_url(r, &at, data, &f))
 		return -1;
 	return file_add(r, d, f);
 }
@@ -278,10 +263,9 @@ static int read_audio(struct reader *r, struct draft *d, const struct where *w, 
 	yyjson_val *audio;
 	char err[80];
 
-	if (inner_object(r, w, part, "input_audio", "struct OpenAICompatibleInputAudio", &audio) <
-		    0 ||
-	    inner_string(&at, audio, "data", true, &f.data) < 0 ||
-	    inner_string(&at, audio, "format", true, &format) < 0)
+	if (inner_object(r, w, part, "input_audio", "struct OpenAICompatibleInputAudio", &audio) ||
+	    inner_string(&at, audio, "data", true, &f.data) ||
+	    inner_string(&at, audio, "format", true, &format))
 		return part_refuse(w, part);
 	if (!media_base64(f.data, err))
 		return openai_refuse(&at, "invalid_value", "Invalid base64 data in input_audio: %s",
@@ -302,23 +286,13 @@ static int read_audio(struct reader *r, struct draft *d, const struct where *w, 
 
 static int read_raw_text(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
-	yyjson_obj_iter it = yyjson_obj_iter_with(part);
-	struct bytes value = { NULL, 0 };
-	yyjson_val *key;
+	static const struct bytes known = B("value");
+	struct block b = { .type = BLOCK_RAW_TEXT };
 
-	r->env->inf.source_intact = false;
-	while ((key = yyjson_obj_iter_next(&it))) {
-		struct where at = WHERE_KEY(w, json_str(key));
-
-		if (bytes_eq(json_str(key), B("type")) || bytes_eq(json_str(key), B("value")))
-			continue;
-		expect_fail(&at, "unsupported_parameter", "unknown field `%.*s`, expected `value`",
-			    BFMT(json_str(key)));
+	r->inf->source_intact = false;
+	if (expect_only(w, part, &known, 1, true) || inner_string(w, part, "value", true, &b.text))
 		return part_refuse(w, part);
-	}
-	if (inner_string(w, part, "value", true, &value) < 0)
-		return part_refuse(w, part);
-	return chat_block_add(r, d, (struct block){ .type = BLOCK_RAW_TEXT, .text = value });
+	return chat_block_add(r, d, b);
 }
 
 static int read_template_part(struct reader *r, struct draft *d, const struct where *w,
@@ -326,30 +300,22 @@ static int read_template_part(struct reader *r, struct draft *d, const struct wh
 {
 	struct where at = WHERE_KEY(w, B("arguments"));
 	struct bytes name = { NULL, 0 };
-	yyjson_val *arguments = json_get(part, "arguments");
+	yyjson_val *arguments;
 
-	if (inner_string(w, part, "name", true, &name) < 0)
+	if (inner_string(w, part, "name", true, &name) ||
+	    expect_member(w, part, "arguments", &arguments) ||
+	    (!yyjson_is_obj(arguments) && expect_type(&at, arguments, "a map")))
 		return part_refuse(w, part);
-	if (!arguments) {
-		expect_field(w, "arguments");
-		return part_refuse(w, part);
-	}
-	if (!yyjson_is_obj(arguments)) {
-		expect_type(&at, arguments, "a map");
-		return part_refuse(w, part);
-	}
 	return read_template(r, d, name, arguments);
 }
 
 static int read_refusal(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
-	struct bytes text = { NULL, 0 };
+	struct block b = { .type = BLOCK_TEXT };
 
-	if (r->profile != PROFILE_OPENAI)
-		return 1;
-	if (inner_string(w, part, "refusal", true, &text) < 0)
+	if (inner_string(w, part, "refusal", true, &b.text))
 		return part_refuse(w, part);
-	return chat_block_add(r, d, (struct block){ .type = BLOCK_TEXT, .text = text });
+	return chat_block_add(r, d, b);
 }
 
 typedef int part_fn(struct reader *, struct draft *, const struct where *, yyjson_val *);
@@ -357,6 +323,7 @@ typedef int part_fn(struct reader *, struct draft *, const struct where *, yyjso
 static const struct {
 	struct bytes type;
 	part_fn *read;
+	bool lenient; /* unknown to TensorZero's reader */
 } parts[] = {
 	{ B("text"), read_text },
 	{ B("image_url"), read_image },
@@ -364,7 +331,7 @@ static const struct {
 	{ B("input_audio"), read_audio },
 	{ B("tensorzero::raw_text"), read_raw_text },
 	{ B("tensorzero::template"), read_template_part },
-	{ B("refusal"), read_refusal },
+	{ B("refusal"), read_refusal, true },
 };
 
 static int read_part(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
@@ -381,13 +348,11 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 		return read_template(r, d, template_of_role(d->role), part);
 	if (!yyjson_is_str(type))
 		return part_fail(w, part, "TensorZeroDerive: missing tag field `type`");
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-		int n = bytes_eq(parts[i].type, json_str(type)) ? parts[i].read(r, d, w, part) : 1;
-
-		if (n <= 0)
-			return n;
-	}
-	if (r->profile == PROFILE_OPENAI && !bytes_starts(json_str(type), B("tensorzero::")))
+	for (size_t i = 0; i < COUNT(parts); i++)
+		if (bytes_eq(parts[i].type, json_str(type)) &&
+		    (!parts[i].lenient || r->options->lenient))
+			return parts[i].read(r, d, w, part);
+	if (r->options->lenient && !bytes_starts(json_str(type), B("tensorzero::")))
 		return unknown_add(r, d, part);
 	fail(ERR_JSON_REQUEST,
 	     "unknown variant `%.*s`, expected one of `text`, `image_url`, `file`, `input_audio`, `tensorzero::raw_text`, `tensorzero::template`",
@@ -396,11 +361,10 @@ static int read_part(struct reader *r, struct draft *d, const struct where *w, y
 	return part_refuse(w, part);
 }
 
-/* A string or a list of parts. */
 int chat_read_content(struct reader *r, struct draft *d, yyjson_val *v)
 {
 	struct where at = WHERE_LOST(d->at, B("content")); /* a part's errors begin at the part */
-	yyjson_arr_iter it;
+	yyjson_arr_iter it = yyjson_arr_iter_with(v);
 	yyjson_val *part;
 	size_t i = 0;
 
@@ -411,11 +375,10 @@ int chat_read_content(struct reader *r, struct draft *d, yyjson_val *v)
 		return openai_refuse(
 			&at, "invalid_type",
 			"message content must either be a string or an array of length 1 containing structured TensorZero inputs");
-	it = yyjson_arr_iter_with(v);
 	while ((part = yyjson_arr_iter_next(&it))) {
 		struct where one = WHERE_LOST_AT(&at, i++);
 
-		if (read_part(r, d, &one, part) < 0)
+		if (read_part(r, d, &one, part))
 			return -1;
 	}
 	return 0;

@@ -1,6 +1,6 @@
 /*
- * Shared by the files that read a chat request: openai_chat/read_request.c (the fields and their order),
- * openai_chat/read_messages.c (the conversation), openai_chat/read_fields.c (tools, formats, tensorzero:: fields).
+ * Shared by the files that read a chat request: read_request.c (the fields and their order), read_messages.c and
+ * read_parts.c (the conversation), read_params.c, read_tools.c, read_extras.c (fields that are more than a string).
  */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_READ_REQUEST_H
 #define SIGNET_WIRE_OPENAI_CHAT_READ_REQUEST_H
@@ -22,17 +22,13 @@ struct known_call {
 
 struct reader {
 	struct arena *arena;
-	enum profile profile;
+	const struct surface_options *options;
 	struct chat_request *req;
-	struct envelope *env; /* of req */
+	struct envelope *env;  /* of req */
+	struct inference *inf; /* of env */
 	struct where root;
 	yyjson_val *messages;
-	/* openai fields that are joined at the end */
-	struct bytes max_tokens, max_completion_tokens, n;
-	bool deny_unknown;
-	/* tensorzero::params, which win */
-	struct inference params;
-	bool params_given;
+	struct inference *params;              /* tensorzero::params, which win; NULL: none */
 	yyjson_val *functions, *function_call; /* deprecated forms */
 	/* struct known_call by id; those of function_call, whose results come by name, by name. The last counts */
 	struct map calls, legacy_calls;
@@ -41,12 +37,17 @@ struct reader {
 	size_t nsystem, csystem;
 };
 
+/* A value, or an element of a list, with its place. */
+typedef int chat_read_fn(struct reader *, const struct where *, yyjson_val *);
+/* Each element of a list, which it must be. */
+int chat_each(struct reader *, const struct where *, yyjson_val *list, chat_read_fn *);
+
 /* 400 with TensorZero's prefix, `param` of the place and `code`. Return -1. */
 int openai_refuse(const struct where *, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* openai_chat/read_messages.c: types first, for the whole request; the conversation once all of it is checked. */
-int openai_check_messages(struct reader *, const struct where *, yyjson_val *);
+/* read_messages.c: types first, for the whole request; the conversation once all of it is checked. */
+chat_read_fn openai_check_messages;
 int openai_read_messages(struct reader *);
 
 enum chat_role {
@@ -67,27 +68,28 @@ struct draft {
 	enum chat_role role;
 };
 
-/* openai_chat/read_parts.c */
+/* read_parts.c */
 int chat_block_add(struct reader *, struct draft *, struct block);
 /* Content, a string or a list of parts, becomes blocks of the draft. */
 int chat_read_content(struct reader *, struct draft *, yyjson_val *);
 
-/* openai_chat/read_fields.c */
-int openai_read_tools(struct reader *, const struct where *, yyjson_val *);
-int openai_read_tool_choice(struct reader *, const struct where *, yyjson_val *);
-int openai_read_response_format(struct reader *, const struct where *, yyjson_val *);
-int openai_read_stop(struct reader *, const struct where *, yyjson_val *);
-int openai_read_service_tier(const struct where *, yyjson_val *, struct bytes *out);
-int openai_read_params(struct reader *, const struct where *, yyjson_val *);
-int openai_read_extra_body(struct reader *, const struct where *, yyjson_val *);
-int openai_read_extra_headers(struct reader *, const struct where *, yyjson_val *);
-int openai_read_provider_tools(struct reader *, const struct where *, yyjson_val *);
-int openai_read_cache_options(struct reader *, const struct where *, yyjson_val *);
-int openai_read_episode_id(struct reader *, const struct where *, yyjson_val *);
-int openai_read_pairs(struct reader *, const struct where *, yyjson_val *, struct tag **,
-		      size_t *len, size_t *cap);
-int openai_read_metadata(struct reader *, const struct where *, yyjson_val *);
-int openai_read_legacy(struct reader *);
-struct tool_config *openai_tools(struct reader *); /* made on first use; NULL: out of memory */
+/* read_params.c: a field of OpenAI's that is a row of inference/params.h; tensorzero::params. */
+int chat_read_param(struct reader *, const struct where *, yyjson_val *, enum param);
+chat_read_fn openai_read_params;
+
+/* read_tools.c */
+chat_read_fn openai_read_tools, openai_read_tool_choice, openai_read_parallel;
+chat_read_fn openai_read_provider_tools;
+int openai_read_legacy(struct reader *); /* functions and function_call, the forms before tools */
+
+/* read_extras.c */
+chat_read_fn openai_read_extra_body, openai_read_extra_headers, openai_read_cache_options;
+chat_read_fn openai_read_episode_id, openai_read_namespace, openai_read_dynamic_variant;
+chat_read_fn openai_read_tags, openai_read_credentials, openai_read_metadata;
+
+/* The tag of an internally tagged union: its place shows in the text when the value is the wrong one. */
+int chat_read_tag(const struct where *, yyjson_val *, const char *type, struct bytes *out);
+/* Not there, or null where the surface takes that for absence. */
+bool chat_is_absent(const struct reader *, yyjson_val *);
 
 #endif

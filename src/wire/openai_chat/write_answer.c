@@ -1,13 +1,12 @@
 /*
- * A result -> the client's plain answer, in either profile (http-api §12.5, surfaces §3.2).
- *
- * Profile `tensorzero` is TensorZero's object key for key. Profile `openai` is OpenAI's; where the upstream is of
- * the same family its own document goes out, with only `id` and `model` changed.
+ * A result -> the client's plain answer, in TensorZero's shape, key for key, or in OpenAI's (http-api §12.5, surfaces
+ * §3.2). Where the upstream is of the same family its own document goes out, with only `id` and `model` changed.
  */
 #include "wire/openai_chat/write_answer.h"
 
 #include "base/json.h"
 #include "wire/json_edit.h"
+#include "wire/native.h"
 
 bool chat_is_legacy(const struct answer *a)
 {
@@ -16,8 +15,7 @@ bool chat_is_legacy(const struct answer *a)
 
 bool chat_passes(const struct answer *a)
 {
-	return a->pass_through && a->profile == PROFILE_OPENAI && !chat_is_legacy(a) &&
-	       !a->cached && !a->json_tool;
+	return a->pass_through && !chat_is_legacy(a) && !a->cached && !a->json_tool;
 }
 
 void chat_put_uuid(struct pen *p, struct uuid id)
@@ -34,7 +32,7 @@ void chat_put_id(struct pen *p, const struct answer *a)
 {
 	char hex[33];
 
-	if (a->profile == PROFILE_TENSORZERO) {
+	if (a->options->tensorzero_shape) {
 		chat_put_uuid(p, a->inference_id);
 		return;
 	}
@@ -44,39 +42,35 @@ void chat_put_id(struct pen *p, const struct answer *a)
 	pen_lit(p, "\"");
 }
 
-/* --- usage, finish ---------------------------------------------------------------------------- */
+/* ---- usage, finish ---- */
 
-static void count(struct pen *p, struct bytes key, int64_t n, bool *first)
-{
-	if (n == USAGE_UNKNOWN)
-		return;
-	if (!*first)
-		pen_lit(p, ",");
-	*first = false;
-	pen_bytes(p, key);
-	pen_u64(p, (uint64_t)n);
-}
+#define pen_count(pen, key, n)                               \
+	do {                                                 \
+		if ((n) != USAGE_UNKNOWN)                    \
+			pen_number(pen, key, (uint64_t)(n)); \
+	} while (0)
 
 static void put_usage_tensorzero(struct pen *p, const struct answer *a, const struct usage *u)
 {
-	int64_t total = u->input_tokens == USAGE_UNKNOWN || u->output_tokens == USAGE_UNKNOWN
-				? USAGE_UNKNOWN
-				: u->input_tokens + u->output_tokens;
-	bool first = true;
+	static const struct usage nothing = { .cache_read = USAGE_UNKNOWN,
+					      .cache_write = USAGE_UNKNOWN };
 
-	pen_lit(p, "{");
-	count(p, B("\"prompt_tokens\":"), a->cached ? 0 : u->input_tokens, &first);
-	count(p, B("\"completion_tokens\":"), a->cached ? 0 : u->output_tokens, &first);
-	count(p, B("\"total_tokens\":"), a->cached ? 0 : total, &first);
-	if (u->cache_read != USAGE_UNKNOWN && !a->cached) {
-		count(p, B("\"prompt_tokens_details\":{\"cached_tokens\":"), u->cache_read, &first);
-		pen_lit(p, "}");
+	if (a->cached)
+		u = &nothing;
+	pen_open(p, '{');
+	pen_count(p, "prompt_tokens", u->input_tokens);
+	pen_count(p, "completion_tokens", u->output_tokens);
+	if (u->input_tokens != USAGE_UNKNOWN && u->output_tokens != USAGE_UNKNOWN)
+		pen_count(p, "total_tokens", u->input_tokens + u->output_tokens);
+	if (u->cache_read != USAGE_UNKNOWN) {
+		pen_key(p, "prompt_tokens_details");
+		pen_open(p, '{');
+		pen_number(p, "cached_tokens", (uint64_t)u->cache_read);
+		pen_close(p, '}');
 	}
-	count(p, B("\"tensorzero_provider_cache_write_input_tokens\":"),
-	      a->cached ? USAGE_UNKNOWN : u->cache_write, &first);
-	if (!first)
-		pen_lit(p, ",");
-	pen_bytes(p, a->cached ? B("\"tensorzero_cost\":0.0}") : B("\"tensorzero_cost\":null}"));
+	pen_count(p, "tensorzero_provider_cache_write_input_tokens", u->cache_write);
+	pen_json(p, "tensorzero_cost", a->cached ? B("0.0") : B("null"));
+	pen_close(p, '}');
 }
 
 static uint64_t known(int64_t n)
@@ -86,22 +80,17 @@ static uint64_t known(int64_t n)
 
 void chat_put_usage(struct pen *p, const struct answer *a, const struct usage *u)
 {
-	if (a->profile == PROFILE_TENSORZERO) {
+	if (a->options->tensorzero_shape) {
 		put_usage_tensorzero(p, a, u);
 		return;
 	}
-	pen_lit(p, "{\"prompt_tokens\":");
-	pen_u64(p, known(u->input_tokens));
-	pen_lit(p, ",\"completion_tokens\":");
-	pen_u64(p, known(u->output_tokens));
-	pen_lit(p, ",\"total_tokens\":");
-	pen_u64(p, known(u->input_tokens) + known(u->output_tokens));
+	pen_open(p, '{');
+	pen_number(p, "prompt_tokens", known(u->input_tokens));
+	pen_number(p, "completion_tokens", known(u->output_tokens));
+	pen_number(p, "total_tokens", known(u->input_tokens) + known(u->output_tokens));
 	pen_lit(p, ",\"prompt_tokens_details\":{\"cached_tokens\":");
 	pen_u64(p, known(u->cache_read));
-	if (u->cache_write != USAGE_UNKNOWN) {
-		pen_lit(p, ",\"cache_write_tokens\":");
-		pen_u64(p, known(u->cache_write));
-	}
+	pen_count(p, "cache_write_tokens", u->cache_write);
 	pen_lit(p, "},\"completion_tokens_details\":{\"reasoning_tokens\":");
 	pen_u64(p, known(u->reasoning_tokens));
 	pen_lit(p, "}}");
@@ -119,7 +108,7 @@ void chat_put_finish(struct pen *p, const struct answer *a, enum finish_reason f
 		[FINISH_UNKNOWN] = B("\"stop\""),
 	};
 
-	if (a->profile == PROFILE_OPENAI && called &&
+	if (!a->options->tensorzero_shape && called &&
 	    (f == FINISH_UNSET || f == FINISH_STOP || f == FINISH_UNKNOWN))
 		f = FINISH_TOOL_CALL;
 	if (chat_is_legacy(a) && f == FINISH_TOOL_CALL)
@@ -132,18 +121,13 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 {
 	struct bytes one;
 	struct json_member m;
+	struct json_edit e;
 	size_t pos = 0;
-	bool first = true;
 
-	pen_lit(p, "[");
+	pen_open(p, '[');
 	while (json_next_element(list, &pos, &one) > 0) {
-		struct json_edit e;
-		bool nested = json_find_member(one, B("url_citation"), &m);
-
-		if (!first)
-			pen_lit(p, ",");
-		first = false;
-		if (nested || *one.p != '{') {
+		pen_item(p);
+		if (*one.p != '{' || json_find_member(one, B("url_citation"), &m)) {
 			pen_bytes(p, one);
 			continue;
 		}
@@ -155,56 +139,54 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 		edit_end(&e);
 		pen_lit(p, "}");
 	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 }
 
-/* --- raw entries ------------------------------------------------------------------------------ */
+/* ---- raw entries ---- */
 
+/* An entry of one of the raw lists, up to its data. */
 static void entry_begin(struct pen *p, const struct answer *a)
 {
+	pen_item(p);
 	pen_lit(p, "{\"model_inference_id\":");
 	chat_put_uuid(p, a->model_inference_id);
-	pen_lit(p, ",\"provider_type\":");
-	pen_string(p, a->provider_type);
+	pen_text(p, "provider_type", a->provider_type);
 	pen_lit(p, ",\"api_type\":\"chat_completions\",\"data\":");
 }
 
 void chat_put_raw_usage(struct pen *p, const struct answer *a, struct bytes data)
 {
-	pen_lit(p, "[");
+	pen_key(p, "tensorzero_raw_usage");
+	pen_open(p, '[');
 	if (bytes_set(data) && !a->cached) {
 		entry_begin(p, a);
 		pen_bytes(p, data);
 		pen_lit(p, "}");
 	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 }
 
 static void put_raws(struct pen *p, const struct answer *a, const struct result *r)
 {
-	if (a->include_raw_usage) {
-		pen_lit(p, ",\"tensorzero_raw_usage\":");
+	if (a->include_raw_usage)
 		chat_put_raw_usage(p, a, r->raw_usage);
-	}
-	if (a->include_original_response) {
-		pen_lit(p, ",\"tensorzero_original_response\":");
-		pen_string(p, r->raw_response);
-	}
+	if (a->include_original_response)
+		pen_text(p, "tensorzero_original_response", r->raw_response);
 	if (!a->include_raw_response)
 		return;
-	pen_lit(p, ",\"tensorzero_raw_response\":[");
+	pen_key(p, "tensorzero_raw_response");
+	pen_open(p, '[');
 	pen_bytes(p, a->failed_raw);
+	p->comma = a->failed_raw.n > 0;
 	if (!a->cached) {
-		if (a->failed_raw.n > 0)
-			pen_lit(p, ",");
 		entry_begin(p, a);
 		pen_string(p, r->raw_response);
 		pen_lit(p, "}");
 	}
-	pen_lit(p, "]");
+	pen_close(p, ']');
 }
 
-/* --- the message ------------------------------------------------------------------------------ */
+/* ---- the message ---- */
 
 static bool as_text(const struct answer *a, const struct block *b)
 {
@@ -225,24 +207,15 @@ static bool has_call(const struct answer *a, const struct result *r)
 	return false;
 }
 
-/* All texts as one string. Each is printed with its quotes; the seam between two is taken out. */
 static void put_text(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
-		size_t seam;
 
-		if (!as_text(a, b))
-			continue;
-		seam = p->b->len;
-		pen_string(p, b->type == BLOCK_TOOL_CALL ? b->arguments : b->text);
-		if (any && !p->failed) {
-			memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
-			p->b->len -= 2;
-		}
-		any = true;
+		if (as_text(a, b))
+			pen_more(p, b->type == BLOCK_TOOL_CALL ? b->arguments : b->text, &any);
 	}
 	if (!any)
 		pen_lit(p, "null");
@@ -250,24 +223,19 @@ static void put_text(struct pen *p, const struct answer *a, const struct result 
 
 static void put_call(struct pen *p, const struct block *b, bool custom)
 {
-	pen_lit(p, "{\"id\":");
-	pen_string(p, b->id);
-	if (custom)
-		pen_lit(p, ",\"type\":\"custom\",\"custom\":{\"name\":");
-	else
-		pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
+	pen_open(p, '{');
+	pen_text(p, "id", b->id);
+	pen_bytes(p, custom ? B(",\"type\":\"custom\",\"custom\":{\"name\":")
+			    : B(",\"type\":\"function\",\"function\":{\"name\":"));
 	pen_string(p, b->name);
-	if (custom)
-		pen_lit(p, ",\"input\":");
-	else
-		pen_lit(p, ",\"arguments\":");
+	pen_bytes(p, custom ? B(",\"input\":") : B(",\"arguments\":"));
 	pen_string(p, b->arguments);
 	pen_lit(p, "}}");
 }
 
 static void put_calls(struct pen *p, const struct answer *a, const struct result *r)
 {
-	bool first = true;
+	bool any = false;
 
 	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
@@ -277,102 +245,59 @@ static void put_calls(struct pen *p, const struct answer *a, const struct result
 		if (chat_is_legacy(a)) { /* that form has room for one */
 			pen_lit(p, ",\"function_call\":{\"name\":");
 			pen_string(p, b->name);
-			pen_lit(p, ",\"arguments\":");
-			pen_string(p, b->arguments);
+			pen_text(p, "arguments", b->arguments);
 			pen_lit(p, "}");
 			return;
 		}
-		pen_bytes(p, first ? B(",\"tool_calls\":[") : B(","));
-		first = false;
-		put_call(p, b, b->custom && a->profile == PROFILE_OPENAI);
+		pen_list_item(p, "tool_calls", &any);
+		put_call(p, b, b->custom && !a->options->tensorzero_shape);
 	}
-	if (!first)
-		pen_lit(p, "]");
-}
-
-static void put_thought(struct pen *p, const struct block *b, size_t index)
-{
-	pen_lit(p, "{\"type\":\"thought\",\"insert_index\":");
-	pen_u64(p, index);
-	pen_lit(p, ",\"text\":");
-	pen_string_or_null(p, b->text);
-	pen_field(p, ",\"signature\":", b->signature);
-	if (b->nsummaries > 0) {
-		pen_lit(p, ",\"summary\":[");
-		for (size_t i = 0; i < b->nsummaries; i++) {
-			pen_bytes(p, i ? B(",{\"type\":\"summary_text\",\"text\":")
-				       : B("{\"type\":\"summary_text\",\"text\":"));
-			pen_string(p, b->summaries[i].text);
-			pen_lit(p, "}");
-		}
-		pen_lit(p, "]");
-	}
-	pen_field(p, ",\"provider_type\":", b->provider_type);
-	if (bytes_set(b->extra_data)) {
-		pen_lit(p, ",\"extra_data\":");
-		pen_bytes(p, b->extra_data);
-	}
-	pen_lit(p, "}");
-}
-
-static void put_unknown(struct pen *p, const struct block *b, size_t index)
-{
-	pen_lit(p, "{\"type\":\"unknown\",\"insert_index\":");
-	pen_u64(p, index);
-	pen_lit(p, ",\"data\":");
-	pen_bytes(p, b->text);
-	pen_field(p, ",\"model_name\":", b->model_name);
-	pen_field(p, ",\"provider_name\":", b->provider_name);
-	pen_lit(p, "}");
+	pen_list_end(p, any);
 }
 
 /* What must come back with the next turn but has no place in the format. */
 static bool is_extra(const struct answer *a, const struct block *b)
 {
-	if (a->profile == PROFILE_TENSORZERO)
+	if (a->options->tensorzero_shape)
 		return b->type == BLOCK_THOUGHT || b->type == BLOCK_UNKNOWN;
 	return b->type == BLOCK_THOUGHT && bytes_set(b->signature);
 }
 
 static void put_extra(struct pen *p, const struct answer *a, const struct result *r)
 {
-	bool first = true;
+	bool any = false;
+
+	for (size_t i = 0; i < r->len; i++) {
+		const struct block *b = &r->content[i];
+		bool thought = b->type == BLOCK_THOUGHT;
+
+		if (!is_extra(a, b))
+			continue;
+		pen_list_item(p, "tensorzero_extra_content", &any);
+		pen_open(p, '{');
+		pen_text(p, "type", thought ? B("thought") : B("unknown"));
+		pen_number(p, "insert_index", i);
+		if (thought)
+			native_put_thought(p, b);
+		else
+			native_put_unknown(p, b);
+		pen_close(p, '}');
+	}
+	pen_list_end(p, any);
+}
+
+static void put_reasoning(struct pen *p, const struct result *r)
+{
+	bool any = false;
 
 	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
 
-		if (!is_extra(a, b))
-			continue;
-		pen_bytes(p, first ? B(",\"tensorzero_extra_content\":[") : B(","));
-		first = false;
-		if (b->type == BLOCK_THOUGHT)
-			put_thought(p, b, i);
-		else
-			put_unknown(p, b, i);
-	}
-	if (!first)
-		pen_lit(p, "]");
-}
-
-static void put_reasoning(struct pen *p, const struct answer *a, const struct result *r)
-{
-	bool any = false;
-
-	for (size_t i = 0; a->reasoning_to_client && i < r->len; i++) {
-		const struct block *b = &r->content[i];
-		size_t seam;
-
 		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
 			continue;
 		if (!any)
-			pen_lit(p, ",\"reasoning_content\":");
-		seam = p->b->len;
-		pen_string(p, b->text);
-		if (any && !p->failed) {
-			memmove(p->b->data + seam - 1, p->b->data + seam + 1, p->b->len - seam - 1);
-			p->b->len -= 2;
-		}
-		any = true;
+			pen_key(p, "reasoning_content");
+		pen_more(p, b->text, &any);
 	}
 }
 
@@ -384,13 +309,13 @@ static const struct block *first_of(const struct result *r, enum block_type type
 	return NULL;
 }
 
-/* --- the documents ---------------------------------------------------------------------------- */
+/* ---- the documents ---- */
 
 static void write_tensorzero(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *refusal = first_of(r, BLOCK_REFUSAL);
 
-	pen_lit(p, "{\"id\":");
+	pen_head(p, "{\"id\":");
 	chat_put_id(p, a);
 	pen_lit(p, ",\"episode_id\":");
 	chat_put_uuid(p, a->episode_id);
@@ -399,13 +324,12 @@ static void write_tensorzero(struct pen *p, const struct answer *a, const struct
 	pen_lit(p, ",\"message\":{\"role\":\"assistant\",\"content\":");
 	put_text(p, a, r);
 	if (refusal)
-		pen_field(p, ",\"refusal\":", refusal->text);
+		pen_set(p, "refusal", refusal->text);
 	put_calls(p, a, r);
 	put_extra(p, a, r);
-	pen_lit(p, "}}],\"created\":");
-	pen_u64(p, (uint64_t)a->created);
-	pen_lit(p, ",\"model\":");
-	pen_string(p, a->model);
+	pen_lit(p, "}}]");
+	pen_number(p, "created", (uint64_t)a->created);
+	pen_text(p, "model", a->model);
 	pen_lit(p,
 		",\"system_fingerprint\":\"\",\"service_tier\":null,\"object\":\"chat.completion\",\"usage\":");
 	chat_put_usage(p, a, &r->usage);
@@ -416,23 +340,18 @@ static void write_tensorzero(struct pen *p, const struct answer *a, const struct
 static void put_message_openai(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *refusal = first_of(r, BLOCK_REFUSAL), *audio = first_of(r, BLOCK_AUDIO);
-	struct bytes none = { NULL, 0 };
 
-	pen_lit(p, "{\"role\":\"assistant\",\"content\":");
+	pen_lit(p, ",\"message\":{\"role\":\"assistant\",\"content\":");
 	put_text(p, a, r);
-	pen_lit(p, ",\"refusal\":");
-	pen_string_or_null(p, refusal ? refusal->text : none);
-	pen_lit(p, ",\"annotations\":");
-	if (bytes_set(r->annotations))
-		chat_put_annotations(p, r->annotations);
-	else
-		pen_lit(p, "[]");
-	if (audio) {
-		pen_lit(p, ",\"audio\":");
-		pen_bytes(p, audio->text);
-	}
+	pen_key(p, "refusal");
+	pen_string_or_null(p, refusal ? refusal->text : (struct bytes){ NULL, 0 });
+	pen_key(p, "annotations");
+	chat_put_annotations(p, bytes_set(r->annotations) ? r->annotations : B("[]"));
+	if (audio)
+		pen_json(p, "audio", audio->text);
 	put_calls(p, a, r);
-	put_reasoning(p, a, r);
+	if (a->reasoning_to_client)
+		put_reasoning(p, r);
 	put_extra(p, a, r);
 	pen_lit(p, "}");
 }
@@ -441,22 +360,20 @@ static void write_openai(struct pen *p, const struct answer *a, const struct res
 {
 	const struct block *text = first_of(r, BLOCK_TEXT);
 
-	pen_lit(p, "{\"id\":");
+	pen_head(p, "{\"id\":");
 	chat_put_id(p, a);
-	pen_lit(p, ",\"object\":\"chat.completion\",\"created\":");
-	pen_u64(p, (uint64_t)a->created);
-	pen_lit(p, ",\"model\":");
-	pen_string(p, a->model);
-	pen_lit(p, ",\"choices\":[{\"index\":0,\"message\":");
+	pen_lit(p, ",\"object\":\"chat.completion\"");
+	pen_number(p, "created", (uint64_t)a->created);
+	pen_text(p, "model", a->model);
+	pen_lit(p, ",\"choices\":[{\"index\":0");
 	put_message_openai(p, a, r);
-	pen_lit(p, ",\"logprobs\":");
-	pen_bytes(p, text && bytes_set(text->logprobs) ? text->logprobs : B("null"));
-	pen_lit(p, ",\"finish_reason\":");
+	pen_json(p, "logprobs", text && bytes_set(text->logprobs) ? text->logprobs : B("null"));
+	pen_key(p, "finish_reason");
 	chat_put_finish(p, a, r->finish, has_call(a, r));
 	pen_lit(p, "}],\"usage\":");
 	chat_put_usage(p, a, &r->usage);
-	pen_field(p, ",\"service_tier\":", r->service_tier);
-	pen_field(p, ",\"system_fingerprint\":", r->system_fingerprint);
+	pen_set(p, "service_tier", r->service_tier);
+	pen_set(p, "system_fingerprint", r->system_fingerprint);
 	put_raws(p, a, r);
 	pen_lit(p, "}");
 }
@@ -464,15 +381,12 @@ static void write_openai(struct pen *p, const struct answer *a, const struct res
 /* The upstream's own document; false: it cannot be edited. */
 static int write_edited(struct pen *p, const struct answer *a, const struct result *r)
 {
-	struct bytes document = r->document;
 	struct json_edit e;
 	struct json_member m;
 	bool id = false, model = false;
 	int n;
 
-	while (document.n > 0 && *document.p != '{')
-		document = bytes_slice(document, 1, document.n);
-	edit_begin(&e, document, p);
+	edit_begin(&e, r->document, p);
 	while ((n = edit_next(&e, &m)) > 0) {
 		if (json_key_is(m.key, B("id"))) {
 			edit_value(&e, &m);
@@ -507,9 +421,9 @@ int openai_chat_write_result(const struct answer *a, const struct result *r, str
 
 	if (chat_passes(a) && bytes_set(r->document))
 		return write_edited(&p, a, r);
-	if (a->profile == PROFILE_OPENAI)
-		write_openai(&p, a, r);
-	else
+	if (a->options->tensorzero_shape)
 		write_tensorzero(&p, a, r);
+	else
+		write_openai(&p, a, r);
 	return pen_done(&p);
 }

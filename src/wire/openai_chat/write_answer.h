@@ -1,4 +1,4 @@
-/* Shared by openai_chat/write_answer.c (plain answers) and openai_chat/write_chunks.c (streams). */
+/* Shared by write_answer.c (plain answers) and the files that write streams (write_chunks.h). */
 #ifndef SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 #define SIGNET_WIRE_OPENAI_CHAT_ANSWER_H
 
@@ -8,13 +8,9 @@
 /* "chatcmpl-…" or the inference id, with quotes. */
 void chat_put_id(struct pen *, const struct answer *);
 void chat_put_uuid(struct pen *, struct uuid);
-/* The value of `usage` in the answer's profile. */
-void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
-/* "stop" with quotes; `called`: the answer holds a tool call. */
-void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
 /* A list of url_citation, flat ones in the form of chat. */
 void chat_put_annotations(struct pen *, struct bytes list);
-/* [{"model_inference_id","provider_type","api_type","data":usage}] */
+/* tensorzero_raw_usage: [{"model_inference_id","provider_type","api_type","data":usage}] */
 void chat_put_raw_usage(struct pen *, const struct answer *, struct bytes data);
 /* Whether the request spoke of `functions`: then the answer has function_call. */
 bool chat_is_legacy(const struct answer *);

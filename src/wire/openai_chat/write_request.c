@@ -2,22 +2,20 @@
  * The neutral request -> the body of POST chat/completions (providers-openai §2.3-2.8), keys and values in the
  * order in which TensorZero writes them: recorded bodies are compared, cached and signed as bytes.
  *
- * Profile `openai` differs where TensorZero's form never worked (`strict` beside `function`, custom tools sent
- * back as functions), and adds what OpenAI's server insists on: short ids and names, and a result for every call.
+ * A surface's options change that where TensorZero's form never worked (`strict` beside `function`, custom tools sent
+ * back as functions), and where OpenAI's server insists: on short ids and names, and on a result for every call.
  */
 #include "wire/openai_chat/write_request.h"
+
+#include <stdio.h>
 
 #include "base/error.h"
 #include "wire/media.h"
 #include "wire/openai_chat/ids.h"
+#include "wire/params.h"
 
 #define HINT        "Respond using JSON."
 #define IGNORED_MAX 1024
-
-static bool openai(const struct chat_out *o)
-{
-	return o->inf->profile == PROFILE_OPENAI;
-}
 
 void chat_ignored(struct buf *ignored, struct bytes path)
 {
@@ -28,7 +26,7 @@ void chat_ignored(struct buf *ignored, struct bytes path)
 	buf_append(ignored, path);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 static enum file_form form_of(const struct dialect *d, struct bytes mime)
 {
@@ -40,19 +38,23 @@ static enum file_form form_of(const struct dialect *d, struct bytes mime)
 	return bytes_starts(mime, B("audio/")) ? FILE_INPUT_AUDIO : FILE_FILE;
 }
 
+static void put_data_url(struct pen *p, const struct file *f)
+{
+	pen_lit(p, "\"data:"); /* both are plain: nothing to escape */
+	pen_bytes(p, f->mime_type);
+	pen_lit(p, ";base64,");
+	pen_bytes(p, f->data);
+	pen_lit(p, "\"");
+}
+
 static void put_image(struct pen *p, const struct file *f)
 {
 	pen_lit(p, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
-	if (!bytes_set(f->data)) {
+	if (bytes_set(f->data))
+		put_data_url(p, f);
+	else
 		pen_string(p, f->url);
-	} else { /* both are plain ASCII: nothing to escape but what a client made up */
-		pen_lit(p, "\"data:");
-		pen_bytes(p, f->mime_type);
-		pen_lit(p, ";base64,");
-		pen_bytes(p, f->data);
-		pen_lit(p, "\"");
-	}
-	pen_field(p, ",\"detail\":", f->detail);
+	pen_set(p, "detail", f->detail);
 	pen_lit(p, "}}");
 }
 
@@ -67,8 +69,7 @@ static int put_audio(struct chat_out *o, const struct file *f)
 			BFMT(f->mime_type));
 	pen_lit(&o->pen, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
 	pen_string(&o->pen, f->data);
-	pen_lit(&o->pen, ",\"format\":");
-	pen_string(&o->pen, format);
+	pen_text(&o->pen, "format", format);
 	pen_lit(&o->pen, "}}");
 	return 0;
 }
@@ -77,22 +78,17 @@ static int put_document(struct chat_out *o, const struct file *f)
 {
 	struct pen *p = &o->pen;
 	struct bytes extension = media_extension(f->mime_type);
+	bool any = false;
 
 	if (!bytes_set(f->filename) && !bytes_set(extension))
 		return fail(ERR_INVALID_MESSAGE, "Mime type %.*s has no filetype suffix",
 			    BFMT(f->mime_type));
-	pen_lit(p, "{\"type\":\"file\",\"file\":{\"file_data\":\"data:");
-	pen_bytes(p, f->mime_type);
-	pen_lit(p, ";base64,");
-	pen_bytes(p, f->data);
-	pen_lit(p, "\",\"filename\":");
-	if (bytes_set(f->filename)) {
-		pen_string(p, f->filename);
-	} else {
-		pen_lit(p, "\"input.");
-		pen_bytes(p, extension);
-		pen_lit(p, "\"");
-	}
+	pen_lit(p, "{\"type\":\"file\",\"file\":{\"file_data\":");
+	put_data_url(p, f);
+	pen_key(p, "filename");
+	if (!bytes_set(f->filename))
+		pen_more(p, B("input."), &any);
+	pen_more(p, bytes_set(f->filename) ? f->filename : extension, &any);
 	pen_lit(p, "}}");
 	return 0;
 }
@@ -159,133 +155,114 @@ static int put_part(struct chat_out *o, const struct block *b)
 /* The value of `content`; `n` of the blocks are in it. */
 static int put_content(struct chat_out *o, const struct block *blocks, size_t len, size_t n)
 {
-	bool first = true;
+	size_t first = 0;
 
-	for (size_t i = 0; n == 1 && i < len; i++) {
-		if (is_text(&blocks[i])) {
-			pen_string(&o->pen, blocks[i].text);
-			return 0;
-		}
+	while (!in_content(&blocks[first])) /* there is one */
+		first++;
+	if (n == 1 && is_text(&blocks[first])) {
+		pen_string(&o->pen, blocks[first].text);
+		return 0;
 	}
-	pen_lit(&o->pen, "[");
+	pen_open(&o->pen, '[');
 	for (size_t i = 0; i < len; i++) {
 		if (!in_content(&blocks[i]))
 			continue;
-		if (!first)
-			pen_lit(&o->pen, ",");
-		first = false;
-		if (put_part(o, &blocks[i]) < 0)
+		pen_item(&o->pen);
+		if (put_part(o, &blocks[i]))
 			return -1;
 	}
-	pen_lit(&o->pen, "]");
+	pen_close(&o->pen, ']');
 	return 0;
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
-static void put_id(struct chat_out *o, struct bytes id)
+/* A call's id and a tool's name as the provider takes them. */
+static struct bytes sent_id(const struct chat_out *o, struct bytes id, char out[CHAT_ID_MAX])
 {
-	char out[CHAT_ID_MAX];
-
-	pen_string(&o->pen, openai(o) ? chat_id(id, out) : id);
+	return o->inf->options->short_ids ? chat_id(id, out) : id;
 }
 
 static void put_name(struct chat_out *o, struct bytes name)
 {
 	char out[CHAT_NAME_MAX];
 
-	pen_string(&o->pen, openai(o) ? chat_name(name, out) : name);
+	pen_string(&o->pen, o->inf->options->short_ids ? chat_name(name, out) : name);
 }
 
-static void message_begin(struct chat_out *o, bool *first)
+static void tool_message_begin(struct chat_out *o)
 {
-	if (!*first)
-		pen_lit(&o->pen, ",");
-	*first = false;
-}
-
-static void put_tool_message(struct chat_out *o, struct bytes id, struct bytes text, bool *first)
-{
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"tool\",\"content\":");
-	pen_string(&o->pen, text);
+}
+
+static void tool_message_end(struct chat_out *o, struct bytes id)
+{
+	char out[CHAT_ID_MAX];
+
 	pen_lit(&o->pen, ",\"tool_call_id\":");
-	put_id(o, id);
+	pen_string(&o->pen, sent_id(o, id, out));
 	pen_lit(&o->pen, "}");
 }
 
-/* A result with files: its texts, and a mark where each file stood; the files follow in a user message. */
-static int put_result_parts(struct chat_out *o, const struct block *b, bool *first)
+/* How a file is named in the text that stands in its place. */
+static const char *kind_of(const struct block *b)
 {
-	struct buf text;
+	if (b->type != BLOCK_FILE || b->file->is_url)
+		return "image";
+	return bytes_starts(b->file->mime_type, B("image/")) ? "image" : "file";
+}
+
+/* Texts, a line each, and a mark where each file stood; the files follow in a user message. */
+static void put_result_parts(struct chat_out *o, const struct block *b, bool *any)
+{
 	size_t files = 0;
-	int bad;
 
-	buf_init(&text, 100u << 20);
-	bad = b->is_error && !bytes_istarts(b->text, B("Error: ")) ? buf_append(&text, B("Error: "))
-								   : 0;
 	for (size_t i = 0; i < b->nparts; i++) {
+		const struct block *part = &b->parts[i];
+		char mark[40];
+
 		if (i > 0)
-			bad |= buf_putc(&text, '\n');
-		if (is_text(&b->parts[i]))
-			bad |= buf_append(&text, b->parts[i].text);
-		else
-			bad |= buf_printf(&text, "[%s %zu]",
-					  b->parts[i].type == BLOCK_FILE &&
-							  !bytes_starts(b->parts[i].file->mime_type,
-									B("image/")) &&
-							  !b->parts[i].file->is_url
-						  ? "file"
-						  : "image",
-					  ++files);
+			pen_more(&o->pen, B("\n"), any);
+		if (is_text(part)) {
+			pen_more(&o->pen, part->text, any);
+			continue;
+		}
+		snprintf(mark, sizeof mark, "[%s %zu]", kind_of(part), ++files);
+		pen_more(&o->pen, bytes_of(mark), any);
 	}
-	if (!bad)
-		put_tool_message(o, b->id, buf_bytes(&text), first);
-	buf_deinit(&text);
-	return bad;
 }
 
-static int put_result(struct chat_out *o, const struct block *b, bool *first)
+static void put_result(struct chat_out *o, const struct block *b)
 {
-	struct buf text;
-	int bad;
+	bool any = false;
 
+	tool_message_begin(o);
+	if (b->is_error && !bytes_istarts(b->text, B("Error: ")))
+		pen_more(&o->pen, B("Error: "), &any);
 	if (b->parts)
-		return put_result_parts(o, b, first);
-	if (!b->is_error || bytes_istarts(b->text, B("Error: "))) {
-		put_tool_message(o, b->id, b->text, first);
-		return 0;
-	}
-	buf_init(&text, 100u << 20);
-	bad = buf_append(&text, B("Error: ")) | buf_append(&text, b->text);
-	if (!bad)
-		put_tool_message(o, b->id, buf_bytes(&text), first);
-	buf_deinit(&text);
-	return bad;
+		put_result_parts(o, b, &any);
+	else
+		pen_more(&o->pen, b->text, &any);
+	tool_message_end(o, b->id);
 }
 
-static int put_attachments(struct chat_out *o, const struct block *b, bool *first)
+static int put_attachments(struct chat_out *o, const struct block *b)
 {
-	message_begin(o, first);
-	pen_lit(&o->pen,
-		"{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Attachments of tool result ");
-	{
-		struct buf quoted; /* the id without its quotes */
-		char out[CHAT_ID_MAX];
+	char out[CHAT_ID_MAX];
+	bool any = false;
 
-		buf_init(&quoted, 1u << 20);
-		if (buf_json_string(&quoted, openai(o) ? chat_id(b->id, out) : b->id) < 0)
-			o->pen.failed = true;
-		else
-			pen_bytes(&o->pen, bytes_slice(buf_bytes(&quoted), 1, quoted.len - 2));
-		buf_deinit(&quoted);
-	}
-	pen_lit(&o->pen, ":\"}");
+	pen_item(&o->pen);
+	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
+	pen_more(&o->pen, B("Attachments of tool result "), &any);
+	pen_more(&o->pen, sent_id(o, b->id, out), &any);
+	pen_more(&o->pen, B(":"), &any);
+	pen_lit(&o->pen, "}");
 	for (size_t i = 0; i < b->nparts; i++) {
 		if (is_text(&b->parts[i]))
 			continue;
 		pen_lit(&o->pen, ",");
-		if (put_part(o, &b->parts[i]) < 0)
+		if (put_part(o, &b->parts[i]))
 			return -1;
 	}
 	pen_lit(&o->pen, "]}");
@@ -302,20 +279,22 @@ static bool answers(const struct message *m, struct bytes id)
 
 /* OpenAI refuses a conversation that goes on while a call has no result. */
 static void put_missing_results(struct chat_out *o, const struct message *before,
-				const struct message *m, bool *first)
+				const struct message *m)
 {
-	if (!openai(o) || !before || before->role != ROLE_ASSISTANT)
+	if (!o->inf->options->fill_results || !before || before->role != ROLE_ASSISTANT)
 		return;
 	for (size_t i = 0; i < before->len; i++) {
 		const struct block *b = &before->content[i];
 
-		if (b->type == BLOCK_TOOL_CALL && !(m->role == ROLE_USER && answers(m, b->id)))
-			put_tool_message(o, b->id, B("[no result]"), first);
+		if (b->type != BLOCK_TOOL_CALL || (m->role == ROLE_USER && answers(m, b->id)))
+			continue;
+		tool_message_begin(o);
+		pen_lit(&o->pen, "\"[no result]\"");
+		tool_message_end(o, b->id);
 	}
 }
 
-static int put_user(struct chat_out *o, const struct message *m, const struct message *before,
-		    bool *first)
+static int put_user(struct chat_out *o, const struct message *m, const struct message *before)
 {
 	size_t n = 0;
 
@@ -323,100 +302,91 @@ static int put_user(struct chat_out *o, const struct message *m, const struct me
 		if (m->content[i].type == BLOCK_TOOL_CALL)
 			return fail(ERR_INVALID_MESSAGE,
 				    "Tool calls are not supported in user messages");
-		if (m->content[i].type == BLOCK_TOOL_RESULT &&
-		    put_result(o, &m->content[i], first) < 0)
-			return -1;
+		if (m->content[i].type == BLOCK_TOOL_RESULT)
+			put_result(o, &m->content[i]);
 		n += in_content(&m->content[i]);
 	}
-	put_missing_results(o, before, m, first);
+	put_missing_results(o, before, m);
 	for (size_t i = 0; i < m->len; i++)
-		if (m->content[i].parts && put_attachments(o, &m->content[i], first) < 0)
+		if (m->content[i].parts && put_attachments(o, &m->content[i]))
 			return -1;
 	if (n == 0)
 		return 0;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
-	if (put_content(o, m->content, m->len, n) < 0)
+	if (put_content(o, m->content, m->len, n))
 		return -1;
 	pen_lit(&o->pen, "}");
 	return 0;
 }
 
+static bool is_custom(const struct tool_config *t, struct bytes name)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (bytes_eq(t->tools[i].name, name))
+			return t->tools[i].custom;
+	return false;
+}
+
 static bool sends_custom(const struct chat_out *o, const struct block *b)
 {
-	if (b->custom)
-		return true;
-	for (size_t i = 0; o->inf->tools && i < o->inf->tools->len; i++)
-		if (o->inf->tools->tools[i].custom &&
-		    bytes_eq(o->inf->tools->tools[i].name, b->name))
-			return true;
-	return false;
+	return b->custom || (o->inf->tools && is_custom(o->inf->tools, b->name));
+}
+
+/* A call, a tool or a choice of one, up to its name. */
+static void named_begin(struct chat_out *o, struct bytes name, bool custom)
+{
+	pen_bytes(&o->pen, custom ? B("\"type\":\"custom\",\"custom\":{\"name\":")
+				  : B("\"type\":\"function\",\"function\":{\"name\":"));
+	put_name(o, name);
 }
 
 static void put_call(struct chat_out *o, const struct block *b)
 {
-	struct pen *p = &o->pen;
 	bool custom = sends_custom(o, b);
+	char out[CHAT_ID_MAX];
 
-	pen_lit(p, "{\"id\":");
-	put_id(o, b->id);
-	if (custom)
-		pen_lit(p, ",\"type\":\"custom\",\"custom\":{\"name\":");
-	else
-		pen_lit(p, ",\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, b->name);
-	if (custom)
-		pen_lit(p, ",\"input\":");
-	else
-		pen_lit(p, ",\"arguments\":");
-	pen_string(p, b->arguments.n == 0 && !custom ? B("{}") : b->arguments);
-	pen_lit(p, "}}");
+	pen_lit(&o->pen, "{\"id\":");
+	pen_string(&o->pen, sent_id(o, b->id, out));
+	pen_lit(&o->pen, ",");
+	named_begin(o, b->name, custom);
+	pen_bytes(&o->pen, custom ? B(",\"input\":") : B(",\"arguments\":"));
+	pen_string(&o->pen, b->arguments.n == 0 && !custom ? B("{}") : b->arguments);
+	pen_lit(&o->pen, "}}");
 }
 
 static void put_calls(struct chat_out *o, const struct message *m)
 {
-	bool first = true;
+	bool any = false;
 
 	for (size_t i = 0; i < m->len; i++) {
 		if (m->content[i].type != BLOCK_TOOL_CALL)
 			continue;
-		pen_bytes(&o->pen, first ? B(",\"tool_calls\":[") : B(","));
-		first = false;
+		pen_list_item(&o->pen, "tool_calls", &any);
 		put_call(o, &m->content[i]);
 	}
-	if (!first)
-		pen_lit(&o->pen, "]");
+	pen_list_end(&o->pen, any);
 }
 
 /* Texts of the thoughts, a blank line between them. */
 static void put_thoughts(struct chat_out *o, const struct message *m)
 {
-	struct buf text;
 	bool any = false;
 
-	for (size_t i = 0; i < m->len && !any; i++)
-		any = m->content[i].type == BLOCK_THOUGHT && bytes_set(m->content[i].text);
-	if (!any)
-		return;
-	buf_init(&text, 100u << 20);
-	any = false;
 	for (size_t i = 0; i < m->len; i++) {
 		const struct block *b = &m->content[i];
 
 		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
 			continue;
-		if (any && buf_append(&text, B("\n\n")) < 0)
-			o->pen.failed = true;
-		any = true;
-		if (buf_append(&text, b->text) < 0)
-			o->pen.failed = true;
+		if (any)
+			pen_more(&o->pen, B("\n\n"), &any);
+		else
+			pen_key(&o->pen, "reasoning_content");
+		pen_more(&o->pen, b->text, &any);
 	}
-	pen_lit(&o->pen, ",\"reasoning_content\":");
-	pen_string(&o->pen, buf_bytes(&text));
-	buf_deinit(&text);
 }
 
-static int put_assistant(struct chat_out *o, const struct message *m, bool *first)
+static int put_assistant(struct chat_out *o, const struct message *m)
 {
 	size_t n = 0, calls = 0;
 	const struct block *refusal = NULL;
@@ -432,24 +402,22 @@ static int put_assistant(struct chat_out *o, const struct message *m, bool *firs
 	}
 	if (n == 0 && calls == 0 && !refusal)
 		return 0;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"assistant\"");
 	if (n > 0) {
-		pen_lit(&o->pen, ",\"content\":");
-		if (put_content(o, m->content, m->len, n) < 0)
+		pen_key(&o->pen, "content");
+		if (put_content(o, m->content, m->len, n))
 			return -1;
 	}
-	if (refusal) {
-		pen_lit(&o->pen, ",\"refusal\":");
-		pen_string(&o->pen, refusal->text);
-	}
+	if (refusal)
+		pen_text(&o->pen, "refusal", refusal->text);
 	put_calls(o, m);
 	put_thoughts(o, m);
 	pen_lit(&o->pen, "}");
 	return 0;
 }
 
-/* --- system text ------------------------------------------------------------------------------ */
+/* ---- system text ---- */
 
 /* response_format json_object, for which the API wants the word in the prompt. */
 static bool is_json_object(const struct chat_out *o)
@@ -474,36 +442,25 @@ static bool says_json(const struct inference *inf)
 	return false;
 }
 
-static void put_system(struct chat_out *o, bool *first)
+static void put_system(struct chat_out *o)
 {
 	struct bytes system = o->inf->system;
 	bool hint =
 		is_json_object(o) &&
 		(!bytes_set(system) || (bytes_ifind(system, B("json")) < 0 && !says_json(o->inf)));
+	bool any = false;
 
 	if (!bytes_set(system) && !hint)
 		return;
-	message_begin(o, first);
+	pen_item(&o->pen);
 	if (bytes_istarts(o->dialect->model, B("o1-mini")))
 		pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
 	else
 		pen_lit(&o->pen, "{\"role\":\"system\",\"content\":");
-	if (!hint) {
-		pen_string(&o->pen, system);
-	} else if (!bytes_set(system)) {
-		pen_lit(&o->pen, "\"" HINT "\"");
-	} else { /* the system text follows behind the hint, inside the same quotes */
-		size_t quote;
-
-		pen_lit(&o->pen, "\"" HINT "\\n\\n");
-		quote = o->pen.b->len;
-		pen_string(&o->pen, system);
-		if (!o->pen.failed) {
-			memmove(o->pen.b->data + quote, o->pen.b->data + quote + 1,
-				o->pen.b->len - quote - 1);
-			o->pen.b->len--;
-		}
-	}
+	if (hint)
+		pen_more(&o->pen, bytes_set(system) ? B(HINT "\n\n") : B(HINT), &any);
+	if (bytes_set(system))
+		pen_more(&o->pen, system, &any);
 	pen_lit(&o->pen, "}");
 }
 
@@ -511,110 +468,79 @@ int openai_chat_put_messages(struct chat_out *o)
 {
 	const struct inference *inf = o->inf;
 	const struct message *before = NULL;
-	bool first = true;
 
-	pen_lit(&o->pen, "[");
-	put_system(o, &first);
+	pen_open(&o->pen, '[');
+	put_system(o);
 	for (size_t i = 0; i < inf->nmessages; i++) {
 		const struct message *m = &inf->messages[i];
 
 		if (m->role == ROLE_USER) {
-			if (put_user(o, m, before, &first) < 0)
+			if (put_user(o, m, before))
 				return -1;
 		} else {
-			put_missing_results(o, before, m, &first);
-			if (put_assistant(o, m, &first) < 0)
+			put_missing_results(o, before, m);
+			if (put_assistant(o, m))
 				return -1;
 		}
 		before = m;
 	}
-	pen_lit(&o->pen, "]");
+	pen_close(&o->pen, ']');
 	return 0;
 }
 
-/* --- tools ------------------------------------------------------------------------------------ */
-
-bool openai_chat_has_tools(const struct inference *inf)
-{
-	return inf->tools && inf->tools->len > 0;
-}
+/* ---- tools ---- */
 
 static void put_function(struct chat_out *o, const struct tool *t)
 {
 	struct pen *p = &o->pen;
-	bool inner = o->dialect->tool_strict == STRICT_INNER ||
-		     (o->dialect->tool_strict == STRICT_BY_PROFILE && openai(o));
+	bool inner =
+		o->dialect->tool_strict == STRICT_INNER ||
+		(o->dialect->tool_strict == STRICT_BY_SURFACE && o->inf->options->strict_inner);
 
-	pen_lit(p, "{\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, t->name);
-	pen_lit(p, ",\"description\":");
-	pen_string(p, t->description);
-	pen_lit(p, ",\"parameters\":");
-	pen_bytes(p, t->parameters);
-	if (inner && t->strict)
-		pen_lit(p, ",\"strict\":true}}");
-	else if (inner)
-		pen_lit(p, "}}");
-	else if (t->strict)
-		pen_lit(p, "},\"strict\":true}");
+	pen_lit(p, "{");
+	named_begin(o, t->name, false);
+	pen_text(p, "description", t->description);
+	pen_json(p, "parameters", t->parameters);
+	if (inner)
+		pen_bytes(p, t->strict ? B(",\"strict\":true}}") : B("}}"));
 	else
-		pen_lit(p, "},\"strict\":false}");
+		pen_bytes(p, t->strict ? B("},\"strict\":true}") : B("},\"strict\":false}"));
 }
 
 static void put_custom(struct chat_out *o, const struct tool *t)
 {
-	struct pen *p = &o->pen;
-
-	pen_lit(p, "{\"type\":\"custom\",\"custom\":{\"name\":");
-	put_name(o, t->name);
-	if (t->described) {
-		pen_lit(p, ",\"description\":");
-		pen_string(p, t->description);
-	}
-	if (bytes_set(t->format)) {
-		pen_lit(p, ",\"format\":");
-		pen_bytes(p, t->format);
-	}
-	pen_lit(p, "}}");
+	pen_lit(&o->pen, "{");
+	named_begin(o, t->name, true);
+	if (t->described)
+		pen_text(&o->pen, "description", t->description);
+	pen_json(&o->pen, "format", t->format);
+	pen_lit(&o->pen, "}}");
 }
 
-void openai_chat_put_tools(struct chat_out *o)
+/* Functions first. */
+static void put_tools(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
-	bool first = true;
 
-	pen_lit(&o->pen, "[");
+	pen_open(&o->pen, '[');
 	for (int custom = 0; custom < 2; custom++) {
 		for (size_t i = 0; i < t->len; i++) {
 			if (t->tools[i].custom != custom)
 				continue;
-			if (!first)
-				pen_lit(&o->pen, ",");
-			first = false;
+			pen_item(&o->pen);
 			if (custom)
 				put_custom(o, &t->tools[i]);
 			else
 				put_function(o, &t->tools[i]);
 		}
 	}
-	pen_lit(&o->pen, "]");
-}
-
-static bool is_custom(const struct tool_config *t, struct bytes name)
-{
-	for (size_t i = 0; i < t->len; i++)
-		if (bytes_eq(t->tools[i].name, name))
-			return t->tools[i].custom;
-	return false;
+	pen_close(&o->pen, ']');
 }
 
 static void put_named(struct chat_out *o, struct bytes name, bool custom)
 {
-	if (custom)
-		pen_lit(&o->pen, "{\"type\":\"custom\",\"custom\":{\"name\":");
-	else
-		pen_lit(&o->pen, "{\"type\":\"function\",\"function\":{\"name\":");
-	put_name(o, name);
+	pen_lit(&o->pen, "{");
+	named_begin(o, name, custom);
 	pen_lit(&o->pen, "}}");
 }
 
@@ -622,16 +548,17 @@ static void put_allowed(struct chat_out *o, const struct tool_config *t)
 {
 	pen_lit(&o->pen, "{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":");
 	pen_bytes(&o->pen, t->choice == TOOL_CHOICE_REQUIRED ? B("\"required\"") : B("\"auto\""));
-	pen_lit(&o->pen, ",\"tools\":[");
+	pen_lit(&o->pen, ",\"tools\":");
+	pen_open(&o->pen, '[');
 	for (size_t i = 0; i < t->nallowed; i++) {
-		if (i > 0)
-			pen_lit(&o->pen, ",");
+		pen_item(&o->pen);
 		put_named(o, t->allowed[i], is_custom(t, t->allowed[i]));
 	}
-	pen_lit(&o->pen, "]}}");
+	pen_close(&o->pen, ']');
+	pen_lit(&o->pen, "}}");
 }
 
-void openai_chat_put_tool_choice(struct chat_out *o)
+static void put_tool_choice(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
 
@@ -647,7 +574,8 @@ void openai_chat_put_tool_choice(struct chat_out *o)
 		pen_lit(&o->pen, "\"required\"");
 		return;
 	case TOOL_CHOICE_SPECIFIC: /* TensorZero's routes name custom tools as functions */
-		put_named(o, t->specific, openai(o) && is_custom(t, t->specific));
+		put_named(o, t->specific,
+			  o->inf->options->custom_choice && is_custom(t, t->specific));
 		return;
 	case TOOL_CHOICE_UNSET:
 	case TOOL_CHOICE_AUTO:
@@ -655,22 +583,9 @@ void openai_chat_put_tool_choice(struct chat_out *o)
 	}
 }
 
-bool openai_chat_sends_parallel(const struct chat_out *o)
-{
-	const struct tool_config *t = o->inf->tools;
+/* ---- parameters ---- */
 
-	return openai_chat_has_tools(o->inf) && t->parallel >= 0 &&
-	       (t->parallel == 1 || !bytes_istarts(o->dialect->model, B("o1")));
-}
-
-/* --- the rest --------------------------------------------------------------------------------- */
-
-bool openai_chat_has_format(const struct inference *inf)
-{
-	return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
-}
-
-void openai_chat_put_response_format(struct chat_out *o)
+static void put_response_format(struct chat_out *o)
 {
 	if (is_json_object(o)) {
 		pen_lit(&o->pen, "{\"type\":\"json_object\"}");
@@ -682,69 +597,78 @@ void openai_chat_put_response_format(struct chat_out *o)
 	pen_lit(&o->pen, "}}");
 }
 
-void openai_chat_put_stop(struct chat_out *o)
+struct bytes openai_chat_key(const struct chat_out *o, enum param p)
 {
-	pen_lit(&o->pen, "[");
-	for (size_t i = 0; i < o->inf->nstop; i++) {
-		if (i > 0)
-			pen_lit(&o->pen, ",");
-		pen_string(&o->pen, o->inf->stop[i]);
-	}
-	pen_lit(&o->pen, "]");
+	return p == PARAM_MAX_TOKENS ? o->dialect->max_tokens_key : param_field(p);
 }
 
-#define NUMBER(p, key, digits)                    \
-	do {                                      \
-		if (bytes_set(digits)) {          \
-			pen_bytes((p), B(key));   \
-			pen_bytes((p), (digits)); \
-		}                                 \
-	} while (0)
+bool openai_chat_sends(const struct chat_out *o, enum param p)
+{
+	const struct inference *inf = o->inf;
+
+	switch (param_rows[p].kind) {
+	case PARAM_JSON_MODE:
+		return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
+	case PARAM_TOOL_NAME:
+		return param_is_set(inf, PARAM_TOOLS);
+	case PARAM_BOOL: /* models named o1 refuse `false` */
+		return param_is_set(inf, PARAM_TOOLS) && param_is_set(inf, p) &&
+		       (inf->tools->parallel || !bytes_istarts(o->dialect->model, B("o1")));
+	default:
+		return param_is_set(inf, p);
+	}
+}
+
+void openai_chat_put_param(struct chat_out *o, enum param p)
+{
+	switch (param_rows[p].kind) {
+	case PARAM_JSON_MODE:
+		put_response_format(o);
+		break;
+	case PARAM_TOOL_LIST:
+		put_tools(o);
+		break;
+	case PARAM_TOOL_NAME:
+		put_tool_choice(o);
+		break;
+	case PARAM_BOOL:
+		pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
+		break;
+	default:
+		param_write(&o->pen, o->inf, p);
+	}
+}
+
+static void put_params(struct chat_out *o, enum param from, enum param to)
+{
+	for (enum param p = from; p < to; p++) {
+		struct bytes key = openai_chat_key(o, p);
+
+		if (key.n == 0 || !openai_chat_sends(o, p))
+			continue;
+		pen_lit(&o->pen, ",");
+		pen_string(&o->pen, key);
+		pen_lit(&o->pen, ":");
+		openai_chat_put_param(o, p);
+	}
+}
+
+/* ---- the body ---- */
 
 static int write_neutral(struct chat_out *o)
 {
-	const struct inference *inf = o->inf;
 	struct pen *p = &o->pen;
 
-	pen_lit(p, "{\"messages\":");
-	if (openai_chat_put_messages(o) < 0)
+	pen_head(p, "{\"messages\":");
+	if (openai_chat_put_messages(o))
 		return -1;
-	pen_lit(p, ",\"model\":");
-	pen_string(p, o->dialect->model);
-	NUMBER(p, ",\"temperature\":", inf->temperature);
-	if (bytes_set(inf->max_tokens)) {
-		pen_lit(p, ",");
-		pen_string(p, o->dialect->max_tokens_key);
-		NUMBER(p, ":", inf->max_tokens);
-	}
-	NUMBER(p, ",\"seed\":", inf->seed);
-	NUMBER(p, ",\"top_p\":", inf->top_p);
-	NUMBER(p, ",\"presence_penalty\":", inf->presence_penalty);
-	NUMBER(p, ",\"frequency_penalty\":", inf->frequency_penalty);
-	if (inf->stream)
+	pen_text(p, "model", o->dialect->model);
+	put_params(o, 0, PARAM_RESPONSE_FORMAT);
+	if (o->inf->stream)
 		pen_lit(p, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
 	else
 		pen_lit(p, ",\"stream\":false");
-	if (openai_chat_has_format(inf)) {
-		pen_lit(p, ",\"response_format\":");
-		openai_chat_put_response_format(o);
-	}
-	if (openai_chat_has_tools(inf)) {
-		pen_lit(p, ",\"tools\":");
-		openai_chat_put_tools(o);
-		pen_lit(p, ",\"tool_choice\":");
-		openai_chat_put_tool_choice(o);
-		if (openai_chat_sends_parallel(o))
-			pen_bytes(p, inf->tools->parallel ? B(",\"parallel_tool_calls\":true")
-							  : B(",\"parallel_tool_calls\":false"));
-	}
-	if (inf->stop_set) {
-		pen_lit(p, ",\"stop\":");
-		openai_chat_put_stop(o);
-	}
-	pen_field(p, ",\"reasoning_effort\":", inf->reasoning_effort);
-	pen_field(p, ",\"service_tier\":", inf->service_tier);
-	pen_field(p, ",\"verbosity\":", inf->verbosity);
+	put_params(o, PARAM_RESPONSE_FORMAT, PARAMS);
 	pen_lit(p, "}");
 	return pen_done(p);
 }
@@ -754,7 +678,7 @@ int openai_chat_write_request(const struct inference *inf, const struct dialect 
 {
 	struct chat_out o = { .pen = { .b = out }, .inf = inf, .dialect = d, .ignored = ignored };
 
-	if (bytes_set(inf->thinking_budget_tokens))
-		chat_ignored(ignored, B("thinking_budget_tokens"));
+	if (param_is_set(inf, PARAM_THINKING_BUDGET))
+		chat_ignored(ignored, param_rows[PARAM_THINKING_BUDGET].name);
 	return openai_chat_passes(inf) ? openai_chat_write_edited(&o) : write_neutral(&o);
 }

@@ -8,6 +8,8 @@
 #include "base/pen.h"
 #include "wire/wire.h"
 
+#define CHAT_MAX_TEXT (100u << 20) /* of one text that is put together for the body */
+
 struct chat_out {
 	struct pen pen;
 	const struct inference *inf;
@@ -21,15 +23,13 @@ int openai_chat_write_request(const struct inference *, const struct dialect *, 
 bool openai_chat_passes(const struct inference *);
 int openai_chat_write_edited(struct chat_out *);
 
-/* Values of single keys, without the key. -1: error set. */
+/* The value of `messages`. -1: error set. */
 int openai_chat_put_messages(struct chat_out *);
-void openai_chat_put_tools(struct chat_out *);
-void openai_chat_put_tool_choice(struct chat_out *);
-void openai_chat_put_stop(struct chat_out *);
-void openai_chat_put_response_format(struct chat_out *);
-bool openai_chat_has_tools(const struct inference *);
-bool openai_chat_sends_parallel(const struct chat_out *);
-bool openai_chat_has_format(const struct inference *);
+/* The key of a parameter in the body; empty: it has none. */
+struct bytes openai_chat_key(const struct chat_out *, enum param);
+/* Whether it goes out, and its value, without the key. */
+bool openai_chat_sends(const struct chat_out *, enum param);
+void openai_chat_put_param(struct chat_out *, enum param);
 
 /* Appends a path to a list of ignored ones ("a, b"), at most 1 KiB. */
 void chat_ignored(struct buf *ignored, struct bytes path);

@@ -12,7 +12,8 @@
 #include "wire/openai_chat/openai_chat.h"
 
 /* As openai_chat_read_request(); `param` names the field of this format. */
-struct envelope *openai_completions_read_request(struct bytes body, enum profile, struct arena *);
+struct envelope *openai_completions_read_request(struct bytes body, const struct surface_options *,
+						 struct arena *);
 
 /* A plain answer. Thoughts and tool calls have no place in this format. */
 int openai_completions_write_result(const struct answer *, const struct result *, struct buf *out);

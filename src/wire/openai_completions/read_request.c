@@ -91,7 +91,7 @@ static bool is_own(const struct json_member *m)
 	static const struct bytes names[] = { B("prompt"),  B("suffix"),   B("echo"),
 					      B("best_of"), B("logprobs"), B("messages") };
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (json_key_is(m->key, names[i]))
 			return true;
 	return false;
@@ -127,7 +127,8 @@ static struct bytes with_logprobs(struct bytes ignored, struct arena *a)
 	return ignored.n ? arena_cat(a, ignored, B(", logprobs")) : B("logprobs");
 }
 
-struct envelope *openai_completions_read_request(struct bytes body, enum profile profile,
+struct envelope *openai_completions_read_request(struct bytes body,
+						 const struct surface_options *options,
 						 struct arena *a)
 {
 	struct completions_request *req = arena_new(a, struct completions_request);
@@ -139,11 +140,11 @@ struct envelope *openai_completions_read_request(struct bytes body, enum profile
 	if (!req)
 		return NULL;
 	if (!root) /* the chat reader finds the same fault, and has the words for it */
-		return openai_chat_read_request(body, profile, a);
+		return openai_chat_read_request(body, options, a);
 	if (read_own_fields(&c, root))
 		return NULL;
 	edited = chat_body(&c, body, a);
-	chat = bytes_set(edited) ? openai_chat_read_request(edited, profile, a) : NULL;
+	chat = bytes_set(edited) ? openai_chat_read_request(edited, options, a) : NULL;
 	if (!chat)
 		return NULL;
 	req->chat = *(const struct chat_request *)(const void *)chat;

@@ -5,10 +5,8 @@
 #include "wire/openai_completions/openai_completions.h"
 
 #include "base/pen.h"
-#include "wire/openai_chat/write_answer.h"
 
-#define HEAD_MAX \
-	65536 /* the part that all chunks have in common: the model's name is what varies */
+#define HEAD_MAX (64u << 10) /* of a chunk, but for the model's name */
 
 struct wire_writer {
 	const struct answer *answer;
@@ -48,28 +46,17 @@ static void put_finish(struct pen *p, const struct answer *a, enum finish_reason
 	pen_lit(p, "}]");
 }
 
-/* One string of several texts: each is printed behind the last one, whose closing quote goes. */
-static void put_joined(struct pen *p, struct bytes text)
-{
-	size_t quote = p->b->len - 1;
-
-	pen_string(p, text);
-	if (p->failed)
-		return;
-	memmove(p->b->data + quote, p->b->data + quote + 2, p->b->len - quote - 2);
-	p->b->len -= 2;
-}
-
 int openai_completions_write_result(const struct answer *a, const struct result *r, struct buf *out)
 {
 	struct pen p = { .b = out };
+	bool any = false;
 
 	put_head(&p, a);
 	pen_lit(&p, "{\"text\":");
-	pen_string(&p, echo_of(a).n ? echo_of(a) : B(""));
-	for (size_t i = 0; i < r->len && !p.failed; i++)
-		if (is_shown(r->content[i].type) && r->content[i].text.n)
-			put_joined(&p, r->content[i].text);
+	pen_more(&p, echo_of(a), &any);
+	for (size_t i = 0; i < r->len; i++)
+		if (is_shown(r->content[i].type))
+			pen_more(&p, r->content[i].text, &any);
 	pen_lit(&p, ",\"index\":0");
 	put_finish(&p, a, r->finish);
 	pen_lit(&p, ",\"usage\":");

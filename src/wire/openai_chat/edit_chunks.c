@@ -1,0 +1,201 @@
+/*
+ * An upstream's own events, edited (surfaces §1.6): they go out as they came, with `id`, `model`, `usage` and, where it
+ * is wrong, `finish_reason` set right. What all events of a kind have in common is edited once (alike.h).
+ */
+#include "wire/openai_chat/write_chunks.h"
+
+#include "base/json.h"
+#include "wire/json_edit.h"
+#include "wire/openai_chat/alike.h"
+
+#define MAX_PRINTED (64u << 10) /* of what is kept of a kind of event */
+
+/* The choices with `finish_reason` set right: "" is null, and stop after a call is tool_calls. */
+static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
+{
+	struct bytes one;
+	struct json_member m;
+	struct json_edit e;
+	size_t pos = 0;
+	int n, more;
+
+	pen_open(p, '[');
+	while ((more = json_next_element(list, &pos, &one)) > 0) {
+		pen_item(p);
+		if (*one.p != '{') {
+			pen_bytes(p, one);
+			continue;
+		}
+		edit_begin(&e, one, p);
+		while ((n = edit_next(&e, &m)) > 0) {
+			bool finish = json_key_is(m.key, B("finish_reason"));
+
+			if (finish && bytes_eq(m.value, B("\"\""))) {
+				edit_value(&e, &m);
+				pen_lit(p, "null");
+			} else if (finish && w->called && bytes_eq(m.value, B("\"stop\""))) {
+				edit_value(&e, &m);
+				pen_lit(p, "\"tool_calls\"");
+			} else {
+				edit_keep(&e, &m);
+			}
+		}
+		if (n < 0)
+			return -1;
+		edit_end(&e);
+	}
+	pen_close(p, ']');
+	return more;
+}
+
+static bool has_empty_finish(struct bytes raw)
+{
+	struct bytes key = B("\"finish_reason\"");
+	ptrdiff_t at = bytes_find(raw, key);
+	size_t i;
+
+	if (at < 0)
+		return false;
+	i = (size_t)at + key.n;
+	while (i < raw.n && (raw.p[i] == ' ' || raw.p[i] == ':'))
+		i++;
+	return i + 1 < raw.n && raw.p[i] == '"' && raw.p[i + 1] == '"';
+}
+
+/* The chunk of the upstream that holds only usage: hidden, unless it is asked for and stands at the end. */
+static bool usage_passes(struct wire_writer *w, const struct delta *d, bool only_usage)
+{
+	return only_usage && d->has_usage && w->a->include_usage && w->finish_sent &&
+	       !w->usage_sent;
+}
+
+/* How the event deals with its `usage`. */
+struct event_usage {
+	bool passes, seen;
+};
+
+static int edit_member(struct wire_writer *w, struct pen *p, const struct delta *d,
+		       struct json_edit *e, const struct json_member *m, struct event_usage *u)
+{
+	if (json_key_is(m->key, B("id"))) {
+		edit_value(e, m);
+		chat_put_id(p, w->a);
+	} else if (json_key_is(m->key, B("model"))) {
+		edit_value(e, m);
+		pen_string(p, w->a->model);
+	} else if (json_key_is(m->key, B("usage"))) {
+		u->seen = true;
+		if (u->passes) {
+			edit_keep(e, m);
+		} else if (w->a->include_usage) {
+			edit_value(e, m);
+			pen_lit(p, "null");
+		}
+	} else if (json_key_is(m->key, B("choices")) && *m->value.p == '[' &&
+		   ((w->called && d->finish == FINISH_STOP) ||
+		    (d->finish == FINISH_UNSET && has_empty_finish(m->value)))) {
+		edit_value(e, m);
+		return edit_choices(w, p, m->value);
+	} else {
+		edit_keep(e, m);
+	}
+	return 0;
+}
+
+static bool has_no_choices(struct bytes raw)
+{
+	struct json_member m;
+	struct bytes one;
+	size_t pos = 0;
+
+	return json_find_member(raw, B("choices"), &m) &&
+	       json_next_element(m.value, &pos, &one) == 0;
+}
+
+static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *d)
+{
+	bool only_usage =
+		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(d->raw);
+	struct event_usage usage = { .passes = usage_passes(w, d, only_usage) };
+	struct json_edit e;
+	struct json_member m;
+	int n;
+
+	if (only_usage && !usage.passes)
+		return 0;
+	pen_lit(p, "data: ");
+	edit_begin(&e, d->raw, p);
+	while ((n = edit_next(&e, &m)) > 0)
+		if (edit_member(w, p, d, &e, &m, &usage))
+			return -1;
+	if (n < 0)
+		return -1;
+	if (!usage.seen && w->a->include_usage)
+		edit_add(&e, B("\"usage\":null"));
+	chunk_put_raws(w, p, d);
+	edit_end(&e);
+	pen_lit(p, "\n\n");
+	w->role_sent = true;
+	w->finish_sent |= d->finish != FINISH_UNSET;
+	w->usage_sent |= usage.passes;
+	return pen_done(p);
+}
+
+/* Edits what all events of this kind have in common. Where that does not work, each is edited by itself and says what
+ * is wrong; so is each where the raw text is shown too. */
+static void edit_alike(struct wire_writer *w, const struct delta *d)
+{
+	struct delta common = *d;
+	struct buf b;
+	struct pen p = { .b = &b };
+	struct bytes text = { NULL, 0 };
+
+	w->alike = d->alike.p;
+	w->pieces[0] = text;
+	if (chunk_shows_raw(w, d))
+		return;
+	common.raw = d->alike;
+	buf_init(&b, MAX_PRINTED);
+	if (!edit_event(w, &p, &common))
+		text = arena_dup(w->arena, buf_bytes(&b));
+	buf_deinit(&b);
+	if (!bytes_set(text) || !alike_cut(text, d->nholes, w->pieces))
+		w->pieces[0] = (struct bytes){ NULL, 0 };
+}
+
+static void put_alike(struct wire_writer *w, struct pen *p, const struct delta *d)
+{
+	for (size_t i = 0; i < d->nholes; i++) {
+		pen_bytes(p, w->pieces[i]);
+		pen_bytes(p, d->holes[i]);
+	}
+	pen_bytes(p, w->pieces[d->nholes]);
+}
+
+/* An event whose data came in several lines goes out in one. */
+int chunk_pass(struct wire_writer *w, struct pen *p, const struct delta *d)
+{
+	struct delta flat = *d;
+	struct buf line;
+	int bad;
+
+	if (bytes_set(d->alike)) {
+		if (d->alike.p != w->alike)
+			edit_alike(w, d);
+		if (bytes_set(w->pieces[0])) {
+			put_alike(w, p, d);
+			return pen_done(p);
+		}
+	}
+	for (size_t i = 0; i < d->len; i++)
+		w->called |= d->parts[i].type == PART_TOOL_CALL;
+	if (bytes_chr(d->raw, '\n') < 0 && bytes_chr(d->raw, '\r') < 0)
+		return edit_event(w, p, d);
+	buf_init(&line, SSE_MAX_EVENT);
+	bad = json_compact(d->raw, &line);
+	flat.raw = buf_bytes(&line);
+	if (!bad)
+		bad = edit_event(w, p, &flat);
+	buf_deinit(&line);
+	return bad;
+}
