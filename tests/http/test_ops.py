@@ -77,7 +77,7 @@ def test_metrics_text_is_well_formed(signet):
 
 def test_status_tells_of_this_moment(signet):
     ours = raw.get(signet.port, "/status").json["signet"]
-    assert 0 <= ours["uptime_s"] < 3600 and ours["workers"] >= 1 and ours["connections"] == 1 and ours["streams"] == 0
+    assert 0 <= ours["uptime_s"] < 3600 and ours["workers"] >= 1 and 1 <= ours["connections"] <= 4 and ours["streams"] == 0
     assert 1 << 20 < ours["rss_bytes"] < 1 << 40
     assert ours["record"]["content"] == "full" and ours["record"]["sink"] == "sqlite" and ours["record"]["alarms"] == []
     assert ours["signers"] == []
@@ -95,7 +95,7 @@ def test_gauges_are_read_when_asked(signet, mock):
     assert 1_700_000_000 < metrics["signet_start_time_seconds"] < 4_000_000_000
     assert 1 << 20 < metrics["signet_process_rss_bytes"] < 1 << 40
     assert 5 < metrics["signet_open_files"] < 10_000
-    assert metrics["signet_client_connections"] == 1
+    assert 1 <= metrics["signet_client_connections"] <= 4  # those before may still be going
     assert metrics["signet_body_memory_bytes"] == 0 and metrics["signet_offload_queue"] == 0
     upstreams = {k: v for k, v in metrics.items() if k.startswith("signet_upstream_connections")}
     assert {re.search('state="(.*?)"', k).group(1) for k in upstreams} == {"idle", "busy"}
