@@ -170,6 +170,31 @@ static void test_a_sleep_ends_by_cancellation_not_by_a_wake(void **state)
 	SEEN(1, ERR_CANCELLED);
 }
 
+static void sleeps_a_little(void *arg)
+{
+	(void)arg;
+	note(kind_of(fiber_sleep(10)));
+	note(kind_of(fiber_sleep(1)));
+}
+
+static void cancels_too_late(void *arg)
+{
+	struct fiber *f = fiber_spawn("sleeps", sleeps_a_little, NULL);
+
+	(void)arg;
+	fiber_yield();
+	fiber_yield();
+	usleep(30000); /* its time is over, but it did not get its turn */
+	fiber_cancel(f);
+}
+
+static void test_a_sleep_that_is_cancelled_at_its_very_end_is_cancelled(void **state)
+{
+	(void)state;
+	run(cancels_too_late);
+	SEEN(ERR_CANCELLED, ERR_CANCELLED);
+}
+
 /* ---- deadlines ---- */
 
 static void deadlines(void *arg)
@@ -502,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_a_wake_before_the_park_counts_once),
 		cmocka_unit_test(test_cancellation_is_sticky_until_it_is_reset),
 		cmocka_unit_test(test_a_sleep_ends_by_cancellation_not_by_a_wake),
+		cmocka_unit_test(test_a_sleep_that_is_cancelled_at_its_very_end_is_cancelled),
 		cmocka_unit_test(test_deadlines_nest_and_strike_at_their_time),
 		cmocka_unit_test(test_a_deadline_that_moved_strikes_neither_early_nor_never),
 		cmocka_unit_test(test_fibers_run_in_the_order_in_which_they_became_runnable),
