@@ -218,22 +218,22 @@ static void play_many(void)
 
 	looks[0] = ask("localhost");
 	fault_setup("dns:1+");
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 1100; i++) {
 		snprintf(name, sizeof name, "host-%d.invalid", i);
 		looks[1] = ask(name);
 	}
-	looks[2] = ask("host-2999.invalid");
+	looks[2] = ask("host-1099.invalid");
 }
 
 /* The cache is bounded: what is out of date goes first, then all. */
-static void test_three_thousand_names_are_asked_one_after_another(void **state)
+static void test_more_names_than_are_kept_are_asked_one_after_another(void **state)
 {
 	(void)state;
 	run(30, play_many);
 	assert_true(is_loopback(&looks[0]));
 	assert_string_equal(
 		looks[2].message,
-		"cannot resolve host-2999.invalid: Non-recoverable failure in name resolution");
+		"cannot resolve host-1099.invalid: Non-recoverable failure in name resolution");
 }
 
 /* ---- how a wait ends ---- */
@@ -338,7 +338,7 @@ int main(void)
 		cmocka_unit_test(test_after_it_the_name_is_asked_anew),
 		cmocka_unit_test(test_a_failure_is_remembered_for_a_second),
 		cmocka_unit_test(test_those_who_ask_together_wait_for_one_look_up),
-		cmocka_unit_test(test_three_thousand_names_are_asked_one_after_another),
+		cmocka_unit_test(test_more_names_than_are_kept_are_asked_one_after_another),
 		cmocka_unit_test(test_a_deadline_and_a_cancellation_end_only_ones_own_wait),
 		cmocka_unit_test(test_a_look_up_may_outlive_who_asked_and_the_cache),
 		cmocka_unit_test(test_a_look_up_that_cannot_begin_is_tried_again),

@@ -12,7 +12,7 @@
 
 #ifdef SIGNET_FAULTS
 
-#define PAD_STEP 96u
+#define PAD_STEP 176u
 #define PAD_MAX  4096u
 
 /* ---- the upstream ---- */
