@@ -241,7 +241,7 @@ static void test_more_names_than_are_kept_are_asked_one_after_another(void **sta
 static void hold(void *arg)
 {
 	(void)arg;
-	usleep(50000);
+	usleep(30000);
 }
 
 static void hold_fiber(void *arg)
@@ -253,7 +253,7 @@ static void hold_fiber(void *arg)
 /* All threads of the pool are busy, so the look-up begins later. */
 static void fill_pool(void)
 {
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < 16; i++)
 		fiber_spawn("hold", hold_fiber, NULL);
 	fiber_sleep(5);
 }
