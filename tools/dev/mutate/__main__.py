@@ -142,6 +142,10 @@ def main():
     chosen = schema.choose(found, a.n, a.seed, a.floor)
     say(f"{len(found)} places to mutate; seed {a.seed} takes {len(chosen)}")
     known = equivalents()
+    places = [(s.file, s.function, *s.shown()) for s in found]
+    for entry in sorted(known):
+        if (n := places.count(entry)) != 1:
+            say(f"{EQUIVALENT} fits {n} places: {' | '.join(entry[:2])} | {entry[2]} -> {entry[3] or '(dropped)'}")
     same = [s for s in chosen if (s.file, s.function, *s.shown()) in known]
     chosen = [s for s in chosen if s not in same]
     if a.list:
