@@ -139,7 +139,7 @@ def test_allocations_of_one_request(up):
 
 
 WALKED = [p for p in points() if p != "alloc" and not p.startswith(("sign.", "config."))]
-SEEN = {"connect", "conn", "origin", "poll", "recv", "request", "send", "stack", "tls", "upconn"}  # by the client of a request that passes them
+SEEN = {"connect", "conn", "origin", "poll", "recv", "request", "send", "tls", "upconn"}  # by the client of a request that passes them
 
 
 @pytest.mark.parametrize("point", WALKED)
