@@ -416,6 +416,35 @@ static void test_the_handshake_is_part_of_connecting(void **state)
 
 /* ---- what belongs to the connection ---- */
 
+static void test_a_handshake_that_is_cut_or_not_tls_says_so(void **state)
+{
+	static const struct {
+		const char *answer, *message;
+	} cases[] = {
+		{ "", "TLS: 127.0.0.1 closed the connection during the handshake" },
+		{ "HTTP/1.1 400 Bad Request\r\n\r\n",
+		  "TLS handshake with 127.0.0.1: wrong version number" },
+	};
+	struct harness *h = *state;
+
+	snprintf(call.url, sizeof call.url, "https://127.0.0.1:%u/", up_port);
+	harness_start(h);
+	for (size_t i = 0; i < 2; i++) {
+		char hello[4096];
+		int fd;
+
+		harness_begin(h, run_call);
+		fd = take();
+		assert_true(recv(fd, hello, sizeof hello, 0) > 0);
+		say(fd, cases[i].answer);
+		close(fd);
+		harness_join(h);
+		assert_string_equal(cases[i].message, call.message);
+		assert_int_equal(ERR_IO, call.kind);
+		assert_int_equal(0, http_client_connections());
+	}
+}
+
 static void test_headers_of_the_connection_cannot_be_set(void **state)
 {
 	static const char *const names[] = { "Content-Length",
@@ -713,6 +742,7 @@ int main(void)
 		T(test_what_a_proxy_may_answer_to_connect),
 		T(test_whose_time_ran_out_while_connecting_is_told),
 		T(test_the_handshake_is_part_of_connecting),
+		T(test_a_handshake_that_is_cut_or_not_tls_says_so),
 		T(test_headers_of_the_connection_cannot_be_set),
 		T(test_a_host_of_the_callers_stands_in_place_of_the_urls),
 		T(test_answers_that_are_cut_or_wrong_say_where),
