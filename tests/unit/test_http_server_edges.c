@@ -83,6 +83,14 @@ static void streams(struct exchange *ex)
 			exchange_stream_flush(ex);
 		}
 		exchange_stream_end(ex);
+	} else if (bytes_eq(ex->path, B("/stream/tried"))) {
+		exchange_stream_begin(ex, 200, B("text/plain"));
+		for (int i = 0; i < 60;
+		     i++) { /* more than the socket takes at once, and nobody waits */
+			exchange_stream_write(ex, (struct bytes){ large, sizeof large });
+			exchange_stream_try_flush(ex);
+		}
+		exchange_stream_end(ex);
 	} else if (bytes_eq(ex->path, B("/stream/buf"))) {
 		if (exchange_stream_begin(ex, 200, B("text/plain")))
 			return;
@@ -323,6 +331,30 @@ static void test_streams_of_nothing_of_much_and_from_the_buffer_itself(void **st
 	close(fd);
 	for (int i = 0; i < 200 && done_count < 3; i++)
 		usleep(1000);
+}
+
+static void test_what_a_full_socket_did_not_take_comes_later(void **state)
+{
+	struct harness *h = *state;
+	int fd = up(h), rcv = 32768;
+	char *got, *at;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof rcv);
+	say(fd, "GET /stream/tried HTTP/1.1\r\nHost: x\r\n" CLOSE);
+	usleep(50000);
+	got = hear(fd, NULL, 5000);
+	at = strstr(got, "\r\n\r\n") + 4;
+	for (int i = 0; i < 60; i++) {
+		assert_memory_equal(at, "186a0\r\nlllll", 12);
+		at += 7 + 100000;
+		assert_memory_equal(at, "\r\n", 2);
+		at += 2;
+	}
+	assert_string_equal(at, "0\r\n\r\n");
+	wait_for(&done_count, 1);
+	assert_int_equal(last.bytes, strlen(got));
+	free(got);
+	close(fd);
 }
 
 static void test_what_was_sent_is_counted(void **state)
@@ -705,6 +737,7 @@ int main(void)
 		T(test_there_is_one_answer_and_one_reading_of_the_body),
 		T(test_statuses_without_a_body_send_none),
 		T(test_streams_of_nothing_of_much_and_from_the_buffer_itself),
+		T(test_what_a_full_socket_did_not_take_comes_later),
 		T(test_what_was_sent_is_counted),
 		T(test_a_client_that_leaves_is_told_to_who_counts),
 		T(test_bodies_that_are_refused),
