@@ -106,8 +106,8 @@ static void test_each_file_of_a_body_has_its_number(void **state)
 {
 	static struct file a = { .data = B("AAAA") }, b = { .data = B("BBBB") },
 			   absent = { .data = B("ZZZZ") }, empty = { .data = B("") };
-	static struct block parts[] = { { .type = BLOCK_TEXT, .text = B("t") },
-					{ .type = BLOCK_FILE, .file = &b } };
+	static struct block parts[] = { { .type = BLOCK_FILE, .file = &b },
+					{ .type = BLOCK_TEXT, .text = B("t") } };
 	static struct block first[] = { { .type = BLOCK_TEXT, .text = B("AAAA") },
 					{ .type = BLOCK_FILE, .file = &a },
 					{ .type = BLOCK_FILE, .file = &empty },
