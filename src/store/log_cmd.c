@@ -424,7 +424,7 @@ static int read_options(int argc, char **argv, struct options *o, const struct r
 int store_log_main(int argc, char **argv)
 {
 	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
-	const struct reading *reading;
+	const struct reading *reading = NULL;
 	struct log_reader r;
 	struct buf out;
 	int status = read_options(argc, argv, &o, &reading);
