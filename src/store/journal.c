@@ -67,22 +67,17 @@ struct waker {
 static struct waker *all_wakers;
 static pthread_mutex_t wakers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void futex_wake(atomic_uint *word)
+void journal_ring(atomic_uint *bell)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	if (!atomic_exchange(bell, 1))
+		syscall(SYS_futex, bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void journal_ring(struct journal *j)
-{
-	if (!atomic_exchange(&j->bell, 1))
-		futex_wake(&j->bell);
-}
-
-void journal_sleep(struct journal *j, uint64_t ms)
+void journal_sleep(atomic_uint *bell, uint64_t ms)
 {
 	struct timespec t = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
 
-	syscall(SYS_futex, &j->bell, FUTEX_WAIT_PRIVATE, 0, &t, NULL, 0);
+	syscall(SYS_futex, bell, FUTEX_WAIT_PRIVATE, 0, ms == TIME_NEVER ? NULL : &t, NULL, 0);
 }
 
 void pending_drop(struct pending *p)
@@ -115,7 +110,7 @@ static void ring_late(struct loop_task *t)
 	struct waker *w = (struct waker *)((char *)t - offsetof(struct waker, bell));
 
 	w->bell_due = false;
-	journal_ring(w->journal);
+	journal_ring(&w->journal->bell);
 }
 
 static struct waker *waker_of_thread(void)
@@ -274,7 +269,7 @@ static void push(struct journal *j, struct pending *p)
 		p->next = head;
 	while (!atomic_compare_exchange_weak(&j->queue, &head, p));
 	if (!w || !fiber_self()) {
-		journal_ring(j);
+		journal_ring(&j->bell);
 	} else if (!w->bell_due) {
 		w->bell_due = true;
 		w->journal = j;
@@ -465,7 +460,7 @@ static int start_threads(struct journal *j)
 		e = pthread_create(&j->syncer, NULL, journal_syncer, j);
 		if (e) {
 			atomic_store(&j->closing, true);
-			journal_ring(j);
+			journal_ring(&j->bell);
 			pthread_join(j->writer, NULL);
 		}
 	}
@@ -502,7 +497,7 @@ void journal_close(struct journal *j)
 	if (!j->threads)
 		return;
 	atomic_store(&j->closing, true);
-	journal_ring(j);
+	journal_ring(&j->bell);
 	pthread_join(j->writer, NULL);
 	journal_stop_syncer(j);
 	pthread_join(j->syncer, NULL);

@@ -5,7 +5,6 @@
  */
 #include "store/log_read.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -128,16 +127,12 @@ void log_reader_close(struct log_reader *r)
 /* The segment to read after the one at hand; 0: none. Before the first: the one that holds the next number. */
 static uint64_t next_segment(struct log_reader *r)
 {
-	int fd = openat(r->journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(r->journal);
 	uint64_t best = 0, first;
 	struct dirent *e;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return 0;
-	}
 	while ((e = readdir(d))) {
 		if (strlen(e->d_name) != 19 || !segment_name_parse(e->d_name, &first) || !first)
 			continue;
@@ -157,11 +152,8 @@ static uint64_t next_segment(struct log_reader *r)
 
 static bool open_segment(struct log_reader *r, uint64_t first)
 {
-	char name[20];
-	int fd;
+	int fd = segment_open(r->journal, first, O_RDONLY);
 
-	segment_name(first, name);
-	fd = openat(r->journal, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (r->fd >= 0) {

@@ -16,7 +16,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <dirent.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -157,15 +156,11 @@ static int read_node(int dir_fd, const char *dir, uint8_t node[16])
 static void look_for_corrupt(struct store *s)
 {
 	struct bytes aside = bytes_of(s->sink->type->aside);
-	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(s->dir);
 	struct dirent *e;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return;
-	}
 	while ((e = readdir(d)))
 		if (bytes_starts(bytes_of(e->d_name), aside))
 			snprintf(
