@@ -44,7 +44,7 @@ static void put_uuid(struct pen *p, struct uuid id)
 /* Rows are written in the record's own buffer. */
 static int row_open(struct pen *p, struct record *rec, enum row_table table)
 {
-	*p = (struct pen){ .b = record_open_row(rec, table) };
+	*p = (struct pen){ .b = record_open_part(rec, table) };
 	if (!p->b)
 		return -1;
 	pen_open(p, '{');
@@ -55,7 +55,7 @@ static int row_close(struct pen *p, struct record *rec)
 {
 	pen_close(p, '}');
 	if (!p->failed)
-		return record_close_row(rec);
+		return record_close_part(rec);
 	rec->too_large |= error_last()->kind == ERR_TOO_LARGE;
 	return -1;
 }
@@ -203,18 +203,16 @@ static void raw_body(struct pen *p, struct record *rec, struct bytes body, uint6
 	buf_deinit(&joined);
 }
 
-static int text_part(struct record *rec, enum row_text column, struct bytes value)
-{
-	struct buf *out = record_open_text(rec, column);
-
-	return !out || buf_append(out, value) || record_close_text(rec) ? -1 : 0;
-}
-
 /* A column beside the row that follows. *beside: false if it is not UTF-8, and must be escaped in the row. */
 static int text_beside(struct record *rec, enum row_text column, struct bytes value, bool *beside)
 {
+	struct buf *out;
+
 	*beside = !bytes_set(value) || bytes_is_utf8(value);
-	return bytes_set(value) && *beside ? text_part(rec, column, value) : 0;
+	if (!bytes_set(value) || !*beside)
+		return 0;
+	out = record_open_part(rec, TEXT_PART | column);
+	return !out || buf_append(out, value) || record_close_part(rec) ? -1 : 0;
 }
 
 static int raw_beside(struct record *rec, enum row_text column, struct bytes body, uint64_t max_kib,
@@ -240,11 +238,11 @@ static int messages_beside(struct record *rec, const struct inference *in,
 	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
 		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
 				       again->messages_len);
-	p.b = record_open_text(rec, TEXT_INPUT_MESSAGES);
+	p.b = record_open_part(rec, TEXT_PART | TEXT_INPUT_MESSAGES);
 	if (!p.b)
 		return -1;
 	native_put_messages(&p, sent);
-	return p.failed ? -1 : record_close_text(rec);
+	return p.failed ? -1 : record_close_part(rec);
 }
 
 /* The blocks as the provider sent them: in the client's answer only tool calls look otherwise. */
@@ -255,11 +253,11 @@ static int output_beside(struct record *rec, const struct result *res,
 
 	if (res == client_got && !tool_calls(res))
 		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
-	p.b = record_open_text(rec, TEXT_OUTPUT);
+	p.b = record_open_part(rec, TEXT_PART | TEXT_OUTPUT);
 	if (!p.b)
 		return -1;
 	native_put_blocks(&p, res->content, res->len);
-	return p.failed ? -1 : record_close_text(rec);
+	return p.failed ? -1 : record_close_part(rec);
 }
 
 static int model_row(struct record *rec, const struct answer_facts *f,
@@ -549,11 +547,11 @@ static void build(void *arg)
 {
 	struct building *b = arg;
 	const struct answer_facts *f = b->facts;
-	int r = record_init(&b->rec);
+	int r;
 
+	record_init(&b->rec);
 	b->rec.cut = f->raw_cut;
-	if (r == 0)
-		r = buf_reserve(&b->rec.payload, guess(f));
+	r = buf_reserve(&b->rec.payload, guess(f));
 	if (r == 0 && has_rows(f))
 		r = answer_rows(&b->rec, f);
 	if (r == 0)

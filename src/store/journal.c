@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -22,6 +21,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "fiber/loop.h"
 #include "store/crc32c.h"
@@ -174,7 +174,7 @@ void journal_finish(struct journal *j, struct pending *group, enum unrecorded re
 			threads = true;
 		} else if (atomic_compare_exchange_strong(&p->state, &taken, PENDING_DONE)) {
 			/* From here on its waiter may wake and drop its half; ours keeps p until below. */
-			finish_on_loop(p, rang, &nrang, sizeof(rang) / sizeof(*rang));
+			finish_on_loop(p, rang, &nrang, COUNT(rang));
 		} else {
 			journal_count_unrecorded(j, result);
 		}
@@ -447,24 +447,18 @@ static void cond_init_monotonic(pthread_cond_t *c)
 	pthread_condattr_destroy(&a);
 }
 
-/* The journal's threads take no signals: they are main's. */
 static int start_threads(struct journal *j)
 {
-	sigset_t all, before;
-	int e;
+	int e = thread_start(&j->writer, journal_writer, j);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&j->writer, NULL, journal_writer, j);
 	if (!e) {
-		e = pthread_create(&j->syncer, NULL, journal_syncer, j);
+		e = thread_start(&j->syncer, journal_syncer, j);
 		if (e) {
 			atomic_store(&j->closing, true);
 			journal_ring(&j->bell);
 			pthread_join(j->writer, NULL);
 		}
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (e)
 		return fail(ERR_STORE, "the journal's threads: %s", strerror(e));
 	j->threads = true;

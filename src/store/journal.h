@@ -129,12 +129,13 @@ bool journal_is_full(const struct journal *);
 void journal_meter_unrecorded(void);
 void journal_count_unrecorded(struct journal *, enum unrecorded);
 
-/* Bytes and records that the sink has not. */
-uint64_t journal_backlog_bytes(struct journal *);
+struct journal_totals {
+	size_t segments;
+	uint64_t bytes, backlog; /* on disk; of these, what the sink has not */
+};
+struct journal_totals journal_totals(struct journal *);
 /* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
 void journal_drop_delivered(struct journal *, uint64_t keep);
-uint64_t journal_disk_bytes(struct journal *);
-size_t journal_count_segments(struct journal *);
 
 /* For waits on conditions of the monotonic clock. */
 struct timespec journal_deadline(uint64_t ms);

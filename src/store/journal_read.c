@@ -207,42 +207,23 @@ void journal_go_back(struct journal_reader *r, struct place to, bool baseline_un
 
 /* ---- what is asked of the segments ---- */
 
-uint64_t journal_backlog_bytes(struct journal *j)
+struct journal_totals journal_totals(struct journal *j)
 {
-	uint64_t n = 0;
+	struct journal_totals t;
 
 	pthread_mutex_lock(&j->lock);
+	t = (struct journal_totals){ .segments = j->nsegments };
 	for (size_t i = 0; i < j->nsegments; i++) {
 		const struct segment_info *s = &j->segments[i];
 
+		t.bytes += s->end;
 		if (s->first > j->read_first || !j->read_first)
-			n += s->end - SEGMENT_HEADER;
+			t.backlog += s->end - SEGMENT_HEADER;
 		else if (s->first == j->read_first && s->end > j->read_offset)
-			n += s->end - j->read_offset;
+			t.backlog += s->end - j->read_offset;
 	}
 	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-uint64_t journal_disk_bytes(struct journal *j)
-{
-	uint64_t n = 0;
-
-	pthread_mutex_lock(&j->lock);
-	for (size_t i = 0; i < j->nsegments; i++)
-		n += j->segments[i].end;
-	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-size_t journal_count_segments(struct journal *j)
-{
-	size_t n;
-
-	pthread_mutex_lock(&j->lock);
-	n = j->nsegments;
-	pthread_mutex_unlock(&j->lock);
-	return n;
+	return t;
 }
 
 void journal_drop_delivered(struct journal *j, uint64_t keep)
