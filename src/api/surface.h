@@ -15,7 +15,7 @@ struct surface {
 	const struct surface *twin; /* the same format in the other profile; NULL: there is none */
 	const struct surface_options *options; /* of reader, writers and what lies between */
 	struct bytes
-		model_prefix; /* stands before the model's name in answers; unset: the client's own word for it */
+		model_prefix; /* of the model's name in answers; unset: the client's own word stands there */
 	bool upstream_errors; /* an upstream's status and error reach the client (surfaces §1.7) */
 	bool attributes;      /* headers and body say who calls (clients.h) */
 	bool needs_object_storage; /* for files */

@@ -10,10 +10,28 @@
 #include "base/json.h"
 #include "net/http_status.h"
 
+static int fail_framed(enum error_kind kind, const struct upstream_said *said, struct bytes text)
+{
+	struct bytes type = said->provider_type, phrase = http_status_phrase(said->status);
+
+	if (kind == ERR_INFERENCE_CLIENT && said->status > 0)
+		return fail_from_upstream(kind, said, "Error %d%s%.*s from %.*s client: %.*s",
+					  said->status, phrase.n ? " " : "", BFMT(phrase),
+					  BFMT(type), BFMT(text));
+	if (kind == ERR_INFERENCE_CLIENT)
+		return fail_from_upstream(kind, said, "Error from %.*s client: %.*s", BFMT(type),
+					  BFMT(text));
+	if (kind == ERR_FATAL_STREAM)
+		return fail_from_upstream(
+			kind, said, "Inference stream closed due to error from %.*s server: %.*s",
+			BFMT(type), BFMT(text));
+	return fail_from_upstream(kind, said, "Error from %.*s server: %.*s", BFMT(type),
+				  BFMT(text));
+}
+
 int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
 {
 	const struct upstream_said said = { .provider_type = type, .status = status };
-	struct bytes phrase = http_status_phrase(status);
 	char *text = NULL;
 	va_list args;
 	int n;
@@ -23,19 +41,14 @@ int wire_fail(enum error_kind kind, int status, struct bytes type, const char *f
 	va_end(args);
 	if (n < 0)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
-	if (kind == ERR_INFERENCE_CLIENT && status > 0)
-		fail_from_upstream(kind, &said, "Error %d%s%.*s from %.*s client: %s", status,
-				   phrase.n ? " " : "", BFMT(phrase), BFMT(type), text);
-	else if (kind == ERR_INFERENCE_CLIENT)
-		fail_from_upstream(kind, &said, "Error from %.*s client: %s", BFMT(type), text);
-	else if (kind == ERR_FATAL_STREAM)
-		fail_from_upstream(kind, &said,
-				   "Inference stream closed due to error from %.*s server: %s",
-				   BFMT(type), text);
-	else
-		fail_from_upstream(kind, &said, "Error from %.*s server: %s", BFMT(type), text);
+	fail_framed(kind, &said, bytes_of(text));
 	free(text);
 	return -1;
+}
+
+int wire_fail_said(enum error_kind kind, const struct upstream_said *said)
+{
+	return fail_framed(kind, said, said->message);
 }
 
 /* A code may be a string or a number ("code": 502). */

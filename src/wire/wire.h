@@ -72,6 +72,8 @@ struct wire {
  * none known), ERR_INFERENCE_SERVER, ERR_FATAL_STREAM. Returns -1. `type` must outlive the error. */
 int wire_fail(enum error_kind, int status, struct bytes type, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same of what an upstream said, whose message is the text. Its strings live in the arena. */
+int wire_fail_said(enum error_kind, const struct upstream_said *);
 /*
  * Fills upstream_code, upstream_message, retry_after_ms (only from the text) of `e` from an error body of the
  * OpenAI family: {"error":{…}}, {"error":"…"}, {"message"}, {"detail"}. Strings go into the arena.

@@ -334,7 +334,7 @@ class Bench:
         self.run([("record off: CPU a request", "x", 1.5, 1.1), *optional], plain)
         self.run([("record on: CPU a request, the answer's path", "x", 1.8, 1.3), ("record on: CPU a request, whole process", "x", 4.0, 2.5)], self.recorded)
         self.run([("CPU a streamed event, as fast as they come", "x", 1.2, 0.7), ("CPU a streamed event, one each 5 ms", "x", 1.2, 0.95)], self.events)
-        self.run([("memory of an idle open stream", "KiB", 48, 16)], self.idle_streams)
+        self.run([("memory of an idle open stream", "KiB", 24, 16)], self.idle_streams)
         self.run([("memory of an idle keep-alive connection", "KiB")], self.idle_connections)
         self.run([("start to first answer, module cached", "ms", 150, 50), ("resident at start", "MB", 40, 20), ("binary, stripped", "MB", 25, 20)], self.start)
         if self.args.long:

@@ -88,32 +88,28 @@ int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *d, bool str
 			      struct arena *a)
 {
 	yyjson_val *code = json_get(err, "code");
-	struct bytes message =
-		yyjson_is_str(err) ? json_str(err) : json_str(json_get(err, "message"));
-	struct bytes text_code = json_str(code);
+	struct upstream_said said = { .provider_type = d->type,
+				      .code = json_str(code),
+				      .fatal = stream };
+	bool refused;
 	uint64_t number = 0;
-	int status = 0;
 
-	if (!bytes_set(message))
-		message = json_print_arena(err, a);
-	if (!json_u64(code, &number) && bytes_set(text_code))
-		bytes_to_u64(text_code, &number);
+	said.message = yyjson_is_str(err) ? json_str(err) : json_str(json_get(err, "message"));
+	if (!bytes_set(said.message))
+		said.message = json_print_arena(err, a);
+	if (!json_u64(code, &number) && bytes_set(said.code))
+		bytes_to_u64(said.code, &number);
 	if (number >= 400 && number <= 599)
-		status = (int)number;
-	message = arena_dup(a, message);
-	if (status == 400 || status == 401 || status == 403 || status == 429)
-		wire_fail(ERR_INFERENCE_CLIENT, status, d->type, "%.*s", BFMT(message));
-	else
-		wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "%.*s", BFMT(message));
-	error_last()->upstream_status = status;
-	error_last()->upstream_message = message;
-	if (!bytes_set(text_code))
-		text_code = json_raw(code);
-	if (!bytes_set(text_code))
-		text_code = json_str(json_get(err, "type"));
-	error_last()->upstream_code = arena_dup(a, text_code);
-	error_last()->fatal = stream;
-	return -1;
+		said.status = (int)number;
+	if (!bytes_set(said.code))
+		said.code = json_raw(code);
+	if (!bytes_set(said.code))
+		said.code = json_str(json_get(err, "type"));
+	said.message = arena_dup(a, said.message);
+	said.code = arena_dup(a, said.code);
+	refused = said.status == 400 || said.status == 401 || said.status == 403 ||
+		  said.status == 429;
+	return wire_fail_said(refused ? ERR_INFERENCE_CLIENT : ERR_INFERENCE_SERVER, &said);
 }
 
 /* ---- blocks ---- */

@@ -117,7 +117,7 @@ static int read_json_mode(struct reader *r, const struct where *w, yyjson_val *v
 	which = expect_one_of(w, json_str(v), names, 5);
 	if (which < 0)
 		return -1;
-	r->params.json_mode = modes[which];
+	r->params->json_mode = modes[which];
 	return 0;
 }
 
@@ -134,13 +134,13 @@ static int read_own_param(struct reader *r, const struct where *w, yyjson_val *v
 	if (yyjson_is_null(v))
 		return 0;
 	if (param_is_text(p))
-		return param_read(w, p, v, false, &r->params.params[p]);
+		return param_read(w, p, v, false, &r->params->params[p]);
 	if (param_rows[p].kind == PARAM_JSON_MODE)
 		return read_json_mode(r, w, v);
 	if (chat_each(r, w, v, check_string))
 		return -1;
-	r->params.stop_set = true;
-	return read_strings(r, v, &r->params);
+	r->params->stop_set = true;
+	return read_strings(r, v, r->params);
 }
 
 static enum param param_named(struct bytes name)
@@ -179,6 +179,9 @@ int openai_read_params(struct reader *r, const struct where *w, yyjson_val *v)
 		return r->options->lenient ? 0 : expect_field(w, "chat_completion");
 	if (!yyjson_is_obj(chat))
 		return expect_type(&at, chat, "struct ChatCompletionInferenceParams");
+	r->params = arena_new(r->arena, struct inference); /* too large for a fiber's stack */
+	if (!r->params)
+		return -1;
 	while ((key = yyjson_obj_iter_next(&it))) {
 		struct where one = WHERE_KEY(&at, json_str(key));
 		enum param p = param_named(json_str(key));

@@ -442,7 +442,8 @@ static int read_all(struct reader *r, yyjson_val *root)
 	if (sort_members(r, root, &m) || read_members(r, &m) || check_n(r) ||
 	    check_unknown(r, &m) || check_raw_usage(r) || check_model(r) || join_max_tokens(r))
 		return -1;
-	params_overlay(r->inf, &r->params);
+	if (r->params)
+		params_overlay(r->inf, r->params);
 	r->inf->stream = r->env->stream;
 	return openai_read_legacy(r) || openai_read_messages(r) || check_tags(r) || print_params(r)
 		       ? -1

@@ -28,7 +28,7 @@ struct reader {
 	struct inference *inf; /* of env */
 	struct where root;
 	yyjson_val *messages;
-	struct inference params;               /* tensorzero::params, which win */
+	struct inference *params;              /* tensorzero::params, which win; NULL: none */
 	yyjson_val *functions, *function_call; /* deprecated forms */
 	/* struct known_call by id; those of function_call, whose results come by name, by name. The last counts */
 	struct map calls, legacy_calls;

@@ -91,7 +91,7 @@ static bool is_own(const struct json_member *m)
 	static const struct bytes names[] = { B("prompt"),  B("suffix"),   B("echo"),
 					      B("best_of"), B("logprobs"), B("messages") };
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (json_key_is(m->key, names[i]))
 			return true;
 	return false;

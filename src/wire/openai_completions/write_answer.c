@@ -6,8 +6,7 @@
 
 #include "base/pen.h"
 
-#define HEAD_MAX \
-	65536 /* the part that all chunks have in common: the model's name is what varies */
+#define HEAD_MAX (64u << 10) /* of a chunk, but for the model's name */
 
 struct wire_writer {
 	const struct answer *answer;
