@@ -12,6 +12,7 @@
 #include <string.h>
 #include <wasmtime.h>
 
+#include "base/flags.h"
 #include "config/config.h"
 #include "serve.h"
 #include "sign/signer.h"
@@ -19,7 +20,7 @@
 
 static int version_main(int argc, char **argv);
 
-static const struct command {
+static const struct subcommand {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *summary;
@@ -31,8 +32,6 @@ static const struct command {
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 
-#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
-
 static int print_help(FILE *out)
 {
 	fputs("signet: an LLM gateway that signs what it sends and records what it answers\n"
@@ -40,7 +39,7 @@ static int print_help(FILE *out)
 	      "usage: signet COMMAND [--help]\n"
 	      "\n",
 	      out);
-	for (size_t i = 0; i < NCOMMANDS; i++)
+	for (size_t i = 0; i < COUNT(commands); i++)
 		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
 	fputs("\n"
 	      "Without a command, a first argument that begins with -- means serve.\n"
@@ -52,30 +51,25 @@ static int print_help(FILE *out)
 	return out == stdout ? 0 : 2;
 }
 
+static const char version_help[] =
+	"signet version: the version of Signet and the TensorZero version it speaks, then those of\n"
+	"SQLite, OpenSSL and Wasmtime\n"
+	"\n"
+	"usage: signet version\n";
+
 static int version_main(int argc, char **argv)
 {
-	if (argc > 0 && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
-		puts("signet version: the version of Signet and the TensorZero version it speaks, then those of\n"
-		     "SQLite, OpenSSL and Wasmtime\n"
-		     "\n"
-		     "usage: signet version");
-		return 0;
-	}
-	if (argc > 0) {
-		fprintf(stderr, "signet version: unknown argument %s\n", argv[0]);
-		return 2;
-	}
+	static const struct command version = { .name = "signet version", .help = version_help };
+	int status = flags_read(&version, argc, argv);
+
+	if (status >= 0)
+		return status;
 	printf("signet " SIGNET_VERSION " (TensorZero 2026.6.0)\n"
 	       "SQLite %s\n"
 	       "%s\n"
 	       "Wasmtime %s\n",
 	       sqlite3_libversion(), OpenSSL_version(OPENSSL_VERSION), WASMTIME_VERSION);
 	return 0;
-}
-
-static bool is_one_of(const char *text, const char *a, const char *b)
-{
-	return !strcmp(text, a) || !strcmp(text, b);
 }
 
 #define KEEP_FREED_MS 10000
@@ -97,13 +91,13 @@ int main(int argc, char **argv)
 	keep_freed_memory();
 	if (argc < 2)
 		return print_help(stderr);
-	if (is_one_of(argv[1], "--help", "-h") || !strcmp(argv[1], "help"))
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return print_help(stdout);
-	if (is_one_of(argv[1], "--version", "-V"))
-		return version_main(0, NULL);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		return version_main(argc - 2, argv + 2);
 	if (!strncmp(argv[1], "--", 2))
 		return serve_main(argc - 1, argv + 1);
-	for (size_t i = 0; i < NCOMMANDS; i++)
+	for (size_t i = 0; i < COUNT(commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
 	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);

@@ -22,6 +22,7 @@
 #include "api/api.h"
 #include "api/counters.h"
 #include "base/fault.h"
+#include "base/flags.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "net/socket.h"
@@ -67,22 +68,17 @@ static void phase_set(struct crew *c, enum phase phase)
 	pthread_mutex_unlock(&meeting.lock);
 }
 
-static void wait_until(const bool *flag)
+/* Returns whether all is being freed by then. */
+static bool wait_until(const bool *flag)
 {
+	bool freeing;
+
 	pthread_mutex_lock(&meeting.lock);
 	while (!*flag)
 		pthread_cond_wait(&meeting.changed, &meeting.lock);
+	freeing = meeting.freeing;
 	pthread_mutex_unlock(&meeting.lock);
-}
-
-static bool is_raised(const bool *flag)
-{
-	bool raised;
-
-	pthread_mutex_lock(&meeting.lock);
-	raised = *flag;
-	pthread_mutex_unlock(&meeting.lock);
-	return raised;
+	return freeing;
 }
 
 static void raise_flag(bool *flag)
@@ -196,8 +192,7 @@ static void worker_live(struct crew *c)
 
 	if (!bad) {
 		phase_set(c, PHASE_READY);
-		wait_until(&meeting.go);
-		if (is_raised(&meeting.freeing)) /* another one failed */
+		if (wait_until(&meeting.go)) /* another one failed */
 			return;
 		bad = worker_listen(c);
 	}
@@ -332,7 +327,7 @@ static void signals_of(sigset_t *set)
 	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+	for (size_t i = 0; i < COUNT(ours); i++)
 		sigaddset(set, ours[i]);
 }
 
@@ -492,11 +487,11 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 	counters_setup(&app);
 	options = server_options(c, clients_by_default());
 	if (http_bind_test((struct sockaddr *)addr, addr_n)) {
-		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		flags_failed("");
 		goto out;
 	}
 	if (crew_start(addr, &options) || crew_listen()) {
-		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
+		flags_failed("");
 	} else {
 		listening(addr);
 		run(c->server.drain_s);
@@ -537,10 +532,8 @@ static int serve_config(const struct serve_args *args)
 
 	if (!sock_address_parse(app.config->gateway.bind_address, &addr, &addr_n))
 		return 1; /* config/ has checked it */
-	if (take_data_dir(args, &lock_fd)) {
-		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
-		return 1;
-	}
+	if (take_data_dir(args, &lock_fd))
+		return flags_failed("");
 	if (args->validate)
 		log_info("serve", "Configuration is valid. Exiting.");
 	status = args->validate ? 0 : serve(&addr, addr_n);
@@ -565,10 +558,8 @@ int serve_main(int argc, char **argv)
 	fault_setup(getenv("SIGNET_FAULT"));
 	crash_setup("signet " SIGNET_VERSION);
 	signals_setup();
-	if (serve_log_setup(&args) || signing_init()) {
-		fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
-		return 1;
-	}
+	if (serve_log_setup(&args) || signing_init())
+		return flags_failed("");
 	app.config = config_load(&args.config, &issues);
 	serve_issues_print(&args, &issues, app.config != NULL);
 	config_issues_deinit(&issues);

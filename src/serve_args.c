@@ -1,7 +1,6 @@
 /*
- * Flags of `signet serve`: TensorZero's, so that images keep their `command:`, and Signet's few. A flag may be
- * written "--flag value" or "--flag=value". What the command line does not say is left to the configuration
- * (config/), which knows the environment, the files and the defaults.
+ * Flags of `signet serve`: TensorZero's, so that images keep their `command:`, and Signet's few. What the command
+ * line does not say is left to the configuration (config/), which knows the environment, the files and the defaults.
  */
 #include "serve_args.h"
 
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/flags.h"
 #include "config/glob.h"
 #include "net/socket.h"
 
@@ -45,53 +45,6 @@ static const char help[] =
 	"  signet serve --config-file 'config/**/*.toml' --bind-address 127.0.0.1:3000\n"
 	"  OPENAI_API_KEY=... signet serve --default-config\n";
 
-enum flag {
-	FLAG_CONFIG_FILE,
-	FLAG_DEFAULT_CONFIG,
-	FLAG_BIND_ADDRESS,
-	FLAG_DATA_DIR,
-	FLAG_WORKERS,
-	FLAG_LOG_FORMAT,
-	FLAG_LOG_FILE,
-	FLAG_VALIDATE,
-	FLAG_HELP,
-	FLAG_NOT_BUILT,
-};
-
-static const struct {
-	const char *name;
-	enum flag flag;
-	bool takes_value;
-	const char *instead; /* of flags that are not built: what to do */
-} flags[] = {
-	{ "--config-file", FLAG_CONFIG_FILE, true, NULL },
-	{ "--default-config", FLAG_DEFAULT_CONFIG, false, NULL },
-	{ "--bind-address", FLAG_BIND_ADDRESS, true, NULL },
-	{ "--data-dir", FLAG_DATA_DIR, true, NULL },
-	{ "--workers", FLAG_WORKERS, true, NULL },
-	{ "--log-format", FLAG_LOG_FORMAT, true, NULL },
-	{ "--log-file", FLAG_LOG_FILE, true, NULL },
-	{ "--validate-and-exit", FLAG_VALIDATE, false, NULL },
-	{ "--help", FLAG_HELP, false, NULL },
-	{ "-h", FLAG_HELP, false, NULL },
-	{ "--run-clickhouse-migrations", FLAG_NOT_BUILT, false,
-	  "it records to SQLite, whose tables it makes itself at every start" },
-	{ "--run-migrations", FLAG_NOT_BUILT, false,
-	  "it records to SQLite, whose tables it makes itself at every start" },
-	{ "--run-postgres-migrations", FLAG_NOT_BUILT, false, "it does not use Postgres" },
-	{ "--create-api-key", FLAG_NOT_BUILT, false, "it does not check keys of clients yet" },
-	{ "--disable-api-key", FLAG_NOT_BUILT, false, "it does not check keys of clients yet" },
-	{ "--migrate-config", FLAG_NOT_BUILT, false, "its configuration stays in files" },
-};
-
-static int usage(const char *fmt, const char *what)
-{
-	fprintf(stderr, "signet serve: ");
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\nsignet serve --help explains\n");
-	return 2;
-}
-
 static bool is_address(const char *text)
 {
 	struct sockaddr_storage addr;
@@ -100,84 +53,47 @@ static bool is_address(const char *text)
 	return sock_address_parse(bytes_of(text), &addr, &n);
 }
 
-static bool workers_parse(const char *text, int *out)
+/* What `signet serve` shares with TensorZero's gateway but has not built. */
+#define OWN_TABLES "it records to SQLite, whose tables it makes itself at every start"
+#define OPEN_DOORS "it does not check keys of clients yet"
+
+static int read_flags(int argc, char **argv, struct serve_args *a)
 {
-	uint64_t n;
+	const char *format = NULL;
+	uint64_t workers = 0;
+	const struct flag flags[] = {
+		{ "--config-file", .text = &a->config.glob },
+		{ "--default-config", .on = &a->config.default_config },
+		{ "--bind-address", .text = &a->config.bind_address },
+		{ "--data-dir", .text = &a->config.data_dir, .not_empty = true },
+		{ "--workers", .number = &workers, .most = MAX_WORKERS },
+		{ "--log-format", .text = &format },
+		{ "--log-file", .text = &a->log_file, .not_empty = true },
+		{ "--validate-and-exit", .on = &a->validate },
+		{ "--run-clickhouse-migrations", .instead = OWN_TABLES },
+		{ "--run-migrations", .instead = OWN_TABLES },
+		{ "--run-postgres-migrations", .instead = "it does not use Postgres" },
+		{ "--create-api-key", .instead = OPEN_DOORS },
+		{ "--disable-api-key", .instead = OPEN_DOORS },
+		{ "--migrate-config", .instead = "its configuration stays in files" },
+	};
+	const struct command serve = { "signet serve", help, flags, COUNT(flags), false };
+	int status = flags_read(&serve, argc, argv);
 
-	if (!bytes_to_u64(bytes_of(text), &n) || !n || n > MAX_WORKERS)
-		return false;
-	*out = (int)n;
-	return true;
-}
-
-/* One flag with its value. -1: taken; else the exit status. */
-static int flag_take(struct serve_args *a, enum flag flag, const char *value)
-{
-	value = value ? value : ""; /* of flags that take none */
-	switch (flag) {
-	case FLAG_CONFIG_FILE:
-		a->config.glob = value;
-		return -1;
-	case FLAG_DEFAULT_CONFIG:
-		a->config.default_config = true;
-		return -1;
-	case FLAG_BIND_ADDRESS:
-		a->config.bind_address = value;
-		return is_address(value)
-			       ? -1
-			       : usage("invalid value '%s' for '--bind-address <BIND_ADDRESS>': invalid socket address syntax (write 127.0.0.1:3000 or [::]:3000)",
-				       value);
-	case FLAG_DATA_DIR:
-		a->config.data_dir = value;
-		return *value ? -1 : usage("%s is empty", "--data-dir");
-	case FLAG_WORKERS:
-		return workers_parse(value, &a->config.workers)
-			       ? -1
-			       : usage("invalid value '%s' for '--workers': a number from 1 to 1024",
-				       value);
-	case FLAG_LOG_FORMAT:
-		if (strcmp(value, "pretty") && strcmp(value, "json"))
-			return usage("invalid value '%s' for '--log-format': pretty or json",
-				     value);
-		a->log_format = *value == 'p' ? LOG_PRETTY : LOG_JSON;
-		return -1;
-	case FLAG_LOG_FILE:
-		a->log_file = value;
-		return *value ? -1 : usage("%s is empty", "--log-file");
-	case FLAG_VALIDATE:
-		a->validate = true;
-		return -1;
-	case FLAG_HELP:
-		fputs(help, stdout);
-		return 0;
-	case FLAG_NOT_BUILT:
-		break;
-	}
-	return 2;
-}
-
-/* argv[*i], and the value behind it. -1: taken; else the exit status. */
-static int argument_take(struct serve_args *a, int argc, char **argv, int *i)
-{
-	const char *text = argv[*i], *value = strchr(text, '=');
-	struct bytes name = { text, value ? (size_t)(value - text) : strlen(text) };
-
-	for (size_t k = 0; k < sizeof(flags) / sizeof(flags[0]); k++) {
-		if (!bytes_eq(name, bytes_of(flags[k].name)))
-			continue;
-		if (flags[k].flag == FLAG_NOT_BUILT) {
-			fprintf(stderr, "signet serve: %s is not in this version of Signet: %s\n",
-				flags[k].name, flags[k].instead);
-			return 1;
-		}
-		if (!flags[k].takes_value)
-			return value ? usage("%s takes no value", flags[k].name)
-				     : flag_take(a, flags[k].flag, NULL);
-		if (!value && *i + 1 == argc)
-			return usage("%s needs a value", flags[k].name);
-		return flag_take(a, flags[k].flag, value ? value + 1 : argv[++*i]);
-	}
-	return usage("unknown argument %s", text);
+	if (status >= 0)
+		return status;
+	a->config.workers = (int)workers;
+	if (a->config.bind_address && !is_address(a->config.bind_address))
+		return flags_wrong(
+			&serve,
+			"invalid value '%s' for '--bind-address <BIND_ADDRESS>': invalid socket address syntax (write 127.0.0.1:3000 or [::]:3000)",
+			a->config.bind_address);
+	if (format && strcmp(format, "pretty") && strcmp(format, "json"))
+		return flags_wrong(&serve, "invalid value '%s' for '--log-format': pretty or json",
+				   format);
+	if (format)
+		a->log_format = *format == 'p' ? LOG_PRETTY : LOG_JSON;
+	return -1;
 }
 
 static const char *env_of(const char *name)
@@ -195,13 +111,12 @@ static int refuse(const char *text)
 
 int serve_args_read(int argc, char **argv, struct serve_args *a)
 {
-	*a = (struct serve_args){ .log_format = LOG_AUTO };
-	for (int i = 0; i < argc; i++) {
-		int status = argument_take(a, argc, argv, &i);
+	int status;
 
-		if (status >= 0)
-			return status;
-	}
+	*a = (struct serve_args){ .log_format = LOG_AUTO };
+	status = read_flags(argc, argv, a);
+	if (status >= 0)
+		return status;
 	if (a->config.glob && a->config.default_config)
 		return refuse("You must not specify both `--config-file` and `--default-config`.");
 	if (!a->config.glob && !a->config.default_config)
@@ -217,7 +132,7 @@ static const char *filter_of_environment(void)
 
 	if (own)
 		return own;
-	for (size_t i = 0; rust && i < sizeof(plain) / sizeof(plain[0]); i++)
+	for (size_t i = 0; rust && i < COUNT(plain); i++)
 		if (bytes_ieq(bytes_of(rust), bytes_of(plain[i])))
 			return rust;
 	return NULL;

@@ -16,7 +16,6 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/check.h"
-#include "route/episode.h"
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"
@@ -623,7 +622,7 @@ static int read_request(struct request *rq)
 			"The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
 	if (exchange_body(rq->x, &reading.body)) {
 		if (error_last()->kind == ERR_PROTOCOL) /* broken compression or framing */
-			error_last()->kind = ERR_INVALID_REQUEST;
+			fail_as(ERR_INVALID_REQUEST);
 		return -1;
 	}
 	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;

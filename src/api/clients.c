@@ -96,7 +96,7 @@ int clients_attribute(const struct exchange *x, struct envelope *env, struct byt
 		{ B("signet::surface"), surface },
 	};
 
-	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+	for (size_t i = 0; i < COUNT(tags); i++)
 		if (add_tag(env, tags[i].key, tags[i].value, x->arena))
 			return -1;
 	return 0;

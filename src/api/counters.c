@@ -56,40 +56,27 @@ static double read_start(void *app)
 	return (double)((struct app *)app)->started_unix_s;
 }
 
-static double read_rss(void *arg)
-{
-	(void)arg;
-	return (double)process_rss_bytes();
-}
-
-static double read_open_files(void *arg)
-{
-	(void)arg;
-	return (double)process_open_files();
-}
-
-static double read_connections(void *arg)
-{
-	(void)arg;
-	return (double)http_server_connections();
-}
-
-static double read_body_memory(void *arg)
-{
-	(void)arg;
-	return (double)http_server_body_bytes();
-}
-
-static double read_offload(void *arg)
-{
-	(void)arg;
-	return (double)offload_queued();
-}
-
 /* All loops are there before the first listener opens, and until the last has closed. */
 static double read_lag(void *worker)
 {
 	return loop_lag_seconds(((struct worker *)worker)->loop);
+}
+
+/* What the floors below count. */
+static const struct gauge {
+	struct metric *metric;
+	uint64_t (*read)(void);
+} gauges[] = {
+	{ &rss, process_rss_bytes },
+	{ &open_files, process_open_files },
+	{ &client_connections, http_server_connections },
+	{ &body_memory, http_server_body_bytes },
+	{ &offload_queue, offload_queued },
+};
+
+static double read_gauge(void *gauge)
+{
+	return (double)((const struct gauge *)gauge)->read();
 }
 
 static void collect_host(void *arg, struct bytes host, size_t idle, size_t busy)
@@ -125,25 +112,13 @@ static void workers_register(struct app *app)
 
 void counters_setup(struct app *app)
 {
-	static const struct {
-		struct metric *metric;
-		double (*read)(void *);
-		const char *label;
-	} gauges[] = {
-		{ &build_info, read_one, SIGNET_VERSION },
-		{ &start_time, read_start, NULL },
-		{ &rss, read_rss, NULL },
-		{ &open_files, read_open_files, NULL },
-		{ &client_connections, read_connections, NULL },
-		{ &body_memory, read_body_memory, NULL },
-		{ &offload_queue, read_offload, NULL },
-	};
-
 	if (app->config->gateway.noverhead_buckets)
 		tensorzero_inference_latency_overhead_seconds.bounds =
 			app->config->gateway.overhead_buckets;
-	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-		metrics_gauge_fn(gauges[i].metric, gauges[i].read, app, gauges[i].label);
+	metrics_gauge_fn(&build_info, read_one, NULL, SIGNET_VERSION);
+	metrics_gauge_fn(&start_time, read_start, app, NULL);
+	for (size_t i = 0; i < COUNT(gauges); i++)
+		metrics_gauge_fn(gauges[i].metric, read_gauge, (void *)&gauges[i], NULL);
 	metrics_collect_fn(&upstream_connections, collect_upstreams);
 	workers_register(app);
 }

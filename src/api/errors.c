@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "base/pen.h"
 #include "route/classify.h"
 #include "wire/openai_chat/openai_chat.h"
 
@@ -100,43 +101,20 @@ struct bytes api_upstream_body(const struct error *e, bool client_credential, in
 
 /* ---- shapes ---- */
 
-static int put_optional(struct buf *out, const char *key, struct bytes value)
-{
-	if (buf_printf(out, ",\"%s\":", key))
-		return -1;
-	return bytes_set(value) ? buf_json_string(out, value) : buf_append(out, B("null"));
-}
-
-/* gateway.unstable_error_json: {"‹Kind›":{"message":…}}; nested errors as a map of the same by name. */
-static int put_error_json(struct buf *out, const struct error *e)
-{
-	if (buf_printf(out, "{\"%s\":{", error_kind_name(e->kind)))
-		return -1;
-	if (!e->nested) {
-		if (buf_append(out, B("\"message\":")) || buf_json_string(out, e->message))
-			return -1;
-		return buf_append(out, B("}}"));
-	}
-	if (buf_append(out, B("\"errors\":{")))
-		return -1;
-	for (size_t i = 0; i < e->nested->len; i++) {
-		if ((i && buf_putc(out, ',')) || buf_json_string(out, e->nested->names[i]) ||
-		    buf_putc(out, ':') || put_error_json(out, &e->nested->errors[i]))
-			return -1;
-	}
-	return buf_append(out, B("}}}"));
-}
-
 int write_native_error(const struct error *e, int status, const struct error_context *context,
 		       struct buf *out)
 {
+	struct pen p = { .b = out };
+
 	(void)status;
-	if (buf_append(out, B("{\"error\":")) || buf_json_string(out, e->message))
-		return -1;
-	if (context->with_json &&
-	    (buf_append(out, B(",\"error_json\":")) || put_error_json(out, e)))
-		return -1;
-	return buf_putc(out, '}');
+	pen_open(&p, '{');
+	pen_text(&p, "error", e->message);
+	if (context->with_json) {
+		pen_key(&p, "error_json");
+		openai_put_error_kind(&p, e);
+	}
+	pen_close(&p, '}');
+	return pen_done(&p);
 }
 
 int write_openai_error(const struct error *e, int status, const struct error_context *context,
@@ -162,15 +140,21 @@ int write_anthropic_error(const struct error *e, int status, const struct error_
 		      { 429, "rate_limit_error" },     { 503, "overloaded_error" },
 		      { 529, "overloaded_error" } };
 	const char *type = status < 500 ? "invalid_request_error" : "api_error";
+	struct pen p = { .b = out };
 
-	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+	for (size_t i = 0; i < COUNT(types); i++)
 		if (types[i].status == status)
 			type = types[i].type;
-	if (buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type) ||
-	    buf_json_string(out, e->message) || buf_putc(out, '}') ||
-	    put_optional(out, "request_id", context->request_id))
-		return -1;
-	return buf_putc(out, '}');
+	pen_head(&p, "{\"type\":\"error\"");
+	pen_key(&p, "error");
+	pen_open(&p, '{');
+	pen_text(&p, "type", bytes_of(type));
+	pen_text(&p, "message", e->message);
+	pen_close(&p, '}');
+	pen_key(&p, "request_id");
+	pen_string_or_null(&p, context->request_id);
+	pen_close(&p, '}');
+	return pen_done(&p);
 }
 
 /* ---- answering ---- */

@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "api/errors.h"
+#include "base/pen.h"
 #include "route/target.h"
 #include "upstream/upstream.h"
 
@@ -66,45 +67,41 @@ static int list_make(const struct config *c, struct list *l)
 	return room ? 0 : -1;
 }
 
-static int put_number(struct buf *out, const char *key, int64_t value)
+static void put_model(struct pen *p, const struct config *c, const struct listed *m)
 {
-	return value < 0 ? 0 : buf_printf(out, ",\"%s\":%lld", key, (long long)value);
-}
-
-static int put_model(struct buf *out, const struct config *c, const struct listed *m)
-{
-	if (buf_append(out, B("{\"id\":")) || buf_json_string(out, m->id) ||
-	    buf_printf(out, ",\"object\":\"model\",\"created\":%llu,\"owned_by\":",
-		       (unsigned long long)c->loaded_unix_s) ||
-	    buf_json_string(out, m->owned_by))
-		return -1;
+	pen_open(p, '{');
+	pen_text(p, "id", m->id);
+	pen_text(p, "object", B("model"));
+	pen_number(p, "created", c->loaded_unix_s);
+	pen_text(p, "owned_by", m->owned_by);
 	if (m->alias) {
-		if (bytes_set(m->alias->display_name) &&
-		    (buf_append(out, B(",\"display_name\":")) ||
-		     buf_json_string(out, m->alias->display_name)))
-			return -1;
-		if (put_number(out, "context_length", m->alias->max_input_tokens) ||
-		    put_number(out, "max_output_tokens", m->alias->max_output_tokens))
-			return -1;
+		pen_set(p, "display_name", m->alias->display_name);
+		if (m->alias->max_input_tokens >= 0)
+			pen_number(p, "context_length", (uint64_t)m->alias->max_input_tokens);
+		if (m->alias->max_output_tokens >= 0)
+			pen_number(p, "max_output_tokens", (uint64_t)m->alias->max_output_tokens);
 	}
-	return buf_putc(out, '}');
+	pen_close(p, '}');
 }
 
-static int put_list(struct buf *out, const struct config *c, struct arena *a)
+static int put_list(struct pen *p, const struct config *c, struct arena *a)
 {
 	struct list l = { .arena = a };
 
-	if (list_make(c, &l) || buf_append(out, B("{\"object\":\"list\",\"data\":[")))
+	if (list_make(c, &l))
 		return -1;
-	for (size_t i = 0; i < l.len; i++)
-		if ((i && buf_putc(out, ',')) || put_model(out, c, &l.at[i]))
-			return -1;
-	return buf_append(out, B("]}"));
+	pen_lit(p, "{\"object\":\"list\",\"data\":[");
+	for (size_t i = 0; i < l.len; i++) {
+		pen_item(p);
+		put_model(p, c, &l.at[i]);
+	}
+	pen_lit(p, "]}");
+	return pen_done(p);
 }
 
 /* One model under the name that was asked for: every form that a request may name. That a credential is
  * missing is not this route's matter. */
-static int put_one(struct buf *out, const struct app *app, struct bytes asked, struct arena *a)
+static int put_one(struct pen *p, const struct app *app, struct bytes asked, struct arena *a)
 {
 	const struct config *c = app->config;
 	const struct alias *alias = config_model(c, asked) ? NULL : config_alias(c, asked);
@@ -120,7 +117,8 @@ static int put_one(struct buf *out, const struct app *app, struct bytes asked, s
 		if (kind != ERR_API_KEY_MISSING && kind != ERR_CONFIG && kind != ERR_SIGNER)
 			return -1;
 	}
-	return put_model(out, c, &m);
+	put_model(p, c, &m);
+	return pen_done(p);
 }
 
 /* RFC 9110 §13.1.2: a list of etags, weak or strong, or "*". */
@@ -143,10 +141,11 @@ void api_models(struct exchange *ex)
 	const struct config *c = app->config;
 	struct bytes id = api_path_id(ex), etag = arena_printf(ex->arena, "\"%s\"", c->hash);
 	struct buf out;
+	struct pen p = { .b = &out };
 	int bad;
 
 	buf_init(&out, LIST_MAX);
-	bad = bytes_set(id) ? put_one(&out, app, id, ex->arena) : put_list(&out, c, ex->arena);
+	bad = bytes_set(id) ? put_one(&p, app, id, ex->arena) : put_list(&p, c, ex->arena);
 	if (bad) {
 		api_respond_error(ex, write_openai_error, 0, B(""));
 	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {

@@ -6,6 +6,7 @@
 
 #include "api/counters.h"
 #include "api/errors.h"
+#include "base/pen.h"
 #include "base/process.h"
 #include "sign/signer.h"
 
@@ -43,101 +44,98 @@ void api_health(struct exchange *ex)
 	respond(ex, draining || refuses ? 503 : 200, B("application/json"), &out, bad);
 }
 
-static int put_record(struct buf *out, const struct app *app, struct arena *a)
+static void put_record(struct pen *p, const struct app *app, struct arena *a)
 {
 	struct store_status st = { 0 };
 
-	if (!app->store)
-		return buf_append(out,
-				  B("{\"content\":\"off\",\"sink\":\"none\",\"state\":\"ok\"}"));
-	store_status(app->store, &st, a);
-	if (buf_printf(
-		    out,
-		    "{\"content\":\"full\",\"sink\":\"sqlite\",\"state\":\"%s\",\"backlog_records\":%llu,\"backlog_bytes\":%llu,\"oldest_s\":%llu,\"text_behind_rows\":0,\"unrecorded\":%llu,\"disk_free_bytes\":%llu,\"alarms\":[",
-		    st.state, (unsigned long long)st.backlog_records,
-		    (unsigned long long)st.backlog_bytes, (unsigned long long)st.oldest_s,
-		    (unsigned long long)st.unrecorded, (unsigned long long)st.disk_free_bytes))
-		return -1;
-	if (bytes_set(st.alarm) && buf_json_string(out, st.alarm))
-		return -1;
-	return buf_append(out, B("]}"));
-}
-
-static int put_signer(struct buf *out, const struct signer *s, bool first)
-{
-	if ((!first && buf_putc(out, ',')) || buf_append(out, B("{\"id\":")) ||
-	    buf_json_string(out, signer_id(s)) || buf_append(out, B(",\"sha256\":")) ||
-	    buf_json_string(out, signer_sha256(s)))
-		return -1;
-	return buf_printf(out, ",\"calls\":%llu,\"failures\":%llu}",
-			  (unsigned long long)signer_calls(s),
-			  (unsigned long long)signer_failures(s));
-}
-
-static int put_signers(struct buf *out, const struct config *c)
-{
-	bool first = true;
-
-	if (buf_putc(out, '['))
-		return -1;
-	for (size_t i = 0; i < c->nmodels; i++) {
-		const struct model_config *m = c->models[i];
-
-		for (size_t k = 0; k < m->nrouting; k++) {
-			const struct signer *s = m->routing[k]->signer.signer;
-
-			if (!s)
-				continue;
-			if (put_signer(out, s, first))
-				return -1;
-			first = false;
-		}
+	pen_key(p, "record");
+	if (!app->store) {
+		pen_lit(p, "{\"content\":\"off\",\"sink\":\"none\",\"state\":\"ok\"}");
+		return;
 	}
-	return buf_putc(out, ']');
+	store_status(app->store, &st, a);
+	pen_open(p, '{');
+	pen_text(p, "content", B("full"));
+	pen_text(p, "sink", B("sqlite"));
+	pen_text(p, "state", bytes_of(st.state));
+	pen_number(p, "backlog_records", st.backlog_records);
+	pen_number(p, "backlog_bytes", st.backlog_bytes);
+	pen_number(p, "oldest_s", st.oldest_s);
+	pen_number(p, "text_behind_rows", 0);
+	pen_number(p, "unrecorded", st.unrecorded);
+	pen_number(p, "disk_free_bytes", st.disk_free_bytes);
+	pen_key(p, "alarms");
+	pen_open(p, '[');
+	if (bytes_set(st.alarm))
+		pen_string(p, st.alarm);
+	pen_close(p, ']');
+	pen_close(p, '}');
 }
 
-#ifdef SIGNET_DEBUG
+static void put_signer(struct pen *p, const struct signer *s)
+{
+	pen_item(p);
+	pen_open(p, '{');
+	pen_text(p, "id", signer_id(s));
+	pen_text(p, "sha256", signer_sha256(s));
+	pen_number(p, "calls", signer_counts(s).calls);
+	pen_number(p, "failures", signer_counts(s).failures);
+	pen_close(p, '}');
+}
+
+static void put_signers(struct pen *p, const struct config *c)
+{
+	pen_key(p, "signers");
+	pen_open(p, '[');
+	for (size_t i = 0; i < c->nmodels; i++)
+		for (size_t k = 0; k < c->models[i]->nrouting; k++)
+			if (c->models[i]->routing[k]->signer.signer)
+				put_signer(p, c->models[i]->routing[k]->signer.signer);
+	pen_close(p, ']');
+}
+
 /* Must return to what it was before a test (tests/http): whatever is above it has leaked. */
-static int put_debug(struct buf *out)
+static void put_debug(struct pen *p)
 {
-	return buf_printf(
-		out,
-		",\"debug\":{\"fibers\":%zu,\"client_connections\":%zu,\"upstream_connections\":%zu,\"signer_instances\":%zu,\"arenas\":%zu}",
-		fiber_count(), http_server_connections(), http_client_connections(),
-		signer_instances(), arena_count());
-}
+#ifdef SIGNET_DEBUG
+	pen_key(p, "debug");
+	pen_open(p, '{');
+	pen_number(p, "fibers", fiber_count());
+	pen_number(p, "client_connections", http_server_connections());
+	pen_number(p, "upstream_connections", http_client_connections());
+	pen_number(p, "signer_instances", signer_instances());
+	pen_number(p, "arenas", arena_count());
+	pen_close(p, '}');
 #else
-static int put_debug(struct buf *out)
-{
-	(void)out;
-	return 0;
-}
+	(void)p;
 #endif
-
-static int put_status(struct buf *out, const struct app *app, struct arena *a)
-{
-	const struct config *c = app->config;
-
-	if (buf_printf(
-		    out,
-		    "{\"status\":\"ok\",\"version\":\"" GATEWAY_VERSION
-		    "\",\"config_hash\":\"%s\",\"signet\":{\"version\":\"" SIGNET_VERSION
-		    "\",\"uptime_s\":%llu,\"workers\":%d,\"connections\":%zu,\"streams\":%.0f,\"rss_bytes\":%llu,\"record\":",
-		    c->hash, (unsigned long long)((clock_mono_ms() - app->started_mono_ms) / 1000),
-		    app->nworkers, http_server_connections(), metric_sum(&signet_streams),
-		    (unsigned long long)process_rss_bytes()) ||
-	    put_record(out, app, a) || buf_append(out, B(",\"signers\":")) || put_signers(out, c) ||
-	    put_debug(out))
-		return -1;
-	return buf_append(out, B("}}"));
 }
 
 void api_status(struct exchange *ex)
 {
+	const struct app *app = api_app(ex);
 	struct buf out;
+	struct pen p = { .b = &out };
 
 	buf_init(&out, PAGE_MAX);
-	respond(ex, 200, B("application/json"), &out, put_status(&out, api_app(ex), ex->arena));
+	pen_open(&p, '{');
+	pen_text(&p, "status", B("ok"));
+	pen_text(&p, "version", B(GATEWAY_VERSION));
+	pen_text(&p, "config_hash", bytes_of(app->config->hash));
+	pen_key(&p, "signet");
+	pen_open(&p, '{');
+	pen_text(&p, "version", B(SIGNET_VERSION));
+	pen_number(&p, "uptime_s", (clock_mono_ms() - app->started_mono_ms) / 1000);
+	pen_number(&p, "workers", (uint64_t)app->nworkers);
+	pen_number(&p, "connections", http_server_connections());
+	pen_key(&p, "streams");
+	pen_printf(&p, "%.0f", metric_sum(&signet_streams));
+	pen_number(&p, "rss_bytes", process_rss_bytes());
+	put_record(&p, app, ex->arena);
+	put_signers(&p, app->config);
+	put_debug(&p);
+	pen_lit(&p, "}}");
+	respond(ex, 200, B("application/json"), &out, pen_done(&p));
 }
 
 void api_metrics(struct exchange *ex)

@@ -109,7 +109,7 @@ static bool is_at_or_below(struct bytes path, struct bytes top)
 
 static error_writer *shape_of(struct bytes path)
 {
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	for (size_t i = 0; i < COUNT(shapes); i++)
 		if (is_at_or_below(path, bytes_of(shapes[i].top)))
 			return shapes[i].write_error;
 	return write_native_error;
@@ -135,10 +135,7 @@ static const struct surface *surface_of(const struct route *r, const struct exch
 
 struct bytes api_header_set(const struct exchange *ex, struct bytes name)
 {
-	for (size_t i = 0; i < ex->nout; i++)
-		if (bytes_eq(ex->out[i].name, name))
-			return ex->out[i].value;
-	return (struct bytes){ 0 };
+	return http_header_get(ex->out, ex->nout, name);
 }
 
 struct bytes api_request_id(const struct exchange *ex)
@@ -202,7 +199,7 @@ void api_handle(struct exchange *ex)
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+	for (size_t i = 0; i < COUNT(routes); i++) {
 		if (!route_is(&routes[i], path))
 			continue;
 		ex->route = routes[i].path;
@@ -265,13 +262,9 @@ void api_done(struct exchange *ex)
 	struct worker *w = ex->user;
 	const char *route = ex->route ? ex->route : "other";
 	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
-	char digits[12];
-	struct bytes code = { digits + sizeof(digits), 0 };
+	char digits[U64_DIGITS];
+	struct bytes code = u64_text((uint64_t)ex->status, digits);
 
-	for (int rest = ex->status; rest > 0; rest /= 10) {
-		*(char *)--code.p = (char)('0' + rest % 10);
-		code.n++;
-	}
 	if (!ex->status) /* nothing was answered */
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);

@@ -9,9 +9,11 @@
 #include <emmintrin.h>
 #endif
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -174,6 +176,16 @@ bool bytes_to_u64(struct bytes b, uint64_t *out)
 	}
 	*out = v;
 	return true;
+}
+
+struct bytes u64_text(uint64_t n, char digits[U64_DIGITS])
+{
+	size_t i = U64_DIGITS;
+
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while (n /= 10);
+	return (struct bytes){ digits + i, U64_DIGITS - i };
 }
 
 int hex_digit(char c)
@@ -398,6 +410,23 @@ int buf_putc(struct buf *b, char c)
 	return 0;
 }
 
+int buf_read(struct buf *b, int fd)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (buf_reserve(b, BUF_READ_ROOM))
+			return -1;
+		n = read(fd, b->data + b->len, b->cap - b->len);
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			b->len += (size_t)n;
+		else if (errno != EINTR)
+			return fail(ERR_IO, "%s", strerror(errno));
+	}
+}
+
 int buf_vprintf(struct buf *b, const char *fmt, va_list args)
 {
 	va_list again;
@@ -429,14 +458,9 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 
 int buf_put_u64(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t i = sizeof digits;
+	char digits[U64_DIGITS];
 
-	do {
-		digits[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return buf_append(b, (struct bytes){ digits + i, sizeof digits - i });
+	return buf_append(b, u64_text(v, digits));
 }
 
 /* What stands behind the backslash: 0 = the byte goes out as it is, 'u' = \u00XX, 's' = perhaps half of a
@@ -523,14 +547,4 @@ int buf_json_string(struct buf *b, struct bytes s)
 		}
 	}
 	return buf_putc(b, '"');
-}
-
-void buf_drop_front(struct buf *b, size_t n)
-{
-	if (n >= b->len) {
-		b->len = 0;
-		return;
-	}
-	memmove(b->data, b->data + n, b->len - n);
-	b->len -= n;
 }

@@ -49,6 +49,9 @@ size_t bytes_distance(struct bytes, struct bytes);
 /* Decimal digits only, no sign, no blanks. false: not a number or it does not fit. */
 bool bytes_to_u64(struct bytes, uint64_t *out);
 
+#define U64_DIGITS 20 /* at most */
+struct bytes u64_text(uint64_t, char digits[U64_DIGITS]);
+
 int hex_digit(char);                                   /* its value, any case; -1: none */
 int hex_code(struct bytes);                            /* of four digits at the front; -1: none */
 void hex_print(const void *data, size_t n, char *out); /* 2n digits and a NUL */
@@ -91,11 +94,12 @@ int buf_printf(struct buf *, const char *fmt, ...) /* the same */
 	__attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *, const char *fmt, va_list);
 int buf_put_u64(struct buf *, uint64_t); /* decimal */
+/* Appends a file to its end. -1: the same, or ERR_IO with errno's text. The last read needs room in `max`, too. */
+#define BUF_READ_ROOM 65536u
+int buf_read(struct buf *, int fd);
 /* Appends a JSON string with its quotes: control characters, quote and backslash escaped, the rest
  * as it is (no \/, no \u for printable text), as serde_json and yyjson print it. */
 int buf_json_string(struct buf *, struct bytes);
-/* Takes the first n bytes away. */
-void buf_drop_front(struct buf *, size_t n);
 
 static inline struct bytes buf_bytes(const struct buf *b)
 {

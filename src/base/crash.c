@@ -24,23 +24,9 @@
 #endif
 #endif
 
-#ifdef SANITIZED
-
-void crash_setup(const char *version)
-{
-	(void)version;
-}
-
-void crash_thread_begin(void)
-{
-}
-
-void crash_thread_end(void)
-{
-}
-
-#else
-
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 #define STACK_SIZE (64u * 1024)
 #define MAX_FRAMES 64
 
@@ -80,7 +66,7 @@ static void put_number(struct text *t, uintptr_t value, unsigned base)
 
 static const char *name_of(int number)
 {
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < COUNT(signals); i++)
 		if (signals[i].number == number)
 			return signals[i].name;
 	return "?";
@@ -131,11 +117,13 @@ void crash_setup(const char *version)
 	struct sigaction act = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	void *warm[2];
 
+	if (SANITIZED)
+		return;
 	program_version = version;
 	backtrace(warm, 2);
 	crash_thread_begin();
 	sigemptyset(&act.sa_mask);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < COUNT(signals); i++)
 		sigaction(signals[i].number, &act, NULL);
 }
 
@@ -143,7 +131,7 @@ void crash_thread_begin(void)
 {
 	stack_t alternate = { .ss_size = STACK_SIZE };
 
-	if (stack)
+	if (stack || SANITIZED)
 		return;
 	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack == MAP_FAILED) {
@@ -165,5 +153,3 @@ void crash_thread_end(void)
 	munmap(stack, STACK_SIZE);
 	stack = NULL;
 }
-
-#endif

@@ -215,7 +215,7 @@ struct error *error_save(struct arena *a)
 		&copy->upstream_body, &copy->provider_type, &copy->request_id,
 		&copy->param,         &copy->code
 	};
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+	for (size_t i = 0; i < COUNT(texts); i++) {
 		bool had = bytes_set(*texts[i]);
 
 		*texts[i] = arena_dup(a, *texts[i]);

@@ -1,7 +1,6 @@
 /*
  * UUIDs and random bytes. Each thread keeps a small pool of bytes from the kernel, so that an id costs a
- * copy and not a system call; bytes that were handed out are wiped from the pool. random_u64() is a
- * separate, fast generator for jitter and hash seeds and never the source of an id.
+ * copy and not a system call; bytes that were handed out are wiped from the pool.
  * Version 7 ids grow within a thread: the millisecond in front, then a counter of 12 bits that starts in
  * its lower half; when it runs over, the millisecond is moved one ahead of the clock.
  */
@@ -82,23 +81,6 @@ void random_bytes(void *out, size_t n)
 	pool.left -= n;
 	memcpy(out, pool.bytes + pool.left, n);
 	explicit_bzero(pool.bytes + pool.left, n);
-}
-
-/* splitmix64: one addition and three multiplications, any seed is good. */
-uint64_t random_u64(void)
-{
-	static _Thread_local uint64_t state;
-	static _Thread_local bool seeded;
-	uint64_t z;
-
-	if (!seeded) {
-		kernel_bytes((unsigned char *)&state, sizeof(state));
-		seeded = true;
-	}
-	z = state += 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
 }
 
 static void set_version(struct uuid *u, unsigned version)

@@ -24,6 +24,5 @@ struct bytes uuid_text(struct uuid, char out[UUID_TEXT + 1]);
 bool uuid_parse(struct bytes, struct uuid *out);
 
 void random_bytes(void *out, size_t n);
-uint64_t random_u64(void); /* fast, seeded by the system, not for secrets */
 
 #endif

@@ -71,7 +71,7 @@ static const struct {
 
 static bool level_parse(struct bytes text, enum log_level *level)
 {
-	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+	for (size_t i = 0; i < COUNT(levels); i++) {
 		if (bytes_ieq(text, bytes_of(levels[i].name))) {
 			*level = (enum log_level)i;
 			return true;
@@ -86,18 +86,18 @@ static bool level_parse(struct bytes text, enum log_level *level)
 static int filter_part(struct bytes part)
 {
 	struct bytes level = part, area = bytes_cut(&level, '=');
+	bool of_all = area.n == part.n;
 	enum log_level parsed;
 
 	if (!area.n || area.n >= sizeof(areas[0].name))
 		return fail(ERR_CONFIG, "\"%.*s\" is no log area", BFMT(area));
-	if (bytes_chr(part, '=') < 0) {
-		if (!level_parse(part, &default_level))
-			goto no_level;
+	level = of_all ? part : level;
+	if (!level_parse(level, &parsed))
+		return fail(ERR_CONFIG, "\"%.*s\" is no log level (use error, warn, info or debug)",
+			    BFMT(level));
+	if (of_all) {
+		default_level = parsed;
 		return 0;
-	}
-	if (!level_parse(level, &parsed)) {
-		part = level;
-		goto no_level;
 	}
 	if (nareas == MAX_AREAS)
 		return fail(ERR_CONFIG, "more than %d log areas", MAX_AREAS);
@@ -105,9 +105,6 @@ static int filter_part(struct bytes part)
 	areas[nareas].name[area.n] = 0;
 	areas[nareas++].level = parsed;
 	return 0;
-no_level:
-	return fail(ERR_CONFIG, "\"%.*s\" is no log level (use error, warn, info or debug)",
-		    BFMT(part));
 }
 
 static int filter_set(const char *filter)

@@ -144,13 +144,16 @@ void *map_remove(struct map *m, struct bytes key)
 	return value;
 }
 
-const struct map_slot *map_next(const struct map *m, size_t *i)
+void map_sweep(struct map *m, bool (*drop)(void *value, void *arg), void *arg)
 {
-	while (*i < m->cap) {
-		const struct map_slot *slot = &m->slots[(*i)++];
+	size_t i = 0;
 
-		if (slot->value)
-			return slot;
+	while (i < m->cap) {
+		if (!m->slots[i].value || !drop(m->slots[i].value, arg)) {
+			i++;
+			continue;
+		}
+		close_gap(m, i); /* a follower may stand here now */
+		m->len--;
 	}
-	return NULL;
 }

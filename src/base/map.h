@@ -20,8 +20,8 @@ void map_deinit(struct map *);
 void *map_get(const struct map *, struct bytes key);      /* NULL: not there */
 int map_put(struct map *, struct bytes key, void *value); /* replaces; -1: ERR_OUT_OF_MEMORY */
 void *map_remove(struct map *, struct bytes key);         /* what was there, or NULL */
-/* Walks in no order: *i starts at 0. NULL: no more. Not while the map changes. */
-const struct map_slot *map_next(const struct map *, size_t *i);
+/* Takes out, in no order, all values for which `drop` says so; it may free them, and their keys. */
+void map_sweep(struct map *, bool (*drop)(void *value, void *arg), void *arg);
 
 uint64_t hash_bytes(struct bytes); /* seeded once a process */
 

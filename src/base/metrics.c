@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "base/pen.h"
 
 #define MAX_METRICS 128
 #define MAX_SETS    1000 /* signet-own (f) */
@@ -374,73 +375,72 @@ static void series_sum(struct series *s, double *at, size_t width)
 }
 
 /* The shortest text that reads back as the same number. */
-static int put_number(struct buf *out, double v)
+static void put_number(struct pen *p, double v)
 {
 	char text[40];
 
-	if (isinf(v) || isnan(v))
-		return buf_append(out, isnan(v) ? B("NaN") : v > 0 ? B("+Inf") : B("-Inf"));
+	if (isinf(v) || isnan(v)) {
+		pen_bytes(p, isnan(v) ? B("NaN") : v > 0 ? B("+Inf") : B("-Inf"));
+		return;
+	}
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, v);
 		if (strtod(text, NULL) == v)
 			break;
 	}
-	return buf_append(out, bytes_of(text));
+	pen_bytes(p, bytes_of(text));
 }
 
 /* Backslash, line feed and (in values of labels) quote; bytes that are no UTF-8 would spoil the whole page. */
-static int put_escaped(struct buf *out, struct bytes s, bool quotes)
+static void put_escaped(struct pen *p, struct bytes s, bool quotes)
 {
 	bool valid = bytes_is_utf8(s);
-	int bad = 0;
 
-	for (size_t i = 0; i < s.n && !bad; i++) {
+	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\\' || (quotes && s.p[i] == '"'))
-			bad = buf_putc(out, '\\') || buf_putc(out, s.p[i]);
-		else if (s.p[i] == '\n')
-			bad = buf_append(out, B("\\n"));
+			pen_lit(p, "\\");
+		if (s.p[i] == '\n')
+			pen_lit(p, "\\n");
 		else if (!valid && (unsigned char)s.p[i] >= 0x80)
-			bad = buf_append(out, B("\xef\xbf\xbd"));
+			pen_lit(p, "\xef\xbf\xbd");
 		else
-			bad = buf_putc(out, s.p[i]);
+			pen_bytes(p, bytes_slice(s, i, 1));
 	}
-	return bad;
 }
 
 /* {name="value",...}; a label whose value is unset is left out. `le` NULL: none. */
-static int put_labels(struct buf *out, const struct series *s, const char *le)
+static void put_labels(struct pen *p, const struct series *s, const char *le)
 {
 	struct bytes names = bytes_of(s->metric->labels);
 	char sep = '{';
-	int bad = 0;
 
-	for (size_t i = 0; i < s->nlabels && !bad; i++) {
+	for (size_t i = 0; i < s->nlabels; i++) {
 		struct bytes name = bytes_cut(&names, ',');
 
 		if (!s->labels[i].n)
 			continue;
-		bad = buf_putc(out, sep) || buf_append(out, name) || buf_append(out, B("=\"")) ||
-		      put_escaped(out, s->labels[i], true) || buf_putc(out, '"');
+		pen_printf(p, "%c%.*s=\"", sep, BFMT(name));
+		put_escaped(p, s->labels[i], true);
+		pen_lit(p, "\"");
 		sep = ',';
 	}
-	if (le && !bad) {
-		bad = buf_putc(out, sep) || buf_append(out, B("le=\"")) ||
-		      buf_append(out, bytes_of(le)) || buf_putc(out, '"');
-		sep = ',';
-	}
-	return bad || (sep == ',' ? buf_putc(out, '}') : 0) ? -1 : 0;
+	if (le)
+		pen_printf(p, "%cle=\"%s\"", sep, le);
+	if (le || sep == ',')
+		pen_lit(p, "}");
 }
 
-static int put_sample(struct buf *out, const struct series *s, const char *suffix, const char *le,
-		      double value)
+static void put_sample(struct pen *p, const struct series *s, const char *suffix, const char *le,
+		       double value)
 {
-	if (buf_append(out, bytes_of(s->metric->name)) || buf_append(out, bytes_of(suffix)) ||
-	    put_labels(out, s, le) || buf_putc(out, ' ') || put_number(out, value))
-		return -1;
-	return buf_putc(out, '\n');
+	pen_printf(p, "%s%s", s->metric->name, suffix);
+	put_labels(p, s, le);
+	pen_lit(p, " ");
+	put_number(p, value);
+	pen_lit(p, "\n");
 }
 
-static int put_histogram(struct buf *out, const struct series *s, const double *at, size_t n)
+static void put_histogram(struct pen *p, const struct series *s, const double *at, size_t n)
 {
 	const double *bounds = bounds_of(s->metric);
 	double total = 0;
@@ -449,46 +449,43 @@ static int put_histogram(struct buf *out, const struct series *s, const double *
 	for (size_t i = 0; i <= n; i++) {
 		total += at[i];
 		snprintf(le, sizeof(le), "%.15g", i < n ? bounds[i] : 0.0);
-		if (put_sample(out, s, "_bucket", i < n ? le : "+Inf", total))
-			return -1;
+		put_sample(p, s, "_bucket", i < n ? le : "+Inf", total);
 	}
-	return put_sample(out, s, "_sum", NULL, at[n + 1]) ||
-			       put_sample(out, s, "_count", NULL, total)
-		       ? -1
-		       : 0;
+	put_sample(p, s, "_sum", NULL, at[n + 1]);
+	put_sample(p, s, "_count", NULL, total);
 }
 
-static int put_series(struct buf *out, struct series *s, double *at, size_t width)
+static void put_series(struct pen *p, struct series *s, double *at, size_t width)
 {
 	series_sum(s, at, width);
 	if (s->metric->type == METRIC_HISTOGRAM)
-		return put_histogram(out, s, at, width - 2);
-	return put_sample(out, s, "", NULL, gauge_read(s, at[0]));
+		put_histogram(p, s, at, width - 2);
+	else
+		put_sample(p, s, "", NULL, gauge_read(s, at[0]));
 }
 
 /* Under the lock. A metric that has labels and was never counted is not shown. */
-static int put_metric(struct buf *out, struct metric *m)
+static int put_metric(struct pen *p, struct metric *m)
 {
 	static const char *const types[] = { "counter", "gauge", "histogram" };
 	size_t width = cell_width(m);
 	struct series *first = metrics[m->id - 1].first;
 	double *at;
-	int bad;
 
 	if (!first && (m->labels || m->type == METRIC_HISTOGRAM))
 		return 0;
 	at = calloc(width, sizeof(*at));
 	if (!at)
 		return fail(ERR_OUT_OF_MEMORY, "no memory for a metric of %zu values", width);
-	bad = buf_printf(out, "# HELP %s ", m->name) ||
-	      put_escaped(out, bytes_of(m->help), false) ||
-	      buf_printf(out, "\n# TYPE %s %s\n", m->name, types[m->type]);
-	if (!first && !bad)
-		bad = buf_printf(out, "%s 0\n", m->name);
-	for (struct series *s = first; s && !bad; s = s->next)
-		bad = put_series(out, s, at, width);
+	pen_printf(p, "# HELP %s ", m->name);
+	put_escaped(p, bytes_of(m->help), false);
+	pen_printf(p, "\n# TYPE %s %s\n", m->name, types[m->type]);
+	if (!first)
+		pen_printf(p, "%s 0\n", m->name);
+	for (struct series *s = first; s; s = s->next)
+		put_series(p, s, at, width);
 	free(at);
-	return bad ? -1 : 0;
+	return pen_done(p);
 }
 
 /* Without the lock, which the collectors take for each of their values. */
@@ -504,13 +501,14 @@ static void collect_all(void)
 
 int metrics_print(struct buf *out)
 {
+	struct pen p = { .b = out };
 	int bad = 0;
 
 	pthread_mutex_lock(&scraping);
 	collect_all();
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < nmetrics && !bad; i++)
-		bad = put_metric(out, metrics[i].metric);
+		bad = put_metric(&p, metrics[i].metric);
 	pthread_mutex_unlock(&lock);
 	pthread_mutex_unlock(&scraping);
 	return bad;

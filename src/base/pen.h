@@ -149,6 +149,9 @@ static inline void pen_list_end(struct pen *p, bool any)
 		pen_close(p, ']');
 }
 
+/* What is no string of JSON: the format's own. */
+#define pen_printf(pen, ...) ((pen)->failed |= buf_printf((pen)->b, __VA_ARGS__) != 0)
+
 static inline int pen_done(const struct pen *p)
 {
 	return p->failed ? -1 : 0;

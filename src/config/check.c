@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/flags.h"
+#include "base/pen.h"
 #include "config/config.h"
 #include "config/issue.h"
 #include "sign/signer.h"
 
-#define MAX_GLOBS  4096
 #define REPORT_MAX (64 << 20)
 
 static const char help[] =
@@ -35,71 +35,47 @@ static const char help[] =
 	"  signet check 'config/**/*.toml'\n";
 
 struct request {
-	const char *globs[MAX_GLOBS + 1];
-	size_t nglobs;
-	bool default_config, json, help;
+	bool default_config, json;
 };
 
-static int usage(const char *why, const char *what)
-{
-	fprintf(stderr, "signet check: %s%s%s%s\nTry: signet check --help\n", why, what ? " `" : "",
-		what ? what : "", what ? "`" : "");
-	return 2;
-}
-
-/* -1: understood; else the exit status. */
+/* -1: go on, the files are the words of argv; else the exit status. */
 static int read_arguments(int argc, char **argv, struct request *r)
 {
-	bool options = true;
+	const struct flag flags[] = {
+		{ "--config-file", .word = true },
+		{ "--default-config", .on = &r->default_config },
+		{ "--json", .on = &r->json },
+	};
+	const struct command check = { "signet check", help, flags, COUNT(flags), true };
+	int status = flags_read(&check, argc, argv);
 
-	for (int i = 0; i < argc; i++) {
-		const char *a = argv[i];
-
-		if (options && strcmp(a, "--") == 0) {
-			options = false;
-		} else if (options && strcmp(a, "--help") == 0) {
-			r->help = true;
-		} else if (options && strcmp(a, "--json") == 0) {
-			r->json = true;
-		} else if (options && strcmp(a, "--default-config") == 0) {
-			r->default_config = true;
-		} else if (options && strncmp(a, "--config-file", 13) == 0 &&
-			   (a[13] == '\0' || a[13] == '=')) {
-			if (a[13] == '\0' && ++i >= argc)
-				return usage("--config-file needs a file or glob", NULL);
-			r->globs[r->nglobs++] = a[13] ? a + 14 : argv[i];
-		} else if (options && a[0] == '-' && a[1]) {
-			return usage("unknown option", a);
-		} else {
-			r->globs[r->nglobs++] = a;
-		}
-		if (r->nglobs >= MAX_GLOBS)
-			return usage("too many files", NULL);
-	}
-	if (r->help)
-		return -1;
-	if (r->nglobs && r->default_config)
-		return usage("give files or --default-config, not both", NULL);
-	if (!r->nglobs && !r->default_config)
-		return usage("name the files to check", NULL);
+	if (status >= 0)
+		return status;
+	if (argv[0] && r->default_config)
+		return flags_wrong(&check, "give files or --default-config, not both");
+	if (!argv[0] && !r->default_config)
+		return flags_wrong(&check, "name the files to check");
 	return -1;
 }
 
 static int put_json(const struct config_issues *issues, struct buf *out)
 {
-	int bad = buf_putc(out, '[');
+	struct pen p = { .b = out };
 
-	for (size_t i = 0; i < issues->len && !bad; i++) {
+	pen_lit(&p, "[");
+	for (size_t i = 0; i < issues->len; i++) {
 		const struct config_issue *e = &issues->at[i];
 
-		bad = buf_append(out, i ? B(",\n {\"file\":") : B("{\"file\":")) != 0 ||
-		      buf_json_string(out, e->file) != 0 || buf_append(out, B(",\"line\":")) != 0 ||
-		      buf_put_u64(out, e->line) != 0 || buf_append(out, B(",\"key\":")) != 0 ||
-		      buf_json_string(out, e->key) != 0 || buf_append(out, B(",\"text\":")) != 0 ||
-		      buf_json_string(out, e->text) != 0 ||
-		      buf_append(out, e->warning ? B(",\"warning\":true}") : B("}")) != 0;
+		pen_bytes(&p, i ? B(",\n ") : B(""));
+		pen_open(&p, '{');
+		pen_text(&p, "file", e->file);
+		pen_number(&p, "line", e->line);
+		pen_text(&p, "key", e->key);
+		pen_text(&p, "text", e->text);
+		pen_bytes(&p, e->warning ? B(",\"warning\":true}") : B("}"));
 	}
-	return bad || buf_append(out, B("]\n")) != 0 ? -1 : 0;
+	pen_lit(&p, "]\n");
+	return pen_done(&p);
 }
 
 static int put_lines(const struct config_issues *issues, struct buf *out)
@@ -132,24 +108,18 @@ static int report(const struct request *r, const struct config_issues *issues, b
 
 int config_check_main(int argc, char **argv)
 {
-	static struct request r;
 	struct config_options options = { .offline = true };
+	struct request r = { 0 };
 	struct config_issues issues;
 	struct config *config;
-	int status;
+	int status = read_arguments(argc, argv, &r);
 
-	r = (struct request){ 0 };
-	status = read_arguments(argc, argv, &r);
 	if (status >= 0)
 		return status;
-	if (r.help)
-		return fputs(help, stdout) < 0 || fflush(stdout) != 0;
-	if (signing_init() != 0) {
-		fprintf(stderr, "signet check: %.*s\n", BFMT(error_last()->message));
-		return 1;
-	}
+	if (signing_init())
+		return flags_failed("signet check: ");
 	options.default_config = r.default_config;
-	options.globs = r.nglobs ? r.globs : NULL;
+	options.globs = argv[0] ? (const char *const *)argv : NULL;
 	config = config_load(&options, &issues);
 	status = report(&r, &issues, config != NULL);
 	config_unref(config);

@@ -17,7 +17,6 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "config/files.h"
-#include "config/gateway.h"
 #include "config/models.h"
 #include "config/tables.h"
 #include "net/socket.h"
@@ -67,63 +66,53 @@ static void read_tree(struct loader *l)
 
 /* ---- command line and environment ---- */
 
-static struct bytes env_value(struct loader *l, const char *name)
+/* What the command line says, else the environment; unset: neither. */
+static struct bytes given_value(struct loader *l, const char *option, const char *variable)
 {
-	const char *value = getenv(name);
+	const char *value = option ? option : getenv(variable);
 
-	return value && *value ? arena_dup(l->arena, bytes_of(value)) : (struct bytes){ 0 };
+	return option || (value && *value) ? arena_dup(l->arena, bytes_of(value))
+					   : (struct bytes){ 0 };
 }
 
-static void early_options(struct loader *l)
+static struct bytes env_value(struct loader *l, const char *name)
 {
-	struct config *c = l->config;
-
-	c->data_dir = l->options->data_dir ? arena_dup(l->arena, bytes_of(l->options->data_dir))
-					   : env_value(l, "SIGNET_DATA_DIR");
+	return given_value(l, NULL, name);
 }
 
 static void apply_bind_address(struct loader *l)
 {
-	struct toml *gateway = toml_get(l->root, "gateway");
-	struct toml *t =
-		gateway && gateway->type == TOML_TABLE ? toml_get(gateway, "bind_address") : NULL;
+	const char *option = l->options->bind_address,
+		   *variable = "TENSORZERO_GATEWAY_BIND_ADDRESS";
+	struct toml *t = toml_get(toml_get(l->root, "gateway"), "bind_address");
+	struct bytes given = given_value(l, option, variable);
 	struct sockaddr_storage address;
 	socklen_t address_n;
-	struct bytes given = l->options->bind_address
-				     ? arena_dup(l->arena, bytes_of(l->options->bind_address))
-				     : env_value(l, "TENSORZERO_GATEWAY_BIND_ADDRESS");
 
 	if (!bytes_set(given))
 		return;
+	l->config->gateway.bind_address = given;
 	if (t)
-		return error_at(
+		error_text(
 			l, t, B("gateway.bind_address"),
 			"You must only specify one of `--bind-address` (CLI), `TENSORZERO_GATEWAY_BIND_ADDRESS` (environment variable), or `gateway.bind_address` (configuration).");
-	if (!sock_address_parse(given, &address, &address_n))
-		return issue_add(
+	else if (!sock_address_parse(given, &address, &address_n))
+		issue_add(
 			l->issues, false, B(""), 0, B("gateway.bind_address"),
 			"gateway.bind_address: invalid socket address syntax (`%.*s`, from %s; write 127.0.0.1:3000)",
-			BFMT(given),
-			l->options->bind_address ? "--bind-address"
-						 : "TENSORZERO_GATEWAY_BIND_ADDRESS");
-	l->config->gateway.bind_address = given;
+			BFMT(given), option ? "--bind-address" : variable);
 }
 
 static void apply_workers(struct loader *l)
 {
 	struct bytes given = env_value(l, "SIGNET_WORKERS");
-	uint64_t n;
+	uint64_t n = (uint64_t)l->options->workers;
 
-	if (l->options->workers > 0) {
-		l->config->server.workers = l->options->workers;
+	if (l->options->workers <= 0 && !bytes_set(given))
 		return;
-	}
-	if (!bytes_set(given))
-		return;
-	if (!bytes_to_u64(given, &n) || n < 1 || n > 1024)
-		return issue_add(l->issues, false, B(""), 0, B("server.workers"),
-				 "SIGNET_WORKERS: `%.*s` is out of range (from 1 to 1024)",
-				 BFMT(given));
+	if (l->options->workers <= 0 && (!bytes_to_u64(given, &n) || n < 1 || n > 1024))
+		issue_add(l->issues, false, B(""), 0, B("server.workers"),
+			  "SIGNET_WORKERS: `%.*s` is out of range (from 1 to 1024)", BFMT(given));
 	l->config->server.workers = (int)n;
 }
 
@@ -133,9 +122,8 @@ static void apply_on_disconnect(struct loader *l)
 
 	if (!bytes_set(given))
 		return;
-	if (bytes_eq(given, B("finish")) || bytes_eq(given, B("cancel")))
-		l->config->server.finish_on_disconnect = bytes_eq(given, B("finish"));
-	else
+	l->config->server.finish_on_disconnect = bytes_eq(given, B("finish"));
+	if (!bytes_eq(given, B("finish")) && !bytes_eq(given, B("cancel")))
 		issue_add(
 			l->issues, false, B(""), 0, B("server.on_disconnect"),
 			"SIGNET_ON_DISCONNECT: unknown variant `%.*s`, expected `cancel` or `finish`",
@@ -145,13 +133,13 @@ static void apply_on_disconnect(struct loader *l)
 static void warn_store(struct loader *l, const char *variable, const char *store)
 {
 	if (bytes_set(env_value(l, variable)))
-		issue_add(
-			l->issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			l->issues, true,
 			"%s is set, but this version of Signet does not write to %s yet: it records to SQLite",
 			variable, store);
 }
 
-static void late_options(struct loader *l)
+static void apply_options(struct loader *l)
 {
 	struct config *c = l->config;
 	struct bytes ca_file = env_value(l, "SSL_CERT_FILE");
@@ -171,43 +159,26 @@ static void late_options(struct loader *l)
 
 /* ---- the load ---- */
 
-static void set_defaults(struct config *c)
-{
-	static double buckets[] = { 0.001, 0.01, 0.1, 0 };
-
-	c->gateway.bind_address = B("0.0.0.0:3000");
-	c->gateway.base_path = B("");
-	c->gateway.outbound_timeout_ms = 900000;
-	c->gateway.overhead_buckets = buckets;
-	c->gateway.noverhead_buckets = 3;
-	c->gateway.observability = -1;
-	tables_defaults(c);
-}
-
 /* The 256-bit number behind 32 bytes, most significant first, in decimal: how rows name a configuration. */
 static void print_decimal(const uint8_t digest[32], char out[80])
 {
-	uint32_t limbs[8];
-	char digits[80];
+	char digits[80] = "";
 	size_t at = sizeof digits - 1;
-	bool zero;
+	uint8_t rest[32], more = 1;
 
-	for (size_t i = 0; i < 8; i++)
-		limbs[i] = (uint32_t)digest[4 * i] << 24 | (uint32_t)digest[4 * i + 1] << 16 |
-			   (uint32_t)digest[4 * i + 2] << 8 | digest[4 * i + 3];
-	digits[at] = 0;
-	do {
-		uint64_t rest = 0;
+	memcpy(rest, digest, sizeof rest);
+	while (more) {
+		unsigned carry = 0;
 
-		zero = true;
-		for (size_t i = 0; i < 8; i++) {
-			rest = rest << 32 | limbs[i];
-			limbs[i] = (uint32_t)(rest / 10);
-			rest %= 10;
-			zero &= limbs[i] == 0;
+		more = 0;
+		for (size_t i = 0; i < sizeof rest; i++) {
+			carry = carry << 8 | rest[i];
+			rest[i] = (uint8_t)(carry / 10);
+			carry %= 10;
+			more |= rest[i];
 		}
-		digits[--at] = (char)('0' + rest);
-	} while (!zero);
+		digits[--at] = (char)('0' + carry);
+	}
 	memcpy(out, digits + at, sizeof digits - at);
 }
 
@@ -238,7 +209,7 @@ static struct config *config_new(void)
 	map_init(&c->model_by_name);
 	c->refs = 1;
 	c->loaded_unix_s = (uint64_t)time(NULL);
-	set_defaults(c);
+	tables_defaults(c);
 	c->signers = signer_cache_new();
 	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
 	if (!c->signers || !c->default_keys) {
@@ -253,14 +224,14 @@ static bool check_flags(const struct config_options *o, struct config_issues *is
 	bool files = o->glob || o->globs || bytes_set(o->text);
 
 	if (files && o->default_config)
-		issue_add(issues, false, B(""), 0, B(""),
-			  "You must not specify both `--config-file` and `--default-config`.");
+		issue_anywhere(issues, false,
+			       "You must not specify both `--config-file` and `--default-config`.");
 	else if (!files && !o->default_config)
-		issue_add(issues, false, B(""), 0, B(""),
-			  "You must specify either `--config-file` or `--default-config`.");
+		issue_anywhere(issues, false,
+			       "You must specify either `--config-file` or `--default-config`.");
 	else if (o->default_config && !o->offline)
-		issue_add(
-			issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			issues, true,
 			"No config file provided, so only default functions will be available. Use `--config-file path/to/signet.toml` to specify a config file.");
 	return issues_errors(issues) == 0;
 }
@@ -278,19 +249,18 @@ static void load(struct loader *l)
 	struct config *c = l->config;
 
 	error_clear();
-	early_options(l);
+	c->data_dir = given_value(l, l->options->data_dir, "SIGNET_DATA_DIR");
 	if (!files_read(l->options, l->root, &c->base_dir, l->issues, l->arena))
 		return;
 	read_tree(l);
-	late_options(l);
+	apply_options(l);
 	tables_check_targets(l);
 	files_check_secrets(l->root, l->issues);
 	if (memory_is_out())
-		return issue_add(l->issues, false, B(""), 0, B(""), "%.*s",
-				 BFMT(error_last()->message));
+		return issue_anywhere(l->issues, false, "%.*s", BFMT(error_last()->message));
 	load_signers(l);
 	if (!make_hash(l))
-		issue_add(l->issues, false, B(""), 0, B(""), "out of memory");
+		issue_anywhere(l->issues, false, "out of memory");
 }
 
 struct config *config_load(const struct config_options *options, struct config_issues *issues)
@@ -305,12 +275,10 @@ struct config *config_load(const struct config_options *options, struct config_i
 		l.arena = &l.config->arena;
 		l.root = arena_new(l.arena, struct toml);
 	}
-	if (!l.root) {
-		issue_add(issues, false, B(""), 0, B(""), "out of memory");
-		config_unref(l.config);
-		return NULL;
-	}
-	load(&l);
+	if (l.root)
+		load(&l);
+	else
+		issue_anywhere(issues, false, "out of memory");
 	issues_sort(issues);
 	if (issues_errors(issues) == 0)
 		return l.config;

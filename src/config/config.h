@@ -13,6 +13,7 @@
 
 struct provider_kind;
 struct signer;
+struct toml;
 
 enum credential_kind {
 	CREDENTIAL_NONE,
@@ -23,9 +24,9 @@ enum credential_kind {
 };
 struct credential {
 	enum credential_kind kind;
-	struct bytes value; /* static: the secret */
+	struct bytes value; /* static: the secret; missing: what is wrong, for messages */
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
-			     * client_x_api_key: the client's header); missing: the variable's name */
+			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
 };
 
@@ -45,20 +46,18 @@ struct signer_config {
 	bool set;
 	struct bytes path, sha256;
 	uint32_t memory_mb, timeout_ms, pool; /* see struct signer_limits */
-	struct bytes inputs
-		[SIGNER_INPUTS]; /* nonce, timestamp, device_id, body, content, method, url, path, "" */
+	/* nonce, timestamp, device_id, body, content, method, url, path, "" */
+	struct bytes inputs[SIGNER_INPUTS];
 	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
 	struct credential device_id;
 	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
 };
 
 struct provider_config {
-	struct bytes name; /* the key under providers */
-	const struct provider_kind
-		*kind;     /* its type; upstream/provider_type.h knows the rest of it */
-	struct bytes type; /* the type's name */
+	struct bytes name;                /* the key under providers */
+	const struct provider_kind *kind; /* a part of its struct provider_type */
+	struct bytes type;                /* the type's name */
 	struct bytes model_name;
-	struct bytes api_base; /* where the type has one; with the trailing slash */
 	struct bytes endpoint; /* the URL that is called, if it is the same for every request */
 	struct credential api_key;
 	struct timeouts timeouts;
@@ -68,6 +67,7 @@ struct provider_config {
 	struct signer_config signer;
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
+	const struct toml *node;          /* its table; NULL: it has none */
 };
 
 struct model_config {
@@ -76,7 +76,6 @@ struct model_config {
 	size_t nrouting;
 	struct timeouts timeouts;
 	struct bytes namespace_;
-	bool shorthand;
 };
 
 struct alias {
@@ -141,8 +140,7 @@ struct config {
 	char hash[65];
 	char hash_decimal[80]; /* the same number in decimal, as rows have it */
 	uint64_t loaded_unix_s;
-	struct bytes
-		snapshot; /* canonical text that was hashed (ConfigSnapshot.config), without secrets */
+	struct bytes snapshot; /* the canonical text that was hashed, without secrets */
 
 	struct gateway_config gateway;
 	bool object_storage_set; /* [object_storage] is there (type disabled) */
@@ -150,8 +148,7 @@ struct config {
 	struct model_config **models; /* as configured */
 	size_t nmodels;
 	struct map model_by_name;
-	struct credential
-		*default_keys; /* of each type: provider_types.T.defaults, else its variable */
+	struct credential *default_keys; /* of each type: provider_types, else its variable */
 
 	struct server_config server;
 	struct upstream_config upstream;
@@ -162,23 +159,20 @@ struct config {
 	struct journal_config journal;
 	uint64_t max_raw_kib;
 
-	struct bytes
-		base_dir; /* directory of the first file, for relative signer paths of shorthands */
+	struct bytes base_dir; /* of the first file, for signer paths of shorthands */
 
 	struct signer_cache *signers; /* config/'s own: the modules, loaded once each */
 };
 
 struct config_options {
-	const char *glob; /* --config-file; NULL with default_config */
-	const char *const
-		*globs; /* more of them, `signet check A B`; ends with NULL; NULL = none */
+	const char *glob;         /* --config-file; NULL with default_config */
+	const char *const *globs; /* `signet check A B`: more of them, ends with NULL; or NULL */
 	bool default_config;
 	const char *bind_address, *data_dir; /* command line; NULL = not given */
 	int workers;                         /* 0 = not given */
-	bool offline; /* `signet check`: missing variables and modules are warnings; signers are checked but
-		       * need no data directory */
-	struct bytes
-		text; /* tests and fuzzers: one document instead of files, named "signet.toml" */
+	/* `signet check`: missing variables and modules are warnings; signers are checked but need no data directory. */
+	bool offline;
+	struct bytes text; /* tests and fuzzers: one document instead of files, "signet.toml" */
 };
 
 /* One finding. `line` 0: no place in a file. */
@@ -205,8 +199,7 @@ void config_issues_deinit(struct config_issues *);
 /* "file:line: text", "file: text" or "text", a warning's text behind "warning: ": one line of a report. */
 int config_issue_print(const struct config_issue *, struct buf *out);
 
-struct model_config *config_model(const struct config *,
-				  struct bytes name); /* NULL: not configured */
+struct model_config *config_model(const struct config *, struct bytes name); /* NULL: none */
 /* The alias that stands for this name: the one of exactly that name, else the longest prefix. NULL: none. */
 const struct alias *config_alias(const struct config *, struct bytes name);
 /* `signet check`: argv without the program and "check". Returns the exit status. */

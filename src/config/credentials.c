@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/extras.h"
+#include "config/files.h"
 
 #define MAX_FILE 65536
 
@@ -29,57 +29,36 @@ static const struct form {
 struct credential credential_env(const char *name, struct arena *arena)
 {
 	const char *value = getenv(name);
-	struct credential c = { .kind = CREDENTIAL_MISSING };
 
-	if (value) {
-		c.kind = CREDENTIAL_STATIC;
-		c.value = arena_dup(arena, bytes_of(value));
-	}
-	c.key = arena_dup(arena, bytes_of(name));
-	return c;
-}
-
-/* `key` of a missing one that is no variable: the whole problem, marked by its first byte. */
-#define PROBLEM "\x01"
-
-static struct credential problem(struct arena *arena, const char *text, int error)
-{
-	struct bytes key = error ? arena_printf(arena, PROBLEM "%s - %s (os error %d)", text,
-						strerror(error), error)
-				 : arena_printf(arena, PROBLEM "%s", text);
-
-	return (struct credential){ .kind = CREDENTIAL_MISSING, .key = key };
+	return (struct credential){
+		.kind = value ? CREDENTIAL_STATIC : CREDENTIAL_MISSING,
+		.value = value ? arena_dup(arena, bytes_of(value))
+			       : arena_printf(arena, "Environment variable `%s` is missing", name),
+		.key = arena_dup(arena, bytes_of(name)),
+	};
 }
 
 /* A file's contents without the line end an editor leaves. */
 static struct credential credential_file(const char *path, struct arena *arena)
 {
-	struct credential c = { .kind = CREDENTIAL_STATIC };
-	char *text = arena_alloc_raw(arena, MAX_FILE + 1);
-	ssize_t got = 0;
-	size_t n = 0;
-	int fd;
+	struct bytes text = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && file_read(fd, MAX_FILE, &text, arena);
+	int error = errno;
 
-	if (!text)
-		return problem(arena, "out of memory", 0);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return problem(arena, "Failed to read credentials file", errno);
-	while (n <= MAX_FILE && (got = read(fd, text + n, MAX_FILE + 1 - n)) > 0)
-		n += (size_t)got;
-	if (got < 0) {
-		int error = errno;
-
+	if (fd >= 0)
 		close(fd);
-		return problem(arena, "Failed to read credentials file", error);
-	}
-	close(fd);
-	if (n > MAX_FILE)
-		return problem(arena, "The credentials file is larger than 64 KiB", 0);
-	while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-		n--;
-	c.value = arena_dup(arena, (struct bytes){ text, n });
-	return c;
+	while (bytes_ends(text, B("\n")) || bytes_ends(text, B("\r")))
+		text.n--;
+	if (!ok)
+		text = arena_printf(arena, "Failed to read credentials file - %s (os error %d)",
+				    strerror(error), error);
+	else if (text.n > MAX_FILE)
+		text = B("The credentials file is larger than 64 KiB");
+	else
+		return (struct credential){ .kind = CREDENTIAL_STATIC,
+					    .value = arena_dup(arena, text) };
+	return (struct credential){ .kind = CREDENTIAL_MISSING, .value = text };
 }
 
 static struct credential fetch(enum credential_form form, struct bytes rest, struct arena *arena)
@@ -99,9 +78,8 @@ static struct credential fetch(enum credential_form form, struct bytes rest, str
 			return credential_file(path, arena);
 		return (struct credential){
 			.kind = CREDENTIAL_MISSING,
-			.key = arena_printf(
+			.value = arena_printf(
 				arena,
-				PROBLEM
 				"Environment variable `%.*s` for credentials path is missing",
 				BFMT(rest))
 		};
@@ -118,14 +96,14 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 	struct bytes text = t->text;
 	unsigned form = 0;
 
+	if (bytes_eq(text, B("none")))
+		form = FORM_NONE;
 	for (size_t i = 0; i < COUNT(forms) && !form; i++) {
 		if (bytes_starts(text, forms[i].prefix)) {
 			form = forms[i].form;
 			text = bytes_slice(text, forms[i].prefix.n, text.n);
 		}
 	}
-	if (bytes_eq(t->text, B("none")))
-		form = FORM_NONE;
 	if (!form && !bytes_eq(t->text, B("sdk"))) {
 		/* what looks like a key that was pasted in here is not echoed */
 		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-"));
@@ -133,31 +111,27 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 		t->secret = pasted;
 		error_at(
 			l, t, path,
-			"%.*s: Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, `path::FILE_PATH`, `dynamic::KEY_NAME`, or `sdk`.%s",
-			BFMT(path), BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)),
-			pasted ? "..." : "",
+			"Invalid credential location format: `%.*s%s`. Use `env::VAR_NAME`, `path::FILE_PATH`, `dynamic::KEY_NAME`, or `sdk`.%s",
+			BFMT(bytes_slice(t->text, 0, pasted ? 3 : 20)), pasted ? "..." : "",
 			pasted ? " (a key itself does not belong here: put it into a variable)"
 			       : "");
-		return false;
-	}
-	if (!(form & allowed)) {
-		ptrdiff_t key = bytes_find(
-			path, B(": ")); /* this one TensorZero reports for the provider */
+	} else if (!(form & allowed)) {
+		/* this one TensorZero reports for the provider */
+		ptrdiff_t key = bytes_find(path, B(": "));
 
-		error_at(
+		error_text(
 			l, t, path,
 			"%.*s: Invalid api_key_location for %s provider (`%.*s`; use `env::VAR_NAME`%s)",
 			BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
 			BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
-		return false;
+	} else if (form != FORM_NONE && text.n == 0) {
+		error_at(l, t, path, "`%.*s` names nothing (write a name behind the `::`)",
+			 BFMT(t->text));
+	} else {
+		*out = fetch((enum credential_form)form, text, l->arena);
+		return true;
 	}
-	if (form != FORM_NONE && text.n == 0) {
-		error_at(l, t, path, "%.*s: `%.*s` names nothing (write a name behind the `::`)",
-			 BFMT(path), BFMT(t->text));
-		return false;
-	}
-	*out = fetch((enum credential_form)form, text, l->arena);
-	return true;
+	return false;
 }
 
 static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
@@ -165,37 +139,31 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 {
 	static const char *const names[] = { "default", "fallback" };
 	struct credential *pair = arena_array(l->arena, struct credential, 2);
-	bool ok = pair != NULL;
+	int good = 0;
 
-	for (const struct toml *c = t->child; c; c = c->next) {
-		if (!bytes_eq(c->key, B("default")) && !bytes_eq(c->key, B("fallback"))) {
+	for (const struct toml *c = t->child; c; c = c->next)
+		if (!bytes_eq(c->key, B("default")) && !bytes_eq(c->key, B("fallback")))
 			error_at(
 				l, c, path,
-				"%.*s: unknown field `%.*s`, expected `default` or `fallback` (remove it)",
-				BFMT(path), BFMT(c->key));
-			ok = false;
-		}
-	}
-	for (int i = 0; i < 2; i++) {
+				"unknown field `%.*s`, expected `default` or `fallback` (remove it)",
+				BFMT(c->key));
+	for (int i = 0; i < 2 && pair; i++) {
 		struct toml *c = toml_get(t, names[i]);
 
-		if (!c) {
+		if (!c)
 			missing_field(l, t, path, names[i],
 				      "it: a location as in `api_key_location`");
-			ok = false;
-		} else if (c->type != TOML_STRING) {
+		else if (c->type != TOML_STRING)
 			type_error(l, c, path_join(l, path, ".", c->key), "a string",
 				   "write one location in quotes");
-			ok = false;
-		} else if (pair && !read_text(l, c, path, allowed, label, &pair[i])) {
-			ok = false;
-		}
+		else
+			good += read_text(l, c, path, allowed, label, &pair[i]);
 	}
-	if (ok)
+	if (good == 2)
 		*out = (struct credential){ .kind = CREDENTIAL_FALLBACK,
 					    .first = &pair[0],
 					    .second = &pair[1] };
-	return ok;
+	return good == 2;
 }
 
 bool credential_read(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
@@ -220,13 +188,9 @@ bool credential_usable(const struct credential *c)
 	return c->kind != CREDENTIAL_MISSING;
 }
 
-struct bytes credential_problem(const struct credential *c, struct arena *arena)
+struct bytes credential_problem(const struct credential *c)
 {
-	if (c->kind == CREDENTIAL_FALLBACK)
-		return credential_problem(c->first, arena);
-	if (bytes_starts(c->key, B(PROBLEM)))
-		return bytes_slice(c->key, 1, c->key.n);
-	return arena_printf(arena, "Environment variable `%.*s` is missing", BFMT(c->key));
+	return c->kind == CREDENTIAL_FALLBACK ? credential_problem(c->first) : c->value;
 }
 
 /* ---- secrets that may stand in the TOML themselves ---- */
@@ -247,31 +211,28 @@ bool secret_is_usable(struct bytes value, const char *placeholder)
 
 /* Puts what cannot be used among the missing, by the name under which an operator knows it. */
 static void judge(const struct credential *c, const struct secret_source *s,
-		  struct missing *missing, struct arena *arena)
+		  struct missing *missing)
 {
-	struct bytes name = bytes_set(c->key) ? c->key : bytes_of(s->key);
-
-	if (c->kind == CREDENTIAL_MISSING && bytes_starts(c->key, B(PROBLEM)))
-		missing->problem = credential_problem(c, arena);
+	if (c->kind == CREDENTIAL_MISSING && !bytes_set(c->key))
+		missing->problem = c->value;
 	else if (c->kind == CREDENTIAL_MISSING ||
 		 (c->kind == CREDENTIAL_STATIC && !secret_is_usable(c->value, s->placeholder)))
-		missing_add(missing, name);
+		missing_add(missing, bytes_set(c->key) ? c->key : bytes_of(s->key));
 }
 
 void secret_read(struct loader *l, struct toml *t, struct bytes path, const char *separator,
 		 const struct secret_source *s, const char *label, struct missing *missing,
 		 struct credential *out)
 {
-	struct toml *literal = t ? toml_get(t, s->key) : NULL,
-		    *location = t ? toml_get(t, s->location) : NULL;
+	struct toml *literal = toml_get(t, s->key), *location = toml_get(t, s->location);
 	unsigned allowed = FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC | FORM_NONE;
 
 	if (literal)
 		literal->secret = true;
 	if (literal && location)
-		return error_at(l, location, path,
-				"%.*s%s%s: `%s` and `%s` exclude each other (remove one)",
-				BFMT(path), separator, s->location, s->key, s->location);
+		return error_text(l, location, path,
+				  "%.*s%s%s: `%s` and `%s` exclude each other (remove one)",
+				  BFMT(path), separator, s->location, s->key, s->location);
 	if (location) {
 		if (!credential_read(l, location, path_join(l, path, separator, location->key),
 				     allowed, label, out))
@@ -284,5 +245,5 @@ void secret_read(struct loader *l, struct toml *t, struct bytes path, const char
 	} else {
 		*out = credential_env(s->variable, l->arena);
 	}
-	judge(out, s, missing, l->arena);
+	judge(out, s, missing);
 }

@@ -25,15 +25,14 @@ struct credential credential_env(const char *name, struct arena *);
 /* Whether it can be used at all; a fallback needs only one of its two. */
 bool credential_usable(const struct credential *);
 /* Of a missing one: "Environment variable `X` is missing". */
-struct bytes credential_problem(const struct credential *, struct arena *);
+struct bytes credential_problem(const struct credential *);
 
 /* ---- secrets that may stand in the TOML themselves ---- */
 
 struct secret_source {
 	const char *key, *location; /* keys: the secret itself, or where it is */
 	const char *variable;       /* where it is if neither is there */
-	const char *
-		placeholder; /* of the reference implementation: counts as missing wherever it comes from */
+	const char *placeholder;    /* the reference's: counts as missing wherever it comes from */
 };
 /* Names of missing variables, for the one message that holds them all. */
 struct missing {

@@ -6,7 +6,7 @@
  * an illegal header name) starts here too, with a warning: a file that starts there must start here.
  * The trap: with both `value` and `delete` the one that stands first counts, as serde takes it.
  */
-#include "config/extras.h"
+#include "config/read.h"
 
 #define MAX_VALUE (1 << 20)
 
@@ -32,39 +32,27 @@ bool is_header_value(struct bytes value)
 	return true;
 }
 
-bool is_secret_header(struct bytes name)
+static bool is_secret_header(struct bytes name)
 {
 	static const char *const names[] = { "authorization", "proxy-authorization",
 					     "cookie",        "x-api-key",
 					     "api-key",       "sid",
 					     "x-auth-token" };
 
-	for (size_t i = 0; i < COUNT(names); i++) {
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (bytes_ieq(name, bytes_of(names[i])))
 			return true;
-	}
 	return false;
 }
 
 struct kind {
-	const char *list, *element, *choice; /* serde's names */
-	const char *place;                   /* "pointer", "name" */
+	const char *element, *choice; /* serde's names */
+	const char *place;            /* "pointer", "name" */
 	bool headers;
 };
-static const struct kind body_kind = { "extra_body", "struct ExtraBodyReplacement",
-				       "ExtraBodyReplacementKind", "pointer", false };
-static const struct kind header_kind = { "extra_headers", "struct ExtraHeader", "ExtraHeaderKind",
-					 "name", true };
-
-static void check_pointer(struct loader *l, const struct toml *t, struct bytes path,
-			  struct bytes pointer)
-{
-	if (pointer.n == 0 || pointer.p[0] != '/' ||
-	    (pointer.n > 1 && pointer.p[pointer.n - 1] == '/') || pointer.n == 1)
-		warn_at(l, t, path,
-			"%.*s: `%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
-			BFMT(path), BFMT(pointer));
-}
+static const struct kind body_kind = { "struct ExtraBodyReplacement", "ExtraBodyReplacementKind",
+				       "pointer", false };
+static const struct kind header_kind = { "struct ExtraHeader", "ExtraHeaderKind", "name", true };
 
 static bool read_value(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
 		       struct extra *out)
@@ -77,15 +65,14 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 			return false;
 		if (!is_header_value(out->value))
 			warn_at(l, t, path,
-				"%.*s: the value is no legal header value: every request to this provider will fail",
-				BFMT(path));
+				"the value is no legal header value: every request to this provider will fail");
 		return true;
 	}
 	buf_init(&json, MAX_VALUE);
 	if (toml_json(t, &json) == 0)
 		out->value = arena_dup(l->arena, buf_bytes(&json));
 	else
-		error_at(l, t, path, "%.*s: the value is larger than 1 MiB", BFMT(path));
+		error_at(l, t, path, "the value is larger than 1 MiB");
 	buf_deinit(&json);
 	return bytes_set(out->value);
 }
@@ -93,19 +80,15 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 static bool read_delete(struct loader *l, const struct toml *t, struct bytes path,
 			struct extra *out)
 {
-	if (t->type != TOML_BOOL) {
+	if (t->type != TOML_BOOL)
 		type_error(l, t, path, "a boolean", "write delete = true");
-		return false;
-	}
-	if (!bytes_eq(t->text, B("true"))) {
+	else if (!bytes_eq(t->text, B("true")))
 		error_at(
 			l, t, path,
-			"%.*s: Error deserializing replacement config: `delete` must be `true`, or not set",
-			BFMT(path));
-		return false;
-	}
-	out->remove = true;
-	return true;
+			"Error deserializing replacement config: `delete` must be `true`, or not set");
+	else
+		out->remove = true;
+	return out->remove;
 }
 
 static bool read_entry(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
@@ -126,22 +109,24 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 		if (bytes_eq(c->key, B("value")) || bytes_eq(c->key, B("delete")))
 			what = what ? what : c;
 		else if (c != place)
-			warn_at(l, c, path, "%.*s: `%.*s` has no effect here (remove it)",
-				BFMT(path), BFMT(c->key));
+			warn_at(l, c, path, "`%.*s` has no effect here (remove it)", BFMT(c->key));
 	}
 	if (!what) {
 		error_at(
 			l, t, path,
-			"%.*s: no variant of enum %s found in flattened data (add `value` or `delete = true`)",
-			BFMT(path), kind->choice);
+			"no variant of enum %s found in flattened data (add `value` or `delete = true`)",
+			kind->choice);
 		return false;
 	}
-	if (!kind->headers)
-		check_pointer(l, place, path, out->pointer);
-	else if (!is_header_name(out->pointer))
+	if (!kind->headers &&
+	    (!bytes_starts(out->pointer, B("/")) || bytes_ends(out->pointer, B("/"))))
 		warn_at(l, place, path,
-			"%.*s: `%.*s` is no legal header name: every request to this provider will fail",
-			BFMT(path), BFMT(out->pointer));
+			"`%.*s` is no JSON pointer: every request to this provider will fail (begin with `/`, do not end with it)",
+			BFMT(out->pointer));
+	if (kind->headers && !is_header_name(out->pointer))
+		warn_at(l, place, path,
+			"`%.*s` is no legal header name: every request to this provider will fail",
+			BFMT(out->pointer));
 	return bytes_eq(what->key, B("value")) ? read_value(l, what, path, kind, out)
 					       : read_delete(l, what, path, out);
 }
@@ -156,9 +141,8 @@ static void read_extras(struct loader *l, struct toml *t, struct bytes path,
 	for (struct toml *e = t->child; e; e = e->next, i++) {
 		struct extra entry = { 0 };
 
-		if (read_entry(l, e, path_index(l, path, i), kind, &entry) &&
-		    !arena_push(l->arena, out->at, out->len, out->cap, entry))
-			error_at(l, e, path, "out of memory");
+		if (read_entry(l, e, path_index(l, path, i), kind, &entry))
+			(void)arena_push(l->arena, out->at, out->len, out->cap, entry);
 	}
 }
 

@@ -17,7 +17,8 @@
 #include "config/glob.h"
 #include "config/issue.h"
 
-#define MAX_FILE (16 << 20)
+#define MAX_FILE       (16 << 20)
+#define PATH_MAX_BYTES (1 << 20) /* of a key, with all that it stands in */
 
 static int compare_paths(const void *a, const void *b)
 {
@@ -29,22 +30,20 @@ static void sort_paths(struct glob_list *list)
 {
 	size_t n = 0;
 
-	if (list->len == 0)
-		return;
-	qsort(list->at, list->len, sizeof(*list->at), compare_paths);
-	for (size_t i = 1; i < list->len; i++) {
-		if (!bytes_eq(list->at[n], list->at[i]))
-			list->at[++n] = list->at[i];
-	}
-	list->len = n + 1;
+	if (list->len)
+		qsort(list->at, list->len, sizeof(*list->at), compare_paths);
+	for (size_t i = 0; i < list->len; i++)
+		if (n == 0 || !bytes_eq(list->at[n - 1], list->at[i]))
+			list->at[n++] = list->at[i];
+	list->len = n;
 }
 
 static void find_glob(const char *glob, struct glob_list *list, struct config_issues *issues,
 		      struct arena *arena)
 {
 	if (strchr(glob, '*') && !strstr(glob, "**"))
-		issue_add(
-			issues, true, B(""), 0, B(""),
+		issue_anywhere(
+			issues, true,
 			"Important: `--config-file %s` contains `*`. `*` no longer matches directory separators (e.g. `*.toml` will not match `subdir/foo.toml`). Use `**` for recursive matching (e.g. `**/*.toml` will match `subdir/foo.toml`).",
 			glob);
 	glob_walk(bytes_of(glob), list, issues, arena);
@@ -57,48 +56,46 @@ static bool unreadable(const struct toml_file *file, const char *why, struct con
 	return false;
 }
 
-/* The contents of an open file, in the arena. */
-static bool read_all(int fd, size_t size, struct bytes *out, struct arena *arena)
+bool file_read(int fd, size_t max, struct bytes *out, struct arena *arena)
 {
-	char *text = arena_alloc_raw(arena, size + 1);
+	char *text = arena_alloc_raw(arena, max + 1);
 	size_t n = 0;
 	ssize_t got = 1;
 
 	if (!text)
-		return errno = ENOMEM, false;
-	while (n < size + 1 && got > 0) {
-		got = fault("config.read") ? (errno = EIO, -1) : read(fd, text + n, size + 1 - n);
+		errno = ENOMEM;
+	while (text && n <= max && got > 0) {
+		got = fault("config.read") ? (errno = EIO, -1) : read(fd, text + n, max + 1 - n);
 		if (got < 0 && errno == EINTR)
 			got = 1;
 		else if (got > 0)
 			n += (size_t)got;
 	}
-	*out = (struct bytes){ text, n > size ? size : n };
-	return got >= 0;
+	*out = (struct bytes){ text, n };
+	return text && got >= 0;
 }
 
 static bool read_file(struct toml_file *file, struct bytes *out, struct config_issues *issues,
 		      struct arena *arena)
 {
 	int fd = open(file->path.p, O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
 	struct stat st;
-	bool ok;
 
 	if (fd < 0)
 		return unreadable(file, strerror(errno), issues);
-	if (fstat(fd, &st) != 0 || st.st_size > MAX_FILE) {
-		close(fd);
-		return unreadable(file, "it is larger than 16 MiB", issues);
-	}
+	if (fstat(fd, &st) || st.st_size > MAX_FILE)
+		why = "it is larger than 16 MiB";
+	else if (!file_read(fd, (size_t)st.st_size, out, arena))
+		why = strerror(errno);
+	close(fd);
+	if (why)
+		return unreadable(file, why, issues);
+	*out = bytes_slice(*out, 0, (size_t)st.st_size); /* it may grow meanwhile */
 	file->others_read = st.st_mode & S_IROTH;
 	file->others_write = st.st_mode & S_IWOTH;
-	ok = read_all(fd, (size_t)st.st_size, out, arena);
-	if (!ok)
-		unreadable(file, strerror(errno), issues);
-	close(fd);
-	if (ok && !bytes_is_utf8(*out))
-		return unreadable(file, "stream did not contain valid UTF-8", issues);
-	return ok;
+	return bytes_is_utf8(*out) ||
+	       unreadable(file, "stream did not contain valid UTF-8", issues);
 }
 
 static struct bytes directory_of(struct bytes path)
@@ -110,46 +107,25 @@ static struct bytes directory_of(struct bytes path)
 	return n == 0 ? B(".") : bytes_slice(path, 0, n > 1 ? n - 1 : n);
 }
 
-static bool add_document(struct toml *root, struct toml_file *file, struct bytes text,
-			 struct config_issues *issues, struct arena *arena)
-{
-	size_t errors = issues_errors(issues);
-	struct toml *tree = toml_read(file, text, issues, arena);
-	bool whole = issues_errors(issues) == errors;
-
-	if (!tree || !toml_merge(root, tree, issues)) {
-		issue_add(issues, false, file->path, 0, B(""), "out of memory");
-		return false;
-	}
-	return whole;
-}
-
-static bool add_file(struct toml *root, struct bytes path, struct config_issues *issues,
-		     struct arena *arena)
-{
-	struct toml_file *file = arena_new(arena, struct toml_file);
-	struct bytes text;
-
-	if (!file)
-		return issue_add(issues, false, path, 0, B(""), "out of memory"), false;
-	file->path = path;
-	file->dir = arena_dup(arena, directory_of(path));
-	issues->files++;
-	return read_file(file, &text, issues, arena) &&
-	       add_document(root, file, text, issues, arena);
-}
-
-static bool add_text(const struct config_options *options, struct toml *root,
+/* `text` unset: what the file holds. */
+static bool add_file(struct toml *root, struct bytes path, struct bytes text,
 		     struct config_issues *issues, struct arena *arena)
 {
 	struct toml_file *file = arena_new(arena, struct toml_file);
+	size_t errors = issues_errors(issues);
+	struct toml *tree;
 
 	if (!file)
+		return unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
+	file->path = path;
+	file->dir = arena_dup(arena, directory_of(path));
+	issues->files++;
+	if (!bytes_set(text) && !read_file(file, &text, issues, arena))
 		return false;
-	file->path = B("signet.toml");
-	file->dir = B(".");
-	issues->files = 1;
-	return add_document(root, file, options->text, issues, arena);
+	tree = toml_read(file, text, issues, arena);
+	if (!tree || !toml_merge(root, tree, issues))
+		return unreadable(file, "out of memory", issues);
+	return issues_errors(issues) == errors;
 }
 
 bool files_read(const struct config_options *options, struct toml *root, struct bytes *base_dir,
@@ -161,7 +137,7 @@ bool files_read(const struct config_options *options, struct toml *root, struct 
 	*base_dir = B(".");
 	root->type = TOML_TABLE;
 	if (bytes_set(options->text))
-		return add_text(options, root, issues, arena);
+		return add_file(root, B("signet.toml"), options->text, issues, arena);
 	if (options->glob)
 		find_glob(options->glob, &list, issues, arena);
 	for (size_t i = 0; options->globs && options->globs[i]; i++)
@@ -169,7 +145,7 @@ bool files_read(const struct config_options *options, struct toml *root, struct 
 	whole = issues_errors(issues) == 0;
 	sort_paths(&list);
 	for (size_t i = 0; i < list.len; i++)
-		whole &= add_file(root, list.at[i], issues, arena);
+		whole &= add_file(root, list.at[i], (struct bytes){ NULL, 0 }, issues, arena);
 	if (list.len)
 		*base_dir = arena_dup(arena, directory_of(list.at[0]));
 	return whole && bytes_set(*base_dir);
@@ -193,8 +169,7 @@ static void walk_secrets(const struct toml *t, struct buf *path, struct config_i
 
 	for (const struct toml *c = t->child; c; c = c->next) {
 		path->len = len;
-		if (bytes_set(c->key) &&
-		    ((len && buf_putc(path, '.') != 0) || buf_append(path, c->key) != 0))
+		if (bytes_set(c->key) && ((len && buf_putc(path, '.')) || buf_append(path, c->key)))
 			return;
 		if (c->secret)
 			check_secret(c, buf_bytes(path), issues);
@@ -208,7 +183,7 @@ void files_check_secrets(const struct toml *root, struct config_issues *issues)
 {
 	struct buf path;
 
-	buf_init(&path, 1 << 20);
+	buf_init(&path, PATH_MAX_BYTES);
 	walk_secrets(root, &path, issues);
 	buf_deinit(&path);
 }

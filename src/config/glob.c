@@ -76,7 +76,7 @@ static bool walk_entry(struct walk *w, size_t n, int depth)
 			return true;
 		return walk_dir(w, n, depth + 1);
 	}
-	if (S_ISLNK(st.st_mode) && stat(w->path, &st) != 0)
+	if (S_ISLNK(st.st_mode) && stat(w->path, &st))
 		return true;
 	return S_ISREG(st.st_mode) && engine_glob_match(w->glob, path.p, path.n) ? add_file(w, n)
 										 : true;
@@ -91,9 +91,8 @@ static bool walk_dir(struct walk *w, size_t n, int depth)
 	if (!dir) {
 		note_denied(w);
 		if (depth > 0 || errno == EACCES)
-			issue_add(w->issues, true, B(""), 0, B(""),
-				  "Skipping `%s` of the config file glob: %s", w->path,
-				  strerror(errno));
+			issue_anywhere(w->issues, true, "Skipping `%s` of the config file glob: %s",
+				       w->path, strerror(errno));
 		return true;
 	}
 	while (ok && (entry = readdir(dir))) {
@@ -119,10 +118,9 @@ static bool walk_pattern(struct walk *w, struct bytes pattern)
 	size_t meta = 0, base = 0;
 	struct stat st;
 
-	while (meta < pattern.n && !strchr("*?[]{}", pattern.p[meta])) {
+	while (meta < pattern.n && !strchr("*?[]{}", pattern.p[meta]))
 		if (pattern.p[meta++] == '/')
 			base = meta;
-	}
 	memcpy(w->path, pattern.p, pattern.n);
 	w->path[meta == pattern.n ? meta : base] = '\0';
 	if (meta < pattern.n)
@@ -136,8 +134,8 @@ static bool walk_pattern(struct walk *w, struct bytes pattern)
 
 static void glob_error(struct walk *w, struct bytes pattern, struct bytes why)
 {
-	issue_add(w->issues, false, B(""), 0, B(""), "Error using glob: `%.*s`: %.*s",
-		  BFMT(pattern), BFMT(why));
+	issue_anywhere(w->issues, false, "Error using glob: `%.*s`: %.*s", BFMT(pattern),
+		       BFMT(why));
 }
 
 void glob_walk(struct bytes pattern, struct glob_list *list, struct config_issues *issues,

@@ -6,7 +6,8 @@
 #include "config/issue.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
+
+#include "base/pen.h"
 
 #define MAX_BYTES  (64 << 20)
 #define MAX_TEXT   (32 << 20) /* a file may hold a key of 16 MiB */
@@ -32,7 +33,6 @@ static void out_of_memory(struct config_issues *issues)
 		(struct config_issue){ .file = B(""), .key = B(""), .text = B("out of memory") };
 	issues->at = &no_memory;
 	issues->len = 1;
-	issues->cap = 0;
 }
 
 void issue_add(struct config_issues *issues, bool warning, struct bytes file, size_t line,
@@ -60,17 +60,17 @@ void issue_add(struct config_issues *issues, bool warning, struct bytes file, si
 
 int config_issue_print(const struct config_issue *i, struct buf *out)
 {
-	int bad = 0;
+	struct pen p = { .b = out };
 
-	if (i->file.n)
-		bad = buf_printf(out, "%.*s:", BFMT(i->file));
-	if (i->file.n && i->line && !bad)
-		bad = buf_printf(out, "%zu:", i->line);
-	if (i->file.n && !bad)
-		bad = buf_putc(out, ' ');
-	if (i->warning && !bad)
-		bad = buf_append(out, B("warning: "));
-	return bad || buf_append(out, i->text) != 0 ? -1 : 0;
+	pen_bytes(&p, i->file);
+	if (i->file.n && i->line) {
+		pen_lit(&p, ":");
+		pen_u64(&p, i->line);
+	}
+	pen_bytes(&p, i->file.n ? B(": ") : B(""));
+	pen_bytes(&p, i->warning ? B("warning: ") : B(""));
+	pen_bytes(&p, i->text);
+	return pen_done(&p);
 }
 
 size_t issues_errors(const struct config_issues *issues)

@@ -9,10 +9,6 @@
 
 #include <stddef.h>
 
-#include "base/error.h"
-
-#define NAMES_MAX (64 << 10) /* of a message's list of providers */
-
 /* ---- one model ---- */
 
 static void read_namespace(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -22,11 +18,10 @@ static void read_namespace(struct loader *l, struct toml *t, struct bytes path, 
 	if (!want_string(l, t, path, &m->namespace_))
 		return;
 	if (m->namespace_.n == 0)
-		error_at(l, t, path, "%.*s: Namespace identifier cannot be empty (remove it)",
-			 BFMT(path));
+		error_at(l, t, path, "Namespace identifier cannot be empty (remove it)");
 	else if (bytes_starts(m->namespace_, B("tensorzero::")))
-		error_at(l, t, path, "%.*s: Namespace cannot start with `tensorzero::`: %.*s",
-			 BFMT(path), BFMT(m->namespace_));
+		error_at(l, t, path, "Namespace cannot start with `tensorzero::`: %.*s",
+			 BFMT(m->namespace_));
 }
 
 static const struct key model_keys[] = {
@@ -34,7 +29,7 @@ static const struct key model_keys[] = {
 	{ "providers", KEY_PASS, .required = true,
 	  .fix = "`[models.‹model›.providers.‹provider›]`" },
 	{ "timeouts", KEY_CALL, offsetof(struct model_config, timeouts), .call = read_timeouts },
-	{ "skip_relay", KEY_CALL, .call = read_ignored_bool },
+	{ "skip_relay", KEY_ANY_BOOL },
 	{ "namespace", KEY_CALL, .call = read_namespace },
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
@@ -54,7 +49,7 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 		struct provider_config *p = arena_new(l->arena, struct provider_config);
 
 		if (!p || !arena_push(l->arena, out->at, out->len, out->cap, p))
-			return error_at(l, c, path, "out of memory");
+			return;
 		p->name = c->key;
 		p->model = m;
 		read_provider(l, c, path_join(l, path, ".", c->key), p);
@@ -63,43 +58,32 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 
 static struct provider_config *find_provider(const struct providers *ps, struct bytes name)
 {
-	for (size_t i = 0; i < ps->len; i++) {
+	for (size_t i = 0; i < ps->len; i++)
 		if (bytes_eq(ps->at[i]->name, name))
 			return ps->at[i];
-	}
 	return NULL;
 }
 
 static void unknown_provider(struct loader *l, const struct toml *t, struct bytes path,
 			     struct bytes name, const struct providers *ps)
 {
-	struct bytes names[64], near;
-	struct buf list;
+	struct bytes names[64], have;
 	size_t n = 0;
 
-	buf_init(&list, NAMES_MAX);
-	for (; n < ps->len && n < COUNT(names); n++) {
+	for (; n < ps->len && n < COUNT(names); n++)
 		names[n] = ps->at[n]->name;
-		buf_printf(&list, "%s%.*s", n ? ", " : "", BFMT(names[n]));
-	}
-	near = nearest(name, names, n);
-	error_at(
-		l, t, path,
-		"`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers` (%s%.*s%s)",
-		BFMT(path), BFMT(name),
-		bytes_set(near) ? "did you mean `"
-		: n             ? "it has: "
-				: "it has none",
-		BFMT(bytes_set(near) ? near : buf_bytes(&list)), bytes_set(near) ? "`?" : "");
-	buf_deinit(&list);
+	have = n ? arena_cat(l->arena, B("it has: "), join_names(l->arena, names, n, "", ", "))
+		 : B("it has none");
+	error_text(l, t, path,
+		   "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",
+		   BFMT(path), BFMT(name), BFMT(name_hint(l, name, names, n, have)));
 }
 
 static bool is_routed(const struct model_config *m, const struct provider_config *p)
 {
-	for (size_t i = 0; i < m->nrouting; i++) {
+	for (size_t i = 0; i < m->nrouting; i++)
 		if (m->routing[i] == p)
 			return true;
-	}
 	return false;
 }
 
@@ -109,17 +93,16 @@ static void route(struct loader *l, const struct toml *e, struct bytes path, str
 {
 	struct provider_config *p = find_provider(ps, e->text);
 
-	if (bytes_starts(e->text, B("tensorzero::"))) {
-		error_at(l, e, path,
-			 "`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
-			 BFMT(path), BFMT(e->text));
-		return;
-	}
+	if (bytes_starts(e->text, B("tensorzero::")))
+		return error_text(
+			l, e, path,
+			"`%.*s.routing`: Provider name cannot start with 'tensorzero::': %.*s",
+			BFMT(path), BFMT(e->text));
 	if (!p)
 		return unknown_provider(l, e, path, e->text, ps);
 	if (is_routed(m, p))
-		return error_at(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
-				BFMT(path), BFMT(e->text));
+		return error_text(l, e, path, "`%.*s.routing`: duplicate entry `%.*s` (remove one)",
+				  BFMT(path), BFMT(e->text));
 	m->routing[m->nrouting++] = p; /* no more than providers: each once */
 }
 
@@ -132,73 +115,59 @@ static void read_routing(struct loader *l, struct toml *t, struct bytes path,
 	if (!want_array(l, t, inner))
 		return;
 	if (!t->child)
-		return error_at(l, t, path, "`%.*s`: `routing` must not be empty (name a provider)",
-				BFMT(path));
+		return error_text(l, t, path,
+				  "`%.*s`: `routing` must not be empty (name a provider)",
+				  BFMT(path));
 	m->routing = arena_array(l->arena, struct provider_config *, ps->len + 1);
-	if (!m->routing)
-		return error_at(l, t, path, "out of memory");
-	for (struct toml *e = t->child; e; e = e->next, i++) {
+	for (struct toml *e = t->child; e && m->routing; e = e->next, i++)
 		if (want_string(l, e, path_index(l, inner, i), &text))
 			route(l, e, path, m, ps);
-	}
 }
 
-static void check_listed(struct loader *l, const struct toml *t, struct bytes path,
-			 const struct model_config *m, const struct providers *ps)
+static void check_listed(struct loader *l, struct bytes path, const struct model_config *m,
+			 const struct providers *ps)
 {
-	const struct toml *c = t->type == TOML_TABLE ? t->child : NULL;
-
-	for (size_t i = 0; c && i < ps->len; i++, c = c->next) {
+	for (size_t i = 0; i < ps->len; i++)
 		if (!is_routed(m, ps->at[i]))
-			error_at(
-				l, c, path,
+			error_text(
+				l, ps->at[i]->node, path,
 				"`%.*s`: Provider `%.*s` is not listed in `routing` (add it there, or remove it)",
 				BFMT(path), BFMT(ps->at[i]->name));
-	}
 }
 
 static void read_model(struct loader *l, struct toml *t, struct bytes path, struct model_config *m)
 {
-	struct toml *providers, *routing;
+	struct toml *providers = toml_get(t, "providers"), *routing = toml_get(t, "routing");
 	struct providers ps = { 0 };
 
 	if (bytes_starts(t->key, B("tensorzero::")) || is_shorthand_name(t->key))
-		error_at(
+		error_text(
 			l, t, path,
 			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
 			BFMT(t->key));
 	read_table(l, &model_table, t, path, ".", m);
-	if (t->type != TOML_TABLE)
-		return;
-	providers = toml_get(t, "providers");
-	routing = toml_get(t, "routing");
 	if (providers)
 		read_providers(l, providers, path_join(l, path, ".", providers->key), m, &ps);
 	if (routing)
 		read_routing(l, routing, path, m, &ps);
 	if (providers && routing && routing->type == TOML_ARRAY && routing->child)
-		check_listed(l, providers, path, m, &ps);
+		check_listed(l, path, m, &ps);
 }
 
 void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct config *c = into;
-	size_t n = 0;
+	size_t cap = 0;
 
 	if (!want_table(l, t, path, "a map"))
 		return;
-	for (const struct toml *m = t->child; m; m = m->next)
-		n++;
-	c->models = arena_array(l->arena, struct model_config *, n);
-	if (n && !c->models)
-		return error_at(l, t, path, "out of memory");
 	for (struct toml *e = t->child; e; e = e->next) {
 		struct model_config *m = arena_new(l->arena, struct model_config);
 
-		if (!m || map_put(&c->model_by_name, e->key, m) != 0)
-			return error_at(l, e, path, "out of memory");
+		if (!m || map_put(&c->model_by_name, e->key, m) ||
+		    !arena_push(l->arena, c->models, c->nmodels, cap, m))
+			return;
 		m->name = e->key;
-		c->models[c->nmodels++] = m;
 		read_model(l, e, path_join(l, path, ".", e->key), m);
 	}
 }
@@ -213,13 +182,13 @@ const struct alias *config_alias(const struct config *c, struct bytes name)
 	const struct alias *best = NULL;
 
 	for (size_t i = 0; i < c->surfaces.naliases; i++) {
-		const struct alias *al = &c->surfaces.aliases[i];
+		const struct alias *alias = &c->surfaces.aliases[i];
 
-		if (!al->prefix && bytes_eq(al->name, name))
-			return al;
-		if (al->prefix && bytes_starts(name, al->name) &&
-		    (!best || al->name.n > best->name.n))
-			best = al;
+		if (!alias->prefix && bytes_eq(alias->name, name))
+			return alias;
+		if (alias->prefix && bytes_starts(name, alias->name) &&
+		    (!best || alias->name.n > best->name.n))
+			best = alias;
 	}
 	return best;
 }

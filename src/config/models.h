@@ -13,8 +13,8 @@ void read_provider(struct loader *, struct toml *, struct bytes path, struct pro
 void read_provider_types(struct loader *, struct toml *, struct bytes path, void *into);
 /* Before read_provider_types: every type's own variable. */
 void provider_types_defaults(struct loader *);
-void read_timeouts(struct loader *, struct toml *, struct bytes path,
-		   void *into); /* struct timeouts */
+/* Fills a struct timeouts. */
+void read_timeouts(struct loader *, struct toml *, struct bytes path, void *into);
 /* A provider of that kind, before its keys are read. False: out of memory. */
 bool provider_begin(struct provider_config *, const struct provider_kind *, struct arena *);
 /* Whether a model of that name could become a shorthand one day. */
@@ -26,9 +26,7 @@ const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *mode
 
 /* What url::ParseError says of a text that is no http(s) URL; NULL: it is one. */
 const char *url_problem(struct bytes);
-/* api_base with a '/' at the end of its path, query and fragment cut off. */
-struct bytes url_base(struct bytes, struct arena *);
-/* The base's path + "chat/completions", its query kept (providers-openai §2.2). */
+/* The path of api_base + "chat/completions", its query kept (providers-openai §2.2). */
 struct bytes url_endpoint(struct bytes api_base, struct arena *);
 
 /* The text for a message: empty if it may hold a password. */
@@ -43,14 +41,11 @@ void read_signer(struct loader *, struct toml *t, struct bytes dir, struct bytes
 void load_signers(struct loader *);
 struct signer_cache *signer_cache_new(void);
 void signer_cache_free(struct signer_cache *);
-/* The signer of these settings, loaded once; the cache owns it. NULL: error set. Any thread; not on a
- * fiber. */
-struct signer *signer_cache_get(struct signer_cache *, const struct signer_config *,
-				struct bytes id, const char *cache_dir);
+/* The signer of these settings, loaded once; the configuration owns it. What was compiled of it is kept on disk for the
+ * next start, or not. NULL: error set. Any thread; not on a fiber. */
+struct signer *signer_get(const struct config *, const struct signer_config *, struct bytes id,
+			  bool keep_compiled, struct arena *);
 /* Beside `dir` if it is there, else as it is if it is there, else beside `dir`; absolute: as it is. */
 struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *);
-/* Where compiled modules go; unset: nowhere. */
-struct bytes module_cache_dir(const struct config *, struct arena *);
-void make_cache_dir(const struct config *, struct bytes dir);
 
 #endif

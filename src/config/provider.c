@@ -9,12 +9,10 @@
 #include "config/models.h"
 
 #include "base/error.h"
-#include "config/extras.h"
 #include "config/shorthand.h"
 #include "config/tables.h"
 
-#define NAMES_MAX (16 << 10) /* of a message's list of types */
-#define KEYS_MAX  64
+#define KEYS_MAX 64
 
 /* ---- the types ---- */
 
@@ -23,66 +21,48 @@ static struct bytes name_of(const struct provider_entry *e)
 	return e->kind ? e->kind->name : bytes_of(e->name);
 }
 
-/* Whether `text` is that name and "::", or begins so. */
-static bool begins_with_type(struct bytes text, struct bytes name)
-{
-	return name.n && bytes_starts(text, name) &&
-	       bytes_starts(bytes_slice(text, name.n, text.n), B("::"));
-}
-
-bool is_shorthand_name(struct bytes text)
+static const struct provider_entry *entry_named(struct bytes name)
 {
 	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_entry *e = &provider_entries[i];
+		const struct provider_kind *kind = provider_entries[i].kind;
 
-		if (begins_with_type(text, name_of(e)) ||
-		    (e->kind && begins_with_type(text, e->kind->alias)))
-			return true;
+		if (bytes_eq(name, name_of(&provider_entries[i])) ||
+		    (kind && kind->alias.n && bytes_eq(name, kind->alias)))
+			return &provider_entries[i];
 	}
-	return false;
+	return NULL;
 }
 
-bool shorthand_is_reserved(struct bytes text)
+/* The type whose shorthand the name looks like: what stands before the first "::". */
+static const struct provider_entry *entry_before(struct bytes name)
 {
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_entry *e = &provider_entries[i];
+	ptrdiff_t colons = bytes_find(name, B("::"));
 
-		if (e->kind ? e->kind->reserved_shorthand.n &&
-				      bytes_starts(text, e->kind->reserved_shorthand)
-			    : e->shorthand && begins_with_type(text, name_of(e)))
-			return true;
-	}
-	return false;
+	return colons > 0 ? entry_named(bytes_slice(name, 0, (size_t)colons)) : NULL;
 }
 
-const struct provider_kind *shorthand_kind(struct bytes text, struct bytes *model_name)
+bool is_shorthand_name(struct bytes name)
 {
-	if (shorthand_is_reserved(text))
+	return entry_before(name) != NULL;
+}
+
+bool shorthand_is_reserved(struct bytes name)
+{
+	const struct provider_entry *e = entry_before(name);
+
+	if (!e || !e->kind)
+		return e && e->shorthand;
+	return e->kind->reserved_shorthand.n && bytes_starts(name, e->kind->reserved_shorthand);
+}
+
+const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name)
+{
+	const struct provider_entry *e = entry_before(name);
+
+	if (!e || !e->kind || !e->kind->shorthand || shorthand_is_reserved(name))
 		return NULL;
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_kind *kind = provider_entries[i].kind;
-		struct bytes used;
-
-		if (!kind || !kind->shorthand)
-			continue;
-		used = begins_with_type(text, kind->name) ? kind->name : kind->alias;
-		*model_name = bytes_slice(text, used.n + 2, text.n);
-		if (begins_with_type(text, used) && model_name->n)
-			return kind;
-	}
-	return NULL;
-}
-
-static const struct provider_kind *kind_named(struct bytes name)
-{
-	for (size_t i = 0; i < provider_nentries; i++) {
-		const struct provider_kind *kind = provider_entries[i].kind;
-
-		if (kind &&
-		    (bytes_eq(name, kind->name) || (kind->alias.n && bytes_eq(name, kind->alias))))
-			return kind;
-	}
-	return NULL;
+	*model_name = bytes_slice(name, (size_t)bytes_find(name, B("::")) + 2, name.n);
+	return model_name->n ? e->kind : NULL;
 }
 
 /* The built type that an example names. */
@@ -95,41 +75,25 @@ static struct bytes first_type(void)
 	return provider_entries[i].kind->name;
 }
 
-/* "`a`, `b`": of all types, or of those that are built. */
-static void print_types(struct buf *out, bool built)
-{
-	for (size_t i = 0; i < provider_nentries; i++)
-		if (!built || provider_entries[i].kind)
-			buf_printf(out, "%s`%.*s`", out->len ? ", " : "",
-				   BFMT(name_of(&provider_entries[i])));
-}
-
 static void unknown_type(struct loader *l, const struct toml *type, struct bytes path)
 {
-	struct bytes names[KEYS_MAX], near;
-	struct buf list;
-	bool later = false;
-	size_t n = 0;
+	struct bytes names[KEYS_MAX], built[KEYS_MAX];
+	size_t n = 0, nbuilt = 0;
 
-	for (size_t i = 0; i < provider_nentries && n < COUNT(names); i++) {
-		names[n] = name_of(&provider_entries[i]);
-		later |= bytes_eq(type->text, names[n++]);
+	for (; n < provider_nentries && n < COUNT(names); n++) {
+		names[n] = name_of(&provider_entries[n]);
+		if (provider_entries[n].kind)
+			built[nbuilt++] = names[n];
 	}
-	near = nearest(type->text, names, n);
-	buf_init(&list, NAMES_MAX);
-	print_types(&list, later);
-	if (later)
+	if (entry_named(type->text))
 		error_at(
 			l, type, path,
-			"%.*s: this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
-			BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)));
+			"this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
+			BFMT(type->text), BFMT(join_names(l->arena, built, nbuilt, "`", ", ")));
 	else
-		error_at(l, type, path,
-			 "%.*s: unknown variant `%.*s`, expected one of %.*s (%s%.*s%s)",
-			 BFMT(path), BFMT(type->text), BFMT(buf_bytes(&list)),
-			 bytes_set(near) ? "did you mean `" : "write one of these", BFMT(near),
-			 bytes_set(near) ? "`?" : "");
-	buf_deinit(&list);
+		error_at(l, type, path, "unknown variant `%.*s`, expected one of %.*s%.*s",
+			 BFMT(type->text), BFMT(join_names(l->arena, names, n, "`", ", ")),
+			 BFMT(name_hint(l, type->text, names, n, B("write one of these"))));
 }
 
 /* ---- timeouts (config §2.17) ---- */
@@ -152,8 +116,7 @@ static const struct table timeouts_table = TABLE("struct TimeoutsConfig", timeou
 
 static const struct toml *find(const struct toml *t, const char *a, const char *b)
 {
-	const struct toml *inner = t->type == TOML_TABLE ? toml_get(t, a) : NULL;
-	const struct toml *leaf = inner && inner->type == TOML_TABLE ? toml_get(inner, b) : NULL;
+	const struct toml *leaf = toml_get(toml_get(t, a), b);
 
 	return leaf ? leaf : t;
 }
@@ -164,7 +127,7 @@ static void check_limit(struct loader *l, const struct toml *t, struct bytes pat
 	uint64_t limit = l->config->gateway.outbound_timeout_ms;
 
 	if (value > limit)
-		error_at(
+		error_text(
 			l, find(t, table, key), path,
 			"The `timeouts.%s.%s` value `%llu` is greater than `gateway.global_outbound_http_timeout_ms`: `%llu` (%.*s.%s.%s; lower it, or raise the global one)",
 			table, key, (unsigned long long)value, (unsigned long long)limit,
@@ -180,7 +143,8 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 	check_limit(l, t, path, "streaming", "ttft_ms", out->ttft_ms);
 	check_limit(l, t, path, "streaming", "total_ms", out->stream_total_ms);
 	if (out->ttft_ms && out->stream_total_ms && out->stream_total_ms < out->ttft_ms)
-		warn_at(l, find(t, "streaming", "total_ms"), path,
+		warn_text(
+			l, find(t, "streaming", "total_ms"), path,
 			"The `timeouts.streaming.total_ms` value `%llu` is less than `timeouts.streaming.ttft_ms` value `%llu`. The `total_ms` timeout may fire before the `ttft_ms` timeout. (%.*s)",
 			(unsigned long long)out->stream_total_ms, (unsigned long long)out->ttft_ms,
 			BFMT(path));
@@ -197,7 +161,7 @@ static const struct key common_keys[] = {
 	{ "extra_headers", KEY_CALL, OFF(extra_headers), .outer = true,
 	  .call = read_extra_headers },
 	{ "timeouts", KEY_CALL, OFF(timeouts), .outer = true, .call = read_timeouts },
-	{ "discard_unknown_chunks", KEY_CALL, .outer = true, .call = read_ignored_bool },
+	{ "discard_unknown_chunks", KEY_ANY_BOOL, .outer = true },
 	{ "cost", KEY_LATER, .outer = true },
 	{ "batch_cost", KEY_LATER, .outer = true },
 	{ "signer", KEY_PASS },
@@ -223,37 +187,33 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 {
 	struct key keys[KEYS_MAX];
 	struct table table = { .expected = "struct UninitializedModelProvider", .keys = keys };
+	const struct provider_entry *entry;
 	const struct provider_kind *kind;
-	struct toml *type, *signer;
+	struct toml *type = toml_get(t, "type"), *signer = toml_get(t, "signer");
 
+	p->node = t;
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
-	type = toml_get(t, "type");
 	if (!type || type->type != TOML_STRING)
-		return error_at(
+		return error_text(
 			l, type ? type : t, path,
 			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
 			BFMT(path), BFMT(first_type()));
-	kind = kind_named(type->text);
+	entry = entry_named(type->text);
+	kind = entry ? entry->kind : NULL;
 	if (!kind)
 		return unknown_type(l, type, path);
 	if (!provider_begin(p, kind, l->arena))
-		return error_at(l, t, path, "out of memory");
+		return;
 	for (size_t i = 0; i < kind->nkeys; i++)
 		keys[table.nkeys++] = kind->keys[i];
 	for (size_t i = 0; i < COUNT(common_keys); i++)
 		keys[table.nkeys++] = common_keys[i];
 	read_table(l, &table, t, path, ": ", p);
 	kind->check(l, t, path, p);
-	signer = toml_get(t, "signer");
 	if (signer || kind->protocol)
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
-}
-
-struct bytes url_shown(struct bytes url)
-{
-	return bytes_chr(url, '@') >= 0 ? B("") : url;
 }
 
 /* ---- api keys ---- */
@@ -262,8 +222,7 @@ void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *int
 {
 	struct provider_config *p = into;
 
-	if (!credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key))
-		p->api_key.kind = CREDENTIAL_NONE;
+	credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key);
 }
 
 /* What a type's providers use that name no key of their own. */
@@ -284,11 +243,9 @@ void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct p
 		issue_add(
 			l->issues, l->options->offline, node_file(t), t->line, path,
 			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
-			BFMT(path), p->kind->label,
-			BFMT(credential_problem(&p->api_key, l->arena)));
+			BFMT(path), p->kind->label, BFMT(credential_problem(&p->api_key)));
 	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
-		warn_at(l, t, path, "%.*s: Environment variable `%.*s` is empty", BFMT(path),
-			BFMT(p->api_key.key));
+		warn_at(l, t, path, "Environment variable `%.*s` is empty", BFMT(p->api_key.key));
 }
 
 int shorthand_api_key(struct loader *l, struct bytes name, struct provider_config *p)
@@ -298,7 +255,7 @@ int shorthand_api_key(struct loader *l, struct bytes name, struct provider_confi
 	if (credential_usable(&p->api_key))
 		return 0;
 	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", p->kind->label,
-		    BFMT(credential_problem(&p->api_key, l->arena)));
+		    BFMT(credential_problem(&p->api_key)));
 }
 
 /* ---- [provider_types] (config §2.7) ---- */
@@ -313,46 +270,34 @@ void provider_types_defaults(struct loader *l)
 	}
 }
 
-struct default_of {
-	const struct provider_kind *kind;
-	struct credential *key;
-};
-
-static void read_default_key(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct default_of *d = into;
-
-	credential_read(l, t, path, d->kind->key_forms, d->kind->label, d->key);
-}
-
-static const char *text_of(struct bytes text)
-{
-	return bytes_set(text) ? text.p : "";
-}
-
 /* [provider_types.T]: its one key is `defaults.api_key_location`. */
 static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
 	const struct key defaults_keys[] = {
-		{ "api_key_location", KEY_CALL, .call = read_default_key, .required = true,
-		  .fix = text_of(arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
-					      kind->key_variable)) },
+		{ "api_key_location", KEY_CALL, .call = read_api_key, .required = true,
+		  .fix = arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
+				      kind->key_variable)
+				 .p },
 	};
-	const struct table defaults = { .expected = text_of(arena_printf(
-						l->arena, "struct %sDefaults", kind->label)),
-					.keys = defaults_keys,
-					.nkeys = COUNT(defaults_keys),
-					.lax = true };
+	const struct table defaults = {
+		.expected = arena_printf(l->arena, "struct %sDefaults", kind->label).p,
+		.keys = defaults_keys,
+		.nkeys = COUNT(defaults_keys),
+		.lax = true
+	};
 	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
-	const struct table table = { .expected = text_of(arena_printf(
-					     l->arena, "struct %sProviderTypeConfig", kind->label)),
-				     .keys = keys,
-				     .nkeys = COUNT(keys),
-				     .lax = true };
-	struct default_of into = { kind, default_key(l->config, kind) };
+	const struct table table = {
+		.expected = arena_printf(l->arena, "struct %sProviderTypeConfig", kind->label).p,
+		.keys = keys,
+		.nkeys = COUNT(keys),
+		.lax = true
+	};
+	struct credential *key = default_key(l->config, kind);
+	struct provider_config any = { .kind = kind, .api_key = *key };
 
-	read_table(l, &table, t, path, ".", &into);
+	read_table(l, &table, t, path, ".", &any);
+	*key = any.api_key;
 }
 
 void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -368,7 +313,7 @@ void read_provider_types(struct loader *l, struct toml *t, struct bytes path, vo
 						      provider_entries[i].kind ? KEY_PASS
 									       : KEY_LATER };
 	read_table(l, &table, t, path, ".", into);
-	for (size_t i = 0; t->type == TOML_TABLE && i < provider_nentries; i++) {
+	for (size_t i = 0; i < provider_nentries; i++) {
 		const struct provider_entry *e = &provider_entries[i];
 		struct toml *settings =
 			e->kind && e->settings ? toml_get(t, e->kind->name.p) : NULL;

@@ -31,44 +31,45 @@ struct table {
 };
 
 enum key_kind {
-	KEY_STRING,  /* struct bytes */
-	KEY_BOOL,    /* bool */
-	KEY_FLAG,    /* int: 0 or 1, for those with an unset state */
-	KEY_U64,     /* uint64_t, from min to max */
-	KEY_U32,     /* uint32_t */
-	KEY_INT,     /* int */
-	KEY_I64,     /* int64_t, from 0 */
-	KEY_CHOICE,  /* int: index into `choices` */
-	KEY_TABLE,   /* the struct at `offset`, by `table` */
-	KEY_CHECKED, /* a table of which nothing is kept: read into a struct checked of its own */
-	KEY_SWITCH,  /* bool: whether it is the second of two `choices` */
+	KEY_STRING,   /* struct bytes */
+	KEY_BOOL,     /* bool */
+	KEY_FLAG,     /* int: 0 or 1, for those with an unset state */
+	KEY_OFF,      /* a bool that may only be false in this version; not kept */
+	KEY_U64,      /* uint64_t, from min to max */
+	KEY_U32,      /* uint32_t */
+	KEY_INT,      /* int */
+	KEY_I64,      /* int64_t, from 0 */
+	KEY_CHOICE,   /* int: `min` and the index into `choices` */
+	KEY_SWITCH,   /* bool: whether it is the second of two `choices` */
+	KEY_BITS,     /* unsigned: from a list, a bit for each of `choices` */
+	KEY_ANY_BOOL, /* this one and the next two: the type is checked, the value not kept */
+	KEY_ANY_U64,
+	KEY_ANY_CHOICE,
+	KEY_TABLE, /* the struct at `offset`, by `table` */
 	KEY_CALL, /* `call` reads it; `into` is the table's own struct, or what `offset` points at */
-	KEY_STRINGS, /* struct strings */
+	KEY_STRINGS, /* struct strings; of `choices` if there are any */
 	KEY_LATER,   /* TensorZero knows it, this version does not: an error unless it is empty */
+	KEY_REFUSED, /* must not be there */
 	KEY_PASS,    /* somebody else reads it */
-};
-
-/* Where values go that are only checked. */
-struct checked {
-	bool enabled;
-	int flag, choice;
-	uint64_t number;
-	struct bytes text;
-	struct strings strings;
 };
 
 struct key {
 	const char *name;
 	enum key_kind kind;
 	size_t offset;
-	bool required, secret;
+	bool required;
 	bool own;   /* of a provider type: `into` is not the provider but its options */
 	bool outer; /* of a tagged table: not in serde's list of fields, and its path has dots only */
 	uint64_t min, max;          /* max 0: no bound */
+	uint64_t normal;            /* of a number that nothing sets (tables_defaults) */
+	const char *zero_text;      /* what is said of a 0 */
 	const char *const *choices; /* ends with NULL */
+	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */
 	const struct table *table;
 	void (*call)(struct loader *, struct toml *, struct bytes path, void *into);
-	const char *fix; /* what to write, for "missing field" */
+	const char *
+		fix; /* what to write, for "missing field" and choices of `later`; KEY_REFUSED: why */
+	const char *warning; /* said where the key is there */
 };
 
 /* The separator between a table's path and the name of one of its keys: ".", or ": " for the own keys
@@ -82,10 +83,13 @@ struct bytes path_join(struct loader *, struct bytes path, const char *separator
 		       struct bytes name);
 struct bytes path_index(struct loader *, struct bytes path, size_t i);
 
-/* Issues at a node. */
-#define error_at(l, t, path, ...) \
+/* Issues at a node, in the words "‹path›: ..." or as they are. */
+#define error_at(l, t, path, fmt, ...) \
+	error_text(l, t, path, "%.*s: " fmt, BFMT(path), ##__VA_ARGS__)
+#define warn_at(l, t, path, fmt, ...) warn_text(l, t, path, "%.*s: " fmt, BFMT(path), ##__VA_ARGS__)
+#define error_text(l, t, path, ...) \
 	issue_add((l)->issues, false, node_file(t), (t)->line, (path), __VA_ARGS__)
-#define warn_at(l, t, path, ...) \
+#define warn_text(l, t, path, ...) \
 	issue_add((l)->issues, true, node_file(t), (t)->line, (path), __VA_ARGS__)
 struct bytes node_file(const struct toml *);
 
@@ -104,11 +108,21 @@ void missing_field(struct loader *, const struct toml *, struct bytes path, cons
 /* "this version of Signet does not support `‹what›` yet", unless the value is an empty table or array. */
 void not_yet(struct loader *, const struct toml *, struct bytes path, struct bytes what);
 bool is_empty(const struct toml *);
-/* For a boolean of TensorZero's that changes nothing here: its type is checked, the value not kept. */
-void read_ignored_bool(struct loader *, struct toml *, struct bytes path, void *into);
 
-/* The nearest of the names by edit distance, unset if none is near. */
-struct bytes nearest(struct bytes word, const struct bytes *names, size_t n);
+/* The names, each in quotes, with `between` between them. */
+struct bytes join_names(struct arena *, const struct bytes *names, size_t n, const char *quote,
+			const char *between);
+/* " (did you mean `‹name›`?)", if one is near by edit distance; else " (‹otherwise›)", or nothing if that is unset. */
+struct bytes name_hint(struct loader *, struct bytes word, const struct bytes *names, size_t n,
+		       struct bytes otherwise);
+
+/* ---- extra_body and extra_headers (config §2.19): extras.c ---- */
+
+/* Both fill a struct extras. */
+void read_extra_body(struct loader *, struct toml *, struct bytes path, void *into);
+void read_extra_headers(struct loader *, struct toml *, struct bytes path, void *into);
+bool is_header_name(struct bytes);  /* RFC 9110 token */
+bool is_header_value(struct bytes); /* no control characters but tab */
 
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \

@@ -64,7 +64,6 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 	m->name = arena_dup(arena, name);
 	if (!bytes_set(m->name))
 		return NULL;
-	m->shorthand = true;
 	m->routing[m->nrouting++] = p;
 	p->model = m;
 	p->unsupported_as_placeholder = -1;
@@ -91,11 +90,9 @@ struct signer_job {
 static void load_signer(void *arg)
 {
 	struct signer_job *job = arg;
-	struct bytes dir = module_cache_dir(job->config, job->arena);
 
-	make_cache_dir(job->config, dir);
-	job->signer = signer_cache_get(job->config->signers, &job->provider->signer,
-				       job->provider->type, dir.p);
+	job->signer = signer_get(job->config, &job->provider->signer, job->provider->type, true,
+				 job->arena);
 	if (!job->signer)
 		job->error = error_save(job->arena);
 }
@@ -107,7 +104,7 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 
 	if (!fiber_self())
 		load_signer(&job);
-	else if (offload(load_signer, &job) != 0)
+	else if (offload(load_signer, &job))
 		return NULL;
 	if (!job.signer && job.error)
 		fail_with(job.error);
@@ -116,28 +113,17 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 
 /* ---- finding and keeping ---- */
 
-static struct model_config *find(struct shorthands *s, struct bytes name)
+/* The one of that name that stays; else `made`, built again to stay, or itself where there is no room. NULL: neither. */
+static struct model_config *kept_model(struct shorthands *s, struct bytes name,
+				       struct model_config *made)
 {
 	struct model_config *m;
 
 	pthread_mutex_lock(&s->lock);
 	m = map_get(&s->by_name, name);
-	pthread_mutex_unlock(&s->lock);
-	return m;
-}
-
-/* Builds it again to stay; the request's own one serves where there is no room. */
-static struct model_config *keep(struct shorthands *s, struct model_config *made)
-{
-	struct model_config *m;
-
-	if (made->name.n > MAX_NAME)
-		return made;
-	pthread_mutex_lock(&s->lock);
-	m = map_get(&s->by_name, made->name);
-	if (!m && s->by_name.len < MAX_KEPT) {
-		m = build(s->config, made->name, made->routing[0]->signer.signer, &s->arena);
-		if (m && map_put(&s->by_name, m->name, m) != 0)
+	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT) {
+		m = build(s->config, name, made->routing[0]->signer.signer, &s->arena);
+		if (m && map_put(&s->by_name, m->name, m))
 			m = NULL;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -153,7 +139,7 @@ struct model_config *shorthand_model(struct shorthands *s, struct bytes name, st
 	if (!shorthand_kind(name, &model_name))
 		return fail_null(ERR_MODEL_NOT_FOUND, "Model name '%.*s' not found in model table",
 				 BFMT(name));
-	m = find(s, name);
+	m = kept_model(s, name, NULL);
 	if (m)
 		return m;
 	m = build(s->config, name, NULL, arena);
@@ -162,5 +148,5 @@ struct model_config *shorthand_model(struct shorthands *s, struct bytes name, st
 	p = m->routing[0];
 	if (p->signer.set && !(p->signer.signer = get_signer(s->config, p, arena)))
 		return NULL;
-	return keep(s, m);
+	return kept_model(s, name, m);
 }

@@ -6,6 +6,7 @@
  * what the four inputs and the headers are. The trap: a device id is only demanded where an input names
  * it, so that a signer without one needs no DEVICE_ID.
  */
+#include <ctype.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -14,10 +15,10 @@
 
 #include "base/error.h"
 #include "config/credentials.h"
-#include "config/extras.h"
 #include "config/models.h"
 #include "sign/signer.h"
 
+#define CACHE_MAX   (64 << 20)
 #define OFF(member) offsetof(struct signer_config, member)
 
 static const char *const input_names[] = { "nonce", "timestamp", "device_id", "body",    "method",
@@ -37,26 +38,21 @@ static const struct provider_kind *protocol_kind(void)
 static void read_sha256(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct signer_config *s = into;
-	struct bytes text, lower;
+	struct bytes text;
 	bool ok;
 
 	if (!want_string(l, t, path, &text))
 		return;
-	lower = arena_dup(l->arena, text);
-	ok = bytes_set(lower) && text.n == 64;
-	for (size_t i = 0; ok && i < text.n; i++) {
-		char *c = (char *)lower.p + i; /* our own copy */
-
-		if (*c >= 'A' && *c <= 'F')
-			*c = (char)(*c - 'A' + 'a');
-		ok = hex_digit(*c) >= 0;
+	s->sha256 = arena_dup(l->arena, text);
+	ok = text.n == 64;
+	for (size_t i = 0; bytes_set(s->sha256) && i < text.n; i++) {
+		ok &= hex_digit(text.p[i]) >= 0;
+		((char *)s->sha256.p)[i] = (char)tolower((unsigned char)text.p[i]);
 	}
 	if (!ok)
-		return error_at(
-			l, t, path,
-			"%.*s: `%.*s` is no SHA-256 (write its 64 hex digits: sha256sum ‹module›)",
-			BFMT(path), BFMT(text));
-	s->sha256 = lower;
+		error_at(l, t, path,
+			 "`%.*s` is no SHA-256 (write its 64 hex digits: sha256sum ‹module›)",
+			 BFMT(text));
 }
 
 static void read_inputs(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -74,14 +70,13 @@ static void read_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 			continue;
 		s->inputs[n] = bytes_of(input_names[choice]);
 		if (kind && bytes_eq(s->inputs[n], kind->protocol->content))
-			error_at(l, e, path,
-				 "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
-				 BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
-				 BFMT(kind->name));
+			error_text(l, e, path,
+				   "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
+				   BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
+				   BFMT(kind->name));
 	}
 	if (n != SIGNER_INPUTS)
-		error_at(l, t, path, "%.*s: needs 4 inputs and has %zu (fill up with \"\")",
-			 BFMT(path), n);
+		error_at(l, t, path, "needs 4 inputs and has %zu (fill up with \"\")", n);
 }
 
 static void read_header(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -91,10 +86,9 @@ static void read_header(struct loader *l, struct toml *t, struct bytes path, voi
 	if (!want_string(l, t, path, &text))
 		return;
 	if (text.n && !is_header_name(text))
-		error_at(
-			l, t, path,
-			"%.*s: `%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
-			BFMT(path), BFMT(text));
+		error_at(l, t, path,
+			 "`%.*s` is no header name (letters, digits and dashes; \"\" sends none)",
+			 BFMT(text));
 	else
 		*(struct bytes *)into = text;
 }
@@ -103,8 +97,7 @@ static void read_signature_header(struct loader *l, struct toml *t, struct bytes
 {
 	read_header(l, t, path, into);
 	if (((struct bytes *)into)->n == 0)
-		error_at(l, t, path, "%.*s: the signature needs a header (write its name)",
-			 BFMT(path));
+		error_at(l, t, path, "the signature needs a header (write its name)");
 }
 
 #define MODULE_KEYS 5 /* the first of the table: of the module, whatever the signature is */
@@ -123,29 +116,21 @@ static const struct key signer_keys[] = {
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
 };
-static void refuse_fixed(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	const struct provider_config *p =
-		(const struct provider_config *)((char *)into -
-						 offsetof(struct provider_config, signer));
-
-	error_at(l, t, path, "%.*s: is fixed by type `%.*s` (remove it)", BFMT(path),
-		 BFMT(p->type));
-}
 
 /* With a protocol only the keys of the module may be there. */
 static void read_signer_table(struct loader *l, struct toml *t, struct bytes path,
-			      const struct signer_protocol *protocol, struct signer_config *s)
+			      struct provider_config *p)
 {
+	struct bytes fixed =
+		arena_printf(l->arena, "is fixed by type `%.*s` (remove it)", BFMT(p->type));
 	struct key keys[COUNT(signer_keys)];
 	struct table table = TABLE("struct SignerConfig", keys);
 
 	for (size_t i = 0; i < COUNT(keys); i++)
-		keys[i] = protocol && i >= MODULE_KEYS
-				  ? (struct key){ signer_keys[i].name, KEY_CALL,
-						  .call = refuse_fixed }
+		keys[i] = p->kind->protocol && i >= MODULE_KEYS
+				  ? (struct key){ signer_keys[i].name, KEY_REFUSED, .fix = fixed.p }
 				  : signer_keys[i];
-	read_table(l, &table, t, path, ".", s);
+	read_table(l, &table, t, path, ".", &p->signer);
 }
 
 /* A protocol's device id is there already: it is a key of its type. */
@@ -168,10 +153,9 @@ static void signer_defaults(struct signer_config *s, const struct signer_protoco
 
 static bool names_device_id(const struct signer_config *s)
 {
-	for (size_t i = 0; i < SIGNER_INPUTS; i++) {
+	for (size_t i = 0; i < SIGNER_INPUTS; i++)
 		if (bytes_eq(s->inputs[i], B("device_id")))
 			return true;
-	}
 	return false;
 }
 
@@ -182,22 +166,21 @@ static void read_signer_device(struct loader *l, struct toml *t, struct bytes pa
 	const struct provider_kind *kind = protocol_kind();
 	struct missing missing = { 0 };
 
-	if (!names_device_id(s)) {
-		if (!toml_get(t, "device_id") && !toml_get(t, "device_id_location")) {
-			s->device_id.kind = CREDENTIAL_NONE;
-			s->device_id_header = B("");
-			return;
-		}
-	}
+	if (!names_device_id(s))
+		s->device_id_header = B("");
+	if (!names_device_id(s) && !toml_get(t, "device_id") && !toml_get(t, "device_id_location"))
+		return;
 	secret_read(l, t, path, ".", &device_id_source, kind ? kind->label : "signer", &missing,
 		    &s->device_id);
 	if (bytes_set(missing.problem))
-		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
+		error_at(l, t, path, "%.*s", BFMT(missing.problem));
 	if (missing.len)
 		issue_add(
 			l->issues, l->options->offline, node_file(t), t->line, path,
 			"%.*s: %.*s is not set (set it, or write `device_id_location`, or leave `device_id` out of `inputs`)",
 			BFMT(path), BFMT(missing.names[0]));
+	if (!names_device_id(s))
+		s->device_id.kind = CREDENTIAL_NONE;
 }
 
 void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct bytes path,
@@ -205,28 +188,22 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 {
 	const struct signer_protocol *protocol = p->kind->protocol;
 	struct signer_config *s = &p->signer;
-	struct toml *module;
+	const struct toml *module = toml_get(t, "path");
 
 	signer_defaults(s, protocol);
 	if (t)
-		read_signer_table(l, t, path, protocol, s);
-	if (t && t->type != TOML_TABLE) {
-		s->set = false;
+		read_signer_table(l, t, path, p);
+	s->set = !t || (t->type == TOML_TABLE && (module || protocol));
+	if (t && t->type == TOML_TABLE && !s->set)
+		missing_field(l, t, path, "path", "`path = \"signers/sign.wasm\"`");
+	if (!s->set)
 		return;
-	}
-	module = t ? toml_get(t, "path") : NULL;
-	if (t && !protocol && !module) {
-		s->set = false;
-		return missing_field(l, t, path, "path", "`path = \"signers/sign.wasm\"`");
-	}
-	if (module)
-		dir = module->file->dir;
 	if (t && !protocol)
 		read_signer_device(l, t, path, s);
-	if (!bytes_set(s->path) && protocol)
+	if (!module && protocol)
 		s->path = protocol->path;
 	if (bytes_set(s->path)) /* else it was no text, which is reported */
-		s->path = path_beside(s->path, dir, l->arena);
+		s->path = path_beside(s->path, module ? module->file->dir : dir, l->arena);
 	s->set = bytes_set(s->path);
 }
 
@@ -247,12 +224,13 @@ struct bytes path_beside(struct bytes path, struct bytes dir, struct arena *aren
 
 struct signer_cache {
 	pthread_mutex_t lock;
+	struct arena arena;
 	struct loaded {
-		struct bytes path, sha256; /* on the heap, one block */
+		struct bytes path, sha256;
 		struct signer_limits limits;
 		struct signer *signer;
 	} * at;
-	size_t len;
+	size_t len, cap;
 };
 
 struct signer_cache *signer_cache_new(void)
@@ -262,6 +240,7 @@ struct signer_cache *signer_cache_new(void)
 	if (!c)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	pthread_mutex_init(&c->lock, NULL);
+	arena_init(&c->arena, CACHE_MAX);
 	return c;
 }
 
@@ -269,136 +248,89 @@ void signer_cache_free(struct signer_cache *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->len; i++) {
+	for (size_t i = 0; i < c->len; i++)
 		signer_unref(c->at[i].signer);
-		free((char *)c->at[i].path.p);
-	}
-	free(c->at);
+	arena_deinit(&c->arena);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
-static bool same(const struct loaded *e, const struct signer_config *s)
+static bool is_loaded(const struct loaded *e, const struct signer_config *s)
 {
 	return bytes_eq(e->path, s->path) && bytes_eq(e->sha256, s->sha256) &&
 	       e->limits.memory_mb == s->memory_mb && e->limits.timeout_ms == s->timeout_ms &&
 	       e->limits.pool == s->pool;
 }
 
+/* With the cache's lock held. */
 static struct signer *load(struct signer_cache *c, const struct signer_config *s, struct bytes id,
-			   const char *cache_dir)
+			   const char *dir)
 {
-	struct loaded *at = realloc(c->at, (c->len + 1) * sizeof(*at)), *e;
-	char *text = malloc(s->path.n + s->sha256.n + 1);
-	struct signer_limits limits = { s->memory_mb, s->timeout_ms, s->pool };
-	struct signer *signer = NULL;
+	struct loaded e = { .limits = { s->memory_mb, s->timeout_ms, s->pool } };
 
-	if (at)
-		c->at = at;
-	if (at && text)
-		signer = signer_load(s->path.p, id, s->sha256, &limits, cache_dir);
-	else
-		fail(ERR_OUT_OF_MEMORY, "out of memory");
-	if (!signer) {
-		free(text);
+	for (size_t i = 0; i < c->len; i++)
+		if (is_loaded(&c->at[i], s))
+			return c->at[i].signer;
+	e.signer = signer_load(s->path.p, id, s->sha256, &e.limits, dir);
+	if (!e.signer)
 		return NULL;
+	e.path = arena_dup(&c->arena, s->path);
+	e.sha256 = arena_dup(&c->arena, s->sha256);
+	if (bytes_set(e.path) && arena_push(&c->arena, c->at, c->len, c->cap, e))
+		return e.signer;
+	signer_unref(e.signer);
+	return NULL;
+}
+
+/* Where compiled modules go; unset: nowhere. On a first start nobody has made the data directory yet; that it cannot be
+ * made is the store's error. */
+static struct bytes make_module_dir(const struct config *c, struct arena *arena)
+{
+	struct bytes dir = c->module_cache_dir;
+
+	if (!bytes_set(dir)) {
+		mkdir(c->data_dir.p, 0700);
+		dir = arena_printf(arena, "%.*s/modules", BFMT(c->data_dir));
 	}
-	e = &at[c->len++];
-	*e = (struct loaded){ .limits = limits, .signer = signer };
-	memcpy(text, s->path.p, s->path.n);
-	if (s->sha256.n)
-		memcpy(text + s->path.n, s->sha256.p, s->sha256.n);
-	e->path = (struct bytes){ text, s->path.n };
-	e->sha256 = (struct bytes){ text + s->path.n, s->sha256.n };
+	if (dir.n == 0)
+		return (struct bytes){ 0 };
+	mkdir(dir.p, 0700);
+	return dir;
+}
+
+struct signer *signer_get(const struct config *c, const struct signer_config *s, struct bytes id,
+			  bool keep_compiled, struct arena *arena)
+{
+	struct bytes dir = keep_compiled ? make_module_dir(c, arena) : (struct bytes){ 0 };
+	struct signer *signer;
+
+	pthread_mutex_lock(&c->signers->lock);
+	signer = load(c->signers, s, id, dir.p);
+	pthread_mutex_unlock(&c->signers->lock);
 	return signer;
 }
 
-struct signer *signer_cache_get(struct signer_cache *c, const struct signer_config *s,
-				struct bytes id, const char *cache_dir)
-{
-	struct signer *signer = NULL;
-
-	pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < c->len && !signer; i++) {
-		if (same(&c->at[i], s))
-			signer = c->at[i].signer;
-	}
-	if (!signer)
-		signer = load(c, s, id, cache_dir);
-	pthread_mutex_unlock(&c->lock);
-	return signer;
-}
-
-struct bytes module_cache_dir(const struct config *c, struct arena *arena)
-{
-	if (bytes_set(c->module_cache_dir))
-		return c->module_cache_dir.n ? c->module_cache_dir : (struct bytes){ 0 };
-	return arena_printf(arena, "%.*s/modules", BFMT(c->data_dir));
-}
-
-static const struct toml *provider_node(const struct loader *l, const struct provider_config *p)
-{
-	const struct toml *t = toml_get(l->root, "models");
-
-	for (t = t ? t->child : NULL; t && !bytes_eq(t->key, p->model->name);)
-		t = t->next;
-	t = t ? toml_get(t, "providers") : NULL;
-	for (t = t ? t->child : NULL; t && !bytes_eq(t->key, p->name);)
-		t = t->next;
-	return t;
-}
-
-static void load_signer(struct loader *l, struct provider_config *p, const char *cache_dir)
+static void load_signer(struct loader *l, struct provider_config *p)
 {
 	struct bytes path = arena_printf(l->arena, "models.%.*s.providers.%.*s",
 					 BFMT(p->model->name), BFMT(p->name));
-	const struct toml *t = provider_node(l, p), *table = t ? toml_get(t, "signer") : NULL;
-	bool absent = access(p->signer.path.p, F_OK) != 0;
+	const struct toml *table = toml_get(p->node, "signer"), *t = table ? table : p->node;
+	bool offline = l->options->offline, absent = access(p->signer.path.p, F_OK) != 0;
 
-	p->signer.signer = signer_cache_get(l->config->signers, &p->signer, path, cache_dir);
-	if (p->signer.signer || !t)
-		return;
-	issue_add(l->issues, l->options->offline && absent, node_file(t),
-		  table ? table->line : t->line, path, "%.*s (%.*s.signer)",
-		  BFMT(error_last()->message), BFMT(path));
-}
-
-/* On a first start nobody has made the data directory yet; that it cannot be made is the store's error. */
-void make_cache_dir(const struct config *c, struct bytes dir)
-{
-	if (!bytes_set(c->module_cache_dir))
-		mkdir(c->data_dir.p, 0700);
-	if (bytes_set(dir))
-		mkdir(dir.p, 0700);
-}
-
-static bool has_signer(const struct config *c)
-{
-	for (size_t m = 0; m < c->nmodels; m++) {
-		for (size_t i = 0; i < c->models[m]->nrouting; i++) {
-			if (c->models[m]->routing[i]->signer.set)
-				return true;
-		}
-	}
-	return false;
+	p->signer.signer = signer_get(l->config, &p->signer, path,
+				      !offline && issues_errors(l->issues) == 0, l->arena);
+	if (!p->signer.signer)
+		issue_add(l->issues, offline && absent, node_file(p->node), t->line, path,
+			  "%.*s (%.*s.signer)", BFMT(error_last()->message), BFMT(path));
 }
 
 void load_signers(struct loader *l)
 {
-	struct bytes dir = { 0 };
-
-	if (!l->options->offline)
-		dir = module_cache_dir(l->config, l->arena);
-	if (!l->options->offline && has_signer(l->config) && issues_errors(l->issues) == 0)
-		make_cache_dir(l->config, dir);
 	for (size_t m = 0; m < l->config->nmodels; m++) {
-		struct model_config *model = l->config->models[m];
+		const struct model_config *model = l->config->models[m];
 
-		for (size_t i = 0; i < model->nrouting; i++) {
-			struct provider_config *p = model->routing[i];
-
-			if (p->signer.set && !p->signer.signer)
-				load_signer(l, p, dir.p);
-		}
+		for (size_t i = 0; i < model->nrouting; i++)
+			if (model->routing[i]->signer.set)
+				load_signer(l, model->routing[i]);
 	}
 }

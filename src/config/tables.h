@@ -1,12 +1,17 @@
-/* Signet's own top-level tables (signet-own (a)). */
+/* The top-level tables but models and provider_types: TensorZero's (gateway.c), and Signet's own (tables.c, signet-own
+ * (a)). */
 #ifndef SIGNET_CONFIG_TABLES_H
 #define SIGNET_CONFIG_TABLES_H
 
 #include "config/read.h"
 
 /* Each fills struct config. */
-extern const struct table server_table, upstream_table, signing_table, surfaces_table, store_table,
-	journal_table, record_table;
+extern const struct table gateway_table, server_table, upstream_table, signing_table,
+	surfaces_table, store_table, journal_table, record_table;
+
+void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
+void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
+void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void *into);
 
 void tables_defaults(struct config *);
 extern const char *const unsupported_choices[]; /* "reject", "placeholder" */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pen.h"
 #include "config/issue.h"
 
 #define MAX_SHOWN      200
@@ -39,18 +40,13 @@ struct reading {
 
 static bool find_lines(struct reading *r)
 {
-	size_t n = 1, at = 0;
+	size_t cap = 0;
 
-	for (size_t i = 0; i < r->text.n; i++)
-		n += r->text.p[i] == '\n';
-	r->lines = arena_array(r->arena, size_t, n);
-	if (!r->lines)
+	if (!arena_push(r->arena, r->lines, r->nlines, cap, 0))
 		return false;
-	r->nlines = n;
-	for (size_t i = 0; i < r->text.n; i++) {
-		if (r->text.p[i] == '\n')
-			r->lines[++at] = i + 1;
-	}
+	for (size_t i = 0; i < r->text.n; i++)
+		if (r->text.p[i] == '\n' && !arena_push(r->arena, r->lines, r->nlines, cap, i + 1))
+			return false;
 	return true;
 }
 
@@ -111,14 +107,10 @@ static void report_syntax(struct reading *r, const struct engine_toml *doc,
 	const struct engine_toml_error *e = engine_toml_errors(doc, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		struct bytes line = { r->text.p, 0 };
+		size_t from = e[i].line <= r->nlines ? r->lines[e[i].line - 1] : r->text.n;
+		struct bytes rest = bytes_slice(r->text, from, r->text.n),
+			     line = bytes_trim(bytes_cut(&rest, '\n'));
 
-		if (e[i].line <= r->nlines) {
-			struct bytes rest =
-				bytes_slice(r->text, r->lines[e[i].line - 1], r->text.n);
-
-			line = bytes_trim(bytes_cut(&rest, '\n'));
-		}
 		if (line.n > 60 || !bytes_is_utf8(line))
 			line.n = 0;
 		issue_add(
@@ -158,10 +150,9 @@ struct toml *toml_read(const struct toml_file *file, struct bytes text,
 
 static struct toml *get(const struct toml *table, struct bytes key)
 {
-	for (struct toml *t = table->child; t; t = t->next) {
+	for (struct toml *t = table ? table->child : NULL; t; t = t->next)
 		if (bytes_eq(t->key, key))
 			return t;
-	}
 	return NULL;
 }
 
@@ -190,7 +181,7 @@ static bool merge(struct toml *into, struct toml *from, struct buf *path,
 			continue;
 		}
 		path->len = len;
-		if ((len && buf_putc(path, '.') != 0) || buf_append(path, t->key) != 0)
+		if ((len && buf_putc(path, '.')) || buf_append(path, t->key))
 			return false;
 		if (old->type == TOML_TABLE && t->type == TOML_TABLE) {
 			if (!merge(old, t, path, issues))
@@ -227,25 +218,26 @@ bool toml_merge(struct toml *into, struct toml *from, struct config_issues *issu
 /* ---- printing ---- */
 
 /* Rust's {:?} of a string: quotes and backslashes escaped, controls as \n, \t, \r or \u{..}. */
-static int put_debug_string(struct buf *b, struct bytes s)
+static void put_debug_string(struct pen *p, struct bytes s)
 {
-	int bad = buf_putc(b, '"');
-
-	for (size_t i = 0; i < s.n && !bad; i++) {
+	pen_lit(p, "\"");
+	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == '"' || c == '\\')
-			bad = buf_putc(b, '\\') || buf_putc(b, (char)c);
-		else if (c == '\n' || c == '\t' || c == '\r')
-			bad = buf_putc(b, '\\') || buf_putc(b, c == '\n'   ? 'n'
-							       : c == '\t' ? 't'
-									   : 'r');
+			pen_lit(p, "\\");
+		if (c == '\n')
+			pen_lit(p, "\\n");
+		else if (c == '\t')
+			pen_lit(p, "\\t");
+		else if (c == '\r')
+			pen_lit(p, "\\r");
 		else if (c < 0x20 || c == 0x7f)
-			bad = buf_printf(b, "\\u{%x}", c);
+			p->failed |= buf_printf(p->b, "\\u{%x}", c) != 0;
 		else
-			bad = buf_putc(b, (char)c);
+			pen_bytes(p, bytes_slice(s, i, 1));
 	}
-	return bad || buf_putc(b, '"') ? -1 : 0;
+	pen_lit(p, "\"");
 }
 
 /* A float as Rust's Display prints it, with ".0" where it is whole. */
@@ -276,75 +268,70 @@ static struct bytes describe_float(struct bytes text, struct arena *arena)
 
 struct bytes toml_describe(const struct toml *t, struct arena *arena)
 {
-	struct bytes out;
-	struct buf b;
+	static const char *const kinds[] = { "map",     "sequence",       "string",
+					     "integer", "floating point", "boolean",
+					     "string" };
+	struct bytes out = bytes_of(kinds[t->type]);
+	struct buf text;
+	struct pen p = { .b = &text };
 
-	switch (t->type) {
-	case TOML_TABLE:
-		return B("map");
-	case TOML_ARRAY:
-		return B("sequence");
-	case TOML_INTEGER:
-		return t->secret ? B("integer")
-				 : arena_printf(arena, "integer `%.*s`", BFMT(t->text));
-	case TOML_BOOL:
-		return t->secret ? B("boolean")
-				 : arena_printf(arena, "boolean `%.*s`", BFMT(t->text));
-	case TOML_FLOAT:
-		return t->secret ? B("floating point") : describe_float(t->text, arena);
-	case TOML_STRING:
-	case TOML_DATETIME:
-		break;
-	}
-	if (t->secret)
-		return B("string");
-	buf_init(&b, 6 * MAX_SHOWN + 16);
-	if (put_debug_string(&b, bytes_head(t->text, MAX_SHOWN)) != 0)
-		b.len = 0;
-	out = arena_printf(arena, "string %.*s%s", BFMT(buf_bytes(&b)),
+	if (t->secret || t->type == TOML_TABLE || t->type == TOML_ARRAY)
+		return out;
+	if (t->type == TOML_FLOAT)
+		return describe_float(t->text, arena);
+	if (t->type == TOML_INTEGER || t->type == TOML_BOOL)
+		return arena_printf(arena, "%.*s `%.*s`", BFMT(out), BFMT(t->text));
+	buf_init(&text, 6 * MAX_SHOWN + 16);
+	put_debug_string(&p, bytes_head(t->text, MAX_SHOWN));
+	out = arena_printf(arena, "string %.*s%s", BFMT(buf_bytes(&text)),
 			   t->text.n > MAX_SHOWN ? "..." : "");
-	buf_deinit(&b);
-	return bytes_set(out) ? out : B("string");
+	buf_deinit(&text);
+	return out;
 }
 
 /* A TOML float as a JSON number: no leading '+', nan and inf as null; else as written. */
-static int put_json_float(struct buf *b, struct bytes text)
+static struct bytes json_float(struct bytes text)
 {
-	if (text.n && text.p[0] == '+')
-		text = bytes_slice(text, 1, text.n);
-	if (bytes_find(text, B("n")) >= 0)
-		return buf_append(b, B("null"));
-	return buf_append(b, text);
+	if (bytes_chr(text, 'n') >= 0)
+		return B("null");
+	return bytes_starts(text, B("+")) ? bytes_slice(text, 1, text.n) : text;
 }
 
-int toml_json(const struct toml *t, struct buf *b)
+static void put_json(struct pen *p, const struct toml *t)
 {
 	bool array = t->type == TOML_ARRAY;
 
 	switch (t->type) {
 	case TOML_INTEGER:
 	case TOML_BOOL:
-		return buf_append(b, t->text);
+		return pen_bytes(p, t->text);
 	case TOML_FLOAT:
-		return put_json_float(b, t->text);
+		return pen_bytes(p, json_float(t->text));
 	case TOML_STRING:
 	case TOML_DATETIME:
-		return buf_json_string(b, t->text);
+		return pen_string(p, t->text);
 	case TOML_ARRAY:
 	case TOML_TABLE:
 		break;
 	}
-	if (buf_putc(b, array ? '[' : '{') != 0)
-		return -1;
-	for (const struct toml *c = t->child; c; c = c->next) {
-		if (c != t->child && buf_putc(b, ',') != 0)
-			return -1;
-		if (!array && (buf_json_string(b, c->key) != 0 || buf_putc(b, ':') != 0))
-			return -1;
-		if (toml_json(c, b) != 0)
-			return -1;
+	pen_open(p, array ? '[' : '{');
+	for (const struct toml *c = t->child; c && !p->failed; c = c->next) {
+		pen_item(p);
+		if (!array) {
+			pen_string(p, c->key);
+			pen_lit(p, ":");
+		}
+		put_json(p, c);
 	}
-	return buf_putc(b, array ? ']' : '}');
+	pen_close(p, array ? ']' : '}');
+}
+
+int toml_json(const struct toml *t, struct buf *out)
+{
+	struct pen p = { .b = out };
+
+	put_json(&p, t);
+	return pen_done(&p);
 }
 
 static bool is_bare(struct bytes key)
@@ -360,22 +347,22 @@ static bool is_bare(struct bytes key)
 }
 
 /* TOML basic strings take JSON's escapes, but DEL must be escaped too. */
-static int put_toml_string(struct buf *b, struct bytes s)
+static void put_toml_string(struct pen *p, struct bytes s)
 {
-	size_t at = b->len;
+	size_t at = p->b->len;
 
-	if (buf_json_string(b, s) != 0)
-		return -1;
-	for (; at < b->len; at++) {
-		if (b->data[at] == 0x7f)
-			b->data[at] = '?';
-	}
-	return 0;
+	pen_string(p, s);
+	for (; at < p->b->len; at++)
+		if (p->b->data[at] == 0x7f)
+			p->b->data[at] = '?';
 }
 
-static int put_key(struct buf *b, struct bytes key)
+static void put_key(struct pen *p, struct bytes key)
 {
-	return is_bare(key) ? buf_append(b, key) : put_toml_string(b, key);
+	if (is_bare(key))
+		pen_bytes(p, key);
+	else
+		put_toml_string(p, key);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -383,8 +370,8 @@ static int compare_keys(const void *a, const void *b)
 	return bytes_cmp((*(struct toml *const *)a)->key, (*(struct toml *const *)b)->key);
 }
 
-/* The children sorted by key; free() it. *n == 0: none, and NULL then is no failure. */
-static const struct toml **sorted(const struct toml *table, size_t *n)
+/* The children sorted by key; free() it. */
+static const struct toml **sorted(struct pen *p, const struct toml *table, size_t *n)
 {
 	const struct toml **list;
 	size_t i = 0;
@@ -392,82 +379,92 @@ static const struct toml **sorted(const struct toml *table, size_t *n)
 	*n = 0;
 	for (const struct toml *t = table->child; t; t = t->next)
 		++*n;
-	list = *n ? malloc(*n * sizeof(struct toml *)) : NULL;
-	if (!list)
+	list = malloc((*n + 1) * sizeof(struct toml *));
+	if (!list) {
+		p->failed = true;
+		*n = 0;
 		return NULL;
+	}
 	for (const struct toml *t = table->child; t; t = t->next)
 		list[i++] = t;
 	qsort(list, *n, sizeof(*list), compare_keys);
 	return list;
 }
 
-static int put_value(struct buf *b, const struct toml *t);
+static void put_value(struct pen *p, const struct toml *t);
 
-static int put_inline_table(struct buf *b, const struct toml *t)
+static void put_inline_table(struct pen *p, const struct toml *t)
 {
 	size_t n;
-	const struct toml **list = sorted(t, &n);
-	int bad = (n && !list) || buf_append(b, B("{")) != 0;
+	const struct toml **list = sorted(p, t, &n);
 
-	for (size_t i = 0; i < n && !bad; i++)
-		bad = buf_append(b, i ? B(", ") : B(" ")) != 0 || put_key(b, list[i]->key) != 0 ||
-		      buf_append(b, B(" = ")) != 0 || put_value(b, list[i]) != 0;
+	pen_lit(p, "{");
+	for (size_t i = 0; i < n; i++) {
+		pen_bytes(p, i ? B(", ") : B(" "));
+		put_key(p, list[i]->key);
+		pen_lit(p, " = ");
+		put_value(p, list[i]);
+	}
 	free(list);
-	return bad || buf_append(b, n ? B(" }") : B("}")) != 0 ? -1 : 0;
+	pen_bytes(p, n ? B(" }") : B("}"));
 }
 
-static int put_value(struct buf *b, const struct toml *t)
+static void put_value(struct pen *p, const struct toml *t)
 {
-	int bad;
-
 	if (t->secret)
-		return buf_append(b, B("\"<secret>\""));
+		return pen_lit(p, "\"<secret>\"");
 	if (t->type == TOML_TABLE)
-		return put_inline_table(b, t);
+		return put_inline_table(p, t);
 	if (t->type == TOML_STRING)
-		return put_toml_string(b, t->text);
+		return put_toml_string(p, t->text);
 	if (t->type != TOML_ARRAY)
-		return buf_append(b, t->text);
-	bad = buf_putc(b, '[');
-	for (const struct toml *c = t->child; c && !bad; c = c->next)
-		bad = (c != t->child && buf_append(b, B(", ")) != 0) || put_value(b, c) != 0;
-	return bad || buf_putc(b, ']') != 0 ? -1 : 0;
+		return pen_bytes(p, t->text);
+	pen_lit(p, "[");
+	for (const struct toml *c = t->child; c; c = c->next) {
+		pen_bytes(p, c == t->child ? B("") : B(", "));
+		put_value(p, c);
+	}
+	pen_lit(p, "]");
 }
 
 /* Values first, then each sub-table under its own header. */
-static int print(const struct toml *table, struct buf *path, struct buf *b)
+static void print_table(struct pen *p, const struct toml *table, struct pen *path)
 {
-	size_t n, len = path->len;
-	const struct toml **list = sorted(table, &n);
-	int bad = n && !list ? -1 : 0;
+	size_t n, len = path->b->len;
+	const struct toml **list = sorted(p, table, &n);
 
-	if (!bad && len &&
-	    (!table->child || table->child->type != TOML_TABLE || table->child->next))
-		bad = buf_printf(b, "[%.*s]\n", BFMT(buf_bytes(path)));
-	for (size_t i = 0; i < n && !bad; i++) {
-		if (list[i]->type != TOML_TABLE)
-			bad = put_key(b, list[i]->key) != 0 || buf_append(b, B(" = ")) != 0 ||
-			      put_value(b, list[i]) != 0 || buf_putc(b, '\n') != 0;
+	if (len && (!table->child || table->child->type != TOML_TABLE || table->child->next)) {
+		pen_lit(p, "[");
+		pen_bytes(p, buf_bytes(path->b));
+		pen_lit(p, "]\n");
 	}
-	for (size_t i = 0; i < n && !bad; i++) {
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->type == TOML_TABLE)
+			continue;
+		put_key(p, list[i]->key);
+		pen_lit(p, " = ");
+		put_value(p, list[i]);
+		pen_lit(p, "\n");
+	}
+	for (size_t i = 0; i < n; i++) {
 		if (list[i]->type != TOML_TABLE)
 			continue;
-		path->len = len;
-		bad = (len && buf_putc(path, '.') != 0) || put_key(path, list[i]->key) != 0 ||
-		      print(list[i], path, b) != 0;
+		path->b->len = len;
+		pen_bytes(path, len ? B(".") : B(""));
+		put_key(path, list[i]->key);
+		print_table(p, list[i], path);
 	}
-	path->len = len;
+	path->b->len = len;
 	free(list);
-	return bad ? -1 : 0;
 }
 
-int toml_print(const struct toml *root, struct buf *b)
+int toml_print(const struct toml *root, struct buf *out)
 {
-	struct buf path;
-	int bad;
+	struct buf text;
+	struct pen p = { .b = out }, path = { .b = &text };
 
-	buf_init(&path, PATH_MAX_BYTES);
-	bad = print(root, &path, b);
-	buf_deinit(&path);
-	return bad;
+	buf_init(&text, PATH_MAX_BYTES);
+	print_table(&p, root, &path);
+	buf_deinit(&text);
+	return p.failed || path.failed ? -1 : 0;
 }

@@ -39,7 +39,8 @@ struct toml *toml_read(const struct toml_file *, struct bytes text, struct confi
 		       struct arena *);
 /* Moves what is in `from` into `into`; clashes become issues (config §1.3). False: out of memory. */
 bool toml_merge(struct toml *into, struct toml *from, struct config_issues *);
-struct toml *toml_get(const struct toml *table, const char *key); /* NULL: not there */
+/* NULL: not there; also of what is no table, or NULL. */
+struct toml *toml_get(const struct toml *table, const char *key);
 
 const char *toml_type_name(enum toml_type); /* "table", "integer", ... */
 /* "\"x\"", "integer `3`", "map": a value as serde's messages name it. */

@@ -38,22 +38,18 @@ const char *url_problem(struct bytes text)
 	return problem;
 }
 
-struct bytes url_base(struct bytes text, struct arena *arena)
+struct bytes url_endpoint(struct bytes text, struct arena *arena)
 {
 	struct address url;
 
 	if (address_parse(text, arena, &url))
 		return (struct bytes){ NULL, 0 };
-	return arena_printf(arena, "%.*s%s", (int)(url.path.p + url.path.n - url.text.p),
-			    url.text.p, bytes_ends(url.path, B("/")) ? "" : "/");
+	return arena_printf(arena, "%.*s%schat/completions%.*s",
+			    (int)(url.path.p + url.path.n - url.text.p), url.text.p,
+			    bytes_ends(url.path, B("/")) ? "" : "/", BFMT(url.query));
 }
 
-struct bytes url_endpoint(struct bytes text, struct arena *arena)
+struct bytes url_shown(struct bytes url)
 {
-	struct bytes base = url_base(text, arena);
-	struct address url;
-
-	if (!bytes_set(base) || address_parse(text, arena, &url))
-		return (struct bytes){ NULL, 0 };
-	return arena_printf(arena, "%.*schat/completions%.*s", BFMT(base), BFMT(url.query));
+	return bytes_chr(url, '@') >= 0 ? B("") : url;
 }

@@ -18,14 +18,6 @@
 #define LOOKUP_MEMORY_MAX (1u << 20) /* the addresses of one host */
 #define PROXY_HEAD_MAX    (16u << 10)
 
-static void set_port(struct dns_address *a, uint16_t port)
-{
-	if (a->addr.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&a->addr)->sin6_port = htons(port);
-	else
-		((struct sockaddr_in *)&a->addr)->sin_port = htons(port);
-}
-
 static void *connect_failed(const struct dns_address *a, int e)
 {
 	char text[SOCK_ADDRESS_TEXT];
@@ -60,13 +52,11 @@ static struct upconn *try_address(struct http_client *c, struct origin *o,
 	if (sock_wait(&u->sock, SOCK_WRITE, deadline)) {
 		bool late = error_last()->kind == ERR_DEADLINE && clock_mono_ms() >= deadline;
 
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return late ? connect_failed(a, ETIMEDOUT) : NULL;
 	}
 	if (getsockopt(u->sock.fd, SOL_SOCKET, SO_ERROR, &e, &len) || e) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return connect_failed(a, e);
 	}
 	u->sock.likely = false;
@@ -89,7 +79,7 @@ static struct upconn *connect_host(struct http_client *c, struct origin *o, stru
 			share = left < SHARE_LEAST_MS ? left : SHARE_LEAST_MS;
 		if (left == 0 && i > 0)
 			break;
-		set_port(&found.at[i], port);
+		*sock_port((struct sockaddr *)&found.at[i].addr) = htons(port);
 		if (o->public_only && !o->proxy &&
 		    !sock_address_public((struct sockaddr *)&found.at[i].addr)) {
 			fail(ERR_IO, "%.*s is not a public address", BFMT(host));
@@ -205,8 +195,7 @@ struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t 
 		return not_connected(o, callers);
 	}
 	if (o->tls && ((o->proxy && tunnel(u, deadline)) || secure(u, deadline))) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 		return not_connected(o, callers);
 	}
 	return u;

@@ -46,7 +46,7 @@ enum coding coding_of(struct bytes value)
 	value = bytes_trim(value);
 	if (value.n == 0)
 		return CODING_IDENTITY;
-	for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++)
+	for (size_t i = 0; i < COUNT(codings); i++)
 		if (bytes_ieq(value, codings[i].name))
 			return codings[i].coding;
 	return CODING_UNKNOWN;

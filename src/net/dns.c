@@ -8,15 +8,13 @@
  */
 #include "net/dns.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/map.h"
-#include "fiber/fiber.h"
+#include "net/socket.h"
 
 #define ENTRIES_MAX 1024
 #define NEGATIVE_MS 1000
@@ -29,12 +27,12 @@ struct waiter {
 
 struct entry {
 	struct dns *dns;
-	char *name;
 	struct dns_addresses found;
-	char reason[96]; /* why there is none */
+	const char *reason; /* why there is none */
 	uint64_t expires;
 	bool resolving;
 	struct waiter *waiters;
+	char name[];
 };
 
 struct dns {
@@ -55,33 +53,20 @@ struct dns *dns_new(uint64_t ttl_s)
 	return d;
 }
 
-static void entry_free(struct entry *e)
+static bool drop_done(void *value, void *all)
 {
-	map_remove(&e->dns->entries, bytes_of(e->name));
-	free(e->name);
+	struct entry *e = value;
+
+	if (e->resolving || (!all && clock_mono_ms() < e->expires))
+		return false;
 	free(e);
+	return true;
 }
 
 /* All entries whose look-up is over, or only those out of date. */
 static void sweep(struct dns *d, bool all)
 {
-	uint64_t now = clock_mono_ms();
-	const struct map_slot *slot;
-	struct entry *e;
-
-	do { /* the map must not change while it is walked */
-		size_t i = 0;
-
-		e = NULL;
-		while ((slot = map_next(&d->entries, &i))) {
-			e = slot->value;
-			if (!e->resolving && (all || now >= e->expires))
-				break;
-			e = NULL;
-		}
-		if (e)
-			entry_free(e);
-	} while (e);
+	map_sweep(&d->entries, drop_done, all ? d : NULL);
 }
 
 static void release(struct dns *d)
@@ -117,14 +102,7 @@ static void resolve(void *arg)
 	}
 	if (list)
 		freeaddrinfo(list);
-	if (e->found.len == 0) {
-		const char *why = r ? gai_strerror(r) : "no address";
-		size_t n = strlen(why);
-
-		n = n < sizeof e->reason ? n : sizeof e->reason - 1;
-		memcpy(e->reason, why, n);
-		e->reason[n] = 0;
-	}
+	e->reason = r ? gai_strerror(r) : "no address";
 }
 
 static void resolver(void *arg)
@@ -134,7 +112,7 @@ static void resolver(void *arg)
 
 	if (offload(resolve, e)) {
 		e->found.len = 0;
-		memcpy(e->reason, "no thread to ask on", sizeof "no thread to ask on");
+		e->reason = "no thread to ask on";
 	}
 	e->expires = clock_mono_ms() + (e->found.len ? d->ttl_ms : NEGATIVE_MS);
 	e->resolving = false;
@@ -146,7 +124,7 @@ static void resolver(void *arg)
 	}
 	e->waiters = NULL;
 	if (d->freed) {
-		entry_free(e);
+		sweep(d, true);
 		release(d);
 	}
 }
@@ -161,16 +139,12 @@ static struct entry *entry_for(struct dns *d, struct bytes host)
 		sweep(d, false);
 	if (d->entries.len >= ENTRIES_MAX)
 		sweep(d, true);
-	e = calloc(1, sizeof *e);
-	if (!e || !(e->name = malloc(host.n + 1))) {
-		free(e);
+	e = calloc(1, sizeof *e + host.n + 1);
+	if (!e)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	}
 	memcpy(e->name, host.p, host.n);
-	e->name[host.n] = 0;
 	e->dns = d;
 	if (map_put(&d->entries, (struct bytes){ e->name, host.n }, e)) {
-		free(e->name);
 		free(e);
 		return NULL;
 	}
@@ -200,27 +174,14 @@ static int wait_for(struct entry *e, uint64_t deadline)
 
 static bool literal(struct bytes host, struct dns_addresses *out)
 {
-	char text[INET6_ADDRSTRLEN + 1];
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&out->at[0].addr;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&out->at[0].addr;
+	unsigned char ip[16];
+	size_t n = ip_parse(host, ip);
 
-	if (host.n >= sizeof text)
+	if (!n)
 		return false;
-	memcpy(text, host.p, host.n);
-	text[host.n] = 0;
-	memset(&out->at[0], 0, sizeof out->at[0]);
 	out->len = 1;
-	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		out->at[0].len = sizeof *v4;
-		return true;
-	}
-	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		out->at[0].len = sizeof *v6;
-		return true;
-	}
-	return false;
+	out->at[0].len = sock_address_make(ip, n, 0, &out->at[0].addr);
+	return true;
 }
 
 int dns_lookup(struct dns *d, struct bytes host, uint64_t deadline, struct dns_addresses *out)

@@ -37,10 +37,7 @@ size_t http_server_body_bytes(void)
 
 struct bytes exchange_get(const struct exchange *ex, struct bytes name)
 {
-	for (size_t i = 0; i < ex->nheaders; i++)
-		if (bytes_ieq(ex->headers[i].name, name))
-			return ex->headers[i].value;
-	return (struct bytes){ 0 };
+	return http_header_get(ex->headers, ex->nheaders, name);
 }
 
 void answer_deinit(struct request *rq)
@@ -63,8 +60,7 @@ static int send_all(struct request *rq, struct iovec *iov, int n)
 	struct exchange *ex = &rq->ex;
 	uint64_t until;
 
-	for (int i = 0; i < n; i++)
-		ex->bytes_sent += iov[i].iov_len;
+	ex->bytes_sent += iov_total(iov, n);
 	while (!ex->client_gone) {
 		int r = sock_send(&c->sock, &iov, &n);
 
@@ -183,7 +179,7 @@ static int decode(struct intake *in, struct bytes piece)
 	return 0;
 }
 
-static int keep_pending(struct http_conn *c, const char *p, size_t n)
+int conn_keep_pending(struct http_conn *c, const char *p, size_t n)
 {
 	if (n == 0)
 		return 0;
@@ -229,7 +225,7 @@ static int receive_plain(struct intake *in)
 		return -1;
 	n = receive(rq, rq->body + in->len, in->cap - in->len);
 	if (n < 0 || http_message_push(&rq->msg, rq->body + in->len, (size_t)n, true, &used) ||
-	    keep_pending(rq->ex.conn, rq->body + in->len + used, (size_t)n - used))
+	    conn_keep_pending(rq->ex.conn, rq->body + in->len + used, (size_t)n - used))
 		return -1;
 	in->len += rq->msg.body.n;
 	if (in->len > in->max)
@@ -249,7 +245,7 @@ static int receive_coded(struct intake *in)
 		return -1;
 	n = receive(rq, b, IO_BUFFER);
 	if (n >= 0 && http_message_push(&rq->msg, b, (size_t)n, true, &used) == 0 &&
-	    keep_pending(rq->ex.conn, b + used, (size_t)n - used) == 0)
+	    conn_keep_pending(rq->ex.conn, b + used, (size_t)n - used) == 0)
 		r = decode(in, rq->msg.body);
 	io_buffer_give(b);
 	return r;
@@ -536,16 +532,6 @@ static int chunk_pieces(struct request *rq, bool last, char size[CHUNK_ROOM], st
 	return n;
 }
 
-static int send_chunk(struct request *rq, bool last)
-{
-	char size[CHUNK_ROOM];
-	struct iovec v[4];
-	int n = chunk_pieces(rq, last, size, v);
-
-	rq->head.n = 0;
-	return n ? send_all(rq, v, n) : 0;
-}
-
 static void forget_sent(struct request *rq)
 {
 	struct buf *b = &rq->out;
@@ -560,26 +546,40 @@ static void forget_sent(struct request *rq)
 	}
 }
 
-int exchange_stream_flush(struct exchange *ex)
+static int send_stream(struct exchange *ex, bool last)
 {
 	struct request *rq = request_of(ex);
-	int r;
+	char size[CHUNK_ROOM];
+	struct iovec v[4];
+	int n, r;
 
 	if (streaming(rq))
 		return -1;
-	r = send_chunk(rq, false);
+	if (last)
+		rq->answer = ANSWER_DONE;
+	n = chunk_pieces(rq, last, size, v);
+	rq->head.n = 0;
+	r = n ? send_all(rq, v, n) : 0;
 	forget_sent(rq);
 	return r;
+}
+
+int exchange_stream_flush(struct exchange *ex)
+{
+	return send_stream(ex, false);
+}
+
+int exchange_stream_end(struct exchange *ex)
+{
+	return send_stream(ex, true);
 }
 
 /* What the socket did not take goes before the next chunk, where the head of the answer would stand. */
 static void keep_unsent(struct request *rq, const struct iovec *iov, int n)
 {
-	size_t all = 0;
+	size_t all = iov_total(iov, n);
 	char *rest, *at;
 
-	for (int i = 0; i < n; i++)
-		all += iov[i].iov_len;
 	rest = at = arena_alloc_raw(rq->ex.arena, all);
 	if (!rest) { /* a chunk with a hole in it must not go on */
 		conn_gone(rq->ex.conn);
@@ -601,8 +601,7 @@ void exchange_stream_try_flush(struct exchange *ex)
 	if (rq->answer != ANSWER_STREAM || ex->client_gone || ex->conn->sock.waiter)
 		return;
 	n = chunk_pieces(rq, false, size, v);
-	for (int i = 0; i < n; i++)
-		ex->bytes_sent += v[i].iov_len;
+	ex->bytes_sent += iov_total(v, n);
 	if (n == 0)
 		return;
 	r = sock_send(&ex->conn->sock, &iov, &n);
@@ -612,19 +611,6 @@ void exchange_stream_try_flush(struct exchange *ex)
 	else if (r > 0)
 		keep_unsent(rq, iov, n);
 	forget_sent(rq);
-}
-
-int exchange_stream_end(struct exchange *ex)
-{
-	struct request *rq = request_of(ex);
-	int r;
-
-	if (streaming(rq))
-		return -1;
-	rq->answer = ANSWER_DONE;
-	r = send_chunk(rq, true);
-	forget_sent(rq);
-	return r;
 }
 
 void exchange_abort(struct exchange *ex)

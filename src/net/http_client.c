@@ -62,7 +62,7 @@ static bool of_connection(struct bytes name)
 		B("te"),
 	};
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (bytes_ieq(name, names[i]))
 			return true;
 	return false;
@@ -76,15 +76,6 @@ static int check_header(const struct http_header *h)
 	if (!clean(h->name) || !clean(h->value))
 		return fail(ERR_CONFIG, "header %.*s has a line end in its value", BFMT(h->name));
 	return 0;
-}
-
-/* `host` from the caller stands in place of the URL's own. */
-static bool names_host(const struct http_send *s)
-{
-	for (size_t i = 0; i < s->nheaders; i++)
-		if (bytes_ieq(s->headers[i].name, B("host")))
-			return true;
-	return false;
 }
 
 static bool sends_length(const struct http_send *s)
@@ -119,7 +110,8 @@ static struct bytes request_head(const struct http_send *s, const struct origin 
 	}
 	at = http_put(at, u->target);
 	at = http_put(at, B(" HTTP/1.1\r\n"));
-	if (!names_host(s))
+	/* a `host` of the caller's stands in place of the URL's own */
+	if (!bytes_set(http_header_get(s->headers, s->nheaders, B("host"))))
 		at = http_put_header(at, B("host"), u->authority);
 	if (proxy && bytes_set(proxy->authorization))
 		at = http_put_header(at, B("proxy-authorization"), proxy->authorization);
@@ -193,7 +185,7 @@ static int read_head(struct http_call *call, const struct http_send *s)
 
 static int choose_decoder(struct http_call *call)
 {
-	struct bytes value = http_message_get(&call->msg, B("content-encoding"));
+	struct bytes value = http_call_header(call, B("content-encoding"));
 
 	call->coding = coding_of(value);
 	if (call->coding == CODING_IDENTITY || (call->msg.complete && call->raw.n == 0))
@@ -237,14 +229,9 @@ int http_call_status(const struct http_call *call)
 	return call->msg.status;
 }
 
-struct bytes http_call_reason(const struct http_call *call)
-{
-	return http_status_phrase(call->msg.status);
-}
-
 struct bytes http_call_header(const struct http_call *call, struct bytes name)
 {
-	return http_message_get(&call->msg, name);
+	return http_header_get(call->msg.headers, call->msg.nheaders, name);
 }
 
 bool http_call_reused(const struct http_call *call)
@@ -410,8 +397,7 @@ void http_call_close(struct http_call *call)
 	if (!u)
 		return;
 	if (call->failed || fiber_cancelled()) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 	} else if (!call->msg.complete) {
 		upconn_drain(u, &call->msg);
 	} else {

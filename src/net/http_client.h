@@ -60,8 +60,6 @@ struct http_send {
 struct http_call *http_send(struct http_client *, const struct http_send *);
 
 int http_call_status(const struct http_call *);
-struct bytes
-http_call_reason(const struct http_call *); /* the phrase of RFC 9110 for that status */
 struct bytes http_call_header(const struct http_call *, struct bytes name); /* unset: none */
 bool http_call_reused(const struct http_call *);
 

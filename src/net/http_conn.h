@@ -5,6 +5,8 @@
 #ifndef SIGNET_NET_HTTP_CONN_H
 #define SIGNET_NET_HTTP_CONN_H
 
+#include <sys/queue.h>
+
 #include "net/http_message.h"
 #include "net/http_server.h"
 #include "net/socket.h"
@@ -15,10 +17,10 @@ enum conn_state { CONN_IDLE, CONN_HEAD, CONN_RUNNING, CONN_LINGER, CONN_CLOSED }
 struct http_conn {
 	struct sock sock;
 	struct http_server *server;
-	struct http_conn *prev, *next; /* in the server's list of its state */
-	uint64_t deadline;             /* of that list */
-	struct request *rq;            /* NULL while idle */
-	char *pending;                 /* pipelined bytes behind the running request; malloc */
+	TAILQ_ENTRY(http_conn) of_state; /* in the server's list of its state */
+	uint64_t deadline;               /* of that list */
+	struct request *rq;              /* NULL while idle */
+	char *pending;                   /* pipelined bytes behind the running request; malloc */
 	size_t npending, drained;
 	uint8_t state;
 };
@@ -44,7 +46,7 @@ struct request {
 };
 
 struct conn_list {
-	struct http_conn *first, *last;
+	TAILQ_HEAD(, http_conn) conns;
 	size_t len;
 };
 
@@ -67,6 +69,8 @@ static inline struct request *request_of(const struct exchange *ex)
 	return (struct request *)ex; /* its first member */
 }
 
+/* Keeps pipelined bytes for the next request. -1: out of memory. */
+int conn_keep_pending(struct http_conn *, const char *p, size_t n);
 /* The client has left: marks the exchange and cancels its fiber, unless the server says to finish. */
 void conn_gone(struct http_conn *);
 /* Builds the head of an answer in the arena. `length` < 0: not known, so chunked or until close. */

@@ -190,26 +190,25 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_message_complete,
 };
 
-static void init(struct http_message *m, struct arena *a, size_t max_head, size_t max_headers)
+static void init(struct http_message *m, llhttp_type_t type, struct arena *a, size_t max_head,
+		 size_t max_headers)
 {
 	*m = (struct http_message){ .arena = a, .max_head = max_head, .max_headers = max_headers };
+	llhttp_init(&m->parser, type, &settings);
+	m->parser.data = m;
 }
 
 void http_request_init(struct http_message *m, struct arena *a, size_t max_head, size_t max_headers)
 {
-	init(m, a, max_head, max_headers);
-	llhttp_init(&m->parser, HTTP_REQUEST, &settings);
-	m->parser.data = m;
+	init(m, HTTP_REQUEST, a, max_head, max_headers);
 }
 
 void http_response_init(struct http_message *m, struct arena *a, size_t max_head,
 			size_t max_headers, bool no_body)
 {
-	init(m, a, max_head, max_headers);
+	init(m, HTTP_RESPONSE, a, max_head, max_headers);
 	m->response = true;
 	m->no_body = no_body;
-	llhttp_init(&m->parser, HTTP_RESPONSE, &settings);
-	m->parser.data = m;
 }
 
 /* The head's bytes of this piece go behind those of earlier ones. */
@@ -246,15 +245,19 @@ static int broken(struct http_message *m, enum error_kind kind, int status, cons
 	return fail(kind, "%s", why);
 }
 
+static int too_long(struct http_message *m, bool line)
+{
+	return line ? broken(m, ERR_TOO_LARGE, 414, "the request line is too long")
+		    : broken(m, ERR_TOO_LARGE, 431, "the headers are too long");
+}
+
 /* What llhttp leaves open. */
 static int check_head(struct http_message *m)
 {
 	size_t hosts = 0, codings = 0;
 
 	if (m->head_end > m->max_head)
-		return broken(m, ERR_TOO_LARGE, m->target.n >= m->max_head ? 414 : 431,
-			      m->target.n >= m->max_head ? "the request line is too long"
-							 : "the headers are too long");
+		return too_long(m, m->target.n >= m->max_head);
 	for (size_t i = 0; i < m->nheaders; i++) {
 		struct http_header *h = &m->headers[i];
 
@@ -313,19 +316,6 @@ static void give_up_head(struct http_message *m, const char *piece)
 		m->target = (struct bytes)B("");
 }
 
-static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used);
-
-int http_message_push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
-{
-	bool had_head = m->head_done;
-
-	if (push(m, piece, n, compact, used) == 0)
-		return 0;
-	if (!had_head && !m->method.p)
-		give_up_head(m, piece);
-	return -1;
-}
-
 static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
 {
 	bool had_head = m->head_done;
@@ -356,10 +346,19 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 		return broken(m, ERR_OUT_OF_MEMORY, 503, "out of memory");
 	m->base += n;
 	if (m->base > m->max_head)
-		return broken(m, ERR_TOO_LARGE, m->target_done || m->response ? 431 : 414,
-			      m->target_done || m->response ? "the headers are too long"
-							    : "the request line is too long");
+		return too_long(m, !m->target_done && !m->response);
 	return 0;
+}
+
+int http_message_push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
+{
+	bool had_head = m->head_done;
+
+	if (push(m, piece, n, compact, used) == 0)
+		return 0;
+	if (!had_head && !m->method.p)
+		give_up_head(m, piece);
+	return -1;
 }
 
 void http_message_give_up(struct http_message *m)
@@ -379,10 +378,10 @@ int http_message_eof(struct http_message *m)
 	return fail(ERR_CLOSED, "the connection was closed before the end of the message");
 }
 
-struct bytes http_message_get(const struct http_message *m, struct bytes name)
+struct bytes http_header_get(const struct http_header *headers, size_t n, struct bytes name)
 {
-	for (size_t i = 0; i < m->nheaders; i++)
-		if (bytes_ieq(m->headers[i].name, name))
-			return m->headers[i].value;
+	for (size_t i = 0; i < n; i++)
+		if (bytes_ieq(headers[i].name, name))
+			return headers[i].value;
 	return (struct bytes){ 0 };
 }

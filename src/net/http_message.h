@@ -60,7 +60,4 @@ int http_message_eof(struct http_message *);
 /* No more will be read of an unfinished head: method and target become readable, as far as they came. */
 void http_message_give_up(struct http_message *);
 
-/* The first header of that name, unset if none. */
-struct bytes http_message_get(const struct http_message *, struct bytes name);
-
 #endif

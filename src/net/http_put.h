@@ -4,8 +4,6 @@
 
 #include "base/bytes.h"
 
-#define HTTP_DIGITS_MAX 20 /* of a number */
-
 static inline char *http_put(char *at, struct bytes b)
 {
 	if (b.n)
@@ -23,13 +21,9 @@ static inline char *http_put_header(char *at, struct bytes name, struct bytes va
 
 static inline char *http_put_number(char *at, uint64_t n)
 {
-	char digits[HTTP_DIGITS_MAX];
-	size_t i = sizeof digits;
+	char digits[U64_DIGITS];
 
-	do
-		digits[--i] = (char)('0' + n % 10);
-	while (n /= 10);
-	return http_put(at, (struct bytes){ digits + i, sizeof digits - i });
+	return http_put(at, u64_text(n, digits));
 }
 
 #endif

@@ -19,7 +19,6 @@
 #include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -69,33 +68,11 @@ static void unlist(struct http_conn *c)
 {
 	struct conn_list *l = &c->server->lists[c->state];
 
-	if (c->state == CONN_CLOSED)
-		return;
-	if (c->prev)
-		c->prev->next = c->next;
-	else
-		l->first = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
-	else
-		l->last = c->prev;
-	c->prev = c->next = NULL;
+	TAILQ_REMOVE(&l->conns, c, of_state);
 	l->len--;
 }
 
 static void on_timer(uv_timer_t *);
-
-static void arm(struct http_server *s, uint64_t due)
-{
-	uint64_t now;
-
-	if (due >= s->timer_due || s->freed)
-		return;
-	now = clock_mono_ms();
-	s->timer_due = due;
-	uv_update_time(s->timer.loop);
-	uv_timer_start(&s->timer, on_timer, due > now ? due - now : 0, 0);
-}
 
 static void enlist(struct http_conn *c, int state)
 {
@@ -103,17 +80,11 @@ static void enlist(struct http_conn *c, int state)
 	uint64_t limit = limit_of(c->server, state);
 
 	c->state = (uint8_t)state;
-	c->prev = l->last;
-	c->next = NULL;
-	if (l->last)
-		l->last->next = c;
-	else
-		l->first = c;
-	l->last = c;
+	TAILQ_INSERT_TAIL(&l->conns, c, of_state);
 	l->len++;
 	if (limit != TIME_NEVER) {
 		c->deadline = turn_ms() + limit;
-		arm(c->server, c->deadline);
+		timer_arm(&c->server->timer, &c->server->timer_due, c->deadline, on_timer);
 	}
 }
 
@@ -253,8 +224,7 @@ static void fill_exchange(struct request *rq)
 	split_target(ex);
 }
 
-static int conn_push(struct http_conn *, char *, size_t);
-static void conn_readable(struct http_conn *);
+static void conn_push(struct http_conn *, char *, size_t);
 
 /* The request is over: the connection serves the next, lingers or closes. */
 static void request_end(struct http_conn *c)
@@ -346,51 +316,30 @@ static void start(struct http_conn *c, char *piece, size_t n, size_t used)
 	struct request *rq = c->rq;
 
 	fill_exchange(rq);
-	if (rq->msg.body.n) {
-		rq->first = arena_dup(&rq->arena, rq->msg.body);
-		if (!rq->first.p) {
-			refuse(c, 503, "out of memory");
-			return;
-		}
-	}
-	if (used < n) {
-		c->pending = malloc(n - used);
-		if (!c->pending) {
-			refuse(c, 503, "out of memory");
-			return;
-		}
-		memcpy(c->pending, piece + used, n - used);
-		c->npending = n - used;
-	}
-	rq->fiber = fiber_spawn("request", request_fiber, c);
-	if (!rq->fiber) {
+	rq->first = arena_dup(&rq->arena, rq->msg.body);
+	if (rq->first.n == rq->msg.body.n && !conn_keep_pending(c, piece + used, n - used))
+		rq->fiber = fiber_spawn("request", request_fiber, c);
+	if (rq->fiber)
+		change_list(c, CONN_RUNNING);
+	else
 		refuse(c, 503, "out of memory");
-		return;
-	}
-	change_list(c, CONN_RUNNING);
 }
 
-/* Bytes of a head have come. -1: the connection is closed or being closed. */
-static int conn_push(struct http_conn *c, char *piece, size_t n)
+/* Bytes of a head have come. */
+static void conn_push(struct http_conn *c, char *piece, size_t n)
 {
 	size_t used;
 
-	if (!c->rq) {
+	if (!c->rq)
 		c->rq = request_new(c);
-		if (!c->rq) {
-			conn_close(c);
-			return -1;
-		}
-	}
-	if (http_message_push(&c->rq->msg, piece, n, false, &used)) {
+	if (!c->rq)
+		conn_close(c);
+	else if (http_message_push(&c->rq->msg, piece, n, false, &used))
 		refuse(c, c->rq->msg.bad_status, c->rq->msg.bad);
-		return -1;
-	}
-	if (c->rq->msg.head_done)
+	else if (c->rq->msg.head_done)
 		start(c, piece, n, used);
 	else if (c->state != CONN_HEAD)
 		change_list(c, CONN_HEAD);
-	return 0;
 }
 
 /* Idle or in a head, and something came. */
@@ -472,7 +421,7 @@ static void on_timer(uv_timer_t *t)
 
 		if (limit_of(s, i) == TIME_NEVER)
 			continue;
-		while ((c = s->lists[i].first) && c->deadline <= now) {
+		while ((c = TAILQ_FIRST(&s->lists[i].conns)) && c->deadline <= now) {
 			if (i != CONN_HEAD || !c->rq) {
 				conn_close(c);
 				continue;
@@ -483,28 +432,16 @@ static void on_timer(uv_timer_t *t)
 		if (c && c->deadline < due)
 			due = c->deadline;
 	}
-	if (due != TIME_NEVER)
-		arm(s, due);
+	timer_arm(t, &s->timer_due, due, on_timer);
 }
 
 /* ---- accepting ---- */
 
-static size_t max_connections(const struct http_server *s)
-{
-	struct rlimit files;
-
-	if (s->opt.max_connections)
-		return s->opt.max_connections;
-	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
-		return SIZE_MAX;
-	return (size_t)files.rlim_cur / 5 * 4;
-}
-
 /* Over the limit: says so and goes. */
 static void turn_away(struct http_server *s, struct http_conn *c)
 {
-	static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
-				   "retry-after: 1\r\nconnection: close\r\n\r\n";
+	static const char busy[] =
+		"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
 	struct iovec v = { (char *)busy, sizeof busy - 1 }, *iov = &v;
 	int n = 1;
 
@@ -597,7 +534,8 @@ static int bind_error(const struct sockaddr *a, int e)
 	return fail(ERR_IO, "Failed to bind to `%s`: %s", text, strerror(e));
 }
 
-static int open_bound(const struct sockaddr *a, size_t len, bool shared)
+/* A socket bound to the address, which listens if `backlog` is not 0. -1: error set. */
+static int open_bound(const struct sockaddr *a, size_t len, bool shared, int backlog)
 {
 	int on = 1, fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -606,7 +544,7 @@ static int open_bound(const struct sockaddr *a, size_t len, bool shared)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-	if (bind(fd, a, (socklen_t)len)) {
+	if (bind(fd, a, (socklen_t)len) || (backlog && listen(fd, backlog))) {
 		bind_error(a, errno);
 		close(fd);
 		return -1;
@@ -614,36 +552,20 @@ static int open_bound(const struct sockaddr *a, size_t len, bool shared)
 	return fd;
 }
 
-static bool any_port(const struct sockaddr *a)
-{
-	return a->sa_family == AF_INET6 ? !((const struct sockaddr_in6 *)a)->sin6_port
-					: !((const struct sockaddr_in *)a)->sin_port;
-}
-
 int http_bind_test(struct sockaddr *a, size_t len)
 {
 	/* A port that the system chose (0) is held until the workers listen, by a socket that never does: closed
 	 * in between, the port could go to another Signet that asks at the same moment, and both would share it. */
-	bool held = any_port(a);
-	int fd = open_bound(a, len, held);
+	bool held = !*sock_port(a);
+	int fd = open_bound(a, len, held, held ? 0 : 1), bad;
 	socklen_t n = (socklen_t)len;
 
 	if (fd < 0)
 		return -1;
-	if (held) {
-		if (getsockname(fd, a, &n) == 0)
-			return 0;
-		bind_error(a, errno);
+	bad = getsockname(fd, a, &n) ? bind_error(a, errno) : 0;
+	if (bad || !held)
 		close(fd);
-		return -1;
-	}
-	if (listen(fd, 1) || getsockname(fd, a, &n)) {
-		bind_error(a, errno);
-		close(fd);
-		return -1;
-	}
-	close(fd);
-	return 0;
+	return bad;
 }
 
 struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
@@ -655,17 +577,15 @@ struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	s->opt = *opt;
-	s->opt.max_connections = max_connections(s);
+	if (!s->opt.max_connections)
+		s->opt.max_connections = SIZE_MAX;
 	atomic_store(&made_of_bodies.max, opt->body_memory < SIZE_MAX / MADE_OF_BODIES
 						  ? opt->body_memory * MADE_OF_BODIES
 						  : SIZE_MAX);
 	s->timer_due = TIME_NEVER;
-	s->fd = open_bound(a, len, true);
-	if (s->fd >= 0 && listen(s->fd, BACKLOG)) {
-		bind_error(a, errno);
-		close(s->fd);
-		s->fd = -1;
-	}
+	for (int i = 0; i < CONN_CLOSED; i++)
+		TAILQ_INIT(&s->lists[i].conns);
+	s->fd = open_bound(a, len, true, BACKLOG);
 	if (s->fd < 0) {
 		free(s);
 		return NULL;
@@ -702,21 +622,27 @@ static void stop_listening(struct http_server *s)
 	s->fd = -1;
 }
 
+static void close_all(struct http_server *s, int state)
+{
+	while (!TAILQ_EMPTY(&s->lists[state].conns))
+		conn_close(TAILQ_FIRST(&s->lists[state].conns));
+}
+
 void http_server_drain(struct http_server *s)
 {
 	s->draining = true;
 	stop_listening(s);
-	while (s->lists[CONN_IDLE].first)
-		conn_close(s->lists[CONN_IDLE].first);
+	close_all(s, CONN_IDLE);
 }
 
 void http_server_cancel_all(struct http_server *s)
 {
-	for (struct http_conn *c = s->lists[CONN_RUNNING].first; c; c = c->next)
-		if (c->rq->fiber)
-			fiber_cancel(c->rq->fiber);
-	while (s->lists[CONN_HEAD].first)
-		conn_close(s->lists[CONN_HEAD].first);
+	struct http_conn *c;
+
+	TAILQ_FOREACH(c, &s->lists[CONN_RUNNING].conns, of_state)
+	if (c->rq->fiber)
+		fiber_cancel(c->rq->fiber);
+	close_all(s, CONN_HEAD);
 }
 
 size_t http_server_running(const struct http_server *s)
@@ -731,8 +657,7 @@ void http_server_free(struct http_server *s)
 	s->draining = true;
 	stop_listening(s);
 	for (int i = 0; i < CONN_CLOSED; i++)
-		while (s->lists[i].first)
-			conn_close(s->lists[i].first);
+		close_all(s, i);
 	s->freed = true;
 	uv_close((uv_handle_t *)&s->timer, handle_closed);
 	uv_close((uv_handle_t *)&s->accept_pause, handle_closed);

@@ -58,8 +58,7 @@ struct http_server_options {
 	void (*malformed)(struct exchange *, int status, const char *reason, struct buf *body);
 	/* Called after an exchange is over (answered or gone), before its arena goes. May be NULL. */
 	void (*done)(struct exchange *);
-	size_t max_connections; /* of the process; above it a connection is closed with 503. 0 = 80 %
-				  * of the file limit */
+	size_t max_connections; /* of the process; above it one is closed with 503. 0: no limit */
 	size_t max_header_bytes; /* request line and headers together: 431 (line alone over it: 414) */
 	size_t max_headers;      /* 431 */
 	size_t max_body;         /* after decompression: ERR_BODY_TOO_LARGE */
@@ -82,7 +81,8 @@ void http_server_free(struct http_server *);            /* after the drain; befo
  * signet-own (b). A port of 0 is replaced by the one found. */
 int http_bind_test(struct sockaddr *, size_t addrlen);
 
-/* The first header of that name (lower case), unset if none. */
+/* The first header of that name, unset if none. */
+struct bytes http_header_get(const struct http_header *, size_t n, struct bytes name);
 struct bytes exchange_get(const struct exchange *, struct bytes name);
 
 /* Reads the whole body, decoded by its content-encoding (gzip, br, zstd, identity). Waits.

@@ -4,11 +4,11 @@
  */
 #include "net/proxy.h"
 
-#include <arpa/inet.h>
 #include <openssl/evp.h>
 
 #include "base/error.h"
 #include "net/http_client.h"
+#include "net/socket.h"
 
 static struct bytes basic(struct bytes userinfo, struct arena *a)
 {
@@ -63,32 +63,22 @@ int proxy_parse(const char *text, struct arena *a, struct proxy *out)
 	return 0;
 }
 
-static bool parse_ip(struct bytes s, unsigned char out[16], size_t *n)
+/* The address, in brackets too; how many bytes, 0: it is none. */
+static size_t parse_ip(struct bytes s, unsigned char out[16])
 {
-	char text[INET6_ADDRSTRLEN + 1];
-
 	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
 		s = bytes_slice(s, 1, s.n - 2);
-	if (s.n == 0 || s.n >= sizeof text)
-		return false;
-	memcpy(text, s.p, s.n);
-	text[s.n] = 0;
-	*n = 4;
-	if (inet_pton(AF_INET, text, out) == 1)
-		return true;
-	*n = 16;
-	return inet_pton(AF_INET6, text, out) == 1;
+	return ip_parse(s, out);
 }
 
 static bool in_block(struct bytes block, struct bytes host)
 {
 	unsigned char net[16], ip[16];
 	struct bytes base = bytes_cut(&block, '/');
-	size_t nnet, nip;
+	size_t n = parse_ip(base, net);
 	uint64_t bits;
 
-	if (!parse_ip(base, net, &nnet) || !parse_ip(host, ip, &nip) || nnet != nip ||
-	    !bytes_to_u64(block, &bits) || bits > nnet * 8)
+	if (!n || parse_ip(host, ip) != n || !bytes_to_u64(block, &bits) || bits > n * 8)
 		return false;
 	if (memcmp(net, ip, bits / 8))
 		return false;
@@ -120,7 +110,7 @@ static bool port_matches(struct bytes *entry, uint16_t port)
 static bool entry_matches(struct bytes e, struct bytes host, uint16_t port)
 {
 	unsigned char a[16], b[16];
-	size_t na, nb;
+	size_t n;
 
 	if (bytes_eq(e, B("*")))
 		return true;
@@ -128,8 +118,9 @@ static bool entry_matches(struct bytes e, struct bytes host, uint16_t port)
 		return in_block(e, host);
 	if (!port_matches(&e, port))
 		return false;
-	if (parse_ip(e, a, &na))
-		return parse_ip(host, b, &nb) && na == nb && memcmp(a, b, na) == 0;
+	n = parse_ip(e, a);
+	if (n)
+		return parse_ip(host, b) == n && memcmp(a, b, n) == 0;
 	if (bytes_starts(e, B("*.")))
 		e = bytes_slice(e, 2, e.n);
 	else if (bytes_starts(e, B(".")))

@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +131,28 @@ ssize_t sock_recv(struct sock *s, char *to, size_t n)
 	return r;
 }
 
+size_t iov_total(const struct iovec *iov, int n)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += iov[i].iov_len;
+	return sum;
+}
+
+void iov_advance(struct iovec **iov, int *n, size_t sent)
+{
+	while (*n && sent >= (*iov)->iov_len) {
+		sent -= (*iov)->iov_len;
+		++*iov;
+		--*n;
+	}
+	if (*n) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + sent;
+		(*iov)->iov_len -= sent;
+	}
+}
+
 /* Small pieces as one: copying them costs less than the kernel's copying in of a header and a vector. */
 static ssize_t send_joined(int fd, const struct iovec *iov, int n)
 {
@@ -146,15 +167,6 @@ static ssize_t send_joined(int fd, const struct iovec *iov, int n)
 	return send(fd, joined, len, MSG_NOSIGNAL);
 }
 
-static size_t total(const struct iovec *iov, int n)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < n && sum <= JOIN_BYTES; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 int sock_send(struct sock *s, struct iovec **iov, int *niov)
 {
 	while (*niov) {
@@ -165,7 +177,7 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 			r = (errno = EPIPE, -1);
 		else if (*niov == 1)
 			r = send(s->fd, (*iov)->iov_base, (*iov)->iov_len, MSG_NOSIGNAL);
-		else if (total(*iov, *niov) <= JOIN_BYTES)
+		else if (iov_total(*iov, *niov) <= JOIN_BYTES)
 			r = send_joined(s->fd, *iov, *niov);
 		else
 			r = sendmsg(s->fd, &m, MSG_NOSIGNAL);
@@ -174,17 +186,15 @@ int sock_send(struct sock *s, struct iovec **iov, int *niov)
 			continue;
 		if (r < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK ? 1 : -1;
-		while (*niov && (size_t)r >= (*iov)->iov_len) {
-			r -= (ssize_t)(*iov)->iov_len;
-			++*iov;
-			--*niov;
-		}
-		if (*niov) {
-			(*iov)->iov_base = (char *)(*iov)->iov_base + r;
-			(*iov)->iov_len -= (size_t)r;
-		}
+		iov_advance(iov, niov, (size_t)r);
 	}
 	return 0;
+}
+
+static void *ip_of(const struct sockaddr *a)
+{
+	return a->sa_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)(void *)a)->sin6_addr
+					: (void *)&((struct sockaddr_in *)(void *)a)->sin_addr;
 }
 
 static bool v4_public(uint32_t a)
@@ -200,7 +210,7 @@ static bool v4_public(uint32_t a)
 		{ 0xe0000000, 3 },
 	};
 
-	for (size_t i = 0; i < sizeof not_public / sizeof *not_public; i++)
+	for (size_t i = 0; i < COUNT(not_public); i++)
 		if ((a ^ not_public[i].net) >> (32 - not_public[i].bits) == 0)
 			return false;
 	return true;
@@ -223,18 +233,46 @@ static bool v6_public(const struct in6_addr *a)
 bool sock_address_public(const struct sockaddr *a)
 {
 	if (a->sa_family == AF_INET6)
-		return v6_public(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
-	return a->sa_family == AF_INET &&
-	       v4_public(ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr));
+		return v6_public(ip_of(a));
+	return a->sa_family == AF_INET && v4_public(ntohl(((struct in_addr *)ip_of(a))->s_addr));
+}
+
+size_t ip_parse(struct bytes text, unsigned char out[16])
+{
+	char copy[INET6_ADDRSTRLEN + 1];
+
+	if (text.n == 0 || text.n >= sizeof copy)
+		return 0;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	if (inet_pton(AF_INET, copy, out) == 1)
+		return 4;
+	return inet_pton(AF_INET6, copy, out) == 1 ? 16 : 0;
+}
+
+in_port_t *sock_port(const struct sockaddr *a)
+{
+	return a->sa_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)a)->sin6_port
+					: &((struct sockaddr_in *)(void *)a)->sin_port;
+}
+
+socklen_t sock_address_make(const unsigned char *ip, size_t n, uint16_t port,
+			    struct sockaddr_storage *out)
+{
+	struct sockaddr *a = (struct sockaddr *)out;
+
+	memset(out, 0, sizeof *out);
+	a->sa_family = n == 16 ? AF_INET6 : AF_INET;
+	*sock_port(a) = htons(port);
+	memcpy(ip_of(a), ip, n);
+	return n == 16 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
 bool sock_address_parse(struct bytes text, struct sockaddr_storage *out, socklen_t *n)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
 	bool six = text.n && text.p[0] == '[';
 	struct bytes host = text, port;
-	char ip[INET6_ADDRSTRLEN];
+	unsigned char ip[16];
 	uint64_t number;
 
 	while (host.n && host.p[host.n - 1] != ':')
@@ -246,32 +284,31 @@ bool sock_address_parse(struct bytes text, struct sockaddr_storage *out, socklen
 	if (six && (host.n < 2 || host.p[host.n - 1] != ']'))
 		return false;
 	host = six ? bytes_slice(host, 1, host.n - 2) : host;
-	if (host.n >= sizeof ip)
+	if (ip_parse(host, ip) != (six ? 16 : 4))
 		return false;
-	memcpy(ip, host.p, host.n);
-	ip[host.n] = '\0';
-	memset(out, 0, sizeof *out);
-	out->ss_family = six ? AF_INET6 : AF_INET;
-	*n = six ? sizeof *v6 : sizeof *v4;
-	*(six ? &v6->sin6_port : &v4->sin_port) = htons((uint16_t)number);
-	return inet_pton(out->ss_family, ip, six ? (void *)&v6->sin6_addr : &v4->sin_addr) == 1;
+	*n = sock_address_make(ip, six ? 16 : 4, (uint16_t)number, out);
+	return true;
 }
 
 void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 
-	if (a->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+	inet_ntop(a->sa_family, ip_of(a), ip, sizeof ip);
+	snprintf(out, SOCK_ADDRESS_TEXT, a->sa_family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip,
+		 ntohs(*sock_port(a)));
+}
 
-		inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof ip);
-		snprintf(out, SOCK_ADDRESS_TEXT, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+void timer_arm(uv_timer_t *t, uint64_t *armed, uint64_t due, uv_timer_cb fn)
+{
+	uint64_t now;
 
-		inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof ip);
-		snprintf(out, SOCK_ADDRESS_TEXT, "%s:%u", ip, ntohs(v4->sin_port));
-	}
+	if (due >= *armed || uv_is_closing((uv_handle_t *)t))
+		return;
+	now = clock_mono_ms();
+	*armed = due;
+	uv_update_time(t->loop);
+	uv_timer_start(t, fn, due > now ? due - now : 0, 0);
 }
 
 /* ---- buffers ---- */

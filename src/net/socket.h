@@ -8,6 +8,7 @@
 #ifndef SIGNET_NET_SOCKET_H
 #define SIGNET_NET_SOCKET_H
 
+#include <netinet/in.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <uv.h>
@@ -44,15 +45,26 @@ ssize_t sock_recv(struct sock *, char *to, size_t n);
 /* Sends what the kernel takes and moves *iov forward. 0: all gone. 1: the kernel is full. -1: errno. */
 int sock_send(struct sock *, struct iovec **iov, int *niov);
 
+size_t iov_total(const struct iovec *, int n);          /* bytes */
+void iov_advance(struct iovec **, int *n, size_t sent); /* takes sent bytes off the front */
+
+/* Numeric IPv4 or IPv6 in network order. How many bytes, 4 or 16; 0: it is no address. */
+size_t ip_parse(struct bytes text, unsigned char out[16]);
 /* Numeric IPv4 or [IPv6], a colon, a port: what Rust's SocketAddr takes. False: it is not of that form. */
-struct sockaddr_storage;
 bool sock_address_parse(struct bytes text, struct sockaddr_storage *, socklen_t *);
+/* Of an address in n bytes, 4 or 16. Returns the length of what it made. */
+socklen_t sock_address_make(const unsigned char *ip, size_t n, uint16_t port,
+			    struct sockaddr_storage *);
+in_port_t *sock_port(const struct sockaddr *); /* in network order */
 /* "host:port" or "[v6]:port" of an address, NUL-terminated. */
 #define SOCK_ADDRESS_TEXT 64
-struct sockaddr;
 /* Whether it belongs to the public Internet: not loopback, private, link-local, shared, multicast or reserved. */
 bool sock_address_public(const struct sockaddr *);
 void sock_address_text(const struct sockaddr *, char out[SOCK_ADDRESS_TEXT]);
+
+/* A timer for lists in order of their deadlines: it goes off at the earliest that it was armed with. *armed is TIME_NEVER
+ * while it is not. */
+void timer_arm(uv_timer_t *, uint64_t *armed, uint64_t due, uv_timer_cb);
 
 /*
  * Buffers for reads, shared by all connections of the thread: a connection that waits holds none. A fiber

@@ -69,24 +69,19 @@ static int append(struct sse *s, struct buf *b, struct bytes more)
 	return buf_append(b, more);
 }
 
+static int keep_view(struct sse *s, struct bytes *view, struct buf *b)
+{
+	struct bytes v = *view;
+
+	*view = (struct bytes){ 0 };
+	return bytes_set(v) ? append(s, b, v) : 0;
+}
+
 /* What of the event still lies in the piece moves to the buffers. */
 static int keep_event(struct sse *s)
 {
-	if (bytes_set(s->direct)) {
-		struct bytes d = s->direct;
-
-		s->direct = (struct bytes){ 0 };
-		if (append(s, &s->data, d))
-			return -1;
-	}
-	if (bytes_set(s->name_direct)) {
-		struct bytes n = s->name_direct;
-
-		s->name_direct = (struct bytes){ 0 };
-		if (append(s, &s->name, n))
-			return -1;
-	}
-	return 0;
+	return keep_view(s, &s->direct, &s->data) || keep_view(s, &s->name_direct, &s->name) ? -1
+											     : 0;
 }
 
 static int add_data(struct sse *s, struct bytes value, bool in_piece)

@@ -125,7 +125,6 @@ static SSL_CTX *add(const char *ca_file)
 
 struct loading {
 	const char *ca_file;
-	bool only_find;
 	SSL_CTX *context;
 };
 
@@ -137,7 +136,7 @@ static void load(void *arg)
 	if (target_index < 0)
 		target_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	l->context = find_context(l->ca_file);
-	if (!l->context && !l->only_find)
+	if (!l->context)
 		l->context = add(l->ca_file);
 	pthread_mutex_unlock(&lock);
 }
@@ -145,13 +144,12 @@ static void load(void *arg)
 /* The shared context of that file. In a fiber its first use waits: hundreds of certificates are read. */
 static SSL_CTX *context_for(const char *ca_file)
 {
-	struct loading l = { .ca_file = or_environment(ca_file), .only_find = true };
+	struct loading l = { .ca_file = or_environment(ca_file) };
 
-	load(&l);
-	if (l.context)
-		return l.context;
-	l.only_find = false;
-	return offload(load, &l) ? NULL : l.context;
+	pthread_mutex_lock(&lock);
+	l.context = find_context(l.ca_file);
+	pthread_mutex_unlock(&lock);
+	return l.context || !offload(load, &l) ? l.context : NULL;
 }
 
 /* A bundle of all authorities takes some 30 ms to parse, which a start without TLS need not pay: large files

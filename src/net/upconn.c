@@ -27,7 +27,7 @@
 
 static atomic_size_t connections;
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct origin *registry;
+static LIST_HEAD(, origin) registry = LIST_HEAD_INITIALIZER(registry);
 
 size_t http_client_connections(void)
 {
@@ -36,47 +36,29 @@ size_t http_client_connections(void)
 
 void http_client_visit(void (*fn)(void *, struct bytes host, size_t idle, size_t busy), void *arg)
 {
+	const struct origin *o;
+
 	pthread_mutex_lock(&registry_lock);
-	for (struct origin *o = registry; o; o = o->next)
-		fn(arg, o->host, o->nidle, o->nbusy);
+	LIST_FOREACH(o, &registry, registered)
+	fn(arg, o->host, o->nidle, o->nbusy);
 	pthread_mutex_unlock(&registry_lock);
 }
 
 /* ---- origins ---- */
 
-static void origin_free(struct http_client *c, struct origin *o)
+static bool drop_unconnected(void *value, void *arg)
 {
+	struct origin *o = value;
+
+	(void)arg;
+	if (o->nidle || o->nbusy)
+		return false;
 	pthread_mutex_lock(&registry_lock);
-	if (o->prev)
-		o->prev->next = o->next;
-	else
-		registry = o->next;
-	if (o->next)
-		o->next->prev = o->prev;
+	LIST_REMOVE(o, registered);
 	pthread_mutex_unlock(&registry_lock);
-	map_remove(&c->origins, o->key);
 	SSL_SESSION_free(o->session);
 	free(o);
-}
-
-/* Drops origins that have no connection. */
-static void sweep_origins(struct http_client *c)
-{
-	const struct map_slot *slot;
-	struct origin *o;
-
-	do {
-		size_t i = 0;
-
-		o = NULL;
-		while (!o && (slot = map_next(&c->origins, &i))) {
-			o = slot->value;
-			if (o->nidle || o->nbusy)
-				o = NULL;
-		}
-		if (o)
-			origin_free(c, o);
-	} while (o);
+	return true;
 }
 
 static const struct proxy *proxy_of(const struct http_client *c, const struct url *u)
@@ -104,7 +86,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 	if (o)
 		return o;
 	if (c->origins.len >= ORIGINS_MAX)
-		sweep_origins(c);
+		map_sweep(&c->origins, drop_unconnected, NULL);
 	o = fault("origin") ? NULL : calloc(1, sizeof *o + key.n);
 	if (!o)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
@@ -120,10 +102,7 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 		return NULL;
 	}
 	pthread_mutex_lock(&registry_lock);
-	o->next = registry;
-	if (registry)
-		registry->prev = o;
-	registry = o;
+	LIST_INSERT_HEAD(&registry, o, registered);
 	pthread_mutex_unlock(&registry_lock);
 	return o;
 }
@@ -132,71 +111,38 @@ struct origin *origin_of(struct http_client *c, const struct url *u)
 
 static void on_timer(uv_timer_t *);
 
-static void arm(struct http_client *c, uint64_t due)
+static atomic_size_t *count_of(struct upconn *u)
 {
-	uint64_t now;
-
-	if (due >= c->timer_due || c->freed)
-		return;
-	now = clock_mono_ms();
-	c->timer_due = due;
-	uv_update_time(c->timer.loop);
-	uv_timer_start(&c->timer, on_timer, due > now ? due - now : 0, 0);
+	return u->state == UPCONN_IDLE ? &u->origin->nidle : &u->origin->nbusy;
 }
 
 static void unlist(struct upconn *u)
 {
-	struct upconn_list *l = &u->client->lists[u->state];
-
-	if (u->prev)
-		u->prev->next = u->next;
-	else
-		l->first = u->next;
-	if (u->next)
-		u->next->prev = u->prev;
-	else
-		l->last = u->prev;
-	u->prev = u->next = NULL;
-	if (u->state == UPCONN_IDLE) {
-		if (u->origin_prev)
-			u->origin_prev->origin_next = u->origin_next;
-		else
-			u->origin->idle = u->origin_next;
-		if (u->origin_next)
-			u->origin_next->origin_prev = u->origin_prev;
-		u->origin_prev = u->origin_next = NULL;
-		atomic_fetch_sub_explicit(&u->origin->nidle, 1, memory_order_relaxed);
-	} else {
-		atomic_fetch_sub_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
-	}
+	TAILQ_REMOVE(&u->client->lists[u->state], u, of_state);
+	if (u->state == UPCONN_IDLE)
+		LIST_REMOVE(u, of_origin);
+	atomic_fetch_sub_explicit(count_of(u), 1, memory_order_relaxed);
 }
 
 static void enlist(struct upconn *u, int state)
 {
 	struct http_client *c = u->client;
-	struct upconn_list *l = &c->lists[state];
 
 	u->state = (uint8_t)state;
-	u->prev = l->last;
-	u->next = NULL;
-	if (l->last)
-		l->last->next = u;
-	else
-		l->first = u;
-	l->last = u;
-	if (state == UPCONN_IDLE) {
-		u->origin_next = u->origin->idle;
-		if (u->origin->idle)
-			u->origin->idle->origin_prev = u;
-		u->origin->idle = u;
-		atomic_fetch_add_explicit(&u->origin->nidle, 1, memory_order_relaxed);
-	} else {
-		atomic_fetch_add_explicit(&u->origin->nbusy, 1, memory_order_relaxed);
-	}
+	TAILQ_INSERT_TAIL(&c->lists[state], u, of_state);
+	if (state == UPCONN_IDLE)
+		LIST_INSERT_HEAD(&u->origin->idle, u, of_origin);
+	atomic_fetch_add_explicit(count_of(u), 1, memory_order_relaxed);
 	if (state != UPCONN_BUSY) {
 		u->deadline = turn_ms() + (state == UPCONN_IDLE ? c->opt.idle_ms : DRAIN_MS);
-		arm(c, u->deadline);
+		timer_arm(&c->timer, &c->timer_due, u->deadline, on_timer);
 	}
+}
+
+static void change_list(struct upconn *u, int state)
+{
+	unlist(u);
+	enlist(u, state);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -208,13 +154,12 @@ static void on_timer(uv_timer_t *t)
 	for (int i = UPCONN_IDLE; i < UPCONN_CLOSED; i++) {
 		struct upconn *u;
 
-		while ((u = c->lists[i].first) && u->deadline <= now)
+		while ((u = TAILQ_FIRST(&c->lists[i])) && u->deadline <= now)
 			upconn_close(u);
 		if (u && u->deadline < due)
 			due = u->deadline;
 	}
-	if (due != TIME_NEVER)
-		arm(c, due);
+	timer_arm(t, &c->timer_due, due, on_timer);
 }
 
 /* ---- connections ---- */
@@ -223,7 +168,7 @@ static void client_unref(struct http_client *c)
 {
 	if (!c->freed || c->nconns || !c->timer_closed)
 		return;
-	sweep_origins(c);
+	map_sweep(&c->origins, drop_unconnected, NULL);
 	map_deinit(&c->origins);
 	arena_deinit(&c->arena);
 	free(c);
@@ -261,6 +206,12 @@ void upconn_close(struct upconn *u)
 	sock_close(&u->sock, upconn_closed);
 }
 
+void upconn_drop(struct upconn *u)
+{
+	u->broken = true;
+	upconn_close(u);
+}
+
 /* What is there, without waiting: as sock_recv, errno EPROTO for a TLS failure. *want: what to wait for
  * after EAGAIN. */
 static ssize_t receive(struct upconn *u, char *to, size_t room, int *want)
@@ -296,8 +247,7 @@ static void idle_readable(struct upconn *u)
 
 	if (u->ssl && receive(u, &byte, 1, &want) < 0 && errno == EAGAIN)
 		return;
-	u->broken = true;
-	upconn_close(u);
+	upconn_drop(u);
 }
 
 static void drain_read(struct upconn *u)
@@ -317,8 +267,7 @@ static void drain_read(struct upconn *u)
 	u->drained += n > 0 ? (size_t)n : 0;
 	if (n <= 0 || u->drained > DRAIN_BYTES ||
 	    http_message_push(u->rest, b, (size_t)n, false, &used)) {
-		u->broken = true;
-		upconn_close(u);
+		upconn_drop(u);
 	} else if (u->rest->complete) {
 		u->broken = used < (size_t)n || !u->rest->keep_alive;
 		upconn_release(u);
@@ -369,12 +318,10 @@ struct upconn *upconn_new(struct http_client *c, struct origin *o, int fd)
 
 struct upconn *origin_take_idle(struct origin *o)
 {
-	struct upconn *u = o->idle;
+	struct upconn *u = LIST_FIRST(&o->idle);
 
-	if (!u)
-		return NULL;
-	unlist(u);
-	enlist(u, UPCONN_BUSY);
+	if (u)
+		change_list(u, UPCONN_BUSY);
 	return u;
 }
 
@@ -387,8 +334,7 @@ void upconn_release(struct upconn *u)
 		upconn_close(u);
 		return;
 	}
-	unlist(u);
-	enlist(u, UPCONN_IDLE);
+	change_list(u, UPCONN_IDLE);
 }
 
 void upconn_drain(struct upconn *u, const struct http_message *m)
@@ -401,8 +347,7 @@ void upconn_drain(struct upconn *u, const struct http_message *m)
 	*u->rest = *m;
 	u->rest->parser.data = u->rest;
 	u->drained = 0;
-	unlist(u);
-	enlist(u, UPCONN_DRAINING);
+	change_list(u, UPCONN_DRAINING);
 	drain_read(u); /* the end is usually there already */
 }
 
@@ -412,20 +357,6 @@ static int closed(const char *when, int e)
 {
 	return fail(ERR_CLOSED, "the upstream closed the connection %s%s%s", when, e ? ": " : "",
 		    e ? strerror(e) : "");
-}
-
-/* Takes sent bytes off the front. */
-static void advance(struct iovec **iov, int *n, size_t sent)
-{
-	while (*n && sent >= (*iov)->iov_len) {
-		sent -= (*iov)->iov_len;
-		++*iov;
-		--*n;
-	}
-	if (*n) {
-		(*iov)->iov_base = (char *)(*iov)->iov_base + sent;
-		(*iov)->iov_len -= sent;
-	}
 }
 
 /* One TLS record of what is at the front: head and body leave together. A repetition after the kernel was
@@ -463,7 +394,7 @@ static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 		size_t took;
 
 		if ((*iov)->iov_len == 0) {
-			advance(iov, n, 0);
+			iov_advance(iov, n, 0);
 			continue;
 		}
 		r = send_record(u, *iov, *n, &took);
@@ -475,7 +406,7 @@ static int send_some(struct upconn *u, struct iovec **iov, int *n, int *want)
 			errno = r == TLS_CLOSED ? EPIPE : EPROTO;
 			return -1;
 		}
-		advance(iov, n, took);
+		iov_advance(iov, n, took);
 	}
 	return 0;
 }
@@ -546,6 +477,11 @@ ssize_t upconn_recv(struct upconn *u, char **to, uint64_t deadline)
 
 /* ---- the client ---- */
 
+static int take_proxy(struct http_client *c, const char *name, const char *value, struct proxy *out)
+{
+	return proxy_parse(value, &c->arena, out) ? fail_context("%s: ", name) : 0;
+}
+
 struct http_client *http_client_new(const struct http_client_options *opt)
 {
 	struct http_client *c = calloc(1, sizeof *c);
@@ -559,6 +495,8 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 	c->timer_due = TIME_NEVER;
 	arena_init(&c->arena, CLIENT_MEMORY_MAX);
 	map_init(&c->origins);
+	for (int i = 0; i < UPCONN_CLOSED; i++)
+		TAILQ_INIT(&c->lists[i]);
 	if (opt->ca_file) {
 		struct bytes name = arena_dup(&c->arena, bytes_of(opt->ca_file));
 
@@ -568,14 +506,9 @@ struct http_client *http_client_new(const struct http_client_options *opt)
 	}
 	if (tls_check_ca_file(c->opt.ca_file))
 		goto failed;
-	if (proxy_parse(opt->https_proxy, &c->arena, &c->https_proxy)) {
-		fail_context("HTTPS_PROXY: ");
+	if (take_proxy(c, "HTTPS_PROXY", opt->https_proxy, &c->https_proxy) ||
+	    take_proxy(c, "HTTP_PROXY", opt->http_proxy, &c->http_proxy))
 		goto failed;
-	}
-	if (proxy_parse(opt->http_proxy, &c->arena, &c->http_proxy)) {
-		fail_context("HTTP_PROXY: ");
-		goto failed;
-	}
 	c->no_proxy = arena_dup(&c->arena, bytes_of(opt->no_proxy));
 	c->dns = dns_new(opt->dns_ttl_s);
 	if (!c->dns)
@@ -596,8 +529,8 @@ void http_client_free(struct http_client *c)
 		return;
 	c->freed = true;
 	for (int i = 0; i < UPCONN_CLOSED; i++)
-		while (c->lists[i].first)
-			upconn_close(c->lists[i].first);
+		while (!TAILQ_EMPTY(&c->lists[i]))
+			upconn_close(TAILQ_FIRST(&c->lists[i]));
 	dns_free(c->dns);
 	io_buffers_free();
 	uv_close((uv_handle_t *)&c->timer, timer_closed);

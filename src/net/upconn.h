@@ -5,6 +5,8 @@
 #ifndef SIGNET_NET_UPCONN_H
 #define SIGNET_NET_UPCONN_H
 
+#include <sys/queue.h>
+
 #include "base/map.h"
 #include "net/dns.h"
 #include "net/http_client.h"
@@ -19,9 +21,9 @@ struct upconn {
 	struct sock sock;
 	struct http_client *client;
 	struct origin *origin;
-	SSL *ssl;                                 /* NULL: plain */
-	struct upconn *prev, *next;               /* in the client's list of its state */
-	struct upconn *origin_prev, *origin_next; /* idle ones of the origin, the newest first */
+	SSL *ssl;                     /* NULL: plain */
+	TAILQ_ENTRY(upconn) of_state; /* in the client's list of its state */
+	LIST_ENTRY(upconn) of_origin; /* while it is idle */
 	uint64_t deadline;
 	struct http_message *rest; /* draining: what is left of an answer; malloc */
 	size_t drained;
@@ -32,18 +34,14 @@ struct upconn {
 
 /* Scheme, host and port, and with them the proxy. */
 struct origin {
-	struct origin *prev, *next; /* of the process, for metrics */
+	LIST_ENTRY(origin) registered; /* in the process, for metrics */
 	struct bytes key, host;
 	uint16_t port;
 	bool tls, public_only;
 	const struct proxy *proxy; /* NULL: direct */
 	SSL_SESSION *session;
-	struct upconn *idle;
+	LIST_HEAD(, upconn) idle; /* the newest first */
 	_Atomic size_t nidle, nbusy;
-};
-
-struct upconn_list {
-	struct upconn *first, *last;
 };
 
 struct http_client {
@@ -53,7 +51,7 @@ struct http_client {
 	struct bytes no_proxy;
 	struct dns *dns;
 	struct map origins;
-	struct upconn_list lists[UPCONN_CLOSED];
+	TAILQ_HEAD(, upconn) lists[UPCONN_CLOSED];
 	uv_timer_t timer;
 	uint64_t timer_due;
 	size_t nconns;
@@ -67,6 +65,7 @@ struct upconn *origin_take_idle(struct origin *); /* NULL: none */
 /* Wraps a connected descriptor, which it takes. It is busy. */
 struct upconn *upconn_new(struct http_client *, struct origin *, int fd);
 void upconn_close(struct upconn *);
+void upconn_drop(struct upconn *); /* the same, of one that is broken */
 /* The answer was read: back to the pool, if the connection is fit for it. */
 void upconn_release(struct upconn *);
 /* The reader has what it wants, but the answer's end is still to come: reads on for a moment. */

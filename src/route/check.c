@@ -24,7 +24,7 @@ static int json_tool(struct envelope *r, struct arena *a)
 
 	if (!bytes_set(inf->output_schema))
 		return fail(ERR_INVALID_REQUEST, "JSON mode `tool` requires `output_schema`.");
-	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+	for (size_t i = 0; i < COUNT(refused); i++)
 		if (refused[i].given)
 			return fail(ERR_INVALID_REQUEST,
 				    "Cannot pass `%s` when using JSON mode `tool`.",

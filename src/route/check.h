@@ -6,9 +6,13 @@
 #ifndef SIGNET_ROUTE_CHECK_H
 #define SIGNET_ROUTE_CHECK_H
 
+#include "base/ids.h"
 #include "inference/envelope.h"
 
 int check_input(struct envelope *, struct arena *);
 int check_tools(struct envelope *);
+/* An episode id of a client (http-api §5.4), checked, or a new one if `text` is unset. -1: ERR_INVALID_UUID,
+ * ERR_INVALID_EPISODE. */
+int episode_id(struct bytes text, struct uuid *out);
 
 #endif

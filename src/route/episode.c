@@ -2,7 +2,7 @@
  * A client may make its own episode id, but it must be a version 7 UUID of a plausible time. Ids whose time
  * lies beyond the year 2286 (10^10 s) belong to workflow evaluation runs, of which this version has none.
  */
-#include "route/episode.h"
+#include "route/check.h"
 
 #include "base/error.h"
 #include "base/time.h"

@@ -51,8 +51,8 @@ static uint64_t after(uint64_t from, uint64_t ms)
 
 /* ---- what a provider may see ---- */
 
-static bool fits(const struct block *b, const struct model_config *m,
-		 const struct provider_config *p)
+static bool block_fits(const struct block *b, const struct model_config *m,
+		       const struct provider_config *p)
 {
 	if (b->type == BLOCK_THOUGHT)
 		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type);
@@ -67,7 +67,7 @@ static bool all_fit(const struct inference *inf, const struct model_config *m,
 {
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++)
-			if (!fits(&inf->messages[i].content[j], m, p))
+			if (!block_fits(&inf->messages[i].content[j], m, p))
 				return false;
 	return true;
 }
@@ -93,7 +93,7 @@ static int filter_blocks(struct inference *inf, const struct model_config *m,
 		if (!to->content)
 			return -1;
 		for (size_t j = 0; j < from->len; j++)
-			if (fits(&from->content[j], m, p))
+			if (block_fits(&from->content[j], m, p))
 				to->content[to->len++] = from->content[j];
 	}
 	inf->messages = messages;
@@ -229,9 +229,8 @@ static int note_failure(struct model_call *call)
 				    .attempt = call->attempt,
 				    .error = error_save(call->context->arena) };
 
-	if (call->upstream) /* also when memory is out: the next attempt has a call of its own */
-		upstream_close(call->upstream);
-	call->upstream = NULL;
+	model_call_close(
+		call); /* also when memory is out: the next attempt has a call of its own */
 	if (!f.error)
 		return -1;
 	f.attempt.end_ms = turn_ms();
@@ -249,37 +248,40 @@ static int note_failure(struct model_call *call)
 	return fail_with(f.error);
 }
 
+/* An error that others have led to. */
+static int fail_around(enum error_kind kind, struct bytes message, struct error_list *nested)
+{
+	struct error e = {
+		.kind = kind, .message = message, .nested = nested, .retry_after_ms = -1
+	};
+
+	return bytes_set(message) ? fail_with(&e) : -1;
+}
+
 static int fail_providers(struct model_call *call)
 {
 	struct arena *a = call->context->arena;
-	struct error e = { .kind = ERR_ALL_PROVIDERS_FAILED, .retry_after_ms = -1 };
+	struct error_list *nested = arena_new(a, struct error_list);
 	struct buf text;
+	struct bytes message;
 
-	e.nested = arena_new(a, struct error_list);
-	if (!e.nested)
+	if (!nested)
 		return -1;
 	buf_init(&text, TEXT_MAX);
 	buf_append(&text, B("All model providers failed to infer with errors: "));
 	for (size_t i = 0; i < call->nfailed; i++) {
 		const struct failed_attempt *f = &call->failed[i];
 
-		if (error_list_add(e.nested, f->provider->name, f->error, a))
+		if (error_list_add(nested, f->provider->name, f->error, a))
 			break;
 		buf_append(&text, i ? B(", ") : B(""));
 		buf_append(&text, f->provider->name);
 		buf_append(&text, B(": "));
 		buf_append(&text, f->error->message);
 	}
-	e.message = arena_adopt(a, &text);
+	message = arena_adopt(a, &text);
 	buf_deinit(&text);
-	if (!bytes_set(e.message))
-		return -1;
-	return fail_with(&e);
-}
-
-static bool ends_walk(enum error_kind kind)
-{
-	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
+	return fail_around(ERR_ALL_PROVIDERS_FAILED, message, nested);
 }
 
 static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
@@ -297,7 +299,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 			return note_failure(call);
 		}
 		note_failure(call);
-		if (ends_walk(error_last()->kind))
+		if (call_ended_above())
 			return -1;
 	}
 	return fail_providers(call);
@@ -356,22 +358,19 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 
 void model_call_close(struct model_call *call)
 {
-	if (call->upstream)
-		upstream_close(call->upstream);
+	upstream_close(call->upstream);
 	call->upstream = NULL;
 }
 
 int fail_variants(struct bytes variant_name, struct arena *a)
 {
-	struct error *inner = error_save(a),
-		     e = { .kind = ERR_ALL_VARIANTS_FAILED, .retry_after_ms = -1 };
+	struct error_list *nested = arena_new(a, struct error_list);
+	struct error *inner = error_save(a);
 
-	if (!inner)
+	if (!inner || !nested || error_list_add(nested, variant_name, inner, a))
 		return -1;
-	e.nested = arena_new(a, struct error_list);
-	e.message = arena_printf(a, "All variants failed with errors: %.*s: %.*s",
-				 BFMT(variant_name), BFMT(inner->message));
-	if (!e.nested || !bytes_set(e.message) || error_list_add(e.nested, variant_name, inner, a))
-		return -1;
-	return fail_with(&e);
+	return fail_around(ERR_ALL_VARIANTS_FAILED,
+			   arena_printf(a, "All variants failed with errors: %.*s: %.*s",
+					BFMT(variant_name), BFMT(inner->message)),
+			   nested);
 }

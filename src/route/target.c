@@ -25,40 +25,35 @@ static struct bytes behind(struct bytes name, struct bytes prefix)
 }
 
 /* ", "-joined names of models and aliases, the nearest first. */
-static struct bytes nearest(const struct config *cfg, struct bytes name, struct arena *a)
+static struct bytes nearest(const struct config *config, struct bytes name, struct arena *a)
 {
-	struct bytes best[NEAREST], out = B("");
-	size_t far[NEAREST];
-	size_t n = 0, all = cfg->nmodels + cfg->surfaces.naliases;
+	struct bytes best[NEAREST + 1], out = B("");
+	size_t far[NEAREST + 1], n = 0, all = config->nmodels + config->surfaces.naliases;
 
 	for (size_t i = 0; i < all; i++) {
-		struct bytes have = i < cfg->nmodels ? cfg->models[i]->name
-						     : cfg->surfaces.aliases[i - cfg->nmodels].name;
+		const struct alias *alias =
+			i < config->nmodels ? NULL : &config->surfaces.aliases[i - config->nmodels];
+		struct bytes have = alias ? alias->name : config->models[i]->name;
 		size_t d = bytes_distance(name, have), at = n;
 
-		if (i >= cfg->nmodels && cfg->surfaces.aliases[i - cfg->nmodels].prefix)
+		if (alias && alias->prefix)
 			continue; /* `claude-*` is no name that could be asked for */
-		while (at > 0 && far[at - 1] > d)
-			at--;
-		if (at >= NEAREST)
-			continue;
-		if (n < NEAREST)
-			n++;
-		for (size_t j = n - 1; j > at; j--) {
-			best[j] = best[j - 1];
-			far[j] = far[j - 1];
+		for (; at > 0 && far[at - 1] > d; at--) {
+			best[at] = best[at - 1];
+			far[at] = far[at - 1];
 		}
 		best[at] = have;
 		far[at] = d;
+		n += n < NEAREST;
 	}
-	for (size_t i = 0; i < n && bytes_set(out); i++)
+	for (size_t i = 0; i < n; i++)
 		out = i ? arena_printf(a, "%.*s, %.*s", BFMT(out), BFMT(best[i])) : best[i];
-	return bytes_set(out) ? out : B("");
+	return out;
 }
 
-static int not_found(const struct config *cfg, struct bytes name, struct arena *a)
+static int not_found(const struct config *config, struct bytes name, struct arena *a)
 {
-	struct bytes known = nearest(cfg, name, a);
+	struct bytes known = nearest(config, name, a);
 
 	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
 			  "The model `%.*s` does not exist.%s%.*s", BFMT(name),
@@ -129,14 +124,14 @@ static int to_discovered(const struct listed_model *found, struct arena *a, stru
 }
 
 /* The listed model of that name, or the only one whose name begins so. 0 found, 1 none, -1. */
-static int discovered(const struct config *cfg, struct bytes name, struct arena *a,
+static int discovered(const struct config *config, struct bytes name, struct arena *a,
 		      struct target *out)
 {
 	struct model_list list = { .arena = a };
 	const struct listed_model *found = NULL;
 	size_t begin = 0;
 
-	if (upstream_models(cfg, &list))
+	if (upstream_models(config, &list))
 		return 1;
 	for (size_t i = 0; i < list.len; i++) {
 		if (bytes_eq(list.at[i].name, name))
@@ -180,7 +175,7 @@ static bool prefixed(struct bytes name)
 static int resolve_any(const struct naming *naming, struct bytes name, struct arena *a, bool once,
 		       struct target *out)
 {
-	const struct alias *al;
+	const struct alias *alias;
 	int r;
 
 	if (prefixed(name))
@@ -188,9 +183,9 @@ static int resolve_any(const struct naming *naming, struct bytes name, struct ar
 	r = model_named(naming, name, false, a, out);
 	if (r <= 0)
 		return r;
-	al = once ? NULL : config_alias(naming->config, name); /* no chains */
-	if (al)
-		return resolve_any(naming, al->target, a, true, out);
+	alias = once ? NULL : config_alias(naming->config, name); /* no chains */
+	if (alias)
+		return resolve_any(naming, alias->target, a, true, out);
 	r = model_named(naming, name, naming->config->surfaces.shorthand, a, out);
 	if (r <= 0)
 		return r;
@@ -217,7 +212,7 @@ int target_resolve(const struct config *config, struct shorthands *shorthands, b
 		       : -1;
 }
 
-int target_check_filters(const struct config *cfg, const struct target *target,
+int target_check_filters(const struct config *config, const struct target *target,
 			 const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
@@ -231,7 +226,7 @@ int target_check_filters(const struct config *cfg, const struct target *target,
 				    BFMT(e->variant_name));
 		if (!bytes_set(e->model_name))
 			continue;
-		m = config_model(cfg, e->model_name);
+		m = config_model(config, e->model_name);
 		if (!m && bytes_find(e->model_name, B("::")) > 0)
 			continue; /* a shorthand: its one provider is named after its type */
 		if (!m)

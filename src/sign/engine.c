@@ -248,7 +248,7 @@ void engine_trap_text(wasm_trap_t *trap, char *out, size_t n)
 {
 	wasmtime_trap_code_t code;
 
-	if (wasmtime_trap_code(trap, &code) && code < sizeof(trap_texts) / sizeof(*trap_texts)) {
+	if (wasmtime_trap_code(trap, &code) && code < COUNT(trap_texts)) {
 		snprintf(out, n, "%s", trap_texts[code]);
 	} else {
 		wasm_message_t text;

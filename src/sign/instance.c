@@ -51,18 +51,29 @@ static bool over_limit(struct instance *in, uint64_t more)
 	       wasmtime_memory_data_size(in->context, &in->memory) + more > in->limit_memory;
 }
 
+/* Writes why. Returns the result. */
+__attribute__((format(printf, 3, 4))) static enum signer_result say(enum signer_result r, char *why,
+								    const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, SIGNER_WHY_BYTES, fmt, args);
+	va_end(args);
+	return r;
+}
+
 /* Says why a call ended early and frees what the engine gave. */
 static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm_trap_t *trap,
 				  char *why)
 {
 	if (in->cut) {
-		snprintf(why, SIGNER_WHY_BYTES, "cut after %llu ms of CPU time (signer.timeout_ms)",
-			 (unsigned long long)(in->limit_ns / 1000000));
 		if (e)
 			wasmtime_error_delete(e);
 		if (trap)
 			wasm_trap_delete(trap);
-		return SIGNER_TIMEOUT;
+		return say(SIGNER_TIMEOUT, why, "cut after %llu ms of CPU time (signer.timeout_ms)",
+			   (unsigned long long)(in->limit_ns / 1000000));
 	}
 	if (trap)
 		engine_trap_text(trap, why, SIGNER_WHY_BYTES);
@@ -117,8 +128,7 @@ struct instance *instance_new(const struct module *m, const struct signer_limits
 	wasmtime_error_t *e;
 	wasm_trap_t *trap = NULL;
 
-	*result = SIGNER_MEMORY;
-	snprintf(why, SIGNER_WHY_BYTES, "out of memory");
+	*result = say(SIGNER_MEMORY, why, "out of memory");
 	if (!in)
 		return NULL;
 	in->abi = m->abi;
@@ -140,8 +150,7 @@ struct instance *instance_new(const struct module *m, const struct signer_limits
 		*result = SIGNER_OK;
 		return in;
 	} else {
-		*result = SIGNER_TRAP;
-		snprintf(why, SIGNER_WHY_BYTES, "an export changed its type");
+		*result = say(SIGNER_TRAP, why, "an export changed its type");
 	}
 	instance_free(in);
 	return NULL;
@@ -178,12 +187,6 @@ static bool inside(struct instance *in, uint32_t p, size_t n)
 	return p <= size && n <= size - p;
 }
 
-static enum signer_result bad(char *why, const char *text)
-{
-	snprintf(why, SIGNER_WHY_BYTES, "%s", text);
-	return SIGNER_ANSWER;
-}
-
 /* Copies an argument into memory that the module allocates for it and will free. */
 static enum signer_result give_string(struct instance *in, struct bytes arg, uint32_t *at,
 				      char *why)
@@ -199,15 +202,13 @@ static enum signer_result give_string(struct instance *in, struct bytes arg, uin
 	*at = (uint32_t)v[0].i32;
 	if (!arg.n)
 		return SIGNER_OK;
-	if (refused || !*at) {
-		snprintf(
-			why, SIGNER_WHY_BYTES,
+	if (refused || !*at)
+		return say(
+			SIGNER_MEMORY, why,
 			"it has no memory for an argument of %zu bytes (signer.memory_limit_mb is %llu)",
 			arg.n, (unsigned long long)(in->limit_memory >> 20));
-		return SIGNER_MEMORY;
-	}
 	if (!inside(in, *at, arg.n))
-		return bad(why, "its allocator returned memory outside of its own");
+		return say(SIGNER_ANSWER, why, "its allocator returned memory outside of its own");
 	memcpy(wasmtime_memory_data(in->context, &in->memory) + *at, arg.p, arg.n);
 	return SIGNER_OK;
 }
@@ -235,18 +236,16 @@ static enum signer_result take_answer(struct instance *in, uint32_t at, uint32_t
 	const char *fault_text;
 
 	if (!n)
-		return bad(why, "its answer is empty");
-	if (n > SIGNATURE_MAX) {
-		snprintf(why, SIGNER_WHY_BYTES, "its answer has %u bytes, at most %u are allowed",
-			 n, SIGNATURE_MAX);
-		return SIGNER_ANSWER;
-	}
+		return say(SIGNER_ANSWER, why, "its answer is empty");
+	if (n > SIGNATURE_MAX)
+		return say(SIGNER_ANSWER, why, "its answer has %u bytes, at most %u are allowed", n,
+			   SIGNATURE_MAX);
 	if (!inside(in, at, n))
-		return bad(why, "its answer points outside of its memory");
+		return say(SIGNER_ANSWER, why, "its answer points outside of its memory");
 	memcpy(in->answer, wasmtime_memory_data(in->context, &in->memory) + at, n);
 	in->answer_len = n;
 	fault_text = answer_fault((struct bytes){ in->answer, n });
-	return fault_text ? bad(why, fault_text) : SIGNER_OK;
+	return fault_text ? say(SIGNER_ANSWER, why, "%s", fault_text) : SIGNER_OK;
 }
 
 /* Calls `sign` with the placed arguments and says where the answer lies. */
@@ -263,7 +262,7 @@ static enum signer_result call_sign(struct instance *in, uint32_t ret, const uin
 		v[n++].i32 = (int32_t)at[i];
 		v[n++].i32 = (int32_t)args[i].n;
 	}
-	r = fault("sign.trap") ? (snprintf(why, SIGNER_WHY_BYTES, "injected trap"), SIGNER_TRAP)
+	r = fault("sign.trap") ? say(SIGNER_TRAP, why, "injected trap")
 			       : call(in, &in->sign, v, n, why);
 	if (r != SIGNER_OK)
 		return r;
@@ -304,11 +303,10 @@ static enum signer_result check_size(struct instance *in, const struct bytes *ar
 		sum += args[i].n;
 	if (sum < in->limit_memory)
 		return SIGNER_OK;
-	snprintf(
-		why, SIGNER_WHY_BYTES,
+	return say(
+		SIGNER_MEMORY, why,
 		"its arguments are %llu bytes, over its memory limit of %llu MiB (signer.memory_limit_mb)",
 		(unsigned long long)sum, (unsigned long long)(in->limit_memory >> 20));
-	return SIGNER_MEMORY;
 }
 
 enum signer_result instance_sign(struct instance *in, const struct bytes args[SIGNER_ARGS],
@@ -321,7 +319,7 @@ enum signer_result instance_sign(struct instance *in, const struct bytes args[SI
 	if (r == SIGNER_OK)
 		r = move_stack(in, -16, &ret, why);
 	if (r == SIGNER_OK && in->abi == ABI_RETPTR && !inside(in, ret, 8))
-		r = bad(why, "its stack pointer is outside of its memory");
+		r = say(SIGNER_ANSWER, why, "its stack pointer is outside of its memory");
 	for (size_t i = 0; i < SIGNER_ARGS && r == SIGNER_OK; i++)
 		r = give_string(in, args[i], &at[i], why);
 	if (r == SIGNER_OK)
@@ -333,6 +331,6 @@ enum signer_result instance_sign(struct instance *in, const struct bytes args[SI
 	if (r == SIGNER_OK)
 		r = move_stack(in, 16, &ret, why);
 	if (r == SIGNER_OK && fault("sign.answer"))
-		r = bad(why, "injected answer");
+		r = say(SIGNER_ANSWER, why, "injected answer");
 	return r;
 }

@@ -25,6 +25,7 @@
 #include "base/fault.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/pen.h"
 #include "sign/wasm.h"
 
 #define PATH_ROOM     4096
@@ -32,24 +33,6 @@
 #define EXPORTS_SHOWN 2048
 
 /* ---- reading ---- */
-
-static int read_all(int fd, struct buf *out)
-{
-	for (;;) {
-		ssize_t n;
-
-		if (buf_reserve(out, READ_ROOM))
-			return -1;
-		n = read(fd, out->data + out->len, out->cap - out->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail(ERR_SIGNER, "%s", strerror(errno));
-		if (!n)
-			return 0;
-		out->len += (size_t)n;
-	}
-}
 
 static void sha256_hex(struct bytes data, char out[65])
 {
@@ -87,7 +70,7 @@ int module_read(const char *path, struct bytes pin, struct buf *wasm, char sha25
 	else if (st.st_size > MODULE_MAX)
 		fail(ERR_SIGNER, "larger than %u MiB", MODULE_MAX >> 20);
 	else
-		rc = read_all(fd, wasm);
+		rc = buf_read(wasm, fd) ? fail_as(ERR_SIGNER) : 0;
 	close(fd);
 	if (rc < 0)
 		return -1;
@@ -117,7 +100,7 @@ static bool cache_read(const char *path, struct buf *code)
 
 	if (fd < 0)
 		return false;
-	good = trusted(fd) && read_all(fd, code) == 0 && code->len > sizeof(hash);
+	good = trusted(fd) && buf_read(code, fd) == 0 && code->len > sizeof(hash);
 	close(fd);
 	if (!good)
 		return false;
@@ -259,50 +242,48 @@ static const char *value_name(wasm_valkind_t k)
 	}
 }
 
-static int print_values(const wasm_valtype_vec_t *v, struct buf *out)
+static void print_values(struct pen *p, const wasm_valtype_vec_t *v)
 {
-	if (buf_putc(out, '('))
-		return -1;
+	pen_lit(p, "(");
 	for (size_t i = 0; i < v->size; i++)
-		if (buf_printf(out, "%s%s", i ? " " : "",
-			       value_name(wasm_valtype_kind(v->data[i]))))
-			return -1;
-	return buf_putc(out, ')');
+		pen_printf(p, "%s%s", i ? " " : "", value_name(wasm_valtype_kind(v->data[i])));
+	pen_lit(p, ")");
 }
 
-static int print_limits(const wasm_limits_t *l, uint32_t none, const char *unit, struct buf *out)
+static void print_limits(struct pen *p, const char *what, const wasm_limits_t *l, const char *unit)
 {
-	if (buf_printf(out, "%u %s", l->min, unit))
-		return -1;
-	return l->max == none ? 0 : buf_printf(out, ", at most %u", l->max);
+	pen_printf(p, "%s %u %s", what, l->min, unit);
+	if (l->max != wasm_limits_max_default)
+		pen_printf(p, ", at most %u", l->max);
 }
 
 /* "function (i32 i32) -> (i32)", "memory 17 pages". */
-static int print_type(const wasm_externtype_t *t, struct buf *out)
+static void print_type(struct pen *p, const wasm_externtype_t *t)
 {
-	switch (wasm_externtype_kind(t)) {
-	case WASM_EXTERN_FUNC: {
-		const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
+	const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
 
-		if (buf_append(out, B("function ")) || print_values(wasm_functype_params(f), out) ||
-		    buf_append(out, B(" -> ")))
-			return -1;
-		return print_values(wasm_functype_results(f), out);
-	}
+	switch (wasm_externtype_kind(t)) {
+	case WASM_EXTERN_FUNC:
+		pen_lit(p, "function ");
+		print_values(p, wasm_functype_params(f));
+		pen_lit(p, " -> ");
+		print_values(p, wasm_functype_results(f));
+		break;
 	case WASM_EXTERN_MEMORY:
-		if (buf_append(out, B("memory ")))
-			return -1;
-		return print_limits(wasm_memorytype_limits(wasm_externtype_as_memorytype_const(t)),
-				    wasm_limits_max_default, "pages", out);
+		print_limits(p, "memory",
+			     wasm_memorytype_limits(wasm_externtype_as_memorytype_const(t)),
+			     "pages");
+		break;
 	case WASM_EXTERN_TABLE:
-		if (buf_append(out, B("table ")))
-			return -1;
-		return print_limits(wasm_tabletype_limits(wasm_externtype_as_tabletype_const(t)),
-				    wasm_limits_max_default, "elements", out);
+		print_limits(p, "table",
+			     wasm_tabletype_limits(wasm_externtype_as_tabletype_const(t)),
+			     "elements");
+		break;
 	case WASM_EXTERN_GLOBAL:
-		return buf_append(out, B("global"));
+		pen_lit(p, "global");
+		break;
 	default:
-		return buf_append(out, B("other"));
+		pen_lit(p, "other");
 	}
 }
 
@@ -311,26 +292,20 @@ static struct bytes name_of(const wasm_name_t *n)
 	return (struct bytes){ n->data ? n->data : "", n->size };
 }
 
+static bool all_i32(const wasm_valtype_vec_t *v, size_t n)
+{
+	for (size_t i = 0; i < v->size; i++)
+		if (wasm_valtype_kind(v->data[i]) != WASM_I32)
+			return false;
+	return v->size == n;
+}
+
 /* Whether it is a function of `np` i32 that gives `nr` i32. */
 static bool is_function(const wasm_externtype_t *t, size_t np, size_t nr)
 {
-	const wasm_valtype_vec_t *p, *r;
-	const wasm_functype_t *f;
+	const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
 
-	if (wasm_externtype_kind(t) != WASM_EXTERN_FUNC)
-		return false;
-	f = wasm_externtype_as_functype_const(t);
-	p = wasm_functype_params(f);
-	r = wasm_functype_results(f);
-	if (p->size != np || r->size != nr)
-		return false;
-	for (size_t i = 0; i < np; i++)
-		if (wasm_valtype_kind(p->data[i]) != WASM_I32)
-			return false;
-	for (size_t i = 0; i < nr; i++)
-		if (wasm_valtype_kind(r->data[i]) != WASM_I32)
-			return false;
-	return true;
+	return f && all_i32(wasm_functype_params(f), np) && all_i32(wasm_functype_results(f), nr);
 }
 
 #define MISSING SIZE_MAX
@@ -406,35 +381,37 @@ static const char *match(struct module *m, const wasm_exporttype_vec_t *v)
 	return NULL;
 }
 
-static int print_exports(const wasm_exporttype_vec_t *v, const char *between, struct buf *out)
+static void print_exports(struct pen *p, const wasm_exporttype_vec_t *v, const char *between)
 {
 	for (size_t i = 0; i < v->size; i++) {
-		if (buf_printf(out, "%s%.*s: ", i ? between : "",
-			       BFMT(name_of(wasm_exporttype_name(v->data[i])))) ||
-		    print_type(wasm_exporttype_type(v->data[i]), out))
-			return -1;
+		pen_printf(p, "%s%.*s: ", i ? between : "",
+			   BFMT(name_of(wasm_exporttype_name(v->data[i]))));
+		print_type(p, wasm_exporttype_type(v->data[i]));
 	}
-	return v->size ? 0 : buf_append(out, B("none"));
+	if (!v->size)
+		pen_lit(p, "none");
 }
 
-static int print_import(const wasm_importtype_t *i, struct buf *out)
+static void print_import(struct pen *p, const wasm_importtype_t *i)
 {
-	return buf_printf(out, "%.*s.%.*s", BFMT(name_of(wasm_importtype_module(i))),
-			  BFMT(name_of(wasm_importtype_name(i))));
+	pen_printf(p, "%.*s.%.*s", BFMT(name_of(wasm_importtype_module(i))),
+		   BFMT(name_of(wasm_importtype_name(i))));
 }
 
 static int check_imports(const struct module *m)
 {
 	wasm_importtype_vec_t v;
 	struct buf text;
+	struct pen p = { .b = &text };
 	int rc = 0;
 
 	wasmtime_module_imports(m->compiled, &v);
 	buf_init(&text, IMPORTS_SHOWN);
 	if (v.size) {
-		for (size_t i = 0; i < v.size && i < 4; i++)
-			if ((i && buf_append(&text, B(", "))) || print_import(v.data[i], &text))
-				break;
+		for (size_t i = 0; i < v.size && i < 4 && !p.failed; i++) {
+			pen_bytes(&p, i ? B(", ") : B(""));
+			print_import(&p, v.data[i]);
+		}
 		if (v.size > 4)
 			buf_printf(&text, " and %zu more", v.size - 4);
 		rc = fail(ERR_SIGNER, "it imports %.*s; a signer may import nothing%s",
@@ -451,6 +428,7 @@ int module_recognise(struct module *m)
 	wasm_exporttype_vec_t v;
 	const char *missing;
 	struct buf text;
+	struct pen p = { .b = &text };
 	int rc = 0;
 
 	if (check_imports(m))
@@ -459,7 +437,7 @@ int module_recognise(struct module *m)
 	missing = match(m, &v);
 	if (missing) {
 		buf_init(&text, EXPORTS_SHOWN);
-		print_exports(&v, "; ", &text); /* cut when there are many */
+		print_exports(&p, &v, "; "); /* cut when there are many */
 		rc = fail(ERR_SIGNER, "%s. Its exports: %.*s", missing, BFMT(buf_bytes(&text)));
 		buf_deinit(&text);
 	}
@@ -469,30 +447,34 @@ int module_recognise(struct module *m)
 
 /* ---- signet sign --inspect ---- */
 
-static int print_memory(const wasm_exporttype_vec_t *v, struct buf *out)
+static void print_memory(struct pen *p, const wasm_exporttype_vec_t *v)
 {
 	size_t at = find_memory(v);
 	const wasm_memorytype_t *type;
 	uint64_t min, max;
 
-	if (at == MISSING)
-		return buf_append(out, B("none exported"));
+	if (at == MISSING) {
+		pen_lit(p, "none exported");
+		return;
+	}
 	type = wasm_externtype_as_memorytype_const(wasm_exporttype_type(v->data[at]));
 	min = wasmtime_memorytype_minimum(type);
-	if (buf_printf(out, "%" PRIu64 " pages at start (%" PRIu64 " KiB)", min, min * 64))
-		return -1;
-	if (!wasmtime_memorytype_maximum(type, &max))
-		return buf_append(out, B(", no maximum of its own"));
-	return buf_printf(out, ", at most %" PRIu64 " pages", max);
+	pen_printf(p, "%" PRIu64 " pages at start (%" PRIu64 " KiB)", min, min * 64);
+	if (wasmtime_memorytype_maximum(type, &max))
+		pen_printf(p, ", at most %" PRIu64 " pages", max);
+	else
+		pen_lit(p, ", no maximum of its own");
 }
 
-static int print_imports(const wasm_importtype_vec_t *v, struct buf *out)
+static void print_imports(struct pen *p, const wasm_importtype_vec_t *v)
 {
-	for (size_t i = 0; i < v->size; i++)
-		if ((i && buf_append(out, B("\n         "))) || print_import(v->data[i], out) ||
-		    buf_append(out, B(": ")) || print_type(wasm_importtype_type(v->data[i]), out))
-			return -1;
-	return v->size ? 0 : buf_append(out, B("none"));
+	for (size_t i = 0; i < v->size; i++) {
+		pen_bytes(p, i ? B("\n         ") : B(""));
+		print_import(p, v->data[i]);
+		pen_lit(p, ": ");
+		print_type(p, wasm_importtype_type(v->data[i]));
+	}
+	pen_bytes(p, v->size ? B("\n         refused: a signer may import nothing") : B("none"));
 }
 
 static int print_module(struct module *m, const char *path, struct buf *out)
@@ -500,30 +482,23 @@ static int print_module(struct module *m, const char *path, struct buf *out)
 	static const char *const abis[] = { "", "wasm-bindgen", "wasm-bindgen (multi-value)" };
 	wasm_importtype_vec_t imports;
 	wasm_exporttype_vec_t exports;
+	struct pen p = { .b = out };
 	const char *missing;
-	int rc;
 
 	wasmtime_module_imports(m->compiled, &imports);
 	wasmtime_module_exports(m->compiled, &exports);
 	missing = match(m, &exports);
-	rc = buf_printf(out, "module   %s (%zu bytes)\nsha256   %s\nabi      ", path, m->size,
-			m->sha256);
-	if (rc == 0)
-		rc = missing ? buf_printf(out, "none: %s", missing)
-			     : buf_append(out, bytes_of(abis[m->abi]));
-	if (rc == 0 && buf_append(out, B("\nimports  ")) == 0)
-		rc = print_imports(&imports, out);
-	if (rc == 0 && imports.size)
-		rc = buf_append(out, B("\n         refused: a signer may import nothing"));
-	if (rc == 0 && buf_append(out, B("\nexports  ")) == 0)
-		rc = print_exports(&exports, "\n         ", out);
-	if (rc == 0 && buf_append(out, B("\nmemory   ")) == 0)
-		rc = print_memory(&exports, out);
-	if (rc == 0)
-		rc = buf_putc(out, '\n');
+	pen_printf(&p, "module   %s (%zu bytes)\nsha256   %s\nabi      %s%s\nimports  ", path,
+		   m->size, m->sha256, missing ? "none: " : "", missing ? missing : abis[m->abi]);
+	print_imports(&p, &imports);
+	pen_lit(&p, "\nexports  ");
+	print_exports(&p, &exports, "\n         ");
+	pen_lit(&p, "\nmemory   ");
+	print_memory(&p, &exports);
+	pen_lit(&p, "\n");
 	wasm_importtype_vec_delete(&imports);
 	wasm_exporttype_vec_delete(&exports);
-	return rc;
+	return pen_done(&p);
 }
 
 int signer_inspect(const char *path, struct buf *out)
@@ -532,7 +507,7 @@ int signer_inspect(const char *path, struct buf *out)
 	struct buf wasm;
 	int rc = -1;
 
-	buf_init(&wasm, MODULE_MAX + READ_ROOM);
+	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
 	if (module_read(path, (struct bytes){ 0 }, &wasm, m.sha256) == 0 &&
 	    module_compile(&m, buf_bytes(&wasm), NULL) == 0)
 		rc = print_module(&m, path, out);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/flags.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "sign/signer.h"
@@ -17,9 +18,10 @@
 #define BENCH_MAX     10000000u
 #define INSPECT_MAX   (1u << 20)
 #define SIGNATURE_MAX (64u << 10)
-#define READ_ROOM     65536u /* of one read */
 #define DEFAULT_MB    16
+#define MAX_MB        4096u
 #define DEFAULT_MS    100
+#define MAX_MS        3600000u
 
 static const char help[] =
 	"signet sign: signs one request with a WebAssembly signer, as the gateway would\n"
@@ -50,101 +52,63 @@ static const char help[] =
 
 struct options {
 	const char *module, *nonce, *timestamp, *device_id, *content, *content_file;
-	const char *bench, *memory_limit_mb, *timeout_ms;
-	bool inspect, help;
+	uint64_t bench, memory_mb, timeout_ms;
+	bool inspect;
 };
 
-static int usage(const char *fmt, const char *what)
+static const char *missing(const struct options *o)
 {
-	fprintf(stderr, "signet sign: ");
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\nsignet sign --help explains\n");
-	return 2;
+	if (!o->module)
+		return "--module";
+	if (o->inspect || o->bench)
+		return NULL;
+	if (!o->nonce)
+		return "--nonce";
+	if (!o->timestamp)
+		return "--timestamp";
+	if (!o->device_id)
+		return "--device-id";
+	return o->content || o->content_file ? NULL : "--content or --content-file";
 }
 
-/* 0, or the exit status. */
-static int parse(int argc, char **argv, struct options *o)
+/* -1: go on; else the exit status. */
+static int read_options(int argc, char **argv, struct options *o)
 {
-	const struct {
-		const char *name;
-		const char **value;
-	} flags[] = {
-		{ "--module", &o->module },         { "--nonce", &o->nonce },
-		{ "--timestamp", &o->timestamp },   { "--device-id", &o->device_id },
-		{ "--content", &o->content },       { "--content-file", &o->content_file },
-		{ "--bench", &o->bench },           { "--memory-limit-mb", &o->memory_limit_mb },
-		{ "--timeout-ms", &o->timeout_ms },
+	const struct flag flags[] = {
+		{ "--module", .text = &o->module },
+		{ "--nonce", .text = &o->nonce },
+		{ "--timestamp", .text = &o->timestamp },
+		{ "--device-id", .text = &o->device_id },
+		{ "--content", .text = &o->content },
+		{ "--content-file", .text = &o->content_file },
+		{ "--inspect", .on = &o->inspect },
+		{ "--bench", .number = &o->bench, .most = BENCH_MAX },
+		{ "--memory-limit-mb", .number = &o->memory_mb, .most = MAX_MB },
+		{ "--timeout-ms", .number = &o->timeout_ms, .most = MAX_MS },
 	};
+	const struct command sign = { "signet sign", help, flags, COUNT(flags), false };
+	int status = flags_read(&sign, argc, argv);
 
-	for (int i = 0; i < argc; i++) {
-		struct bytes arg = bytes_of(argv[i]), name = arg;
-		const char *value = NULL;
-		size_t k;
-
-		if (bytes_eq(arg, B("--help")) || bytes_eq(arg, B("-h"))) {
-			o->help = true;
-			return 0;
-		}
-		if (bytes_eq(arg, B("--inspect"))) {
-			o->inspect = true;
-			continue;
-		}
-		if (bytes_chr(arg, '=') > 0) {
-			name = bytes_slice(arg, 0, (size_t)bytes_chr(arg, '='));
-			value = argv[i] + name.n + 1;
-		}
-		for (k = 0; k < sizeof(flags) / sizeof(*flags); k++)
-			if (bytes_eq(name, bytes_of(flags[k].name)))
-				break;
-		if (k == sizeof(flags) / sizeof(*flags))
-			return usage("unknown argument %s", argv[i]);
-		if (!value && ++i == argc)
-			return usage("%s needs a value", flags[k].name);
-		*flags[k].value = value ? value : argv[i];
-	}
-	return 0;
-}
-
-/* A whole number between 1 and `max`; `text` NULL leaves the default. */
-static int number(const char *name, const char *text, uint64_t max, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!text)
-		return 0;
-	if (!bytes_to_u64(bytes_of(text), &v) || !v || v > max)
-		return usage("%s needs a whole number that is not 0", name);
-	*out = (uint32_t)v;
-	return 0;
+	if (status >= 0)
+		return status;
+	if (missing(o))
+		return flags_wrong(&sign, "%s is missing", missing(o));
+	if (o->content && o->content_file)
+		return flags_wrong(&sign, "--content and --content-file exclude each other");
+	return -1;
 }
 
 static int read_content(const char *path, struct buf *out)
 {
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-	ssize_t n = -1;
+	int bad;
 
 	if (fd < 0)
 		return fail(ERR_IO, "%s: %s", path, strerror(errno));
-	do {
-		if (buf_reserve(out, READ_ROOM))
-			break;
-		n = read(fd, out->data + out->len, out->cap - out->len);
-		if (n > 0)
-			out->len += (size_t)n;
-		else if (n < 0 && errno != EINTR) {
-			fail(ERR_IO, "%s: %s", path, strerror(errno));
-			break;
-		}
-	} while (n != 0);
+	bad = buf_read(out, fd) ? fail_context("%s: ", path) : 0;
 	if (fd != STDIN_FILENO)
 		close(fd);
-	return n == 0 ? 0 : -1;
-}
-
-static int complain(void)
-{
-	fprintf(stderr, "%.*s\n", BFMT(error_last()->message));
-	return 1;
+	return bad;
 }
 
 static int inspect(const char *module)
@@ -157,7 +121,7 @@ static int inspect(const char *module)
 	if (rc == 0)
 		fwrite(text.data, 1, text.len, stdout);
 	buf_deinit(&text);
-	return rc < 0 ? complain() : 0;
+	return rc < 0 ? flags_failed("") : 0;
 }
 
 static int sign_once(struct signer *s, const struct bytes args[4])
@@ -171,7 +135,7 @@ static int sign_once(struct signer *s, const struct bytes args[4])
 	if (rc == 0)
 		printf("%.*s\n", BFMT(out.text));
 	arena_deinit(&arena);
-	return rc < 0 ? complain() : 0;
+	return rc < 0 ? flags_failed("") : 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -187,6 +151,7 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 	uint64_t *ns = malloc(n * sizeof(*ns));
 	size_t memory = 0;
 	uint64_t sum = 0, half, most;
+	struct signer_counts counts;
 
 	if (!ns) {
 		fprintf(stderr, "signet sign: out of memory\n");
@@ -206,25 +171,26 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 		if (rc < 0) {
 			fprintf(stderr, "signature %u of %u: ", i + 1, n);
 			free(ns);
-			return complain();
+			return flags_failed("");
 		}
 		sum += ns[i];
 		if (!i)
-			memory = signer_memory(s);
+			memory = signer_counts(s).memory;
 	}
 	qsort(ns, n, sizeof(*ns), by_size);
 	half = ns[(n - 1) / 2];
 	most = ns[(uint64_t)(n - 1) * 99 / 100];
 	printf("%u signatures, %zu bytes of content: p50 %.1f us, p99 %.1f us, mean %.1f us\n", n,
 	       args[3].n, (double)half / 1e3, (double)most / 1e3, (double)sum / n / 1e3);
+	counts = signer_counts(s);
 	printf("%llu instance%s, memory %zu KiB after the first, %zu KiB after the last\n",
-	       (unsigned long long)signer_made(s), signer_made(s) == 1 ? "" : "s", memory >> 10,
-	       signer_memory(s) >> 10);
+	       (unsigned long long)counts.made, counts.made == 1 ? "" : "s", memory >> 10,
+	       counts.memory >> 10);
 	free(ns);
 	return 0;
 }
 
-static int sign(const struct options *o, const struct signer_limits *limits, uint32_t runs)
+static int sign(const struct options *o, const struct signer_limits *limits)
 {
 	struct bytes args[4] = { bytes_of(o->nonce), bytes_of(o->timestamp), bytes_of(o->device_id),
 				 bytes_of(o->content) };
@@ -235,16 +201,16 @@ static int sign(const struct options *o, const struct signer_limits *limits, uin
 	buf_init(&file, CONTENT_MAX);
 	if (o->content_file) {
 		if (read_content(o->content_file, &file)) {
-			complain();
+			flags_failed("");
 			goto out;
 		}
 		args[3] = buf_bytes(&file);
 	}
 	s = signer_load(o->module, B("command line"), (struct bytes){ 0 }, limits, NULL);
 	if (!s)
-		complain();
+		flags_failed("");
 	else
-		rc = runs ? bench(s, args, runs) : sign_once(s, args);
+		rc = o->bench ? bench(s, args, (uint32_t)o->bench) : sign_once(s, args);
 out:
 	signer_unref(s);
 	signer_thread_end();
@@ -252,56 +218,28 @@ out:
 	return rc;
 }
 
-static const char *missing(const struct options *o)
-{
-	if (!o->module)
-		return "--module";
-	if (o->inspect || o->bench)
-		return NULL;
-	if (!o->nonce)
-		return "--nonce";
-	if (!o->timestamp)
-		return "--timestamp";
-	if (!o->device_id)
-		return "--device-id";
-	return o->content || o->content_file ? NULL : "--content or --content-file";
-}
-
 int signer_main(int argc, char **argv)
 {
-	struct signer_limits limits = { DEFAULT_MB, DEFAULT_MS, 1 };
-	struct options o = { 0 };
+	struct options o = { .memory_mb = DEFAULT_MB, .timeout_ms = DEFAULT_MS };
+	struct signer_limits limits = { .pool = 1 };
 	char nonce[UUID_TEXT + 1];
-	uint32_t runs = 0;
-	int rc = parse(argc, argv, &o);
+	int status = read_options(argc, argv, &o);
 
-	if (rc)
-		return rc;
-	if (o.help) {
-		fputs(help, stdout);
-		return 0;
-	}
-	if (missing(&o))
-		return usage("%s is missing", missing(&o));
-	if (o.content && o.content_file)
-		return usage("%s and --content-file exclude each other", "--content");
-	if ((rc = number("--bench", o.bench, BENCH_MAX, &runs)) ||
-	    (rc = number("--memory-limit-mb", o.memory_limit_mb, 4096, &limits.memory_mb)) ||
-	    (rc = number("--timeout-ms", o.timeout_ms, 3600000, &limits.timeout_ms)))
-		return rc;
+	if (status >= 0)
+		return status;
+	limits.memory_mb = (uint32_t)o.memory_mb;
+	limits.timeout_ms = (uint32_t)o.timeout_ms;
 	if (signing_init())
-		return complain();
-	if (!o.nonce) {
-		uuid_print(uuid_v4(), nonce);
-		o.nonce = nonce;
-	}
+		return flags_failed("");
+	if (!o.nonce)
+		o.nonce = uuid_text(uuid_v4(), nonce).p;
 	if (!o.timestamp)
 		o.timestamp = "1700000000";
 	if (!o.device_id)
 		o.device_id = "device";
 	if (!o.content)
 		o.content = "";
-	rc = o.inspect ? inspect(o.module) : sign(&o, &limits, runs);
+	status = o.inspect ? inspect(o.module) : sign(&o, &limits);
 	signing_deinit();
-	return rc;
+	return status;
 }

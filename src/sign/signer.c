@@ -32,13 +32,13 @@
 struct signer {
 	struct module module;
 	struct signer_limits limits;
-	char *id;
-	size_t id_len;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
 	atomic_ulong calls, failures, made;
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
+	size_t id_len;
+	char id[];
 };
 
 /* The instances of one signer that this thread keeps. */
@@ -86,24 +86,12 @@ struct bytes signer_abi(const struct signer *s)
 						: B("wasm-bindgen");
 }
 
-uint64_t signer_calls(const struct signer *s)
+struct signer_counts signer_counts(const struct signer *s)
 {
-	return atomic_load(&s->calls);
-}
-
-uint64_t signer_failures(const struct signer *s)
-{
-	return atomic_load(&s->failures);
-}
-
-uint64_t signer_made(const struct signer *s)
-{
-	return atomic_load(&s->made);
-}
-
-size_t signer_memory(const struct signer *s)
-{
-	return atomic_load(&s->memory);
+	return (struct signer_counts){ .calls = atomic_load(&s->calls),
+				       .failures = atomic_load(&s->failures),
+				       .made = atomic_load(&s->made),
+				       .memory = atomic_load(&s->memory) };
 }
 
 size_t signer_instances(void)
@@ -143,7 +131,6 @@ static void unpin(struct signer *s)
 	if (atomic_fetch_sub(&s->pins, 1) != 1)
 		return;
 	module_free(&s->module);
-	free(s->id);
 	free(s);
 }
 
@@ -158,18 +145,12 @@ void signer_unref(struct signer *s)
 
 static struct signer *signer_new(struct bytes id, const struct signer_limits *limits)
 {
-	struct signer *s = calloc(1, sizeof(*s));
+	struct signer *s = calloc(1, sizeof(*s) + id.n);
 
 	if (!s)
 		return NULL;
-	s->id = malloc(id.n + 1);
-	if (!s->id) {
-		free(s);
-		return NULL;
-	}
 	if (id.n)
 		memcpy(s->id, id.p, id.n);
-	s->id[id.n] = '\0';
 	s->id_len = id.n;
 	s->limits = *limits;
 	if (s->limits.memory_mb > 4096)
@@ -207,7 +188,7 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
-	buf_init(&wasm, MODULE_MAX + READ_ROOM);
+	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
 	if (module_read(path, sha256, &wasm, s->module.sha256) ||
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {

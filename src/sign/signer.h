@@ -44,11 +44,13 @@ int signer_sign(struct signer *, const struct bytes args[4], struct arena *, str
 struct bytes signer_id(const struct signer *);
 struct bytes signer_sha256(const struct signer *); /* 64 hex digits */
 struct bytes signer_abi(const struct signer *); /* "wasm-bindgen" or "wasm-bindgen (multi-value)" */
-uint64_t signer_calls(const struct signer *), signer_failures(const struct signer *);
-/* Instances ever made for calls, and the linear memory of the one that signed last: neither grows with a
+/* `made` instances ever for calls, and the linear memory of the one that signed last: neither grows with a
  * well-behaved module. */
-uint64_t signer_made(const struct signer *);
-size_t signer_memory(const struct signer *);
+struct signer_counts {
+	uint64_t calls, failures, made;
+	size_t memory;
+};
+struct signer_counts signer_counts(const struct signer *);
 size_t signer_instances(void); /* of the process */
 void signer_thread_end(void);  /* frees the calling thread's pooled instances */
 

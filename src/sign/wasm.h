@@ -11,7 +11,6 @@
 #include "sign/signer.h"
 
 #define MODULE_MAX       (64u << 20) /* bytes of a module's file */
-#define READ_ROOM        65536u      /* of one read of it */
 #define SIGNATURE_MAX    4096u       /* bytes of an answer */
 #define SIGNER_ARGS      4
 #define SIGNER_TICK_MS   5            /* how often a running module is asked how long it ran */

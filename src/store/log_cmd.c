@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/flags.h"
 #include "base/time.h"
 #include "store/log_read.h"
 #include "store/store.h"
@@ -22,9 +23,8 @@
 #define LIMIT_MAX  100000
 
 struct options {
-	const char *command, *dir;
-	struct bytes words[32];
-	size_t nwords;
+	const char *dir, *since_text;
+	char **words; /* to look for; ends with NULL */
 	bool json, raw, colour;
 	uint64_t limit;
 	int64_t since; /* seq; 0 = none */
@@ -51,13 +51,6 @@ static const char help_text[] =
 	"  signet log show chatcmpl-01a2b3c4d5e67f808182838485868788\n"
 	"  signet log grep invoice overdue --since 2d --json\n";
 
-static int usage(const char *what, const char *value)
-{
-	fprintf(stderr, "signet log: %s%s%s\nsee signet log --help\n", what, value ? ": " : "",
-		value ? value : "");
-	return 2;
-}
-
 static bool parse_since(const char *text, int64_t *seq)
 {
 	static const struct {
@@ -76,44 +69,6 @@ static bool parse_since(const char *text, int64_t *seq)
 			return true;
 		}
 	return false;
-}
-
-/* 0, or the exit status + 1. */
-static int parse(int argc, char **argv, struct options *o)
-{
-	for (int i = 0; i < argc; i++) {
-		struct bytes arg = bytes_of(argv[i]), value = arg, name = bytes_cut(&value, '=');
-		bool has = name.n < arg.n;
-
-		if (!bytes_starts(arg, B("--"))) {
-			if (!o->command)
-				o->command = argv[i];
-			else if (o->nwords == sizeof(o->words) / sizeof(*o->words))
-				return 1 + usage("too many words", NULL);
-			else
-				o->words[o->nwords++] = arg;
-			continue;
-		}
-		if (bytes_eq(arg, B("--json")) || bytes_eq(arg, B("--raw"))) {
-			*(arg.p[2] == 'j' ? &o->json : &o->raw) = true;
-			continue;
-		}
-		if (!bytes_eq(name, B("--data-dir")) && !bytes_eq(name, B("--limit")) &&
-		    !bytes_eq(name, B("--since")))
-			return 1 + usage("unknown option", argv[i]);
-		if (!has && i + 1 == argc)
-			return 1 + usage("this option needs a value", argv[i]);
-		if (!has)
-			value = bytes_of(argv[++i]);
-		if (name.p[2] == 'd')
-			o->dir = value.p;
-		else if (name.p[2] == 's' && !parse_since(value.p, &o->since))
-			return 1 + usage("--since wants a number and s, m, h or d", value.p);
-		else if (name.p[2] == 'l' &&
-			 (!bytes_to_u64(value, &o->limit) || !o->limit || o->limit > LIMIT_MAX))
-			return 1 + usage("--limit wants a number from 1 to 100000", value.p);
-	}
-	return 0;
 }
 
 /* Every form that carries an inference id: canonical, 32 digits, with a prefix of a surface. */
@@ -142,8 +97,7 @@ static int emit(struct buf *out)
 
 static int failed(void)
 {
-	fprintf(stderr, "signet log: %.*s\n", BFMT(error_last()->message));
-	return 1;
+	return flags_failed("signet log: ");
 }
 
 /* ---- what is kept until its turn ---- */
@@ -239,8 +193,8 @@ static bool entry_holds(const struct log_entry *e, struct bytes word)
 
 static bool matches(const struct work *w)
 {
-	for (size_t i = 0; i < w->o->nwords; i++)
-		if (!entry_holds(&w->e, w->o->words[i]))
+	for (char **word = w->o->words; *word; word++)
+		if (!entry_holds(&w->e, bytes_of(*word)))
 			return false;
 	return true;
 }
@@ -316,8 +270,10 @@ static int show(struct work *w)
 	char id[UUID_TEXT + 1];
 	int found;
 
-	if (!parse_id(o->words[0], id))
-		return usage("show wants an inference id", o->words[0].p);
+	if (!parse_id(bytes_of(o->words[0]), id)) {
+		fprintf(stderr, "signet log: '%s' is no inference id\n", o->words[0]);
+		return 2;
+	}
 	found = log_find(&w->r, bytes_of(id), &w->e, &w->a);
 	if (!found)
 		fprintf(stderr, "signet log: %s is not in %s\n", id, o->dir);
@@ -376,39 +332,65 @@ static int grep(struct work *w)
 	return 0;
 }
 
-static const struct {
+static const struct reading {
 	const char *name;
 	int (*run)(struct work *);
 	bool words;
-} commands[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
+} readings[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
+
+static const struct reading *find_reading(const char *name)
+{
+	for (size_t i = 0; name && i < COUNT(readings); i++)
+		if (strcmp(readings[i].name, name) == 0)
+			return &readings[i];
+	return NULL;
+}
+
+/* -1: go on; else the exit status. */
+static int read_options(int argc, char **argv, struct options *o, const struct reading **reading)
+{
+	const struct flag flags[] = {
+		{ "--data-dir", .text = &o->dir },
+		{ "--json", .on = &o->json },
+		{ "--raw", .on = &o->raw },
+		{ "--limit", .number = &o->limit, .most = LIMIT_MAX },
+		{ "--since", .text = &o->since_text },
+	};
+	const struct command log = { "signet log", help_text, flags, COUNT(flags), true };
+	int status = flags_read(&log, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (o->since_text && !parse_since(o->since_text, &o->since))
+		return flags_wrong(&log, "--since wants a number and s, m, h or d, not '%s'",
+				   o->since_text);
+	*reading = find_reading(argv[0]);
+	if (!*reading)
+		return argv[0] ? flags_wrong(&log, "unknown command %s", argv[0])
+			       : flags_wrong(&log, "tail, show or grep is missing");
+	o->words = argv + 1;
+	if ((*reading)->words != (o->words[0] != NULL))
+		return flags_wrong(&log, o->words[0] ? "tail takes no words"
+						     : "an id or words are missing");
+	return -1;
+}
 
 int store_log_main(int argc, char **argv)
 {
 	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
+	const struct reading *reading = NULL;
 	struct work w = { .o = &o };
-	size_t c = 0;
-	int status;
+	int status = read_options(argc, argv, &o, &reading);
 
-	for (int i = 0; i < argc; i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return fputs(help_text, stdout) < 0;
-	status = parse(argc, argv, &o);
-	if (status)
-		return status - 1;
+	if (status >= 0)
+		return status;
 	if (!o.dir || !*o.dir)
 		o.dir = "signet-data";
-	while (c < 3 && (!o.command || strcmp(commands[c].name, o.command) != 0))
-		c++;
-	if (c == 3)
-		return usage(o.command ? "unknown command" : "tail, show or grep is missing",
-			     o.command);
-	if (commands[c].words ? !o.nwords : o.nwords > 0)
-		return usage(o.nwords ? "tail takes no words" : "an id or words are missing", NULL);
 	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a short write */
 	buf_init(&w.out, OUTPUT_MAX);
 	arena_init(&w.a, ENTRY_MAX);
-	status = log_reader_open(&w.r, o.dir) ? failed() : commands[c].run(&w);
+	status = log_reader_open(&w.r, o.dir) ? failed() : reading->run(&w);
 	log_reader_close(&w.r);
 	drop_oldest(&w, 0);
 	free(w.kept);

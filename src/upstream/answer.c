@@ -40,9 +40,8 @@ struct result *upstream_result(struct call *c)
 {
 	uint64_t before = fiber_deadline_narrow(c->deadline);
 	struct decoding d = { .call = c };
-	struct bytes body = { NULL, 0 };
 	struct result *r;
-	int failed = http_call_read_all(c->http, ANSWER_MAX, &body);
+	int failed = http_call_read_all(c->http, ANSWER_MAX, &d.body);
 
 	fiber_deadline_restore(before);
 	c->attempt->end_ms = turn_ms();
@@ -50,9 +49,8 @@ struct result *upstream_result(struct call *c)
 		call_fail_body(c);
 		return NULL;
 	}
-	c->attempt->raw_response = body;
-	d.body = body;
-	if (offload_if_big(body.n, decode_here, &d))
+	c->attempt->raw_response = d.body;
+	if (offload_if_big(d.body.n, decode_here, &d))
 		return NULL;
 	r = d.result;
 	if (!r) {
@@ -62,7 +60,7 @@ struct result *upstream_result(struct call *c)
 	tell_unknown_events(c, r->unknown_events);
 	r->raw_request = c->attempt->raw_request;
 	if (!bytes_set(r->raw_response))
-		r->raw_response = body;
+		r->raw_response = d.body;
 	r->request_id = c->attempt->request_id;
 	r->response_ms = c->attempt->end_ms - c->attempt->started_ms;
 	return r;
@@ -189,7 +187,6 @@ int answer_first_delta(struct call *c)
 	int r;
 
 	sse_init(&c->sse, SSE_MAX_EVENT);
-	c->sse_open = true;
 	c->stream = c->type->wire->stream_new(c->inf, &c->dialect, c->context->arena);
 	if (!c->stream)
 		return -1;
@@ -197,9 +194,10 @@ int answer_first_delta(struct call *c)
 	if (r < 0)
 		return -1;
 	if (r == 0) { /* TensorZero names the provider here, not its type */
-		wire_fail(ERR_INFERENCE_SERVER, 0, c->provider->name,
-			  "Stream ended before first chunk");
-		error_last()->provider_type = c->provider->type;
+		fail_from_upstream(ERR_INFERENCE_SERVER,
+				   &(struct upstream_said){ .provider_type = c->provider->type },
+				   "Error from %.*s server: Stream ended before first chunk",
+				   BFMT(c->provider->name));
 		return call_with_debug(c);
 	}
 	if (d->error) {
@@ -217,13 +215,9 @@ void upstream_close(struct call *c)
 		return;
 	if (c->http)
 		http_call_close(c->http);
-	c->http = NULL;
 	if (c->stream && c->type->unknown_events)
 		tell_unknown_events(c, c->type->unknown_events(c->stream));
 	if (c->stream)
 		c->type->wire->stream_free(c->stream);
-	c->stream = NULL;
-	if (c->sse_open)
-		sse_deinit(&c->sse);
-	c->sse_open = false;
+	sse_deinit(&c->sse);
 }

@@ -36,13 +36,26 @@ struct call {
 	struct sse sse;
 	struct wire_stream *stream;
 	struct delta delta;
-	bool sse_open;
 	bool first_waits;  /* the first delta is read, but not yet handed out */
 	uint64_t received; /* bytes of the body so far */
 };
 
 /* Reads the first delta of a stream. Waits. -1: the attempt failed. */
 int answer_first_delta(struct call *);
+
+/* ---- steps of a call ---- */
+
+/* signing.c: sets the signer's headers on the list, over what stands there, with a fresh nonce and timestamp; no signer:
+ * does nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING
+ * for a dynamic device id. */
+int sign_attempt(const struct call *, struct bytes method, struct header_list *);
+/* retry_after.c: milliseconds that an upstream asks to wait, a year at most: `ms` is the value of retry-after-ms, `after`
+ * that of retry-after (RFC 9110 §10.2.3: seconds, also with a fraction, or a date), unset where the header is not there;
+ * `now` in Unix seconds. -1: nothing is asked. */
+int64_t retry_after_ms(struct bytes ms, struct bytes after, int64_t now);
+/* mask.c: the body for the record, files being large and kept elsewhere: <TENSORZERO_FILE_i> in the place of each file's
+ * base64 text; itself where it has none, or memory is out. */
+struct bytes mask_files(struct bytes body, const struct inference *, struct arena *);
 
 /* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
 
@@ -59,7 +72,5 @@ int call_fail_body(const struct call *);
 int call_fail_status(struct call *);
 /* The answer to a streamed request is no stream: the same. */
 int call_fail_content_type(struct call *, struct bytes expected, struct bytes got);
-/* Whether the last error ends the call for its caller, too, and is nothing that the upstream did wrong. */
-bool call_ended_above(void);
 
 #endif

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "fiber/fiber.h"
 #include "upstream/call.h"
-#include "upstream/retry_after.h"
 
 int call_with_debug(const struct call *c)
 {
@@ -34,14 +33,6 @@ int call_fail(const struct call *c, enum error_kind kind, int status, struct byt
 	return call_with_debug(c);
 }
 
-/* The outbound limits of the gateway, as TensorZero words them. */
-static int outbound_timeout(const struct call *c)
-{
-	return call_fail(
-		c, ERR_INFERENCE_CLIENT, 0,
-		B("Request timed out due to `gateway.global_outbound_http_timeout_ms` (total deadline) or `gateway.global_outbound_http_intra_stream_read_timeout_ms` (time between reads)"));
-}
-
 int call_fail_transport(const struct call *c, bool in_stream)
 {
 	const struct transport_words *words = &c->type->words;
@@ -55,7 +46,9 @@ int call_fail_transport(const struct call *c, bool in_stream)
 		/* net's own read_idle and head deadlines report the same kind: the fiber's comes first */
 		if (turn_passed(fiber_deadline()) && !turn_passed(c->deadline))
 			return -1;
-		return outbound_timeout(c);
+		return call_fail(
+			c, ERR_INFERENCE_CLIENT, 0,
+			B("Request timed out due to `gateway.global_outbound_http_timeout_ms` (total deadline) or `gateway.global_outbound_http_intra_stream_read_timeout_ms` (time between reads)"));
 	default:
 		break;
 	}
@@ -88,8 +81,8 @@ int call_fail_body(const struct call *c)
 /* Keeps beside the text of the last error what the upstream's body says. */
 static int with_body(const struct call *c, int status, struct bytes body, int64_t wait_ms)
 {
-	struct error *e =
-		error_save(c->context->arena); /* reading the body may fail and overwrite it */
+	/* reading the body may fail and overwrite it */
+	struct error *e = error_save(c->context->arena);
 
 	if (!e)
 		return -1;
@@ -135,7 +128,7 @@ int call_fail_status(struct call *c)
 	if (read_error_body(c))
 		return -1;
 	call_fail(c, kind, kind == ERR_INFERENCE_CLIENT ? status : 0,
-		  c->type->status_text(status, http_call_reason(http), c->attempt->raw_response,
+		  c->type->status_text(status, http_status_phrase(status), c->attempt->raw_response,
 				       c->attempt->request_id, stream, c->context->arena));
 	return with_body(c, status, c->attempt->raw_response, wait);
 }

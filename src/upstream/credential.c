@@ -3,26 +3,19 @@
 #include "base/log.h"
 #include "upstream/provider_type.h"
 
-/* The client's own header, if the location names one; surfaces §1.4. */
-static struct bytes client_header(struct bytes key, const struct call_context *context)
+/* The client's own header, if the location names one (surfaces §1.4), else what the request brought. */
+static struct bytes dynamic_value(struct bytes key, const struct call_context *context)
 {
+	struct bytes value = { NULL, 0 };
+
 	if (bytes_eq(key, B("client_authorization")))
-		return context->authorization;
-	if (bytes_eq(key, B("client_x_api_key")))
-		return context->x_api_key;
-	return (struct bytes){ NULL, 0 };
-}
-
-static struct bytes dynamic(struct bytes key, const struct call_context *context)
-{
-	struct bytes own = client_header(key, context);
-
-	if (bytes_set(own))
-		return own;
-	for (size_t i = context->ncredentials; i > 0; i--)
+		value = context->authorization;
+	else if (bytes_eq(key, B("client_x_api_key")))
+		value = context->x_api_key;
+	for (size_t i = context->ncredentials; i > 0 && !bytes_set(value); i--)
 		if (bytes_eq(context->credentials[i - 1].key, key))
-			return context->credentials[i - 1].value;
-	return (struct bytes){ NULL, 0 };
+			value = context->credentials[i - 1].value;
+	return value;
 }
 
 int credential_get(const struct credential *c, const struct call_context *context,
@@ -36,7 +29,7 @@ int credential_get(const struct credential *c, const struct call_context *contex
 		*out = c->value;
 		return 0;
 	case CREDENTIAL_DYNAMIC:
-		*out = dynamic(c->key, context);
+		*out = dynamic_value(c->key, context);
 		if (bytes_set(*out))
 			return 0;
 		return fail(ERR_API_KEY_MISSING,
@@ -51,7 +44,6 @@ int credential_get(const struct credential *c, const struct call_context *contex
 	case CREDENTIAL_MISSING:
 		break;
 	}
-	return fail(ERR_API_KEY_MISSING,
-		    "API key missing for provider %s: Environment variable `%.*s` is missing",
-		    label, BFMT(c->key));
+	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", label,
+		    BFMT(c->value));
 }

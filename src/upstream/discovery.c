@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
+#include "upstream/files.h"
 
 #define FRESH_MS  60000
 #define FETCH_MS  10000
@@ -27,7 +28,7 @@ struct list {
 	struct bytes key;
 	struct developer_api_model *models;
 	size_t len;
-	uint64_t fetched_ms, tried_ms; /* 0: never */
+	uint64_t tried_ms; /* 0: never */
 	bool have, fetching;
 };
 
@@ -45,17 +46,11 @@ static bool named(const struct strings *names, struct bytes type)
 
 static bool usable(const struct developer_api_model *m, const struct model_filter *f)
 {
-	bool base = bytes_eq(m->type, B("base"));
-
-	if (f->include.len && !named(&f->include, m->type))
+	if ((f->include.len && !named(&f->include, m->type)) || named(&f->exclude, m->type) ||
+	    (f->only_new && !m->is_new))
 		return false;
-	if (named(&f->exclude, m->type))
-		return false;
-	if (f->only_new && !m->is_new)
-		return false;
-	if (base)
-		return true;
-	return m->usage_left > 0 && (f->min_usage_left < 0 || m->usage_left >= f->min_usage_left);
+	return bytes_eq(m->type, B("base")) ||
+	       (m->usage_left > 0 && m->usage_left >= f->min_usage_left);
 }
 
 /* The list of that key, made if it is not there. Called with the lock held. NULL: no room. */
@@ -93,30 +88,65 @@ static struct bytes key_of(const struct provider_config *p, const struct call_co
 			    BFMT(device), BFMT(session));
 }
 
-static int get(const struct provider_config *p, const struct call_context *context,
-	       struct bytes *body)
+/* ---- fetching ---- */
+
+/* One look at the upstream's list. It may outlive the request that wants it, so that all of it is its own. */
+struct refresh {
+	struct arena arena;
+	struct http_client *client;
+	struct bytes key, model, provider; /* the latter for the log */
+	struct url url;
+	struct header_list headers;
+};
+
+static void refresh_free(struct refresh *f)
+{
+	struct arena arena = f->arena; /* f itself lives in it */
+
+	arena_deinit(&arena);
+}
+
+static struct refresh *refresh_new(const struct provider_config *p,
+				   const struct call_context *context, struct bytes key)
 {
 	const struct rust_proxy_options *o = p->options;
-	struct header_list h = { 0 };
-	struct http_send s = { .method = B("GET"),
-			       .arena = context->arena,
+	struct call_context own = *context;
+	struct arena arena;
+	struct refresh *f;
+
+	arena_init(&arena, 2 * ARENA_MAX);
+	f = arena_new(&arena, struct refresh);
+	if (!f)
+		return NULL;
+	f->arena = arena;
+	f->client = context->client;
+	own.arena = &f->arena;
+	f->key = arena_dup(own.arena, key);
+	f->model = arena_dup(own.arena, p->model->name);
+	f->provider = arena_dup(own.arena, p->name);
+	if (!bytes_set(f->key) ||
+	    url_parse(arena_dup(own.arena, o->models_endpoint), own.arena, &f->url) ||
+	    rust_proxy_headers(p, &own, B("application/json"), &f->headers)) {
+		refresh_free(f);
+		return NULL;
+	}
+	for (size_t i = 0; i < f->headers.len; i++)
+		f->headers.at[i].value = arena_dup(own.arena, f->headers.at[i].value);
+	return f;
+}
+
+static int get_list(struct refresh *f, struct bytes *body)
+{
+	struct http_send s = { .url = &f->url,
+			       .method = B("GET"),
+			       .headers = f->headers.at,
+			       .nheaders = f->headers.len,
+			       .arena = &f->arena,
 			       .head_deadline = clock_mono_ms() + FETCH_MS,
 			       .read_idle_ms = FETCH_MS };
-	struct http_call *call;
-	struct url url;
+	struct http_call *call = send_unsigned(f->client, &s);
 	int r;
 
-	if (url_parse(o->models_endpoint, context->arena, &url) ||
-	    rust_proxy_headers(p, context, B("application/json"), &h))
-		return -1;
-	s.url = &url;
-	s.headers = h.at;
-	s.nheaders = h.len;
-	call = http_send(context->client, &s);
-	if (!call && error_last()->kind == ERR_STALE) {
-		s.fresh = true;
-		call = http_send(context->client, &s);
-	}
 	if (!call)
 		return -1;
 	r = http_call_read_all(call, LIST_MAX, body);
@@ -127,128 +157,77 @@ static int get(const struct provider_config *p, const struct call_context *conte
 	return r;
 }
 
-/* Fetches and puts the list in place. Waits. */
-static int fetch(const struct provider_config *p, const struct call_context *context,
-		 struct bytes key)
+/* The end of a look: what it brought, NULL: nothing, takes the place of what was there. */
+static void end_fetching(struct bytes key, struct arena *fresh, struct developer_api_model *models,
+			 size_t n)
 {
-	struct developer_api_model *models = NULL, *copy = NULL;
-	struct bytes body = { NULL, 0 };
-	struct arena fresh;
 	struct list *l;
-	size_t n = 0;
-	int r = get(p, context, &body);
 
-	arena_init(&fresh, ARENA_MAX);
-	if (r == 0) {
-		struct bytes own = arena_dup(&fresh, body);
-
-		r = bytes_set(own) ? developer_api_read_models(own, &fresh, &models, &n) : -1;
-		copy = models;
-	}
 	pthread_mutex_lock(&lock);
 	l = list_of(key);
 	if (l) {
 		l->fetching = false;
 		l->tried_ms = clock_mono_ms();
-		if (r == 0) {
-			struct arena old = l->arena;
+	}
+	if (l && fresh) {
+		struct arena old = l->arena;
 
-			l->key = arena_dup(&fresh, l->key);
-			l->arena = fresh;
-			l->models = copy;
-			l->len = n;
-			l->have = true;
-			l->fetched_ms = l->tried_ms;
-			fresh = old;
-		}
+		l->key = arena_dup(fresh, l->key);
+		l->arena = *fresh;
+		l->models = models;
+		l->len = n;
+		l->have = true;
+		*fresh = old;
 	}
 	pthread_mutex_unlock(&lock);
+}
+
+/* Fetches and puts the list in place. Waits. */
+static int fetch_list(struct refresh *f)
+{
+	struct developer_api_model *models = NULL;
+	struct bytes body = { NULL, 0 };
+	struct arena fresh;
+	size_t n = 0;
+	int r;
+
+	arena_init(&fresh, ARENA_MAX);
+	r = get_list(f, &body) || developer_api_read_models(body, &fresh, &models, &n) ? -1 : 0;
+	end_fetching(f->key, r ? NULL : &fresh, models, n);
 	arena_deinit(&fresh);
 	return r;
 }
 
-struct refresh {
-	struct arena arena;
-	struct call_context context;
-	struct provider_config provider;
-	struct bytes key, model_name;
-	struct config *config;
-};
-
 static void refresh_fiber(void *arg)
 {
 	struct refresh *f = arg;
-	struct arena arena;
 
-	if (fetch(&f->provider, &f->context, f->key))
+	if (fetch_list(f))
 		log_warn("upstream", "the list of models could not be refreshed, the old one holds",
-			 LB("model", f->model_name), LB("provider", f->provider.name),
+			 LB("model", f->model), LB("provider", f->provider),
 			 LB("error", error_last()->message));
-	config_unref(f->config);
-	arena = f->arena; /* f itself lives in it */
-	arena_deinit(&arena);
+	refresh_free(f);
 }
 
-static void copy_credentials(struct refresh *f, const struct call_context *context)
+/* Fetches the list, or starts a fiber that does and lets the request go on with the old one. */
+static int refresh_list(const struct provider_config *p, const struct call_context *context,
+			struct bytes key, bool behind)
 {
-	struct tag *tags = arena_array(&f->arena, struct tag,
-				       context->ncredentials ? context->ncredentials : 1);
+	struct refresh *f = refresh_new(p, context, key);
+	int r = -1;
 
-	f->context.ncredentials = 0;
-	for (size_t i = 0; tags && i < context->ncredentials; i++) {
-		tags[i].key = arena_dup(&f->arena, context->credentials[i].key);
-		tags[i].value = arena_dup(&f->arena, context->credentials[i].value);
-		f->context.ncredentials++;
-	}
-	f->context.credentials = tags;
+	if (f && behind && fiber_spawn("model list", refresh_fiber, f))
+		return 0;
+	if (f && !behind)
+		r = fetch_list(f);
+	else
+		end_fetching(key, NULL, NULL, 0);
+	if (f)
+		refresh_free(f);
+	return r;
 }
 
-/* A refresh that could not begin: the next request tries. */
-static void not_fetching(struct bytes key)
-{
-	struct list *l;
-
-	pthread_mutex_lock(&lock);
-	l = list_of(key);
-	if (l)
-		l->fetching = false;
-	pthread_mutex_unlock(&lock);
-}
-
-/* Starts a fiber that fetches the list; the request goes on with the old one. */
-static void refresh_behind(const struct provider_config *p, const struct call_context *context,
-			   struct bytes key)
-{
-	struct arena arena;
-	struct refresh *f;
-
-	arena_init(&arena, 2 * ARENA_MAX);
-	f = arena_new(&arena, struct refresh);
-	if (!f) {
-		not_fetching(key);
-		return;
-	}
-	f->arena = arena;
-	f->context = *context;
-	f->context.exchange = NULL;
-	f->context.ignored = NULL;
-	f->context.request_id = (struct bytes){ NULL, 0 };
-	f->context.arena = &f->arena;
-	f->provider = *p; /* a discovered model's provider lives in its request's arena */
-	f->model_name = arena_dup(&f->arena, p->model->name);
-	f->key = arena_dup(&f->arena, key);
-	f->context.authorization = arena_dup(&f->arena, context->authorization);
-	f->context.x_api_key = arena_dup(&f->arena, context->x_api_key);
-	copy_credentials(f, context);
-	f->config = (struct config *)(uintptr_t)context->config;
-	config_ref(f->config);
-	if (!bytes_set(f->key) || !fiber_spawn("model list", refresh_fiber, f)) {
-		config_unref(f->config);
-		arena = f->arena;
-		arena_deinit(&arena);
-		not_fetching(key);
-	}
-}
+/* ---- asking ---- */
 
 enum verdict { UNKNOWN, AVAILABLE, REFUSED };
 
@@ -257,7 +236,7 @@ static enum verdict look_up(const struct list *l, const struct model_filter *fil
 			    struct arena *a, struct bytes *name)
 {
 	const struct developer_api_model *exact = NULL, *begins = NULL;
-	size_t count = 0;
+	size_t matches = 0;
 
 	if (!l || !l->have)
 		return UNKNOWN;
@@ -266,10 +245,10 @@ static enum verdict look_up(const struct list *l, const struct model_filter *fil
 			exact = &l->models[i];
 		if (bytes_starts(l->models[i].name, *name)) {
 			begins = &l->models[i];
-			count++;
+			matches++;
 		}
 	}
-	if (!exact && count == 1)
+	if (!exact && matches == 1)
 		exact = begins;
 	if (!exact || !usable(exact, filter))
 		return REFUSED;
@@ -285,7 +264,7 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 	enum verdict v;
 	struct list *l;
 	uint64_t now = clock_mono_ms();
-	bool first = false, again = false;
+	bool have, due;
 
 	if (o->models_endpoint.n == 0)
 		return 0;
@@ -294,17 +273,13 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 		return -1;
 	pthread_mutex_lock(&lock);
 	l = list_of(key);
-	if (l && !l->fetching && now - l->tried_ms >= (l->have ? FRESH_MS : RETRY_MS)) {
+	have = l && l->have;
+	due = l && !l->fetching &&
+	      (!l->tried_ms || now - l->tried_ms >= (have ? FRESH_MS : RETRY_MS));
+	if (due)
 		l->fetching = true;
-		first = !l->have;
-		again = l->have;
-	} else if (l && !l->fetching && !l->tried_ms) {
-		l->fetching = first = true;
-	}
 	pthread_mutex_unlock(&lock);
-	if (again)
-		refresh_behind(p, context, key);
-	if (first && fetch(p, context, key)) {
+	if (due && refresh_list(p, context, key, have) && !have) {
 		if (error_last()->kind == ERR_CANCELLED || error_last()->kind == ERR_DEADLINE)
 			return -1;
 		log_warn("upstream",

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "config/extras.h"
+#include "config/read.h"
 
 #define INDEX_SHOWN 20 /* of an index that is none */
 
@@ -123,8 +123,7 @@ static bool remove_member(struct edit *e, yyjson_mut_val *object, struct bytes n
 		value = yyjson_mut_obj_iter_get_val(key);
 		pairs[2 * i] = key;
 		pairs[2 * i + 1] = value;
-		if (bytes_eq((struct bytes){ yyjson_mut_get_str(key), yyjson_mut_get_len(key) },
-			     name))
+		if (yyjson_mut_equals_strn(key, name.p, name.n))
 			at = i;
 		i++;
 	}
@@ -146,12 +145,10 @@ static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes to
 	if (!e->value)
 		return remove_member(e, object, token) ? 0 : nothing_to_delete(e);
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
-	if (!key)
-		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	/* replaces in place, so that the key order of the body stays */
-	if (yyjson_mut_obj_getn(object, token.p, token.n)
-		    ? yyjson_mut_obj_replace(object, key, e->value)
-		    : yyjson_mut_obj_add(object, key, e->value))
+	if (key && (yyjson_mut_obj_getn(object, token.p, token.n)
+			    ? yyjson_mut_obj_replace(object, key, e->value)
+			    : yyjson_mut_obj_add(object, key, e->value)))
 		return 0;
 	return fail(ERR_OUT_OF_MEMORY, "out of memory");
 }
@@ -310,16 +307,12 @@ static int collect_headers(struct header_list *added, const struct extras *list,
 			return fail(ERR_INTERNAL,
 				    "Invalid header value `%.*s`: failed to parse header value",
 				    BFMT(x->value));
-		if (!x->remove) {
-			if (header_set(added, x->pointer, x->value, a))
-				return -1;
-			continue;
-		}
-		for (size_t j = 0; j < added->len; j++)
+		if (!x->remove && header_set(added, x->pointer, x->value, a))
+			return -1;
+		for (size_t j = 0; x->remove && j < added->len; j++)
 			if (bytes_ieq(added->at[j].name, x->pointer))
 				added->at[j--] = added->at[--added->len];
 	}
-
 	return 0;
 }
 

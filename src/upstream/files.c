@@ -68,6 +68,16 @@ static int take(struct file *f, struct http_call *call, struct arena *a)
 	return 0;
 }
 
+struct http_call *send_unsigned(struct http_client *client, struct http_send *s)
+{
+	struct http_call *call = http_send(client, s);
+
+	if (call || error_last()->kind != ERR_STALE)
+		return call;
+	s->fresh = true;
+	return http_send(client, s);
+}
+
 static int fetch(struct file *f, const struct call_context *context)
 {
 	static const struct http_header headers[] = {
@@ -89,11 +99,7 @@ static int fetch(struct file *f, const struct call_context *context)
 
 	if (url_parse(f->url, context->arena, &url) == 0) {
 		url.public_only = !fault(LOOPBACK_TOO);
-		call = http_send(context->client, &s);
-		if (!call && error_last()->kind == ERR_STALE) {
-			s.fresh = true;
-			call = http_send(context->client, &s);
-		}
+		call = send_unsigned(context->client, &s);
 	}
 	if (call) {
 		r = take(f, call, context->arena);

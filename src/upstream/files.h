@@ -11,4 +11,7 @@
  */
 int files_fetch(struct inference *, const struct provider_config *, const struct call_context *);
 
+/* http_send() of what bears no signature: sent once more if a pooled connection was dead. */
+struct http_call *send_unsigned(struct http_client *, struct http_send *);
+
 #endif

@@ -26,61 +26,31 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 				  "such as \"https://api.openai.com/v1/\"");
 	problem = url_problem(t->text);
 	if (problem)
-		return error_at(l, t, path,
-				"%.*s: %s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				BFMT(path), problem, BFMT(url_shown(t->text)));
+		return error_at(l, t, path, "%s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
+				problem, BFMT(url_shown(t->text)));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
-		warn_at(l, t, path,
+		warn_text(
+			l, t, path,
 			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
 			BFMT(t->text));
-	p->api_base = url_base(t->text, l->arena);
 	p->endpoint = url_endpoint(t->text, l->arena);
-}
-
-static void read_api_type(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	(void)into;
-	if (want_choice(l, t, path, api_types) == 1)
-		not_yet(l, t, path, B("api_type = \"responses\""));
-}
-
-static bool wants_responses(const struct toml *provider)
-{
-	const struct toml *type = toml_get(provider, "api_type");
-
-	return type && bytes_eq(type->text, B("responses"));
 }
 
 static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct openai_options *o = into;
-	size_t n = 0;
+	size_t cap = 0;
 
 	if (!want_table(l, t, path, "a map"))
 		return;
-	for (const struct toml *c = t->child; c; c = c->next)
-		n++;
-	o->overrides = arena_array(l->arena, struct mime_override, n);
-	if (n && !o->overrides)
-		return error_at(l, t, path, "out of memory");
 	for (struct toml *c = t->child; c; c = c->next) {
 		int form = want_choice(l, c, path_join(l, path, ".", c->key), file_forms);
+		struct mime_override override = { c->key, (enum file_form)form };
 
 		if (form >= 0)
-			o->overrides[o->noverrides++] =
-				(struct mime_override){ .mime_type = c->key,
-							.form = (enum file_form)form };
+			(void)arena_push(l->arena, o->overrides, o->noverrides, cap, override);
 	}
-}
-
-static void read_strict(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct openai_options *o = into;
-	int choice = want_choice(l, t, path, strict_places);
-
-	if (choice >= 0)
-		o->tool_strict = choice == 0 ? STRICT_OUTER : STRICT_INNER;
 }
 
 static const struct key keys[] = {
@@ -88,11 +58,13 @@ static const struct key keys[] = {
 	  .fix = "`model_name = \"gpt-4o\"`" },
 	{ "api_base", KEY_CALL, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
-	{ "api_type", KEY_CALL, .call = read_api_type },
+	{ "api_type", KEY_ANY_CHOICE, .choices = api_types, .later = 1 << 1,
+	  .fix = "remove it, or keep TensorZero for what needs it" },
 	{ "include_encrypted_reasoning", KEY_PASS },
 	{ "provider_tools", KEY_PASS },
 	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
-	{ "tool_strict", KEY_CALL, .own = true, .call = read_strict },
+	{ "tool_strict", KEY_CHOICE, OWN(openai_options, tool_strict), .choices = strict_places,
+	  .min = STRICT_OUTER },
 };
 
 /* The two keys that only the Responses API has (config §2.5). */
@@ -100,27 +72,25 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 {
 	struct toml *reasoning = toml_get(t, "include_encrypted_reasoning");
 	struct toml *tools = toml_get(t, "provider_tools");
+	const struct toml *type = toml_get(t, "api_type");
 	struct key k = { .kind = KEY_BOOL };
-	bool on = false;
+	bool on = false, responses = type && bytes_eq(type->text, B("responses"));
 
 	if (reasoning)
 		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
-	if (on && !wants_responses(t))
+	if (on && !responses)
 		error_at(
 			l, reasoning, path,
-			"%.*s: include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)",
-			BFMT(path));
+			"include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)");
 	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
-	    !wants_responses(t))
+	    !responses)
 		error_at(
 			l, tools, path,
-			"%.*s: `provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)",
-			BFMT(path));
+			"`provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)");
 }
 
 static void defaults(struct provider_config *p)
 {
-	p->api_base = B("https://api.openai.com/v1/");
 	p->endpoint = B("https://api.openai.com/v1/chat/completions");
 }
 
@@ -160,9 +130,7 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		if (!bytes_set(value) || header_set(l, B("authorization"), value, context->arena))
 			return -1;
 	}
-	if (inf->stream && header_set(l, B("accept"), B("text/event-stream"), context->arena))
-		return -1;
-	return 0;
+	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
 }
 
 static const int client_statuses[] = { 400, 401, 403, 429, 0 };

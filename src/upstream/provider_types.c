@@ -7,36 +7,27 @@
 
 extern const struct provider_type provider_openai, provider_rust_proxy;
 
-#define BUILT(type, ...)                          \
-	{                                         \
-		.kind = &(type).kind, __VA_ARGS__ \
-	}
-#define LATER(name_, ...)                    \
-	{                                    \
-		.name = (name_), __VA_ARGS__ \
-	}
-
 const struct provider_entry provider_entries[] = {
-	LATER("anthropic", .shorthand = true, .settings = 1),
-	LATER("aws_bedrock"),
-	LATER("aws_sagemaker"),
-	LATER("azure", .settings = 2),
-	LATER("gcp_vertex_anthropic", .shorthand = true, .settings = 6),
-	LATER("gcp_vertex_gemini", .shorthand = true, .settings = 5),
-	LATER("google_ai_studio_gemini", .shorthand = true, .settings = 7),
-	LATER("groq", .shorthand = true, .settings = 8),
-	LATER("hyperbolic", .shorthand = true, .settings = 9),
-	LATER("fireworks", .shorthand = true, .settings = 4),
-	LATER("mistral", .shorthand = true, .settings = 10),
-	BUILT(provider_openai, .settings = 11),
-	LATER("openrouter", .shorthand = true, .settings = 12),
-	LATER("together", .shorthand = true, .settings = 15),
-	LATER("vllm", .settings = 16),
-	LATER("xai", .shorthand = true, .settings = 17),
-	LATER("tgi", .settings = 14),
-	LATER("sglang", .settings = 13),
-	LATER("deepseek", .shorthand = true, .settings = 3),
-	BUILT(provider_rust_proxy),
+	{ .name = "anthropic", .shorthand = true, .settings = 1 },
+	{ .name = "aws_bedrock" },
+	{ .name = "aws_sagemaker" },
+	{ .name = "azure", .settings = 2 },
+	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
+	{ .name = "gcp_vertex_gemini", .shorthand = true, .settings = 5 },
+	{ .name = "google_ai_studio_gemini", .shorthand = true, .settings = 7 },
+	{ .name = "groq", .shorthand = true, .settings = 8 },
+	{ .name = "hyperbolic", .shorthand = true, .settings = 9 },
+	{ .name = "fireworks", .shorthand = true, .settings = 4 },
+	{ .name = "mistral", .shorthand = true, .settings = 10 },
+	{ .kind = &provider_openai.kind, .settings = 11 },
+	{ .name = "openrouter", .shorthand = true, .settings = 12 },
+	{ .name = "together", .shorthand = true, .settings = 15 },
+	{ .name = "vllm", .settings = 16 },
+	{ .name = "xai", .shorthand = true, .settings = 17 },
+	{ .name = "tgi", .settings = 14 },
+	{ .name = "sglang", .settings = 13 },
+	{ .name = "deepseek", .shorthand = true, .settings = 3 },
+	{ .kind = &provider_rust_proxy.kind },
 };
 const size_t provider_nentries = COUNT(provider_entries);
 

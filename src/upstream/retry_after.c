@@ -1,5 +1,5 @@
 /* The trap: a header is no string; strptime needs one that ends. */
-#include "upstream/retry_after.h"
+#include "upstream/call.h"
 
 #include <string.h>
 #include <time.h>

@@ -9,8 +9,6 @@
  */
 #include "upstream/rust_proxy.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "config/models.h"
 
@@ -22,26 +20,10 @@
 static const char *const styles[] = { "labelled", "last_user", NULL };
 static const char *const model_types[] = { "base", "freeTrial", "premium", NULL };
 
-static void read_model_types(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct strings *list = into;
-	size_t i = 0;
-
-	if (!want_array(l, t, path))
-		return;
-	for (struct toml *e = t->child; e; e = e->next, i++) {
-		int choice = want_choice(l, e, path_index(l, path, i), model_types);
-
-		if (choice >= 0 && !arena_push(l->arena, list->at, list->len, list->cap,
-					       bytes_of(model_types[choice])))
-			error_at(l, e, path, "out of memory");
-	}
-}
-
 #define FILTER(member) offsetof(struct model_filter, member)
 static const struct key filter_keys[] = {
-	{ "include_types", KEY_CALL, FILTER(include), .call = read_model_types },
-	{ "exclude_types", KEY_CALL, FILTER(exclude), .call = read_model_types },
+	{ "include_types", KEY_STRINGS, FILTER(include), .choices = model_types },
+	{ "exclude_types", KEY_STRINGS, FILTER(exclude), .choices = model_types },
 	{ "min_usage_left", KEY_I64, FILTER(min_usage_left) },
 	{ "only_new", KEY_BOOL, FILTER(only_new) },
 };
@@ -56,9 +38,8 @@ static void read_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 		return;
 	problem = url_problem(o->models_endpoint);
 	if (problem)
-		error_at(l, t, path,
-			 "%.*s: %s: \"%.*s\" (write the whole URL of the list of models)",
-			 BFMT(path), problem, BFMT(url_shown(o->models_endpoint)));
+		error_at(l, t, path, "%s: \"%.*s\" (write the whole URL of the list of models)",
+			 problem, BFMT(url_shown(o->models_endpoint)));
 }
 
 static const struct key keys[] = {
@@ -87,51 +68,49 @@ static const struct key keys[] = {
 static const struct secret_source session_source = { "session_id", "session_id_location", "SID",
 						     "sid" };
 
-/* api_endpoint and os_type: a literal, env::VAR, or the variable. Unset: nothing there. */
-static struct bytes plain_value(struct loader *l, struct toml *t, struct bytes path,
-				const char *key, const char *variable, struct bytes *name)
+/* api_endpoint and os_type: a literal, env::VAR, or the variable. */
+static struct credential plain_value(struct loader *l, struct toml *t, struct bytes path,
+				     const char *key, const char *variable)
 {
-	struct toml *node = t ? toml_get(t, key) : NULL;
-	struct bytes value = { 0 };
+	struct toml *node = toml_get(t, key);
+	struct credential c = { .kind = CREDENTIAL_MISSING, .key = bytes_of(key) };
 
-	*name = bytes_of(variable);
-	if (node) {
-		*name = bytes_of(key);
-		if (!want_string(l, node, path_join(l, path, ": ", node->key), &value))
-			return (struct bytes){ 0 };
-		if (!bytes_starts(value, B("env::")))
-			return value;
-		*name = bytes_slice(value, 5, value.n);
-		variable = name->p;
-	}
-	return arena_dup(l->arena, bytes_of(getenv(variable)));
+	if (!node)
+		return credential_env(variable, l->arena);
+	if (!want_string(l, node, path_join(l, path, ": ", node->key), &c.value))
+		return c;
+	if (bytes_starts(c.value, B("env::")))
+		return credential_env(c.value.p + strlen("env::"), l->arena);
+	c.kind = CREDENTIAL_STATIC;
+	return c;
 }
 
 static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 			  struct provider_config *p, struct missing *missing)
 {
-	struct bytes name, value = plain_value(l, t, path, "api_endpoint", "API_ENDPOINT", &name);
+	struct credential c = plain_value(l, t, path, "api_endpoint", "API_ENDPOINT");
 	const char *problem;
 
-	p->api_base = p->endpoint = bytes_set(value) ? value : B("");
+	p->endpoint = c.kind == CREDENTIAL_STATIC ? c.value : B("");
 	if (!secret_is_usable(p->endpoint, "https://xxx"))
-		return missing_add(missing, name);
-	problem = url_problem(value);
+		return missing_add(missing, c.key);
+	problem = url_problem(p->endpoint);
 	if (problem)
 		missing->problem = arena_printf(
 			l->arena,
 			"api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of the chat endpoint)",
-			problem, BFMT(url_shown(value)), BFMT(name));
+			problem, BFMT(url_shown(p->endpoint)), BFMT(c.key));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 			 struct rust_proxy_options *o, struct missing *missing)
 {
-	struct bytes name, value = plain_value(l, t, path, "os_type", "OS_TYPE", &name);
+	struct credential c = plain_value(l, t, path, "os_type", "OS_TYPE");
+	bool given = c.kind == CREDENTIAL_STATIC;
 
-	o->os_type = bytes_set(value) ? value : B("3");
-	if ((!bytes_set(value) && t && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
-		missing_add(missing, name);
+	o->os_type = given ? c.value : B("3");
+	if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+		missing_add(missing, c.key);
 }
 
 /* The list of models: given, or the reference's rule (Model discovery). */
@@ -144,17 +123,14 @@ static void find_models_endpoint(struct loader *l, struct toml *t, struct bytes 
 
 	if (!filter || filter->type != TOML_TABLE || bytes_set(o->models_endpoint))
 		return;
-	if (bytes_ends(p->endpoint, tail)) {
+	if (bytes_ends(p->endpoint, tail))
 		o->models_endpoint =
-			arena_printf(l->arena, "%.*s/models",
-				     BFMT(bytes_slice(p->endpoint, 0, p->endpoint.n - tail.n)));
-		return;
-	}
-	if (!missing->len)
+			arena_cat(l->arena, bytes_slice(p->endpoint, 0, p->endpoint.n - tail.n),
+				  B("/models"));
+	else if (!missing->len)
 		error_at(
 			l, t, path,
-			"%.*s: `model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)",
-			BFMT(path));
+			"`model_filter` has no list of models to filter (set `models_endpoint`, or an `api_endpoint` that ends in `/stream/chat`)");
 }
 
 static struct bytes or_default(struct bytes value, struct bytes other)
@@ -184,16 +160,12 @@ static void read_values(struct loader *l, struct toml *t, struct bytes path,
 /* "Failed to create DevApiClient: A, B and C are not set (‹path›)". */
 static struct bytes missing_text(const struct missing *m, struct bytes path, struct arena *arena)
 {
-	struct bytes out = B("Failed to create DevApiClient: ");
+	struct bytes last = m->len ? m->names[m->len - 1] : B("");
+	size_t before = m->len ? m->len - 1 : 0;
 
-	for (size_t i = 0; i < m->len; i++)
-		out = arena_printf(arena, "%.*s%s%.*s", BFMT(out),
-				   i == 0            ? ""
-				   : i + 1 == m->len ? " and "
-						     : ", ",
-				   BFMT(m->names[i]));
-	return arena_printf(arena, "%.*s %s not set (%.*s)", BFMT(out), m->len == 1 ? "is" : "are",
-			    BFMT(path));
+	return arena_printf(arena, "Failed to create DevApiClient: %.*s%s%.*s %s not set (%.*s)",
+			    BFMT(join_names(arena, m->names, before, "", ", ")),
+			    before ? " and " : "", BFMT(last), before ? "are" : "is", BFMT(path));
 }
 
 static void defaults(struct provider_config *p)
@@ -207,7 +179,7 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 
 	read_values(l, t, path, p, &missing);
 	if (bytes_set(missing.problem))
-		error_at(l, t, path, "%.*s: %.*s", BFMT(path), BFMT(missing.problem));
+		error_at(l, t, path, "%.*s", BFMT(missing.problem));
 	if (missing.len)
 		issue_add(l->issues, l->options->offline, node_file(t), t->line, path, "%.*s",
 			  BFMT(missing_text(&missing, path, l->arena)));
@@ -255,13 +227,10 @@ int rust_proxy_headers(const struct provider_config *p, const struct call_contex
 static int headers(const struct provider_config *p, const struct inference *inf,
 		   const struct call_context *context, struct header_list *l)
 {
-	struct bytes accept = B("text/event-stream");
-
 	(void)inf; /* the developer API always streams */
-	return header_set(l, B("content-type"), B("application/json"), context->arena) ||
-			       rust_proxy_headers(p, context, accept, l)
-		       ? -1
-		       : 0;
+	if (header_set(l, B("content-type"), B("application/json"), context->arena))
+		return -1;
+	return rust_proxy_headers(p, context, B("text/event-stream"), l);
 }
 
 static const int client_statuses[] = { 400, 401, 403, 404, 413, 422, 429, 0 };

@@ -9,8 +9,6 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "upstream/call.h"
-#include "upstream/mask.h"
-#include "upstream/signing.h"
 
 #define BODY_MAX (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 
@@ -134,11 +132,6 @@ static int write_headers(struct call *c)
 
 /* ---- sending ---- */
 
-static bool is_streamed(const struct call *c)
-{
-	return c->inf->stream || c->type->always_streams;
-}
-
 /* A signer's failure is one of this provider, but stays what it is to who counts. */
 static int signing_failed(const struct call *c)
 {
@@ -153,14 +146,14 @@ static int signing_failed(const struct call *c)
 /* Signs and sends, once more on a fresh connection if a pooled one was dead. Waits. */
 static int transmit(struct call *c)
 {
-	const struct config *cfg = c->context->config;
+	uint64_t read_idle = c->context->config->gateway.outbound_read_timeout_ms;
+	bool streamed = c->inf->stream || c->type->always_streams;
 	struct http_send s = { .url = &c->url,
 			       .method = B("POST"),
 			       .body = c->body,
 			       .arena = c->context->arena,
 			       .head_deadline = c->deadline,
-			       .read_idle_ms =
-				       is_streamed(c) ? cfg->gateway.outbound_read_timeout_ms : 0 };
+			       .read_idle_ms = streamed ? read_idle : 0 };
 
 	for (;;) {
 		struct header_list headers = { 0 };
@@ -171,8 +164,7 @@ static int transmit(struct call *c)
 				return -1;
 		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
 			return -1;
-		if (sign_attempt(c->provider, c->context, s.method, c->endpoint, c->url.target,
-				 c->body, &headers, &c->attempt->signature))
+		if (sign_attempt(c, s.method, &headers))
 			return signing_failed(c);
 		s.headers = headers.at;
 		s.nheaders = headers.len;

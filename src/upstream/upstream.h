@@ -38,8 +38,7 @@ struct sign_facts {
 
 /* Facts of one attempt, for the record; also of failed ones. Strings live in the context's arena. */
 struct attempt {
-	struct bytes
-		raw_request; /* body as sent, file data as <TENSORZERO_FILE_i>; unset: never written */
+	struct bytes raw_request;  /* as sent, but for files (mask_files); unset: never written */
 	struct bytes raw_response; /* of a failed attempt: the error body */
 	struct sign_facts signature;
 	int status;                                    /* HTTP status, 0 = none */
@@ -62,6 +61,8 @@ struct result *upstream_result(struct call *);
  * socket it calls `idle`, so that what is buffered for the client leaves; idle's -1 ends the wait with -1. */
 int upstream_next(struct call *, struct delta **out, int (*idle)(void *), void *arg);
 void upstream_close(struct call *);
+/* Whether the last error ends the call for its caller, too, and is nothing that the upstream did wrong. */
+bool call_ended_above(void);
 
 /* The format that the provider speaks: where it is the client's own, an answer may pass through. */
 const struct wire *provider_wire(const struct provider_config *);

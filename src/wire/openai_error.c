@@ -129,7 +129,6 @@ static void put_message(struct pen *p, const struct error *e, int status)
 	pen_lit(p, "s.\"");
 }
 
-/* {"‹Kind›":{"message":…}}, nested ones inside. */
 static void put_kind(struct pen *p, const struct error *e, int depth)
 {
 	pen_lit(p, "{");
@@ -150,6 +149,11 @@ static void put_kind(struct pen *p, const struct error *e, int depth)
 		put_text(p, e->message);
 	}
 	pen_lit(p, "}}");
+}
+
+void openai_put_error_kind(struct pen *p, const struct error *e)
+{
+	put_kind(p, e, 0);
 }
 
 static int write_object(const struct error *e, int status, bool json, struct buf *out)

@@ -1,4 +1,6 @@
 """The mock does what its scripts say: the other tests stand on it."""
+import threading
+
 import httpx
 import pytest
 
@@ -67,3 +69,11 @@ def test_tls(tmp_path):
         assert httpx.post(good.url, json={}, verify=trust).status_code == 200
         with pytest.raises(httpx.ConnectError, match="expired"):
             httpx.post(old.url, json={}, verify=trust)
+
+
+def test_a_closed_mock_leaves_no_thread_that_accepts():
+    """It would take a connection of the next mock, whose listener has the same number, and close it."""
+    before = set(threading.enumerate())
+    with Mock():
+        pass
+    assert set(threading.enumerate()) <= before

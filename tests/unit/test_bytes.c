@@ -193,10 +193,6 @@ static void test_a_buffer_stops_at_its_maximum_and_keeps_what_it_has(void **stat
 	assert_bytes(buf_bytes(&b), "12345678");
 	assert_int_equal(buf_put_u64(&b, 90), 0);
 	assert_bytes(buf_bytes(&b), "1234567890");
-	buf_drop_front(&b, 4);
-	assert_bytes(buf_bytes(&b), "567890");
-	buf_drop_front(&b, 99);
-	assert_bytes(buf_bytes(&b), "");
 	buf_deinit(&b);
 }
 

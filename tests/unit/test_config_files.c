@@ -487,7 +487,6 @@ static void test_shorthand_models(void **state)
 	assert_non_null(made);
 	m = shorthand_model(made, B("openai::ft:gpt-4o/x"), &arena);
 	assert_non_null(m);
-	assert_true(m->shorthand);
 	assert_true(bytes_eq(m->name, B("openai::ft:gpt-4o/x")));
 	assert_true(bytes_eq(m->routing[0]->name, B("openai")));
 	assert_true(bytes_eq(m->routing[0]->model_name, B("ft:gpt-4o/x")));

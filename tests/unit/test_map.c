@@ -56,28 +56,34 @@ static void test_the_empty_key_is_a_key(void **state)
 	map_deinit(&m);
 }
 
-static void test_a_walk_meets_each_entry_once(void **state)
+static bool drop_odd(void *value, void *arg)
+{
+	size_t *number = value;
+
+	if (*number & 1)
+		++*(size_t *)arg;
+	return *number & 1;
+}
+
+static void test_a_sweep_takes_out_what_it_is_told(void **state)
 {
 	char names[100][8];
-	bool seen[100] = { false };
+	size_t numbers[100], dropped = 0;
 	struct map m;
-	size_t i = 0, met = 0;
-	const struct map_slot *slot;
 
 	(void)state;
 	map_init(&m);
+	map_sweep(&m, drop_odd, &dropped);
 	for (size_t k = 0; k < 100; k++) {
 		snprintf(names[k], sizeof(names[k]), "%zu", k);
-		map_put(&m, bytes_of(names[k]), &seen[k]);
+		numbers[k] = k;
+		map_put(&m, bytes_of(names[k]), &numbers[k]);
 	}
-	while ((slot = map_next(&m, &i))) {
-		bool *flag = slot->value;
-
-		assert_false(*flag);
-		*flag = true;
-		met++;
-	}
-	assert_int_equal(met, 100);
+	map_sweep(&m, drop_odd, &dropped);
+	assert_int_equal(dropped, 50);
+	assert_int_equal(m.len, 50);
+	for (size_t k = 0; k < 100; k++)
+		assert_ptr_equal(map_get(&m, bytes_of(names[k])), k & 1 ? NULL : &numbers[k]);
 	map_deinit(&m);
 }
 
@@ -101,7 +107,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_put_is_found_until_it_is_removed),
 		cmocka_unit_test(test_put_replaces_and_null_removes),
 		cmocka_unit_test(test_the_empty_key_is_a_key),
-		cmocka_unit_test(test_a_walk_meets_each_entry_once),
+		cmocka_unit_test(test_a_sweep_takes_out_what_it_is_told),
 		cmocka_unit_test(test_hashes_of_all_lengths_differ),
 	};
 

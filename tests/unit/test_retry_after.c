@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "upstream/retry_after.h"
+#include "upstream/call.h"
 
 #define NOW   784111777 /* Sun, 06 Nov 1994 08:49:37 GMT: RFC 9110 §5.6.7 */
 #define UNSET ((struct bytes){ NULL, 0 })

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "route/classify.h"
-#include "route/episode.h"
+#include "route/check.h"
 #include "route/model_call.h"
 
 static struct arena arena;

@@ -171,7 +171,7 @@ static void test_a_bad_module_fails_its_call_and_nothing_else(void **state)
 		assert_int_equal(error_last()->kind, ERR_SIGNER);
 		assert_bytes(last_message(), failures[i].text);
 		assert_bytes(error_last()->upstream_code, failures[i].kind);
-		assert_int_equal(signer_failures(bad), 1);
+		assert_int_equal(signer_counts(bad).failures, 1);
 		assert_int_equal(sign(good, B("content"), out), 0);
 		assert_string_equal(out, "xxxx");
 		/* the failed instance is gone, the good one is kept */
@@ -209,7 +209,7 @@ static void test_after_a_failure_the_next_call_gets_a_fresh_instance(void **stat
 	assert_int_equal(sign(s, B("loop"), out), -1);
 	assert_int_equal(sign(s, B("fine"), out), 0);
 	assert_string_equal(out, "xxxx");
-	assert_int_equal(signer_calls(s), 2);
+	assert_int_equal(signer_counts(s).calls, 2);
 	signer_unref(s);
 	signer_thread_end();
 }
@@ -264,7 +264,7 @@ static void test_a_leaking_module_is_replaced_before_it_hits_its_limit(void **st
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(sign(s, B("x"), out), 0);
-	assert_int_equal(signer_failures(s), 0);
+	assert_int_equal(signer_counts(s).failures, 0);
 	signer_unref(s);
 	signer_thread_end();
 }
@@ -556,7 +556,7 @@ static void test_threads_share_a_signer_and_no_instance(void **state)
 		pthread_join(t[i], &failed);
 		assert_null(failed);
 	}
-	assert_int_equal(signer_calls(s), 8000);
+	assert_int_equal(signer_counts(s).calls, 8000);
 	signer_unref(s);
 	assert_int_equal(signer_instances(), 0);
 }

@@ -14,6 +14,7 @@
 #include "wire/developer_api/developer_api.h"
 
 #include "base/json.h"
+#include "base/pen.h"
 
 #define TEXT_ID          B("0")
 #define THOUGHT_ID       B("1")
@@ -22,30 +23,39 @@
 #define BYTES_A_TOKEN    4
 #define PARSE_MAX        (64u << 20)
 
+static const struct developer_api_options *options_of(const struct dialect *d)
+{
+	static const struct developer_api_options none = { 0 };
+
+	return d->options ? d->options : &none;
+}
+
 /* ---- the request: a conversation as one text ---- */
 
 struct flat {
-	struct buf *out;
+	struct pen pen;
 	const struct dialect *dialect;
-	bool begun;       /* a line stands in `out` already */
+	bool begun;       /* a line stands there already */
 	const char *open; /* the speaker whose line may go on with another text, NULL: none */
 };
 
 /* Begins a line, or goes on with the one that the same speaker's last text began. */
-static int speak(struct flat *f, const char *speaker, bool goes_on)
+static void speak(struct flat *f, const char *speaker, bool goes_on)
 {
 	if (goes_on && f->open == speaker)
-		return buf_putc(f->out, ' ');
-	if (f->begun && buf_putc(f->out, '\n'))
-		return -1;
+		return pen_lit(&f->pen, " ");
+	pen_bytes(&f->pen, f->begun ? B("\n") : B(""));
+	pen_bytes(&f->pen, bytes_of(speaker));
+	pen_bytes(&f->pen, *speaker ? B(": ") : B(""));
 	f->begun = true;
 	f->open = goes_on ? speaker : NULL;
-	return *speaker ? buf_printf(f->out, "%s: ", speaker) : 0;
 }
 
 static int say(struct flat *f, const char *speaker, struct bytes text)
 {
-	return speak(f, speaker, true) || buf_append(f->out, text) ? -1 : 0;
+	speak(f, speaker, true);
+	pen_bytes(&f->pen, text);
+	return pen_done(&f->pen);
 }
 
 static const char *unsupported_name(const struct block *b)
@@ -66,22 +76,19 @@ static int unsupported(struct flat *f, const char *speaker, const struct block *
 
 static int tool_result(struct flat *f, const struct block *b)
 {
-	if (speak(f, "Tool", false))
-		return -1;
+	speak(f, "Tool", false);
 	if (!b->parts)
-		return buf_append(f->out, b->text);
-	for (size_t i = 0; i < b->nparts; i++) {
+		pen_bytes(&f->pen, b->text);
+	for (size_t i = 0; b->parts && i < b->nparts; i++) {
 		const struct block *part = &b->parts[i];
 		bool text = part->type == BLOCK_TEXT || part->type == BLOCK_RAW_TEXT;
 
-		if (i && buf_putc(f->out, ' '))
-			return -1;
 		if (!text && !f->dialect->unsupported_as_placeholder)
 			return unsupported(f, "Tool", part);
-		if (buf_append(f->out, text ? part->text : B("[Non-text content]")))
-			return -1;
+		pen_bytes(&f->pen, i ? B(" ") : B(""));
+		pen_bytes(&f->pen, text ? part->text : B("[Non-text content]"));
 	}
-	return 0;
+	return pen_done(&f->pen);
 }
 
 static int flatten_block(struct flat *f, const char *speaker, const struct block *b)
@@ -94,12 +101,11 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 	case BLOCK_THOUGHT:
 		return 0;
 	case BLOCK_TOOL_CALL:
-		if (speak(f, "Assistant", false))
-			return -1;
-		return buf_printf(f->out, "%.*s ", BFMT(b->name)) ||
-				       buf_append(f->out, b->arguments)
-			       ? -1
-			       : 0;
+		speak(f, "Assistant", false);
+		pen_bytes(&f->pen, b->name);
+		pen_lit(&f->pen, " ");
+		pen_bytes(&f->pen, b->arguments);
+		return pen_done(&f->pen);
 	case BLOCK_TOOL_RESULT:
 		return tool_result(f, b);
 	default:
@@ -109,9 +115,8 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 
 static int flatten(const struct inference *inf, const struct dialect *d, struct buf *out)
 {
-	struct flat f = { .out = out, .dialect = d };
-	const struct developer_api_options *o = d->options;
-	bool bare = o && o->last_user && !inf->system.n && inf->nmessages == 1 &&
+	struct flat f = { .pen = { .b = out }, .dialect = d };
+	bool bare = options_of(d)->last_user && !inf->system.n && inf->nmessages == 1 &&
 		    inf->messages[0].role == ROLE_USER;
 
 	if (inf->system.n && say(&f, "System", inf->system))
@@ -131,40 +136,40 @@ static int flatten(const struct inference *inf, const struct dialect *d, struct 
 /* ---- the request: what cannot be carried ---- */
 
 /* The list is bounded (x-signet-ignored: 1 KiB); what does not fit is not worth failing for. */
-static void ignore(struct buf *ignored, const char *path)
+static void ignore_parameter(void *arg, struct bytes name)
 {
+	struct buf *ignored = arg;
+
 	if (ignored)
-		(void)buf_printf(ignored, "%s%s", ignored->len ? ", " : "", path);
+		(void)buf_printf(ignored, "%s%.*s", ignored->len ? ", " : "", BFMT(name));
 }
 
-static void ignore_parameter(void *ignored, struct bytes name)
+/* Nothing where there is no text. */
+static void put_member(struct pen *p, struct bytes member, struct bytes value)
 {
-	ignore(ignored, name.p);
-}
-
-static int member(struct buf *out, const char *before, struct bytes value)
-{
-	return buf_append(out, bytes_of(before)) || buf_json_string(out, value) ? -1 : 0;
+	if (value.n == 0)
+		return;
+	pen_member(p, member);
+	pen_string(p, value);
 }
 
 static int write_body(const struct dialect *d, struct bytes content, struct buf *out)
 {
-	static const struct developer_api_options none = { 0 };
-	const struct developer_api_options *o = d->options ? d->options : &none;
+	const struct developer_api_options *o = options_of(d);
+	struct pen p = { .b = out };
 
-	if (member(out, "{\"content\":", content) || buf_append(out, B(",\"extra\":{")))
-		return -1;
-	if (o->search_mode.n &&
-	    (member(out, "\"searchMode\":", o->search_mode) || buf_putc(out, ',')))
-		return -1;
-	if (member(out, "\"model\":", d->model) ||
-	    buf_printf(out, ",\"isExpert\":%s", o->is_expert ? "true" : "false"))
-		return -1;
-	if (o->plugin_for.n && member(out, ",\"pluginFor\":", o->plugin_for))
-		return -1;
-	if (o->language.n && member(out, ",\"language\":", o->language))
-		return -1;
-	return buf_append(out, B("}}"));
+	pen_open(&p, '{');
+	pen_text(&p, "content", content);
+	pen_key(&p, "extra");
+	pen_open(&p, '{');
+	put_member(&p, B(",\"searchMode\":"), o->search_mode);
+	pen_text(&p, "model", d->model);
+	pen_key(&p, "isExpert");
+	pen_bytes(&p, o->is_expert ? B("true") : B("false"));
+	put_member(&p, B(",\"pluginFor\":"), o->plugin_for);
+	put_member(&p, B(",\"language\":"), o->language);
+	pen_lit(&p, "}}");
+	return pen_done(&p);
 }
 
 static int write_request(const struct inference *inf, const struct dialect *d, struct buf *out,
@@ -177,9 +182,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 			   inf->tools->choice == TOOL_CHOICE_SPECIFIC))
 		return fail(ERR_INVALID_REQUEST, "%.*s provider cannot call tools", BFMT(d->label));
 	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
-	rc = flatten(inf, d, &content);
-	if (rc == 0)
-		rc = write_body(d, buf_bytes(&content), out);
+	rc = flatten(inf, d, &content) || write_body(d, buf_bytes(&content), out) ? -1 : 0;
 	buf_deinit(&content);
 	if (rc == 0)
 		params_left_out(inf, ignore_parameter, ignored);
@@ -244,13 +247,6 @@ static void stream_free(struct wire_stream *s)
 	buf_deinit(&s->annotations);
 }
 
-static bool estimates(const struct dialect *d)
-{
-	const struct developer_api_options *o = d->options;
-
-	return o && o->estimate_usage;
-}
-
 static struct wire_stream *stream_new(const struct inference *inf, const struct dialect *d,
 				      struct arena *arena)
 {
@@ -264,7 +260,7 @@ static struct wire_stream *stream_new(const struct inference *inf, const struct 
 	buf_init(&s->raw, 2 * SSE_MAX_EVENT);
 	buf_init(&s->text, 2 * SSE_MAX_EVENT);
 	buf_init(&s->annotations, ANNOTATIONS_MAX);
-	if (!estimates(d))
+	if (!options_of(d)->estimate_usage)
 		return s;
 	buf_init(&content, DEVELOPER_API_MAX_CONTENT);
 	if (flatten(inf, d, &content) == 0)
@@ -288,34 +284,37 @@ static enum meaning meaning_of(struct bytes name)
 
 /* Writes an event as it came, its last blank line left out: the lines of a delta's raw text are joined
  * by LF. Raw text that does not fit is left out. */
-static void keep_raw(struct wire_stream *s, const struct sse_event *ev)
+static void keep_raw(struct wire_stream *s, const struct sse_event *event)
 {
-	struct bytes rest = ev->data;
+	struct bytes rest = event->data;
+	struct pen p = { .b = &s->raw };
+	bool more = true;
+	size_t before;
 
 	if (s->raw_given)
 		buf_reset(&s->raw);
 	s->raw_given = false;
-	if (s->raw.len && buf_putc(&s->raw, '\n'))
-		return;
-	if (ev->event.n && buf_printf(&s->raw, "event: %.*s\n", BFMT(ev->event)))
-		return;
-	for (;;) {
-		ptrdiff_t end = bytes_chr(rest, '\n');
-		struct bytes line = end < 0 ? rest : bytes_slice(rest, 0, (size_t)end);
-
-		if (buf_append(&s->raw, B("data: ")) || buf_append(&s->raw, line) ||
-		    buf_putc(&s->raw, '\n') || end < 0)
-			return;
-		rest = bytes_slice(rest, (size_t)end + 1, rest.n);
+	before = s->raw.len;
+	pen_bytes(&p, before ? B("\n") : B(""));
+	if (event->event.n) {
+		pen_lit(&p, "event: ");
+		pen_bytes(&p, event->event);
+		pen_lit(&p, "\n");
 	}
+	while (more) {
+		more = bytes_chr(rest, '\n') >= 0;
+		pen_lit(&p, "data: ");
+		pen_bytes(&p, bytes_cut(&rest, '\n'));
+		pen_lit(&p, "\n");
+	}
+	if (p.failed)
+		s->raw.len = before;
 }
 
 static struct bytes give_raw(struct wire_stream *s)
 {
-	if (s->raw_given) {
+	if (s->raw_given)
 		buf_reset(&s->raw);
-		s->raw_given = false;
-	}
 	s->raw_given = true;
 	return buf_bytes(&s->raw);
 }
@@ -345,48 +344,42 @@ static struct bytes thought_text(struct wire_stream *s, struct bytes data)
 		return data;
 	arena_init(&arena, PARSE_MAX);
 	text = json_str(json_get(json_parse(data, &arena), "text"));
-	if (bytes_set(text)) {
-		buf_reset(&s->text);
-		if (buf_append(&s->text, text) == 0)
-			data = buf_bytes(&s->text);
-	}
+	buf_reset(&s->text);
+	if (bytes_set(text) && buf_append(&s->text, text) == 0)
+		data = buf_bytes(&s->text);
 	arena_deinit(&arena);
 	return data;
 }
 
+/* The API says of no source where in the text it belongs. */
 static int write_annotation(struct buf *out, yyjson_val *item)
 {
 	struct bytes url = json_str(json_get(item, "url")),
 		     title = json_str(json_get(item, "title"));
+	struct pen p = { .b = out, .comma = out->len };
 
 	if (!url.n)
 		return 0;
-	if ((out->len && buf_putc(out, ',')) ||
-	    member(out, "{\"type\":\"url_citation\",\"url\":", url) ||
-	    member(out, ",\"title\":", bytes_set(title) ? title : url))
-		return -1;
-	/* the API says of no source where in the text it belongs */
-	return buf_append(out, B(",\"start_index\":0,\"end_index\":0}"));
+	pen_item(&p);
+	pen_head(&p, "{\"type\":\"url_citation\"");
+	pen_text(&p, "url", url);
+	pen_text(&p, "title", bytes_set(title) ? title : url);
+	pen_lit(&p, ",\"start_index\":0,\"end_index\":0}");
+	return pen_done(&p);
 }
 
 static void take_sources(struct wire_stream *s, struct bytes data)
 {
+	size_t before = s->annotations.len;
 	struct arena arena;
-	yyjson_val *list, *item;
+	yyjson_val *item;
 	yyjson_arr_iter it;
 
 	arena_init(&arena, PARSE_MAX);
-	list = json_parse(data, &arena);
-	if (list && yyjson_arr_iter_init(list, &it)) {
-		while ((item = yyjson_arr_iter_next(&it))) {
-			size_t before = s->annotations.len;
-
-			if (write_annotation(&s->annotations, item) == 0)
-				continue;
-			s->annotations.len = before; /* full: the ones before stand */
-			break;
-		}
-	}
+	it = yyjson_arr_iter_with(json_parse(data, &arena));
+	while ((item = yyjson_arr_iter_next(&it)) && !write_annotation(&s->annotations, item))
+		before = s->annotations.len;
+	s->annotations.len = before; /* full: the ones before stand */
 	arena_deinit(&arena);
 }
 
@@ -438,31 +431,36 @@ static int piece(struct wire_stream *s, enum meaning meaning, struct bytes text,
 	return 1;
 }
 
-static int read_event(struct wire_stream *s, const struct sse_event *ev, struct delta *out)
+static int read_event(struct wire_stream *s, const struct sse_event *event, struct delta *out)
 {
-	enum meaning meaning = meaning_of(ev->event);
+	enum meaning meaning = meaning_of(event->event);
 
-	keep_raw(s, ev);
-	if (meaning == UNKNOWN) {
-		s->unknown++;
-		return 0;
-	}
-	s->known = true;
+	keep_raw(s, event);
+	s->known |= meaning != UNKNOWN;
 	switch (meaning) {
 	case TEXT:
 	case THOUGHT:
-		return piece(s, meaning, ev->data, out);
+		return piece(s, meaning, event->data, out);
 	case SOURCES:
-		take_sources(s, ev->data);
+		take_sources(s, event->data);
 		return 0;
 	case FAILURE:
-		fail_upstream(s->dialect->type, ev->data);
-		return error_delta(s, ev->data, out);
+		fail_upstream(s->dialect->type, event->data);
+		return error_delta(s, event->data, out);
 	case FINISH:
 		return 2;
-	default:
+	case UNKNOWN:
+		s->unknown++;
 		return 0;
+	case METADATA:
+		break;
 	}
+	return 0;
+}
+
+static int64_t tokens_of(uint64_t bytes)
+{
+	return (int64_t)((bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
 }
 
 static int read_end(struct wire_stream *s, struct delta *out)
@@ -477,13 +475,11 @@ static int read_end(struct wire_stream *s, struct delta *out)
 	}
 	*out = (struct delta){ .finish = FINISH_STOP, .raw = give_raw(s) };
 	usage_init(&out->usage);
-	if (estimates(s->dialect)) {
+	if (options_of(s->dialect)->estimate_usage) {
 		out->has_usage = true;
 		out->usage.estimated = true;
-		out->usage.input_tokens =
-			(int64_t)((s->in_bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
-		out->usage.output_tokens =
-			(int64_t)((s->out_bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN);
+		out->usage.input_tokens = tokens_of(s->in_bytes);
+		out->usage.output_tokens = tokens_of(s->out_bytes);
 	}
 	if (s->annotations.len) {
 		out->annotations =
@@ -496,41 +492,40 @@ static int read_end(struct wire_stream *s, struct delta *out)
 
 /* ---- a plain answer: the same stream, collected ---- */
 
+static int collect_delta(struct gather *g, const struct delta *d)
+{
+	return d->error ? fail_with(d->error) : gather_add(g, d);
+}
+
 /* 1: the stream has ended. */
-static int collect_event(struct wire_stream *s, struct gather *g, const struct sse_event *ev)
+static int collect_event(struct wire_stream *s, struct gather *g, const struct sse_event *event)
 {
 	struct delta d;
-	int r = read_event(s, ev, &d);
+	int r = read_event(s, event, &d);
 
-	if (r == 2)
-		return 1;
-	if (r <= 0)
-		return r;
-	return d.error ? fail_with(d.error) : gather_add(g, &d);
+	return r == 2 ? 1 : r == 1 ? collect_delta(g, &d) : r;
 }
 
 static int collect(struct wire_stream *s, struct gather *g, struct bytes body)
 {
-	struct sse_event ev;
+	struct sse_event event;
 	struct delta d;
 	struct sse sse;
-	int r, more;
+	int r, ended = 0;
 
 	sse_init(&sse, SSE_MAX_EVENT);
 	sse_feed(&sse, body);
-	do {
-		more = sse_next(&sse, &ev);
-		r = more == 1 ? collect_event(s, g, &ev) : more;
-	} while (more == 1 && r == 0);
-	if (r == 0 && sse_end(&sse, &ev) == 1)
-		r = collect_event(s, g, &ev);
+	while (!ended && (r = sse_next(&sse, &event)) == 1)
+		ended = collect_event(s, g, &event);
+	if (!ended)
+		ended = r;
+	if (!ended && sse_end(&sse, &event))
+		ended = collect_event(s, g, &event);
 	sse_deinit(&sse);
-	if (r < 0)
+	if (ended < 0)
 		return -1;
 	r = read_end(s, &d);
-	if (r == 1)
-		return d.error ? fail_with(d.error) : gather_add(g, &d);
-	return r;
+	return r == 1 ? collect_delta(g, &d) : r;
 }
 
 /* Takes the blocks out of the gather's memory. */

@@ -59,5 +59,8 @@ int openai_write_error(const struct error *, int status, struct buf *out);
 int openai_error_without_html(struct error *, struct arena *);
 /* With gateway.unstable_error_json. */
 int openai_write_error_json(const struct error *, int status, struct buf *out);
+/* What that adds, also to other objects: {"‹Kind›":{"message":…}}, nested errors as a map of the same by name. */
+struct pen;
+void openai_put_error_kind(struct pen *, const struct error *);
 
 #endif

@@ -161,7 +161,8 @@ class Mock:
         self._listener.bind((host, 0))
         self._listener.listen(512)
         self.host, self.port = self._listener.getsockname()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def url(self):
@@ -216,6 +217,10 @@ class Mock:
 
     def close(self):
         self.closing.set()
+        # A thread left in accept() would take a connection of whoever gets this descriptor's number next: any
+        # signal (SIGCHLD while a child is started) makes the kernel begin the call again, by number.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         with self._lock:
             conns = list(self._conns)

@@ -61,12 +61,11 @@ def test_findings_as_json_on_stdout(folder):
 
 
 @pytest.mark.parametrize("args,why", [
-    ([], "name the files to check"), (["--default-config", "good.toml"], "give files or --default-config, not both"), (["--nope"], "unknown option `--nope`"),
-    (["--config-file"], "--config-file needs a file or glob"), (["--config-filex"], "unknown option `--config-filex`"),
-    (["good.toml"] * 5000, "too many files"),
+    ([], "name the files to check"), (["--default-config", "good.toml"], "give files or --default-config, not both"), (["--nope"], "unknown argument --nope"),
+    (["--config-file"], "--config-file needs a value"), (["--config-filex"], "unknown argument --config-filex"),
 ])
 def test_wrong_usage(folder, args, why):
-    assert check(folder, *args) == (2, "", f"signet check: {why}\nTry: signet check --help\n")
+    assert check(folder, *args) == (2, "", f"signet check: {why}\nsignet check --help explains\n")
 
 
 def test_a_dash_alone_is_a_file(folder):

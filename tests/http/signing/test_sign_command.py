@@ -94,8 +94,8 @@ def test_help_teaches_and_ends_well():
     (("--module", "m", *ARGS, "--content", "a", "--content-file", "b"), "--content and --content-file exclude each other"),
     (("--frobnicate",), "unknown argument --frobnicate"),
     (("--module",), "--module needs a value"),
-    (("--module", "m", "--bench", "many"), "--bench needs a whole number that is not 0"),
-    (("--module", "m", "--bench", "5", "--timeout-ms", "0"), "--timeout-ms needs a whole number that is not 0"),
+    (("--module", "m", "--bench", "many"), "--bench wants a number from 1 to 10000000, not 'many'"),
+    (("--module", "m", "--bench", "5", "--timeout-ms", "0"), "--timeout-ms wants a number from 1 to 3600000, not '0'"),
 ])
 def test_wrong_usage_is_2(args, reason):
     status, out, err = signet_sign(*args)
