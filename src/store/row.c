@@ -42,28 +42,20 @@ struct bytes row_text(struct bytes value, struct buf *scratch)
 	return bytes_chr(inner, '\\') < 0 ? inner : unescape(inner, scratch);
 }
 
+/* Also 3.0. */
 static bool read_int(struct bytes raw, int64_t *out)
 {
-	uint64_t v = 0;
-	bool minus = raw.n && raw.p[0] == '-';
+	bool minus = bytes_starts(raw, B("-"));
+	struct bytes zeros = bytes_slice(raw, minus, raw.n), digits = bytes_cut(&zeros, '.');
+	uint64_t n;
 
-	if (minus)
-		raw = bytes_slice(raw, 1, raw.n);
-	if (raw.n && raw.p[0] == '.')
-		return false;
-	for (size_t i = 0; i < raw.n; i++) {
-		if (raw.p[i] == '.') { /* 3.0 */
-			while (++i < raw.n)
-				if (raw.p[i] != '0')
-					return false;
-			break;
-		}
-		if (raw.p[i] < '0' || raw.p[i] > '9' || v > (INT64_MAX - 9) / 10)
+	for (size_t i = 0; i < zeros.n; i++)
+		if (zeros.p[i] != '0')
 			return false;
-		v = v * 10 + (uint64_t)(raw.p[i] - '0');
-	}
-	*out = minus ? -(int64_t)v : (int64_t)v;
-	return raw.n > 0;
+	if (!bytes_to_u64(digits, &n) || n > INT64_MAX)
+		return false;
+	*out = minus ? -(int64_t)n : (int64_t)n;
+	return true;
 }
 
 bool row_nano(struct bytes d, int64_t *out)
