@@ -179,14 +179,12 @@ static bool is_empty(const struct part *p)
 {
 	switch (p->type) {
 	case PART_TOOL_CALL:
-	case PART_UNKNOWN:
-		return false;
+	case PART_UNKNOWN: return false;
 	case PART_THOUGHT:
 		return p->text.n == 0 && p->signature.n == 0 && p->summary_text.n == 0 &&
 		       !bytes_set(p->extra_data);
 	case PART_TEXT:
-	case PART_REFUSAL:
-		break;
+	case PART_REFUSAL: break;
 	}
 	return p->text.n == 0;
 }
@@ -209,9 +207,7 @@ static int part_add(struct gather *g, const struct part *p)
 	case PART_TOOL_CALL:
 		s->block.custom |= p->custom;
 		return buf_append(&s->name, p->name) || buf_append(&s->text, p->arguments) ? -1 : 0;
-	case PART_UNKNOWN:
-		buf_reset(&s->text);
-		return buf_append(&s->text, p->text);
+	case PART_UNKNOWN: buf_reset(&s->text); return buf_append(&s->text, p->text);
 	case PART_THOUGHT:
 		s->has_text |= bytes_set(p->text);
 		if (keep(g, &s->block.provider_type, p->provider_type) ||
@@ -220,8 +216,7 @@ static int part_add(struct gather *g, const struct part *p)
 			return -1;
 		break;
 	case PART_TEXT:
-	case PART_REFUSAL:
-		break;
+	case PART_REFUSAL: break;
 	}
 	return buf_append(&s->text, p->text);
 }

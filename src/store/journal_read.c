@@ -177,17 +177,13 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 			set_damage_aside(r);
 			r->at.offset = r->segment.offset;
 			continue;
-		case FOUND_ZEROS:
-			r->at.offset = r->segment.offset;
-			continue;
+		case FOUND_ZEROS: r->at.offset = r->segment.offset; continue;
 		case FOUND_END:
 			r->at.offset = r->segment.offset;
 			if (!read_further(r))
 				return 0;
 			continue;
-		case FOUND_IO_ERROR:
-			errno = r->segment.err;
-			return -1;
+		case FOUND_IO_ERROR: errno = r->segment.err; return -1;
 		}
 	}
 }

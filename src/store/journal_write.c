@@ -345,8 +345,7 @@ static void take_sync_result(struct journal *j)
 		errno = j->last_errno;
 		sync_failed(j, not_synced);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 

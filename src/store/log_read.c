@@ -178,13 +178,9 @@ static int next_record(struct log_reader *r, struct record_view *v)
 		if (r->fd >= 0 && !fstat(r->fd, &st)) {
 			r->segment.limit = (uint64_t)st.st_size;
 			switch (segment_next(&r->segment, v)) {
-			case FOUND_RECORD:
-				r->last = v->number;
-				return 1;
-			case FOUND_DAMAGE:
-				continue;
-			default:
-				break;
+			case FOUND_RECORD: r->last = v->number; return 1;
+			case FOUND_DAMAGE: continue;
+			default: break;
 			}
 		}
 		next = r->journal < 0 ? 0 : next_segment(r);
@@ -289,8 +285,7 @@ static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, 
 			cells[i].type = CELL_INT;
 			cells[i].num = sqlite3_column_int64(st, at);
 			break;
-		case SQLITE_NULL:
-			break;
+		case SQLITE_NULL: break;
 		default:
 			cells[i].type = CELL_TEXT;
 			cells[i].text.p = (const char *)sqlite3_column_text(st, at);

@@ -121,18 +121,14 @@ static bool fill(const struct column *c, struct bytes raw, struct cell *cell, st
 		cell->type = CELL_TEXT;
 		cell->text = row_text(raw, scratch);
 		return cell->text.p != NULL;
-	case COL_INT:
-		cell->type = CELL_INT;
-		return read_int(raw, &cell->num);
+	case COL_INT: cell->type = CELL_INT; return read_int(raw, &cell->num);
 	case COL_BOOL:
 		cell->type = CELL_INT;
 		cell->num = bytes_eq(raw, B("true"));
 		if (bytes_eq(raw, B("1")))
 			cell->num = 1;
 		return cell->num || bytes_eq(raw, B("false")) || bytes_eq(raw, B("0"));
-	case COL_NANO:
-		cell->type = CELL_INT;
-		return row_nano(raw, &cell->num);
+	case COL_NANO: cell->type = CELL_INT; return row_nano(raw, &cell->num);
 	}
 	return false;
 }

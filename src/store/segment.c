@@ -256,8 +256,7 @@ enum segment_found segment_next(struct segment_reader *r, struct record_view *ou
 		if (r->offset >= r->limit)
 			return FOUND_END;
 		switch (record_at(r, r->offset, UINT64_MAX, out)) {
-		case UNREADABLE:
-			return FOUND_IO_ERROR;
+		case UNREADABLE: return FOUND_IO_ERROR;
 		case HOLDS:
 			r->offset += out->size;
 			if (out->number <= r->last) {
@@ -266,8 +265,7 @@ enum segment_found segment_next(struct segment_reader *r, struct record_view *ou
 			}
 			r->last = out->number;
 			return FOUND_RECORD;
-		case HOLDS_NOT:
-			break;
+		case HOLDS_NOT: break;
 		}
 		zero = rest_is_zero(r, r->offset);
 		if (zero < 0)

@@ -68,20 +68,15 @@ enum sink_result sqlite_classify(struct sqlite_sink *s, int rc)
 	switch (rc & 255) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return SINK_OK;
+	case SQLITE_ROW: return SINK_OK;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return SINK_BUSY;
-	case SQLITE_FULL:
-		return SINK_FULL;
+	case SQLITE_LOCKED: return SINK_BUSY;
+	case SQLITE_FULL: return SINK_FULL;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return SINK_CORRUPT;
+	case SQLITE_NOTADB: return SINK_CORRUPT;
 	case SQLITE_IOERR:
 		return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? SINK_FULL : SINK_DOWN;
-	default:
-		return SINK_DOWN;
+	default: return SINK_DOWN;
 	}
 }
 
@@ -598,11 +593,8 @@ static void explain(struct sink *base, enum sink_result r, char *text, size_t n)
 		snprintf(text, n, "no room for " SQLITE_FILE " in %.200s: %" PRIu64 " bytes free",
 			 s->o.dir, room);
 		return;
-	case SINK_NEWER:
-		snprintf(text, n, "%s", base->error);
-		return;
-	default:
-		snprintf(text, n, SQLITE_FILE ": %s", base->error);
+	case SINK_NEWER: snprintf(text, n, "%s", base->error); return;
+	default: snprintf(text, n, SQLITE_FILE ": %s", base->error);
 	}
 }
 

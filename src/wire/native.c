@@ -120,12 +120,8 @@ static void put_block(struct pen *p, const struct block *b)
 {
 	block_begin(p, b);
 	switch (b->type) {
-	case BLOCK_TEXT:
-		pen_text(p, "text", b->text);
-		break;
-	case BLOCK_RAW_TEXT:
-		pen_text(p, "value", b->text);
-		break;
+	case BLOCK_TEXT: pen_text(p, "text", b->text); break;
+	case BLOCK_RAW_TEXT: pen_text(p, "value", b->text); break;
 	case BLOCK_TEMPLATE:
 		pen_text(p, "name", b->name);
 		pen_json(p, "arguments", b->text);
@@ -140,15 +136,9 @@ static void put_block(struct pen *p, const struct block *b)
 		pen_text(p, "result", b->text);
 		pen_text(p, "id", b->id);
 		break;
-	case BLOCK_THOUGHT:
-		native_put_thought(p, b);
-		break;
-	case BLOCK_FILE:
-		put_file(p, b->file);
-		break;
-	case BLOCK_UNKNOWN:
-		native_put_unknown(p, b);
-		break;
+	case BLOCK_THOUGHT: native_put_thought(p, b); break;
+	case BLOCK_FILE: put_file(p, b->file); break;
+	case BLOCK_UNKNOWN: native_put_unknown(p, b); break;
 	case BLOCK_REFUSAL:
 		pen_lit(p, ",\"data\":{\"type\":\"refusal\"");
 		pen_text(p, "refusal", b->text);
@@ -329,20 +319,15 @@ void native_put_allowed_tools(struct pen *p, const struct tool_config *t)
 void native_put_tool_choice(struct pen *p, const struct tool_config *t)
 {
 	switch (t->choice) {
-	case TOOL_CHOICE_NONE:
-		pen_lit(p, "\"none\"");
-		return;
-	case TOOL_CHOICE_REQUIRED:
-		pen_lit(p, "\"required\"");
-		return;
+	case TOOL_CHOICE_NONE: pen_lit(p, "\"none\""); return;
+	case TOOL_CHOICE_REQUIRED: pen_lit(p, "\"required\""); return;
 	case TOOL_CHOICE_SPECIFIC:
 		pen_lit(p, "{\"specific\":");
 		pen_string(p, bytes_set(t->specific) ? t->specific : B(""));
 		pen_lit(p, "}");
 		return;
 	case TOOL_CHOICE_UNSET:
-	case TOOL_CHOICE_AUTO:
-		pen_lit(p, "\"auto\"");
+	case TOOL_CHOICE_AUTO: pen_lit(p, "\"auto\"");
 	}
 }
 
