@@ -382,7 +382,7 @@ int store_log_main(int argc, char **argv)
 	struct work w = { .o = &o };
 	int status = read_options(argc, argv, &o, &reading);
 
-	if (status >= 0)
+	if (status >= 0 || !reading)
 		return status;
 	if (!o.dir || !*o.dir)
 		o.dir = "signet-data";
