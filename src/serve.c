@@ -564,8 +564,7 @@ int serve_main(int argc, char **argv)
 	serve_issues_print(&args, &issues, app.config != NULL);
 	config_issues_deinit(&issues);
 	status = 1;
-	if (app.config)
-		app.shorthands = shorthands_new(app.config);
+	app.shorthands = app.config ? shorthands_new(app.config) : NULL;
 	if (app.shorthands) {
 		serve_log_debug(&args, app.config->gateway.debug);
 		status = serve_config(&args);

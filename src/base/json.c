@@ -271,17 +271,12 @@ bool json_u64(yyjson_val *v, uint64_t *out)
 static void print_scalar(yyjson_val *v, struct pen *p)
 {
 	switch (unsafe_yyjson_get_type(v)) {
-	case YYJSON_TYPE_STR:
-		pen_string(p, json_str(v));
-		break;
-	case YYJSON_TYPE_RAW:
-		pen_bytes(p, json_raw(v));
-		break;
+	case YYJSON_TYPE_STR: pen_string(p, json_str(v)); break;
+	case YYJSON_TYPE_RAW: pen_bytes(p, json_raw(v)); break;
 	case YYJSON_TYPE_BOOL:
 		pen_bytes(p, unsafe_yyjson_get_bool(v) ? B("true") : B("false"));
 		break;
-	default:
-		pen_lit(p, "null");
+	default: pen_lit(p, "null");
 	}
 }
 

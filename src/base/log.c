@@ -253,14 +253,11 @@ static void put_value(struct line *l, const struct log_field *f, bool quoted)
 		if (quoted)
 			put(l, "\"", 1);
 		return;
-	case LOG_INT:
-		snprintf(number, sizeof(number), "%lld", (long long)f->num);
-		break;
+	case LOG_INT: snprintf(number, sizeof(number), "%lld", (long long)f->num); break;
 	case LOG_REAL:
 		snprintf(number, sizeof(number), isfinite(f->real) ? "%.6g" : "null", f->real);
 		break;
-	case LOG_END:
-		return;
+	case LOG_END: return;
 	}
 	put_cstr(l, number);
 }

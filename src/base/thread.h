@@ -2,6 +2,8 @@
 #ifndef SIGNET_BASE_THREAD_H
 #define SIGNET_BASE_THREAD_H
 
+#include <pthread.h>
+
 /*
  * The calling thread gives way from now on: it takes a tenth of a core that another thread wants, in slices of 0.1 ms
  * (sched(7): nice; sched_setattr(2): sched_runtime of SCHED_OTHER, Linux 6.12 and later). It is never starved, so it
@@ -9,6 +11,9 @@
  * thread as it is.
  */
 void thread_give_way(void);
+
+/* Starts a thread that takes no signals: they are main's. An error number. */
+int thread_start(pthread_t *, void *(*fn)(void *), void *arg);
 
 /* Runs fn(arg), which does not wait, on the calling thread's own stack: for engines, which fibers' small stacks do not
  * hold. (fiber/ puts in here how one gets there; without fibers it is a call.) */

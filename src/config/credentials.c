@@ -66,12 +66,9 @@ static struct credential fetch(enum credential_form form, struct bytes rest, str
 	const char *path;
 
 	switch (form) {
-	case FORM_ENV:
-		return credential_env(rest.p, arena);
-	case FORM_DYNAMIC:
-		return (struct credential){ .kind = CREDENTIAL_DYNAMIC, .key = rest };
-	case FORM_PATH:
-		return credential_file(rest.p, arena);
+	case FORM_ENV: return credential_env(rest.p, arena);
+	case FORM_DYNAMIC: return (struct credential){ .kind = CREDENTIAL_DYNAMIC, .key = rest };
+	case FORM_PATH: return credential_file(rest.p, arena);
 	case FORM_PATH_FROM_ENV:
 		path = getenv(rest.p);
 		if (path)
@@ -84,8 +81,7 @@ static struct credential fetch(enum credential_form form, struct bytes rest, str
 				BFMT(rest))
 		};
 	case FORM_NONE:
-	case FORM_TABLE:
-		break;
+	case FORM_TABLE: break;
 	}
 	return (struct credential){ .kind = CREDENTIAL_NONE };
 }

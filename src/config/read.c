@@ -279,9 +279,7 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		into = ((struct provider_config *)into)->options;
 	at = (char *)into + k->offset;
 	switch (k->kind) {
-	case KEY_STRING:
-		want_string(l, t, path, (struct bytes *)at);
-		break;
+	case KEY_STRING: want_string(l, t, path, (struct bytes *)at); break;
 	case KEY_BOOL:
 		if (want_bool(l, t, path, &flag))
 			*(bool *)at = flag;
@@ -290,9 +288,7 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		if (want_bool(l, t, path, &flag))
 			*(int *)at = flag;
 		break;
-	case KEY_OFF:
-		check_off(l, t, path);
-		break;
+	case KEY_OFF: check_off(l, t, path); break;
 	case KEY_U64:
 		if (want_u64(l, t, path, k, &number))
 			*(uint64_t *)at = number;
@@ -317,35 +313,16 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
 			*(bool *)at = choice == 1;
 		break;
-	case KEY_BITS:
-		read_bits(l, t, path, k->choices, (unsigned *)at);
-		break;
-	case KEY_ANY_BOOL:
-		want_bool(l, t, path, &flag);
-		break;
-	case KEY_ANY_U64:
-		want_u64(l, t, path, k, &number);
-		break;
-	case KEY_ANY_CHOICE:
-		check_choice(l, k, t, path);
-		break;
-	case KEY_TABLE:
-		read_table(l, k->table, t, path, ".", at);
-		break;
-	case KEY_CALL:
-		k->call(l, t, path, at);
-		break;
-	case KEY_STRINGS:
-		read_strings(l, t, path, k->choices, (struct strings *)at);
-		break;
-	case KEY_LATER:
-		not_yet(l, t, path, bytes_of(k->name));
-		break;
-	case KEY_REFUSED:
-		error_at(l, t, path, "%s", k->fix);
-		break;
-	case KEY_PASS:
-		break;
+	case KEY_BITS: read_bits(l, t, path, k->choices, (unsigned *)at); break;
+	case KEY_ANY_BOOL: want_bool(l, t, path, &flag); break;
+	case KEY_ANY_U64: want_u64(l, t, path, k, &number); break;
+	case KEY_ANY_CHOICE: check_choice(l, k, t, path); break;
+	case KEY_TABLE: read_table(l, k->table, t, path, ".", at); break;
+	case KEY_CALL: k->call(l, t, path, at); break;
+	case KEY_STRINGS: read_strings(l, t, path, k->choices, (struct strings *)at); break;
+	case KEY_LATER: not_yet(l, t, path, bytes_of(k->name)); break;
+	case KEY_REFUSED: error_at(l, t, path, "%s", k->fix); break;
+	case KEY_PASS: break;
 	}
 	if (k->warning)
 		warn_text(l, t, path, "%s", k->warning);

@@ -303,16 +303,12 @@ static void put_json(struct pen *p, const struct toml *t)
 
 	switch (t->type) {
 	case TOML_INTEGER:
-	case TOML_BOOL:
-		return pen_bytes(p, t->text);
-	case TOML_FLOAT:
-		return pen_bytes(p, json_float(t->text));
+	case TOML_BOOL: return pen_bytes(p, t->text);
+	case TOML_FLOAT: return pen_bytes(p, json_float(t->text));
 	case TOML_STRING:
-	case TOML_DATETIME:
-		return pen_string(p, t->text);
+	case TOML_DATETIME: return pen_string(p, t->text);
 	case TOML_ARRAY:
-	case TOML_TABLE:
-		break;
+	case TOML_TABLE: break;
 	}
 	pen_open(p, array ? '[' : '{');
 	for (const struct toml *c = t->child; c && !p->failed; c = c->next) {

@@ -40,10 +40,8 @@ struct gather {
 	struct arena *arena;
 	struct slot *slots;
 	size_t len, cap, last;
-	struct usage usage;
-	enum finish_reason finish;
+	struct result so_far; /* without its content and its texts */
 	struct buf raw_usage;
-	struct bytes annotations, provider_id, provider_model, service_tier, system_fingerprint;
 	/* raw text: `raw` up to half of the cap, then the ring */
 	struct buf raw;
 	size_t raw_max, tail_max;
@@ -63,7 +61,7 @@ struct gather *gather_new(struct arena *a, size_t max_raw)
 	g->arena = a;
 	g->tail_max = max_raw / 2;
 	g->raw_max = max_raw - g->tail_max;
-	usage_init(&g->usage);
+	usage_init(&g->so_far.usage);
 	buf_init(&g->raw, max_raw + CUT_MARK);
 	buf_init(&g->raw_usage, GATHER_MAX_BYTES);
 	return g;
@@ -181,14 +179,12 @@ static bool is_empty(const struct part *p)
 {
 	switch (p->type) {
 	case PART_TOOL_CALL:
-	case PART_UNKNOWN:
-		return false;
+	case PART_UNKNOWN: return false;
 	case PART_THOUGHT:
 		return p->text.n == 0 && p->signature.n == 0 && p->summary_text.n == 0 &&
 		       !bytes_set(p->extra_data);
 	case PART_TEXT:
-	case PART_REFUSAL:
-		break;
+	case PART_REFUSAL: break;
 	}
 	return p->text.n == 0;
 }
@@ -211,9 +207,7 @@ static int part_add(struct gather *g, const struct part *p)
 	case PART_TOOL_CALL:
 		s->block.custom |= p->custom;
 		return buf_append(&s->name, p->name) || buf_append(&s->text, p->arguments) ? -1 : 0;
-	case PART_UNKNOWN:
-		buf_reset(&s->text);
-		return buf_append(&s->text, p->text);
+	case PART_UNKNOWN: buf_reset(&s->text); return buf_append(&s->text, p->text);
 	case PART_THOUGHT:
 		s->has_text |= bytes_set(p->text);
 		if (keep(g, &s->block.provider_type, p->provider_type) ||
@@ -222,14 +216,15 @@ static int part_add(struct gather *g, const struct part *p)
 			return -1;
 		break;
 	case PART_TEXT:
-	case PART_REFUSAL:
-		break;
+	case PART_REFUSAL: break;
 	}
 	return buf_append(&s->text, p->text);
 }
 
 int gather_add(struct gather *g, const struct delta *d)
 {
+	struct result *r = &g->so_far;
+
 	if (d->raw.n > 0) {
 		if ((g->raw_total > 0 && raw_add(g, B("\n"))) || raw_add(g, d->raw))
 			return -1;
@@ -241,19 +236,19 @@ int gather_add(struct gather *g, const struct delta *d)
 		return 0;
 	g->alike = d->alike.p;
 	if (d->has_usage)
-		usage_max(&g->usage, &d->usage);
+		usage_max(&r->usage, &d->usage);
 	if (bytes_set(d->raw_usage)) {
 		buf_reset(&g->raw_usage);
 		if (buf_append(&g->raw_usage, d->raw_usage))
 			return -1;
 	}
 	if (d->finish != FINISH_UNSET)
-		g->finish = d->finish;
-	return keep(g, &g->annotations, d->annotations) ||
-			       keep(g, &g->provider_id, d->provider_id) ||
-			       keep(g, &g->provider_model, d->provider_model) ||
-			       keep(g, &g->service_tier, d->service_tier) ||
-			       keep(g, &g->system_fingerprint, d->system_fingerprint)
+		r->finish = d->finish;
+	return keep(g, &r->annotations, d->annotations) ||
+			       keep(g, &r->provider_id, d->provider_id) ||
+			       keep(g, &r->provider_model, d->provider_model) ||
+			       keep(g, &r->service_tier, d->service_tier) ||
+			       keep(g, &r->system_fingerprint, d->system_fingerprint)
 		       ? -1
 		       : 0;
 }
@@ -317,6 +312,7 @@ int gather_finish(struct gather *g, struct result *out)
 {
 	size_t i;
 
+	*out = g->so_far;
 	out->content = g->len ? arena_array(g->arena, struct block, g->len) : NULL;
 	if (g->len && !out->content)
 		return -1;
@@ -328,19 +324,12 @@ int gather_finish(struct gather *g, struct result *out)
 	while (i < g->len && out->content[i].type != BLOCK_TEXT)
 		i++;
 	if (i < g->len)
-		out->content[i].annotations = g->annotations;
+		out->content[i].annotations = out->annotations;
 	if (raw_finish(g))
 		return -1;
-	out->usage = g->usage;
-	out->finish = g->finish;
 	out->raw_response = buf_bytes(&g->raw);
 	if (g->raw_usage.len > 0)
 		out->raw_usage = buf_bytes(&g->raw_usage);
-	out->annotations = g->annotations;
-	out->provider_id = g->provider_id;
-	out->provider_model = g->provider_model;
-	out->service_tier = g->service_tier;
-	out->system_fingerprint = g->system_fingerprint;
 	return 0;
 }
 

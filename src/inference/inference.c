@@ -7,20 +7,13 @@
 struct bytes finish_reason_name(enum finish_reason f)
 {
 	switch (f) {
-	case FINISH_UNSET:
-		break;
-	case FINISH_STOP:
-		return B("stop");
-	case FINISH_STOP_SEQUENCE:
-		return B("stop_sequence");
-	case FINISH_LENGTH:
-		return B("length");
-	case FINISH_TOOL_CALL:
-		return B("tool_call");
-	case FINISH_CONTENT_FILTER:
-		return B("content_filter");
-	case FINISH_UNKNOWN:
-		return B("unknown");
+	case FINISH_UNSET: break;
+	case FINISH_STOP: return B("stop");
+	case FINISH_STOP_SEQUENCE: return B("stop_sequence");
+	case FINISH_LENGTH: return B("length");
+	case FINISH_TOOL_CALL: return B("tool_call");
+	case FINISH_CONTENT_FILTER: return B("content_filter");
+	case FINISH_UNKNOWN: return B("unknown");
 	}
 	return (struct bytes){ NULL, 0 };
 }

@@ -23,18 +23,12 @@ bool param_is_set(const struct inference *inf, enum param p)
 	case PARAM_U32:
 	case PARAM_I32:
 	case PARAM_STRING:
-	case PARAM_TIER:
-		break;
-	case PARAM_JSON_MODE:
-		return inf->json_mode != JSON_MODE_UNSET;
-	case PARAM_TEXT_LIST:
-		return inf->stop_set;
-	case PARAM_TOOL_LIST:
-		return inf->tools && inf->tools->len > 0;
-	case PARAM_TOOL_NAME:
-		return inf->tools && inf->tools->choice != TOOL_CHOICE_UNSET;
-	case PARAM_BOOL:
-		return inf->tools && inf->tools->parallel >= 0;
+	case PARAM_TIER: break;
+	case PARAM_JSON_MODE: return inf->json_mode != JSON_MODE_UNSET;
+	case PARAM_TEXT_LIST: return inf->stop_set;
+	case PARAM_TOOL_LIST: return inf->tools && inf->tools->len > 0;
+	case PARAM_TOOL_NAME: return inf->tools && inf->tools->choice != TOOL_CHOICE_UNSET;
+	case PARAM_BOOL: return inf->tools && inf->tools->parallel >= 0;
 	}
 	return bytes_set(inf->params[p]);
 }
@@ -81,14 +75,10 @@ int param_print(const struct inference *inf, enum param p, struct buf *out)
 {
 	switch (param_rows[p].kind) {
 	case PARAM_STRING:
-	case PARAM_TIER:
-		return buf_json_string(out, inf->params[p]);
-	case PARAM_JSON_MODE:
-		return buf_json_string(out, json_mode_name(inf->json_mode));
-	case PARAM_TEXT_LIST:
-		return print_list(inf, out);
-	default:
-		return buf_append(out, inf->params[p]);
+	case PARAM_TIER: return buf_json_string(out, inf->params[p]);
+	case PARAM_JSON_MODE: return buf_json_string(out, json_mode_name(inf->json_mode));
+	case PARAM_TEXT_LIST: return print_list(inf, out);
+	default: return buf_append(out, inf->params[p]);
 	}
 }
 
@@ -115,12 +105,10 @@ static bool asks(const struct inference *inf, enum param p)
 	switch (param_rows[p].kind) {
 	case PARAM_JSON_MODE:
 		return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
-	case PARAM_TEXT_LIST:
-		return inf->nstop > 0;
+	case PARAM_TEXT_LIST: return inf->nstop > 0;
 	case PARAM_TOOL_LIST:
 		return inf->tools && (inf->tools->len > 0 || inf->tools->nprovider_tools > 0);
-	default:
-		return param_is_set(inf, p);
+	default: return param_is_set(inf, p);
 	}
 }
 

@@ -227,15 +227,10 @@ int decoder_step(struct decoder *d, struct bytes *in, char *out, size_t room, si
 	if (!d->begun)
 		return 0;
 	switch (d->coding) {
-	case CODING_GZIP:
-		return step_gzip(d, in, out, room, n);
-	case CODING_DEFLATE:
-		return step_deflate(d, in, out, room, n);
-	case CODING_BR:
-		return step_br(d, in, out, room, n);
-	case CODING_ZSTD:
-		return step_zstd(d, in, out, room, n);
-	default:
-		return fail(ERR_INTERNAL, "no decoder");
+	case CODING_GZIP: return step_gzip(d, in, out, room, n);
+	case CODING_DEFLATE: return step_deflate(d, in, out, room, n);
+	case CODING_BR: return step_br(d, in, out, room, n);
+	case CODING_ZSTD: return step_zstd(d, in, out, room, n);
+	default: return fail(ERR_INTERNAL, "no decoder");
 	}
 }

@@ -53,14 +53,10 @@ size_t http_server_connections(void)
 static uint64_t limit_of(const struct http_server *s, int state)
 {
 	switch (state) {
-	case CONN_IDLE:
-		return s->opt.keepalive_ms;
-	case CONN_HEAD:
-		return s->opt.header_timeout_ms;
-	case CONN_LINGER:
-		return LINGER_MS;
-	default:
-		return TIME_NEVER;
+	case CONN_IDLE: return s->opt.keepalive_ms;
+	case CONN_HEAD: return s->opt.header_timeout_ms;
+	case CONN_LINGER: return LINGER_MS;
+	default: return TIME_NEVER;
 	}
 }
 
@@ -396,17 +392,10 @@ static void on_event(struct sock *s, int events)
 
 	switch (c->state) {
 	case CONN_IDLE:
-	case CONN_HEAD:
-		conn_readable(c);
-		break;
-	case CONN_RUNNING:
-		conn_peek(c, events);
-		break;
-	case CONN_LINGER:
-		linger_read(c);
-		break;
-	default:
-		break;
+	case CONN_HEAD: conn_readable(c); break;
+	case CONN_RUNNING: conn_peek(c, events); break;
+	case CONN_LINGER: linger_read(c); break;
+	default: break;
 	}
 }
 

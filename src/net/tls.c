@@ -235,16 +235,11 @@ void tls_free(SSL *ssl, bool healthy)
 static enum tls_result result_of(SSL *ssl, int r)
 {
 	switch (SSL_get_error(ssl, r)) {
-	case SSL_ERROR_NONE:
-		return TLS_OK;
-	case SSL_ERROR_WANT_READ:
-		return TLS_WANT_READ;
-	case SSL_ERROR_WANT_WRITE:
-		return TLS_WANT_WRITE;
-	case SSL_ERROR_ZERO_RETURN:
-		return TLS_CLOSED;
-	case SSL_ERROR_SYSCALL:
-		return TLS_CLOSED;
+	case SSL_ERROR_NONE: return TLS_OK;
+	case SSL_ERROR_WANT_READ: return TLS_WANT_READ;
+	case SSL_ERROR_WANT_WRITE: return TLS_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN: return TLS_CLOSED;
+	case SSL_ERROR_SYSCALL: return TLS_CLOSED;
 	default:
 		/* Closing without a close_notify is common; framing tells whether bytes are missing. */
 		if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)

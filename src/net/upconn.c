@@ -222,20 +222,14 @@ static ssize_t receive(struct upconn *u, char *to, size_t room, int *want)
 	if (!u->ssl)
 		return sock_recv(&u->sock, to, room);
 	switch (tls_read(u->ssl, to, room, &n)) {
-	case TLS_OK:
-		u->sock.likely = SSL_has_pending(u->ssl) || n == room;
-		return (ssize_t)n;
-	case TLS_WANT_WRITE:
-		*want = SOCK_WRITE; /* fall through */
+	case TLS_OK: u->sock.likely = SSL_has_pending(u->ssl) || n == room; return (ssize_t)n;
+	case TLS_WANT_WRITE: *want = SOCK_WRITE; /* fall through */
 	case TLS_WANT_READ:
 		u->sock.likely = false;
 		errno = EAGAIN;
 		return -1;
-	case TLS_CLOSED:
-		return 0;
-	default:
-		errno = EPROTO;
-		return -1;
+	case TLS_CLOSED: return 0;
+	default: errno = EPROTO; return -1;
 	}
 }
 
@@ -282,17 +276,12 @@ static void on_event(struct sock *s, int events)
 
 	(void)events;
 	switch (u->state) {
-	case UPCONN_IDLE:
-		idle_readable(u);
-		break;
-	case UPCONN_DRAINING:
-		drain_read(u);
-		break;
+	case UPCONN_IDLE: idle_readable(u); break;
+	case UPCONN_DRAINING: drain_read(u); break;
 	case UPCONN_BUSY: /* whoever holds it is busy elsewhere: it will look first */
 		sock_watch(s, 0);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 

@@ -43,20 +43,14 @@ static enum failure by_status(int status)
 {
 	switch (status) {
 	case 401:
-	case 403:
-		return FAILURE_AUTH;
-	case 402:
-		return FAILURE_QUOTA;
+	case 403: return FAILURE_AUTH;
+	case 402: return FAILURE_QUOTA;
 	case 408:
-	case 504:
-		return FAILURE_TIMEOUT;
-	case 429:
-		return FAILURE_RATE_LIMIT;
+	case 504: return FAILURE_TIMEOUT;
+	case 429: return FAILURE_RATE_LIMIT;
 	case 503:
-	case 529:
-		return FAILURE_OVERLOAD;
-	default:
-		return status >= 400 && status < 500 ? FAILURE_CLIENT : FAILURE_SERVER;
+	case 529: return FAILURE_OVERLOAD;
+	default: return status >= 400 && status < 500 ? FAILURE_CLIENT : FAILURE_SERVER;
 	}
 }
 
@@ -67,24 +61,16 @@ enum failure classify(const struct error *e)
 	case ERR_PROVIDER_TIMEOUT:
 	case ERR_MODEL_TIMEOUT:
 	case ERR_DEADLINE:
-	case ERR_REQUEST_TIMEOUT:
-		return FAILURE_TIMEOUT;
-	case ERR_SIGNER:
-		return FAILURE_SIGNER;
-	case ERR_API_KEY_MISSING:
-		return FAILURE_AUTH;
-	case ERR_RATE_LIMIT:
-		return FAILURE_RATE_LIMIT;
-	case ERR_CONFIG:
-		return FAILURE_CONFIG;
-	case ERR_BUSY:
-		return FAILURE_OVERLOAD;
+	case ERR_REQUEST_TIMEOUT: return FAILURE_TIMEOUT;
+	case ERR_SIGNER: return FAILURE_SIGNER;
+	case ERR_API_KEY_MISSING: return FAILURE_AUTH;
+	case ERR_RATE_LIMIT: return FAILURE_RATE_LIMIT;
+	case ERR_CONFIG: return FAILURE_CONFIG;
+	case ERR_BUSY: return FAILURE_OVERLOAD;
 	case ERR_INFERENCE_CLIENT:
 	case ERR_INFERENCE_SERVER:
-	case ERR_FATAL_STREAM:
-		break;
-	default:
-		return error_kind_status(e->kind) < 500 ? FAILURE_CLIENT : FAILURE_INTERNAL;
+	case ERR_FATAL_STREAM: break;
+	default: return error_kind_status(e->kind) < 500 ? FAILURE_CLIENT : FAILURE_INTERNAL;
 	}
 	for (size_t i = 0; i < COUNT(codes); i++)
 		if (bytes_eq(codes[i].code, e->upstream_code))

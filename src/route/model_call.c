@@ -51,34 +51,35 @@ static uint64_t after(uint64_t from, uint64_t ms)
 
 /* ---- what a provider may see ---- */
 
-static bool block_fits(const struct block *b, const struct model_config *m,
-		       const struct provider_config *p)
+/* Whether what names a model and a provider, or leaves them open, is for this one. */
+static bool is_meant_for(const struct provider_config *p, struct bytes model, struct bytes provider)
+{
+	return (!bytes_set(model) || bytes_eq(model, p->model->name)) &&
+	       (!bytes_set(provider) || bytes_eq(provider, p->name));
+}
+
+static bool block_fits(const struct block *b, const struct provider_config *p)
 {
 	if (b->type == BLOCK_THOUGHT)
 		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type);
-	if (b->type == BLOCK_UNKNOWN)
-		return (!bytes_set(b->model_name) || bytes_eq(b->model_name, m->name)) &&
-		       (!bytes_set(b->provider_name) || bytes_eq(b->provider_name, p->name));
-	return true;
+	return b->type != BLOCK_UNKNOWN || is_meant_for(p, b->model_name, b->provider_name);
 }
 
-static bool all_fit(const struct inference *inf, const struct model_config *m,
-		    const struct provider_config *p)
+static bool all_fit(const struct inference *inf, const struct provider_config *p)
 {
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++)
-			if (!block_fits(&inf->messages[i].content[j], m, p))
+			if (!block_fits(&inf->messages[i].content[j], p))
 				return false;
 	return true;
 }
 
 /* Takes out thoughts of other vendors and unknown blocks that are meant for others (config §3.3). */
-static int filter_blocks(struct inference *inf, const struct model_config *m,
-			 const struct provider_config *p, struct arena *a)
+static int filter_blocks(struct inference *inf, const struct provider_config *p, struct arena *a)
 {
 	struct message *messages;
 
-	if (all_fit(inf, m, p))
+	if (all_fit(inf, p))
 		return 0;
 	messages = arena_array(a, struct message, inf->nmessages);
 	if (!messages)
@@ -93,7 +94,7 @@ static int filter_blocks(struct inference *inf, const struct model_config *m,
 		if (!to->content)
 			return -1;
 		for (size_t j = 0; j < from->len; j++)
-			if (block_fits(&from->content[j], m, p))
+			if (block_fits(&from->content[j], p))
 				to->content[to->len++] = from->content[j];
 	}
 	inf->messages = messages;
@@ -102,23 +103,21 @@ static int filter_blocks(struct inference *inf, const struct model_config *m,
 }
 
 /* Provider tools exist for the Responses API only; one in scope fails the attempt (providers-openai §1.3). */
-static int check_provider_tools(const struct inference *inf, const struct model_config *m,
-				const struct provider_config *p)
+static int check_provider_tools(const struct inference *inf, const struct provider_config *p)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; inf->tools && i < inf->tools->nprovider_tools; i++) {
 		const struct provider_tool *t = &inf->tools->provider_tools[i];
 
-		n += (!bytes_set(t->model_name) || bytes_eq(t->model_name, m->name)) &&
-		     (!bytes_set(t->provider_name) || bytes_eq(t->provider_name, p->name));
+		n += is_meant_for(p, t->model_name, t->provider_name);
 	}
 	if (n == 0)
 		return 0;
 	return fail(
 		ERR_INVALID_REQUEST,
 		"Provider `%.*s` does not support `provider_tools`, but %zu provider tool(s) were configured for model `%.*s` / provider `%.*s`. Provider tools are only supported by: Anthropic, GCP Vertex Anthropic, and OpenAI (Responses API only).",
-		BFMT(p->type), n, BFMT(m->name), BFMT(p->name));
+		BFMT(p->type), n, BFMT(p->model->name), BFMT(p->name));
 }
 
 /* ---- one attempt ---- */
@@ -191,8 +190,8 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	call->inf = *inf;
 	call->inf.id = uuid_v7();
 	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
-	if (filter_blocks(&call->inf, call->model, p, call->context->arena) ||
-	    check_provider_tools(&call->inf, call->model, p))
+	if (filter_blocks(&call->inf, p, call->context->arena) ||
+	    check_provider_tools(&call->inf, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
 	if (files_fetch(&call->inf, p, call->context) == 0)

@@ -15,120 +15,54 @@
 
 #define PREVIEW 160
 
-/* A row under construction, in the record's own buffer: keys are literals, errors are sticky. An object inside of it
- * is a row of its own on the same buffer. A terse one leaves out what is null. */
-struct row {
-	struct record *rec;
-	struct buf *out;
-	bool failed, first, terse;
-};
+/* Members of a row: null where there is nothing, or (known_) left out. */
+#define text(p, name, value)   (pen_key((p), name), pen_string_or_null((p), (value)))
+#define number(p, name, value) (pen_key((p), name), put_count((p), (value)))
+#define truth(p, name, value)  (pen_key((p), name), pen_bytes((p), (value) ? B("true") : B("false")))
+#define uuid(p, name, id)      (pen_key((p), name), put_uuid((p), (id)))
+#define known_number(p, name, value)                \
+	do {                                        \
+		if ((value) >= 0)                   \
+			number((p), name, (value)); \
+	} while (0)
 
-static void raw(struct row *r, struct bytes text)
+static void put_count(struct pen *p, int64_t n)
 {
-	r->failed |= buf_append(r->out, text) != 0;
+	if (n < 0)
+		pen_lit(p, "null");
+	else
+		pen_u64(p, (uint64_t)n);
 }
 
-/* `name` is a literal: its length is known when this is compiled, and one look at the buffer serves. */
-static inline __attribute__((always_inline)) void key(struct row *r, const char *name)
-{
-	size_t n = strlen(name);
-	char *at;
-
-	if (buf_reserve(r->out, n + 4)) {
-		r->failed = true;
-		return;
-	}
-	at = r->out->data + r->out->len;
-	if (!r->first)
-		*at++ = ',';
-	*at++ = '"';
-	memcpy(at, name, n);
-	at += n;
-	*at++ = '"';
-	*at++ = ':';
-	r->out->len = (size_t)(at - r->out->data);
-	r->first = false;
-}
-
-static inline __attribute__((always_inline)) void null(struct row *r, const char *name)
-{
-	if (r->terse)
-		return;
-	key(r, name);
-	raw(r, B("null"));
-}
-
-static inline __attribute__((always_inline)) void text(struct row *r, const char *name,
-						       struct bytes value)
-{
-	if (!bytes_set(value)) {
-		null(r, name);
-		return;
-	}
-	key(r, name);
-	r->failed |= buf_json_string(r->out, value) != 0;
-}
-
-static inline __attribute__((always_inline)) void number(struct row *r, const char *name,
-							 int64_t value)
-{
-	if (value < 0) {
-		null(r, name);
-		return;
-	}
-	key(r, name);
-	r->failed |= buf_put_u64(r->out, (uint64_t)value) != 0;
-}
-
-static inline __attribute__((always_inline)) void boolean(struct row *r, const char *name,
-							  bool value)
-{
-	key(r, name);
-	raw(r, value ? B("true") : B("false"));
-}
-
-static void uuid(struct row *r, const char *name, struct uuid id)
+static void put_uuid(struct pen *p, struct uuid id)
 {
 	char digits[UUID_TEXT + 1];
 
-	text(r, name, uuid_text(id, digits));
+	pen_string(p, uuid_text(id, digits));
 }
 
-static int row_open(struct row *r, struct record *rec, enum row_table table)
+/* Rows are written in the record's own buffer. */
+static int row_open(struct pen *p, struct record *rec, enum row_table table)
 {
-	*r = (struct row){ .rec = rec, .out = record_open_row(rec, table), .first = true };
-	if (!r->out)
+	*p = (struct pen){ .b = record_open_part(rec, table) };
+	if (!p->b)
 		return -1;
-	raw(r, B("{"));
+	pen_open(p, '{');
 	return 0;
 }
 
-static int row_close(struct row *r)
+static int row_close(struct pen *p, struct record *rec)
 {
-	raw(r, B("}"));
-	if (!r->failed)
-		return record_close_row(r->rec);
-	r->rec->too_large |= error_last()->kind == ERR_TOO_LARGE;
+	pen_close(p, '}');
+	if (!p->failed)
+		return record_close_part(rec);
+	rec->too_large |= error_last()->kind == ERR_TOO_LARGE;
 	return -1;
 }
 
-static struct row object_open(struct row *outer)
+static void snapshot(struct pen *p, const struct config *cfg)
 {
-	struct row in = { .rec = outer->rec, .out = outer->out, .first = true };
-
-	raw(outer, B("{"));
-	return in;
-}
-
-static void object_close(struct row *outer, struct row *in)
-{
-	raw(in, B("}"));
-	outer->failed |= in->failed;
-}
-
-static void snapshot(struct row *r, const struct config *cfg)
-{
-	text(r, N_HASH, bytes_of(cfg->hash_decimal));
+	text(p, N_HASH, bytes_of(cfg->hash_decimal));
 }
 
 /* ---- bodies ---- */
@@ -161,33 +95,33 @@ static bool arguments_fit(void *ctx, const struct tool *tool, struct bytes argum
 	return f.fits;
 }
 
-static void tool_columns(struct row *r, const struct tool_config *t)
+static void tool_columns(struct pen *p, const struct tool_config *t)
 {
-	key(r, N_DYNAMIC_TOOLS);
-	r->failed |= native_write_dynamic_tools(t, r->out) != 0;
-	key(r, N_PROVIDER_TOOLS);
-	r->failed |= native_write_dynamic_provider_tools(t, r->out) != 0;
-	key(r, N_ALLOWED_TOOLS);
-	r->failed |= native_write_allowed_tools(t, r->out) != 0;
-	key(r, N_TOOL_CHOICE);
-	r->failed |= native_write_tool_choice(t, r->out) != 0;
-	key(r, N_PARALLEL);
-	raw(r, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
-	key(r, N_TOOL_PARAMS);
-	r->failed |= native_write_tool_params(t, r->out) != 0;
+	pen_key(p, N_DYNAMIC_TOOLS);
+	native_put_dynamic_tools(p, t);
+	pen_key(p, N_PROVIDER_TOOLS);
+	native_put_dynamic_provider_tools(p, t);
+	pen_key(p, N_ALLOWED_TOOLS);
+	native_put_allowed_tools(p, t);
+	pen_key(p, N_TOOL_CHOICE);
+	native_put_tool_choice(p, t);
+	pen_key(p, N_PARALLEL);
+	pen_bytes(p, t->parallel < 0 ? B("null") : t->parallel ? B("true") : B("false"));
+	pen_key(p, N_TOOL_PARAMS);
+	native_put_tool_params(p, t);
 }
 
-static void tags(struct row *r, const struct answer_facts *f)
+static void tags(struct pen *p, const struct answer_facts *f)
 {
-	key(r, N_TAGS);
-	raw(r, B("{"));
+	pen_key(p, N_TAGS);
+	pen_open(p, '{');
 	for (size_t i = 0; i < f->request->ntags; i++) {
-		raw(r, i ? B(",") : B(""));
-		r->failed |= buf_json_string(r->out, f->request->tags[i].key) ||
-			     buf_putc(r->out, ':') ||
-			     buf_json_string(r->out, f->request->tags[i].value);
+		pen_item(p);
+		pen_string(p, f->request->tags[i].key);
+		pen_lit(p, ":");
+		pen_string(p, f->request->tags[i].value);
 	}
-	raw(r, B("}"));
+	pen_close(p, '}');
 }
 
 /* Where texts stand in the payload that a later row has too. */
@@ -198,35 +132,35 @@ struct repeated {
 static int chat_row(struct record *rec, const struct answer_facts *f, struct repeated *again)
 {
 	const struct inference *inf = &f->request->inf;
-	struct row r;
+	struct bytes params = f->request->inference_params;
+	struct pen p;
 
-	if (row_open(&r, rec, ROW_CHAT_INFERENCE))
+	if (row_open(&p, rec, ROW_CHAT_INFERENCE))
 		return -1;
-	uuid(&r, N_ID, f->inference_id);
-	text(&r, N_FUNCTION, f->function_name);
-	text(&r, N_VARIANT, f->variant_name);
-	uuid(&r, N_EPISODE, f->episode_id);
-	key(&r, N_INPUT);
-	r.failed |= native_write_input(inf, r.out, &again->messages) != 0;
-	again->messages_len = r.out->len - 1 - again->messages;
-	key(&r, N_OUTPUT);
-	again->output = r.out->len;
-	r.failed |= native_write_output(f->result->content, f->result->len, inf->tools,
-					arguments_fit, NULL, r.out) != 0;
-	again->output_len = r.out->len - again->output;
+	uuid(&p, N_ID, f->inference_id);
+	text(&p, N_FUNCTION, f->function_name);
+	text(&p, N_VARIANT, f->variant_name);
+	uuid(&p, N_EPISODE, f->episode_id);
+	pen_key(&p, N_INPUT);
+	native_put_input(&p, inf, &again->messages);
+	again->messages_len = p.b->len - 1 - again->messages;
+	pen_key(&p, N_OUTPUT);
+	again->output = p.b->len;
+	native_put_output(&p, f->result->content, f->result->len, inf->tools, arguments_fit, NULL);
+	again->output_len = p.b->len - again->output;
 	if (inf->tools)
-		tool_columns(&r, inf->tools);
-	key(&r, N_PARAMS);
-	raw(&r, B("{\"chat_completion\":"));
-	raw(&r, bytes_set(f->request->inference_params) ? f->request->inference_params : B("{}"));
-	raw(&r, B("}"));
-	number(&r, N_MS, (int64_t)f->processing_ms);
-	number(&r, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
-	tags(&r, f);
-	key(&r, N_EXTRA_BODY);
-	r.failed |= native_write_extra_body(&inf->extra_body, r.out) != 0;
-	snapshot(&r, f->config);
-	return row_close(&r);
+		tool_columns(&p, inf->tools);
+	pen_key(&p, N_PARAMS);
+	pen_lit(&p, "{\"chat_completion\":");
+	pen_bytes(&p, bytes_set(params) ? params : B("{}"));
+	pen_lit(&p, "}");
+	number(&p, N_MS, (int64_t)f->processing_ms);
+	number(&p, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
+	tags(&p, f);
+	pen_key(&p, N_EXTRA_BODY);
+	native_put_extra_body(&p, &inf->extra_body);
+	snapshot(&p, f->config);
+	return row_close(&p, rec);
 }
 
 static size_t tool_calls(const struct result *res)
@@ -256,31 +190,29 @@ static struct bytes cut_body(struct record *rec, struct bytes body, uint64_t max
 	return buf_bytes(joined);
 }
 
-/* Appends a raw body as a JSON string. */
-static void raw_body(struct row *r, const char *name, struct bytes body, uint64_t max_kib)
+/* A raw body as a JSON string. */
+static void raw_body(struct pen *p, struct record *rec, struct bytes body, uint64_t max_kib)
 {
 	struct buf joined;
 	struct bytes kept;
 
 	buf_init(&joined, (size_t)max_kib * 1024 + 64);
-	kept = cut_body(r->rec, body, max_kib, &joined);
-	r->failed |= !bytes_set(kept);
-	text(r, name, kept);
+	kept = cut_body(rec, body, max_kib, &joined);
+	p->failed |= !bytes_set(kept);
+	pen_string_or_null(p, kept);
 	buf_deinit(&joined);
-}
-
-static int text_part(struct record *rec, enum row_text column, struct bytes value)
-{
-	struct buf *out = record_open_text(rec, column);
-
-	return !out || buf_append(out, value) || record_close_text(rec) ? -1 : 0;
 }
 
 /* A column beside the row that follows. *beside: false if it is not UTF-8, and must be escaped in the row. */
 static int text_beside(struct record *rec, enum row_text column, struct bytes value, bool *beside)
 {
+	struct buf *out;
+
 	*beside = !bytes_set(value) || bytes_is_utf8(value);
-	return bytes_set(value) && *beside ? text_part(rec, column, value) : 0;
+	if (!bytes_set(value) || !*beside)
+		return 0;
+	out = record_open_part(rec, TEXT_PART | column);
+	return !out || buf_append(out, value) || record_close_part(rec) ? -1 : 0;
 }
 
 static int raw_beside(struct record *rec, enum row_text column, struct bytes body, uint64_t max_kib,
@@ -301,28 +233,31 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 static int messages_beside(struct record *rec, const struct inference *in,
 			   const struct inference *sent, const struct repeated *again)
 {
-	struct buf *out;
+	struct pen p = { 0 };
 
 	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
 		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
 				       again->messages_len);
-	out = record_open_text(rec, TEXT_INPUT_MESSAGES);
-	return !out || native_write_messages(sent, out) || record_close_text(rec) ? -1 : 0;
+	p.b = record_open_part(rec, TEXT_PART | TEXT_INPUT_MESSAGES);
+	if (!p.b)
+		return -1;
+	native_put_messages(&p, sent);
+	return p.failed ? -1 : record_close_part(rec);
 }
 
 /* The blocks as the provider sent them: in the client's answer only tool calls look otherwise. */
 static int output_beside(struct record *rec, const struct result *res,
 			 const struct result *client_got, const struct repeated *again)
 {
-	struct buf *out;
+	struct pen p = { 0 };
 
 	if (res == client_got && !tool_calls(res))
 		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
-	out = record_open_text(rec, TEXT_OUTPUT);
-	return !out || native_write_raw_output(res->content, res->len, out) ||
-			       record_close_text(rec)
-		       ? -1
-		       : 0;
+	p.b = record_open_part(rec, TEXT_PART | TEXT_OUTPUT);
+	if (!p.b)
+		return -1;
+	native_put_blocks(&p, res->content, res->len);
+	return p.failed ? -1 : record_close_part(rec);
 }
 
 static int model_row(struct record *rec, const struct answer_facts *f,
@@ -333,81 +268,74 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	const struct usage *u = &res->usage;
 	uint64_t cap = f->config->max_raw_kib;
 	bool request, response, system;
-	struct row r;
+	struct pen p;
 
 	if (raw_beside(rec, TEXT_RAW_REQUEST, mc->attempt.raw_request, cap, &request) ||
 	    raw_beside(rec, TEXT_RAW_RESPONSE, res->raw_response, cap, &response) ||
 	    text_beside(rec, TEXT_SYSTEM, mc->inf.system, &system) ||
 	    messages_beside(rec, &f->request->inf, &mc->inf, again) ||
-	    output_beside(rec, res, f->result, again) || row_open(&r, rec, ROW_MODEL_INFERENCE))
+	    output_beside(rec, res, f->result, again) || row_open(&p, rec, ROW_MODEL_INFERENCE))
 		return -1;
-	uuid(&r, N_ID, mc->inf.id);
-	uuid(&r, N_INFERENCE, f->inference_id);
-	text(&r, N_FUNCTION, f->function_name);
-	text(&r, N_VARIANT, f->variant_name);
-	if (!request)
-		raw_body(&r, N_RAW_REQUEST, mc->attempt.raw_request, cap);
-	if (!response)
-		raw_body(&r, N_RAW_RESPONSE, res->raw_response, cap);
+	uuid(&p, N_ID, mc->inf.id);
+	uuid(&p, N_INFERENCE, f->inference_id);
+	text(&p, N_FUNCTION, f->function_name);
+	text(&p, N_VARIANT, f->variant_name);
+	if (!request) {
+		pen_key(&p, N_RAW_REQUEST);
+		raw_body(&p, rec, mc->attempt.raw_request, cap);
+	}
+	if (!response) {
+		pen_key(&p, N_RAW_RESPONSE);
+		raw_body(&p, rec, res->raw_response, cap);
+	}
 	if (!system)
-		text(&r, N_SYSTEM, mc->inf.system);
-	number(&r, N_IN, u->input_tokens);
-	number(&r, N_OUT, u->output_tokens);
-	number(&r, N_RESPONSE_MS, (int64_t)res->response_ms);
-	text(&r, N_MODEL, mc->model->name);
-	text(&r, N_PROVIDER, mc->provider->name);
-	number(&r, N_TTFT, mc->inf.stream ? (int64_t)res->ttft_ms : -1);
-	boolean(&r, N_CACHED, false);
-	null(&r, N_COST);
-	text(&r, N_FINISH, finish_reason_name(res->finish));
-	snapshot(&r, f->config);
-	if (u->cache_read >= 0)
-		number(&r, N_CACHE_READ, u->cache_read);
-	if (u->cache_write >= 0)
-		number(&r, N_CACHE_WRITE, u->cache_write);
-	return row_close(&r);
+		text(&p, N_SYSTEM, mc->inf.system);
+	number(&p, N_IN, u->input_tokens);
+	number(&p, N_OUT, u->output_tokens);
+	number(&p, N_RESPONSE_MS, (int64_t)res->response_ms);
+	text(&p, N_MODEL, mc->model->name);
+	text(&p, N_PROVIDER, mc->provider->name);
+	number(&p, N_TTFT, mc->inf.stream ? (int64_t)res->ttft_ms : -1);
+	truth(&p, N_CACHED, false);
+	pen_json(&p, N_COST, B("null"));
+	text(&p, N_FINISH, finish_reason_name(res->finish));
+	snapshot(&p, f->config);
+	known_number(&p, N_CACHE_READ, u->cache_read);
+	known_number(&p, N_CACHE_WRITE, u->cache_write);
+	return row_close(&p, rec);
 }
 
 /* ---- Signet's own ---- */
 
-static void signature(struct row *r, const struct sign_facts *s)
+static void signature(struct pen *p, const struct sign_facts *s)
 {
-	struct row in;
-
 	if (!s->set) {
-		null(r, N_SIGNATURE);
+		pen_lit(p, "null");
 		return;
 	}
-	key(r, N_SIGNATURE);
-	in = object_open(r);
-	text(&in, "signer", s->signer);
-	text(&in, "module_sha256", s->module_sha256);
-	text(&in, "abi", s->abi);
-	text(&in, "nonce", s->nonce);
-	text(&in, "timestamp", s->timestamp);
-	number(&in, "us", (int64_t)s->us);
-	key(&in, "headers");
-	raw(&in, bytes_set(s->headers) ? s->headers : B("[]"));
-	text(&in, "head", s->head);
-	number(&in, "bytes", (int64_t)s->bytes);
-	object_close(r, &in);
+	pen_open(p, '{');
+	text(p, "signer", s->signer);
+	text(p, "module_sha256", s->module_sha256);
+	text(p, "abi", s->abi);
+	text(p, "nonce", s->nonce);
+	text(p, "timestamp", s->timestamp);
+	number(p, "us", (int64_t)s->us);
+	pen_json(p, "headers", bytes_set(s->headers) ? s->headers : B("[]"));
+	text(p, "head", s->head);
+	number(p, "bytes", (int64_t)s->bytes);
+	pen_close(p, '}');
 }
 
-static void span(struct row *r, bool *first, const char *name, uint64_t zero, uint64_t from,
-		 uint64_t to)
+static void span(struct pen *p, const char *name, uint64_t zero, uint64_t from, uint64_t to)
 {
-	struct row in;
-
 	if (!from || !to || to < from || from < zero)
 		return;
-	if (!*first)
-		raw(r, B(","));
-	*first = false;
-	in = object_open(r);
-	text(&in, "name", bytes_of(name));
-	number(&in, "start_ms", (int64_t)(from - zero));
-	number(&in, "end_ms", (int64_t)(to - zero));
-	object_close(r, &in);
+	pen_item(p);
+	pen_open(p, '{');
+	text(p, "name", bytes_of(name));
+	number(p, "start_ms", (int64_t)(from - zero));
+	number(p, "end_ms", (int64_t)(to - zero));
+	pen_close(p, '}');
 }
 
 /* Attempts that the calls before `end` took. */
@@ -421,38 +349,34 @@ static size_t attempts(const struct answer_facts *f, size_t end)
 }
 
 /* `calls` of the list row: Signet's columns of the ModelInference rows. */
-static void calls(struct row *r, const struct answer_facts *f)
+static void calls(struct pen *p, const struct answer_facts *f)
 {
-	bool first_call = true;
-
-	key(r, N_CALLS);
-	raw(r, B("["));
+	pen_key(p, N_CALLS);
+	pen_open(p, '[');
 	for (size_t i = 0; i < f->ncalls; i++) {
 		const struct model_call *mc = f->calls[i].call;
 		const struct attempt *at = &mc->attempt;
-		struct row in;
-		bool first = true;
 
 		if (!f->calls[i].result)
 			continue;
-		if (!first_call)
-			raw(r, B(","));
-		first_call = false;
-		in = object_open(r);
-		in.terse = true;
-		uuid(&in, N_ID, mc->inf.id);
-		number(&in, N_ATTEMPT, (int64_t)attempts(f, i + 1));
-		number(&in, N_HTTP_STATUS, at->status ? at->status : -1);
-		signature(&in, &at->signature);
-		key(&in, N_SPANS);
-		raw(&in, B("["));
-		span(&in, &first, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
-		span(&in, &first, "wait", mc->started_ms, at->sent_ms, at->head_ms);
-		span(&in, &first, "answer", mc->started_ms, at->head_ms, at->end_ms);
-		raw(&in, B("]"));
-		object_close(r, &in);
+		pen_item(p);
+		pen_open(p, '{');
+		uuid(p, N_ID, mc->inf.id);
+		number(p, N_ATTEMPT, (int64_t)attempts(f, i + 1));
+		known_number(p, N_HTTP_STATUS, at->status ? at->status : -1);
+		if (at->signature.set) {
+			pen_key(p, N_SIGNATURE);
+			signature(p, &at->signature);
+		}
+		pen_key(p, N_SPANS);
+		pen_open(p, '[');
+		span(p, "prepare", mc->started_ms, at->started_ms, at->sent_ms);
+		span(p, "wait", mc->started_ms, at->sent_ms, at->head_ms);
+		span(p, "answer", mc->started_ms, at->head_ms, at->end_ms);
+		pen_close(p, ']');
+		pen_close(p, '}');
 	}
-	raw(r, B("]"));
+	pen_close(p, ']');
 }
 
 static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
@@ -469,100 +393,101 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	const struct result *res = f->result;
 	const struct inference *inf = &f->request->inf;
 	bool alone = !has_rows(f);
+	struct bytes kind = bytes_of(f->error ? failure_name(classify(f->error)) : NULL);
 	struct buf preview;
-	struct row r;
+	struct pen p;
 
-	if (row_open(&r, rec, ROW_INFERENCE_BY_ID))
+	if (row_open(&p, rec, ROW_INFERENCE_BY_ID))
 		return -1;
-	r.terse = true;
-	uuid(&r, N_ID, f->inference_id);
+	uuid(&p, N_ID, f->inference_id);
 	if (alone) { /* else the chat row has them */
-		text(&r, N_FUNCTION, f->function_name);
-		text(&r, N_VARIANT, f->variant_name);
-		uuid(&r, N_EPISODE, f->episode_id);
-		snapshot(&r, f->config);
-		number(&r, N_MS, (int64_t)f->processing_ms);
+		pen_set(&p, N_FUNCTION, f->function_name);
+		pen_set(&p, N_VARIANT, f->variant_name);
+		uuid(&p, N_EPISODE, f->episode_id);
+		snapshot(&p, f->config);
+		number(&p, N_MS, (int64_t)f->processing_ms);
 	}
-	text(&r, N_STATE, bytes_of(states[f->state]));
-	number(&r, N_STATUS, f->status);
-	text(&r, N_ERROR_KIND,
-	     f->error ? bytes_of(failure_name(classify(f->error))) : (struct bytes){ NULL, 0 });
-	text(&r, N_SURFACE, f->surface);
-	boolean(&r, N_STREAM, inf->stream);
-	boolean(&r, N_CACHED, false);
-	boolean(&r, N_SIGNED, mc && mc->attempt.signature.set);
+	text(&p, N_STATE, bytes_of(states[f->state]));
+	known_number(&p, N_STATUS, f->status);
+	pen_set(&p, N_ERROR_KIND, kind);
+	pen_set(&p, N_SURFACE, f->surface);
+	truth(&p, N_STREAM, inf->stream);
+	truth(&p, N_CACHED, false);
+	truth(&p, N_SIGNED, mc && mc->attempt.signature.set);
 	if (alone) { /* else the model row has them */
-		text(&r, N_MODEL, mc ? mc->model->name : f->variant_name);
-		text(&r, N_PROVIDER,
-		     mc && mc->provider ? mc->provider->name : (struct bytes){ NULL, 0 });
-		number(&r, N_IN, res ? res->usage.input_tokens : -1);
-		number(&r, N_OUT, res ? res->usage.output_tokens : -1);
-		text(&r, N_FINISH,
-		     res ? finish_reason_name(res->finish) : (struct bytes){ NULL, 0 });
+		pen_set(&p, N_MODEL, mc ? mc->model->name : f->variant_name);
+		if (mc && mc->provider)
+			pen_set(&p, N_PROVIDER, mc->provider->name);
+		if (res) {
+			known_number(&p, N_IN, res->usage.input_tokens);
+			known_number(&p, N_OUT, res->usage.output_tokens);
+			pen_set(&p, N_FINISH, finish_reason_name(res->finish));
+		}
 	}
-	number(&r, N_ATTEMPTS, (int64_t)attempts(f, f->ncalls));
-	boolean(&r, N_ESTIMATED, res && res->usage.estimated);
-	number(&r, N_TTFT, inf->stream && f->ttft_ms ? (int64_t)f->ttft_ms : -1);
-	number(&r, N_TOOLS, (int64_t)tool_calls(res));
+	number(&p, N_ATTEMPTS, (int64_t)attempts(f, f->ncalls));
+	truth(&p, N_ESTIMATED, res && res->usage.estimated);
+	if (inf->stream && f->ttft_ms)
+		number(&p, N_TTFT, (int64_t)f->ttft_ms);
+	number(&p, N_TOOLS, (int64_t)tool_calls(res));
 	buf_init(&preview, 4096);
-	r.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
-	text(&r, N_PREVIEW_IN, buf_bytes(&preview));
+	p.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
+	text(&p, N_PREVIEW_IN, buf_bytes(&preview));
 	buf_reset(&preview);
 	if (res)
-		r.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
-	text(&r, N_PREVIEW_OUT, buf_bytes(&preview));
+		p.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
+	text(&p, N_PREVIEW_OUT, buf_bytes(&preview));
 	buf_deinit(&preview);
 	if (mc && res)
-		calls(&r, f);
-	return row_close(&r);
+		calls(&p, f);
+	return row_close(&p, rec);
 }
 
 /* Attempts that failed, of all calls; times are those of the first one. */
-static void failed_attempts(struct row *r, const struct answer_facts *f)
+static void failed_attempts(struct pen *p, struct record *rec, const struct answer_facts *f)
 {
 	uint64_t cap = f->config->max_raw_kib;
-	bool first = true;
 
-	key(r, N_ATTEMPTS);
-	raw(r, B("["));
+	pen_key(p, N_ATTEMPTS);
+	pen_open(p, '[');
 	for (size_t c = 0; c < f->ncalls; c++) {
 		const struct model_call *mc = f->calls[c].call;
 
 		for (size_t i = 0; i < mc->nfailed; i++) {
 			const struct failed_attempt *a = &mc->failed[i];
 			uint64_t began = f->calls[0].call->started_ms;
-			struct row in;
 
-			if (!first)
-				raw(r, B(","));
-			in = object_open(r);
-			text(&in, "variant", f->variant_name);
-			text(&in, "model", mc->model->name);
-			text(&in, "provider", a->provider->name);
-			text(&in, "why", c + i ? B("fallback") : B("first"));
-			number(&in, "delay_ms", (int64_t)(a->attempt.started_ms - began));
-			number(&in, N_STATUS, a->attempt.status ? a->attempt.status : -1);
-			text(&in, N_ERROR, a->error->message);
-			signature(&in, &a->attempt.signature);
-			raw_body(&in, N_RAW_REQUEST, a->attempt.raw_request, cap);
-			raw_body(&in, N_RAW_RESPONSE, a->attempt.raw_response, cap);
-			object_close(r, &in);
-			first = false;
+			pen_item(p);
+			pen_open(p, '{');
+			text(p, "variant", f->variant_name);
+			text(p, "model", mc->model->name);
+			text(p, "provider", a->provider->name);
+			text(p, "why", c + i ? B("fallback") : B("first"));
+			number(p, "delay_ms", (int64_t)(a->attempt.started_ms - began));
+			number(p, N_STATUS, a->attempt.status ? a->attempt.status : -1);
+			text(p, N_ERROR, a->error->message);
+			pen_key(p, N_SIGNATURE);
+			signature(p, &a->attempt.signature);
+			pen_key(p, N_RAW_REQUEST);
+			raw_body(p, rec, a->attempt.raw_request, cap);
+			pen_key(p, N_RAW_RESPONSE);
+			raw_body(p, rec, a->attempt.raw_response, cap);
+			pen_close(p, '}');
 		}
 	}
-	raw(r, B("]"));
+	pen_close(p, ']');
 }
 
 static int error_row(struct record *rec, const struct answer_facts *f)
 {
-	struct row r;
+	struct bytes message = f->error ? f->error->message : (struct bytes){ NULL, 0 };
+	struct pen p;
 
-	if (row_open(&r, rec, ROW_REQUEST_ERROR))
+	if (row_open(&p, rec, ROW_REQUEST_ERROR))
 		return -1;
-	uuid(&r, N_ID, f->inference_id);
-	text(&r, N_ERROR, f->error ? f->error->message : (struct bytes){ NULL, 0 });
-	failed_attempts(&r, f);
-	return row_close(&r);
+	uuid(&p, N_ID, f->inference_id);
+	text(&p, N_ERROR, message);
+	failed_attempts(&p, rec, f);
+	return row_close(&p, rec);
 }
 
 struct building {
@@ -622,11 +547,11 @@ static void build(void *arg)
 {
 	struct building *b = arg;
 	const struct answer_facts *f = b->facts;
-	int r = record_init(&b->rec);
+	int r;
 
+	record_init(&b->rec);
 	b->rec.cut = f->raw_cut;
-	if (r == 0)
-		r = buf_reserve(&b->rec.payload, guess(f));
+	r = buf_reserve(&b->rec.payload, guess(f));
 	if (r == 0 && has_rows(f))
 		r = answer_rows(&b->rec, f);
 	if (r == 0)

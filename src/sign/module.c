@@ -229,16 +229,11 @@ void module_free(struct module *m)
 static const char *value_name(wasm_valkind_t k)
 {
 	switch (k) {
-	case WASM_I32:
-		return "i32";
-	case WASM_I64:
-		return "i64";
-	case WASM_F32:
-		return "f32";
-	case WASM_F64:
-		return "f64";
-	default:
-		return "ref";
+	case WASM_I32: return "i32";
+	case WASM_I64: return "i64";
+	case WASM_F32: return "f32";
+	case WASM_F64: return "f64";
+	default: return "ref";
 	}
 }
 
@@ -279,11 +274,8 @@ static void print_type(struct pen *p, const wasm_externtype_t *t)
 			     wasm_tabletype_limits(wasm_externtype_as_tabletype_const(t)),
 			     "elements");
 		break;
-	case WASM_EXTERN_GLOBAL:
-		pen_lit(p, "global");
-		break;
-	default:
-		pen_lit(p, "other");
+	case WASM_EXTERN_GLOBAL: pen_lit(p, "global"); break;
+	default: pen_lit(p, "other");
 	}
 }
 

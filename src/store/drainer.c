@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -54,7 +53,7 @@ static void set_alarm(struct drainer *d, const char *text)
 	pthread_mutex_unlock(&d->lock);
 }
 
-void drainer_stand_alarm(struct drainer *d, const char *text)
+static void stand_alarm(struct drainer *d, const char *text)
 {
 	pthread_mutex_lock(&d->lock);
 	snprintf(d->standing, sizeof(d->standing), "%s", text);
@@ -101,7 +100,7 @@ static int print_dead_row(struct drainer *d, uint64_t number, const struct recor
 /* 0: the rows stand in the dead letter. */
 static int bury(struct drainer *d, const struct record_view *v)
 {
-	struct bytes payload = v->payload;
+	struct bytes payload;
 	struct record_part part;
 	struct buf line, unpacked;
 	char text[100];
@@ -112,10 +111,7 @@ static int bury(struct drainer *d, const struct record_view *v)
 		return -1;
 	buf_init(&line, (size_t)RECORD_MAX * 2);
 	buf_init(&unpacked, (size_t)RECORD_MAX + 1);
-	if (v->flags & RECORD_ZSTD) { /* what is damaged has no rows to keep */
-		record_unpack(payload, &unpacked);
-		payload = buf_bytes(&unpacked);
-	}
+	record_payload(v, &unpacked, &payload); /* what is damaged has no rows to keep */
 	while (!failed && record_next_part(payload, &pos, &part) > 0) {
 		buf_reset(&line);
 		failed = print_dead_row(d, v->number, &part, &line) ||
@@ -127,7 +123,7 @@ static int bury(struct drainer *d, const struct record_view *v)
 	if (failed)
 		return -1;
 	snprintf(text, sizeof(text), "rows that do not fit %s are in journal/dead", file_of(d));
-	drainer_stand_alarm(d, text);
+	stand_alarm(d, text);
 	snprintf(text, sizeof(text), "a record does not fit %s", file_of(d));
 	log_error("store", text, LS("error", d->sink->error), LI("records", 1));
 	return 0;
@@ -222,7 +218,7 @@ static void replace_corrupt(struct drainer *d)
 		text, sizeof(text),
 		"%s was damaged (%.150s): it is kept as %s*, a new file was made and the journal's segments are replayed",
 		file_of(d), d->sink->error, type->aside);
-	drainer_stand_alarm(d, text);
+	stand_alarm(d, text);
 	journal_stop_reading(&d->reader);
 	d->reader.at = (struct place){ 0 };
 	d->reader.baseline_unknown = true;
@@ -453,7 +449,7 @@ static enum pace next_pace(struct drainer *d)
 	if (atomic_load(&d->stopping))
 		return URGENT;
 	return drainer_pace(d->turn, since ? clock_mono_ms() - since + 1 : 0,
-			    since ? journal_backlog_bytes(d->j) : 0, d->j->o.max_bytes);
+			    since ? journal_totals(d->j).backlog : 0, d->j->o.max_bytes);
 }
 
 /* Waits until it is this thread's turn. False: there will be no more. */
@@ -556,7 +552,6 @@ static void join(struct drainer *d, int threads)
 
 int drainer_start(struct drainer *d)
 {
-	sigset_t all, before;
 	int e = 0, started = 0;
 
 	pthread_mutex_init(&d->lock, NULL);
@@ -564,15 +559,12 @@ int drainer_start(struct drainer *d)
 	pthread_cond_init(&d->turn_cond, NULL);
 	read_from_sink(d);
 	d->turn = PACES; /* nobody's until all are there */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (; started < PACES && !e; started += !e) {
 		struct drain_thread *t = &d->threads[started];
 
 		*t = (struct drain_thread){ .d = d, .pace = (enum pace)started };
-		e = pthread_create(&t->id, NULL, drain_thread, t);
+		e = thread_start(&t->id, drain_thread, t);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_mutex_lock(&d->turn_lock);
 	d->turn = GENTLE;
 	d->over = e != 0;

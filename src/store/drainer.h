@@ -60,6 +60,5 @@ void drainer_stop(struct drainer *, uint64_t ms);
 /* What the turn after this one should be. Pure. */
 enum pace drainer_pace(enum pace now, uint64_t behind_ms, uint64_t waiting_bytes,
 		       uint64_t max_bytes);
-void drainer_stand_alarm(struct drainer *, const char *text);
 
 #endif

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -22,6 +21,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "fiber/loop.h"
 #include "store/crc32c.h"
@@ -67,22 +67,17 @@ struct waker {
 static struct waker *all_wakers;
 static pthread_mutex_t wakers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void futex_wake(atomic_uint *word)
+void journal_ring(atomic_uint *bell)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	if (!atomic_exchange(bell, 1))
+		syscall(SYS_futex, bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void journal_ring(struct journal *j)
-{
-	if (!atomic_exchange(&j->bell, 1))
-		futex_wake(&j->bell);
-}
-
-void journal_sleep(struct journal *j, uint64_t ms)
+void journal_sleep(atomic_uint *bell, uint64_t ms)
 {
 	struct timespec t = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
 
-	syscall(SYS_futex, &j->bell, FUTEX_WAIT_PRIVATE, 0, &t, NULL, 0);
+	syscall(SYS_futex, bell, FUTEX_WAIT_PRIVATE, 0, ms == TIME_NEVER ? NULL : &t, NULL, 0);
 }
 
 void pending_drop(struct pending *p)
@@ -115,7 +110,7 @@ static void ring_late(struct loop_task *t)
 	struct waker *w = (struct waker *)((char *)t - offsetof(struct waker, bell));
 
 	w->bell_due = false;
-	journal_ring(w->journal);
+	journal_ring(&w->journal->bell);
 }
 
 static struct waker *waker_of_thread(void)
@@ -179,7 +174,7 @@ void journal_finish(struct journal *j, struct pending *group, enum unrecorded re
 			threads = true;
 		} else if (atomic_compare_exchange_strong(&p->state, &taken, PENDING_DONE)) {
 			/* From here on its waiter may wake and drop its half; ours keeps p until below. */
-			finish_on_loop(p, rang, &nrang, sizeof(rang) / sizeof(*rang));
+			finish_on_loop(p, rang, &nrang, COUNT(rang));
 		} else {
 			journal_count_unrecorded(j, result);
 		}
@@ -274,7 +269,7 @@ static void push(struct journal *j, struct pending *p)
 		p->next = head;
 	while (!atomic_compare_exchange_weak(&j->queue, &head, p));
 	if (!w || !fiber_self()) {
-		journal_ring(j);
+		journal_ring(&j->bell);
 	} else if (!w->bell_due) {
 		w->bell_due = true;
 		w->journal = j;
@@ -452,24 +447,18 @@ static void cond_init_monotonic(pthread_cond_t *c)
 	pthread_condattr_destroy(&a);
 }
 
-/* The journal's threads take no signals: they are main's. */
 static int start_threads(struct journal *j)
 {
-	sigset_t all, before;
-	int e;
+	int e = thread_start(&j->writer, journal_writer, j);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	e = pthread_create(&j->writer, NULL, journal_writer, j);
 	if (!e) {
-		e = pthread_create(&j->syncer, NULL, journal_syncer, j);
+		e = thread_start(&j->syncer, journal_syncer, j);
 		if (e) {
 			atomic_store(&j->closing, true);
-			journal_ring(j);
+			journal_ring(&j->bell);
 			pthread_join(j->writer, NULL);
 		}
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (e)
 		return fail(ERR_STORE, "the journal's threads: %s", strerror(e));
 	j->threads = true;
@@ -502,7 +491,7 @@ void journal_close(struct journal *j)
 	if (!j->threads)
 		return;
 	atomic_store(&j->closing, true);
-	journal_ring(j);
+	journal_ring(&j->bell);
 	pthread_join(j->writer, NULL);
 	journal_stop_syncer(j);
 	pthread_join(j->syncer, NULL);

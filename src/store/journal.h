@@ -5,6 +5,7 @@
 #ifndef SIGNET_STORE_JOURNAL_H
 #define SIGNET_STORE_JOURNAL_H
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -128,12 +129,13 @@ bool journal_is_full(const struct journal *);
 void journal_meter_unrecorded(void);
 void journal_count_unrecorded(struct journal *, enum unrecorded);
 
-/* Bytes and records that the sink has not. */
-uint64_t journal_backlog_bytes(struct journal *);
+struct journal_totals {
+	size_t segments;
+	uint64_t bytes, backlog; /* on disk; of these, what the sink has not */
+};
+struct journal_totals journal_totals(struct journal *);
 /* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
 void journal_drop_delivered(struct journal *, uint64_t keep);
-uint64_t journal_disk_bytes(struct journal *);
-size_t journal_count_segments(struct journal *);
 
 /* For waits on conditions of the monotonic clock. */
 struct timespec journal_deadline(uint64_t ms);
@@ -144,9 +146,12 @@ void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint
 int journal_recover(struct journal *, uint64_t delivered);
 void segment_name(uint64_t first, char out[20]); /* "‹16 hex›.sj" */
 bool segment_name_parse(const char *name, uint64_t *first);
-/* Moves a file to bad/, or writes bytes there. */
-int journal_set_aside(struct journal *, const char *name);
-int journal_keep_bad(struct journal *, uint64_t first, const char *suffix, struct bytes);
+int segment_open(int dir, uint64_t first, int flags); /* -1: errno */
+int segment_remove(int dir, uint64_t first);          /* the same */
+DIR *folder_list(int dir);                            /* read from its beginning. NULL: errno */
+/* Writes what the reader found damaged to bad/. If that fails, `not_kept` is logged. */
+void journal_keep_bad(struct journal *, struct segment_reader *, uint64_t first, const char *suffix,
+		      const char *not_kept);
 int journal_add_segment(struct journal *, const struct segment_info *); /* under the lock */
 
 #endif

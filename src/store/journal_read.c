@@ -11,11 +11,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
 
-#define BAD_MAX      (64u << 20)
 #define LET_GO_BYTES (4u << 20)
 
 void journal_stop_reading(struct journal_reader *r)
@@ -44,24 +42,32 @@ static size_t segment_index(const struct journal_reader *r)
 	return i;
 }
 
-/* 1: open; 0: there is nothing to read; -1: the file cannot be opened. */
-static int start_reading(struct journal_reader *r)
+/* The segment to read; first = 0: none. */
+static struct segment_info segment_at_hand(const struct journal_reader *r, bool *last)
 {
 	struct journal *j = r->j;
 	struct segment_info s = { 0 };
-	char name[20];
 	size_t i;
-	int fd;
 
 	pthread_mutex_lock(&j->lock);
 	i = segment_index(r);
 	if (i < j->nsegments)
 		s = j->segments[i];
+	*last = i + 1 >= j->nsegments;
 	pthread_mutex_unlock(&j->lock);
+	return s;
+}
+
+/* 1: open; 0: there is nothing to read; -1: the file cannot be opened. */
+static int start_reading(struct journal_reader *r)
+{
+	bool last;
+	struct segment_info s = segment_at_hand(r, &last);
+	int fd;
+
 	if (!s.first)
 		return 0;
-	segment_name(s.first, name);
-	fd = fault("drainer.open") ? (errno = EIO, -1) : openat(j->dir, name, O_RDONLY | O_CLOEXEC);
+	fd = fault("drainer.open") ? (errno = EIO, -1) : segment_open(r->j->dir, s.first, O_RDONLY);
 	if (fd < 0 && errno == ENOENT)
 		return 0; /* an empty one, just removed */
 	if (fd < 0)
@@ -116,17 +122,9 @@ static bool go_to_successor(struct journal_reader *r, uint64_t number)
 /* More of the same file, or the next one. 1: go on; 0: that was all. */
 static int read_further(struct journal_reader *r)
 {
-	struct journal *j = r->j;
-	struct segment_info s = { 0 };
 	bool last;
-	size_t i;
+	struct segment_info s = segment_at_hand(r, &last);
 
-	pthread_mutex_lock(&j->lock);
-	i = segment_index(r);
-	if (i < j->nsegments)
-		s = j->segments[i];
-	last = i + 1 >= j->nsegments;
-	pthread_mutex_unlock(&j->lock);
 	if (s.first != r->at.first || s.generation != r->generation) {
 		journal_stop_reading(r);
 		r->at.offset = SEGMENT_HEADER;
@@ -142,15 +140,10 @@ static int read_further(struct journal_reader *r)
 static void set_damage_aside(struct journal_reader *r)
 {
 	char suffix[40];
-	struct buf bytes;
 
-	buf_init(&bytes, BAD_MAX);
 	snprintf(suffix, sizeof(suffix), "-%" PRIu64, r->segment.from);
-	if (segment_copy_range(&r->segment, r->segment.from, r->segment.to, BAD_MAX, &bytes) ||
-	    journal_keep_bad(r->j, r->at.first, suffix, buf_bytes(&bytes)))
-		log_warn("store", "a damaged stretch of the journal could not be kept",
-			 LB("error", error_last()->message));
-	buf_deinit(&bytes);
+	journal_keep_bad(r->j, &r->segment, r->at.first, suffix,
+			 "a damaged stretch of the journal could not be kept");
 	r->corrupt++;
 	log_error("store", "the journal is damaged; the stretch was set aside",
 		  LI("bytes", r->segment.to - r->segment.from));
@@ -184,17 +177,13 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 			set_damage_aside(r);
 			r->at.offset = r->segment.offset;
 			continue;
-		case FOUND_ZEROS:
-			r->at.offset = r->segment.offset;
-			continue;
+		case FOUND_ZEROS: r->at.offset = r->segment.offset; continue;
 		case FOUND_END:
 			r->at.offset = r->segment.offset;
 			if (!read_further(r))
 				return 0;
 			continue;
-		case FOUND_IO_ERROR:
-			errno = r->segment.err;
-			return -1;
+		case FOUND_IO_ERROR: errno = r->segment.err; return -1;
 		}
 	}
 }
@@ -214,57 +203,36 @@ void journal_go_back(struct journal_reader *r, struct place to, bool baseline_un
 
 /* ---- what is asked of the segments ---- */
 
-uint64_t journal_backlog_bytes(struct journal *j)
+struct journal_totals journal_totals(struct journal *j)
 {
-	uint64_t n = 0;
+	struct journal_totals t;
 
 	pthread_mutex_lock(&j->lock);
+	t = (struct journal_totals){ .segments = j->nsegments };
 	for (size_t i = 0; i < j->nsegments; i++) {
 		const struct segment_info *s = &j->segments[i];
 
+		t.bytes += s->end;
 		if (s->first > j->read_first || !j->read_first)
-			n += s->end - SEGMENT_HEADER;
+			t.backlog += s->end - SEGMENT_HEADER;
 		else if (s->first == j->read_first && s->end > j->read_offset)
-			n += s->end - j->read_offset;
+			t.backlog += s->end - j->read_offset;
 	}
 	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-uint64_t journal_disk_bytes(struct journal *j)
-{
-	uint64_t n = 0;
-
-	pthread_mutex_lock(&j->lock);
-	for (size_t i = 0; i < j->nsegments; i++)
-		n += j->segments[i].end;
-	pthread_mutex_unlock(&j->lock);
-	return n;
-}
-
-size_t journal_count_segments(struct journal *j)
-{
-	size_t n;
-
-	pthread_mutex_lock(&j->lock);
-	n = j->nsegments;
-	pthread_mutex_unlock(&j->lock);
-	return n;
+	return t;
 }
 
 void journal_drop_delivered(struct journal *j, uint64_t keep)
 {
 	uint64_t bytes = 0;
 	size_t delivered = 0, drop = 0;
-	char name[20];
 
 	pthread_mutex_lock(&j->lock);
 	for (; delivered < j->nsegments && j->segments[delivered].first < j->read_first;
 	     delivered++)
 		bytes += j->segments[delivered].end;
 	for (; drop < delivered && bytes > keep; drop++) {
-		segment_name(j->segments[drop].first, name);
-		if (unlinkat(j->dir, name, 0) && errno != ENOENT)
+		if (segment_remove(j->dir, j->segments[drop].first) && errno != ENOENT)
 			break;
 		bytes -= j->segments[drop].end;
 	}

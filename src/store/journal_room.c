@@ -62,7 +62,7 @@ void journal_look_at_disk(struct journal *j)
 		ahead = j->allocated - j->offset;
 	if (j->reserve_gone)
 		need += j->o.reserve_bytes;
-	full = free_bytes + ahead < need || journal_backlog_bytes(j) > j->o.max_bytes;
+	full = free_bytes + ahead < need || journal_totals(j).backlog > j->o.max_bytes;
 	if (full) {
 		journal_drop_delivered(j, 0);
 	} else if (j->reserve_gone && journal_make_reserve(j)) {

@@ -14,10 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -194,13 +192,6 @@ static int sync_now(int fd)
 
 /* ---- writing ---- */
 
-/* Injected. */
-static ssize_t failed_write(int e)
-{
-	errno = e;
-	return -1;
-}
-
 /* Numbers and writes n records from p on at the end of the open file. -1: errno, nothing was added. */
 static int write_records(struct journal *j, struct pending **at, size_t n, uint64_t *bytes)
 {
@@ -209,7 +200,8 @@ static int write_records(struct journal *j, struct pending **at, size_t n, uint6
 	static const uint8_t zeros[8];
 	size_t niov = 0;
 	uint64_t total = 0;
-	ssize_t got;
+	ssize_t got = -1;
+	int injected;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct record_head *h = &at[i]->head;
@@ -223,10 +215,9 @@ static int write_records(struct journal *j, struct pending **at, size_t n, uint6
 			iov[niov++] = (struct iovec){ (void *)zeros, pad };
 		total += record_size(h->len);
 	}
-	if (fault("journal.write"))
-		got = failed_write(EIO);
-	else if (fault("journal.full"))
-		got = failed_write(ENOSPC);
+	injected = fault("journal.write") ? EIO : fault("journal.full") ? ENOSPC : 0;
+	if (injected)
+		errno = injected;
 	else
 		got = pwritev(j->fd, iov, fault("journal.short") ? 1 : (int)niov, (off_t)j->offset);
 	*bytes = total;
@@ -247,28 +238,42 @@ static bool cut_back(struct journal *j)
 	return ok;
 }
 
+static const char not_synced[] =
+	"the journal could not be synced; its records are written again elsewhere";
 static enum unrecorded rewrite_unsynced(struct journal *j);
 
-static void drop_unsynced(struct journal *j)
+/* Lets go of the records up to this one; NULL: of all. */
+static void drop_unsynced(struct journal *j, const struct pending *upto)
 {
-	while (j->unsynced) {
+	bool more = true;
+
+	while (j->unsynced && more) {
 		struct pending *p = j->unsynced;
 
+		more = p != upto;
 		j->unsynced = p->next_unsynced;
+		j->unsynced_bytes -= p->head.len;
 		pending_drop(p);
 	}
-	j->unsynced_tail = &j->unsynced;
-	j->unsynced_bytes = j->dirty_since_ms = 0;
+	if (!j->unsynced) {
+		j->unsynced_tail = &j->unsynced;
+		j->dirty_since_ms = 0;
+	}
 	j->sync_upto = NULL;
+}
+
+/* What the file holds is doubtful from here on. */
+static enum unrecorded sync_failed(struct journal *j, const char *what)
+{
+	trouble(j, what);
+	forget_file(j);
+	return rewrite_unsynced(j);
 }
 
 /* A segment in which nothing stands leaves no trace. */
 static void remove_empty(struct journal *j)
 {
-	char name[20];
-
-	segment_name(j->opened_first, name);
-	unlinkat(j->dir, name, 0);
+	segment_remove(j->dir, j->opened_first);
 	pthread_mutex_lock(&j->lock);
 	if (j->nsegments && open_segment(j)->first == j->opened_first)
 		j->nsegments--;
@@ -306,12 +311,10 @@ static void close_segment(struct journal *j)
 		j->next_number++;
 	}
 	if (j->o.sync != SYNC_NEVER && sync_now(j->fd)) {
-		trouble(j, "a journal segment could not be synced when it was closed");
-		forget_file(j);
-		rewrite_unsynced(j);
+		sync_failed(j, "a journal segment could not be synced when it was closed");
 		return;
 	}
-	drop_unsynced(j);
+	drop_unsynced(j, NULL);
 	(void)!ftruncate(j->fd, (off_t)j->offset); /* gives the reserved blocks back */
 	forget_file(j);
 }
@@ -326,44 +329,23 @@ static void settle_sync(struct journal *j)
 	}
 }
 
-static void drop_synced(struct journal *j)
-{
-	struct pending *upto = j->sync_upto;
-
-	while (j->unsynced && upto) {
-		struct pending *p = j->unsynced;
-
-		j->unsynced = p->next_unsynced;
-		if (!j->unsynced)
-			j->unsynced_tail = &j->unsynced;
-		j->unsynced_bytes -= p->head.len;
-		if (p == upto)
-			upto = NULL;
-		pending_drop(p);
-	}
-	j->sync_upto = NULL;
-}
-
 /* The helper's answer. */
 static void take_sync_result(struct journal *j)
 {
 	switch (atomic_load(&j->sync_state)) {
 	case SYNC_DONE:
 		atomic_store(&j->sync_state, SYNC_IDLE);
-		drop_synced(j);
+		if (j->sync_upto)
+			drop_unsynced(j, j->sync_upto);
 		j->dirty_since_ms = j->unsynced ? clock_mono_ms() : 0;
 		break;
 	case SYNC_FAILED:
 		atomic_store(&j->sync_state, SYNC_IDLE);
 		j->sync_upto = NULL;
 		errno = j->last_errno;
-		trouble(j,
-			"the journal could not be synced; its records are written again elsewhere");
-		forget_file(j);
-		rewrite_unsynced(j);
+		sync_failed(j, not_synced);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -464,7 +446,7 @@ static enum unrecorded rewrite_unsynced(struct journal *j)
 		forget_file(j);
 		return why;
 	}
-	drop_unsynced(j);
+	drop_unsynced(j, NULL);
 	return RECORDED;
 }
 
@@ -542,16 +524,12 @@ static enum unrecorded try_chunk(struct journal *j, struct pending **at, size_t 
 	if (j->o.sync == SYNC_INTERVAL)
 		return RECORDED;
 	if (sync_now(j->fd)) {
-		trouble(j,
-			"the journal could not be synced; its records are written again elsewhere");
-		forget_file(j);
-		why = rewrite_unsynced(j);
-		drop_unsynced(
-			j); /* if it failed, its waiters are told so and the numbers are burnt */
+		why = sync_failed(j, not_synced);
+		/* if it failed, its waiters are told so and the numbers are burnt */
+		drop_unsynced(j, NULL);
 		return why;
 	}
-	j->sync_upto = at[n - 1];
-	drop_synced(j);
+	drop_unsynced(j, at[n - 1]);
 	j->dirty_since_ms = 0;
 	return RECORDED;
 }
@@ -641,11 +619,6 @@ static void write_group(struct journal *j, struct pending *group)
 	}
 }
 
-static void futex(atomic_uint *word, int op, unsigned value, const struct timespec *t)
-{
-	syscall(SYS_futex, word, op, value, t, NULL, 0);
-}
-
 /* Hands the file to the helper when its oldest unsynced record is sync_ms old. */
 static void sync_if_due(struct journal *j, uint64_t now)
 {
@@ -662,8 +635,7 @@ static void sync_if_due(struct journal *j, uint64_t now)
 	j->sync_upto = (struct pending *)((char *)j->unsynced_tail -
 					  offsetof(struct pending, next_unsynced));
 	atomic_store(&j->sync_state, SYNC_WANTED);
-	atomic_store(&j->sync_bell, 1);
-	futex(&j->sync_bell, FUTEX_WAKE_PRIVATE, 1, NULL);
+	journal_ring(&j->sync_bell);
 }
 
 /* How long the writer may sleep: to the next sync, or to the next look at the disk. */
@@ -705,7 +677,7 @@ void *journal_writer(void *arg)
 			continue;
 		atomic_store(&j->bell, 0); /* from here on a push must ring */
 		if (!atomic_load(&j->queue) && !atomic_load(&j->closing))
-			journal_sleep(j, ms);
+			journal_sleep(&j->bell, ms);
 		atomic_store(&j->bell, 1);
 		if (atomic_load(&j->closing) && !atomic_load(&j->queue))
 			break;
@@ -713,7 +685,7 @@ void *journal_writer(void *arg)
 	settle_sync(j);
 	take_sync_result(j);
 	close_segment(j);
-	drop_unsynced(j);
+	drop_unsynced(j, NULL);
 	error_clear(); /* a thread's last error is its own to free */
 	return NULL;
 }
@@ -725,7 +697,7 @@ void *journal_syncer(void *arg)
 	pthread_setname_np(pthread_self(), "signet-sync");
 	for (;;) {
 		while (!atomic_exchange(&j->sync_bell, 0))
-			futex(&j->sync_bell, FUTEX_WAIT_PRIVATE, 0, NULL);
+			journal_sleep(&j->sync_bell, TIME_NEVER);
 		if (atomic_load(&j->sync_state) == SYNC_STOP)
 			break;
 		if (atomic_load(&j->sync_state) != SYNC_WANTED)
@@ -736,7 +708,7 @@ void *journal_syncer(void *arg)
 		} else {
 			atomic_store(&j->sync_state, SYNC_DONE);
 		}
-		journal_ring(j);
+		journal_ring(&j->bell);
 	}
 	error_clear();
 	return NULL;
@@ -745,6 +717,5 @@ void *journal_syncer(void *arg)
 void journal_stop_syncer(struct journal *j)
 {
 	atomic_store(&j->sync_state, SYNC_STOP);
-	atomic_store(&j->sync_bell, 1);
-	futex(&j->sync_bell, FUTEX_WAKE_PRIVATE, 1, NULL);
+	journal_ring(&j->sync_bell);
 }

@@ -10,9 +10,9 @@ void journal_stop_syncer(struct journal *);
 /* The reserve file and the first look at the disk. -1: error set. Before the threads run. */
 int journal_prepare(struct journal *);
 
-void journal_ring(struct journal *); /* the writer has something to do */
-void journal_sleep(struct journal *,
-		   uint64_t ms); /* the writer only: until the bell, or the time */
+void journal_ring(atomic_uint *bell); /* its thread has something to do */
+void journal_sleep(atomic_uint *bell,
+		   uint64_t ms); /* that thread only: until the bell, or the time */
 void pending_drop(struct pending *);
 /* Gives a list of taken records back to those who wait for them. */
 void journal_finish(struct journal *, struct pending *group, enum unrecorded result);

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/flags.h"
 #include "base/time.h"
-#include "store/log_print.h"
+#include "store/log_read.h"
 #include "store/store.h"
 
 #define FOLLOW_MS  200
@@ -95,12 +95,6 @@ static int emit(struct buf *out)
 	return closed;
 }
 
-static int print_entry(const struct options *o, const struct log_entry *e, struct buf *out,
-		       struct arena *a)
-{
-	return o->json ? log_print_row_json(e, out, a) : log_print_line(e, o->colour, out, a);
-}
-
 static int failed(void)
 {
 	return flags_failed("signet log: ");
@@ -111,48 +105,57 @@ static int failed(void)
 /* A printed line that waits for its turn. */
 struct shown {
 	int64_t seq;
-	char *text;
-	size_t len;
+	struct buf line;
 };
 
-struct shelf {
-	struct shown *at;
-	size_t len, cap;
+/* A command at its work. */
+struct work {
+	const struct options *o;
+	struct log_reader r;
+	struct log_entry e; /* the one at hand, and its memory */
+	struct arena a;
+	struct buf out;
+	struct shown *kept;
+	size_t nkept, cap;
 };
 
-/* A backlog of millions must not be held for the sake of its last lines: it comes oldest first. */
-static void drop_oldest(struct shelf *s, size_t most)
+static int print_entry(struct work *w)
 {
-	size_t drop = s->len - most;
-
-	for (size_t i = 0; i < drop; i++)
-		free(s->at[i].text);
-	memmove(s->at, s->at + drop, most * sizeof(*s->at));
-	s->len = most;
+	return w->o->json ? log_print_row_json(&w->e, &w->out, &w->a)
+			  : log_print_line(&w->e, w->o->colour, &w->out, &w->a);
 }
 
-static int keep(struct shelf *s, const struct log_entry *e, uint64_t limit, struct buf *out)
+/* A backlog of millions must not be held for the sake of its last lines: it comes oldest first. */
+static void drop_oldest(struct work *w, size_t most)
 {
-	struct shown *x;
+	size_t drop = w->nkept - most;
 
-	if (s->len > limit && s->len - limit >= limit + 64)
-		drop_oldest(s, limit);
-	if (s->len == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 64;
-		struct shown *grown = realloc(s->at, cap * sizeof(*grown));
+	for (size_t i = 0; i < drop; i++)
+		buf_deinit(&w->kept[i].line);
+	if (most)
+		memmove(w->kept, w->kept + drop, most * sizeof(*w->kept));
+	w->nkept = most;
+}
+
+static int keep_entry(struct work *w)
+{
+	uint64_t limit = w->o->limit;
+
+	if (print_entry(w))
+		return -1;
+	if (w->nkept > limit && w->nkept - limit >= limit + 64)
+		drop_oldest(w, limit);
+	if (w->nkept == w->cap) {
+		size_t cap = w->cap ? w->cap * 2 : 64;
+		struct shown *grown = realloc(w->kept, cap * sizeof(*grown));
 
 		if (!grown)
 			return fail(ERR_OUT_OF_MEMORY, "out of memory");
-		s->at = grown;
-		s->cap = cap;
+		w->kept = grown;
+		w->cap = cap;
 	}
-	x = &s->at[s->len];
-	*x = (struct shown){ .seq = e->seq, .len = out->len, .text = malloc(out->len + 1) };
-	if (!x->text)
-		return fail(ERR_OUT_OF_MEMORY, "out of memory");
-	memcpy(x->text, out->data, out->len);
-	s->len++;
-	buf_reset(out);
+	w->kept[w->nkept++] = (struct shown){ .seq = w->e.seq, .line = w->out };
+	buf_init(&w->out, OUTPUT_MAX);
 	return 0;
 }
 
@@ -163,128 +166,94 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static void clear(struct shelf *s)
+static void sort_kept(struct work *w)
 {
-	for (size_t i = 0; i < s->len; i++)
-		free(s->at[i].text);
-	free(s->at);
+	if (w->nkept)
+		qsort(w->kept, w->nkept, sizeof(*w->kept), by_seq);
 }
 
-static bool holds(struct bytes text, struct bytes word)
+/* Whether one of two texts of a row holds the word. */
+static bool hold(const struct cell *cells, size_t a, size_t b, struct bytes word)
 {
-	return text.n && bytes_ifind(text, word) >= 0;
+	return bytes_ifind(cell_text(&cells[a]), word) >= 0 ||
+	       bytes_ifind(cell_text(&cells[b]), word) >= 0;
 }
 
 static bool entry_holds(const struct log_entry *e, struct bytes word)
 {
-	if (holds(cell_text(&e->list[L_PREVIEW_IN]), word) ||
-	    holds(cell_text(&e->list[L_PREVIEW_OUT]), word))
-		return true;
-	if (e->has_chat && (holds(cell_text(&e->chat[C_INPUT]), word) ||
-			    holds(cell_text(&e->chat[C_OUTPUT]), word)))
-		return true;
-	if (e->has_error && (holds(cell_text(&e->error[E_ERROR]), word) ||
-			     holds(cell_text(&e->error[E_ATTEMPTS]), word)))
+	if (hold(e->list, L_PREVIEW_IN, L_PREVIEW_OUT, word) ||
+	    (e->has_chat && hold(e->chat, C_INPUT, C_OUTPUT, word)) ||
+	    (e->has_error && hold(e->error, E_ERROR, E_ATTEMPTS, word)))
 		return true;
 	for (size_t i = 0; i < e->nmodels; i++)
-		if (holds(cell_text(&e->models[i].m[M_RAW_REQUEST]), word) ||
-		    holds(cell_text(&e->models[i].m[M_RAW_RESPONSE]), word))
+		if (hold(e->models[i].m, M_RAW_REQUEST, M_RAW_RESPONSE, word))
 			return true;
 	return false;
 }
 
-static bool matches(const struct options *o, const struct log_entry *e)
+static bool matches(const struct work *w)
 {
-	for (char **word = o->words; *word; word++)
-		if (!entry_holds(e, bytes_of(*word)))
+	for (char **word = w->o->words; *word; word++)
+		if (!entry_holds(&w->e, bytes_of(*word)))
 			return false;
 	return true;
 }
 
 /* What waits in the journal and holds the words, oldest first. */
-static int shelve_journal(struct log_reader *r, const struct options *o, struct shelf *s,
-			  struct buf *out)
+static int keep_journal(struct work *w)
 {
-	struct log_entry e;
-	struct arena a;
 	int found, bad = 0;
 
-	arena_init(&a, ENTRY_MAX);
-	while (!bad && (found = log_next_in_journal(r, &e, &a)) > 0) {
-		if (e.seq >= o->since && matches(o, &e))
-			bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
+	while (!bad && (found = log_next_in_journal(&w->r, &w->e, &w->a)) > 0) {
+		if (w->e.seq >= w->o->since && matches(w))
+			bad = keep_entry(w);
+		arena_deinit(&w->a);
 	}
-	arena_deinit(&a);
-	if (s->len)
-		qsort(s->at, s->len, sizeof(*s->at), by_seq);
+	sort_kept(w);
 	return bad || found < 0 ? -1 : 0;
 }
 
 /* ---- tail ---- */
 
 /* What is there already: all that waits in the journal, and the newest of the store. */
-static int collect(struct log_reader *r, const struct options *o, struct shelf *s, struct buf *out)
+static int keep_newest(struct work *w)
 {
 	int64_t seq = INT64_MAX;
-	struct log_entry e;
-	struct arena a;
-	int found, bad = shelve_journal(r, o, s, out);
+	int found;
 
-	arena_init(&a, ENTRY_MAX);
-	for (uint64_t n = 0; !bad && n < o->limit; n++) {
-		found = log_next_stored(r, &seq, &e, &a);
-		if (found <= 0 || e.seq < o->since) {
-			bad = found < 0;
-			break;
-		}
-		if (o->json && log_load_bodies(r, &e, &a)) { /* for its tags */
-			bad = 1;
-			break;
-		}
-		bad = print_entry(o, &e, out, &a) || keep(s, &e, o->limit, out);
-		arena_deinit(&a);
-	}
-	arena_deinit(&a);
-	if (s->len)
-		qsort(s->at, s->len, sizeof(*s->at), by_seq);
-	return bad;
-}
-
-static int show_shelf(const struct options *o, struct shelf *s, struct buf *out)
-{
-	size_t from = s->len > o->limit ? s->len - o->limit : 0;
-	int closed = 0;
-
-	for (size_t i = from; !closed && i < s->len; i++) {
-		if (buf_append(out, (struct bytes){ s->at[i].text, s->at[i].len }))
+	if (keep_journal(w))
+		return -1;
+	for (uint64_t n = 0; n < w->o->limit; n++) {
+		found = log_next_stored(&w->r, &seq, &w->e, &w->a);
+		if (found < 0)
 			return -1;
-		closed = emit(out);
+		if (!found || w->e.seq < w->o->since)
+			break;
+		if ((w->o->json && log_load_bodies(&w->r, &w->e, &w->a)) || keep_entry(w))
+			return -1; /* bodies: for its tags */
+		arena_deinit(&w->a);
 	}
-	return closed;
+	sort_kept(w);
+	return 0;
 }
 
-static int tail(struct log_reader *r, const struct options *o, struct buf *out)
+static int tail(struct work *w)
 {
-	struct shelf shelf = { 0 };
-	struct log_entry e;
-	struct arena a;
-	int closed, found;
+	uint64_t limit = w->o->limit;
+	int closed = 0, found;
 
-	if (collect(r, o, &shelf, out)) {
-		clear(&shelf);
+	if (keep_newest(w))
 		return failed();
-	}
-	log_let_go(r);
-	closed = show_shelf(o, &shelf, out);
-	clear(&shelf);
-	arena_init(&a, ENTRY_MAX);
+	log_let_go(&w->r);
+	for (size_t i = w->nkept > limit ? w->nkept - limit : 0; !closed && i < w->nkept; i++)
+		closed = emit(&w->kept[i].line);
+	drop_oldest(w, 0);
 	while (!closed) {
-		while (!closed && (found = log_next_in_journal(r, &e, &a)) > 0) {
-			if (print_entry(o, &e, out, &a))
+		while (!closed && (found = log_next_in_journal(&w->r, &w->e, &w->a)) > 0) {
+			if (print_entry(w))
 				return failed();
-			closed = emit(out);
-			arena_deinit(&a);
+			closed = emit(&w->out);
+			arena_deinit(&w->a);
 		}
 		if (found < 0)
 			return failed();
@@ -295,32 +264,26 @@ static int tail(struct log_reader *r, const struct options *o, struct buf *out)
 
 /* ---- show ---- */
 
-static int show(struct log_reader *r, const struct options *o, struct buf *out)
+static int show(struct work *w)
 {
+	const struct options *o = w->o;
 	char id[UUID_TEXT + 1];
-	struct log_entry e;
-	struct arena a;
-	int found, status = 1;
+	int found;
 
 	if (!parse_id(bytes_of(o->words[0]), id)) {
 		fprintf(stderr, "signet log: '%s' is no inference id\n", o->words[0]);
 		return 2;
 	}
-	arena_init(&a, ENTRY_MAX);
-	found = log_find(r, bytes_of(id), &e, &a);
-	if (found < 0) {
-		failed();
-	} else if (!found) {
+	found = log_find(&w->r, bytes_of(id), &w->e, &w->a);
+	if (!found)
 		fprintf(stderr, "signet log: %s is not in %s\n", id, o->dir);
-	} else if (o->json ? log_print_detail_json(&e, out, &a)
-			   : log_print_page(&e, o->colour, o->raw, out, &a)) {
-		failed();
-	} else {
-		emit(out);
-		status = 0;
-	}
-	arena_deinit(&a);
-	return status;
+	if (found <= 0)
+		return found ? failed() : 1;
+	if (o->json ? log_print_detail_json(&w->e, &w->out, &w->a)
+		    : log_print_page(&w->e, o->colour, o->raw, &w->out, &w->a))
+		return failed();
+	emit(&w->out);
+	return 0;
 }
 
 /* ---- grep ---- */
@@ -338,39 +301,30 @@ static void tell_reach(int64_t seq, uint64_t found)
 	fprintf(stderr, "%" PRIu64 " found, looked back to %s\n", found, t);
 }
 
-static int grep(struct log_reader *r, const struct options *o, struct buf *out)
+static int grep(struct work *w)
 {
-	struct shelf shelf = { 0 };
+	uint64_t n = 0, limit = w->o->limit;
 	int64_t seq = INT64_MAX;
-	struct log_entry e;
-	struct arena a;
-	uint64_t n = 0;
 	int found = 1, closed = 0;
 
-	if (shelve_journal(r, o, &shelf, out)) {
-		clear(&shelf);
+	if (keep_journal(w))
 		return failed();
+	for (size_t i = w->nkept; !closed && i-- > 0 && n < limit; n++) {
+		closed = emit(&w->kept[i].line);
+		seq = w->kept[i].seq;
 	}
-	for (size_t i = shelf.len; !closed && i-- > 0 && n < o->limit; n++) {
-		closed = buf_append(out, (struct bytes){ shelf.at[i].text, shelf.at[i].len }) ||
-			 emit(out);
-		seq = shelf.at[i].seq;
-	}
-	clear(&shelf);
-	if (n < o->limit)
+	if (n < limit)
 		seq = INT64_MAX; /* the journal is done, the store begins anew */
-	arena_init(&a, ENTRY_MAX);
-	while (!closed && n < o->limit) {
-		found = log_next_stored(r, &seq, &e, &a);
-		if (found <= 0 || e.seq < o->since || log_load_bodies(r, &e, &a))
+	while (!closed && n < limit) {
+		found = log_next_stored(&w->r, &seq, &w->e, &w->a);
+		if (found <= 0 || w->e.seq < w->o->since || log_load_bodies(&w->r, &w->e, &w->a))
 			break;
-		if (matches(o, &e)) {
-			closed = print_entry(o, &e, out, &a) || emit(out);
+		if (matches(w)) {
+			closed = print_entry(w) || emit(&w->out);
 			n++;
 		}
-		arena_deinit(&a);
+		arena_deinit(&w->a);
 	}
-	arena_deinit(&a);
 	if (found < 0)
 		return failed();
 	if (!closed)
@@ -380,7 +334,7 @@ static int grep(struct log_reader *r, const struct options *o, struct buf *out)
 
 static const struct reading {
 	const char *name;
-	int (*run)(struct log_reader *, const struct options *, struct buf *);
+	int (*run)(struct work *);
 	bool words;
 } readings[] = { { "tail", tail, false }, { "show", show, true }, { "grep", grep, true } };
 
@@ -424,20 +378,23 @@ static int read_options(int argc, char **argv, struct options *o, const struct r
 int store_log_main(int argc, char **argv)
 {
 	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
-	const struct reading *reading;
-	struct log_reader r;
-	struct buf out;
+	const struct reading *reading = NULL;
+	struct work w = { .o = &o };
 	int status = read_options(argc, argv, &o, &reading);
 
-	if (status >= 0)
+	if (status >= 0 || !reading)
 		return status;
 	if (!o.dir || !*o.dir)
 		o.dir = "signet-data";
 	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is a short write */
-	buf_init(&out, OUTPUT_MAX);
-	status = log_reader_open(&r, o.dir) ? failed() : reading->run(&r, &o, &out);
-	log_reader_close(&r);
-	buf_deinit(&out);
+	buf_init(&w.out, OUTPUT_MAX);
+	arena_init(&w.a, ENTRY_MAX);
+	status = log_reader_open(&w.r, o.dir) ? failed() : reading->run(&w);
+	log_reader_close(&w.r);
+	drop_oldest(&w, 0);
+	free(w.kept);
+	arena_deinit(&w.a);
+	buf_deinit(&w.out);
 	return status;
 }

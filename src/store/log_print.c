@@ -4,7 +4,7 @@
  * The counts R and F are not stored: attempts are walked, the same provider again is a retry, another one a
  * fallback.
  */
-#include "store/log_print.h"
+#include "store/log_read.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -368,7 +368,7 @@ static int put_parameters(struct buf *out, const struct log_entry *e, bool colou
 						  C_DYNAMIC_TOOLS, C_EXTRA_BODY,  C_TAGS };
 	int bad = put_head(out, "parameters", colour);
 
-	for (size_t i = 0; i < sizeof(of_chat) / sizeof(*of_chat); i++)
+	for (size_t i = 0; i < COUNT(of_chat); i++)
 		bad |= put_named(out, &chat_columns[of_chat[i]], &e->chat[of_chat[i]]);
 	bad |= put_named(out, &list_columns[L_EPISODE], &e->list[L_EPISODE]);
 	return bad | put_named(out, &list_columns[L_SURFACE], &e->list[L_SURFACE]);
@@ -385,7 +385,7 @@ static int put_signature(struct buf *out, struct bytes json, struct arena *a)
 	if (!yyjson_is_obj(v))
 		return 0;
 	bad |= buf_append(out, B("  signature"));
-	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+	for (size_t i = 0; i < COUNT(facts); i++) {
 		struct bytes fact = member(v, facts[i], a);
 
 		if (bytes_set(fact))
@@ -562,7 +562,7 @@ static int put_row(const struct log_entry *e, struct buf *out, struct arena *a)
 
 	time_rfc3339_ms((uint64_t)e->seq >> 15, t);
 	bad |= put_str(out, "t", bytes_of(t));
-	for (size_t i = 0; i < sizeof(row_members) / sizeof(*row_members); i++)
+	for (size_t i = 0; i < COUNT(row_members); i++)
 		bad |= put_member(out, e, row_members[i].cell, row_members[i].name);
 	bad |= put_tags(out, e, 8, a) | put_json(out, "metrics", B("{}"), B("{}"));
 	bad |= put_member(out, e, L_PREVIEW_IN, NULL) | put_member(out, e, L_PREVIEW_OUT, NULL);
@@ -644,9 +644,9 @@ static int put_spans(struct buf *out, const struct log_entry *e)
 
 static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i, bool cut)
 {
-	static const struct cell none;
+	static const struct cell none[M_CELLS];
 	const struct attempt *t = &at[i];
-	const struct cell *m = t->model_row ? t->model_row->m : NULL;
+	const struct cell *m = t->model_row ? t->model_row->m : none;
 	struct cell n = { .type = CELL_INT, .num = t->n };
 	struct cell delay = { .type = CELL_INT, .num = t->delay_ms > 0 ? t->delay_ms : 0 };
 	struct cell status = { .type = t->status >= 0 ? CELL_INT : CELL_NULL, .num = t->status };
@@ -655,13 +655,13 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 	bad |= put_int(out, "n", &n) | put_str(out, "why", bytes_of(why_of(at, i)));
 	bad |= put_int(out, "delay_ms", &delay) | put_str(out, "variant", t->variant);
 	bad |= put_str(out, "model", t->model) | put_str(out, "provider", t->provider);
-	bad |= put_str(out, "model_inference_id", m ? cell_text(&m[M_ID]) : (struct bytes){ 0 });
+	bad |= put_str(out, "model_inference_id", cell_text(&m[M_ID]));
 	bad |= put_int(out, N_HTTP_STATUS, &status) | put_str(out, N_ERROR, t->error);
 	bad |= key(out, "usage") | buf_putc(out, '{');
-	bad |= put_int(out, N_IN, m ? &m[M_IN] : &none);
-	bad |= put_int(out, N_OUT, m ? &m[M_OUT] : &none) | buf_putc(out, '}');
-	bad |= put_cost(out, m ? &m[M_COST] : &none);
-	bad |= put_str(out, "finish", m ? cell_text(&m[M_FINISH]) : (struct bytes){ 0 });
+	bad |= put_int(out, N_IN, &m[M_IN]);
+	bad |= put_int(out, N_OUT, &m[M_OUT]) | buf_putc(out, '}');
+	bad |= put_cost(out, &m[M_COST]);
+	bad |= put_str(out, "finish", cell_text(&m[M_FINISH]));
 	bad |= put_part(out, N_RAW_REQUEST, t->raw_request, false, cut);
 	bad |= put_part(out, N_RAW_RESPONSE, t->raw_response, false, cut);
 	bad |= put_json(out, N_SIGNATURE, t->signature, B("null"));

@@ -5,7 +5,6 @@
  */
 #include "store/log_read.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +33,6 @@ static const struct {
 	  "WHERE t." N_INFERENCE " = ?1 ORDER BY t." N_ATTEMPT ", t.seq" },
 	{ offsetof(struct log_reader, error), T_ERROR, "WHERE t.seq = ?1" },
 };
-#define NQUERIES (sizeof(queries) / sizeof(*queries))
 
 static sqlite3_stmt **query(struct log_reader *r, size_t i)
 {
@@ -71,7 +69,7 @@ static int open_db(struct log_reader *r, const char *dir)
 		return db_error(r);
 	sqlite3_busy_timeout(r->db, 5000);
 	sqlite3_exec(r->db, "PRAGMA query_only=1; PRAGMA cache_size=-2048", NULL, NULL, NULL);
-	for (size_t i = 0; i < NQUERIES; i++)
+	for (size_t i = 0; i < COUNT(queries); i++)
 		if (prepare(r, i))
 			return db_error(r);
 	/* One view of the store from here on: what it lacks is what the journal is asked for, no more, no less. */
@@ -111,7 +109,7 @@ void log_let_go(struct log_reader *r)
 
 void log_reader_close(struct log_reader *r)
 {
-	for (size_t i = 0; r->db && i < NQUERIES; i++)
+	for (size_t i = 0; r->db && i < COUNT(queries); i++)
 		sqlite3_finalize(*query(r, i));
 	sqlite3_close_v2(r->db);
 	if (r->fd >= 0) {
@@ -128,16 +126,12 @@ void log_reader_close(struct log_reader *r)
 /* The segment to read after the one at hand; 0: none. Before the first: the one that holds the next number. */
 static uint64_t next_segment(struct log_reader *r)
 {
-	int fd = openat(r->journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(r->journal);
 	uint64_t best = 0, first;
 	struct dirent *e;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return 0;
-	}
 	while ((e = readdir(d))) {
 		if (strlen(e->d_name) != 19 || !segment_name_parse(e->d_name, &first) || !first)
 			continue;
@@ -157,11 +151,8 @@ static uint64_t next_segment(struct log_reader *r)
 
 static bool open_segment(struct log_reader *r, uint64_t first)
 {
-	char name[20];
-	int fd;
+	int fd = segment_open(r->journal, first, O_RDONLY);
 
-	segment_name(first, name);
-	fd = openat(r->journal, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (r->fd >= 0) {
@@ -187,13 +178,9 @@ static int next_record(struct log_reader *r, struct record_view *v)
 		if (r->fd >= 0 && !fstat(r->fd, &st)) {
 			r->segment.limit = (uint64_t)st.st_size;
 			switch (segment_next(&r->segment, v)) {
-			case FOUND_RECORD:
-				r->last = v->number;
-				return 1;
-			case FOUND_DAMAGE:
-				continue;
-			default:
-				break;
+			case FOUND_RECORD: r->last = v->number; return 1;
+			case FOUND_DAMAGE: continue;
+			default: break;
 			}
 		}
 		next = r->journal < 0 ? 0 : next_segment(r);
@@ -259,18 +246,13 @@ int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena 
 	struct record_view v;
 
 	while (next_record(r, &v) > 0) {
-		struct bytes payload = v.payload;
+		struct bytes payload;
 		struct buf scratch = { 0 };
 		struct uuid id;
 		int found;
 
-		if (v.type != RECORD_GROUP)
+		if (v.type != RECORD_GROUP || record_payload(&v, &r->unpacked, &payload))
 			continue;
-		if (v.flags & RECORD_ZSTD) {
-			if (record_unpack(payload, &r->unpacked))
-				continue;
-			payload = buf_bytes(&r->unpacked);
-		}
 		payload = arena_dup(a, payload);
 		scratch.cap = scratch.max = payload.n * 2 + 64;
 		scratch.data = arena_alloc_raw(a, scratch.cap);
@@ -303,8 +285,7 @@ static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, 
 			cells[i].type = CELL_INT;
 			cells[i].num = sqlite3_column_int64(st, at);
 			break;
-		case SQLITE_NULL:
-			break;
+		case SQLITE_NULL: break;
 		default:
 			cells[i].type = CELL_TEXT;
 			cells[i].text.p = (const char *)sqlite3_column_text(st, at);
@@ -317,17 +298,15 @@ static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, 
 	return 0;
 }
 
-/* A row of the list. 1, 0, -1. */
-static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e, struct arena *a)
+/* The statement's next row and its seq; ends the statement. 1, 0, -1. */
+static int fetch(struct log_reader *r, sqlite3_stmt *st, struct cell *cells, size_t n, int64_t *seq,
+		 struct arena *a)
 {
 	int rc = sqlite3_step(st), result = 0;
 
 	if (rc == SQLITE_ROW) {
-		*e = (struct log_entry){ .stored = true };
-		result = copy_cells(st, 0, e->list, L_CELLS, a) ? -1 : 1;
-		e->seq = sqlite3_column_int64(st, L_CELLS);
-		e->cut = cell_int(&e->list[L_CUT], 0);
-		e->hash = cell_text(&e->list[L_HASH]);
+		result = copy_cells(st, 0, cells, n, a) ? -1 : 1;
+		*seq = sqlite3_column_int64(st, (int)n);
 	} else if (rc != SQLITE_DONE) {
 		result = db_error(r);
 	}
@@ -335,20 +314,26 @@ static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e
 	return result;
 }
 
+/* A row of the list. 1, 0, -1. */
+static int take_list(struct log_reader *r, sqlite3_stmt *st, struct log_entry *e, struct arena *a)
+{
+	int found;
+
+	*e = (struct log_entry){ .stored = true };
+	found = fetch(r, st, e->list, L_CELLS, &e->seq, a);
+	e->cut = cell_int(&e->list[L_CUT], 0);
+	e->hash = cell_text(&e->list[L_HASH]);
+	return found;
+}
+
 static int load_error(struct log_reader *r, struct log_entry *e, struct arena *a)
 {
-	int rc, result = 0;
+	int found;
 
 	sqlite3_bind_int64(r->error, 1, e->seq);
-	rc = sqlite3_step(r->error);
-	if (rc == SQLITE_ROW) {
-		e->has_error = true;
-		result = copy_cells(r->error, 0, e->error, E_CELLS, a);
-	} else if (rc != SQLITE_DONE) {
-		result = db_error(r);
-	}
-	sqlite3_reset(r->error);
-	return result;
+	found = fetch(r, r->error, e->error, E_CELLS, &e->seq, a);
+	e->has_error = found > 0;
+	return found < 0 ? -1 : 0;
 }
 
 /* The line of an answer needs its failed attempts, but only few have any. */
@@ -383,11 +368,10 @@ int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
 	if (!e->stored)
 		return 0; /* it came with them */
 	sqlite3_bind_int64(r->chat, 1, e->seq);
-	rc = sqlite3_step(r->chat);
-	e->has_chat = rc == SQLITE_ROW && !copy_cells(r->chat, 0, e->chat, C_CELLS, a);
-	sqlite3_reset(r->chat);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		return db_error(r);
+	rc = fetch(r, r->chat, e->chat, C_CELLS, &e->seq, a);
+	if (rc < 0)
+		return -1;
+	e->has_chat = rc > 0;
 	sqlite3_bind_text(r->models, 1, id.p, (int)id.n, SQLITE_STATIC);
 	while ((rc = sqlite3_step(r->models)) == SQLITE_ROW) {
 		struct log_model m;

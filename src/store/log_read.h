@@ -1,4 +1,4 @@
-/* What `signet log` reads: entries out of signet.db and out of the journal, read-only, beside a gateway. */
+/* `signet log`: entries out of signet.db and out of the journal, read-only, beside a gateway, and how they are printed. */
 #ifndef SIGNET_STORE_LOG_READ_H
 #define SIGNET_STORE_LOG_READ_H
 
@@ -51,13 +51,13 @@ int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
 /* By the id of an inference or of a model inference, in either place. 1, 0, -1. */
 int log_find(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
 
-static inline struct bytes cell_text(const struct cell *c)
-{
-	return c->type == CELL_TEXT ? c->text : (struct bytes){ 0 };
-}
-static inline int64_t cell_int(const struct cell *c, int64_t missing)
-{
-	return c->type == CELL_INT ? c->num : missing;
-}
+/* log_print.c: how an inference is told of: a line, a page, or the JSON of ui.md §5. */
+/* `colour`: for a terminal. Ends with a newline. -1: out of memory. */
+int log_print_line(const struct log_entry *, bool colour, struct buf *out, struct arena *);
+int log_print_row_json(const struct log_entry *, struct buf *out, struct arena *);
+/* The entry has its bodies. `raw`: the bodies of each attempt instead of the conversation. */
+int log_print_page(const struct log_entry *, bool colour, bool raw, struct buf *out,
+		   struct arena *);
+int log_print_detail_json(const struct log_entry *, struct buf *out, struct arena *);
 
 #endif

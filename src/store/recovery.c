@@ -46,43 +46,85 @@ bool segment_name_parse(const char *name, uint64_t *first)
 	return !strcmp(name, canonical);
 }
 
-int journal_set_aside(struct journal *j, const char *name)
+int segment_open(int dir, uint64_t first, int flags)
+{
+	char name[20];
+
+	segment_name(first, name);
+	return openat(dir, name, flags | O_CLOEXEC);
+}
+
+int segment_remove(int dir, uint64_t first)
+{
+	char name[20];
+
+	segment_name(first, name);
+	return unlinkat(dir, name, 0);
+}
+
+DIR *folder_list(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+static int make_bad(struct journal *j)
+{
+	if (mkdirat(j->dir, "bad", 0700) && errno != EEXIST)
+		return fail(ERR_STORE, "journal/bad: %s", strerror(errno));
+	return 0;
+}
+
+/* Moves a file to bad/. */
+static int set_aside(struct journal *j, const char *name)
 {
 	char to[80];
 
-	if (mkdirat(j->dir, "bad", 0700) && errno != EEXIST)
-		return fail(ERR_STORE, "journal/bad: %s", strerror(errno));
+	if (make_bad(j))
+		return -1;
 	snprintf(to, sizeof(to), "bad/%.40s", name);
 	if (renameat(j->dir, name, j->dir, to))
 		return fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
 	return 0;
 }
 
-int journal_keep_bad(struct journal *j, uint64_t first, const char *suffix, struct bytes data)
+static int write_bad(struct journal *j, const char *name, struct bytes data)
 {
-	char name[80];
-	int fd;
+	int fd, bad = 0;
 
-	if (mkdirat(j->dir, "bad", 0700) && errno != EEXIST)
-		return fail(ERR_STORE, "journal/bad: %s", strerror(errno));
-	snprintf(name, sizeof(name), "bad/%016" PRIx64 "%.40s", first, suffix);
+	if (make_bad(j))
+		return -1;
 	fd = openat(j->dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
-	for (size_t done = 0; done < data.n;) {
-		ssize_t n = write(fd, data.p + done, data.n - done);
+	while (!bad && data.n) {
+		ssize_t n = write(fd, data.p, data.n);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
-			close(fd);
-			return -1;
-		}
-		done += (size_t)n;
+		if (n > 0)
+			data = bytes_slice(data, (size_t)n, data.n);
+		else if (!n || errno != EINTR)
+			bad = fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
 	}
 	close(fd);
-	return 0;
+	return bad;
+}
+
+void journal_keep_bad(struct journal *j, struct segment_reader *r, uint64_t first,
+		      const char *suffix, const char *not_kept)
+{
+	struct buf bytes;
+	char name[80];
+
+	buf_init(&bytes, BAD_MAX);
+	snprintf(name, sizeof(name), "bad/%016" PRIx64 "%.40s", first, suffix);
+	if (segment_copy_range(r, r->from, r->to, BAD_MAX, &bytes) ||
+	    write_bad(j, name, buf_bytes(&bytes)))
+		log_warn("store", not_kept, LB("error", error_last()->message));
+	buf_deinit(&bytes);
 }
 
 int journal_add_segment(struct journal *j, const struct segment_info *info)
@@ -140,7 +182,7 @@ static int look_at(struct journal *j, const char *name, uint64_t first)
 		log_warn("store", "a journal segment without a valid header was set aside",
 			 LS("file", name));
 		METRIC_ADD(&metric_corrupt, 1);
-		return journal_set_aside(j, name);
+		return set_aside(j, name);
 	}
 	if (j->nsegments == MAX_SEGMENTS)
 		return fail(ERR_STORE, "journal: more than %d segments", MAX_SEGMENTS);
@@ -151,16 +193,12 @@ static int look_at(struct journal *j, const char *name, uint64_t first)
 
 static int list_segments(struct journal *j)
 {
-	int fd = openat(j->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(j->dir);
 	struct dirent *e;
+	int result = 0;
 
-	if (!d) {
-		fail(ERR_STORE, "journal: %s", strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (!d)
+		return fail(ERR_STORE, "journal: %s", strerror(errno));
 	while (!result && (e = readdir(d))) {
 		uint64_t first;
 		size_t n = strlen(e->d_name);
@@ -200,16 +238,9 @@ static uint64_t closed_in_order(int fd, const struct segment_info *s)
 /* Cuts the tail off; what stood there goes to bad/ unless it was all zero. */
 static int cut_tail(struct journal *j, struct segment_reader *r, struct segment_info *s, bool zeros)
 {
-	if (!zeros) {
-		struct buf tail;
-
-		buf_init(&tail, BAD_MAX);
-		if (segment_copy_range(r, r->from, r->to, BAD_MAX, &tail) ||
-		    journal_keep_bad(j, s->first, ".tail", buf_bytes(&tail)))
-			log_warn("store", "the torn tail of a segment could not be kept",
-				 LB("error", error_last()->message));
-		buf_deinit(&tail);
-	}
+	if (!zeros)
+		journal_keep_bad(j, r, s->first, ".tail",
+				 "the torn tail of a segment could not be kept");
 	if (ftruncate(r->fd, (off_t)r->from))
 		return fail(ERR_STORE, "journal/%016" PRIx64 ".sj: %s", s->first, strerror(errno));
 	s->end = r->from;
@@ -220,73 +251,38 @@ static int cut_tail(struct journal *j, struct segment_reader *r, struct segment_
 	return 0;
 }
 
-/* Damage with valid records behind it stays in the file: the drainer meets it when it gets there. */
-static int walk_last(struct journal *j, struct segment_info *s, uint64_t *greatest)
+/* The greatest number in a segment. Damage with valid records behind it stays in the file: the drainer meets it when it
+ * gets there. Of the newest segment a torn tail is cut off. */
+static int find_last(struct journal *j, struct segment_info *s, bool newest, uint64_t *last)
 {
-	char name[20];
 	struct segment_reader r;
 	struct record_view v;
 	enum segment_found found;
-	int fd, result = 0;
+	char name[20];
+	int fd = segment_open(j->dir, s->first, newest ? O_RDWR : O_RDONLY), result = 0;
 
 	segment_name(s->first, name);
-	fd = openat(j->dir, name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
-	s->last = closed_in_order(fd, s);
-	if (s->last) {
-		close(fd);
-		*greatest = s->last;
-		return 0;
-	}
-	segment_reader_init(&r, fd, s->end, s->first - 1);
-	do
-		found = segment_next(&r, &v);
-	while (found == FOUND_RECORD || found == FOUND_DAMAGE);
-	s->last = r.last;
-	if (found == FOUND_IO_ERROR) {
-		log_warn("store", "a segment cannot be read to its end", LS("file", name),
-			 LS("error", strerror(r.err)));
-		/* No number that may stand in the rest is given out again. */
-		s->last += 1 + (s->end - SEGMENT_HEADER) / RECORD_HEADER;
-	} else if (found != FOUND_END) {
-		result = cut_tail(j, &r, s, found == FOUND_ZEROS);
-	}
-	*greatest = s->last;
-	segment_reader_deinit(&r);
-	close(fd);
-	return result;
-}
-
-/* Greatest number of the last segment but one: after a failed sync it may be ahead of the last one. */
-static uint64_t before_last(struct journal *j)
-{
-	struct segment_info *s;
-	struct segment_reader r;
-	struct record_view v;
-	enum segment_found found;
-	char name[20];
-	uint64_t last;
-	int fd;
-
-	if (j->nsegments < 2)
-		return 0;
-	s = &j->segments[j->nsegments - 2];
-	segment_name(s->first, name);
-	fd = openat(j->dir, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	last = closed_in_order(fd, s);
-	if (!last) {
+	*last = closed_in_order(fd, s);
+	if (!*last) {
 		segment_reader_init(&r, fd, s->end, s->first - 1);
 		do
 			found = segment_next(&r, &v);
 		while (found == FOUND_RECORD || found == FOUND_DAMAGE);
-		last = r.last;
+		*last = r.last;
+		if (newest && found == FOUND_IO_ERROR) {
+			log_warn("store", "a segment cannot be read to its end", LS("file", name),
+				 LS("error", strerror(r.err)));
+			/* No number that may stand in the rest is given out again. */
+			*last += 1 + (s->end - SEGMENT_HEADER) / RECORD_HEADER;
+		} else if (newest && found != FOUND_END) {
+			result = cut_tail(j, &r, s, found == FOUND_ZEROS);
+		}
 		segment_reader_deinit(&r);
 	}
 	close(fd);
-	return last;
+	return result;
 }
 
 int journal_recover(struct journal *j, uint64_t delivered)
@@ -297,22 +293,19 @@ int journal_recover(struct journal *j, uint64_t delivered)
 		return -1;
 	if (j->nsegments) {
 		struct segment_info *s = &j->segments[j->nsegments - 1];
-		uint64_t last = 0;
+		uint64_t before = 0;
 
 		for (size_t i = 0; i + 1 < j->nsegments; i++)
 			j->segments[i].last = j->segments[i + 1].first - 1;
-		if (walk_last(j, s, &last))
+		if (find_last(j, s, true, &s->last))
 			return -1;
-		if (last > greatest)
-			greatest = last;
-		last = before_last(j);
-		if (last > greatest)
-			greatest = last;
+		if (s->last > greatest)
+			greatest = s->last;
+		/* After a failed sync the last segment but one may be ahead of the last one. */
+		if (j->nsegments > 1 && !find_last(j, s - 1, false, &before) && before > greatest)
+			greatest = before;
 		if (s->end <= SEGMENT_HEADER) { /* opened, never written */
-			char name[20];
-
-			segment_name(s->first, name);
-			unlinkat(j->dir, name, 0);
+			segment_remove(j->dir, s->first);
 			j->nsegments--;
 		}
 	}

@@ -42,28 +42,20 @@ struct bytes row_text(struct bytes value, struct buf *scratch)
 	return bytes_chr(inner, '\\') < 0 ? inner : unescape(inner, scratch);
 }
 
+/* Also 3.0. */
 static bool read_int(struct bytes raw, int64_t *out)
 {
-	uint64_t v = 0;
-	bool minus = raw.n && raw.p[0] == '-';
+	bool minus = bytes_starts(raw, B("-"));
+	struct bytes zeros = bytes_slice(raw, minus, raw.n), digits = bytes_cut(&zeros, '.');
+	uint64_t n;
 
-	if (minus)
-		raw = bytes_slice(raw, 1, raw.n);
-	if (raw.n && raw.p[0] == '.')
-		return false;
-	for (size_t i = 0; i < raw.n; i++) {
-		if (raw.p[i] == '.') { /* 3.0 */
-			while (++i < raw.n)
-				if (raw.p[i] != '0')
-					return false;
-			break;
-		}
-		if (raw.p[i] < '0' || raw.p[i] > '9' || v > (INT64_MAX - 9) / 10)
+	for (size_t i = 0; i < zeros.n; i++)
+		if (zeros.p[i] != '0')
 			return false;
-		v = v * 10 + (uint64_t)(raw.p[i] - '0');
-	}
-	*out = minus ? -(int64_t)v : (int64_t)v;
-	return raw.n > 0;
+	if (!bytes_to_u64(digits, &n) || n > INT64_MAX)
+		return false;
+	*out = minus ? -(int64_t)n : (int64_t)n;
+	return true;
 }
 
 bool row_nano(struct bytes d, int64_t *out)
@@ -129,18 +121,14 @@ static bool fill(const struct column *c, struct bytes raw, struct cell *cell, st
 		cell->type = CELL_TEXT;
 		cell->text = row_text(raw, scratch);
 		return cell->text.p != NULL;
-	case COL_INT:
-		cell->type = CELL_INT;
-		return read_int(raw, &cell->num);
+	case COL_INT: cell->type = CELL_INT; return read_int(raw, &cell->num);
 	case COL_BOOL:
 		cell->type = CELL_INT;
 		cell->num = bytes_eq(raw, B("true"));
 		if (bytes_eq(raw, B("1")))
 			cell->num = 1;
 		return cell->num || bytes_eq(raw, B("false")) || bytes_eq(raw, B("0"));
-	case COL_NANO:
-		cell->type = CELL_INT;
-		return row_nano(raw, &cell->num);
+	case COL_NANO: cell->type = CELL_INT; return row_nano(raw, &cell->num);
 	}
 	return false;
 }

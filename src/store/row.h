@@ -37,6 +37,14 @@ struct cell {
 	struct bytes text;
 	int64_t num;
 };
+static inline struct bytes cell_text(const struct cell *c)
+{
+	return c->type == CELL_TEXT ? c->text : (struct bytes){ 0 };
+}
+static inline int64_t cell_int(const struct cell *c, int64_t missing)
+{
+	return c->type == CELL_INT ? c->num : missing;
+}
 
 /*
  * Fills cells[0..n) in the order of the columns. Text points into `json` or into `scratch`, which must have

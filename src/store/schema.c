@@ -82,11 +82,10 @@ static const struct {
 	size_t n;
 	const char *from;
 } views[] = {
-	{ "inferences", inferences, sizeof(inferences) / sizeof(*inferences),
+	{ "inferences", inferences, COUNT(inferences),
 	  LIST
 	  " l LEFT JOIN ChatInference c ON c.seq = l.seq LEFT JOIN RequestError e ON e.seq = l.seq LEFT JOIN ConfigSnapshot s ON s.n = l." N_HASH },
-	{ "model_inferences", model_inferences,
-	  sizeof(model_inferences) / sizeof(*model_inferences),
+	{ "model_inferences", model_inferences, COUNT(model_inferences),
 	  MODEL " m LEFT JOIN ConfigSnapshot s ON s.n = m." N_HASH },
 };
 
@@ -162,7 +161,7 @@ int schema_create(struct buf *out)
 		if (tables[i].columns)
 			bad |= create_table(&tables[i], out);
 	bad |= put(out, indexes) | put(out, other_tables);
-	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++)
+	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= create_view(i, out);
 	return bad | buf_putc(out, 0) ? -1 : 0;
 }

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/pen.h"
 #include "store/columns.h"
 #include "store/crc32c.h"
 
@@ -255,8 +256,7 @@ enum segment_found segment_next(struct segment_reader *r, struct record_view *ou
 		if (r->offset >= r->limit)
 			return FOUND_END;
 		switch (record_at(r, r->offset, UINT64_MAX, out)) {
-		case UNREADABLE:
-			return FOUND_IO_ERROR;
+		case UNREADABLE: return FOUND_IO_ERROR;
 		case HOLDS:
 			r->offset += out->size;
 			if (out->number <= r->last) {
@@ -265,8 +265,7 @@ enum segment_found segment_next(struct segment_reader *r, struct record_view *ou
 			}
 			r->last = out->number;
 			return FOUND_RECORD;
-		case HOLDS_NOT:
-			break;
+		case HOLDS_NOT: break;
 		}
 		zero = rest_is_zero(r, r->offset);
 		if (zero < 0)
@@ -369,50 +368,49 @@ int record_next_part(struct bytes payload, size_t *pos, struct record_part *out)
 int record_print_row(const struct record_part *part, struct buf *out)
 {
 	struct bytes row = part->json;
-	bool any = false;
+	struct pen p = { .b = out, .comma = row.n > 2 };
 
-	for (size_t i = 0; i < ROW_TEXTS; i++)
-		any |= bytes_set(part->texts[i]);
-	if (!any || row.n < 2)
-		return buf_append(out, row);
-	if (buf_append(out, bytes_slice(row, 0, row.n - 1)))
-		return -1;
-	any = row.n > 2;
-	for (size_t i = 0; i < ROW_TEXTS; i++) {
+	pen_bytes(&p, bytes_slice(row, 0, row.n ? row.n - 1 : 0));
+	for (size_t i = 0; row.n > 1 && i < ROW_TEXTS; i++) {
 		if (!bytes_set(part->texts[i]))
 			continue;
-		if (buf_append(out, any ? B(",\"") : B("\"")) ||
-		    buf_append(out, row_text_names[i]) || buf_append(out, B("\":")) ||
-		    buf_json_string(out, part->texts[i]))
-			return -1;
-		any = true;
+		pen_item(&p);
+		pen_string(&p, row_text_names[i]);
+		pen_lit(&p, ":");
+		pen_string(&p, part->texts[i]);
 	}
-	return buf_putc(out, '}');
+	pen_bytes(&p, bytes_slice(row, row.n ? row.n - 1 : 0, 1));
+	return pen_done(&p);
 }
 
-int record_unpack(struct bytes payload, struct buf *out)
+int record_payload(const struct record_view *v, struct buf *unpacked, struct bytes *out)
 {
-	unsigned long long size = ZSTD_getFrameContentSize(payload.p, payload.n);
+	unsigned long long size;
 	size_t got;
 
+	*out = v->payload;
+	if (!(v->flags & RECORD_ZSTD))
+		return 0;
+	*out = B("");
+	size = ZSTD_getFrameContentSize(v->payload.p, v->payload.n);
 	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > RECORD_MAX)
 		return fail(ERR_STORE, "a compressed record is damaged");
-	buf_reset(out);
-	if (buf_reserve(out, (size_t)size + 1))
+	buf_reset(unpacked);
+	if (buf_reserve(unpacked, (size_t)size + 1))
 		return -1;
-	got = ZSTD_decompress(out->data, out->cap, payload.p, payload.n);
+	got = ZSTD_decompress(unpacked->data, unpacked->cap, v->payload.p, v->payload.n);
 	if (ZSTD_isError(got) || got != size)
 		return fail(ERR_STORE, "a compressed record is damaged: %s",
 			    ZSTD_getErrorName(got));
-	out->len = got;
+	unpacked->len = got;
+	*out = buf_bytes(unpacked);
 	return 0;
 }
 
-int record_init(struct record *r)
+void record_init(struct record *r)
 {
 	*r = (struct record){ 0 };
 	buf_init(&r->payload, RECORD_MAX);
-	return 0;
 }
 
 void record_deinit(struct record *r)
@@ -427,7 +425,7 @@ static int refuse_row(struct record *r)
 	return -1;
 }
 
-static struct buf *open_part(struct record *r, unsigned what)
+struct buf *record_open_part(struct record *r, unsigned what)
 {
 	uint8_t head[8] = { (uint8_t)what };
 
@@ -440,42 +438,23 @@ static struct buf *open_part(struct record *r, unsigned what)
 	return NULL;
 }
 
-static int close_part(struct record *r)
+int record_close_part(struct record *r)
 {
 	size_t n = r->payload.len - r->open_at - 8, pad = (4 - (n & 3)) & 3;
+	uint8_t *head;
 
 	if (buf_append(&r->payload, bytes_slice(B("\0\0\0"), 0, pad)))
 		return refuse_row(r);
-	put32((uint8_t *)r->payload.data + r->open_at + 4, (uint32_t)n);
+	head = (uint8_t *)r->payload.data + r->open_at;
+	put32(head + 4, (uint32_t)n);
+	if (*head < TEXT_PART)
+		r->parts++;
 	return 0;
-}
-
-struct buf *record_open_row(struct record *r, enum row_table table)
-{
-	return open_part(r, table);
-}
-
-int record_close_row(struct record *r)
-{
-	if (close_part(r))
-		return -1;
-	r->parts++;
-	return 0;
-}
-
-struct buf *record_open_text(struct record *r, enum row_text column)
-{
-	return open_part(r, TEXT_PART | column);
-}
-
-int record_close_text(struct record *r)
-{
-	return close_part(r);
 }
 
 int record_add_same(struct record *r, enum row_text column, size_t from, size_t n)
 {
-	struct buf *out = open_part(r, TEXT_PART | SAME_PART | column);
+	struct buf *out = record_open_part(r, TEXT_PART | SAME_PART | column);
 	uint8_t place[8];
 
 	if (!out)
@@ -484,16 +463,16 @@ int record_add_same(struct record *r, enum row_text column, size_t from, size_t 
 	put32(place + 4, (uint32_t)n);
 	if (buf_append(out, (struct bytes){ (char *)place, sizeof(place) }))
 		return refuse_row(r);
-	return close_part(r);
+	return record_close_part(r);
 }
 
 int record_add(struct record *r, enum row_table table, struct bytes json)
 {
-	struct buf *out = record_open_row(r, table);
+	struct buf *out = record_open_part(r, table);
 
 	if (!out)
 		return -1;
 	if (buf_append(out, json))
 		return refuse_row(r);
-	return record_close_row(r);
+	return record_close_part(r);
 }

@@ -115,7 +115,7 @@ struct record_part {
 int record_next_part(struct bytes payload, size_t *pos, struct record_part *out);
 /* The row as one JSON object with its texts in it. */
 int record_print_row(const struct record_part *, struct buf *out);
-/* Payload of a record with RECORD_ZSTD, unpacked into `out`. -1: damaged or over RECORD_MAX. */
-int record_unpack(struct bytes payload, struct buf *out);
+/* The record's payload, if it is packed unpacked into `unpacked`. -1: damaged or over RECORD_MAX; then it is empty. */
+int record_payload(const struct record_view *, struct buf *unpacked, struct bytes *out);
 
 #endif

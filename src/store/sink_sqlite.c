@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,9 +18,9 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/time.h"
 #include "store/schema.h"
-#include "store/sqlite_file.h"
 
 #define FILE_WAL       SQLITE_FILE "-wal"
 #define FILE_SHM       SQLITE_FILE "-shm"
@@ -69,29 +68,16 @@ enum sink_result sqlite_classify(struct sqlite_sink *s, int rc)
 	switch (rc & 255) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
-	case SQLITE_ROW:
-		return SINK_OK;
+	case SQLITE_ROW: return SINK_OK;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return SINK_BUSY;
-	case SQLITE_FULL:
-		return SINK_FULL;
+	case SQLITE_LOCKED: return SINK_BUSY;
+	case SQLITE_FULL: return SINK_FULL;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return SINK_CORRUPT;
+	case SQLITE_NOTADB: return SINK_CORRUPT;
 	case SQLITE_IOERR:
 		return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? SINK_FULL : SINK_DOWN;
-	default:
-		return SINK_DOWN;
+	default: return SINK_DOWN;
 	}
-}
-
-/* Of a statement that does not compile: a table or column is not there, so the file was meddled with. */
-static enum sink_result classify_prepare(struct sqlite_sink *s, int rc)
-{
-	enum sink_result r = sqlite_classify(s, rc);
-
-	return rc == SQLITE_ERROR ? SINK_CORRUPT : r;
 }
 
 enum sink_result sqlite_run(struct sqlite_sink *s, enum sqlite_query q)
@@ -228,8 +214,11 @@ static enum sink_result prepare(struct sqlite_sink *s)
 	sqlite3_wal_hook(s->db, on_wal, s);
 	for (int q = 0; q < QUERIES; q++) {
 		rc = prepare_query(s, (enum sqlite_query)q);
-		if (rc)
-			return classify_prepare(s, rc);
+		if (rc) { /* a table or column is not there: the file was meddled with */
+			enum sink_result r = sqlite_classify(s, rc);
+
+			return rc == SQLITE_ERROR ? SINK_CORRUPT : r;
+		}
 	}
 	rc = sqlite3_step(s->statements[Q_DELIVERED]);
 	s->base.position = rc != SQLITE_ROW
@@ -268,6 +257,53 @@ static enum sink_result make_file(struct sqlite_sink *s)
 	return e == ENOSPC || e == EDQUOT ? SINK_FULL : SINK_DOWN;
 }
 
+/* SQLite's Unix layer lets its system calls be replaced by name (sqlite3_vfs.xSetSystemCall). open() is, once, by one that
+ * also notes the descriptor while this thread is inside open_noted(). SQLite makes the path absolute. */
+typedef int open_fn(const char *path, int flags, int mode);
+
+static open_fn *real_open;
+static _Thread_local bool noting;
+static _Thread_local int noted_fd;
+
+static int open_and_note(const char *path, int flags, int mode)
+{
+	int fd = real_open(path, flags, mode);
+
+	if (noting && bytes_ends(bytes_of(path), B("/" SQLITE_FILE)))
+		noted_fd = fd;
+	return fd;
+}
+
+static void replace_open(void)
+{
+	sqlite3_vfs *vfs = sqlite3_initialize() ? NULL : sqlite3_vfs_find(NULL);
+
+	if (!vfs || vfs->iVersion < 3 || !vfs->xGetSystemCall || !vfs->xSetSystemCall)
+		return;
+	real_open = (open_fn *)vfs->xGetSystemCall(vfs, "open");
+	if (real_open)
+		vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)open_and_note);
+}
+
+/*
+ * sqlite3_open_v2(), and in s->fd the descriptor that SQLite opened for it; -1 if it took one that it had. It is for
+ * advice and fstat() until the database is closed: closing it, or another one of the same file, would drop every
+ * lock that this process holds on it.
+ */
+static int open_noted(struct sqlite_sink *s, int flags)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int rc;
+
+	pthread_once(&once, replace_open);
+	noting = true;
+	noted_fd = -1;
+	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+	noting = false;
+	s->fd = noted_fd;
+	return rc;
+}
+
 static void close_sink(struct sink *base)
 {
 	struct sqlite_sink *s = own(base);
@@ -289,7 +325,7 @@ static void close_sink(struct sink *base)
 	s->wal_pages = 0;
 }
 
-static void start_check(struct sqlite_sink *s);
+static void *check(void *sink);
 
 static enum sink_result open_sink(struct sink *base)
 {
@@ -304,7 +340,7 @@ static enum sink_result open_sink(struct sink *base)
 	unclean = !fstatat(s->o.dir_fd, FILE_WAL, &st, 0) && st.st_size > 0;
 	buf_init(&s->scratch, (size_t)RECORD_MAX * 2);
 	buf_init(&s->unpacked, (size_t)RECORD_MAX + 1);
-	rc = sqlite_open(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &s->fd);
+	rc = open_noted(s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX);
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	r = rc ? sqlite_classify(s, rc) : identify(s);
@@ -317,7 +353,7 @@ static enum sink_result open_sink(struct sink *base)
 	if (s->fd >= 0 && !fstat(s->fd, &st))
 		s->file_bytes = st.st_size;
 	if (unclean && !s->opened_before)
-		start_check(s);
+		s->checking = !thread_start(&s->checker, check, s);
 	s->opened_before = true;
 	return SINK_OK;
 }
@@ -351,16 +387,6 @@ static void *check(void *arg)
 		nanosleep(&(struct timespec){ 0, 1000000 }, NULL); /* stop_check() interrupts us */
 	sqlite3_close(db);
 	return NULL;
-}
-
-static void start_check(struct sqlite_sink *s)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	s->checking = !pthread_create(&s->checker, NULL, check, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void stop_check(struct sqlite_sink *s)
@@ -410,23 +436,18 @@ static int set_aside(struct sink *base, uint64_t unix_ms)
 	int dir_fd = own(base)->o.dir_fd;
 	time_t t = (time_t)(unix_ms / 1000);
 	struct tm tm;
-	char stamp[32], from[64], to[128];
+	char stamp[32], from[64], aside[64], to[128];
+	struct stat st;
 
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(aside, sizeof(aside), ASIDE "%s", stamp);
 	/* two in one second: the first one stays */
-	for (int n = 1; n < 100; n++) {
-		struct stat st;
-
-		snprintf(to, sizeof(to), ASIDE "%s", stamp);
-		if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW))
-			break;
-		strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-		snprintf(stamp + strlen(stamp), sizeof(stamp) - strlen(stamp), "-%d", n);
-	}
-	for (size_t i = 0; i < 3; i++) {
+	for (int n = 1; n < 100 && !fstatat(dir_fd, aside, &st, AT_SYMLINK_NOFOLLOW); n++)
+		snprintf(aside, sizeof(aside), ASIDE "%s-%d", stamp, n);
+	for (size_t i = 0; i < COUNT(suffixes); i++) {
 		snprintf(from, sizeof(from), SQLITE_FILE "%s", suffixes[i]);
-		snprintf(to, sizeof(to), ASIDE "%s%s", stamp, suffixes[i]);
+		snprintf(to, sizeof(to), "%s%s", aside, suffixes[i]);
 		if (renameat(dir_fd, from, dir_fd, to) && errno != ENOENT)
 			return fail(ERR_STORE, "%s: %s", from, strerror(errno));
 	}
@@ -443,11 +464,6 @@ static enum sink_result begin(struct sink *base)
 
 	s->in_transaction = r == SINK_OK;
 	return r;
-}
-
-static enum sink_result add(struct sink *base, const struct record_view *v)
-{
-	return sqlite_add_record(own(base), v);
 }
 
 static void rollback(struct sink *base)
@@ -577,11 +593,8 @@ static void explain(struct sink *base, enum sink_result r, char *text, size_t n)
 		snprintf(text, n, "no room for " SQLITE_FILE " in %.200s: %" PRIu64 " bytes free",
 			 s->o.dir, room);
 		return;
-	case SINK_NEWER:
-		snprintf(text, n, "%s", base->error);
-		return;
-	default:
-		snprintf(text, n, SQLITE_FILE ": %s", base->error);
+	case SINK_NEWER: snprintf(text, n, "%s", base->error); return;
+	default: snprintf(text, n, SQLITE_FILE ": %s", base->error);
 	}
 }
 
@@ -594,7 +607,7 @@ const struct sink_type sink_sqlite = {
 	.open = open_sink,
 	.close = close_sink,
 	.begin = begin,
-	.add = add,
+	.add = sqlite_add_record,
 	.commit = commit,
 	.rollback = rollback,
 	.config = config,

@@ -57,7 +57,7 @@ enum sink_result sqlite_run(struct sqlite_sink *, enum sqlite_query);
 void sqlite_bind_text(sqlite3_stmt *, int at, struct bytes); /* unset: NULL */
 
 /* sink_sqlite_rows.c */
-enum sink_result sqlite_add_record(struct sqlite_sink *, const struct record_view *);
+enum sink_result sqlite_add_record(struct sink *, const struct record_view *);
 enum sink_result sqlite_touch_config(struct sqlite_sink *, struct bytes hash, struct bytes text);
 
 #endif

@@ -188,31 +188,21 @@ static enum sink_result insert_seq(struct sqlite_sink *s, enum sqlite_query q, i
 {
 	sqlite3_stmt *st = s->statements[q];
 
-	for (int tries = 0; tries < SEQ_TRIES; tries++) {
+	for (int tries = 0; tries < SEQ_TRIES; tries++, ++*seq) {
+		enum sink_result r = SINK_OK;
 		int rc;
 
 		sqlite3_bind_int64(st, seq_at, *seq);
 		rc = fault("sqlite.step") ? SQLITE_IOERR : sqlite3_step(st);
-		if (rc == SQLITE_DONE) {
+		if (rc == SQLITE_DONE)
 			*is_new = sqlite3_changes(s->db) > 0;
-			sqlite3_reset(st);
-			return SINK_OK;
-		}
-		if (rc != SQLITE_CONSTRAINT_PRIMARYKEY && rc != SQLITE_CONSTRAINT_ROWID) {
-			enum sink_result r = sqlite_classify(s, rc);
-
-			sqlite3_reset(st);
-			return r;
-		}
+		else
+			r = sqlite_classify(s, rc);
 		sqlite3_reset(st);
-		++*seq;
+		if (rc != SQLITE_CONSTRAINT_PRIMARYKEY && rc != SQLITE_CONSTRAINT_ROWID)
+			return r;
 	}
 	return bad_row(s, B("no free seq near this id"));
-}
-
-static struct bytes text_of(const struct cell *c)
-{
-	return c->type == CELL_TEXT ? c->text : (struct bytes){ 0 };
 }
 
 /* A chat row without a list row (from a foreign writer): the list row that it implies. */
@@ -264,21 +254,26 @@ static const struct cell *find_call(struct sqlite_sink *s, struct bytes calls, s
 	return nothing;
 }
 
+/* ids_are_good() has seen it. */
+static int64_t seq_of(const struct cell *id)
+{
+	struct uuid u = { 0 };
+
+	uuid_parse(id->text, &u);
+	return row_seq(u);
+}
+
 static enum sink_result add_model(struct sqlite_sink *s, struct cell *m, struct bytes calls)
 {
 	sqlite3_stmt *st = s->statements[Q_MODEL];
 	enum sink_result r = hash_number(s, &m[M_HASH]);
 	size_t mark = s->scratch.len;
-	struct uuid id;
-	int64_t seq;
+	int64_t seq = seq_of(&m[M_ID]);
 	bool is_new = false;
 	int at;
 
 	if (r != SINK_OK)
 		return r;
-	if (!uuid_parse(m[M_ID].text, &id))
-		return bad_row(s, B("column id is no UUID"));
-	seq = row_seq(id);
 	at = bind_cells(st, 1, model_columns, m, M_CELLS);
 	at = bind_cells(st, at, call_columns, find_call(s, calls, m[M_ID].text), CALL_CELLS);
 	r = insert_seq(s, Q_MODEL, at, &seq, &is_new);
@@ -291,14 +286,11 @@ static enum sink_result add_list(struct sqlite_sink *s, struct cell *list, bool 
 				 bool *is_new)
 {
 	enum sink_result r = hash_number(s, &list[L_HASH]);
-	struct uuid id;
 	int at;
 
 	if (r != SINK_OK)
 		return r;
-	if (!uuid_parse(list[L_ID].text, &id))
-		return bad_row(s, B("column id is no UUID"));
-	*seq = row_seq(id);
+	*seq = seq_of(&list[L_ID]);
 	list[L_CUT] = (struct cell){ .type = CELL_INT, .num = cut };
 	at = bind_cells(s->statements[Q_LIST], 1, list_columns, list, L_CELLS);
 	r = insert_seq(s, Q_LIST, at, seq, is_new);
@@ -335,7 +327,7 @@ static enum sink_result add_bodies(struct sqlite_sink *s, struct parts *p, int64
 	if (r == SINK_OK && p->cells[T_ERROR])
 		r = add_beside(s, Q_ERROR, T_ERROR, p->cells[T_ERROR], seq);
 	for (size_t i = 0; r == SINK_OK && i < p->nmodels; i++)
-		r = add_model(s, p->cells[T_MODEL] + i * M_CELLS, text_of(&list[L_CALLS]));
+		r = add_model(s, p->cells[T_MODEL] + i * M_CELLS, cell_text(&list[L_CALLS]));
 	return r;
 }
 
@@ -359,6 +351,8 @@ static bool ids_are_good(const struct parts *p)
 {
 	struct uuid id;
 
+	if (!uuid_parse(p->cells[T_LIST][L_ID].text, &id))
+		return false;
 	for (size_t i = 0; i < p->nmodels; i++)
 		if (!uuid_parse(p->cells[T_MODEL][i * M_CELLS + M_ID].text, &id))
 			return false;
@@ -381,19 +375,17 @@ static enum sink_result add_parts(struct sqlite_sink *s, struct parts *p, bool c
 	return r;
 }
 
-enum sink_result sqlite_add_record(struct sqlite_sink *s, const struct record_view *v)
+enum sink_result sqlite_add_record(struct sink *base, const struct record_view *v)
 {
-	struct bytes payload = v->payload;
+	struct sqlite_sink *s = (struct sqlite_sink *)base;
+	struct bytes payload;
 	struct parts p = { 0 };
 	enum sink_result r;
 
 	if (v->type == RECORD_END)
 		return SINK_OK;
-	if (v->flags & RECORD_ZSTD) {
-		if (record_unpack(payload, &s->unpacked))
-			return bad_row(s, error_last()->message);
-		payload = buf_bytes(&s->unpacked);
-	}
+	if (record_payload(v, &s->unpacked, &payload))
+		return bad_row(s, error_last()->message);
 	r = read_parts(s, payload, &p);
 	if (r == SINK_OK)
 		r = add_configs(s, &p);

@@ -16,7 +16,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <dirent.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -36,29 +35,23 @@ struct store {
 	struct journal journal;
 	struct drainer drainer;
 	int dir, lock_fd;
-	char *dir_name;
-	char *config_text;
-	char *config_hash; /* decimal */
+	struct arena texts; /* of the options */
+	const char *dir_name;
 	uint64_t shutdown_drain_ms;
 	struct sink *sink;
 };
 
 /* ---- the data directory ---- */
 
-static int read_pid(int fd, long *pid)
+/* 0: it does not say. */
+static uint64_t read_pid(int fd)
 {
 	char text[32];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	uint64_t v;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	struct bytes all = { text, n > 0 ? (size_t)n : 0 };
+	uint64_t pid;
 
-	if (n <= 0)
-		return -1;
-	if (text[n - 1] == '\n')
-		n--;
-	if (!bytes_to_u64((struct bytes){ text, (size_t)n }, &v))
-		return -1;
-	*pid = (long)v;
-	return 0;
+	return bytes_to_u64(bytes_cut(&all, '\n'), &pid) ? pid : 0;
 }
 
 static int open_dir(const char *dir)
@@ -86,20 +79,20 @@ static int open_dir(const char *dir)
 static int lock_in(int dir_fd, const char *dir, int *lock_fd)
 {
 	char text[32];
-	long pid;
 	int n, fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		int held = errno == EWOULDBLOCK;
+		int e = errno, held = e == EWOULDBLOCK;
+		uint64_t pid = read_pid(fd);
 
 		if (!held)
-			fail(ERR_STORE, "%s/lock: %s", dir, strerror(errno));
-		else if (read_pid(fd, &pid))
+			fail(ERR_STORE, "%s/lock: %s", dir, strerror(e));
+		else if (!pid)
 			fail(ERR_STORE, "%s is in use by another process", dir);
 		else
-			fail(ERR_STORE, "%s is in use by process %ld", dir, pid);
+			fail(ERR_STORE, "%s is in use by process %" PRIu64, dir, pid);
 		close(fd);
 		return held ? 1 : -1;
 	}
@@ -121,34 +114,24 @@ int store_lock_dir(const char *dir, int *lock_fd)
 	return result;
 }
 
-static bool parse_node(const char *text, ssize_t n, uint8_t node[16])
-{
-	struct uuid u;
-
-	if (n < 32 || !uuid_parse((struct bytes){ text, 32 }, &u))
-		return false;
-	memcpy(node, u.b, 16);
-	return true;
-}
-
 static int read_node(int dir_fd, const char *dir, uint8_t node[16])
 {
 	char text[40];
+	struct uuid u;
 	int fd = openat(dir_fd, "node", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	bool ok;
 
 	if (fd < 0)
 		return fail(ERR_STORE, "%s/node: %s", dir, strerror(errno));
-	ok = parse_node(text, pread(fd, text, sizeof(text), 0), node);
-	if (!ok) {
-		random_bytes(node, 16);
-		hex_print(node, 16, text);
+	if (pread(fd, text, sizeof(text), 0) < 32 || !uuid_parse((struct bytes){ text, 32 }, &u)) {
+		random_bytes(u.b, sizeof(u.b));
+		hex_print(u.b, sizeof(u.b), text);
 		text[32] = '\n';
 		/* a full disk: another id the next time, which harms nobody */
 		if (ftruncate(fd, 0) || pwrite(fd, text, 33, 0) != 33)
 			log_warn("store", "the node id cannot be written",
 				 LS("error", strerror(errno)));
 	}
+	memcpy(node, u.b, sizeof(u.b));
 	close(fd);
 	return 0;
 }
@@ -157,15 +140,11 @@ static int read_node(int dir_fd, const char *dir, uint8_t node[16])
 static void look_for_corrupt(struct store *s)
 {
 	struct bytes aside = bytes_of(s->sink->type->aside);
-	int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = folder_list(s->dir);
 	struct dirent *e;
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
+	if (!d)
 		return;
-	}
 	while ((e = readdir(d)))
 		if (bytes_starts(bytes_of(e->d_name), aside))
 			snprintf(
@@ -191,23 +170,9 @@ static METRIC(gauge_state, METRIC_GAUGE, "signet_sink_state", "sink",
 	      "0 ok, 1 slow, 2 down, 3 blocked");
 static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
 
-enum gauge {
-	G_QUEUE,
-	G_SEGMENTS,
-	G_DISK,
-	G_BACKLOG,
-	G_BACKLOG_BYTES,
-	G_OLDEST,
-	G_STATE,
-	G_FILE /* and on: a file of the sink each */
-};
-
-static struct metric *const gauges[] = {
-	[G_QUEUE] = &gauge_queue,   [G_SEGMENTS] = &gauge_segments,
-	[G_DISK] = &gauge_disk,     [G_BACKLOG] = &gauge_backlog,
-	[G_OLDEST] = &gauge_oldest, [G_BACKLOG_BYTES] = &gauge_backlog_bytes,
-	[G_STATE] = &gauge_state,   [G_FILE] = &gauge_bytes,
-};
+static struct metric *const gauges[] = { &gauge_queue,        &gauge_segments, &gauge_disk,
+					 &gauge_backlog,      &gauge_oldest,   &gauge_state,
+					 &gauge_backlog_bytes };
 
 /* The store that the gauges tell of: a process has one. */
 static struct store *metered;
@@ -228,34 +193,26 @@ static uint64_t oldest_s(const struct store *s)
 	return since && now > since && backlog_records(s) ? (now - since) / 1000 : 0;
 }
 
-static double file_bytes(const struct store *s, size_t file)
+/* `which`: one of `gauges`, or the name of a file. */
+static double read_gauge(struct store *s, void *which)
 {
-	const char *name = s->sink->type->files[file];
 	struct stat st;
 
-	return fstatat(s->dir, name, &st, 0) ? 0 : (double)st.st_size;
-}
-
-static double read_gauge(struct store *s, enum gauge g)
-{
-	switch (g) {
-	case G_QUEUE:
+	if (which == &gauge_queue)
 		return (double)atomic_load(&s->journal.queued_bytes);
-	case G_SEGMENTS:
-		return (double)journal_count_segments(&s->journal);
-	case G_DISK:
-		return (double)journal_disk_bytes(&s->journal);
-	case G_BACKLOG:
+	if (which == &gauge_segments)
+		return (double)journal_totals(&s->journal).segments;
+	if (which == &gauge_disk)
+		return (double)journal_totals(&s->journal).bytes;
+	if (which == &gauge_backlog)
 		return (double)backlog_records(s);
-	case G_BACKLOG_BYTES:
-		return (double)journal_backlog_bytes(&s->journal);
-	case G_OLDEST:
+	if (which == &gauge_backlog_bytes)
+		return (double)journal_totals(&s->journal).backlog;
+	if (which == &gauge_oldest)
 		return (double)oldest_s(s);
-	case G_STATE:
+	if (which == &gauge_state)
 		return atomic_load(&s->drainer.state);
-	default:
-		return file_bytes(s, g - G_FILE);
-	}
+	return fstatat(s->dir, which, &st, 0) ? 0 : (double)st.st_size;
 }
 
 static double gauge(void *which)
@@ -263,7 +220,7 @@ static double gauge(void *which)
 	double v;
 
 	pthread_mutex_lock(&metered_lock);
-	v = metered ? read_gauge(metered, (enum gauge)(intptr_t)which) : 0;
+	v = metered ? read_gauge(metered, which) : 0;
 	pthread_mutex_unlock(&metered_lock);
 	return v;
 }
@@ -273,11 +230,11 @@ static void register_gauges(void)
 	const struct sink_type *type = &sink_sqlite;
 
 	journal_meter_unrecorded();
-	for (intptr_t g = 0; g < G_FILE; g++)
-		metrics_gauge_fn(gauges[g], gauge, (void *)g,
-				 gauges[g]->labels ? type->name : NULL);
-	for (intptr_t i = 0; type->files[i]; i++)
-		metrics_gauge_fn(gauges[G_FILE], gauge, (void *)(G_FILE + i), type->files[i]);
+	for (size_t i = 0; i < COUNT(gauges); i++)
+		metrics_gauge_fn(gauges[i], gauge, gauges[i],
+				 gauges[i]->labels ? type->name : NULL);
+	for (size_t i = 0; type->files[i]; i++)
+		metrics_gauge_fn(&gauge_bytes, gauge, (void *)type->files[i], type->files[i]);
 }
 
 static void meter(struct store *s)
@@ -292,22 +249,19 @@ static void meter(struct store *s)
 
 /* ---- open and close ---- */
 
-static char *text_dup(struct bytes b)
-{
-	return b.n ? strndup(b.p, b.n) : strdup("");
-}
-
 static int keep_options(struct store *s, const struct store_options *o)
 {
-	s->dir_name = strdup(o->data_dir);
-	s->config_text = text_dup(o->config_text);
-	s->config_hash = text_dup(o->config_hash);
-	if (!s->dir_name || !s->config_text || !s->config_hash)
-		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	struct drainer *d = &s->drainer;
+
+	arena_init(&s->texts, SIZE_MAX);
+	s->dir_name = arena_dup(&s->texts, bytes_of(o->data_dir)).p;
+	d->config_text = arena_dup(&s->texts, o->config_text);
+	d->config_hash = arena_dup(&s->texts, o->config_hash);
 	s->shutdown_drain_ms = o->shutdown_drain_s * 1000;
-	s->drainer.config_hash = bytes_of(s->config_hash);
-	s->drainer.config_text = bytes_of(s->config_text);
-	return 0;
+	return s->dir_name && bytes_set(d->config_text) == bytes_set(o->config_text) &&
+			       bytes_set(d->config_hash) == bytes_set(o->config_hash)
+		       ? 0
+		       : -1;
 }
 
 /* -1: the start must be refused. A sink that is down is none of its business. */
@@ -380,9 +334,7 @@ static void free_store(struct store *s)
 		close(s->lock_fd);
 	if (s->dir >= 0)
 		close(s->dir);
-	free(s->dir_name);
-	free(s->config_text);
-	free(s->config_hash);
+	arena_deinit(&s->texts);
 	free(s);
 }
 
@@ -489,7 +441,7 @@ void store_status(const struct store *cs, struct store_status *out, struct arena
 
 	*out = (struct store_status){ .state = states[atomic_load(&s->drainer.state) & 3],
 				      .backlog_records = backlog_records(s),
-				      .backlog_bytes = journal_backlog_bytes(&s->journal),
+				      .backlog_bytes = journal_totals(&s->journal).backlog,
 				      .oldest_s = oldest_s(s) };
 	for (int i = RECORDED + 1; i < UNRECORDED_REASONS; i++)
 		out->unrecorded += atomic_load(&s->journal.unrecorded[i]);

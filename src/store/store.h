@@ -50,7 +50,7 @@ struct record {
 	bool cut;       /* a raw body was over its cap */
 	bool too_large; /* over 256 MiB or 65535 rows: store_append() counts it and lets the answer go */
 };
-int record_init(struct record *);
+void record_init(struct record *);
 void record_deinit(struct record *);
 /*
  * Adds a row: the JSON of storage §2.4, with the keys in that order; unknown ones are left out as there.
@@ -62,15 +62,13 @@ void record_deinit(struct record *);
  * "error","signature","raw_request","raw_response"}]}.
  */
 int record_add(struct record *, enum row_table, struct bytes json);
-/* The same without a copy: append the row's JSON to the buffer that is returned, then close. One at a time, nothing
- * else may touch the buffer before. -1, NULL: as record_add. After a failed append do not close: drop the record. */
-struct buf *record_open_row(struct record *, enum row_table);
-int record_close_row(struct record *);
-/* A column of the row that is opened next, as it is: valid UTF-8, neither quoted nor escaped, and not in the
- * row's JSON too. Between rows only. */
-struct buf *record_open_text(struct record *, enum row_text);
-int record_close_text(struct record *);
-/* The same, of a text that stands in the payload already. */
+/* The same without a copy: append what the part holds to the buffer that is returned, then close. One at a time, nothing
+ * else may touch the buffer before. A part is a row (enum row_table), its JSON, or, before it, one of its columns
+ * (TEXT_PART | enum row_text) as it is: valid UTF-8, neither quoted nor escaped, and not in the row's JSON too. -1, NULL:
+ * as record_add. After a failed append do not close: drop the record. */
+struct buf *record_open_part(struct record *, unsigned part);
+int record_close_part(struct record *);
+/* A column as above, of a text that stands in the payload already. */
 int record_add_same(struct record *, enum row_text, size_t from, size_t n);
 
 /*

@@ -40,8 +40,7 @@ int call_fail_transport(const struct call *c, bool in_stream)
 
 	switch (error_last()->kind) {
 	case ERR_CANCELLED:
-	case ERR_OUT_OF_MEMORY:
-		return -1;
+	case ERR_OUT_OF_MEMORY: return -1;
 	case ERR_DEADLINE:
 		/* net's own read_idle and head deadlines report the same kind: the fiber's comes first */
 		if (turn_passed(fiber_deadline()) && !turn_passed(c->deadline))
@@ -49,8 +48,7 @@ int call_fail_transport(const struct call *c, bool in_stream)
 		return call_fail(
 			c, ERR_INFERENCE_CLIENT, 0,
 			B("Request timed out due to `gateway.global_outbound_http_timeout_ms` (total deadline) or `gateway.global_outbound_http_intra_stream_read_timeout_ms` (time between reads)"));
-	default:
-		break;
+	default: break;
 	}
 	inner = arena_dup(c->context->arena, error_last()->message);
 	if (!bytes_set(inner))

@@ -23,11 +23,8 @@ int credential_get(const struct credential *c, const struct call_context *contex
 {
 	*out = (struct bytes){ NULL, 0 };
 	switch (c->kind) {
-	case CREDENTIAL_NONE:
-		return 0;
-	case CREDENTIAL_STATIC:
-		*out = c->value;
-		return 0;
+	case CREDENTIAL_NONE: return 0;
+	case CREDENTIAL_STATIC: *out = c->value; return 0;
 	case CREDENTIAL_DYNAMIC:
 		*out = dynamic_value(c->key, context);
 		if (bytes_set(*out))
@@ -41,8 +38,7 @@ int credential_get(const struct credential *c, const struct call_context *contex
 		log_warn("upstream",
 			 "the default credential is not available, the fallback is used");
 		return credential_get(c->second, context, label, out);
-	case CREDENTIAL_MISSING:
-		break;
+	case CREDENTIAL_MISSING: break;
 	}
 	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", label,
 		    BFMT(c->value));

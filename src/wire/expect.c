@@ -7,7 +7,6 @@
  */
 #include "wire/expect.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,24 +86,11 @@ int expect_fail(const struct where *w, const char *code, const char *fmt, ...)
 
 static bool is_float(struct bytes digits)
 {
-	char text[32];
-	char *end;
+	bool minus = *digits.p == '-';
+	uint64_t n;
 
-	for (size_t i = 0; i < digits.n; i++)
-		if (digits.p[i] == '.' || digits.p[i] == 'e' || digits.p[i] == 'E')
-			return true;
-	if (bytes_eq(digits, B("-0")))
-		return true;
-	if (digits.n > 20)
-		return true;
-	memcpy(text, digits.p, digits.n);
-	text[digits.n] = '\0';
-	errno = 0;
-	if (*text == '-')
-		strtoll(text, &end, 10);
-	else
-		strtoull(text, &end, 10);
-	return errno == ERANGE;
+	return !bytes_to_u64(bytes_slice(digits, minus, digits.n), &n) ||
+	       (minus && (!n || n > (uint64_t)INT64_MAX + 1));
 }
 
 /* Shortest digits that read back as the same number, laid out as ryu does. */
@@ -249,19 +235,14 @@ static int expect_int(const struct where *w, yyjson_val *v, const char *type, lo
 		      long long max, struct bytes *out)
 {
 	struct bytes digits = json_raw(v);
-	long long n = 0;
-	size_t i;
+	bool minus;
+	uint64_t n;
 
 	if (!bytes_set(digits) || is_float(digits))
 		return expect_type(w, v, type);
-	i = *digits.p == '-';
-	if (digits.n - i > 10)
-		return expect_value(w, v, type);
-	for (; i < digits.n; i++)
-		n = n * 10 + (digits.p[i] - '0');
-	if (*digits.p == '-')
-		n = -n;
-	if (n < min || n > max)
+	minus = *digits.p == '-';
+	if (!bytes_to_u64(bytes_slice(digits, minus, digits.n), &n) ||
+	    n > (uint64_t)(minus ? -min : max))
 		return expect_value(w, v, type);
 	*out = digits;
 	return 0;

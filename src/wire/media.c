@@ -50,17 +50,12 @@ enum data_url media_data_url(struct bytes url, struct arena *a, struct bytes *mi
 	*data = bytes_slice(url, (size_t)cut + 8, url.n);
 	if (media_bad_mime(*mime))
 		return DATA_URL_BAD_MIME;
-	for (size_t i = 0; i < mime->n; i++) {
-		if (lower(mime->p[i]) == mime->p[i])
-			continue;
-		text = arena_alloc_raw(a, mime->n);
-		if (!text)
-			return DATA_URL_MEMORY;
-		for (i = 0; i < mime->n; i++)
-			text[i] = lower(mime->p[i]);
-		mime->p = text;
-		break;
-	}
+	text = arena_alloc_raw(a, mime->n);
+	if (!text)
+		return DATA_URL_MEMORY;
+	for (size_t i = 0; i < mime->n; i++)
+		text[i] = lower(mime->p[i]);
+	mime->p = text;
 	return DATA_URL_OK;
 }
 
@@ -174,7 +169,7 @@ struct bytes media_sniff(struct bytes base64)
 		if (d[2] >= 0 && d[3] >= 0)
 			head[n++] = (char)(d[2] << 6 | d[3]);
 	}
-	for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+	for (size_t i = 0; i < COUNT(magics); i++) {
 		const struct magic *m = &magics[i];
 
 		if (n >= m->at + m->bytes.n && memcmp(head + m->at, m->bytes.p, m->bytes.n) == 0)
@@ -236,18 +231,22 @@ static const struct named audio[] = {
 };
 #undef N
 
+static struct bytes name_of(struct bytes mime, const struct named *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes_eq(names[i].mime, mime))
+			return names[i].name;
+	return (struct bytes){ NULL, 0 };
+}
+
 struct bytes media_extension(struct bytes mime)
 {
-	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
-		if (bytes_eq(extensions[i].mime, mime))
-			return extensions[i].name;
-	return media_audio_format(mime);
+	struct bytes name = name_of(mime, extensions, COUNT(extensions));
+
+	return bytes_set(name) ? name : media_audio_format(mime);
 }
 
 struct bytes media_audio_format(struct bytes mime)
 {
-	for (size_t i = 0; i < sizeof audio / sizeof *audio; i++)
-		if (bytes_eq(audio[i].mime, mime))
-			return audio[i].name;
-	return (struct bytes){ NULL, 0 };
+	return name_of(mime, audio, COUNT(audio));
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/pen.h"
 #include "engines.h"
 #include "wire/media.h"
 
@@ -121,12 +120,8 @@ static void put_block(struct pen *p, const struct block *b)
 {
 	block_begin(p, b);
 	switch (b->type) {
-	case BLOCK_TEXT:
-		pen_text(p, "text", b->text);
-		break;
-	case BLOCK_RAW_TEXT:
-		pen_text(p, "value", b->text);
-		break;
+	case BLOCK_TEXT: pen_text(p, "text", b->text); break;
+	case BLOCK_RAW_TEXT: pen_text(p, "value", b->text); break;
 	case BLOCK_TEMPLATE:
 		pen_text(p, "name", b->name);
 		pen_json(p, "arguments", b->text);
@@ -141,15 +136,9 @@ static void put_block(struct pen *p, const struct block *b)
 		pen_text(p, "result", b->text);
 		pen_text(p, "id", b->id);
 		break;
-	case BLOCK_THOUGHT:
-		native_put_thought(p, b);
-		break;
-	case BLOCK_FILE:
-		put_file(p, b->file);
-		break;
-	case BLOCK_UNKNOWN:
-		native_put_unknown(p, b);
-		break;
+	case BLOCK_THOUGHT: native_put_thought(p, b); break;
+	case BLOCK_FILE: put_file(p, b->file); break;
+	case BLOCK_UNKNOWN: native_put_unknown(p, b); break;
 	case BLOCK_REFUSAL:
 		pen_lit(p, ",\"data\":{\"type\":\"refusal\"");
 		pen_text(p, "refusal", b->text);
@@ -164,7 +153,7 @@ static void put_block(struct pen *p, const struct block *b)
 	pen_close(p, '}');
 }
 
-static void put_blocks(struct pen *p, const struct block *b, size_t n)
+void native_put_blocks(struct pen *p, const struct block *b, size_t n)
 {
 	pen_open(p, '[');
 	for (size_t i = 0; i < n; i++)
@@ -174,7 +163,7 @@ static void put_blocks(struct pen *p, const struct block *b, size_t n)
 
 /* ---- input ---- */
 
-static void put_messages(struct pen *p, const struct inference *inf)
+void native_put_messages(struct pen *p, const struct inference *inf)
 {
 	pen_open(p, '[');
 	for (size_t i = 0; i < inf->nmessages; i++) {
@@ -183,42 +172,23 @@ static void put_messages(struct pen *p, const struct inference *inf)
 		pen_item(p);
 		pen_bytes(p, m->role == ROLE_USER ? B("{\"role\":\"user\",\"content\":")
 						  : B("{\"role\":\"assistant\",\"content\":"));
-		put_blocks(p, m->content, m->len);
+		native_put_blocks(p, m->content, m->len);
 		pen_lit(p, "}");
 	}
 	pen_close(p, ']');
 }
 
-int native_write_input(const struct inference *inf, struct buf *out, size_t *messages)
+void native_put_input(struct pen *p, const struct inference *inf, size_t *messages)
 {
-	struct pen p = { .b = out };
-
-	pen_open(&p, '{');
+	pen_open(p, '{');
 	if (inf->system_template)
-		pen_json(&p, "system", inf->system_template->text);
+		pen_json(p, "system", inf->system_template->text);
 	else
-		pen_set(&p, "system", inf->system);
-	pen_key(&p, "messages");
-	*messages = out->len;
-	put_messages(&p, inf);
-	pen_close(&p, '}');
-	return pen_done(&p);
-}
-
-int native_write_messages(const struct inference *inf, struct buf *out)
-{
-	struct pen p = { .b = out };
-
-	put_messages(&p, inf);
-	return pen_done(&p);
-}
-
-int native_write_raw_output(const struct block *b, size_t n, struct buf *out)
-{
-	struct pen p = { .b = out };
-
-	put_blocks(&p, b, n);
-	return pen_done(&p);
+		pen_set(p, "system", inf->system);
+	pen_key(p, "messages");
+	*messages = p->b->len;
+	native_put_messages(p, inf);
+	pen_close(p, '}');
 }
 
 /* ---- checked output ---- */
@@ -260,20 +230,17 @@ static void put_checked_call(struct pen *p, const struct block *b, const struct 
 	pen_close(p, '}');
 }
 
-int native_write_output(const struct block *b, size_t n, const struct tool_config *tools,
-			native_valid_fn *valid, void *ctx, struct buf *out)
+void native_put_output(struct pen *p, const struct block *b, size_t n,
+		       const struct tool_config *tools, native_valid_fn *valid, void *ctx)
 {
-	struct pen p = { .b = out };
-
-	pen_open(&p, '[');
+	pen_open(p, '[');
 	for (size_t i = 0; i < n; i++) {
 		if (b[i].type == BLOCK_TOOL_CALL)
-			put_checked_call(&p, &b[i], tool_of(tools, b[i].name), valid, ctx);
+			put_checked_call(p, &b[i], tool_of(tools, b[i].name), valid, ctx);
 		else
-			put_block(&p, &b[i]);
+			put_block(p, &b[i]);
 	}
-	pen_close(&p, ']');
-	return pen_done(&p);
+	pen_close(p, ']');
 }
 
 /* ---- tool columns ---- */
@@ -294,145 +261,119 @@ static void put_custom(struct pen *p, const struct tool *t)
 	pen_json(p, "format", t->format);
 }
 
-int native_write_dynamic_tools(const struct tool_config *t, struct buf *out)
+void native_put_dynamic_tools(struct pen *p, const struct tool_config *t)
 {
-	struct pen p = { .b = out };
-
-	pen_open(&p, '[');
+	pen_open(p, '[');
 	for (size_t i = 0; i < t->len; i++) {
 		const struct tool *one = &t->tools[i];
 
-		pen_item(&p);
-		pen_open(&p, '{');
-		pen_text(&p, "type", one->custom ? B("openai_custom") : B("function"));
+		pen_item(p);
+		pen_open(p, '{');
+		pen_text(p, "type", one->custom ? B("openai_custom") : B("function"));
 		if (one->custom)
-			put_custom(&p, one);
+			put_custom(p, one);
 		else
-			put_function(&p, one);
-		pen_close(&p, '}');
+			put_function(p, one);
+		pen_close(p, '}');
 	}
-	pen_close(&p, ']');
-	return pen_done(&p);
+	pen_close(p, ']');
 }
 
-int native_write_dynamic_provider_tools(const struct tool_config *t, struct buf *out)
+void native_put_dynamic_provider_tools(struct pen *p, const struct tool_config *t)
 {
-	struct pen p = { .b = out };
-
-	pen_open(&p, '[');
+	pen_open(p, '[');
 	for (size_t i = 0; i < t->nprovider_tools; i++) {
 		const struct provider_tool *one = &t->provider_tools[i];
 
-		pen_item(&p);
-		pen_lit(&p, "{\"scope\":");
+		pen_item(p);
+		pen_lit(p, "{\"scope\":");
 		if (bytes_set(one->model_name)) {
-			pen_open(&p, '{');
-			pen_text(&p, "model_name", one->model_name);
-			pen_set(&p, "provider_name", one->provider_name);
-			pen_close(&p, '}');
+			pen_open(p, '{');
+			pen_text(p, "model_name", one->model_name);
+			pen_set(p, "provider_name", one->provider_name);
+			pen_close(p, '}');
 		} else {
-			pen_lit(&p, "null");
+			pen_lit(p, "null");
 		}
-		pen_json(&p, "tool", one->tool);
-		pen_close(&p, '}');
+		pen_json(p, "tool", one->tool);
+		pen_close(p, '}');
 	}
-	pen_close(&p, ']');
-	return pen_done(&p);
+	pen_close(p, ']');
 }
 
-int native_write_allowed_tools(const struct tool_config *t, struct buf *out)
+void native_put_allowed_tools(struct pen *p, const struct tool_config *t)
 {
 	size_t n = t->allowed_explicit ? t->nallowed : t->len;
-	struct pen p = { .b = out };
 
-	pen_lit(&p, "{\"tools\":");
-	pen_open(&p, '[');
+	pen_lit(p, "{\"tools\":");
+	pen_open(p, '[');
 	for (size_t i = 0; i < n; i++) {
-		pen_item(&p);
-		pen_string(&p, t->allowed_explicit ? t->allowed[i] : t->tools[i].name);
+		pen_item(p);
+		pen_string(p, t->allowed_explicit ? t->allowed[i] : t->tools[i].name);
 	}
-	pen_bytes(&p, t->allowed_explicit ? B("],\"choice\":\"explicit\"}")
-					  : B("],\"choice\":\"function_default\"}"));
-	return pen_done(&p);
+	pen_close(p, ']');
+	pen_text(p, "choice", t->allowed_explicit ? B("explicit") : B("function_default"));
+	pen_close(p, '}');
 }
 
-static void put_choice(struct pen *p, const struct tool_config *t)
+void native_put_tool_choice(struct pen *p, const struct tool_config *t)
 {
 	switch (t->choice) {
-	case TOOL_CHOICE_NONE:
-		pen_lit(p, "\"none\"");
-		return;
-	case TOOL_CHOICE_REQUIRED:
-		pen_lit(p, "\"required\"");
-		return;
+	case TOOL_CHOICE_NONE: pen_lit(p, "\"none\""); return;
+	case TOOL_CHOICE_REQUIRED: pen_lit(p, "\"required\""); return;
 	case TOOL_CHOICE_SPECIFIC:
 		pen_lit(p, "{\"specific\":");
 		pen_string(p, bytes_set(t->specific) ? t->specific : B(""));
 		pen_lit(p, "}");
 		return;
 	case TOOL_CHOICE_UNSET:
-	case TOOL_CHOICE_AUTO:
-		pen_lit(p, "\"auto\"");
+	case TOOL_CHOICE_AUTO: pen_lit(p, "\"auto\"");
 	}
-}
-
-int native_write_tool_choice(const struct tool_config *t, struct buf *out)
-{
-	struct pen p = { .b = out };
-
-	put_choice(&p, t);
-	return pen_done(&p);
 }
 
 /* The older form knows functions only. */
-int native_write_tool_params(const struct tool_config *t, struct buf *out)
+void native_put_tool_params(struct pen *p, const struct tool_config *t)
 {
-	struct pen p = { .b = out };
-
-	pen_lit(&p, "{\"tools_available\":");
-	pen_open(&p, '[');
+	pen_lit(p, "{\"tools_available\":");
+	pen_open(p, '[');
 	for (size_t i = 0; i < t->len; i++) {
 		if (t->tools[i].custom)
 			continue;
-		pen_item(&p);
-		pen_open(&p, '{');
-		put_function(&p, &t->tools[i]);
-		pen_close(&p, '}');
+		pen_item(p);
+		pen_open(p, '{');
+		put_function(p, &t->tools[i]);
+		pen_close(p, '}');
 	}
-	pen_close(&p, ']');
-	pen_key(&p, "tool_choice");
-	put_choice(&p, t);
-	pen_json(&p, "parallel_tool_calls",
+	pen_close(p, ']');
+	pen_key(p, "tool_choice");
+	native_put_tool_choice(p, t);
+	pen_json(p, "parallel_tool_calls",
 		 t->parallel < 0 ? B("null")
 		 : t->parallel   ? B("true")
 				 : B("false"));
-	pen_lit(&p, "}");
-	return pen_done(&p);
+	pen_lit(p, "}");
 }
 
-int native_write_extra_body(const struct extras *e, struct buf *out)
+void native_put_extra_body(struct pen *p, const struct extras *e)
 {
-	struct pen p = { .b = out };
-
-	pen_open(&p, '[');
+	pen_open(p, '[');
 	for (size_t i = 0; i < e->len; i++) {
 		const struct extra *one = &e->at[i];
 
-		pen_item(&p);
-		pen_open(&p, '{');
-		pen_set(&p, "variant_name", one->variant_name);
-		pen_set(&p, "model_name", one->model_name);
+		pen_item(p);
+		pen_open(p, '{');
+		pen_set(p, "variant_name", one->variant_name);
+		pen_set(p, "model_name", one->model_name);
 		if (bytes_set(one->model_name))
-			pen_set(&p, "provider_name", one->provider_name);
-		pen_text(&p, "pointer", one->pointer);
+			pen_set(p, "provider_name", one->provider_name);
+		pen_text(p, "pointer", one->pointer);
 		if (one->remove)
-			pen_lit(&p, ",\"delete\":true");
+			pen_lit(p, ",\"delete\":true");
 		else
-			pen_json(&p, "value", one->value);
-		pen_close(&p, '}');
+			pen_json(p, "value", one->value);
+		pen_close(p, '}');
 	}
-	pen_close(&p, ']');
-	return pen_done(&p);
+	pen_close(p, ']');
 }
 
 /* ---- previews ---- */

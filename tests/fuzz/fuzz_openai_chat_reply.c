@@ -34,6 +34,7 @@ static void plain(struct bytes body, const struct inference *inf, const struct a
 {
 	struct result *r = wire_openai_chat.read_result(body, inf, &openai, a);
 	struct buf out;
+	struct pen pen = { .b = &out };
 
 	if (!r) {
 		require(error_last()->kind != ERR_NONE, "a failure says why");
@@ -43,8 +44,8 @@ static void plain(struct bytes body, const struct inference *inf, const struct a
 	require(openai_chat_write_result(answer, r, &out) == 0, "an answer is written");
 	require_json(buf_bytes(&out), a, "an answer is JSON");
 	buf_reset(&out);
-	require(native_write_output(r->content, r->len, NULL, NULL, NULL, &out) == 0,
-		"a row is written");
+	native_put_output(&pen, r->content, r->len, NULL, NULL, NULL);
+	require(!pen.failed, "a row is written");
 	require_json(buf_bytes(&out), a, "a row is JSON");
 	buf_deinit(&out);
 }

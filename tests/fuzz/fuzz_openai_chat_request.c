@@ -35,6 +35,7 @@ static void write_all(struct envelope *r, struct arena *a)
 				   .max_tokens_key = B("max_completion_tokens"),
 				   .model = B("m") };
 	struct buf out, ignored;
+	struct pen pen = { .b = &out };
 	size_t messages;
 
 	buf_init(&out, 64u << 20);
@@ -46,7 +47,8 @@ static void write_all(struct envelope *r, struct arena *a)
 		r->inf.source = (struct bytes){ NULL, 0 };
 	}
 	buf_reset(&out);
-	require(native_write_input(&r->inf, &out, &messages) == 0, "the input is written");
+	native_put_input(&pen, &r->inf, &messages);
+	require(!pen.failed, "the input is written");
 	require(messages < out.len && out.data[messages] == '[', "the messages are found in it");
 	require_json(&out, a, "the input of a row is JSON");
 	buf_reset(&out);

@@ -46,10 +46,10 @@ static inline void make_record(struct record *r, const char *text, char id[37])
 	/* bodies beside the row, and in it */
 	messages = (size_t)bytes_find(buf_bytes(&r->payload), B("[{\"role"));
 	end = (size_t)bytes_find(buf_bytes(&r->payload), B("},\"output\""));
-	request = record_open_text(r, TEXT_RAW_REQUEST);
+	request = record_open_part(r, TEXT_PART | TEXT_RAW_REQUEST);
 	assert_non_null(request);
 	assert_int_equal(buf_printf(request, "{\"model\":\"x\",\"text\":\"%s\"}", text), 0);
-	assert_int_equal(record_close_text(r), 0);
+	assert_int_equal(record_close_part(r), 0);
 	assert_int_equal(record_add_same(r, TEXT_INPUT_MESSAGES, messages, end - messages), 0);
 	buf_reset(&b);
 	buf_printf(

@@ -326,11 +326,11 @@ static void test_texts_beside_a_row(void **state)
 	buf_init(&out, 1000);
 	record_init(&r);
 	assert_int_equal(record_add(&r, ROW_CHAT_INFERENCE, B("{\"a\":[1]}")), 0);
-	b = record_open_text(&r, TEXT_RAW_REQUEST);
+	b = record_open_part(&r, TEXT_PART | TEXT_RAW_REQUEST);
 	assert_int_equal(buf_append(b, B("{\"x\"\n}")), 0);
-	assert_int_equal(record_close_text(&r), 0);
-	b = record_open_text(&r, TEXT_SYSTEM);
-	assert_int_equal(record_close_text(&r), 0);
+	assert_int_equal(record_close_part(&r), 0);
+	b = record_open_part(&r, TEXT_PART | TEXT_SYSTEM);
+	assert_int_equal(record_close_part(&r), 0);
 	assert_int_equal(record_add_same(&r, TEXT_INPUT_MESSAGES, 8 + 5, 3), 0);
 	assert_int_equal(record_add(&r, ROW_MODEL_INFERENCE, B("{\"id\":1}")), 0);
 	assert_int_equal(record_add(&r, ROW_MODEL_INFERENCE, B("{}")), 0);

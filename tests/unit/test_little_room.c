@@ -98,22 +98,24 @@ static int recorded(struct bytes input, const struct surface_options *p, struct 
 		    struct buf *out)
 {
 	struct envelope *r = read_checked(input, p, a);
+	struct pen pen = { .b = out };
 	size_t messages;
 
-	if (!r || native_write_input(&r->inf, out, &messages) ||
-	    native_write_messages(&r->inf, out) ||
-	    native_write_extra_body(&r->inf.extra_body, out) ||
-	    native_preview_input(&r->inf, 20, out) || buf_append(out, r->ignored))
+	if (!r)
 		return -1;
-	if (!r->inf.tools)
-		return 0;
-	return native_write_dynamic_tools(r->inf.tools, out) ||
-			       native_write_dynamic_provider_tools(r->inf.tools, out) ||
-			       native_write_allowed_tools(r->inf.tools, out) ||
-			       native_write_tool_choice(r->inf.tools, out) ||
-			       native_write_tool_params(r->inf.tools, out)
-		       ? -1
-		       : 0;
+	native_put_input(&pen, &r->inf, &messages);
+	native_put_messages(&pen, &r->inf);
+	native_put_extra_body(&pen, &r->inf.extra_body);
+	if (pen.failed || native_preview_input(&r->inf, 20, out) || buf_append(out, r->ignored))
+		return -1;
+	if (r->inf.tools) {
+		native_put_dynamic_tools(&pen, r->inf.tools);
+		native_put_dynamic_provider_tools(&pen, r->inf.tools);
+		native_put_allowed_tools(&pen, r->inf.tools);
+		native_put_tool_choice(&pen, r->inf.tools);
+		native_put_tool_params(&pen, r->inf.tools);
+	}
+	return pen_done(&pen);
 }
 
 #define TZ "\"model\":\"tensorzero::model_name::m\","
@@ -225,10 +227,13 @@ static int answer(struct bytes input, const struct surface_options *p, struct ar
 	struct inference inf = asked(p);
 	struct answer to = answered(p);
 	struct result *r = wire_openai_chat.read_result(input, &inf, &openai, a);
+	struct pen pen = { .b = out };
 
-	if (!r || openai_chat_write_result(&to, r, out) ||
-	    native_write_output(r->content, r->len, NULL, fits, NULL, out) ||
-	    native_write_raw_output(r->content, r->len, out))
+	if (!r || openai_chat_write_result(&to, r, out))
+		return -1;
+	native_put_output(&pen, r->content, r->len, NULL, fits, NULL);
+	native_put_blocks(&pen, r->content, r->len);
+	if (pen.failed)
 		return -1;
 	return native_preview_output(r->content, r->len, 30, out);
 }
@@ -285,6 +290,7 @@ static int stream_from(const struct wire *wire, const struct dialect *dialect, s
 	struct wire_writer *w = openai_chat_writer_new(&to, a);
 	struct gather *g = w ? gather_new(a, 1u << 16) : NULL;
 	struct result res = { 0 };
+	struct pen pen = { .b = out };
 	int r = -1;
 
 	inf.stream = true;
@@ -292,9 +298,12 @@ static int stream_from(const struct wire *wire, const struct dialect *dialect, s
 		to.pass_through = to.include_raw_response = false;
 	s = g ? wire->stream_new(&inf, dialect, a) : NULL;
 	if (s && stream_of(wire, s, input, w, g, out) == 0 && gather_finish(g, &res) == 0 &&
-	    openai_chat_write_end(w, &res, out) == 0 &&
-	    native_write_raw_output(res.content, res.len, out) == 0)
-		r = wire == &wire_developer_api ? 0 : buf_append(out, res.raw_response);
+	    openai_chat_write_end(w, &res, out) == 0) {
+		native_put_blocks(&pen, res.content, res.len);
+		r = pen.failed                    ? -1
+		    : wire == &wire_developer_api ? 0
+						  : buf_append(out, res.raw_response);
+	}
 	if (s)
 		wire->stream_free(s);
 	if (g)

@@ -1,7 +1,7 @@
 /* What `signet log` prints of an entry, without a store: every mark, colours, what must not steer a terminal, numbers. */
 #include "store_rows.h"
 
-#include "store/log_print.h"
+#include "store/log_read.h"
 
 static struct log_entry entry;
 static struct log_model models[3];

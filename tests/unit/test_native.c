@@ -10,6 +10,13 @@ static void is(const struct buf *got, const char *want)
 }
 
 static struct buf out;
+static struct pen pen;
+
+static struct pen *pen_anew(void)
+{
+	pen = (struct pen){ .b = &out };
+	return &pen;
+}
 
 static int setup(void **state)
 {
@@ -53,17 +60,20 @@ static void test_input_at_rest(void **state)
 	size_t from;
 
 	(void)state;
-	assert_int_equal(0, native_write_input(&inf, &out, &from));
+	native_put_input(pen_anew(), &inf, &from);
+	assert_int_equal(0, pen_done(&pen));
 	assert_int_equal(from, 32);
 	is(&out,
 	   "{\"system\":\"Be brief\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"weather in \\\"Oslo\\\"?\"},{\"type\":\"raw_text\",\"value\":\"raw\"},{\"type\":\"template\",\"name\":\"t\",\"arguments\":{\"a\":1}},{\"type\":\"tool_result\",\"name\":\"f\",\"result\":\"r\",\"id\":\"i\"},{\"type\":\"file\",\"source_url\":null,\"mime_type\":\"image/png\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"observability/files/af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.png\"},\"detail\":\"low\"},{\"type\":\"file\",\"source_url\":\"https://a.b/c.jpg?x\",\"mime_type\":\"image/jpeg\",\"storage_path\":{\"kind\":{\"type\":\"disabled\"},\"path\":\"\"}}]},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_call\",\"id\":\"i\",\"name\":\"f\",\"arguments\":\"{}\"},{\"type\":\"thought\",\"text\":null,\"signature\":\"s\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"sum\"}]},{\"type\":\"unknown\",\"data\":[1],\"model_name\":\"m\"}]}]}");
 	buf_reset(&out);
 	inf.system = (struct bytes){ NULL, 0 };
 	inf.nmessages = 0;
-	assert_int_equal(0, native_write_input(&inf, &out, &from));
+	native_put_input(pen_anew(), &inf, &from);
+	assert_int_equal(0, pen_done(&pen));
 	is(&out, "{\"messages\":[]}");
 	buf_reset(&out);
-	assert_int_equal(0, native_write_messages(&inf, &out));
+	native_put_messages(pen_anew(), &inf);
+	assert_int_equal(0, pen_done(&pen));
 	is(&out, "[]");
 }
 
@@ -102,11 +112,13 @@ static void test_checked_and_raw_output(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(0, native_write_output(blocks, 7, &config, fits, NULL, &out));
+	native_put_output(pen_anew(), blocks, 7, &config, fits, NULL);
+	assert_int_equal(0, pen_done(&pen));
 	is(&out,
 	   "[{\"type\":\"text\",\"text\":\"t\"},{\"type\":\"tool_call\",\"id\":\"1\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\\\"city\\\": \\\"Oslo\\\"}\",\"name\":\"get_temp\",\"arguments\":{\"city\":\"Oslo\"}},{\"type\":\"tool_call\",\"id\":\"2\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\\\"bad\\\":1}\",\"name\":\"get_temp\",\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"3\",\"raw_name\":\"get_temp\",\"raw_arguments\":\"{\",\"name\":\"get_temp\",\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"4\",\"raw_name\":\"other\",\"raw_arguments\":\"{}\",\"name\":null,\"arguments\":null},{\"type\":\"tool_call\",\"id\":\"5\",\"raw_name\":\"sql\",\"raw_arguments\":\"1\",\"name\":\"sql\",\"arguments\":null},{\"type\":\"unknown\",\"data\":{\"type\":\"refusal\",\"refusal\":\"No.\"}}]");
 	buf_reset(&out);
-	assert_int_equal(0, native_write_raw_output(blocks + 1, 1, &out));
+	native_put_blocks(pen_anew(), blocks + 1, 1);
+	assert_int_equal(0, pen_done(&pen));
 	is(&out,
 	   "[{\"type\":\"tool_call\",\"id\":\"1\",\"name\":\"get_temp\",\"arguments\":\"{\\\"city\\\": \\\"Oslo\\\"}\"}]");
 }
@@ -135,32 +147,32 @@ static void test_tool_columns(void **state)
 				 .parallel = 1 };
 
 	(void)state;
-	native_write_dynamic_tools(&t, &out);
+	native_put_dynamic_tools(pen_anew(), &t);
 	is(&out,
 	   "[{\"type\":\"function\",\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"properties\":{}},\"name\":\"dyn\",\"strict\":false},{\"type\":\"openai_custom\",\"name\":\"c\",\"description\":\"e\",\"format\":{\"type\":\"text\"}}]");
 	buf_reset(&out);
-	native_write_dynamic_provider_tools(&t, &out);
+	native_put_dynamic_provider_tools(pen_anew(), &t);
 	is(&out,
 	   "[{\"scope\":null,\"tool\":{\"x\":1}},{\"scope\":{\"model_name\":\"m\",\"provider_name\":\"p\"},\"tool\":2}]");
 	buf_reset(&out);
-	native_write_allowed_tools(&t, &out);
+	native_put_allowed_tools(pen_anew(), &t);
 	is(&out, "{\"tools\":[\"dyn\",\"c\"],\"choice\":\"function_default\"}");
 	buf_reset(&out);
 	t.allowed_explicit = true;
 	t.allowed = allowed;
 	t.nallowed = 1;
-	native_write_allowed_tools(&t, &out);
+	native_put_allowed_tools(pen_anew(), &t);
 	is(&out, "{\"tools\":[\"dyn\"],\"choice\":\"explicit\"}");
 	buf_reset(&out);
-	native_write_tool_choice(&t, &out);
+	native_put_tool_choice(pen_anew(), &t);
 	is(&out, "\"auto\"");
 	buf_reset(&out);
 	t.choice = TOOL_CHOICE_SPECIFIC;
 	t.specific = B("dyn");
-	native_write_tool_choice(&t, &out);
+	native_put_tool_choice(pen_anew(), &t);
 	is(&out, "{\"specific\":\"dyn\"}");
 	buf_reset(&out);
-	native_write_tool_params(&t, &out);
+	native_put_tool_params(pen_anew(), &t);
 	is(&out,
 	   "{\"tools_available\":[{\"description\":\"d\",\"parameters\":{\"type\":\"object\",\"properties\":{}},\"name\":\"dyn\",\"strict\":false}],\"tool_choice\":{\"specific\":\"dyn\"},\"parallel_tool_calls\":true}");
 }
@@ -175,12 +187,12 @@ static void test_extra_body_column(void **state)
 	struct extras e = { .at = at, .len = 2 };
 
 	(void)state;
-	native_write_extra_body(&e, &out);
+	native_put_extra_body(pen_anew(), &e);
 	is(&out,
 	   "[{\"pointer\":\"/foo\",\"value\":1},{\"model_name\":\"m\",\"provider_name\":\"p\",\"pointer\":\"/x\",\"delete\":true}]");
 	buf_reset(&out);
 	e.len = 0;
-	native_write_extra_body(&e, &out);
+	native_put_extra_body(pen_anew(), &e);
 	is(&out, "[]");
 }
 

@@ -280,12 +280,8 @@ static void test_bytes_changed_at_random(void **state)
 			size_t at = random_below(n);
 
 			switch (random_below(3)) {
-			case 0:
-				text[at] = bytes[random_below(sizeof bytes - 1)];
-				break;
-			case 1:
-				memmove(text + at, text + at + 1, --n - at);
-				break;
+			case 0: text[at] = bytes[random_below(sizeof bytes - 1)]; break;
+			case 1: memmove(text + at, text + at + 1, --n - at); break;
 			default:
 				memmove(text + at + 1, text + at, n++ - at);
 				text[at] = bytes[random_below(sizeof bytes - 1)];

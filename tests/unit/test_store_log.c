@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "store/log_print.h"
+#include "store/log_read.h"
 
 static char dir[256];
 

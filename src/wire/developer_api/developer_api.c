@@ -96,20 +96,16 @@ static int flatten_block(struct flat *f, const char *speaker, const struct block
 	switch (b->type) {
 	case BLOCK_TEXT:
 	case BLOCK_RAW_TEXT:
-	case BLOCK_REFUSAL:
-		return say(f, speaker, b->text);
-	case BLOCK_THOUGHT:
-		return 0;
+	case BLOCK_REFUSAL: return say(f, speaker, b->text);
+	case BLOCK_THOUGHT: return 0;
 	case BLOCK_TOOL_CALL:
 		speak(f, "Assistant", false);
 		pen_bytes(&f->pen, b->name);
 		pen_lit(&f->pen, " ");
 		pen_bytes(&f->pen, b->arguments);
 		return pen_done(&f->pen);
-	case BLOCK_TOOL_RESULT:
-		return tool_result(f, b);
-	default:
-		return unsupported(f, speaker, b);
+	case BLOCK_TOOL_RESULT: return tool_result(f, b);
+	default: return unsupported(f, speaker, b);
 	}
 }
 
@@ -439,21 +435,14 @@ static int read_event(struct wire_stream *s, const struct sse_event *event, stru
 	s->known |= meaning != UNKNOWN;
 	switch (meaning) {
 	case TEXT:
-	case THOUGHT:
-		return piece(s, meaning, event->data, out);
-	case SOURCES:
-		take_sources(s, event->data);
-		return 0;
+	case THOUGHT: return piece(s, meaning, event->data, out);
+	case SOURCES: take_sources(s, event->data); return 0;
 	case FAILURE:
 		fail_upstream(s->dialect->type, event->data);
 		return error_delta(s, event->data, out);
-	case FINISH:
-		return 2;
-	case UNKNOWN:
-		s->unknown++;
-		return 0;
-	case METADATA:
-		break;
+	case FINISH: return 2;
+	case UNKNOWN: s->unknown++; return 0;
+	case METADATA: break;
 	}
 	return 0;
 }

@@ -154,9 +154,7 @@ static void put_part(struct wire_writer *w, struct pen *p, const struct part *pa
 		if (part->text.n > 0)
 			put_single(w, p, B("{\"content\":"), part->text);
 		break;
-	case PART_REFUSAL:
-		put_single(w, p, B("{\"refusal\":"), part->text);
-		break;
+	case PART_REFUSAL: put_single(w, p, B("{\"refusal\":"), part->text); break;
 	case PART_THOUGHT:
 		if (part->text.n > 0 && w->a->reasoning_to_client)
 			put_single(w, p, B("{\"reasoning_content\":"), part->text);
@@ -171,8 +169,7 @@ static void put_part(struct wire_writer *w, struct pen *p, const struct part *pa
 		else if (part->arguments.n > 0)
 			put_single(w, p, B("{\"content\":"), part->arguments);
 		break;
-	case PART_UNKNOWN:
-		break;
+	case PART_UNKNOWN: break;
 	}
 }
 

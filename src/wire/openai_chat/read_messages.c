@@ -140,10 +140,8 @@ static int check_message(struct reader *r, const struct where *place, yyjson_val
 		break;
 	case CHAT_DEVELOPER:
 	case CHAT_SYSTEM:
-	case CHAT_USER:
-		return json_get(v, "content") ? 0 : expect_field(w, "content");
-	case CHAT_ROLES:
-		break;
+	case CHAT_USER: return json_get(v, "content") ? 0 : expect_field(w, "content");
+	case CHAT_ROLES: break;
 	}
 	expect_one_of(w, json_str(role), role_names, CHAT_FUNCTION); /* those before it */
 	return -1;

@@ -87,16 +87,11 @@ int chat_read_param(struct reader *r, const struct where *w, yyjson_val *v, enum
 {
 	r->inf->own |= PARAM_BIT(p);
 	switch (param_rows[p].kind) {
-	case PARAM_JSON_MODE:
-		return read_response_format(r, w, v);
-	case PARAM_TEXT_LIST:
-		return read_stop(r, w, v);
-	case PARAM_TOOL_LIST:
-		return openai_read_tools(r, w, v);
-	case PARAM_TOOL_NAME:
-		return openai_read_tool_choice(r, w, v);
-	case PARAM_BOOL:
-		return openai_read_parallel(r, w, v);
+	case PARAM_JSON_MODE: return read_response_format(r, w, v);
+	case PARAM_TEXT_LIST: return read_stop(r, w, v);
+	case PARAM_TOOL_LIST: return openai_read_tools(r, w, v);
+	case PARAM_TOOL_NAME: return openai_read_tool_choice(r, w, v);
+	case PARAM_BOOL: return openai_read_parallel(r, w, v);
 	default: /* tiers of other vendors are their servers' matter */
 		return param_read(w, p, v, r->options->lenient, &r->inf->params[p]);
 	}

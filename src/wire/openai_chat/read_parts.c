@@ -109,8 +109,7 @@ static int file_add(struct reader *r, struct draft *d, struct file f)
 static int read_data_url(struct reader *r, const struct where *w, struct bytes url, struct file *f)
 {
 	switch (media_data_url(url, r->arena, &f->mime_type, &f->data)) {
-	case DATA_URL_OK:
-		return 0;
+	case DATA_URL_OK: return 0;
 	case DATA_URL_NO_PREFIX:
 	case DATA_URL_NO_BASE64:
 		return openai_refuse(
@@ -120,8 +119,7 @@ static int read_data_url(struct reader *r, const struct where *w, struct bytes u
 	case DATA_URL_BAD_MIME:
 		return openai_refuse(w, "invalid_value", "Unknown MIME type `%.*s` in data URL",
 				     BFMT(f->mime_type));
-	case DATA_URL_MEMORY:
-		break;
+	case DATA_URL_MEMORY: break;
 	}
 	return -1;
 }

@@ -159,14 +159,10 @@ static int read_field(struct reader *r, const struct where *w, yyjson_val *v, co
 	void *to = (char *)r->req + f->at;
 
 	switch (f->type) {
-	case FIELD_TEXT:
-		return expect_string(w, v, to);
-	case FIELD_BOOL:
-		return expect_bool(w, v, to);
-	case FIELD_U32:
-		return expect_u32(w, v, to);
-	case FIELD_OWN:
-		break;
+	case FIELD_TEXT: return expect_string(w, v, to);
+	case FIELD_BOOL: return expect_bool(w, v, to);
+	case FIELD_U32: return expect_u32(w, v, to);
+	case FIELD_OWN: break;
 	}
 	return f->read(r, w, v);
 }

@@ -128,13 +128,9 @@ static int read_format(struct reader *r, struct tool *t, const struct where *w, 
 	if (chat_read_tag(&at, format, "OpenAICustomToolFormat", &type))
 		return -1;
 	switch (expect_one_of(&at, type, types, 2)) {
-	case 0:
-		t->format = B("{\"type\":\"text\"}");
-		return 0;
-	case 1:
-		return read_grammar(r, t, &at, format);
-	default:
-		return -1;
+	case 0: t->format = B("{\"type\":\"text\"}"); return 0;
+	case 1: return read_grammar(r, t, &at, format);
+	default: return -1;
 	}
 }
 

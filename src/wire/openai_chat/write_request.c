@@ -116,13 +116,9 @@ static int put_file(struct chat_out *o, const struct file *f)
 	if (!plain(f->mime_type) || !plain(f->data))
 		return fail(ERR_INVALID_MESSAGE, "A file's data is not base64");
 	switch (form_of(o->dialect, f->mime_type)) {
-	case FILE_IMAGE_URL:
-		put_image(&o->pen, f);
-		return 0;
-	case FILE_INPUT_AUDIO:
-		return put_audio(o, f);
-	case FILE_FILE:
-		break;
+	case FILE_IMAGE_URL: put_image(&o->pen, f); return 0;
+	case FILE_INPUT_AUDIO: return put_audio(o, f);
+	case FILE_FILE: break;
 	}
 	return put_document(o, f);
 }
@@ -567,19 +563,14 @@ static void put_tool_choice(struct chat_out *o)
 		return;
 	}
 	switch (t->choice) {
-	case TOOL_CHOICE_NONE:
-		pen_lit(&o->pen, "\"none\"");
-		return;
-	case TOOL_CHOICE_REQUIRED:
-		pen_lit(&o->pen, "\"required\"");
-		return;
+	case TOOL_CHOICE_NONE: pen_lit(&o->pen, "\"none\""); return;
+	case TOOL_CHOICE_REQUIRED: pen_lit(&o->pen, "\"required\""); return;
 	case TOOL_CHOICE_SPECIFIC: /* TensorZero's routes name custom tools as functions */
 		put_named(o, t->specific,
 			  o->inf->options->custom_choice && is_custom(t, t->specific));
 		return;
 	case TOOL_CHOICE_UNSET:
-	case TOOL_CHOICE_AUTO:
-		pen_lit(&o->pen, "\"auto\"");
+	case TOOL_CHOICE_AUTO: pen_lit(&o->pen, "\"auto\"");
 	}
 }
 
@@ -609,33 +600,24 @@ bool openai_chat_sends(const struct chat_out *o, enum param p)
 	switch (param_rows[p].kind) {
 	case PARAM_JSON_MODE:
 		return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
-	case PARAM_TOOL_NAME:
-		return param_is_set(inf, PARAM_TOOLS);
+	case PARAM_TOOL_NAME: return param_is_set(inf, PARAM_TOOLS);
 	case PARAM_BOOL: /* models named o1 refuse `false` */
 		return param_is_set(inf, PARAM_TOOLS) && param_is_set(inf, p) &&
 		       (inf->tools->parallel || !bytes_istarts(o->dialect->model, B("o1")));
-	default:
-		return param_is_set(inf, p);
+	default: return param_is_set(inf, p);
 	}
 }
 
 void openai_chat_put_param(struct chat_out *o, enum param p)
 {
 	switch (param_rows[p].kind) {
-	case PARAM_JSON_MODE:
-		put_response_format(o);
-		break;
-	case PARAM_TOOL_LIST:
-		put_tools(o);
-		break;
-	case PARAM_TOOL_NAME:
-		put_tool_choice(o);
-		break;
+	case PARAM_JSON_MODE: put_response_format(o); break;
+	case PARAM_TOOL_LIST: put_tools(o); break;
+	case PARAM_TOOL_NAME: put_tool_choice(o); break;
 	case PARAM_BOOL:
 		pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
 		break;
-	default:
-		param_write(&o->pen, o->inf, p);
+	default: param_write(&o->pen, o->inf, p);
 	}
 }
 

@@ -112,50 +112,27 @@ static u32 answer(u8 **p, u8 *content, u32 n)
 			for (volatile u32 i = 0;; i++)
 				depth = i;
 		break;
-	case TRAP:
-		__builtin_trap();
+	case TRAP: __builtin_trap();
 	case GROW:
 		while (__builtin_wasm_memory_grow(0, 1) != (unsigned long)-1)
 			;
 		__builtin_trap();
-	case FAR_ANSWER:
-		*p = (u8 *)(__builtin_wasm_memory_size(0) * 65536 - 2);
-		break;
-	case WRAPPED:
-		*p = (u8 *)0xffffffffu;
-		break;
-	case NOT_UTF8:
-		text[1] = 0xff;
-		break;
+	case FAR_ANSWER: *p = (u8 *)(__builtin_wasm_memory_size(0) * 65536 - 2); break;
+	case WRAPPED: *p = (u8 *)0xffffffffu; break;
+	case NOT_UTF8: text[1] = 0xff; break;
 	case HALF_UTF8:
 		text[2] = 0xe4;
 		text[3] = 0xbd;
 		break;
-	case LONG_ANSWER:
-		*p = 0;
-		return 1u << 20;
-	case CONTROL:
-		text[2] = '\n';
-		break;
-	case BLANK:
-		text[3] = ' ';
-		break;
-	case EMPTY_ANSWER:
-		return 0;
-	case RECURSION:
-		text[0] = (u8)deep(0);
-		break;
-	case LEAK:
-		__builtin_wasm_memory_grow(0, 1);
-		break;
-	case ECHO:
-		*p = content;
-		return n;
-	case LONG_OK:
-		fill(text, 'y', sizeof(text));
-		return sizeof(text);
-	default:
-		break;
+	case LONG_ANSWER: *p = 0; return 1u << 20;
+	case CONTROL: text[2] = '\n'; break;
+	case BLANK: text[3] = ' '; break;
+	case EMPTY_ANSWER: return 0;
+	case RECURSION: text[0] = (u8)deep(0); break;
+	case LEAK: __builtin_wasm_memory_grow(0, 1); break;
+	case ECHO: *p = content; return n;
+	case LONG_OK: fill(text, 'y', sizeof(text)); return sizeof(text);
+	default: break;
 	}
 	return len;
 }
