@@ -34,6 +34,8 @@ def test_metrics(signet, mock):
     mock.then(error(500))
     raw.post(signet.port, CHAT, chat("two"))
     raw.post(signet.port, CHAT, "{bad")
+    raw.wait_for(lambda: sum(v for k, v in signet.metrics().items() if k.startswith("signet_http_requests_total") and 'status="400"' in k)
+                 > sum(v for k, v in before.items() if k.startswith("signet_http_requests_total") and 'status="400"' in k))  # counted behind the answer
     now = signet.metrics()
 
     def grown(name, **labels):
