@@ -94,6 +94,24 @@ def test_list_is_cached_by_etag(signet):
     assert (other.status, other.body, other.headers["etag"]) == (200, first.body, first.headers["etag"])
 
 
+@pytest.mark.parametrize("header,matches", [("{}", True), ("W/{}", True), ("*", True), ('"a", {}', True), ('"a",W/{} , "b"', True), ("W/*", True),
+                                            ('"a", "b"', False), ("", False), (",", False), ("w/{}", False), ("{}x", False)])
+def test_any_etag_of_a_list_matches(signet, header, matches):
+    etag = raw.get(signet.port, "/v1/models").headers["etag"]
+    assert re.fullmatch('"[0-9a-f]{64}"', etag)
+    got = raw.get(signet.port, "/v1/models/gpt", [("if-none-match", header.format(etag))])
+    assert (got.status, got.headers["etag"]) == (304 if matches else 200, etag)
+
+
+@pytest.mark.parametrize("name,owner", [("gpt", "openai"), ("fast", "openai"), ("prefixed", "openai"), ("nowhere", "signet"), ("claude-x", "openai"), ("chain", "signet")])
+def test_who_owns_a_model(signet, name, owner):
+    got = raw.get(signet.port, "/v1/models/" + name)
+    if got.status == 200:
+        assert got.json["owned_by"] == owner
+    listed = {m["id"]: m["owned_by"] for m in raw.get(signet.port, "/v1/models").json["data"]}
+    assert listed.get(name, owner) == owner
+
+
 @pytest.mark.parametrize("path,id", [("/v1/models/gpt", "gpt"), ("/v1/models/gpt/", "gpt"), ("/openai/v1/models/gpt?x=1", "gpt"), ("/v1/models/name/with::all", "name/with::all"),
                                      ("/v1/models/name%2Fwith%3A%3Aall", "name/with::all"), ("/v1/models/%6e%61me%2fwith%3a%3aall", "name/with::all"), ("/v1/models/g%70t", "gpt"), ("/v1/models/claude-3-any", "claude-3-any"),
                                      ("/v1/models/tensorzero::model_name::gpt", "tensorzero::model_name::gpt")])

@@ -73,3 +73,43 @@ def test_metrics_text_is_well_formed(signet):
     for name in ("signet_build_info", "signet_start_time_seconds", "signet_process_rss_bytes", "signet_open_files", "signet_client_connections",
                  "signet_streams", "signet_cancelled_total", "signet_body_memory_bytes", "signet_journal_records_total"):
         assert any(s.startswith(name) for s in seen), name
+
+
+def test_status_tells_of_this_moment(signet):
+    ours = raw.get(signet.port, "/status").json["signet"]
+    assert 0 <= ours["uptime_s"] < 3600 and ours["workers"] >= 1 and 1 <= ours["connections"] <= 4 and ours["streams"] == 0
+    assert 1 << 20 < ours["rss_bytes"] < 1 << 40
+    assert ours["record"]["content"] == "full" and ours["record"]["sink"] == "sqlite" and ours["record"]["alarms"] == []
+    assert ours["signers"] == []
+
+
+def test_gauges_are_read_when_asked(signet, mock):
+    raw.post(signet.port, CHAT, chat())
+    metrics = signet.metrics()
+    workers = raw.get(signet.port, "/status").json["signet"]["workers"]
+    lags = {k: v for k, v in metrics.items() if k.startswith("signet_loop_lag_seconds")}
+    assert set(lags) == {f'signet_loop_lag_seconds{{worker="{i}"}}' for i in range(workers)}
+    assert all(0 <= v < 60 for v in lags.values())
+    builds = [k for k in metrics if k.startswith("signet_build_info")]
+    assert len(builds) == 1 and re.fullmatch(r'signet_build_info\{version="[^"]+"\}', builds[0]) and metrics[builds[0]] == 1
+    assert 1_700_000_000 < metrics["signet_start_time_seconds"] < 4_000_000_000
+    assert 1 << 20 < metrics["signet_process_rss_bytes"] < 1 << 40
+    assert 5 < metrics["signet_open_files"] < 10_000
+    assert 1 <= metrics["signet_client_connections"] <= 4  # those before may still be going
+    assert metrics["signet_body_memory_bytes"] == 0 and metrics["signet_offload_queue"] == 0
+    upstreams = {k: v for k, v in metrics.items() if k.startswith("signet_upstream_connections")}
+    assert {re.search('state="(.*?)"', k).group(1) for k in upstreams} == {"idle", "busy"}
+    assert all('host="127.0.0.1"' in k for k in upstreams)
+    assert sum(v for k, v in upstreams.items() if "idle" in k) >= 1
+
+
+def test_a_request_that_cannot_be_read_gets_the_paths_shape_and_its_id(signet):
+    for path, error in (("/v1/messages", lambda b, id: b["type"] == "error" and b["request_id"] == id),
+                        ("/v1/chat/completions", lambda b, id: b["error"]["type"] == "invalid_request_error"),
+                        ("/inference", lambda b, id: isinstance(b["error"], str))):
+        with raw.Client(signet.port) as c:
+            c.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nBad\x01: y\r\n\r\n".encode())
+            got = c.read()
+        assert got.status == 400 and got.headers["content-type"] == "application/json"
+        assert re.fullmatch("req_[0-9a-f]{32}", got.headers["x-request-id"]) and got.headers["request-id"] == got.headers["x-request-id"]
+        assert error(got.json, got.headers["x-request-id"]), got.body

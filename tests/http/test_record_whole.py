@@ -300,3 +300,23 @@ def test_each_tool_choice(signet, mock, path, model, surface, choice, stored):
     assert row["tool_params"]["tool_choice"] == stored and row["tool_params"]["parallel_tool_calls"] is None
     assert row["allowed_tools"] == {"tools": ["weather", "time"], "choice": "function_default"}
     assert row["parallel_tool_calls"] is None
+
+
+@BOTH
+def test_a_stream_that_begins_with_an_error_keeps_what_came(signet, mock, path, model, surface):
+    said = {"error": {"message": "no more", "type": "server_error", "code": "insufficient_quota"}}
+    mock.then(sse([said], done=False))
+    got, rows = ask(signet, path, chat(model, stream=True))
+    assert got.status >= 400
+    attempt = rows["RequestError"][0]["attempts"][0]
+    assert (attempt["raw_response"], attempt["status"]) == (text_of(said), 200)
+    assert rows["InferenceById"][0]["state"] == "error"
+
+
+@BOTH
+def test_a_body_that_is_no_answer_is_kept(signet, mock, path, model, surface):
+    mock.then(json_answer({"hello": 1}))
+    got, rows = ask(signet, path, chat(model))
+    assert got.status >= 500
+    attempt = rows["RequestError"][0]["attempts"][0]
+    assert (attempt["raw_response"], attempt["status"], attempt["raw_request"]) == (text_of({"hello": 1}), 200, sent(mock))

@@ -92,12 +92,72 @@ static void test_what_is_not_built_is_told_so(void **state)
 	}
 }
 
+static const struct provider_type *type_named(struct bytes name)
+{
+	for (size_t i = 0; i < provider_nentries; i++)
+		if (built(i) && bytes_eq(built(i)->kind.name, name))
+			return built(i);
+	return NULL;
+}
+
+static void expect_text(const char *type, int status, const char *body, const char *id, bool stream,
+			const char *want)
+{
+	struct arena a;
+	struct bytes got;
+
+	arena_init(&a, 1 << 20);
+	got = type_named(bytes_of(type))
+		      ->status_text(status, B("Reason"), bytes_of(body), bytes_of(id), stream, &a);
+	if (!bytes_eq(got, bytes_of(want)))
+		fail_msg("got %.*s, want %s", BFMT(got), want);
+	arena_deinit(&a);
+}
+
+static bool is_the_requests_fault(const char *type, int status)
+{
+	for (const int *s = type_named(bytes_of(type))->client_statuses; *s; s++)
+		if (*s == status)
+			return true;
+	return false;
+}
+
+static void test_words_and_statuses_of_each_type(void **state)
+{
+	static const int of_openai[] = { 400, 401, 403, 429 };
+	static const int of_rust_proxy[] = { 400, 401, 403, 404, 413, 422, 429 };
+	char body[5000], want[5000];
+
+	(void)state;
+	expect_text("openai", 400, "{\"a\":1}", NULL, false, "{\"a\":1}");
+	expect_text("openai", 400, "{\"a\":1}", "up-1", false, "{\"a\":1} [request_id: up-1]");
+	expect_text("openai", 503, "busy", NULL, true, "Invalid status code: 503 Reason: busy");
+	expect_text("openai", 503, "busy", "up-1", true,
+		    "Invalid status code: 503 Reason: busy [request_id: up-1]");
+	expect_text("rust-proxy", 500, "body", "up-1", true, "Dev API Error (500): body");
+	expect_text("rust-proxy", 404, "", NULL, false, "Dev API Error (404): ");
+	memset(body, 'x', sizeof body - 1);
+	body[sizeof body - 1] = 0;
+	snprintf(want, sizeof want, "Dev API Error (500): %.*s", 4096, body);
+	expect_text("rust-proxy", 500, body, NULL, false, want);
+	for (int status = 300, i = 0, j = 0; status < 600; status++) {
+		bool openai = i < 4 && of_openai[i] == status;
+		bool rust_proxy = j < 7 && of_rust_proxy[j] == status;
+
+		assert_int_equal(is_the_requests_fault("openai", status), openai);
+		assert_int_equal(is_the_requests_fault("rust-proxy", status), rust_proxy);
+		i += openai;
+		j += rust_proxy;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_row_is_whole),
 		cmocka_unit_test(test_no_name_means_two),
 		cmocka_unit_test(test_what_is_not_built_is_told_so),
+		cmocka_unit_test(test_words_and_statuses_of_each_type),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@ help_mutate() {
 	which one is active. The tests run once without any, which tells which of them pass which mutant; then each mutant meets the
 	tests that pass it, unit tests first, until one fails. What no test notices is printed with its line, so that the missing
 	test can be found, and a table gives the rate of each floor. The same seed takes the same mutants of the same code.
+	A test that fails without any mutant is named and left out, the others of its file judge; one that fails only now and then
+	must see a mutant twice.
 
 	  -j N          mutants judged side by side (default: the cores; these tests wait a lot, so twice as many do no harm)
 	  --floor F     only the mutants in src/F (they are the same as in a whole run)

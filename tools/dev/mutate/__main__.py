@@ -78,6 +78,10 @@ def learn(judge, suites, jobs):
     for t in tests:
         if not t.ok:
             say(f"left out, as it fails without any mutant: {t.name}\n" + "\n".join("    " + l for l in t.output.splitlines()[-12:]))
+        for test in sorted(t.failing) if t.ok else ():
+            say(f"left out, as it fails without any mutant: {t.name}::{test} (the other tests of the file judge)")
+        for test in sorted(t.flaky):
+            say(f"flaky, as it failed once without any mutant: {t.name}: {test} (it must see a mutant twice)")
         for test, seconds in t.took.items():
             if seconds > SLOW:
                 say(f"left out, as it takes {seconds:.0f} s: {test}")
@@ -138,6 +142,10 @@ def main():
     chosen = schema.choose(found, a.n, a.seed, a.floor)
     say(f"{len(found)} places to mutate; seed {a.seed} takes {len(chosen)}")
     known = equivalents()
+    places = [(s.file, s.function, *s.shown()) for s in found]
+    for entry in sorted(known):
+        if (n := places.count(entry)) != 1:
+            say(f"{EQUIVALENT} fits {n} places: {' | '.join(entry[:2])} | {entry[2]} -> {entry[3] or '(dropped)'}")
     same = [s for s in chosen if (s.file, s.function, *s.shown()) in known]
     chosen = [s for s in chosen if s not in same]
     if a.list:

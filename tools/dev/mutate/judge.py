@@ -28,6 +28,8 @@ class Tests:
     output: str = ""
     reached: dict = field(default_factory=lambda: defaultdict(set))  # mutant -> tests of pytest, or {name}
     took: dict = field(default_factory=dict)  # test -> seconds
+    failing: set = field(default_factory=set)  # tests that fail without any mutant: left out, the others of the file judge
+    flaky: set = field(default_factory=set)  # that failed once without any: what they say of a mutant, they must say twice
 
     @property
     def unit(self):
@@ -90,7 +92,7 @@ class Judge:
         return [Tests(n) for n in units + sorted(files, key=lambda f: f not in LONG)]
 
     def learn(self, tests):
-        """Runs it with no mutant: its time, and what it reaches. Once more if it fails."""
+        """Runs it with no mutant: its time, and what it reaches. Once more if it fails, which tells the flaky from the failing."""
         for attempt in range(2):
             tag = os.path.basename(tests.name)
             seen = os.path.join(self.build, "seen", tag)
@@ -103,8 +105,13 @@ class Judge:
                                              PYTHONPATH=HERE, PYTHONDONTWRITEBYTECODE="1")
             tests.seconds = time.monotonic() - begin
             tests.ok = status in (0, 5)
+            failed = set(self._failed(tests.output))
+            tests.failing, tests.flaky = failed if attempt else set(), failed | tests.flaky
             if tests.ok:
                 break
+        tests.flaky -= tests.failing
+        if not tests.ok and not tests.unit and status == 1 and tests.failing:
+            tests.ok = True  # the rest of the file is as good as ever
         if tests.unit and os.path.exists(seen):
             with open(seen, "rb") as f:
                 for n, passed in enumerate(f.read()):
@@ -114,7 +121,7 @@ class Judge:
             with open(lines) as f:
                 for line in map(json.loads, f):
                     tests.took[line["test"]] = line["seconds"]
-                    if line["seconds"] <= SLOW:
+                    if line["seconds"] <= SLOW and line["test"].split("::", 1)[-1] not in tests.failing:
                         for n in line["reached"]:
                             tests.reached[n].add("tests/" + line["test"])
         return tests
@@ -135,7 +142,10 @@ class Judge:
             limit = max(10 * cost, 20)
             chosen = [] if t.unit else [c for c in map("tests/{}".format, t.took) if c in t.reached[number]]
             slowest = max([t.took[c.removeprefix("tests/")] for c in chosen], default=0)
-            status, output = self._run(self._command(t, chosen, max(10 * slowest, 20)), limit + 20, f"{number}", SIGNET_MUTANT=str(number))
+            command = self._command(t, chosen, max(10 * slowest, 20))
+            status, output = self._run(command, limit + 20, f"{number}", SIGNET_MUTANT=str(number))
+            if status != 0 and t.flaky & set(self._failed(output)):
+                status, output = self._run(command, limit + 20, f"{number}", SIGNET_MUTANT=str(number))
             if status != 0:
                 return True, self._word(t, status, output), time.monotonic() - begin
         return False, cut or ("" if reaching else "no test reaches it"), time.monotonic() - begin
@@ -145,9 +155,13 @@ class Judge:
             return tests.seconds
         return 1 + sum(tests.took[c.removeprefix("tests/")] for c in tests.reached[number])
 
+    def _failed(self, output):
+        """Names of the tests that failed, as pytest or cmocka prints them."""
+        failed = [l.split(" - ")[0].split("::", 1)[-1] for l in output.splitlines() if l.startswith(("FAILED ", "ERROR "))]
+        return failed + [l.split("] ")[-1].split(":")[0] for l in output.splitlines() if l.startswith("[  FAILED  ] ")]
+
     def _word(self, tests, status, output):
         if status is None:
             return f"{tests.name} (no end)"
-        failed = [l.split(" - ")[0].split("::", 1)[-1] for l in output.splitlines() if l.startswith(("FAILED ", "ERROR "))]
-        failed += [l.split("] ")[-1].split(":")[0] for l in output.splitlines() if l.startswith("[  FAILED  ] ")]
+        failed = self._failed(output)
         return f"{os.path.basename(tests.name)}: {failed[0]}" if failed else os.path.basename(tests.name)

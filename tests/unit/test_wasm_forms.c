@@ -1,0 +1,849 @@
+/*
+ * Modules byte by byte: which exports make a signer, what is told of those that do not, each way in which a call can
+ * trap, and what of a signer is kept: compilations and instances.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "fiber/loop.h"
+#include "sign/signer.h"
+#include "unit.h"
+
+/* ---- a small assembler ---- */
+
+/* An export: a function of this type ("ii:i" takes two i32 and gives one), or 'm'emory, 't'able, 'g'lobal. */
+struct export
+{
+	const char *name;
+	const char *type;
+	struct bytes body; /* unset: it gives zeros */
+};
+
+struct form {
+	const char *imports[6]; /* "module.name", functions () -> () */
+	struct export exports[10];
+	bool start; /* a start function that traps */
+	bool table;
+};
+
+static void leb(struct buf *b, size_t n)
+{
+	while (n > 127) {
+		buf_putc(b, (char)((n & 127) | 128));
+		n >>= 7;
+	}
+	buf_putc(b, (char)n);
+}
+
+static void vec(struct buf *b, struct bytes bytes)
+{
+	leb(b, bytes.n);
+	buf_append(b, bytes);
+}
+
+static void section(struct buf *out, int id, size_t count, struct buf *content)
+{
+	struct buf whole;
+
+	if (count) {
+		buf_init(&whole, 1 << 16);
+		leb(&whole, count);
+		buf_append(&whole, buf_bytes(content));
+		buf_putc(out, (char)id);
+		vec(out, buf_bytes(&whole));
+		buf_deinit(&whole);
+	}
+	buf_deinit(content);
+}
+
+static char type_byte(char c)
+{
+	return (char)(c == 'i' ? 0x7f : c == 'I' ? 0x7e : c == 'f' ? 0x7d : c == 'F' ? 0x7c : 0x70);
+}
+
+static void put_type(struct buf *b, const char *type)
+{
+	const char *colon = strchr(type, ':');
+
+	buf_putc(b, 0x60);
+	leb(b, (size_t)(colon - type));
+	for (const char *p = type; p < colon; p++)
+		buf_putc(b, type_byte(*p));
+	leb(b, strlen(colon + 1));
+	for (const char *p = colon + 1; *p; p++)
+		buf_putc(b, type_byte(*p));
+}
+
+static struct bytes zero_of(char c)
+{
+	switch (c) {
+	case 'i':
+		return B("\x41\x00");
+	case 'I':
+		return B("\x42\x00");
+	case 'f':
+		return B("\x43\x00\x00\x00\x00");
+	case 'F':
+		return B("\x44\x00\x00\x00\x00\x00\x00\x00\x00");
+	default:
+		return B("\xd0\x70");
+	}
+}
+
+static void put_code(struct buf *b, const struct export *e)
+{
+	struct buf body;
+
+	buf_init(&body, 1 << 12);
+	buf_putc(&body, 0); /* no locals */
+	if (bytes_set(e->body))
+		buf_append(&body, e->body);
+	for (const char *p = strchr(e->type, ':') + 1; !bytes_set(e->body) && *p; p++)
+		buf_append(&body, zero_of(*p));
+	buf_putc(&body, 0x0b);
+	vec(b, buf_bytes(&body));
+	buf_deinit(&body);
+}
+
+static bool is_function(const struct export *e)
+{
+	return strchr(e->type, ':') != NULL;
+}
+
+static void assemble(const struct form *f, struct buf *out)
+{
+	struct buf types, imports, functions, exports, code, memory, table, global, start;
+	size_t ntypes = 1, nimports = 0, nfunctions = 0, nexports = 0, first;
+
+	struct buf *all[] = { &types,  &imports, &functions, &exports, &code,
+			      &memory, &table,   &global,    &start };
+
+	for (size_t i = 0; i < 9; i++)
+		buf_init(all[i], 1 << 16);
+	put_type(&types, ":");
+	for (; nimports < 6 && f->imports[nimports]; nimports++) {
+		struct bytes rest = bytes_of(f->imports[nimports]), module = bytes_cut(&rest, '.');
+
+		vec(&imports, module);
+		vec(&imports, rest);
+		buf_append(&imports, B("\0\0"));
+	}
+	first = nimports;
+	for (; nexports < 10 && f->exports[nexports].name; nexports++) {
+		const struct export *e = &f->exports[nexports];
+
+		vec(&exports, bytes_of(e->name));
+		if (is_function(e)) {
+			put_type(&types, e->type);
+			leb(&functions, ntypes++);
+			put_code(&code, e);
+			buf_putc(&exports, 0);
+			leb(&exports, first + nfunctions++);
+		} else {
+			buf_putc(&exports, *e->type == 'm' ? 2 : *e->type == 't' ? 1 : 3);
+			buf_putc(&exports, 0);
+		}
+	}
+	if (f->start) {
+		struct export e = { "", ":", B("\x00") };
+
+		leb(&functions, 0);
+		put_code(&code, &e);
+		leb(&start, first + nfunctions++);
+	}
+	buf_append(&table, B("\x70\x01\x01\x03"));      /* funcref, 1 to 3 */
+	buf_append(&memory, B("\x01\x02\x05"));         /* 2 to 5 pages */
+	buf_append(&global, B("\x7f\x00\x41\x00\x0b")); /* i32 0 */
+	buf_append(out, B("\0asm\1\0\0\0"));
+	section(out, 1, ntypes, &types);
+	section(out, 2, nimports, &imports);
+	section(out, 3, nfunctions, &functions);
+	section(out, 4, 1, &table);
+	section(out, 5, 1, &memory);
+	section(out, 6, 1, &global);
+	section(out, 7, nexports, &exports);
+	if (f->start) {
+		buf_putc(out, 8);
+		vec(out, buf_bytes(&start));
+	}
+	buf_deinit(&start);
+	section(out, 10, nfunctions, &code);
+}
+
+/* ---- around it ---- */
+
+static const struct signer_limits limits = { 16, 1000, 4 };
+static char dir[64], path[128];
+
+static void write_bytes(const char *to, struct bytes b)
+{
+	FILE *f = fopen(to, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(b.p, 1, b.n, f), b.n);
+	fclose(f);
+}
+
+static void write_form(const struct form *f)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 16);
+	assemble(f, &out);
+	snprintf(path, sizeof path, "%s/form.wasm", dir);
+	write_bytes(path, buf_bytes(&out));
+	buf_deinit(&out);
+}
+
+/* cmocka puts its own handlers in place before each test; traps need Wasmtime's. */
+static const int trap_signals[] = { SIGILL, SIGSEGV, SIGFPE, SIGBUS };
+static struct sigaction trap_handlers[4];
+
+static void handlers(bool save)
+{
+	for (int i = 0; i < 4; i++)
+		sigaction(trap_signals[i], save ? NULL : &trap_handlers[i],
+			  save ? &trap_handlers[i] : NULL);
+}
+
+static struct signer *load_limited(struct signer_limits l, const char *cache)
+{
+	handlers(false);
+	return signer_load(path, B("me"), (struct bytes){ 0 }, &l, cache);
+}
+
+static struct bytes why(void)
+{
+	return error_last()->message;
+}
+
+/* A refusal's reason, which stands behind the path. */
+static void expect_reason(const char *want)
+{
+	char all[4096];
+
+	snprintf(all, sizeof all, "Failed to get WasmSigner instance: %s: %s", path, want);
+	assert_int_equal(error_last()->kind, ERR_SIGNER);
+	if (!bytes_eq(why(), bytes_of(all)))
+		fail_msg("got  %.*s\nwant %s", BFMT(why()), all);
+	error_clear();
+}
+
+static int sign(struct signer *s)
+{
+	struct bytes args[4] = { B("n"), B("t"), B("d"), B("c") };
+	struct signature out;
+	struct arena a;
+	int r;
+
+	arena_init(&a, 1 << 16);
+	r = signer_sign(s, args, &a, &out);
+	arena_deinit(&a);
+	return r;
+}
+
+/* ---- which exports make a signer ---- */
+
+#define NINE  "iiiiiiiii:"
+#define EIGHT "iiiiiiii:ii"
+#define MEMORY                \
+	{                     \
+		"memory", "m" \
+	}
+#define MALLOC                              \
+	{                                   \
+		"__wbindgen_malloc", "ii:i" \
+	}
+#define FREE                              \
+	{                                 \
+		"__wbindgen_free", "iii:" \
+	}
+#define STACK                                            \
+	{                                                \
+		"__wbindgen_add_to_stack_pointer", "i:i" \
+	}
+
+static void test_exports_that_make_a_signer(void **state)
+{
+	static const struct {
+		struct form form;
+		const char *abi;
+	} cases[] = {
+		{ { .exports = { MEMORY, { "sign", NINE }, MALLOC, FREE, STACK } },
+		  "wasm-bindgen" },
+		{ { .exports = { MEMORY, { "sign", EIGHT }, MALLOC, FREE } },
+		  "wasm-bindgen (multi-value)" },
+		{ { .exports = { { "__wbindgen_export_7", "iii:" },
+				 { "__wbindgen_export", "ii:i" },
+				 { "sign", EIGHT },
+				 MEMORY } },
+		  "wasm-bindgen (multi-value)" },
+		{ { .exports = { { "__wbindgen_export2", "iii:" },
+				 { "__wbindgen_export3", "ii:" },
+				 { "__wbindgen_export4", "iI:i" },
+				 { "__wbindgen_export5", "ii:I" },
+				 { "__wbindgen_export", "ii:i" },
+				 { "other", "ii:i" },
+				 { "sign", NINE },
+				 STACK,
+				 MEMORY } },
+		  "wasm-bindgen" },
+		/* by its own name, whatever else has the type */
+		{ { .exports = { MEMORY,
+				 { "sign", EIGHT },
+				 { "__wbindgen_export", "ii:i" },
+				 { "__wbindgen_export2", "ii:i" },
+				 MALLOC,
+				 FREE } },
+		  "wasm-bindgen (multi-value)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct signer *s;
+
+		write_form(&cases[i].form);
+		s = load_limited(limits, NULL);
+		if (!s)
+			fail_msg("case %zu: %.*s", i, BFMT(why()));
+		assert_true(bytes_eq(signer_abi(s), bytes_of(cases[i].abi)));
+		assert_true(bytes_eq(signer_id(s), B("me")));
+		assert_int_equal(signer_sha256(s).n, 64);
+		assert_int_equal(sign(s), -1); /* it answers nothing at all */
+		if (i < 2)
+			assert_true(bytes_ends(
+				why(),
+				i ? B("it has no memory for an argument of 1 bytes (signer.memory_limit_mb is 16)")
+				  : B("it has no memory for an argument of 1 bytes (signer.memory_limit_mb is 16)")));
+		signer_unref(s);
+	}
+	error_clear();
+}
+
+static void test_exports_that_do_not(void **state)
+{
+	static const struct {
+		struct form form;
+		const char *reason;
+	} cases[] = {
+		{ { .exports = { MEMORY, { "sign", "iiiiiiii:" }, MALLOC, FREE, STACK } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: memory: memory 2 pages, at most 5; sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (); __wbindgen_malloc: function (i32 i32) -> (i32); __wbindgen_free: function (i32 i32 i32) -> (); __wbindgen_add_to_stack_pointer: function (i32) -> (i32)" },
+		{ { .exports = { { "sign", "iiiiiiiiI:" } } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i64) -> ()" },
+		{ { .exports = { { "sign", "iiiiiiiii:i" }, { "sign2", NINE } } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> (i32); sign2: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> ()" },
+		{ { .exports = { { "sign", "iiiiiiii:iF" } } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 f64)" },
+		{ { .exports = { { "sign", "t" } } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: sign: table 1 elements, at most 3" },
+		{ { .exports = { { NULL, NULL, { NULL, 0 } } } },
+		  "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results. Its exports: none" },
+		{ { .exports = { { "sign", EIGHT }, MALLOC, FREE, { "memory", "f:r" } } },
+		  "it has no `memory`. Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32); __wbindgen_malloc: function (i32 i32) -> (i32); __wbindgen_free: function (i32 i32 i32) -> (); memory: function (f32) -> (ref)" },
+		{ { .exports = { { "sign", EIGHT },
+				 { "__wbindgen_malloc", "iii:" },
+				 FREE,
+				 MEMORY } },
+		  "it has no `__wbindgen_malloc` or `__wbindgen_export_N` (i32 i32) -> (i32). Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32); __wbindgen_malloc: function (i32 i32 i32) -> (); __wbindgen_free: function (i32 i32 i32) -> (); memory: memory 2 pages, at most 5" },
+		{ { .exports = { { "sign", EIGHT },
+				 { "__wbindgen_export", "ii:i" },
+				 { "__wbindgen_export2", "ii:i" },
+				 FREE,
+				 MEMORY } },
+		  "it has no `__wbindgen_malloc` or `__wbindgen_export_N` (i32 i32) -> (i32). Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32); __wbindgen_export: function (i32 i32) -> (i32); __wbindgen_export2: function (i32 i32) -> (i32); __wbindgen_free: function (i32 i32 i32) -> (); memory: memory 2 pages, at most 5" },
+		{ { .exports = { { "sign", EIGHT }, MALLOC, { "other_export", "iii:" }, MEMORY } },
+		  "it has no `__wbindgen_free` or `__wbindgen_export_N` (i32 i32 i32) -> (). Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32); __wbindgen_malloc: function (i32 i32) -> (i32); other_export: function (i32 i32 i32) -> (); memory: memory 2 pages, at most 5" },
+		{ { .exports = { { "sign", NINE }, MALLOC, FREE, MEMORY, { "g", "g" } } },
+		  "it has no `__wbindgen_add_to_stack_pointer` (i32) -> (i32). Its exports: sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> (); __wbindgen_malloc: function (i32 i32) -> (i32); __wbindgen_free: function (i32 i32 i32) -> (); memory: memory 2 pages, at most 5; g: global" },
+		{ { .imports = { "a.b" }, .exports = { { "sign", NINE } } },
+		  "it imports a.b; a signer may import nothing" },
+		{ { .imports = { "a.b", "c.d", "e.f", "g.h" } },
+		  "it imports a.b, c.d, e.f, g.h; a signer may import nothing" },
+		{ { .imports = { "a.b", "c.d", "e.f", "g.h", "i.j", "wasi.k" } },
+		  "it imports a.b, c.d, e.f, g.h and 2 more; a signer may import nothing" },
+		{ { .imports = { "a.b", "wasi.x" } },
+		  "it imports a.b, wasi.x; a signer may import nothing (no WASI)" },
+		{ { .exports = { MEMORY, { "sign", EIGHT }, MALLOC, FREE }, .start = true },
+		  "it gave up (unreachable: a panic or abort)" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		write_form(&cases[i].form);
+		assert_null(load_limited(limits, NULL));
+		expect_reason(cases[i].reason);
+	}
+}
+
+/* ---- what is told of a module ---- */
+
+static void inspected(const struct form *f, const char *want)
+{
+	struct buf wasm, text;
+	unsigned char hash[32];
+	char hex[65], head[400];
+
+	buf_init(&wasm, 1 << 16);
+	buf_init(&text, 1 << 16);
+	assemble(f, &wasm);
+	SHA256((const unsigned char *)wasm.data, wasm.len, hash);
+	for (int i = 0; i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	write_form(f);
+	assert_int_equal(signer_inspect(path, &text), 0);
+	snprintf(head, sizeof head, "module   %s (%zu bytes)\nsha256   %s\n", path, wasm.len, hex);
+	assert_true(bytes_starts(buf_bytes(&text), bytes_of(head)));
+	if (!bytes_eq(bytes_slice(buf_bytes(&text), strlen(head), text.len), bytes_of(want)))
+		fail_msg("got\n%.*s\nwant\n%s", BFMT(buf_bytes(&text)), want);
+	buf_deinit(&text);
+	buf_init(&text, 300); /* too small for it: an error, not half of it */
+	assert_int_equal(signer_inspect(path, &text), -1);
+	error_clear();
+	buf_deinit(&wasm);
+	buf_deinit(&text);
+}
+
+static void test_inspect_tells_everything(void **state)
+{
+	(void)state;
+	inspected(&(struct form){ .exports = { MEMORY,
+					       { "sign", NINE },
+					       MALLOC,
+					       FREE,
+					       STACK,
+					       { "t", "t" },
+					       { "g", "g" },
+					       { "all", "iIfFr:iIfFr" },
+					       { "none", ":" } } },
+		  "abi      wasm-bindgen\n"
+		  "imports  none\n"
+		  "exports  memory: memory 2 pages, at most 5\n"
+		  "         sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> ()\n"
+		  "         __wbindgen_malloc: function (i32 i32) -> (i32)\n"
+		  "         __wbindgen_free: function (i32 i32 i32) -> ()\n"
+		  "         __wbindgen_add_to_stack_pointer: function (i32) -> (i32)\n"
+		  "         t: table 1 elements, at most 3\n"
+		  "         g: global\n"
+		  "         all: function (i32 i64 f32 f64 ref) -> (i32 i64 f32 f64 ref)\n"
+		  "         none: function () -> ()\n"
+		  "memory   2 pages at start (128 KiB), at most 5 pages\n");
+	inspected(&(struct form){ .imports = { "a.b", "c.d" }, .exports = { { "sign", EIGHT } } },
+		  "abi      none: it has no `memory`\n"
+		  "imports  a.b: function () -> ()\n"
+		  "         c.d: function () -> ()\n"
+		  "         refused: a signer may import nothing\n"
+		  "exports  sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32)\n"
+		  "memory   none exported\n");
+	inspected(&(struct form){ .exports = { { "sign", EIGHT }, MEMORY, MALLOC, FREE } },
+		  "abi      wasm-bindgen (multi-value)\n"
+		  "imports  none\n"
+		  "exports  sign: function (i32 i32 i32 i32 i32 i32 i32 i32) -> (i32 i32)\n"
+		  "         memory: memory 2 pages, at most 5\n"
+		  "         __wbindgen_malloc: function (i32 i32) -> (i32)\n"
+		  "         __wbindgen_free: function (i32 i32 i32) -> ()\n"
+		  "memory   2 pages at start (128 KiB), at most 5 pages\n");
+}
+
+static void test_files_that_are_no_modules(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		const char *reason;
+	} cases[] = {
+		{ "", 0, "the file is empty" },
+		{ "\0asm\1\0\0", 7, "not a WebAssembly module (no \\0asm at its beginning)" },
+		{ "\0asM\1\0\0\0", 8, "not a WebAssembly module (no \\0asm at its beginning)" },
+		{ "\0asm\x0d\0\1\0", 8, "a WebAssembly component, where a core module is needed" },
+	};
+	struct buf text;
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/none.wasm", dir);
+	buf_init(&text, 1 << 16);
+	for (size_t i = 0; i < 4; i++) {
+		write_bytes(path, (struct bytes){ cases[i].text, cases[i].n });
+		assert_null(load_limited(limits, NULL));
+		expect_reason(cases[i].reason);
+		assert_int_equal(signer_inspect(path, &text), -1);
+		expect_reason(cases[i].reason);
+	}
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(ftruncate(fd, (64 << 20) + 1), 0);
+	assert_null(load_limited(limits, NULL));
+	expect_reason("larger than 64 MiB");
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	assert_null(load_limited(limits, NULL));
+	expect_reason("not a WebAssembly module (no \\0asm at its beginning)");
+	close(fd);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(load_limited(limits, NULL));
+	expect_reason("not a regular file");
+	unlink(path);
+	assert_null(load_limited(limits, NULL));
+	expect_reason("No such file or directory");
+	buf_deinit(&text);
+}
+
+/* ---- calls ---- */
+
+/* malloc gives 1024; `sign` writes nothing, so that it answers whatever lies at address 0. */
+#define MALLOC_1024                                            \
+	{                                                      \
+		"__wbindgen_malloc", "ii:i", B("\x41\x80\x08") \
+	}
+
+static void test_each_trap_has_its_words(void **state)
+{
+	static const struct {
+		struct bytes body; /* of sign(…) -> (i32 i32) */
+		const char *kind, *words;
+	} cases[] = {
+		{ B("\x00"), "trap", "it gave up (unreachable: a panic or abort)" },
+		{ B("\x41\x01\x41\x00\x6d\x41\x00"), "trap", "division by zero" },
+		{ B("\x41\x80\x80\x80\x80\x78\x41\x7f\x6d\x41\x00"), "trap", "integer overflow" },
+		{ B("\x43\x00\x00\xc0\x7f\xa8\x41\x00"), "trap", "a number that is no integer" },
+		{ B("\x41\x7f\x28\x02\x00\x41\x00"), "trap",
+		  "it used memory that it does not have" },
+		{ B("\x41\x09\x11\x00\x00\x41\x00\x41\x00"), "trap",
+		  "it used a table entry that does not exist" },
+		{ B("\x41\x00\x11\x00\x00\x41\x00\x41\x00"), "trap",
+		  "it called a null function pointer" },
+		{ B("\x41\x00\x41\x00"), "answer", "its answer is empty" },
+		{ B("\x41\x00\x41\x81\x20"), "answer",
+		  "its answer has 4097 bytes, at most 4096 are allowed" },
+		{ B("\x41\xff\xff\x07\x41\x01"), "answer", "its answer has control characters" },
+		{ B("\x41\xff\xff\x07\x41\x02"), "answer",
+		  "its answer points outside of its memory" },
+		{ B("\x41\x80\x80\x08\x41\x01"), "answer",
+		  "its answer points outside of its memory" },
+		{ B("\x41\x7f\x41\x01"), "answer", "its answer points outside of its memory" },
+	};
+	char want[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct form f = { .exports = { MEMORY, { "sign", EIGHT }, MALLOC_1024, FREE } };
+		struct signer *s;
+
+		f.exports[1].body = cases[i].body;
+		write_form(&f);
+		s = load_limited(limits, NULL);
+		if (!s)
+			fail_msg("case %zu: %.*s", i, BFMT(why()));
+		assert_int_equal(sign(s), -1);
+		snprintf(want, sizeof want, "Signing failed: %s", cases[i].words);
+		if (!bytes_eq(why(), bytes_of(want)))
+			fail_msg("case %zu: %.*s", i, BFMT(why()));
+		assert_true(bytes_eq(error_last()->upstream_code, bytes_of(cases[i].kind)));
+		assert_int_equal(signer_counts(s).calls, 1);
+		assert_int_equal(signer_counts(s).failures, 1);
+		assert_int_equal(signer_instances(), 0); /* thrown away */
+		signer_unref(s);
+	}
+	error_clear();
+}
+
+/* It answers "xxxx", which lies behind the arguments: malloc gives 1024, sign stores there and points at it. */
+static struct form good(void)
+{
+	return (struct form){
+		.exports = { MEMORY,
+			     { "sign", EIGHT,
+			       B("\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02\x00\x41\x80\x10\x41\x04") },
+			     MALLOC_1024,
+			     FREE }
+	};
+}
+
+static void test_instances_are_kept_up_to_the_pools_size(void **state)
+{
+	struct form f = good();
+
+	(void)state;
+	write_form(&f);
+	for (unsigned pool = 0; pool < 3; pool++) {
+		struct signer_limits l = { 16, 1000, pool };
+		struct signer *s = load_limited(l, NULL);
+
+		assert_non_null(s);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(sign(s), 0);
+		assert_int_equal(signer_counts(s).made, pool ? 1 : 3);
+		assert_int_equal(signer_instances(), pool ? 1 : 0);
+		assert_int_equal(signer_counts(s).memory, 2 * 65536);
+		assert_int_equal(signer_counts(s).calls, 3);
+		assert_int_equal(signer_counts(s).failures, 0);
+		signer_thread_end();
+		assert_int_equal(signer_instances(), 0);
+		assert_int_equal(sign(s), 0); /* a thread may begin again */
+		assert_int_equal(signer_counts(s).made, pool ? 2 : 4);
+		signer_unref(s);
+		signer_thread_end();
+		assert_int_equal(signer_instances(), 0);
+	}
+}
+
+#ifdef SIGNET_FAULTS
+static void test_the_clock_cuts_a_call_that_does_not_end(void **state)
+{
+	struct form f = good();
+	struct signer_limits l = { 16, 60000, 1 };
+	struct signer *s;
+
+	(void)state;
+	f.exports[1].body = B("\x03\x40\x0c\x00\x0b\x00"); /* loop, br 0 */
+	write_form(&f);
+	s = load_limited(l, NULL);
+	assert_non_null(s);
+	fault_setup("sign.timeout"); /* a minute of CPU time is over */
+	assert_int_equal(sign(s), -1);
+	fault_setup(NULL);
+	assert_true(bytes_eq(
+		why(), B("Signing failed: cut after 60000 ms of CPU time (signer.timeout_ms)")));
+	assert_true(bytes_eq(error_last()->upstream_code, B("timeout")));
+	signer_unref(s);
+	error_clear();
+}
+#endif
+
+/* Two of five pages are under half of 5 of the limit's 1 MiB = 16 pages; grown past it the instance goes. */
+static void test_an_instance_that_grew_past_half_of_its_limit_goes(void **state)
+{
+	struct form f = good();
+	struct signer_limits tight = { 1, 1000, 4 };
+	struct signer *s;
+
+	(void)state;
+	/* memory.grow by 1 first: 3 pages, 4, 5, and no more */
+	f.exports[1].body = B(
+		"\x41\x01\x40\x00\x1a\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02\x00\x41\x80\x10\x41\x04");
+	write_form(&f);
+	s = load_limited(tight, NULL);
+	assert_non_null(s);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(sign(s), 0);
+	assert_int_equal(signer_counts(s).memory, 5 * 65536);
+	assert_int_equal(signer_counts(s).made, 1); /* five pages of sixteen are fine */
+	signer_unref(s);
+	signer_thread_end();
+}
+
+static void test_a_pin_is_compared_whatever_its_case(void **state)
+{
+	struct form f = good();
+	struct signer *s;
+	char pin[65];
+
+	(void)state;
+	write_form(&f);
+	s = load_limited(limits, NULL);
+	snprintf(pin, sizeof pin, "%.*s", BFMT(signer_sha256(s)));
+	signer_unref(s);
+	for (char *p = pin; *p; p++)
+		*p = (char)(*p >= 'a' && *p <= 'f' ? *p - 32 : *p);
+	s = signer_load(path, B("me"), bytes_of(pin), &limits, NULL);
+	assert_non_null(s);
+	signer_unref(s);
+	pin[63] = pin[63] == '0' ? '1' : '0';
+	assert_null(signer_load(path, B("me"), bytes_of(pin), &limits, NULL));
+	error_clear();
+}
+
+/* ---- the cache ---- */
+
+static int files_of(const char *cache, char name[300])
+{
+	DIR *d = opendir(cache);
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+			snprintf(name, 300, "%s", e->d_name);
+			n++;
+		}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void test_the_cache_is_ours_alone_and_holds_nothing_else(void **state)
+{
+	struct form f = good();
+	char cache[100], name[300], file[500];
+	struct stat st, again;
+	struct signer *s;
+	unsigned char junk[64 + 32];
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/cache", dir);
+	write_form(&f);
+	s = load_limited(limits, cache);
+	assert_non_null(s);
+	assert_int_equal(sign(s), 0);
+	assert_int_equal(stat(cache, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(files_of(cache, name), 1); /* no half-written one beside it */
+	assert_true(bytes_starts(bytes_of(name), signer_sha256(s)));
+	assert_true(bytes_starts(bytes_slice(bytes_of(name), 64, 300), B("-48.0.8-")));
+	assert_true(bytes_ends(bytes_of(name), B(".cwasm")));
+	assert_int_equal(strlen(name), 64 + 8 + 8 + 6);
+	signer_unref(s);
+	snprintf(file, sizeof file, "%s/%s", cache, name);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+
+	/* a file that nobody damaged, but that is no compilation */
+	memset(junk, 'j', 64);
+	SHA256(junk, 64, junk + 64);
+	write_bytes(file, (struct bytes){ (char *)junk, sizeof junk });
+	s = load_limited(limits, cache);
+	assert_non_null(s);
+	assert_int_equal(sign(s), 0);
+	signer_unref(s);
+	assert_int_equal(stat(file, &again), 0);
+	assert_int_equal(again.st_size, st.st_size); /* made again and kept */
+	assert_true(again.st_ino != st.st_ino);
+
+	/* nor what others may write or own */
+	for (int i = 0; i < 4; i++) {
+		static const mode_t modes[] = { 0620, 0602, 0644, 0600 };
+		bool trusted = i >= 2;
+
+		assert_int_equal(chmod(file, modes[i]), 0);
+		if (i == 3 && chown(file, 1, (gid_t)-1) == 0)
+			trusted = false;
+		assert_int_equal(stat(file, &st), 0);
+		s = load_limited(limits, cache);
+		assert_non_null(s);
+		assert_int_equal(sign(s), 0);
+		signer_unref(s);
+		assert_int_equal(stat(file, &again), 0);
+		if ((again.st_ino == st.st_ino) != trusted)
+			fail_msg("mode %d", i);
+		assert_int_equal(files_of(cache, name), 1);
+	}
+	signer_thread_end();
+}
+
+static void test_without_a_directory_nothing_is_kept(void **state)
+{
+	struct form f = good();
+	char cache[200], name[300];
+	struct signer *s;
+
+	(void)state;
+	write_form(&f);
+	snprintf(cache, sizeof cache, "%s/not/there", dir);
+	s = load_limited(limits, cache);
+	assert_non_null(s);
+	signer_unref(s);
+	assert_int_equal(files_of(cache, name), 0);
+	s = load_limited(limits, "");
+	assert_non_null(s);
+	signer_unref(s);
+}
+
+/* ---- on a loop ---- */
+
+static struct loop *loop;
+static struct signer *on_loop;
+static int results[3];
+static size_t instances_then;
+
+static void sign_on_fiber(void *arg)
+{
+	static char content[1 << 20];
+	struct bytes small[4] = { B("n"), B("t"), B("d"), B("c") };
+	struct bytes large[4] = { B("n"), B("t"), B("d"), { content, 40000 } };
+	struct signature out;
+	struct arena a;
+
+	(void)arg;
+	memset(content, 'x', sizeof content);
+	arena_init(&a, 1 << 16);
+	results[0] = signer_sign(on_loop, small, &a, &out);
+	results[1] = signer_sign(on_loop, large, &a, &out);
+	results[2] = bytes_eq(out.text, B("xxxx"));
+	instances_then = signer_instances();
+	arena_deinit(&a);
+	signer_thread_end();
+	loop_stop(loop);
+}
+
+static void test_a_call_off_the_loop_gives_its_instance_back(void **state)
+{
+	struct form f = good();
+
+	(void)state;
+	write_form(&f);
+	on_loop = load_limited(limits, NULL);
+	assert_non_null(on_loop);
+	loop = loop_new(0);
+	assert_non_null(fiber_spawn("sign", sign_on_fiber, NULL));
+	loop_run(loop);
+	loop_free(loop);
+	assert_int_equal(results[0], 0);
+	assert_int_equal(results[1], 0);
+	assert_true(results[2]);
+	assert_int_equal(instances_then, 1);
+	assert_int_equal(signer_counts(on_loop).made, 1);
+	assert_int_equal(signer_instances(), 0);
+	signer_unref(on_loop);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof dir, "/tmp/signet-forms-XXXXXX");
+	if (!mkdtemp(dir) || signing_init())
+		return -1;
+	handlers(true);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	(void)state;
+	signer_thread_end();
+	signing_deinit();
+	signing_deinit(); /* twice does no harm */
+	error_clear();
+	snprintf(command, sizeof command, "rm -rf %s", dir);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exports_that_make_a_signer),
+		cmocka_unit_test(test_exports_that_do_not),
+		cmocka_unit_test(test_inspect_tells_everything),
+		cmocka_unit_test(test_files_that_are_no_modules),
+		cmocka_unit_test(test_each_trap_has_its_words),
+		cmocka_unit_test(test_instances_are_kept_up_to_the_pools_size),
+#ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_the_clock_cuts_a_call_that_does_not_end),
+#endif
+		cmocka_unit_test(test_an_instance_that_grew_past_half_of_its_limit_goes),
+		cmocka_unit_test(test_a_pin_is_compared_whatever_its_case),
+		cmocka_unit_test(test_the_cache_is_ours_alone_and_holds_nothing_else),
+		cmocka_unit_test(test_without_a_directory_nothing_is_kept),
+		cmocka_unit_test(test_a_call_off_the_loop_gives_its_instance_back),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
