@@ -85,16 +85,11 @@ static void put_type(struct buf *b, const char *type)
 static struct bytes zero_of(char c)
 {
 	switch (c) {
-	case 'i':
-		return B("\x41\x00");
-	case 'I':
-		return B("\x42\x00");
-	case 'f':
-		return B("\x43\x00\x00\x00\x00");
-	case 'F':
-		return B("\x44\x00\x00\x00\x00\x00\x00\x00\x00");
-	default:
-		return B("\xd0\x70");
+	case 'i': return B("\x41\x00");
+	case 'I': return B("\x42\x00");
+	case 'f': return B("\x43\x00\x00\x00\x00");
+	case 'F': return B("\x44\x00\x00\x00\x00\x00\x00\x00\x00");
+	default: return B("\xd0\x70");
 	}
 }
 
