@@ -176,7 +176,7 @@ static int read_tool(struct reader *r, const struct where *w, yyjson_val *v)
 	static const struct bytes types[] = { B("function"), B("custom") };
 	struct where at = WHERE_KEY(w, B("type"));
 	struct tool t = { 0 };
-	struct bytes type;
+	struct bytes type = { NULL, 0 };
 	bool custom;
 	yyjson_val *body;
 
