@@ -14,6 +14,7 @@
 #include "api/surface.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/pen.h"
 #include "fiber/fiber.h"
 #include "route/check.h"
 #include "route/model_call.h"
@@ -110,7 +111,6 @@ static int prepare(struct request *rq)
 			ERR_OBJECT_STORE_UNCONFIGURED,
 			"Object storage is not configured. You must configure `[object_storage]` before making requests containing a `file` content block. If you don't want to use object storage, you can explicitly set `object_storage.type = \"disabled\"` in your configuration.");
 	env->inf.fetch_files = rq->config->gateway.fetch_files;
-	env->inf.stream = env->stream;
 	return 0;
 }
 
@@ -290,6 +290,7 @@ static bool is_client_credential(const struct request *rq)
 static int set_failed_raw(struct request *rq)
 {
 	struct buf out;
+	struct pen p = { .b = &out };
 
 	if (!rq->env->include_raw_response || rq->call.nfailed == 0)
 		return 0;
@@ -299,14 +300,15 @@ static int set_failed_raw(struct request *rq)
 
 		if (!bytes_set(f->attempt.raw_response))
 			continue;
-		buf_append(&out, out.len ? B(",") : B(""));
-		buf_append(&out, B("{\"provider_type\":"));
-		buf_json_string(&out, f->provider->type);
-		buf_append(&out, B(",\"api_type\":\"chat_completions\",\"data\":"));
-		buf_json_string(&out, f->attempt.raw_response);
-		buf_append(&out, B("}"));
+		pen_item(&p);
+		pen_open(&p, '{');
+		pen_text(&p, "provider_type", f->provider->type);
+		pen_text(&p, "api_type", B("chat_completions"));
+		pen_text(&p, "data", f->attempt.raw_response);
+		pen_close(&p, '}');
 	}
-	rq->answer.failed_raw = arena_adopt(rq->arena, &out);
+	if (pen_done(&p) == 0)
+		rq->answer.failed_raw = arena_adopt(rq->arena, &out);
 	buf_deinit(&out);
 	return bytes_set(rq->answer.failed_raw) ? 0 : -1;
 }
@@ -668,7 +670,6 @@ void answer_request(struct exchange *x, const struct surface *surface)
 	rq->inference_id = uuid_v7();
 	rq->started_ms = rq->last_ms = turn_ms();
 	buf_init(&rq->ignored, 4 * IGNORED_MAX);
-	x->state = rq;
 	answer(rq);
 	stop_timer(rq);
 	if (rq->called)

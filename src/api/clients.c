@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #define USER_TAG_MAX 256
+#define USER_MAX     4096 /* longer ones are not looked into */
 
 static int add_tag(struct envelope *env, struct bytes key, struct bytes value, struct arena *a)
 {
@@ -41,7 +42,7 @@ static struct bytes split_user(struct bytes *user, struct arena *a)
 
 	if (at >= 0)
 		return bytes_slice(*user, (size_t)at + 9, user->n);
-	if (!user->n || user->p[0] != '{')
+	if (!user->n || user->n > USER_MAX || user->p[0] != '{')
 		return B("");
 	v = json_parse(*user, a);
 	if (!v) {

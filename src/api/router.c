@@ -38,7 +38,7 @@ static const struct route {
 	{ "HEAD", "/", NULL, api_probe },
 };
 
-/* The shape of errors at a path and below, also where no route is; elsewhere it is TensorZero's own. */
+/* The shape of errors at a path and below where no surface's own route is; elsewhere it is TensorZero's. */
 static const struct {
 	const char *top;
 	error_writer *write_error;
@@ -109,6 +109,9 @@ static bool is_at_or_below(struct bytes path, struct bytes top)
 
 static error_writer *shape_of(struct bytes path)
 {
+	for (size_t i = 0; i < COUNT(routes); i++)
+		if (routes[i].surface && route_is(&routes[i], path))
+			return routes[i].surface->write_error;
 	for (size_t i = 0; i < COUNT(shapes); i++)
 		if (is_at_or_below(path, bytes_of(shapes[i].top)))
 			return shapes[i].write_error;
@@ -131,6 +134,15 @@ static const struct surface *surface_of(const struct route *r, const struct exch
 	const struct surface *twin = r->surface->twin;
 
 	return twin && bytes_eq(bytes_of(twin->profile), profile_of(ex)) ? twin : r->surface;
+}
+
+/* As the access log names it: that of the surface which answered. */
+static struct bytes answered_profile(const struct exchange *ex)
+{
+	for (size_t i = 0; i < COUNT(routes); i++)
+		if (routes[i].surface && routes[i].path == ex->route)
+			return bytes_of(surface_of(&routes[i], ex)->profile);
+	return profile_of(ex);
 }
 
 struct bytes api_header_set(const struct exchange *ex, struct bytes name)
@@ -250,7 +262,8 @@ static void access_log(const struct exchange *ex, const char *route, double took
 	if (ex->first_ms)
 		ttft = LI("ttft_ms", ex->first_ms - ex->started_ns / 1000000);
 	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
-		 LB("profile", profile_of(ex)), LI("status", ex->status), LR("ms", took * 1000),
+		 LB("profile", answered_profile(ex)), LI("status", ex->status),
+		 LR("ms", took * 1000),
 		 LB("inference_id", api_header_set(ex, B("x-signet-inference-id"))),
 		 LB("model", api_header_set(ex, B("x-signet-model"))),
 		 LB("provider", api_header_set(ex, B("x-signet-provider"))),

@@ -9,6 +9,9 @@
 
 #include "base/thread.h"
 
+#define AUTHORITY_MAX \
+	4096 /* the crate's work on a name of the world's scripts grows with its square */
+
 struct parse {
 	struct bytes text;
 	struct engine_url url;
@@ -22,6 +25,18 @@ static void parse(void *arg)
 	engine_url_parse(p->text.p, p->text.n, &p->url, &p->error);
 }
 
+/* Whether user, host and port together are longer than any that is real. */
+static bool is_too_long(struct bytes text)
+{
+	size_t from = (size_t)(bytes_chr(text, ':') + 1), n = 0;
+
+	while (from < text.n && (text.p[from] == '/' || text.p[from] == '\\'))
+		from++;
+	while (from + n < text.n && n <= AUTHORITY_MAX && !memchr("/\\?#", text.p[from + n], 4))
+		n++;
+	return n > AUTHORITY_MAX;
+}
+
 const char *address_parse(struct bytes text, struct arena *a, struct address *out)
 {
 	static _Thread_local char why[96];
@@ -29,6 +44,8 @@ const char *address_parse(struct bytes text, struct arena *a, struct address *ou
 	const struct engine_url *u = &p.url;
 	struct bytes all;
 
+	if (is_too_long(text))
+		return "invalid international domain name";
 	thread_own_stack(parse, &p);
 	if (p.error.p) {
 		snprintf(why, sizeof(why), "%.*s", BFMT(p.error));

@@ -21,6 +21,7 @@
 #include "base/pen.h"
 
 #define MAX_METRICS 128
+#define MAX_LABEL   512  /* bytes of a value */
 #define MAX_SETS    1000 /* signet-own (f) */
 #define MAX_LABELS  6
 #define FIRST_CELLS 64
@@ -160,14 +161,23 @@ static struct series *series_find(struct metric *m, uint64_t hash, const struct 
 	return s;
 }
 
-/* Under the lock. The series of these values, or that of "other" when there are too many. */
+static bool is_long(const struct bytes *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (values[i].n > MAX_LABEL)
+			return true;
+	return false;
+}
+
+/* Under the lock. The series of these values, or that of "other" when there are too many, or one is too long: clients
+ * choose names of models. */
 static struct series *series_get(struct metric *m, uint64_t hash, const struct bytes *values,
 				 size_t n)
 {
 	struct bytes other[MAX_LABELS];
 	struct series *s = series_find(m, hash, values, n);
 
-	if (s || metrics[m->id - 1].sets < MAX_SETS)
+	if (s || (metrics[m->id - 1].sets < MAX_SETS && !is_long(values, n)))
 		return s ? s : series_make(m, hash, values, n);
 	for (size_t i = 0; i < n; i++)
 		other[i] = B("other");

@@ -16,6 +16,7 @@
 #include "route/classify.h"
 #include "sign/signer.h"
 #include "upstream/files.h"
+#include "upstream/provider_type.h"
 
 #define TEXT_MAX (16u << 20) /* of the errors of all providers in one */
 
@@ -102,7 +103,7 @@ static int filter_blocks(struct inference *inf, const struct provider_config *p,
 	return 0;
 }
 
-/* Provider tools exist for the Responses API only; one in scope fails the attempt (providers-openai §1.3). */
+/* One in scope fails the attempt at a type that has none (providers-openai §1.3). */
 static int check_provider_tools(const struct inference *inf, const struct provider_config *p)
 {
 	size_t n = 0;
@@ -112,7 +113,7 @@ static int check_provider_tools(const struct inference *inf, const struct provid
 
 		n += is_meant_for(p, t->model_name, t->provider_name);
 	}
-	if (n == 0)
+	if (n == 0 || provider_type_of(p)->takes_provider_tools)
 		return 0;
 	return fail(
 		ERR_INVALID_REQUEST,

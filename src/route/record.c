@@ -13,7 +13,8 @@
 #include "store/columns.h"
 #include "wire/native.h"
 
-#define PREVIEW 160
+#define PREVIEW     160
+#define PREVIEW_MAX 4096 /* bytes of it */
 
 /* Members of a row: null where there is nothing, or (known_) left out. */
 #define text(p, name, value)   (pen_key((p), name), pen_string_or_null((p), (value)))
@@ -429,7 +430,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	if (inf->stream && f->ttft_ms)
 		number(&p, N_TTFT, (int64_t)f->ttft_ms);
 	number(&p, N_TOOLS, (int64_t)tool_calls(res));
-	buf_init(&preview, 4096);
+	buf_init(&preview, PREVIEW_MAX);
 	p.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
 	text(&p, N_PREVIEW_IN, buf_bytes(&preview));
 	buf_reset(&preview);

@@ -49,7 +49,7 @@ static int prepare(struct log_reader *r, size_t i)
 	struct buf sql;
 	int rc;
 
-	buf_init(&sql, 1 << 16);
+	buf_init(&sql, SQL_MAX);
 	rc = schema_select(&tables[queries[i].table], queries[i].which, &sql)
 		     ? SQLITE_NOMEM
 		     : sqlite3_prepare_v2(r->db, sql.data, -1, query(r, i), NULL);

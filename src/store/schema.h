@@ -4,6 +4,8 @@
 
 #include "store/columns.h"
 
+#define SQL_MAX (1u << 20) /* of a statement, or of all that make a database */
+
 #define SQLITE_SINK "sqlite" /* in Delivered, in metrics and log lines */
 #define SQLITE_FILE "signet.db"
 #define SINK_SCHEMA 1

@@ -136,7 +136,7 @@ static int make_schema(struct sqlite_sink *s)
 		s,
 		"PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL");
 
-	buf_init(&sql, 1 << 20);
+	buf_init(&sql, SQL_MAX);
 	if (!rc)
 		rc = exec(s, "BEGIN EXCLUSIVE");
 	if (!rc)
@@ -189,7 +189,7 @@ static int prepare_query(struct sqlite_sink *s, enum sqlite_query q)
 	struct buf made;
 	int rc;
 
-	buf_init(&made, 1 << 16);
+	buf_init(&made, SQL_MAX);
 	if (!queries[q] && schema_insert(&tables[inserted[q]], &made))
 		rc = SQLITE_NOMEM;
 	else

@@ -22,7 +22,7 @@ struct store_options {
 
 /* A record of a request that no fiber waits for may also be appended on a thread of its own, which then
  * blocks. Close the store before the loops are freed whose fibers appended to it. */
-/* Takes the data directory's lock; makes and migrates the files; recovers the journal; starts the writer
+/* Takes the data directory's lock; makes the files that are not there; recovers the journal; starts the writer
  * and drainer threads. NULL: error ("‹dir› is in use by process ‹pid›", not writable, ...). Not on a fiber. */
 struct store *store_open(const struct store_options *);
 /* Only makes and locks the data directory (for --validate-and-exit and for a start with the record off).

@@ -42,6 +42,7 @@ struct provider_type {
 	 * one. NULL: none. */
 	const struct bytes *passed_headers;
 	bool takes_files;
+	bool takes_provider_tools; /* else one that is meant for it fails the attempt */
 	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
 	/* What the protocol's own input of the signature is (signer_protocol.content). */
 	struct bytes (*signed_content)(struct bytes body, struct arena *);
@@ -72,6 +73,9 @@ struct provider_type {
 	/* Adds what the provider's upstream is known to offer; never asks it. NULL: it has no list. -1: out of memory. */
 	int (*list_models)(const struct provider_config *, struct model_list *);
 };
+
+_Static_assert(offsetof(struct provider_type, kind) == 0,
+	       "a provider's kind is the beginning of its type");
 
 static inline const struct provider_type *provider_type_of(const struct provider_config *p)
 {

@@ -1,6 +1,6 @@
 /*
- * One call to one provider: encode -> sign -> send -> decode. A file per provider type holds only
- * endpoint, headers and quirks (struct provider_type); everything else is here, once.
+ * One call to one provider: encode -> sign -> send -> decode. What sets a type apart (its keys, URL, headers, words for
+ * errors) is its row (provider_type.h), in a file of its own; everything else is here, once.
  */
 #ifndef SIGNET_UPSTREAM_UPSTREAM_H
 #define SIGNET_UPSTREAM_UPSTREAM_H

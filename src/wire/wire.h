@@ -1,7 +1,6 @@
 /*
- * Formats. A wire file holds both directions of one format and is pure: no I/O, no clock, no globals.
- * Client side (reading requests, writing answers) and provider side (writing requests, reading answers)
- * of one format stand in one file.
+ * Formats: a folder each, whose header is its contract, pure: no I/O, no clock, no globals. struct wire is a format's
+ * provider side (writing requests, reading answers); its client side, if it has one, is what api/surface.h points at.
  *
  * An error that a wire sets, or puts into a delta, has the whole text of http-api §2.3 as its message
  * ("Error from openai server: …", made by wire_fail), `provider_type` set, and the upstream's own words in

@@ -314,13 +314,25 @@ static bool is_last(struct body *b, const struct json_member *m)
 	return !bytes_set(key) || map_get(&b->last, key) == m->value.p;
 }
 
+/* TensorZero's fields are ours, however their names are escaped: some hold credentials. */
+static bool is_own_field(struct bytes key)
+{
+	const struct bytes prefix = B("tensorzero::");
+	char name[6 * sizeof "tensorzero::"]; /* each character may be an escape of six */
+
+	if (bytes_chr(key, '\\') < 0)
+		return bytes_starts(key, prefix);
+	key = bytes_slice(key, 0, sizeof name);
+	return bytes_starts((struct bytes){ name, json_unescape(key, name) }, prefix);
+}
+
 static int write_member(struct body *b, const struct json_member *m)
 {
 	enum param p;
 
 	if (b->o->inf->source_repeats && !is_last(b, m))
 		return 0;
-	if (bytes_starts(m->key, B("tensorzero::")))
+	if (is_own_field(m->key))
 		return 0;
 	if (is_dropped(b->o->dialect, m->key)) {
 		chat_ignored(b->o->ignored, m->key);

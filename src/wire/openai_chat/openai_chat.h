@@ -39,16 +39,16 @@ int openai_chat_write_result(const struct answer *, const struct result *, struc
 /* A client's stream: the writer knows which calls have which index and what was begun. In the arena. */
 struct wire_writer *openai_chat_writer_new(const struct answer *, struct arena *);
 /* Appends the events ("data: …\n\n") for one delta: none, one or more. Takes usage and finish reason
- * out and keeps them for the end. Allocation-free but for `out`. */
+ * out and keeps them for the end. Allocates only for a block's first delta, and in `out`. */
 int openai_chat_write_delta(struct wire_writer *, const struct delta *, struct buf *out);
-/* The last chunks with finish reason and usage, and "data: [DONE]\n\n". `usage` and `finish` are those of
- * the gathered result. After an error that ends the stream only [DONE]. */
+/* The last chunks with the gathered result's finish reason and usage, and "data: [DONE]\n\n". After an error that ends
+ * the stream only [DONE]. */
 int openai_chat_write_end(struct wire_writer *, const struct result *, struct buf *out);
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
 int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
 				   struct buf *out);
 
-/* For the formats beside this one: the value of `usage`; "stop" with quotes, `called`: the answer holds a tool call. */
+/* For the formats beside this one, whose request begins with a struct chat_request: the value of `usage`; "stop" with quotes, `called`: the answer holds a tool call. */
 void chat_put_usage(struct pen *, const struct answer *, const struct usage *);
 void chat_put_finish(struct pen *, const struct answer *, enum finish_reason, bool called);
 
@@ -60,7 +60,6 @@ int openai_error_without_html(struct error *, struct arena *);
 /* With gateway.unstable_error_json. */
 int openai_write_error_json(const struct error *, int status, struct buf *out);
 /* What that adds, also to other objects: {"‹Kind›":{"message":…}}, nested errors as a map of the same by name. */
-struct pen;
 void openai_put_error_kind(struct pen *, const struct error *);
 
 #endif

@@ -139,8 +139,10 @@ struct envelope *openai_completions_read_request(struct bytes body,
 
 	if (!req)
 		return NULL;
-	if (!root) /* the chat reader finds the same fault, and has the words for it */
-		return openai_chat_read_request(body, options, a);
+	if (!root) { /* the chat reader finds the same fault, and has the words for it */
+		openai_chat_read_request(body, options, a);
+		return NULL;
+	}
 	if (read_own_fields(&c, root))
 		return NULL;
 	edited = chat_body(&c, body, a);
