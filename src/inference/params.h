@@ -16,7 +16,7 @@ enum param_kind {
 	PARAM_U32,
 	PARAM_I32,
 	PARAM_STRING,
-	PARAM_TIER,      /* a string, of a short list where the list is TensorZero's */
+	PARAM_TIER, /* a string, of a short list where the list is TensorZero's */
 	PARAM_JSON_MODE, /* from here on no text: each of these is the kind of one parameter, which has its own place */
 	PARAM_TEXT_LIST,
 	PARAM_TOOL_LIST, /* from here on not in TensorZero's `params` nor in the record's */
