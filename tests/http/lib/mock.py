@@ -47,14 +47,29 @@ class Conn:
         self.mock, self.sock, self.number = mock, sock, number
         self.buffer = b""
         self.open = True
+        self.dropping = False
         self.served = 0
 
     # -- reading ---------------------------------------------------------------------------------
     def _more(self):
+        if self.mock.tls:
+            self._wait_tls()
         got = self.sock.recv(262144)
         if not got:
             raise EOFError
         self.buffer += got
+
+    def _wait_tls(self):
+        """Until there is something to read, or drop_idle() asks for an end. A TLS connection is for one thread alone: two
+        inside of it corrupt the heap, so whoever wants it closed with its last word asks the one that reads."""
+        while not self.sock.pending() and not select.select([self.sock], [], [], 0.02)[0]:
+            if self.dropping:
+                self.sock.settimeout(0.1)
+                try:
+                    self.sock.unwrap()  # with close_notify, as servers do: without it the session could not be resumed
+                except (OSError, ValueError):
+                    pass
+                raise EOFError
 
     def _line(self):
         while b"\r\n" not in self.buffer:
@@ -207,13 +222,13 @@ class Mock:
         with self._lock:
             idle = list(self._conns)
         for conn in idle:
-            if self.tls:  # with close_notify, as servers do: without it the session could not be resumed
-                conn.sock.settimeout(0.1)
-                try:
-                    conn.sock.unwrap()
-                except (OSError, ValueError):
-                    pass
-            conn.close()
+            if self.tls:
+                conn.dropping = True
+            else:
+                conn.close()
+        end = time.monotonic() + 5
+        while self.tls and any(c in self._conns for c in idle) and time.monotonic() < end:
+            time.sleep(0.005)
 
     def close(self):
         self.closing.set()
