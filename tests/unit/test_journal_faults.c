@@ -2,7 +2,7 @@
  * The promise of storage §7: what was acknowledged is in the store after the next start, once; what was not
  * is counted. Tried with every failure that can be injected, with kill -9, full disks, damaged files.
  */
-#include "store_rows.h"
+#include "store_dir.h"
 
 #include <fcntl.h>
 #include <dirent.h>
@@ -13,27 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/fault.h"
 #include "base/metrics.h"
 #include "store/journal.h"
-
-static char dir[256];
-
-static int setup(void **state)
-{
-	(void)state;
-	temp_dir(dir, sizeof(dir));
-	fault_setup(NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fault_setup(NULL);
-	remove_tree(dir);
-	return 0;
-}
 
 static struct store *open_store(struct store_options *o)
 {

@@ -2,31 +2,12 @@
  * What stands in signet.db, compared whole: every table's shape, and every column of every row after the sink.
  * A column that is bound one place too far, a null that became 0, a count that went to its neighbour shows here.
  */
-#include "store_rows.h"
+#include "store_dir.h"
 
 #include <stdatomic.h>
 
-#include "base/fault.h"
 #include "base/metrics.h"
 #include "store/journal.h"
-
-static char dir[256];
-
-static int setup(void **state)
-{
-	(void)state;
-	temp_dir(dir, sizeof(dir));
-	fault_setup(NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fault_setup(NULL);
-	remove_tree(dir);
-	return 0;
-}
 
 static struct store *open_store(void)
 {

@@ -1,31 +1,12 @@
 /* Seldom ways through the store: waits that end, packed records, files that somebody meddled with, rows that are none. */
-#include "store_rows.h"
+#include "store_dir.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
-#include "base/fault.h"
 #include "fiber/loop.h"
 #include "store/journal.h"
-
-static char dir[256];
-
-static int setup(void **state)
-{
-	(void)state;
-	temp_dir(dir, sizeof(dir));
-	fault_setup(NULL);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fault_setup(NULL);
-	remove_tree(dir);
-	return 0;
-}
 
 static struct store *open_store(const struct store_options *o)
 {
