@@ -13,6 +13,7 @@
 #include <wasmtime.h>
 
 #include "base/flags.h"
+#include "base/version.h"
 #include "config/config.h"
 #include "serve.h"
 #include "sign/signer.h"
@@ -64,7 +65,7 @@ static int version_main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	printf("signet " SIGNET_VERSION " (TensorZero 2026.6.0)\n"
+	printf("signet " SIGNET_VERSION " (TensorZero " TENSORZERO_VERSION ")\n"
 	       "SQLite %s\n"
 	       "%s\n"
 	       "Wasmtime %s\n",

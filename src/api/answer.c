@@ -25,7 +25,7 @@
 #define IGNORED_MAX  1024         /* of x-signet-ignored */
 #define HEADER_SHOWN 1024         /* longer values are left out */
 #define ANSWER_MAX   (256u << 20) /* a plain answer as the client gets it */
-#define RAW_MAX      (64u << 20)  /* what failed attempts brought, for tensorzero_raw_response */
+#define RAW_MAX      (64u << 20)  /* what failed attempts brought */
 
 /* One request. In its arena. */
 struct request {
@@ -286,37 +286,45 @@ static bool is_client_credential(const struct request *rq)
 	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
 }
 
-/* Entries of failed attempts for tensorzero_raw_response (http-api §10.4). */
-static int set_failed_raw(struct request *rq)
+/* What failed attempts brought, for a client that asked for it. */
+static int set_failed(struct request *rq)
 {
-	struct buf out;
-	struct pen p = { .b = &out };
+	struct failed_raw *list;
 
 	if (!rq->env->include_raw_response || rq->call.nfailed == 0)
 		return 0;
-	buf_init(&out, RAW_MAX);
-	for (size_t i = 0; i < rq->call.nfailed; i++) {
-		const struct failed_attempt *f = &rq->call.failed[i];
+	list = arena_array(rq->arena, struct failed_raw, rq->call.nfailed);
+	if (!list)
+		return -1;
+	rq->answer.failed = list;
+	for (size_t i = 0; i < rq->call.nfailed; i++)
+		if (bytes_set(rq->call.failed[i].attempt.raw_response))
+			list[rq->answer.nfailed++] = (struct failed_raw){
+				.provider_type = rq->call.failed[i].provider->type,
+				.data = rq->call.failed[i].attempt.raw_response,
+			};
+	return 0;
+}
 
-		if (!bytes_set(f->attempt.raw_response))
-			continue;
-		pen_item(&p);
-		pen_open(&p, '{');
-		pen_text(&p, "provider_type", f->provider->type);
-		pen_text(&p, "api_type", B("chat_completions"));
-		pen_text(&p, "data", f->attempt.raw_response);
-		pen_close(&p, '}');
-	}
-	if (pen_done(&p) == 0)
-		rq->answer.failed_raw = arena_adopt(rq->arena, &out);
+/* Beside the error, as the surface writes it; without room the error goes out alone. */
+static struct bytes error_members(struct request *rq)
+{
+	struct bytes members = { NULL, 0 };
+	struct buf out;
+
+	if (!rq->surface->write_error_members || !rq->called || set_failed(rq))
+		return members;
+	buf_init(&out, RAW_MAX);
+	if (rq->surface->write_error_members(&rq->answer, &out) == 0)
+		members = arena_adopt(rq->arena, &out);
 	buf_deinit(&out);
-	return bytes_set(rq->answer.failed_raw) ? 0 : -1;
+	return members;
 }
 
 /* Sends the error in the surface's shape, or what the upstream said where that may go out as it is. */
 static void respond_error(struct request *rq, struct error *e, int status)
 {
-	struct bytes members = { NULL, 0 }, body = { NULL, 0 };
+	struct bytes members, body = { NULL, 0 };
 
 	set_headers(rq, true);
 	if (rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway) {
@@ -329,9 +337,7 @@ static void respond_error(struct request *rq, struct error *e, int status)
 		}
 		e = api_openai_error(e, status, rq->arena);
 	}
-	if (rq->called && set_failed_raw(rq) == 0 && rq->answer.failed_raw.n)
-		members = arena_printf(rq->arena, ",\"tensorzero_raw_response\":[%.*s]",
-				       BFMT(rq->answer.failed_raw));
+	members = error_members(rq);
 	if (e)
 		fail_with(e);
 	api_respond_error(rq->x, rq->surface->write_error, status, members);
@@ -364,7 +370,7 @@ static int complete_answer(struct request *rq)
 	rq->answer.model_inference_id = rq->call.inf.id;
 	rq->answer.provider_type = rq->call.provider->type;
 	rq->answer.pass_through = is_same_family(rq);
-	return set_failed_raw(rq);
+	return set_failed(rq);
 }
 
 /* ---- plain ---- */

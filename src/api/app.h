@@ -34,6 +34,4 @@ struct worker {
 	struct http_client *client;
 };
 
-#define GATEWAY_VERSION "2026.6.0" /* x-tensorzero-gateway-version: the version that is spoken */
-
 #endif

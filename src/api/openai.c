@@ -13,7 +13,7 @@
 	.read = openai_chat_read_request, .write_result = openai_chat_write_result,               \
 	.writer_new = openai_chat_writer_new, .write_delta = openai_chat_write_delta,             \
 	.write_end = openai_chat_write_end, .write_stream_error = openai_chat_write_stream_error, \
-	.write_error = write_openai_error
+	.write_error = write_openai_error, .write_error_members = openai_chat_write_error_members
 
 extern const struct surface surface_openai_chat, surface_tensorzero_chat;
 

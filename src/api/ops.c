@@ -8,6 +8,7 @@
 #include "api/errors.h"
 #include "base/pen.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "sign/signer.h"
 
 #define PAGE_MAX (64u << 20)
@@ -56,7 +57,7 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	store_status(app->store, &st, a);
 	pen_open(p, '{');
 	pen_text(p, "content", B("full"));
-	pen_text(p, "sink", B("sqlite"));
+	pen_text(p, "sink", bytes_of(st.sink));
 	pen_text(p, "state", bytes_of(st.state));
 	pen_number(p, "backlog_records", st.backlog_records);
 	pen_number(p, "backlog_bytes", st.backlog_bytes);
@@ -120,7 +121,7 @@ void api_status(struct exchange *ex)
 	buf_init(&out, PAGE_MAX);
 	pen_open(&p, '{');
 	pen_text(&p, "status", B("ok"));
-	pen_text(&p, "version", B(GATEWAY_VERSION));
+	pen_text(&p, "version", B(TENSORZERO_VERSION));
 	pen_text(&p, "config_hash", bytes_of(app->config->hash));
 	pen_key(&p, "signet");
 	pen_open(&p, '{');

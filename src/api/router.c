@@ -11,6 +11,7 @@
 #include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/version.h"
 
 /* ---- routes ---- */
 
@@ -192,7 +193,7 @@ static void common_headers(struct exchange *ex)
 	struct bytes id = { text, sizeof(text) - 1 };
 
 	uuid_hex(uuid_v7(), text + 4);
-	exchange_header(ex, B("x-tensorzero-gateway-version"), B(GATEWAY_VERSION));
+	exchange_header(ex, B("x-tensorzero-gateway-version"), B(TENSORZERO_VERSION));
 	exchange_header(ex, B("x-request-id"), id);
 	exchange_header(ex, B("request-id"), id);
 }

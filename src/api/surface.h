@@ -32,6 +32,8 @@ struct surface {
 	int (*write_stream_error)(struct wire_writer *, const struct error *, int status,
 				  struct buf *);
 	error_writer *write_error; /* before the head */
+	/* What the error's body has beside the error, once a model was called: ",…". NULL: nothing. */
+	int (*write_error_members)(const struct answer *, struct buf *);
 };
 
 /* The handler of every surface: the one life of a request. Waits. */

@@ -32,6 +32,11 @@ struct envelope {
 	bool tools_given, tool_choice_given, parallel_given, allowed_given, provider_tools_given;
 };
 
+/* What an attempt that failed brought. */
+struct failed_raw {
+	struct bytes provider_type, data;
+};
+
 /* What every answer of one inference carries, for the writers of the surface that was asked. */
 struct answer {
 	const struct envelope
@@ -46,8 +51,9 @@ struct answer {
 	/* of the model call that answered */
 	struct uuid model_inference_id;
 	struct bytes provider_type;
-	struct bytes
-		failed_raw; /* JSON entries of failed attempts for tensorzero_raw_response, comma-joined */
+	const struct failed_raw
+		*failed; /* for include_raw_response; in the order of the attempts */
+	size_t nfailed;
 	bool pass_through; /* the upstream's own answer is edited in place, where it has one (inf.source_wire is the
 			    * provider's; not for cached answers) */
 	bool cached;

@@ -12,13 +12,13 @@ static int json_tool(struct envelope *r, struct arena *a)
 	struct inference *inf = &r->inf;
 	const struct {
 		bool given;
-		const char *name;
+		struct bytes name;
 	} refused[] = {
-		{ r->allowed_given, "allowed_tools" },
-		{ r->tools_given, "additional_tools" },
-		{ r->parallel_given, "parallel_tool_calls" },
-		{ r->provider_tools_given, "provider_tools" },
-		{ r->tool_choice_given, "tool_choice" },
+		{ r->allowed_given, B("allowed_tools") },
+		{ r->tools_given, B("additional_tools") },
+		{ r->parallel_given, param_rows[PARAM_PARALLEL].name },
+		{ r->provider_tools_given, B("provider_tools") },
+		{ r->tool_choice_given, param_rows[PARAM_TOOL_CHOICE].name },
 	};
 	struct tool_config *t;
 
@@ -27,8 +27,8 @@ static int json_tool(struct envelope *r, struct arena *a)
 	for (size_t i = 0; i < COUNT(refused); i++)
 		if (refused[i].given)
 			return fail(ERR_INVALID_REQUEST,
-				    "Cannot pass `%s` when using JSON mode `tool`.",
-				    refused[i].name);
+				    "Cannot pass `%.*s` when using JSON mode `tool`.",
+				    BFMT(refused[i].name));
 	t = arena_new(a, struct tool_config);
 	if (!t || !(t->tools = arena_new(a, struct tool)))
 		return -1;

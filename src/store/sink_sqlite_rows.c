@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "base/version.h"
 #include "store/schema.h"
 #include "store/sink_sqlite.h"
 
@@ -130,7 +131,7 @@ enum sink_result sqlite_touch_config(struct sqlite_sink *s, struct bytes hash, s
 
 	sqlite_bind_text(st, 1, hash);
 	sqlite_bind_text(st, 2, text.p ? text : B(""));
-	sqlite_bind_text(st, 3, B("2026.6.0"));
+	sqlite_bind_text(st, 3, B(TENSORZERO_VERSION));
 	sqlite3_bind_int64(st, 4, (int64_t)clock_unix_ms());
 	return sqlite_run(s, Q_HASH_NEW);
 }
@@ -218,6 +219,9 @@ static void imply_list(struct cell *list, const struct cell *chat)
 static enum sink_result add_tags(struct sqlite_sink *s, const struct cell *list, struct bytes tags,
 				 int64_t seq)
 {
+	_Static_assert(L_FUNCTION == L_ID + 1 && L_VARIANT == L_ID + 2 && L_EPISODE == L_ID + 3 &&
+			       L_TYPE == L_ID + 4,
+		       "the columns of TagInference stand in this order");
 	sqlite3_stmt *st = s->statements[Q_TAG];
 	struct bytes key, value;
 	size_t pos = 0;

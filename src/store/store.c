@@ -156,24 +156,6 @@ static void look_for_corrupt(struct store *s)
 
 /* ---- metrics ---- */
 
-static METRIC(gauge_queue, METRIC_GAUGE, "signet_journal_queue_bytes", NULL,
-	      "Bytes handed over and not written yet");
-static METRIC(gauge_segments, METRIC_GAUGE, "signet_journal_segments", NULL, "Segments on disk");
-static METRIC(gauge_disk, METRIC_GAUGE, "signet_journal_disk_bytes", NULL, "Bytes of the segments");
-static METRIC(gauge_backlog, METRIC_GAUGE, "signet_sink_backlog_records", "sink",
-	      "Records that the sink has not");
-static METRIC(gauge_backlog_bytes, METRIC_GAUGE, "signet_sink_backlog_bytes", NULL,
-	      "Bytes of these records");
-static METRIC(gauge_oldest, METRIC_GAUGE, "signet_sink_oldest_seconds", NULL,
-	      "Age of the oldest of them");
-static METRIC(gauge_state, METRIC_GAUGE, "signet_sink_state", "sink",
-	      "0 ok, 1 slow, 2 down, 3 blocked");
-static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
-
-static struct metric *const gauges[] = { &gauge_queue,        &gauge_segments, &gauge_disk,
-					 &gauge_backlog,      &gauge_oldest,   &gauge_state,
-					 &gauge_backlog_bytes };
-
 /* The store that the gauges tell of: a process has one. */
 static struct store *metered;
 static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -193,34 +175,55 @@ static uint64_t oldest_s(const struct store *s)
 	return since && now > since && backlog_records(s) ? (now - since) / 1000 : 0;
 }
 
-/* `which`: one of `gauges`, or the name of a file. */
-static double read_gauge(struct store *s, void *which)
-{
-	struct stat st;
+/* X(id, name, label, what it says, what it reads of the store `s`) */
+#define GAUGES(X)                                                                               \
+	X(queue, "signet_journal_queue_bytes", NULL, "Bytes handed over and not written yet",   \
+	  atomic_load(&s->journal.queued_bytes))                                                \
+	X(segments, "signet_journal_segments", NULL, "Segments on disk",                        \
+	  journal_totals(&s->journal).segments)                                                 \
+	X(disk, "signet_journal_disk_bytes", NULL, "Bytes of the segments",                     \
+	  journal_totals(&s->journal).bytes)                                                    \
+	X(backlog, "signet_sink_backlog_records", "sink", "Records that the sink has not",      \
+	  backlog_records(s))                                                                   \
+	X(backlog_bytes, "signet_sink_backlog_bytes", NULL, "Bytes of these records",           \
+	  journal_totals(&s->journal).backlog)                                                  \
+	X(oldest, "signet_sink_oldest_seconds", NULL, "Age of the oldest of them", oldest_s(s)) \
+	X(state, "signet_sink_state", "sink", "0 ok, 1 slow, 2 down, 3 blocked",                \
+	  atomic_load(&s->drainer.state))
 
-	if (which == &gauge_queue)
-		return (double)atomic_load(&s->journal.queued_bytes);
-	if (which == &gauge_segments)
-		return (double)journal_totals(&s->journal).segments;
-	if (which == &gauge_disk)
-		return (double)journal_totals(&s->journal).bytes;
-	if (which == &gauge_backlog)
-		return (double)backlog_records(s);
-	if (which == &gauge_backlog_bytes)
-		return (double)journal_totals(&s->journal).backlog;
-	if (which == &gauge_oldest)
-		return (double)oldest_s(s);
-	if (which == &gauge_state)
-		return atomic_load(&s->drainer.state);
-	return fstatat(s->dir, which, &st, 0) ? 0 : (double)st.st_size;
-}
+struct gauge {
+	struct metric *metric;
+	double (*read)(struct store *);
+};
+#define DEFINE(id, name, label, help, value)                        \
+	static METRIC(gauge_##id, METRIC_GAUGE, name, label, help); \
+	static double read_##id(struct store *s)                    \
+	{                                                           \
+		return (double)(value);                             \
+	}
+GAUGES(DEFINE)
+#define ROW(id, name, label, help, value) { &gauge_##id, read_##id },
+static const struct gauge gauges[] = { GAUGES(ROW) };
+static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
 
-static double gauge(void *which)
+static double read_gauge(void *which)
 {
+	const struct gauge *g = which;
 	double v;
 
 	pthread_mutex_lock(&metered_lock);
-	v = metered ? read_gauge(metered, which) : 0;
+	v = metered ? g->read(metered) : 0;
+	pthread_mutex_unlock(&metered_lock);
+	return v;
+}
+
+static double read_file_gauge(void *name)
+{
+	struct stat st;
+	double v;
+
+	pthread_mutex_lock(&metered_lock);
+	v = metered && !fstatat(metered->dir, name, &st, 0) ? (double)st.st_size : 0;
 	pthread_mutex_unlock(&metered_lock);
 	return v;
 }
@@ -231,10 +234,11 @@ static void register_gauges(void)
 
 	journal_meter_unrecorded();
 	for (size_t i = 0; i < COUNT(gauges); i++)
-		metrics_gauge_fn(gauges[i], gauge, gauges[i],
-				 gauges[i]->labels ? type->name : NULL);
+		metrics_gauge_fn(gauges[i].metric, read_gauge, (void *)&gauges[i],
+				 gauges[i].metric->labels ? type->name : NULL);
 	for (size_t i = 0; type->files[i]; i++)
-		metrics_gauge_fn(&gauge_bytes, gauge, (void *)type->files[i], type->files[i]);
+		metrics_gauge_fn(&gauge_bytes, read_file_gauge, (void *)type->files[i],
+				 type->files[i]);
 }
 
 static void meter(struct store *s)
@@ -439,7 +443,8 @@ void store_status(const struct store *cs, struct store_status *out, struct arena
 	struct statvfs v;
 	char alarm[400] = "";
 
-	*out = (struct store_status){ .state = states[atomic_load(&s->drainer.state) & 3],
+	*out = (struct store_status){ .sink = sink_sqlite.name,
+				      .state = states[atomic_load(&s->drainer.state) & 3],
 				      .backlog_records = backlog_records(s),
 				      .backlog_bytes = journal_totals(&s->journal).backlog,
 				      .oldest_s = oldest_s(s) };

@@ -80,6 +80,7 @@ int store_append(struct store *, struct record *);
 bool store_refuses(const struct store *);
 
 struct store_status {
+	const char *sink;  /* the kind of store: sqlite */
 	const char *state; /* ok, slow, down, blocked */
 	uint64_t backlog_records, backlog_bytes, oldest_s, unrecorded, disk_free_bytes;
 	struct bytes alarm; /* unset = none; in the arena given */

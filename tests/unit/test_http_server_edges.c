@@ -3,7 +3,9 @@
 
 #include "base/fault.h"
 
-static char notes[4096];
+/* Written on the loop's thread, read on the test's. */
+static pthread_mutex_t notes_lock = PTHREAD_MUTEX_INITIALIZER;
+static char notes_kept[4096];
 static _Atomic int handled, finished;
 static struct {
 	int status;
@@ -16,11 +18,32 @@ static _Atomic int done_count;
 
 static void note(const char *what, int r)
 {
-	size_t at = strlen(notes);
+	size_t at;
 
-	snprintf(notes + at, sizeof notes - at, "%s %d %d\n", what, r,
+	pthread_mutex_lock(&notes_lock);
+	at = strlen(notes_kept);
+	snprintf(notes_kept + at, sizeof notes_kept - at, "%s %d %d\n", what, r,
 		 r ? (int)error_last()->kind : 0);
+	pthread_mutex_unlock(&notes_lock);
 	error_clear();
+}
+
+static void forget_notes(void)
+{
+	pthread_mutex_lock(&notes_lock);
+	notes_kept[0] = 0;
+	pthread_mutex_unlock(&notes_lock);
+}
+
+/* What was noted since; until the next call. */
+static const char *notes(void)
+{
+	static char copy[sizeof notes_kept];
+
+	pthread_mutex_lock(&notes_lock);
+	memcpy(copy, notes_kept, sizeof copy);
+	pthread_mutex_unlock(&notes_lock);
+	return copy;
 }
 
 static void say_all(struct exchange *ex)
@@ -180,7 +203,7 @@ static int start(void **state)
 	harness_init(h, handler);
 	h->options.malformed = malformed;
 	h->options.done = done;
-	notes[0] = 0;
+	forget_notes();
 	handled = finished = done_count = 0;
 	memset(&last, 0, sizeof last);
 	*state = h;
@@ -259,8 +282,8 @@ static void test_headers_of_an_answer_cannot_write_others(void **state)
 
 	harness_start(h);
 	got = ask(h, "GET /headers HTTP/1.1\r\nHost: x\r\n" CLOSE);
-	assert_string_equal(notes, "plain 0 0\nempty 0 0\ncr -1 1\nlf -1 1\nnul -1 1\nunit -1 1\n"
-				   "del -1 1\nlong 0 0\nlonger -1 3\n");
+	assert_string_equal(notes(), "plain 0 0\nempty 0 0\ncr -1 1\nlf -1 1\nnul -1 1\nunit -1 1\n"
+				     "del -1 1\nlong 0 0\nlonger -1 3\n");
 	assert_non_null(strstr(got, "\r\nx-a: b\tc\r\nx-b: \r\nx: vvv"));
 	assert_null(strstr(got, "x-c"));
 	free(got);
@@ -276,11 +299,12 @@ static void test_there_is_one_answer_and_one_reading_of_the_body(void **state)
 	assert_string_equal(got,
 			    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n"
 			    "connection: close\r\n\r\nfirst");
-	assert_string_equal(notes, "write -1 1\nflush -1 1\nend -1 1\nrespond -1 1\nbegin -1 1\n");
+	assert_string_equal(notes(),
+			    "write -1 1\nflush -1 1\nend -1 1\nrespond -1 1\nbegin -1 1\n");
 	free(got);
-	notes[0] = 0;
+	forget_notes();
 	free(ask(h, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" CLOSE "ab"));
-	assert_string_equal(notes, "body 0 0\nagain -1 1\n");
+	assert_string_equal(notes(), "body 0 0\nagain -1 1\n");
 }
 
 static void test_statuses_without_a_body_send_none(void **state)
@@ -309,9 +333,9 @@ static void test_streams_of_nothing_of_much_and_from_the_buffer_itself(void **st
 		fd, "0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
 		"0\r\n\r\n");
-	for (int i = 0; i < 100 && !strstr(notes, "end"); i++)
+	for (int i = 0; i < 100 && !strstr(notes(), "end"); i++)
 		usleep(1000);
-	assert_string_equal(notes, "write -1 1\nflush -1 1\nend -1 1\n");
+	assert_string_equal(notes(), "write -1 1\nflush -1 1\nend -1 1\n");
 	say(fd, "GET /stream/buf HTTP/1.1\r\nHost: x\r\n\r\n");
 	expect_text(
 		fd, "0\r\n\r\n",
@@ -409,7 +433,7 @@ static void test_a_client_that_leaves_is_told_to_who_counts(void **state)
 	close(fd);
 	wait_for(&done_count, 1);
 	assert_true(last.gone);
-	assert_string_equal(notes, "respond -1 7\n");
+	assert_string_equal(notes(), "respond -1 7\n");
 }
 
 static void test_bodies_that_are_refused(void **state)
@@ -440,7 +464,7 @@ static void test_bodies_that_are_refused(void **state)
 		char want[64], *got;
 		int fd = dial(h->port);
 
-		notes[0] = 0;
+		forget_notes();
 		say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\n");
 		say(fd, cases[i].head);
 		say(fd, CLOSE);
@@ -448,7 +472,7 @@ static void test_bodies_that_are_refused(void **state)
 		got = hear(fd, NULL, 5000);
 		snprintf(want, sizeof want, "body %d %d\nagain -1 1\n", kinds[i] ? -1 : 0,
 			 kinds[i]);
-		assert_string_equal(want, notes);
+		assert_string_equal(want, notes());
 		assert_memory_equal(got, kinds[i] ? "HTTP/1.1 400" : "HTTP/1.1 200", 12);
 		free(got);
 		close(fd);
@@ -667,7 +691,7 @@ static void test_each_failure_inside_costs_one_connection_at_most(void **state)
 		int fd;
 		char *got;
 
-		notes[0] = 0;
+		forget_notes();
 		fault_setup(cases[i].point);
 		fd = dial(h->port);
 		send(fd, cases[i].request, strlen(cases[i].request), MSG_NOSIGNAL);
@@ -676,7 +700,7 @@ static void test_each_failure_inside_costs_one_connection_at_most(void **state)
 		if (cases[i].want && strncmp(got, cases[i].want, *cases[i].want ? 12 : 1))
 			fail_msg("%s: %s", cases[i].point, got);
 		if (i >= 8)
-			assert_memory_equal(notes, "body -1 2\n", 10);
+			assert_memory_equal(notes(), "body -1 2\n", 10);
 		free(got);
 		close(fd);
 		for (int k = 0; k < 500 && http_server_connections(); k++)

@@ -30,6 +30,14 @@ static struct uuid uuid_of(const char *text)
 #define EPISODE "01a2109d-be66-7301-aec3-d197301c8567"
 #define CALL_ID "01a2109d-be66-7301-aec3-d1a000000001"
 
+static void fail_one(struct fixture *f)
+{
+	static const struct failed_raw one = { B("x"), B("lost") };
+
+	f->a.failed = &one;
+	f->a.nfailed = 1;
+}
+
 static void setup(struct fixture *f, const struct surface_options *options)
 {
 	*f = (struct fixture){ .inf = { .options = options } };
@@ -160,7 +168,7 @@ static void test_plain_raw_entries(void **state)
 	(void)state;
 	setup(&f, &tensorzero_chat_options);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
-	f.a.failed_raw = B("{\"provider_type\":\"x\"}");
+	fail_one(&f);
 	answer_is(
 		&f,
 		CHOICE("\"content\":\"a\"",
@@ -168,13 +176,13 @@ static void test_plain_raw_entries(void **state)
 		TZ_HEAD
 		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL
 		"{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4,\"tensorzero_cost\":null},\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
-		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"x\":[1.50]}}],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, \\\"x\\\":[1.50]}}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_inference_id\":\"" CALL_ID
+		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"x\":[1.50]}}],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, \\\"x\\\":[1.50]}}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\",\"api_type\":\"chat_completions\",\"data\":\"lost\"},{\"model_inference_id\":\"" CALL_ID
 		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{\\\"choices\\\":[{\\\"index\\\":0,\\\"message\\\":{\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"a\\\"},\\\"finish_reason\\\":\\\"stop\\\"}],\\\"usage\\\":{\\\"prompt_tokens\\\":3,\\\"completion_tokens\\\":1, \\\"x\\\":[1.50]}}\"}]}");
 	answer_is(
 		&f, "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
 		TZ_HEAD
 		"\"stop\",\"message\":{\"role\":\"assistant\",\"content\":\"a\"}" TZ_TAIL NO_USAGE
-		",\"tensorzero_raw_usage\":[],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\"},{\"model_inference_id\":\"" CALL_ID
+		",\"tensorzero_raw_usage\":[],\"tensorzero_original_response\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_response\":[{\"provider_type\":\"x\",\"api_type\":\"chat_completions\",\"data\":\"lost\"},{\"model_inference_id\":\"" CALL_ID
 		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":\"{\\\"choices\\\":[{\\\"message\\\":{\\\"content\\\":\\\"a\\\"}}]}\"}]}");
 	teardown(&f);
 }
@@ -486,13 +494,14 @@ static void test_tensorzero_stream_with_raw_entries(void **state)
 	(void)state;
 	setup(&f, &tensorzero_chat_options);
 	f.a.include_raw_usage = f.a.include_raw_response = f.a.include_original_response = true;
-	f.a.failed_raw = B("{\"x\":1}");
+	fail_one(&f);
 	stream_is(
 		&f,
 		EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
 		       "{\"choices\":[],\"usage\":{\"prompt_tokens\":5}}"),
-		TZ_EVENT("null", "{\"role\":\"assistant\"}", "null",
-			 ",\"tensorzero_raw_response\":[{\"x\":1}]")
+		TZ_EVENT(
+			"null", "{\"role\":\"assistant\"}", "null",
+			",\"tensorzero_raw_response\":[{\"provider_type\":\"x\",\"api_type\":\"chat_completions\",\"data\":\"lost\"}]")
 			TZ_EVENT(
 				"null", "{\"content\":\"a\"}", "null",
 				",\"tensorzero_original_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\"")
@@ -596,12 +605,13 @@ static void test_openai_stream_with_raw_entries(void **state)
 	(void)state;
 	setup(&f, &openai_chat_options);
 	f.a.include_raw_response = true;
-	f.a.failed_raw = B("{\"x\":1}");
+	fail_one(&f);
 	stream_is(
 		&f, EVENTS("{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"),
-		OA_EVENT("null", "{\"role\":\"assistant\"}",
-			 ",\"tensorzero_raw_response\":[{\"x\":1}]") OA_CHUNK("{\"content\":\"a\"}")
-			OA_EVENT(
+		OA_EVENT(
+			"null", "{\"role\":\"assistant\"}",
+			",\"tensorzero_raw_response\":[{\"provider_type\":\"x\",\"api_type\":\"chat_completions\",\"data\":\"lost\"}]")
+			OA_CHUNK("{\"content\":\"a\"}") OA_EVENT(
 				"null", "{}",
 				",\"tensorzero_raw_chunk\":\"{\\\"choices\\\":[{\\\"delta\\\":{\\\"content\\\":\\\"a\\\"}}]}\"")
 				OA_EVENT("\"stop\"", "{}", "") DONE);

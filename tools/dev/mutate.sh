@@ -2,7 +2,7 @@
 
 help_mutate() {
 	cat <<-'END'
-	usage: ./dev mutate [SEED] [N] [-j WORKERS] [--floor FLOOR]... [--suite SUITE]... [--budget SECONDS] [--list]
+	usage: ./dev mutate [SEED] [N] [-j WORKERS] [--floor FLOOR]... [--suite SUITE]... [--budget SECONDS] [--again] [--list]
 
 	Makes N (default 300) small faults in src/, spread over the floors by their size and drawn by SEED (default 1): a comparison
 	flipped, && for ||, a condition negated, a call or an assignment dropped, 0 returned for -1, a constant off by one, + for -.
@@ -17,6 +17,7 @@ help_mutate() {
 	  --floor F     only the mutants in src/F (they are the same as in a whole run)
 	  --suite S     only these suites: unit (always), http, faults, compat
 	  --budget S    of each mutant's tests only the quickest, S seconds of them; without it all (a mutant that lives meets them all)
+	  --again       only the mutants that lived in the last run of this seed, number and code: after tests were added
 	  --list        only says which mutants the seed takes
 
 	A mutant that changes nothing observable goes to tests/mutate/equivalent.txt, with its reason. A run of 300 takes an hour

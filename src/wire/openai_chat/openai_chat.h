@@ -47,6 +47,8 @@ int openai_chat_write_end(struct wire_writer *, const struct result *, struct bu
 /* An error inside a stream: one event. `status` is what it would have been before the head. */
 int openai_chat_write_stream_error(struct wire_writer *, const struct error *, int status,
 				   struct buf *out);
+/* What an error before the head has beside `error`: nothing, or members that each begin with a comma. */
+int openai_chat_write_error_members(const struct answer *, struct buf *out);
 
 /* For the formats beside this one, whose request begins with a struct chat_request: the value of `usage`; "stop" with quotes, `called`: the answer holds a tool call. */
 void chat_put_usage(struct pen *, const struct answer *, const struct usage *);

@@ -144,6 +144,33 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 
 /* ---- raw entries ---- */
 
+#define API_TYPE ",\"api_type\":\"chat_completions\",\"data\":"
+
+void chat_put_failed(struct pen *p, const struct answer *a)
+{
+	p->comma = false;
+	for (size_t i = 0; i < a->nfailed; i++) {
+		pen_item(p);
+		pen_lit(p, "{\"provider_type\":");
+		pen_string(p, a->failed[i].provider_type);
+		pen_lit(p, API_TYPE);
+		pen_string(p, a->failed[i].data);
+		pen_lit(p, "}");
+	}
+}
+
+int openai_chat_write_error_members(const struct answer *a, struct buf *out)
+{
+	struct pen p = { .b = out };
+
+	if (!a->nfailed)
+		return 0;
+	pen_lit(&p, ",\"tensorzero_raw_response\":[");
+	chat_put_failed(&p, a);
+	pen_lit(&p, "]");
+	return pen_done(&p);
+}
+
 /* An entry of one of the raw lists, up to its data. */
 static void entry_begin(struct pen *p, const struct answer *a)
 {
@@ -151,7 +178,7 @@ static void entry_begin(struct pen *p, const struct answer *a)
 	pen_lit(p, "{\"model_inference_id\":");
 	chat_put_uuid(p, a->model_inference_id);
 	pen_text(p, "provider_type", a->provider_type);
-	pen_lit(p, ",\"api_type\":\"chat_completions\",\"data\":");
+	pen_lit(p, API_TYPE);
 }
 
 void chat_put_raw_usage(struct pen *p, const struct answer *a, struct bytes data)
@@ -176,8 +203,7 @@ static void put_raws(struct pen *p, const struct answer *a, const struct result 
 		return;
 	pen_key(p, "tensorzero_raw_response");
 	pen_open(p, '[');
-	pen_bytes(p, a->failed_raw);
-	p->comma = a->failed_raw.n > 0;
+	chat_put_failed(p, a);
 	if (!a->cached) {
 		entry_begin(p, a);
 		pen_string(p, r->raw_response);

@@ -10,6 +10,8 @@ void chat_put_id(struct pen *, const struct answer *);
 void chat_put_uuid(struct pen *, struct uuid);
 /* A list of url_citation, flat ones in the form of chat. */
 void chat_put_annotations(struct pen *, struct bytes list);
+/* Entries of the list tensorzero_raw_response for the attempts that failed (http-api §10.4). */
+void chat_put_failed(struct pen *, const struct answer *);
 /* tensorzero_raw_usage: [{"model_inference_id","provider_type","api_type","data":usage}] */
 void chat_put_raw_usage(struct pen *, const struct answer *, struct bytes data);
 /* Whether the request spoke of `functions`: then the answer has function_call. */

@@ -36,7 +36,7 @@ struct wire_writer *openai_chat_writer_new(const struct answer *a, struct arena 
 	w->a = a;
 	w->arena = arena;
 	w->shape = a->options->tensorzero_shape ? &chunks_tensorzero : &chunks_openai;
-	w->raws_pending = a->include_raw_response && a->failed_raw.n > 0;
+	w->raws_pending = a->include_raw_response && a->nfailed > 0;
 	return print_kept(w, w->shape->print_head, &w->head) ||
 			       print_kept(w, w->shape->print_tail, &w->tail)
 		       ? NULL
@@ -150,7 +150,7 @@ static void put_failed_raws(struct wire_writer *w, struct pen *p)
 	w->role_sent = true;
 	w->shape->close(w, p);
 	pen_lit(p, ",\"tensorzero_raw_response\":[");
-	pen_bytes(p, w->a->failed_raw);
+	chat_put_failed(p, w->a);
 	pen_lit(p, "]}\n\n");
 }
 

@@ -103,6 +103,14 @@ def judge_all(judge, mutants, tests, jobs, budget):
     return verdicts
 
 
+def kept_verdicts(path, mutants):
+    """Of the mutants which a run before noticed: {number: (True, word)}; tests that are added since take nothing away from it."""
+    with open(path) as f:
+        noticed = {(r["at"], r["function"], r["original"], r["mutated"]): r["by"] for r in json.load(f) if r["killed"]}
+    keys = {n: (where(s), s.function, *s.shown()) for n, s in mutants.items()}
+    return {n: (True, noticed[key]) for n, key in keys.items() if key in noticed}
+
+
 def where(site):
     return f"{site.file}:{site.line} {site.kind}"
 
@@ -134,6 +142,7 @@ def main():
     p.add_argument("--floor", action="append", default=[])
     p.add_argument("--suite", action="append", default=[])
     p.add_argument("--budget", type=int, default=0)
+    p.add_argument("--again", action="store_true")
     p.add_argument("--list", action="store_true")
     a = p.parse_args()
     os.makedirs(f"{BUILD}/seen", exist_ok=True)
@@ -160,13 +169,16 @@ def main():
     tests = learn(judge, [f"tests/{s}" for s in a.suite if s != "unit"] if a.suite else SUITES, a.j)
     unreached = sum(all(n not in t.reached for t in tests) for n in mutants)
     say(f"{unreached} of {len(mutants)} are reached by no test")
-    verdicts = judge_all(judge, mutants, tests, a.j, a.budget)
+    kept = f"{BUILD}/result-{a.seed}-{a.n}"
+    before = kept_verdicts(f"{kept}.json", mutants) if a.again else {}
+    verdicts = before | judge_all(judge, {n: s for n, s in mutants.items() if n not in before}, tests, a.j, a.budget)
     text = report(mutants, verdicts, len(same))
     print("\n" + text)
-    with open(f"{BUILD}/result-{a.seed}-{a.n}.txt", "w") as f:
+    with open(f"{kept}.txt", "w") as f:
         f.write(text + "\n")
-    with open(f"{BUILD}/result-{a.seed}-{a.n}.json", "w") as f:
-        json.dump([{"at": where(s), "function": s.function, "killed": verdicts[n][0], "by": verdicts[n][1]} for n, s in mutants.items()], f, indent=1)
+    with open(f"{kept}.json", "w") as f:
+        json.dump([{"at": where(s), "function": s.function, "original": s.shown()[0], "mutated": s.shown()[1], "killed": verdicts[n][0],
+                    "by": verdicts[n][1]} for n, s in mutants.items()], f, indent=1)
     say(f"kept in {f.name}")
 
 

@@ -56,22 +56,27 @@ def lines_of(floor):
 
 
 def choose(sites, n, seed, only=()):
-    """`n` sites that do not overlap: each floor's share follows its lines of code; within it every kind is as likely."""
-    rng = random.Random(f"signet {seed}")
+    """`n` sites that do not overlap: each floor's share follows its lines of code; within it every kind is as likely.
+    Each site has its own lot, of the seed and what it says, so that a change elsewhere takes few others."""
     floors = sorted({s.floor for s in sites})
     size = {f: lines_of(f) for f in floors}
     whole = sum(size.values())
     chosen = []
     for floor in floors:
         share = max(3, round(n * size[floor] / whole))
-        kinds = defaultdict(list)
+        rng = random.Random(f"signet {seed} {floor}")
+        kinds, same = defaultdict(list), defaultdict(int)
         for site in sites:
             if site.floor == floor:
-                kinds[site.kind].append(site)
+                says = (site.file, site.function, site.kind, *site.shown())
+                same[says] += 1
+                kinds[site.kind].append((random.Random(f"{seed} {says} {same[says]}").random(), site))
+        for lots in kinds.values():
+            lots.sort(key=lambda lot: lot[0])
         taken = defaultdict(list)
         while share and any(kinds.values()):
             kind = rng.choice(sorted(k for k in kinds if kinds[k]))
-            site = kinds[kind].pop(rng.randrange(len(kinds[kind])))
+            site = kinds[kind].pop()[1]
             if all(site.end <= s or e <= site.start for s, e in taken[site.file]):
                 taken[site.file].append((site.start, site.end))
                 chosen.append(site)
