@@ -216,12 +216,14 @@ static void imply_list(struct cell *list, const struct cell *chat)
 	list[L_TTFT] = chat[C_TTFT];
 }
 
+/* The columns of TagInference: */
+_Static_assert(L_FUNCTION == L_ID + 1 && L_VARIANT == L_ID + 2 && L_EPISODE == L_ID + 3 &&
+		       L_TYPE == L_ID + 4,
+	       "five cells of the list in a row");
+
 static enum sink_result add_tags(struct sqlite_sink *s, const struct cell *list, struct bytes tags,
 				 int64_t seq)
 {
-	_Static_assert(L_FUNCTION == L_ID + 1 && L_VARIANT == L_ID + 2 && L_EPISODE == L_ID + 3 &&
-			       L_TYPE == L_ID + 4,
-		       "the columns of TagInference stand in this order");
 	sqlite3_stmt *st = s->statements[Q_TAG];
 	struct bytes key, value;
 	size_t pos = 0;
