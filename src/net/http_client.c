@@ -234,6 +234,11 @@ struct bytes http_call_header(const struct http_call *call, struct bytes name)
 	return http_header_get(call->msg.headers, call->msg.nheaders, name);
 }
 
+bool http_call_reused(const struct http_call *call)
+{
+	return call->reused;
+}
+
 /* ---- the body ---- */
 
 /* One decoder step into the output buffer. 1: a piece, 0: it wants input, -1. */

@@ -61,6 +61,7 @@ struct http_call *http_send(struct http_client *, const struct http_send *);
 
 int http_call_status(const struct http_call *);
 struct bytes http_call_header(const struct http_call *, struct bytes name); /* unset: none */
+bool http_call_reused(const struct http_call *);
 
 /* The next piece of the decoded body: all that one read of the socket brought. 1: a piece (valid until
  * the next call), 0: the end, -1: ERR_IO, ERR_CLOSED (cut short), ERR_PROTOCOL (framing, a bad gzip
