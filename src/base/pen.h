@@ -20,7 +20,7 @@ struct pen {
 	bool comma; /* due before the next key or item */
 };
 
-static inline void pen_bytes(struct pen *p, struct bytes s)
+__attribute__((always_inline)) static inline void pen_bytes(struct pen *p, struct bytes s)
 {
 	struct buf *b = p->b;
 

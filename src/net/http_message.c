@@ -381,7 +381,7 @@ int http_message_eof(struct http_message *m)
 struct bytes http_header_get(const struct http_header *headers, size_t n, struct bytes name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (bytes_ieq(headers[i].name, name))
+		if (headers[i].name.n == name.n && bytes_ieq(headers[i].name, name))
 			return headers[i].value;
 	return (struct bytes){ 0 };
 }
