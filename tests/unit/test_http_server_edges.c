@@ -627,6 +627,7 @@ static void test_a_drain_waits_for_what_runs_and_a_cancel_for_nobody(void **stat
 		busy, NULL,
 		"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbye");
 	wait_for(&finished, 1);
+	wait_for(&done_count, 1);
 	assert_false(last.gone);
 	close(idle);
 	close(head);
