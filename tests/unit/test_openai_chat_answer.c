@@ -784,6 +784,28 @@ static void test_error_types_and_codes(void **state)
 	error_is(
 		&e, 429,
 		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B("m.");
+	error_is(
+		&e, 429,
+		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B(".");
+	error_is(&e, 429,
+		 ERROR(". Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B("");
+	e.retry_after_ms = 0;
+	error_is(&e, 429,
+		 ERROR(". Please try again in 0s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.retry_after_ms = 1000;
+	e.message = B("Try again in a while");
+	error_is(&e, 429,
+		 ERROR("Try again in a while. Please try again in 1s.", "rate_limit_error",
+		       "\"rate_limit_exceeded\""));
+	e.message = B("TRY AGAIN IN 5s");
+	error_is(&e, 429, ERROR("TRY AGAIN IN 5s", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.retry_after_ms = 1001;
+	error_is(&e, 503, ERROR("TRY AGAIN IN 5s", "server_error", "\"server_is_overloaded\""));
+	e.message = B("m");
+	error_is(&e, 503, ERROR("m", "server_error", "\"server_is_overloaded\""));
 	e.message = B("caf\xe9 \xff");
 	error_is(&e, 500,
 		 ERROR("caf\xef\xbf\xbd \xef\xbf\xbd", "server_error", "\"signer_failed\""));
