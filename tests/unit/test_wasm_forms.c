@@ -33,6 +33,7 @@ struct form {
 	struct export exports[10];
 	bool start; /* a start function that traps */
 	bool table;
+	bool large; /* a memory of 1 MiB, else of 128 KiB */
 };
 
 static void leb(struct buf *b, size_t n)
@@ -155,8 +156,9 @@ static void assemble(const struct form *f, struct buf *out)
 		put_code(&code, &e);
 		leb(&start, first + nfunctions++);
 	}
-	buf_append(&table, B("\x70\x01\x01\x03"));      /* funcref, 1 to 3 */
-	buf_append(&memory, B("\x01\x02\x05"));         /* 2 to 5 pages */
+	buf_append(&table, B("\x70\x01\x01\x03")); /* funcref, 1 to 3 */
+	/* 2 to 5 pages */
+	buf_append(&memory, f->large ? B("\x01\x10\x10") : B("\x01\x02\x05"));
 	buf_append(&global, B("\x7f\x00\x41\x00\x0b")); /* i32 0 */
 	buf_append(out, B("\0asm\1\0\0\0"));
 	section(out, 1, ntypes, &types);
@@ -590,6 +592,56 @@ static void test_instances_are_kept_up_to_the_pools_size(void **state)
 	}
 }
 
+/* It ends at a reference to nothing, sixteen calls deep: Wasmtime lists them all. */
+static void test_a_long_reason_is_cut(void **state)
+{
+	struct form f = good();
+	struct signer_limits tight = { 1, 1000, 1 };
+	struct signer *s;
+
+	(void)state;
+	f.large = true;
+	f.exports[1].body = B("\x20\x00\x45\x04\x40\xd0\x70\xd4\x1a\x0b"
+			      "\x20\x00\x41\xc0\x00\x6b\x20\x01\x20\x02\x20\x03\x20\x04\x20\x05"
+			      "\x20\x06\x20\x07\x10\x00");
+	write_form(&f);
+	s = load_limited(tight, NULL);
+	if (!s)
+		fail_msg("%.*s", BFMT(why()));
+	assert_int_equal(sign(s), -1);
+	assert_true(
+		bytes_starts(why(), B("Signing failed: error while executing at wasm backtrace:")));
+	assert_int_equal(why().n, B("Signing failed: ").n + SIGNER_WHY_BYTES - 1);
+	assert_true(bytes_eq(error_last()->upstream_code, B("memory"))); /* all of it is in use */
+	signer_unref(s);
+	error_clear();
+}
+
+static void test_the_time_of_a_call_is_told(void **state)
+{
+	struct form f = good();
+	struct bytes args[4] = { B("n"), B("t"), B("d"), B("c") };
+	struct signature out = { 0 };
+	struct signer *s;
+	struct arena a;
+
+	(void)state;
+	/* counts down from a million first */
+	f.exports[1].body =
+		B("\x41\xc0\x84\x3d\x21\x00\x03\x40\x20\x00\x41\x01\x6b\x22\x00\x0d\x00\x0b"
+		  "\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02\x00\x41\x80\x10\x41\x04");
+	write_form(&f);
+	s = load_limited(limits, NULL);
+	assert_non_null(s);
+	arena_init(&a, 1 << 16);
+	assert_int_equal(signer_sign(s, args, &a, &out), 0);
+	assert_true(bytes_eq(out.text, B("xxxx")));
+	assert_in_range(out.us, 50, 10000000);
+	arena_deinit(&a);
+	signer_unref(s);
+	signer_thread_end();
+}
+
 #ifdef SIGNET_FAULTS
 static void test_the_clock_cuts_a_call_that_does_not_end(void **state)
 {
@@ -857,6 +909,8 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_no_modules),
 		cmocka_unit_test(test_each_trap_has_its_words),
 		cmocka_unit_test(test_instances_are_kept_up_to_the_pools_size),
+		cmocka_unit_test(test_a_long_reason_is_cut),
+		cmocka_unit_test(test_the_time_of_a_call_is_told),
 #ifdef SIGNET_FAULTS
 		cmocka_unit_test(test_the_clock_cuts_a_call_that_does_not_end),
 #endif
