@@ -5,6 +5,7 @@
 #include "client_harness.h"
 
 #include "base/fault.h"
+#include "route/target.h"
 #include "upstream/rust_proxy.h"
 
 /* ---- the upstream: one answer a connection ---- */
@@ -227,6 +228,40 @@ static void test_filters(void **state)
 	assert_int_equal(fetches, 1);
 }
 
+/* Such a model is called through the provider that lists it, under its own name. */
+static void test_a_name_that_only_a_list_has(void **state)
+{
+	struct harness *h = *state;
+	struct provider_config *providers[] = { &provider };
+	struct model_config *models[] = { &model }, with = model;
+	struct config config = { .models = models, .nmodels = 1 };
+	struct target t;
+	struct arena a;
+
+	lists++;
+	admit(h, "target", "base-1");
+	with.routing = providers;
+	with.nrouting = 1;
+	models[0] = &with;
+	arena_init(&a, 1 << 20);
+	assert_int_equal(target_resolve(&config, NULL, false, B("ba"), &a, &t), 0);
+	assert_true(bytes_eq(t.model->name, B("base-1")));
+	assert_true(bytes_eq(t.variant_name, B("base-1")));
+	assert_true(bytes_eq(t.function_name, B("tensorzero::default")));
+	assert_int_equal(t.model->nrouting, 1);
+	assert_ptr_equal(t.model->routing[0]->model, t.model);
+	assert_ptr_equal(t.model->routing[0]->options, &options);
+	assert_true(bytes_eq(t.model->routing[0]->model_name, B("base-1")));
+	assert_int_equal(target_resolve(&config, NULL, false, B("twin"), &a, &t), 0);
+	assert_true(bytes_eq(t.model->name, B("twin")));
+	assert_int_equal(target_resolve(&config, NULL, false, B("twin-"), &a, &t), -1);
+	assert_int_equal(error_last()->kind, ERR_MODEL_NOT_FOUND);
+	assert_int_equal(target_resolve(&config, NULL, false, B("used-1"), &a, &t), -1);
+	assert_int_equal(target_resolve(&config, NULL, true, B("base-1"), &a, &t), -1);
+	error_clear();
+	arena_deinit(&a);
+}
+
 static void test_lists_are_of_their_endpoint(void **state)
 {
 	struct harness *h = *state;
@@ -352,6 +387,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_names_and_their_beginnings),
 		T(test_filters),
+		T(test_a_name_that_only_a_list_has),
 		T(test_lists_are_of_their_endpoint),
 		T(test_a_list_that_cannot_be_had_stops_nobody),
 		T(test_who_cannot_wait_for_it_is_not_let_through),

@@ -6,6 +6,7 @@
 #include "route/classify.h"
 #include "route/check.h"
 #include "route/model_call.h"
+#include "route/target.h"
 
 static struct arena arena;
 
@@ -130,12 +131,49 @@ static void test_episode_ids_are_version_7_of_a_plausible_time(void **state)
 		"Invalid Episode ID: Version must be 7, got 1");
 }
 
+/* ---- names ---- */
+
+static void test_a_name_that_nobody_has_comes_with_the_nearest(void **state)
+{
+#define MODEL_TOML(m)                                                                        \
+	"[models." m "]\nrouting = [\"p\"]\n[models." m ".providers.p]\ntype = \"openai\"\n" \
+	"model_name = \"x\"\napi_key_location = \"none\"\n"
+	struct config_options options = {
+		.text = B(MODEL_TOML("far-away") MODEL_TOML("abb") MODEL_TOML("aba")
+				  MODEL_TOML("abcd") MODEL_TOML("a") MODEL_TOML("abc") MODEL_TOML(
+					  "abx") "[surfaces.aliases]\n\"zz*\" = \"a\"\n"),
+		.offline = true,
+	};
+	struct config_issues issues;
+	struct config *c = config_load(&options, &issues);
+	struct shorthands *s;
+	struct target t;
+
+	(void)state;
+	if (!c)
+		fail_msg("%.*s", BFMT(issues.at[0].text));
+	config_issues_deinit(&issues);
+	s = shorthands_new(c);
+	assert_int_equal(target_resolve(c, s, false, B("abc"), &arena, &t), 0);
+	assert_true(bytes_eq(t.model->name, B("abc")));
+	assert_int_equal(target_resolve(c, s, false, B("abc!"), &arena, &t), -1);
+	assert_int_equal(error_last()->kind, ERR_MODEL_NOT_FOUND);
+	assert_string_equal(arena_dup(&arena, error_last()->message).p,
+			    "The model `abc!` does not exist. Known: abcd, abc, abb, aba, abx");
+	assert_string_equal(error_last()->param.p, "model");
+	assert_string_equal(error_last()->code.p, "model_not_found");
+	assert_int_equal(target_resolve(c, s, false, B("a"), &arena, &t), 0);
+	shorthands_free(s);
+	config_unref(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failures_are_told_by_code_words_and_status),
 		cmocka_unit_test(test_the_last_nested_error_decides),
 		cmocka_unit_test(test_spans_read_as_tensorzero_prints_them),
+		cmocka_unit_test(test_a_name_that_nobody_has_comes_with_the_nearest),
 		cmocka_unit_test(test_episode_ids_are_version_7_of_a_plausible_time),
 	};
 
