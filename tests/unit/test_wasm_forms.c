@@ -785,6 +785,77 @@ static void test_the_cache_is_ours_alone_and_holds_nothing_else(void **state)
 	signer_thread_end();
 }
 
+/* What is logged while this is loaded. */
+static void load_and_read_log(const char *cache, char *log, size_t room)
+{
+	char name[120];
+	int old = dup(2), fd;
+	struct signer *s;
+	ssize_t n;
+
+	snprintf(name, sizeof name, "%s/log", dir);
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	dup2(fd, 2);
+	s = load_limited(limits, cache);
+	dup2(old, 2);
+	close(old);
+	n = pread(fd, log, room - 1, 0);
+	log[n > 0 ? n : 0] = 0;
+	close(fd);
+	assert_non_null(s);
+	signer_unref(s);
+}
+
+static void test_only_a_compilation_that_is_ours_is_looked_into(void **state)
+{
+	struct form f = good();
+	char cache[100], name[300], file[500], log[2000];
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/own", dir);
+	write_form(&f);
+	load_and_read_log(cache, log, sizeof log); /* there is none */
+	assert_string_equal(log, "");
+	assert_int_equal(files_of(cache, name), 1);
+	snprintf(file, sizeof file, "%s/%s", cache, name);
+	write_bytes(file, B("short"));
+	load_and_read_log(cache, log, sizeof log); /* damaged */
+	assert_string_equal(log, "");
+	assert_int_equal(chmod(file, 0622), 0);
+	load_and_read_log(cache, log, sizeof log); /* others may write it */
+	assert_string_equal(log, "");
+}
+
+#ifdef SIGNET_FAULTS
+static void test_a_compilation_that_cannot_be_written_leaves_nothing(void **state)
+{
+	struct form f = good();
+	char cache[100], name[300], log[2000];
+	int before, after;
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/full", dir);
+	write_form(&f);
+	before = dup(2);
+	close(before);
+	for (int n = 1; n < 3; n++) {
+		fault_setup(n == 1 ? "sign.cache_write" : "sign.cache_write:2");
+		load_and_read_log(cache, log, sizeof log);
+		fault_setup(NULL);
+		if (n == 1) { /* what repeats is not logged at once */
+			assert_non_null(strstr(log, "a compiled signer cannot be kept"));
+			assert_non_null(strstr(log, "\"No space left on device\""));
+		}
+		assert_int_equal(files_of(cache, name), 0);
+	}
+	load_and_read_log(cache, log, sizeof log);
+	assert_int_equal(files_of(cache, name), 1);
+	after = dup(2);
+	close(after);
+	assert_int_equal(before, after); /* nothing stays open */
+}
+#endif
+
 static void test_without_a_directory_nothing_is_kept(void **state)
 {
 	struct form f = good();
@@ -807,7 +878,7 @@ static void test_without_a_directory_nothing_is_kept(void **state)
 
 static struct loop *loop;
 static struct signer *on_loop;
-static int results[3];
+static int results[5];
 static size_t instances_then;
 
 static void sign_on_fiber(void *arg)
@@ -822,6 +893,14 @@ static void sign_on_fiber(void *arg)
 	memset(content, 'x', sizeof content);
 	arena_init(&a, 1 << 16);
 	results[0] = signer_sign(on_loop, small, &a, &out);
+#ifdef SIGNET_FAULTS
+	fault_setup("offload"); /* no thread takes it: the instance is kept for the next */
+	results[3] = signer_sign(on_loop, large, &a, &out);
+	fault_setup(NULL);
+	results[4] = (int)signer_instances();
+#else
+	results[3] = -1, results[4] = 1;
+#endif
 	results[1] = signer_sign(on_loop, large, &a, &out);
 	results[2] = bytes_eq(out.text, B("xxxx"));
 	instances_then = signer_instances();
@@ -846,6 +925,8 @@ static void test_a_call_off_the_loop_gives_its_instance_back(void **state)
 	assert_int_equal(results[1], 0);
 	assert_true(results[2]);
 	assert_int_equal(instances_then, 1);
+	assert_int_equal(results[3], -1);
+	assert_int_equal(results[4], 1);
 	assert_int_equal(signer_counts(on_loop).made, 1);
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(on_loop);
@@ -917,6 +998,10 @@ int main(void)
 		cmocka_unit_test(test_an_instance_that_grew_past_half_of_its_limit_goes),
 		cmocka_unit_test(test_a_pin_is_compared_whatever_its_case),
 		cmocka_unit_test(test_the_cache_is_ours_alone_and_holds_nothing_else),
+		cmocka_unit_test(test_only_a_compilation_that_is_ours_is_looked_into),
+#ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_a_compilation_that_cannot_be_written_leaves_nothing),
+#endif
 		cmocka_unit_test(test_without_a_directory_nothing_is_kept),
 		cmocka_unit_test(test_a_call_off_the_loop_gives_its_instance_back),
 		cmocka_unit_test(test_an_error_is_one_line),
