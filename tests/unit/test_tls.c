@@ -103,6 +103,8 @@ static struct {
 	char sni[64], alpn[16];
 	bool proxy;   /* speaks CONNECT before TLS */
 	bool refuses; /* the first request: answers it and is gone, most of it unread */
+	bool pauses;  /* in the middle of the answer's second record */
+	clock_t busy; /* all threads, meanwhile */
 	char connect[200];
 	pthread_t thread;
 } up;
@@ -147,6 +149,27 @@ static void refuse_one(SSL *s)
 	up.refuses = false;
 }
 
+/* The first record and a part of the second leave together, its rest a second later. */
+static void answer_in_parts(SSL *s, int fd)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+	BIO *made = BIO_new(BIO_s_mem());
+	char *p;
+	long n;
+
+	SSL_set0_wbio(s, made);
+	SSL_write(s, head, sizeof head - 1);
+	SSL_write(s, "again", 5);
+	n = BIO_get_mem_data(made, &p);
+	say_n(fd, p, (size_t)n - 7);
+	up.busy = clock();
+	sleep(1);
+	up.busy = clock() - up.busy;
+	say_n(fd, p + n - 7, 7);
+	BIO_up_ref(SSL_get_rbio(s));
+	SSL_set0_wbio(s, SSL_get_rbio(s));
+}
+
 static void serve_one(SSL_CTX *ctx, int fd)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -164,6 +187,8 @@ static void serve_one(SSL_CTX *ctx, int fd)
 		snprintf(up.alpn, sizeof up.alpn, "%.*s", (int)n, alpn ? (const char *)alpn : "");
 		if (up.refuses)
 			refuse_one(s);
+		else if (up.pauses && read_request(s))
+			answer_in_parts(s, fd);
 		else
 			for (int i = 0; i < up.requests_each && read_request(s); i++) {
 				SSL_write(s, head, sizeof head - 1);
@@ -447,6 +472,17 @@ static void test_an_answer_before_the_request_was_read_is_the_connections_last(v
 	assert_int_equal(0, reused);
 }
 
+static void test_a_record_in_parts_is_waited_for(void **state)
+{
+	(void)state;
+	up_start(&good, 1);
+	up.pauses = true;
+	call_host("localhost", 1, ca_path, NULL);
+	assert_int_equal(ERR_NONE, kind);
+	assert_string_equal("helloagain", body);
+	assert_true(up.busy < 0.1 * CLOCKS_PER_SEC); /* the loop slept meanwhile */
+}
+
 /* OpenSSL's, which fails for clients while this is set. */
 static _Atomic bool writes_fail;
 
@@ -517,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_tls_goes_through_a_proxys_tunnel),
 		cmocka_unit_test(
 			test_an_answer_before_the_request_was_read_is_the_connections_last),
+		cmocka_unit_test(test_a_record_in_parts_is_waited_for),
 		cmocka_unit_test(test_what_tls_cannot_send_says_why),
 #ifdef SIGNET_FAULTS
 		cmocka_unit_test(test_without_memory_for_its_name_no_ca_file_is_taken),
