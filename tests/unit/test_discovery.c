@@ -10,8 +10,9 @@
 
 /* ---- the upstream: one answer a connection ---- */
 
-static const char *answer_body, *answer_status;
+static const char *_Atomic answer_body, *_Atomic answer_status;
 static _Atomic int fetches, nameless;
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
 static char seen[1024]; /* the last request's head */
 
 static void *serve_lists(void *arg)
@@ -21,7 +22,9 @@ static void *serve_lists(void *arg)
 	while ((fd = accept(up_listen, NULL, NULL)) >= 0) {
 		char *got = hear(fd, "\r\n\r\n", 3000), head[200];
 
+		pthread_mutex_lock(&seen_lock);
 		snprintf(seen, sizeof seen, "%s", got);
+		pthread_mutex_unlock(&seen_lock);
 		nameless += strstr(got, "device-id: \r\n") != NULL;
 		free(got);
 		fetches++;
@@ -147,12 +150,14 @@ static void test_names_and_their_beginnings(void **state)
 	admit(h, "names", "base-1");
 	assert_int_equal(asked.r, 0);
 	assert_string_equal(asked.got, "base-1");
+	pthread_mutex_lock(&seen_lock);
 	assert_non_null(strstr(seen, "GET /models HTTP/1.1\r\n"));
 	assert_non_null(strstr(seen, "\r\naccept: application/json\r\n"));
 	assert_non_null(strstr(seen, "\r\naccept-language: de\r\n"));
 	assert_non_null(strstr(seen, "\r\ndevice-id: names\r\n"));
 	assert_non_null(strstr(seen, "\r\nos-type: 3\r\n"));
 	assert_non_null(strstr(seen, "\r\nsid: sid-1\r\n"));
+	pthread_mutex_unlock(&seen_lock);
 	admit(h, "names", "ba");
 	assert_string_equal(asked.got, "base-1");
 	admit(h, "names", "twin"); /* it is a name, whatever else begins so */
