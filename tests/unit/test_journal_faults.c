@@ -598,6 +598,29 @@ static int open_first_segment(void)
 	return fd;
 }
 
+/* What stands in bad/ under that name is what stood at `from` in the segment. */
+static void check_bad(const char *name, const char *stood, off_t from, size_t n)
+{
+	char path[400], *kept = malloc(n + 1);
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/journal/bad/%s", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, kept, n + 1), n);
+	assert_memory_equal(kept, stood + from, n);
+	close(fd);
+	free(kept);
+}
+
+static char *read_whole(int fd)
+{
+	char *all = calloc(1, 1 << 20);
+
+	assert_true(pread(fd, all, 1 << 20, 0) > 0);
+	return all;
+}
+
 static void remove_id(struct ids *ids, size_t i)
 {
 	memmove(ids->at[i], ids->at[i + 1], (ids->n - i - 1) * sizeof(ids->at[0]));
@@ -609,16 +632,26 @@ static void test_damage_in_the_middle_costs_that_record(void **state)
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
 	double lost = metric_sum(&metric_lost), corrupt = metric_sum(&metric_corrupt);
+	char name[2][60], *stood;
+	off_t at[2][2];
 	int fd;
 
 	(void)state;
 	write_journal(ids, 20);
 	fd = open_first_segment();
-	assert_int_equal(pwrite(fd, "!", 1, record_offset(fd, 7) + 100), 1);
-	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff", 4, record_offset(fd, 12)),
-			 4); /* absurd length */
+	for (int i = 0; i < 2; i++) {
+		at[i][0] = record_offset(fd, i ? 12 : 7);
+		at[i][1] = record_offset(fd, i ? 13 : 8);
+		snprintf(name[i], sizeof(name[i]), "0000000000000001-%ld", (long)at[i][0]);
+	}
+	assert_int_equal(pwrite(fd, "!", 1, at[0][0] + 100), 1);
+	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff", 4, at[1][0]), 4); /* absurd length */
+	stood = read_whole(fd);
 	close(fd);
 	deliver(&o);
+	for (int i = 0; i < 2; i++)
+		check_bad(name[i], stood, at[i][0], (size_t)(at[i][1] - at[i][0]));
+	free(stood);
 	remove_id(ids, 12);
 	remove_id(ids, 7);
 	check_ids(ids, "damage in the middle");
@@ -634,16 +667,22 @@ static void test_torn_tail_is_cut_and_kept(void **state)
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
 	double torn = metric_sum(&metric_torn), lost = metric_sum(&metric_lost);
+	char *stood;
+	off_t at;
 	int fd;
 
 	(void)state;
 	write_journal(ids, 5);
 	fd = open_first_segment();
-	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	at = record_offset(fd, 4);
+	assert_int_equal(ftruncate(fd, at + 200), 0);
+	stood = read_whole(fd);
 	close(fd);
 	ids->n = 4;
 	deliver(&o);
 	check_ids(ids, "a torn tail");
+	check_bad("0000000000000001.tail", stood, at, 200);
+	free(stood);
 	assert_int_equal(count_files("journal/bad", "0000000000000001.tail"), 1);
 	assert_true(metric_sum(&metric_torn) - torn == 1);
 	assert_true(metric_sum(&metric_lost) == lost);
@@ -655,6 +694,27 @@ static void test_torn_tail_is_cut_and_kept(void **state)
 		store_close(s);
 	}
 	check_ids(ids, "after a torn tail");
+	free(ids);
+}
+
+/* Where there is no place to keep it, it is gone, and the start goes on. */
+static void test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same(void **state)
+{
+	struct store_options o = test_options(dir);
+	struct ids *ids = calloc(1, sizeof(*ids));
+	char path[400];
+	int fd;
+
+	(void)state;
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/journal/bad", dir);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* no folder */
+	ids->n = 4;
+	deliver(&o);
+	check_ids(ids, "a torn tail that could not be kept");
 	free(ids);
 }
 
@@ -842,6 +902,7 @@ int main(void)
 		T(test_later_schema_is_refused_with_both_numbers),
 		T(test_damage_in_the_middle_costs_that_record),
 		T(test_torn_tail_is_cut_and_kept),
+		T(test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same),
 		T(test_segment_left_half_made_is_in_nobodys_way),
 		T(test_bad_header_is_set_aside),
 		T(test_later_format_is_refused),
