@@ -321,9 +321,8 @@ static void test_a_range_is_copied_as_it_stands(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		segment_reader_init(&r, fileno(f), cases[i].limit, 0);
 		buf_init(&out, N);
-		assert_int_equal(segment_copy_range(&r, cases[i].from, cases[i].to, cases[i].max,
-						    &out),
-				 0);
+		assert_int_equal(
+			segment_copy_range(&r, cases[i].from, cases[i].to, cases[i].max, &out), 0);
 		assert_int_equal(out.len, cases[i].n);
 		if (out.len)
 			assert_memory_equal(out.data, data + cases[i].from, out.len);
