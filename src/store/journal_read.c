@@ -190,7 +190,7 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 
 void journal_go_back(struct journal_reader *r, struct place to, bool baseline_unknown)
 {
-	if (r->reading && to.first == r->at.first && to.offset >= SEGMENT_HEADER) {
+	if (r->reading && to.first == r->at.first) {
 		r->segment.offset = to.offset;
 		r->segment.last = to.last > to.first - 1 ? to.last : to.first - 1;
 	} else {

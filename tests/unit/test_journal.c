@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
+#include "fiber/loop.h"
 #include "store/journal_read.h"
 #include "store/journal_write.h"
 
@@ -170,6 +171,103 @@ static void test_what_is_over_16_KiB_is_packed_if_that_saves(void **state)
 	journal_stop_reading(&r);
 	drop(j);
 	buf_deinit(&unpacked);
+}
+
+/* Who waits leaves at its time, whatever holds the writer: one that it has taken, and one that waits behind. Two of them
+ * on fibers, whose own deadlines stay as they were. */
+static struct {
+	struct journal *j;
+	enum unrecorded why[2];
+	uint64_t before[2], after[2];
+	int todo;
+} late;
+
+static void append_late(void *arg)
+{
+	size_t i = (size_t)(uintptr_t)arg;
+
+	fiber_deadline_narrow(clock_mono_ms() + 60000 + i);
+	late.before[i] = fiber_deadline();
+	late.why[i] = append(late.j, 10, false);
+	late.after[i] = fiber_deadline();
+	if (!--late.todo)
+		loop_stop(loop_self());
+}
+
+static void start_late(void *arg)
+{
+	(void)arg;
+	assert_non_null(fiber_spawn("first", append_late, (void *)(uintptr_t)0));
+	fiber_sleep(10); /* the writer has it */
+	assert_non_null(fiber_spawn("second", append_late, (void *)(uintptr_t)1));
+}
+
+static void test_a_wait_ends_at_its_time(void **state)
+{
+	struct journal_reader r = { 0 };
+	struct loop *l = loop_new(0);
+	struct journal *j;
+
+	(void)state;
+	assert_non_null(l);
+	alarm(60);
+	j = open_journal(plain());
+	pthread_mutex_lock(&j->lock); /* holds the writer when it has written */
+	assert_int_equal(append(j, 10, false), UNRECORDED_REASONS);
+	assert_int_equal(append(j, 10, false), QUEUE_FULL);
+	assert_int_equal(atomic_load(&j->unrecorded[QUEUE_FULL]), 1);
+	pthread_mutex_unlock(&j->lock);
+	for (int i = 0; i < 1000 && atomic_load(&j->queued_bytes); i++)
+		usleep(10000);
+	r.j = late.j = j;
+	assert_string_equal(read_on(&r), "1");
+	late.todo = 2;
+	pthread_mutex_lock(&j->lock);
+	assert_non_null(fiber_spawn("late", start_late, NULL));
+	loop_run(l);
+	pthread_mutex_unlock(&j->lock);
+	assert_int_equal(late.why[0], UNRECORDED_REASONS);
+	assert_int_equal(late.why[1], QUEUE_FULL);
+	for (int i = 0; i < 2; i++) {
+		assert_true(late.before[i] != TIME_NEVER);
+		assert_int_equal(late.after[i], late.before[i]);
+	}
+	for (int i = 0; i < 1000 && atomic_load(&j->queued_bytes); i++)
+		usleep(10000);
+	assert_string_equal(read_on(&r), "2");
+	assert_int_equal(atomic_load(&j->unrecorded[QUEUE_FULL]), 2);
+	assert_int_equal(atomic_load(&j->unrecorded[WRITE_ERROR]), 0);
+	journal_stop_reading(&r);
+	drop(j);
+	loop_free(l);
+	alarm(0);
+}
+
+/* A segment is filled to its last byte, with the end record that closes it. */
+static void test_a_segment_is_as_large_as_it_was_asked_to_be(void **state)
+{
+	(void)state;
+	for (int over = 0; over < 2; over++) {
+		struct journal_options o = plain();
+		struct journal *j;
+		struct stat st;
+
+		o.segment_bytes = 4096;
+		j = open_journal(o);
+		assert_int_equal(append(j, 1000, false), RECORDED);
+		assert_int_equal(append(j, 2944 + (over ? 1 : 0), false), RECORDED);
+		drop(j);
+		assert_int_equal(is_there("0000000000000003.sj"), over);
+		if (!over) {
+			char path[400];
+
+			snprintf(path, sizeof(path), "%s/journal/0000000000000001.sj", dir);
+			assert_int_equal(stat(path, &st), 0);
+			assert_int_equal(st.st_size, 4096);
+			snprintf(path, sizeof(path), "%s/journal", dir);
+			remove_tree(path);
+		}
+	}
 }
 
 /* ---- reading ---- */
@@ -495,6 +593,8 @@ int main(void)
 		T(test_the_queue_takes_what_fits),
 		T(test_it_is_full_from_its_bound_on),
 		T(test_what_is_over_16_KiB_is_packed_if_that_saves),
+		T(test_a_wait_ends_at_its_time),
+		T(test_a_segment_is_as_large_as_it_was_asked_to_be),
 		T(test_a_segment_that_is_gone_is_nothing_to_read),
 		T(test_a_reader_follows_the_writer_over_segments),
 		T(test_a_gap_in_the_numbers_is_a_loss),

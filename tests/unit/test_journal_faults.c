@@ -4,6 +4,7 @@
  */
 #include "store_dir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <dirent.h>
 #include <poll.h>
@@ -775,6 +776,114 @@ static void test_bad_header_is_set_aside(void **state)
 	free(ids);
 }
 
+static int open_again(void)
+{
+	struct journal_options o = { .sync = SYNC_NEVER,
+				     .segment_bytes = 1 << 20,
+				     .max_bytes = 64 << 20,
+				     .queue_bytes = 1 << 20 };
+	struct journal *j = calloc(1, sizeof(*j));
+	uint8_t node[16] = { 1 };
+	char path[400];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	r = journal_open(j, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &o, node, 0, 0);
+	if (!r)
+		journal_deinit(j);
+	free(j);
+	return r;
+}
+
+/* What cannot be set aside must not be written over: the start is refused. */
+static void test_bad_header_that_cannot_be_set_aside_is_refused(void **state)
+{
+	struct ids *ids = calloc(1, sizeof(*ids));
+	char path[400];
+	int fd;
+
+	(void)state;
+	if (!mount_small("size=8m,mode=0700,nr_inodes=3")) {
+		free(ids);
+		skip();
+	}
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(pwrite(fd, "!", 1, 20), 1);
+	assert_int_equal(open_again(), -1); /* no inode is left */
+	assert_string_equal(error_last()->message.p, "journal/bad: No space left on device");
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=8m,nr_inodes=9"), 0);
+	snprintf(path, sizeof(path), "%s/journal/bad", dir);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* no folder */
+	assert_int_equal(open_again(), -1);
+	assert_string_equal(error_last()->message.p,
+			    "journal/0000000000000001.sj: Not a directory");
+	unlink(path);
+	assert_int_equal(open_again(), 0);
+	assert_int_equal(count_files("journal/bad", "0000000000000001.sj"), 1);
+	close(fd);
+	umount2(dir, MNT_DETACH);
+	free(ids);
+}
+
+static mode_t mode_of(const char *name)
+{
+	char path[500];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (stat(path, &st))
+		fail_msg("%s: %s", path, strerror(errno));
+	return st.st_mode & 07777;
+}
+
+/* Whatever the mask: conversations are nobody else's. */
+static void test_nobody_else_may_read_it(void **state)
+{
+	struct ids *ids = calloc(1, sizeof(*ids));
+	mode_t mask = umask(0);
+	struct store_options o;
+	struct store *s;
+	struct record r;
+	char data[300], month[8], name[60];
+	time_t now = time(NULL);
+	struct tm tm;
+	int fd;
+
+	(void)state;
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	close(fd);
+	o = test_options(dir);
+	s = open_store(&o);
+	record_init(&r);
+	assert_int_equal(record_add(&r, (enum row_table)99, B("{}")), 0);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	wait_caught_up(s);
+	gmtime_r(&now, &tm);
+	strftime(month, sizeof(month), "%Y%m", &tm);
+	snprintf(name, sizeof(name), "journal/dead/sqlite-%s.ndjson", month);
+	assert_int_equal(mode_of("signet.db"), 0600);
+	assert_int_equal(mode_of("signet.db-wal"), 0600);
+	assert_int_equal(mode_of("journal/0000000000000005.sj"), 0600);
+	assert_int_equal(mode_of("journal/reserve"), 0600);
+	assert_int_equal(mode_of("journal/bad"), 0700);
+	assert_int_equal(mode_of("journal/bad/0000000000000001.tail"), 0600);
+	assert_int_equal(mode_of("journal/dead"), 0700);
+	assert_int_equal(mode_of(name), 0600);
+	store_close(s);
+	/* and the folders that it makes */
+	snprintf(data, sizeof(data), "%s/data", dir);
+	o.data_dir = data;
+	store_close(open_store(&o));
+	assert_int_equal(mode_of("data"), 0700);
+	assert_int_equal(mode_of("data/journal"), 0700);
+	umask(mask);
+	free(ids);
+}
+
 static void test_later_format_is_refused(void **state)
 {
 	struct segment_header h = { .format = SEGMENT_FORMAT + 1, .first = 1 };
@@ -905,6 +1014,8 @@ int main(void)
 		T(test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same),
 		T(test_segment_left_half_made_is_in_nobodys_way),
 		T(test_bad_header_is_set_aside),
+		T(test_bad_header_that_cannot_be_set_aside_is_refused),
+		T(test_nobody_else_may_read_it),
 		T(test_later_format_is_refused),
 		T(test_unknown_table_goes_to_the_dead_letter),
 		T(test_compressed_records_come_back),

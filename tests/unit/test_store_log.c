@@ -563,6 +563,30 @@ static void test_answers_of_many_segments_come_newest_first(void **state)
 	}
 }
 
+/* Who only follows the journal does not hold the store's log. */
+static void test_a_follower_lets_go_of_the_store(void **state)
+{
+	struct log_reader r;
+	struct log_entry e;
+	struct arena a;
+	char id[37];
+	struct store *s = open_with("text", id);
+	int64_t seq = INT64_MAX;
+
+	(void)state;
+	wait_caught_up(s);
+	arena_init(&a, 1 << 20);
+	assert_int_equal(log_reader_open(&r, dir), 0);
+	assert_int_equal(log_next_stored(&r, &seq, &e, &a), 1);
+	assert_true(bytes_eq(e.list[L_ID].text, bytes_of(id)));
+	log_let_go(&r);
+	db_int(dir, "CREATE TABLE Later(x)");
+	assert_int_equal(db_int(dir, "PRAGMA wal_checkpoint(TRUNCATE)"), 0); /* not busy */
+	log_reader_close(&r);
+	arena_deinit(&a);
+	store_close(s);
+}
+
 /* Overwrites the page where the table begins. */
 static void damage_table(const char *table)
 {
@@ -727,6 +751,7 @@ int main(int argc, char **argv)
 		T(test_tail_begins_with_the_newest),
 		T(test_grep_reads_what_the_gateway_wrote),
 		T(test_answers_of_many_segments_come_newest_first),
+		T(test_a_follower_lets_go_of_the_store),
 		T(test_a_damaged_store_is_told),
 		T(test_an_entry_of_the_journal_needs_its_memory),
 		T(test_usage),

@@ -150,6 +150,38 @@ static void test_a_wait_that_is_over_counts_once(void **state)
 }
 #endif
 
+#ifdef SIGNET_FAULTS
+/* An allocation fails while it opens, each one in turn: it is open and whole, or it is not and says so. */
+static void test_it_opens_whole_or_not_at_all(void **state)
+{
+	struct store_options o = test_options(dir);
+	int opened = 0, refused = 0;
+	char spec[32], id[37];
+
+	(void)state;
+	for (int n = 1; n <= 25; n++) {
+		struct store *s;
+
+		snprintf(spec, sizeof(spec), "alloc:%d", n);
+		fault_setup(spec);
+		s = store_open(&o);
+		fault_setup(NULL);
+		if (!s) {
+			assert_true(error_last()->message.n > 0);
+			refused++;
+			continue;
+		}
+		assert_int_equal(append_list(s, "x", id), 0);
+		wait_caught_up(s);
+		assert_int_equal(store_close(s), 0);
+		assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), ++opened);
+		assert_string_equal(db_text(dir, "SELECT config FROM ConfigSnapshot"),
+				    "[gateway]\n");
+	}
+	assert_true(refused > 0 && opened > 0);
+}
+#endif
+
 static void test_a_packed_record_is_the_same(void **state)
 {
 	static char same[40001], mixed[40001];
@@ -388,6 +420,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #ifdef SIGNET_FAULTS
 		T(test_a_wait_that_is_over_counts_once),
+		T(test_it_opens_whole_or_not_at_all),
 #endif
 		T(test_a_packed_record_is_the_same),
 		T(test_damage_found_by_the_check_is_replayed),
