@@ -20,7 +20,7 @@ static struct journal_options plain(void)
 					 .segment_bytes = 1 << 20,
 					 .max_bytes = 64 << 20,
 					 .queue_bytes = QUEUE,
-					 .wait_ms = 30 };
+					 .wait_ms = 20000 };
 }
 
 static int open_folder(void)
@@ -108,11 +108,13 @@ static void test_the_queue_takes_what_fits(void **state)
 	atomic_store(&j->queued_bytes, QUEUE - 300);
 	assert_int_equal(append(j, 300, false), RECORDED);
 	assert_int_equal(atomic_load(&j->queued_bytes), QUEUE - 300);
+	j->o.wait_ms = 30;
 	assert_int_equal(append(j, 301, false), QUEUE_FULL);
 	assert_int_equal(atomic_load(&j->queued_bytes), QUEUE - 300);
 	atomic_store(&j->queued_bytes, 1);
 	assert_int_equal(append(j, QUEUE, false), QUEUE_FULL);
 	atomic_store(&j->queued_bytes, 0);
+	j->o.wait_ms = 20000;
 	assert_int_equal(append(j, QUEUE + 1, false), RECORDED); /* an empty one takes any */
 	assert_int_equal(atomic_load(&j->queued_bytes), 0);
 	assert_int_equal(atomic_load(&j->unrecorded[QUEUE_FULL]), 2);
@@ -204,6 +206,7 @@ static void start_late(void *arg)
 
 static void test_a_wait_ends_at_its_time(void **state)
 {
+	struct journal_options o = plain();
 	struct journal_reader r = { 0 };
 	struct loop *l = loop_new(0);
 	struct journal *j;
@@ -211,7 +214,8 @@ static void test_a_wait_ends_at_its_time(void **state)
 	(void)state;
 	assert_non_null(l);
 	alarm(60);
-	j = open_journal(plain());
+	o.wait_ms = 500; /* for the writer to take the first one */
+	j = open_journal(o);
 	pthread_mutex_lock(&j->lock); /* holds the writer when it has written */
 	assert_int_equal(append(j, 10, false), UNRECORDED_REASONS);
 	assert_int_equal(append(j, 10, false), QUEUE_FULL);
