@@ -211,7 +211,7 @@ static void test_store_found_corrupt_while_serving_is_replaced(void **state)
 	struct store_status st;
 	struct arena a;
 	char path[400];
-	int fd;
+	int fd, set_aside;
 
 	(void)state;
 	arena_init(&a, 1 << 20);
@@ -231,7 +231,9 @@ static void test_store_found_corrupt_while_serving_is_replaced(void **state)
 	wait_caught_up(s);
 	store_status(s, &st, &a);
 	assert_int_equal(strncmp(st.alarm.p, "signet.db was damaged (", 23), 0);
-	assert_int_equal(count_files(".", "signet.db.corrupt-"), 3); /* with its log and index */
+	/* with its log and index, unless it was found by work between batches, whose connection takes these away */
+	set_aside = count_files(".", "signet.db.corrupt-");
+	assert_true(set_aside == 3 || set_aside == 1);
 	arena_deinit(&a);
 	store_close(s);
 	deliver(&o);
@@ -538,7 +540,7 @@ static void test_later_schema_is_refused_with_both_numbers(void **state)
 	db_int(dir, "PRAGMA user_version = 77");
 	assert_null(store_open(&o));
 	assert_non_null(strstr(error_last()->message.p, "schema 77"));
-	assert_non_null(strstr(error_last()->message.p, "up to 1"));
+	assert_non_null(strstr(error_last()->message.p, "up to 2"));
 }
 
 /* ---- damaged journals ---- */
