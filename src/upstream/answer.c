@@ -17,7 +17,7 @@
 static void tell_unknown_events(const struct call *c, uint64_t n)
 {
 	if (n)
-		log_warn("upstream", "events of names that Signet does not know were left out",
+		log_warn("upstream", "events that Signet does not know were left out",
 			 LB("model", c->provider->model->name), LB("provider", c->provider->name),
 			 LI("records", (int64_t)n));
 }
@@ -210,8 +210,8 @@ void upstream_close(struct call *c)
 		return;
 	if (c->http)
 		http_call_close(c->http);
-	if (c->stream && c->type->unknown_events)
-		tell_unknown_events(c, c->type->unknown_events(c->stream));
+	if (c->stream && c->type->wire->unknown_events)
+		tell_unknown_events(c, c->type->wire->unknown_events(c->stream));
 	if (c->stream)
 		c->type->wire->stream_free(c->stream);
 	sse_deinit(&c->sse);

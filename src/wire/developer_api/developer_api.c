@@ -265,7 +265,7 @@ static struct wire_stream *stream_new(const struct inference *inf, const struct 
 	return s;
 }
 
-uint64_t developer_api_unknown_events(const struct wire_stream *s)
+static uint64_t unknown_events(const struct wire_stream *s)
 {
 	return s->unknown;
 }
@@ -604,4 +604,5 @@ const struct wire wire_developer_api = {
 	.stream_free = stream_free,
 	.read_event = read_event,
 	.read_end = read_end,
+	.unknown_events = unknown_events,
 };

@@ -8,9 +8,11 @@
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_request.h"
 
-#define MAX_SHOWN (64u << 10) /* of a value that is told in an error */
+#define MAX_SHOWN  (64u << 10)  /* of a value that is told in an error */
+#define MAX_MENDED (256u << 20) /* of a document that is printed anew */
 
 static int64_t count(yyjson_val *obj, const char *key)
 {
@@ -248,6 +250,19 @@ static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
 
 /* ---- the answer ---- */
 
+/* What the client gets of a document that is no answer as its reader expects one. */
+static int mend(yyjson_val *root, struct result *result, struct arena *a)
+{
+	struct buf text;
+	struct pen p = { .b = &text };
+
+	buf_init(&text, MAX_MENDED);
+	shape_mend_answer(&p, root, result);
+	result->document = pen_done(&p) ? (struct bytes){ NULL, 0 } : arena_adopt(a, &text);
+	buf_deinit(&text);
+	return bytes_set(result->document) ? 0 : -1;
+}
+
 static struct result *bad_answer(const struct dialect *d, struct bytes detail)
 {
 	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
@@ -301,9 +316,10 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	result->provider_model = json_str(json_get(root, "model"));
 	result->service_tier = json_str(json_get(root, "service_tier"));
 	result->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
-	if (openai_chat_passes(inf) && !chat_names_mapped(inf))
-		result->document = body;
-	return result;
+	if (!openai_chat_passes(inf) || chat_names_mapped(inf))
+		return result;
+	result->document = body;
+	return shape_is_answer(root) || mend(root, result, a) == 0 ? result : NULL;
 }
 
 const struct wire wire_openai_chat = {
@@ -315,4 +331,5 @@ const struct wire wire_openai_chat = {
 	.stream_free = openai_chat_stream_free,
 	.read_event = openai_chat_read_event,
 	.read_end = openai_chat_read_end,
+	.unknown_events = openai_chat_unknown_events,
 };

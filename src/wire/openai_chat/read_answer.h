@@ -14,6 +14,7 @@ struct wire_stream *openai_chat_stream_new(const struct inference *, const struc
 void openai_chat_stream_free(struct wire_stream *);
 int openai_chat_read_event(struct wire_stream *, const struct sse_event *, struct delta *out);
 int openai_chat_read_end(struct wire_stream *, struct delta *out);
+uint64_t openai_chat_unknown_events(const struct wire_stream *);
 
 /* Usage of the base dialect, of a whole answer or event. NULL: there is none; else the object that it was read from. */
 yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *out);
