@@ -29,6 +29,8 @@ yyjson_val *json_parse_path(struct bytes text, struct arena *, struct bytes *pat
  * one alone as U+FFFD, so that no output ever has a broken UTF-8 byte.
  */
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *);
+/* The same, telling whether there was such a half: then the text itself must not go on. */
+yyjson_val *json_parse_halves(struct bytes text, struct arena *, bool *had_halves);
 
 /* Line (from 1) and column of the byte at `offset`, as serde_json counts: the column is the number of bytes
  * between the last line feed and `offset`, so that an error behind the first byte stands in column 1. */

@@ -173,7 +173,7 @@ struct result {
 	uint64_t response_ms, ttft_ms; /* ttft only of streams */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;
 	struct bytes annotations; /* JSON list of url_citation, unset = none */
-	uint64_t unknown_events;  /* of a developer API's answer: ignored, but told */
+	uint64_t unknown_events;  /* of an answer that came as events: ignored, but told */
 	struct bytes
 		document; /* the provider's own answer when both wires are the same, else unset */
 };

@@ -351,9 +351,9 @@ static void test_openai_answer_passed_through(void **state)
 	passing(&f);
 	answer_is(
 		&f,
-		"{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}\n",
+		"{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": []}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}\n",
 		"{\n  \"id\": \"chatcmpl-" HEX
-		"\",\n  \"model\": \"my-model\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}");
+		"\",\n  \"model\": \"my-model\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": []}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}");
 	f.a.include_raw_usage = true;
 	answer_is(
 		&f,

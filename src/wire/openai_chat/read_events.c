@@ -136,8 +136,7 @@ static yyjson_val *parse_event(struct wire_stream *s, struct bytes data)
 				       NULL);
 	if (doc && (yyjson_doc_get_val_count(doc) < JSON_MAX_DEPTH || !is_deep(data)))
 		return yyjson_doc_get_root(doc);
-	s->mend = true;
-	return json_parse_lenient(data, &s->scratch);
+	return json_parse_halves(data, &s->scratch, &s->mend);
 }
 
 /* ---- errors ---- */
@@ -350,6 +349,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 	s->mend |= !e->has_index || e->index != c->shown || (begins && e->id.n == 0);
 	if (name_part(s, c, e->name, &p))
 		return -1;
+	s->mend |= e->name.n > 0 && !bytes_set(p.name);
 	s->last = (size_t)(c - s->calls);
 	s->touched = true;
 	c->has_arguments |= e->arguments.n > 0;
@@ -498,11 +498,8 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 
 static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
 {
-	uint64_t index;
 	int n;
 
-	if (json_u64(json_get(choice, "index"), &index) && index > 0)
-		return 0; /* of another choice, which only a pass-through shows */
 	if (is_error(json_get(choice, "error")))
 		return upstream_error(s, json_get(choice, "error"), out);
 	n = delta_parts(s, json_get(choice, "delta"), out);
@@ -577,13 +574,13 @@ static int hold_half(struct wire_stream *s)
 }
 
 /* What the client gets of an event that is no chunk as its reader expects one. */
-static int mend(struct wire_stream *s, yyjson_val *root, struct delta *out)
+static int mend(struct wire_stream *s, yyjson_val *root, yyjson_val *choice, struct delta *out)
 {
 	struct buf text;
 	struct pen p = { .b = &text };
 
 	buf_init(&text, SSE_MAX_EVENT * 2);
-	shape_mend_chunk(&p, root, (struct shape_parts){ s->parts, s->nparts });
+	shape_mend_chunk(&p, root, (struct shape_parts){ choice, s->parts, s->nparts });
 	if (!pen_done(&p))
 		out->mended = arena_dup(&s->scratch, buf_bytes(&text));
 	buf_deinit(&text);
@@ -598,9 +595,22 @@ static bool is_no_chunk(yyjson_val *root)
 	return !yyjson_is_arr(choices) && !(choices && yyjson_is_null(choices));
 }
 
+/* The first choice of index 0, or of none. Others only a pass-through shows. */
+static yyjson_val *own_choice(yyjson_val *choices)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(choices);
+	yyjson_val *one;
+	uint64_t index;
+
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (yyjson_is_obj(one) && (!json_u64(json_get(one, "index"), &index) || index == 0))
+			return one;
+	return NULL;
+}
+
 static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
-	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error");
+	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error"), *choice;
 	size_t n = yyjson_arr_size(choices);
 	int bad = 0;
 
@@ -615,8 +625,9 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 			  "Response has invalid number of choices: %zu. Expected 1.", n);
 		return error_delta(s, false, out);
 	}
-	if (n > 0)
-		bad = read_choice(s, yyjson_arr_get_first(choices), out);
+	choice = own_choice(choices);
+	if (choice)
+		bad = read_choice(s, choice, out);
 	if (bad != 0 || read_usage(s, root, out))
 		return bad > 0 ? bad : -1;
 	if (release_half(s) || (out->finish == FINISH_UNSET && hold_half(s)))
@@ -628,7 +639,7 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	out->service_tier = json_str(json_get(root, "service_tier"));
 	out->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
 	out->forward = s->forwards;
-	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, out))
+	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, choice, out))
 		return -1;
 	return 1;
 }

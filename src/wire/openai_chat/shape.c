@@ -5,14 +5,15 @@
 
 struct mender {
 	struct pen *p;
-	struct shape_parts own;      /* of the first choice */
+	struct shape_parts own;
 	const struct result *result; /* of a whole answer */
 	size_t place[3];             /* in the lists that were entered: choices, calls */
 	size_t depth;
+	yyjson_val *choice; /* that is mended */
 	yyjson_val *object; /* whose member is mended */
 };
 
-enum want { STRING, WORD, NUMBER, OBJECT, LIST };
+enum want { STRING, WORD, NUMBER, NUMBERS, FLOAT, OBJECT, LIST };
 
 struct object;
 struct member {
@@ -25,8 +26,12 @@ struct member {
 		instead; /* JSON for what is missing or wrong; unset with no `mend`: it is left out */
 	/* Writes the value; false: it is left out. `v` is what stands there, NULL: nothing. */
 	bool (*mend)(struct mender *, yyjson_val *v);
-	bool own;   /* in the first choice it is always written from what the reader made of it */
-	bool vital; /* an object that has none of these says nothing: null in its place */
+	bool own; /* in the reader's own choice it is always written from what the reader made of it */
+	bool filled; /* a STRING that is not empty */
+	bool vital;  /* an object that has none of these says nothing: null in its place */
+	bool whole; /* an object that has not its shape is not mended; of a list: nor are its elements */
+	struct bytes unless; /* not required where this member stands */
+	bool once; /* a LIST whose elements' `index` differ: of those alike only the first counts */
 };
 
 struct object {
@@ -61,31 +66,82 @@ static bool is_word(yyjson_val *v, const struct bytes *words)
 	return false;
 }
 
-static bool is_list_of(yyjson_val *v, const struct object *inside)
+static bool is_count(yyjson_val *v)
+{
+	struct bytes digits = json_raw(v);
+	uint64_t n;
+
+	return json_u64(v, &n) && bytes_chr(digits, '.') < 0 && bytes_chr(digits, 'e') < 0 &&
+	       bytes_chr(digits, 'E') < 0;
+}
+
+/* An element's index, which is its place among the objects where it says none. */
+static uint64_t index_of(yyjson_val *element, size_t place)
+{
+	yyjson_val *index = json_get(element, "index");
+	uint64_t n;
+
+	return is_count(index) && json_u64(index, &n) ? n : place;
+}
+
+/* Whether an element before this one, which has this place, has the same index. */
+static bool is_repeated(yyjson_val *list, yyjson_val *element, size_t place)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	uint64_t index = index_of(element, place);
+	yyjson_val *one;
+	size_t at = 0;
+
+	while ((one = yyjson_arr_iter_next(&it)) && one != element)
+		if (yyjson_is_obj(one) && index_of(one, at++) == index)
+			return true;
+	return false;
+}
+
+static bool is_list_of(yyjson_val *v, const struct member *f)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(v);
+	yyjson_val *one;
+	size_t place = 0;
+
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (!has_shape(one, f->inside) || (f->once && is_repeated(v, one, place++)))
+			return false;
+	return true;
+}
+
+static bool are_counts(yyjson_val *v)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(v);
 	yyjson_val *one;
 
 	while ((one = yyjson_arr_iter_next(&it)))
-		if (!has_shape(one, inside))
+		if (!is_count(one))
 			return false;
-	return true;
+	return yyjson_is_arr(v);
 }
 
 static bool is_wanted(yyjson_val *v, const struct member *f)
 {
-	uint64_t n;
 
 	if (yyjson_is_null(v))
 		return f->nullable;
 	switch (f->want) {
-	case STRING: return yyjson_is_str(v);
+	case STRING: return yyjson_is_str(v) && (!f->filled || yyjson_get_len(v) > 0);
 	case WORD: return is_word(v, f->words);
-	case NUMBER: return json_u64(v, &n);
+	case NUMBER: return is_count(v);
+	case NUMBERS: return are_counts(v);
+	case FLOAT: return bytes_set(json_raw(v));
 	case OBJECT: return yyjson_is_obj(v) && has_shape(v, f->inside);
-	case LIST: return yyjson_is_arr(v) && is_list_of(v, f->inside);
+	case LIST: return yyjson_is_arr(v) && is_list_of(v, f);
 	}
 	return false;
+}
+
+static bool is_required(const struct member *f, yyjson_val *object)
+{
+	return f->required && !(bytes_set(f->unless) &&
+				yyjson_is_obj(json_get_n(object, f->unless.p, f->unless.n)));
 }
 
 /* One walk over the document's members: most are known, and a document has few. */
@@ -107,7 +163,7 @@ static bool has_shape(yyjson_val *v, const struct object *shape)
 		seen |= 1u << (f - shape->members);
 	}
 	for (size_t i = 0; shape && i < shape->n; i++)
-		if (shape->members[i].required && !(seen & 1u << i))
+		if (!(seen & 1u << i) && is_required(&shape->members[i], v))
 			return false;
 	return true;
 }
@@ -120,9 +176,9 @@ static void put_value(struct mender *m, yyjson_val *v)
 		m->p->failed = true;
 }
 
-static bool in_first_choice(const struct mender *m)
+static bool in_own_choice(const struct mender *m)
 {
-	return m->depth > 0 && m->place[0] == 0;
+	return m->depth > 0 && m->choice == m->own.choice;
 }
 
 static bool put_place(struct mender *m, yyjson_val *v)
@@ -149,7 +205,7 @@ static bool put_content(struct mender *m, yyjson_val *v)
 	yyjson_val *one;
 	bool any = false;
 
-	if (in_first_choice(m) && put_part_text(m, PART_TEXT))
+	if (in_own_choice(m) && put_part_text(m, PART_TEXT))
 		return true;
 	while ((one = yyjson_arr_iter_next(&it))) {
 		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text"));
@@ -168,7 +224,7 @@ static bool put_content(struct mender *m, yyjson_val *v)
 
 static bool put_thought(struct mender *m, yyjson_val *v)
 {
-	if (!in_first_choice(m) || !put_part_text(m, PART_THOUGHT)) {
+	if (!in_own_choice(m) || !put_part_text(m, PART_THOUGHT)) {
 		if (!v)
 			return false;
 		put_value(m, v);
@@ -200,7 +256,7 @@ static const struct part *call_at_hand(const struct mender *m)
 {
 	size_t nth = m->depth > 1 ? m->place[1] : 0;
 
-	for (size_t i = 0; in_first_choice(m) && i < m->own.n; i++)
+	for (size_t i = 0; in_own_choice(m) && i < m->own.n; i++)
 		if (m->own.parts[i].type == PART_TOOL_CALL && nth-- == 0)
 			return &m->own.parts[i];
 	return NULL;
@@ -219,7 +275,7 @@ static const struct block *block_at_hand(const struct mender *m)
 {
 	size_t nth = m->depth > 1 ? m->place[1] : 0;
 
-	for (size_t i = 0; m->result && in_first_choice(m) && i < m->result->len; i++)
+	for (size_t i = 0; m->result && in_own_choice(m) && i < m->result->len; i++)
 		if (m->result->content[i].type == BLOCK_TOOL_CALL && nth-- == 0)
 			return &m->result->content[i];
 	return NULL;
@@ -241,6 +297,17 @@ static bool put_call_id(struct mender *m, yyjson_val *v)
 		pen_string(m->p, json_str(v));
 	else
 		return false;
+	return true;
+}
+
+/* A name that was said before is not said again. */
+static bool put_name(struct mender *m, yyjson_val *v)
+{
+	const struct part *call = call_at_hand(m);
+
+	if (call ? !bytes_set(call->name) : !yyjson_is_str(v))
+		return false;
+	pen_string(m->p, call ? call->name : json_str(v));
 	return true;
 }
 
@@ -294,7 +361,7 @@ static bool put_total(struct mender *m, yyjson_val *v)
 	return true;
 }
 
-static void put_list(struct mender *m, yyjson_val *v, const struct object *inside)
+static void put_list(struct mender *m, yyjson_val *v, const struct member *f)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(v);
 	yyjson_val *one;
@@ -302,11 +369,17 @@ static void put_list(struct mender *m, yyjson_val *v, const struct object *insid
 
 	pen_open(m->p, '[');
 	while ((one = yyjson_arr_iter_next(&it))) {
-		if (!yyjson_is_obj(one))
+		size_t place = n;
+
+		n += yyjson_is_obj(one);
+		if (!yyjson_is_obj(one) || (f->once && is_repeated(v, one, place)) ||
+		    (f->whole && !has_shape(one, f->inside)))
 			continue; /* nothing of it can be read */
 		pen_item(m->p);
-		m->place[m->depth++] = n++;
-		put_object(m, one, inside);
+		if (m->depth == 0)
+			m->choice = one;
+		m->place[m->depth++] = place;
+		put_object(m, one, f->inside);
 		m->depth--;
 	}
 	pen_close(m->p, ']');
@@ -331,14 +404,17 @@ static bool says_nothing(yyjson_val *v, const struct object *shape)
 static bool mend_value(struct mender *m, const struct member *f, yyjson_val *v)
 {
 	bool right = v && is_wanted(v, f);
-	bool object = f->want == OBJECT && f->inside && yyjson_is_obj(v);
+	bool object = f->want == OBJECT && f->inside && !f->whole && yyjson_is_obj(v);
+	uint64_t count;
 
 	if (object && !says_nothing(v, f->inside))
 		put_object(m, v, f->inside);
 	else if (yyjson_is_arr(v) && f->want == LIST)
-		put_list(m, v, f->inside);
+		put_list(m, v, f);
 	else if (right && !f->own)
 		put_value(m, v);
+	else if (f->want == NUMBER && !f->own && json_u64(v, &count)) /* 3.0 */
+		pen_u64(m->p, count);
 	else if (f->mend)
 		return f->mend(m, v);
 	else if (bytes_set(f->instead))
@@ -393,7 +469,8 @@ static void put_object(struct mender *m, yyjson_val *v, const struct object *sha
 		put_value(m, yyjson_obj_iter_get_val(key));
 	}
 	for (size_t i = 0; i < shape->n; i++)
-		if ((shape->members[i].required || (shape->members[i].own && in_first_choice(m))) &&
+		if ((is_required(&shape->members[i], v) ||
+		     (shape->members[i].own && in_own_choice(m))) &&
 		    !json_get_n(v, shape->members[i].name.p, shape->members[i].name.n))
 			put_member(m, &shape->members[i], NULL);
 	pen_close(m->p, '}');
@@ -409,65 +486,72 @@ static const struct bytes roles[] = { B("assistant"), B("developer"), B("system"
 					 B("content_filter"), B("function_call"), { NULL, 0 } },
 			  tiers[] = { B("auto"),  B("default"),  B("flex"),
 				      B("scale"), B("priority"), { NULL, 0 } },
+			  citation_type[] = { B("url_citation"), { NULL, 0 } },
 			  call_types[] = { B("function"), B("custom"), { NULL, 0 } },
 			  chunk_name[] = { B("chat.completion.chunk"), { NULL, 0 } },
 			  answer_name[] = { B("chat.completion"), { NULL, 0 } };
 
 #define NAME(text) .name = B(text)
 
+static const struct member prompt_members[] = {
+	{ NAME("cached_tokens"), NUMBER, .nullable = true },
+	{ NAME("audio_tokens"), NUMBER, .nullable = true },
+};
+static const struct object prompt_counts = OBJECT_OF(prompt_members);
+
+static const struct member completion_members[] = {
+	{ NAME("reasoning_tokens"), NUMBER, .nullable = true },
+	{ NAME("audio_tokens"), NUMBER, .nullable = true },
+	{ NAME("accepted_prediction_tokens"), NUMBER, .nullable = true },
+	{ NAME("rejected_prediction_tokens"), NUMBER, .nullable = true },
+};
+static const struct object completion_counts = OBJECT_OF(completion_members);
+
 static const struct member usage_members[] = {
 	{ NAME("prompt_tokens"), NUMBER, .required = true, .vital = true, .instead = B("0") },
 	{ NAME("completion_tokens"), NUMBER, .required = true, .vital = true, .instead = B("0") },
 	{ NAME("total_tokens"), NUMBER, .required = true, .mend = put_total },
-	{ NAME("prompt_tokens_details"), OBJECT, .nullable = true },
-	{ NAME("completion_tokens_details"), OBJECT, .nullable = true },
+	{ NAME("prompt_tokens_details"), OBJECT, .nullable = true, .inside = &prompt_counts },
+	{ NAME("completion_tokens_details"), OBJECT, .nullable = true,
+	  .inside = &completion_counts },
 };
 static const struct object usage = OBJECT_OF(usage_members);
 
-#define USAGE                                                             \
-	{                                                                 \
-		NAME("usage"), OBJECT, .nullable = true, .inside = &usage \
-	}
-#define TIER                                                                 \
-	{                                                                    \
-		NAME("service_tier"), WORD, .nullable = true, .words = tiers \
-	}
-#define PRINT                                                        \
-	{                                                            \
-		NAME("system_fingerprint"), STRING, .nullable = true \
-	}
-#define ID                                                                 \
-	{                                                                  \
-		NAME("id"), STRING, .required = true, .instead = B("\"\"") \
-	}
-#define MODEL                                                                 \
-	{                                                                     \
-		NAME("model"), STRING, .required = true, .instead = B("\"\"") \
-	}
-#define MADE                                                                 \
-	{                                                                    \
-		NAME("created"), NUMBER, .required = true, .instead = B("0") \
-	}
-#define PLACE                                                              \
-	{                                                                  \
-		NAME("index"), NUMBER, .required = true, .mend = put_place \
-	}
-#define LOGS                                               \
-	{                                                  \
-		NAME("logprobs"), OBJECT, .nullable = true \
-	}
-#define CONTENT                                                                             \
-	{                                                                                   \
-		NAME("content"), STRING, .nullable = true, .mend = put_content, .own = true \
-	}
-#define THOUGHT(key)                                                     \
-	{                                                                \
-		NAME(key), STRING, .nullable = true, .mend = put_thought \
-	}
+static const struct member top_token_members[] = {
+	{ NAME("token"), STRING, .required = true },
+	{ NAME("logprob"), FLOAT, .required = true },
+	{ NAME("bytes"), NUMBERS, .nullable = true },
+};
+static const struct object top_token = OBJECT_OF(top_token_members);
+
+static const struct member token_members[] = {
+	{ NAME("token"), STRING, .required = true },
+	{ NAME("logprob"), FLOAT, .required = true },
+	{ NAME("bytes"), NUMBERS, .nullable = true },
+	{ NAME("top_logprobs"), LIST, .required = true, .inside = &top_token },
+};
+static const struct object token = OBJECT_OF(token_members);
+
+static const struct member logprobs_members[] = {
+	{ NAME("content"), LIST, .nullable = true, .inside = &token },
+	{ NAME("refusal"), LIST, .nullable = true, .inside = &token },
+};
+static const struct object logprobs = OBJECT_OF(logprobs_members);
+
+#define USAGE        NAME("usage"), OBJECT, .nullable = true, .inside = &usage
+#define TIER         NAME("service_tier"), WORD, .nullable = true, .words = tiers
+#define PRINT        NAME("system_fingerprint"), STRING, .nullable = true
+#define ID           NAME("id"), STRING, .required = true, .instead = B("\"\"")
+#define MODEL        NAME("model"), STRING, .required = true, .instead = B("\"\"")
+#define MADE         NAME("created"), NUMBER, .required = true, .instead = B("0")
+#define PLACE        NAME("index"), NUMBER, .required = true, .mend = put_place
+#define LOGS         NAME("logprobs"), OBJECT, .nullable = true, .inside = &logprobs, .whole = true
+#define CONTENT      NAME("content"), STRING, .nullable = true, .mend = put_content, .own = true
+#define THOUGHT(key) NAME(key), STRING, .nullable = true, .mend = put_thought
 
 /* Of a chunk. */
 static const struct member chunk_function_members[] = {
-	{ NAME("name"), STRING, .nullable = true },
+	{ NAME("name"), STRING, .nullable = true, .mend = put_name, .own = true },
 	{ NAME("arguments"), STRING, .nullable = true, .mend = put_arguments, .own = true },
 };
 static const struct object chunk_function = OBJECT_OF(chunk_function_members);
@@ -481,34 +565,36 @@ static const struct member chunk_call_members[] = {
 static const struct object chunk_call = OBJECT_OF(chunk_call_members);
 
 static const struct member delta_members[] = {
-	CONTENT,
+	{ CONTENT },
 	{ NAME("role"), WORD, .nullable = true, .words = roles, .instead = B("\"assistant\"") },
 	{ NAME("refusal"), STRING, .nullable = true },
-	THOUGHT("reasoning_content"),
-	THOUGHT("reasoning"),
+	{ THOUGHT("reasoning_content") },
+	{ THOUGHT("reasoning") },
 	{ NAME("tool_calls"), LIST, .nullable = true, .inside = &chunk_call, .mend = put_calls },
 	{ NAME("function_call"), OBJECT, .nullable = true, .inside = &chunk_function },
 };
 static const struct object delta = OBJECT_OF(delta_members);
 
 static const struct member chunk_choice_members[] = {
-	PLACE,
+	{ PLACE },
 	{ NAME("delta"), OBJECT, .required = true, .inside = &delta, .instead = B("{}") },
 	{ NAME("finish_reason"), WORD, .nullable = true, .words = finishes, .mend = put_finish },
-	LOGS,
+	{ LOGS },
 };
 static const struct object chunk_choice = OBJECT_OF(chunk_choice_members);
 
 static const struct member chunk_members[] = {
-	ID,
+	{ ID },
 	{ NAME("object"), WORD, .required = true, .words = chunk_name,
 	  .instead = B("\"chat.completion.chunk\"") },
-	MADE,
-	MODEL,
-	{ NAME("choices"), LIST, .required = true, .inside = &chunk_choice, .instead = B("[]") },
-	USAGE,
-	TIER,
-	PRINT,
+	{ MADE },
+	{ MODEL },
+	{ NAME("choices"), LIST, .required = true, .inside = &chunk_choice, .once = true,
+	  .instead = B("[]") },
+	{ USAGE },
+	{ TIER },
+	{ PRINT },
+	{ NAME("obfuscation"), STRING, .nullable = true },
 };
 static const struct object chunk = OBJECT_OF(chunk_members);
 
@@ -520,11 +606,34 @@ static const struct member whole_function_members[] = {
 static const struct object whole_function = OBJECT_OF(whole_function_members);
 
 static const struct member whole_call_members[] = {
-	{ NAME("id"), STRING, .required = true, .mend = put_call_id },
+	{ NAME("id"), STRING, .required = true, .filled = true, .mend = put_call_id },
 	{ NAME("type"), WORD, .required = true, .words = call_types, .instead = B("\"function\"") },
-	{ NAME("function"), OBJECT, .inside = &whole_function },
+	{ NAME("function"), OBJECT, .required = true, .inside = &whole_function,
+	  .instead = B("{\"name\":\"\",\"arguments\":\"\"}"), .unless = B("custom") },
 };
 static const struct object whole_call = OBJECT_OF(whole_call_members);
+
+static const struct member citation_members[] = {
+	{ NAME("start_index"), NUMBER, .required = true },
+	{ NAME("end_index"), NUMBER, .required = true },
+	{ NAME("title"), STRING, .required = true },
+	{ NAME("url"), STRING, .required = true },
+};
+static const struct object citation = OBJECT_OF(citation_members);
+
+static const struct member annotation_members[] = {
+	{ NAME("type"), WORD, .required = true, .words = citation_type },
+	{ NAME("url_citation"), OBJECT, .required = true, .inside = &citation },
+};
+static const struct object annotation = OBJECT_OF(annotation_members);
+
+static const struct member audio_members[] = {
+	{ NAME("id"), STRING, .required = true },
+	{ NAME("data"), STRING, .required = true },
+	{ NAME("expires_at"), NUMBER, .required = true },
+	{ NAME("transcript"), STRING, .required = true },
+};
+static const struct object audio = OBJECT_OF(audio_members);
 
 static const struct member message_members[] = {
 	{ NAME("role"), WORD, .required = true, .words = assistant, .instead = B("\"assistant\"") },
@@ -532,28 +641,31 @@ static const struct member message_members[] = {
 	{ NAME("refusal"), STRING, .nullable = true },
 	{ NAME("tool_calls"), LIST, .nullable = true, .inside = &whole_call, .mend = put_calls },
 	{ NAME("function_call"), OBJECT, .nullable = true, .inside = &whole_function },
+	{ NAME("annotations"), LIST, .nullable = true, .inside = &annotation, .whole = true },
+	{ NAME("audio"), OBJECT, .nullable = true, .inside = &audio, .whole = true },
 };
 static const struct object message = OBJECT_OF(message_members);
 
 static const struct member whole_choice_members[] = {
-	PLACE,
+	{ PLACE },
 	{ NAME("message"), OBJECT, .required = true, .inside = &message,
 	  .instead = B("{\"role\":\"assistant\",\"content\":null}") },
 	{ NAME("finish_reason"), WORD, .required = true, .words = finishes, .mend = put_finish },
-	LOGS,
+	{ LOGS },
 };
 static const struct object whole_choice = OBJECT_OF(whole_choice_members);
 
 static const struct member answer_members[] = {
-	ID,
+	{ ID },
 	{ NAME("object"), WORD, .required = true, .words = answer_name,
 	  .instead = B("\"chat.completion\"") },
-	MADE,
-	MODEL,
-	{ NAME("choices"), LIST, .required = true, .inside = &whole_choice, .instead = B("[]") },
-	USAGE,
-	TIER,
-	PRINT,
+	{ MADE },
+	{ MODEL },
+	{ NAME("choices"), LIST, .required = true, .inside = &whole_choice, .once = true,
+	  .instead = B("[]") },
+	{ USAGE },
+	{ TIER },
+	{ PRINT },
 };
 static const struct object answer = OBJECT_OF(answer_members);
 
@@ -567,6 +679,11 @@ bool shape_is_answer(yyjson_val *root)
 	return has_shape(root, &answer);
 }
 
+bool shape_is_usage(yyjson_val *v)
+{
+	return has_shape(v, &usage);
+}
+
 void shape_mend_chunk(struct pen *p, yyjson_val *root, struct shape_parts own)
 {
 	struct mender m = { .p = p, .own = own };
@@ -576,7 +693,9 @@ void shape_mend_chunk(struct pen *p, yyjson_val *root, struct shape_parts own)
 
 void shape_mend_answer(struct pen *p, yyjson_val *root, const struct result *result)
 {
-	struct mender m = { .p = p, .result = result };
+	struct mender m = { .p = p,
+			    .result = result,
+			    .own.choice = openai_chat_first_object(json_get(root, "choices")) };
 
 	put_object(&m, root, &answer);
 }

@@ -11,14 +11,16 @@
 #include "base/pen.h"
 #include "inference/inference.h"
 
-/* What the reader made of the first choice, for what cannot be read off the document alone. */
+/* What the reader made of its choice, for what cannot be read off the document alone. */
 struct shape_parts {
+	yyjson_val *choice; /* NULL: there is none */
 	const struct part *parts;
 	size_t n;
 };
 
 bool shape_is_chunk(yyjson_val *root);
 bool shape_is_answer(yyjson_val *root);
+bool shape_is_usage(yyjson_val *usage);
 
 /* The document with what is missing or wrong set right. `id`, `model` and `created` that are missing are "", "" and 0,
  * which whoever edits these members replaces. The pen remembers a lack of room. */
