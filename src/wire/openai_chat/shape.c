@@ -388,12 +388,12 @@ static void put_list(struct mender *m, yyjson_val *v, const struct member *f)
 static bool says_nothing(yyjson_val *v, const struct object *shape)
 {
 	bool vital = false;
+	uint64_t count;
 
 	for (size_t i = 0; i < shape->n; i++) {
 		const struct member *f = &shape->members[i];
-		yyjson_val *one = f->vital ? json_get_n(v, f->name.p, f->name.n) : NULL;
 
-		if (f->vital && one && is_wanted(one, f))
+		if (f->vital && json_u64(json_get_n(v, f->name.p, f->name.n), &count))
 			return false;
 		vital |= f->vital;
 	}
