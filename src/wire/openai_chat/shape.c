@@ -48,11 +48,18 @@ static void put_object(struct mender *m, yyjson_val *v, const struct object *sha
 
 /* ---- looking ---- */
 
-static const struct member *member_of(const struct object *shape, struct bytes name)
+/* Members mostly come in the schema's order: the look begins at *next, and moves it. */
+static const struct member *member_of(const struct object *shape, struct bytes name, size_t *next)
 {
-	for (size_t i = 0; shape && i < shape->n; i++)
-		if (bytes_eq(shape->members[i].name, name))
-			return &shape->members[i];
+	for (size_t i = *next, left = shape->n; left; left--, i++) {
+		const struct member *f = &shape->members[i = i < shape->n ? i : 0];
+
+		if (f->name.n == name.n && *f->name.p == *name.p &&
+		    memcmp(f->name.p, name.p, name.n) == 0) {
+			*next = i + 1;
+			return f;
+		}
+	}
 	return NULL;
 }
 
@@ -69,10 +76,11 @@ static bool is_word(yyjson_val *v, const struct bytes *words)
 static bool is_count(yyjson_val *v)
 {
 	struct bytes digits = json_raw(v);
-	uint64_t n;
 
-	return json_u64(v, &n) && bytes_chr(digits, '.') < 0 && bytes_chr(digits, 'e') < 0 &&
-	       bytes_chr(digits, 'E') < 0;
+	for (size_t i = 0; i < digits.n; i++)
+		if (digits.p[i] < '0' || digits.p[i] > '9')
+			return false;
+	return digits.n > 0 && digits.n < 20;
 }
 
 /* An element's index, which is its place among the objects where it says none. */
@@ -149,12 +157,13 @@ static bool has_shape(yyjson_val *v, const struct object *shape)
 {
 	yyjson_obj_iter it = yyjson_obj_iter_with(v);
 	unsigned seen = 0;
+	size_t next = 0;
 	yyjson_val *key;
 
 	if (!yyjson_is_obj(v))
 		return false;
 	while (shape && (key = yyjson_obj_iter_next(&it))) {
-		const struct member *f = member_of(shape, json_str(key));
+		const struct member *f = member_of(shape, json_str(key), &next);
 
 		if (!f)
 			continue;
@@ -451,11 +460,12 @@ static void put_object(struct mender *m, yyjson_val *v, const struct object *sha
 {
 	yyjson_val *key, *outer = m->object;
 	yyjson_obj_iter it = yyjson_obj_iter_with(v);
+	size_t next = 0;
 
 	m->object = v;
 	pen_open(m->p, '{');
 	while ((key = yyjson_obj_iter_next(&it))) {
-		const struct member *f = member_of(shape, json_str(key));
+		const struct member *f = member_of(shape, json_str(key), &next);
 
 		if (!is_last_of_its_name(v, key))
 			continue;
@@ -578,8 +588,8 @@ static const struct object delta = OBJECT_OF(delta_members);
 static const struct member chunk_choice_members[] = {
 	{ PLACE },
 	{ NAME("delta"), OBJECT, .required = true, .inside = &delta, .instead = B("{}") },
-	{ NAME("finish_reason"), WORD, .nullable = true, .words = finishes, .mend = put_finish },
 	{ LOGS },
+	{ NAME("finish_reason"), WORD, .nullable = true, .words = finishes, .mend = put_finish },
 };
 static const struct object chunk_choice = OBJECT_OF(chunk_choice_members);
 
@@ -650,8 +660,8 @@ static const struct member whole_choice_members[] = {
 	{ PLACE },
 	{ NAME("message"), OBJECT, .required = true, .inside = &message,
 	  .instead = B("{\"role\":\"assistant\",\"content\":null}") },
-	{ NAME("finish_reason"), WORD, .required = true, .words = finishes, .mend = put_finish },
 	{ LOGS },
+	{ NAME("finish_reason"), WORD, .required = true, .words = finishes, .mend = put_finish },
 };
 static const struct object whole_choice = OBJECT_OF(whole_choice_members);
 
