@@ -211,7 +211,8 @@ static void test_store_found_corrupt_while_serving_is_replaced(void **state)
 	struct store_status st;
 	struct arena a;
 	char path[400];
-	int fd, set_aside;
+	int64_t set_aside;
+	int fd;
 
 	(void)state;
 	arena_init(&a, 1 << 20);
