@@ -85,6 +85,8 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 	if (status >= 0)
 		return status;
 	a->config.workers = (int)workers;
+	if (a->migrate && !a->config.glob) /* the variable says all that it needs */
+		a->config.default_config = true;
 	if (a->config.bind_address && !is_address(a->config.bind_address))
 		return flags_wrong(
 			&serve,

@@ -230,13 +230,23 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 	return r;
 }
 
+/* The input tells raw text from text, the model does not. */
+static bool has_raw_text(const struct inference *in)
+{
+	for (size_t i = 0; i < in->nmessages; i++)
+		for (size_t k = 0; k < in->messages[i].len; k++)
+			if (in->messages[i].content[k].type == BLOCK_RAW_TEXT)
+				return true;
+	return false;
+}
+
 /* The messages as the model got them: those of the input, unless a template made others. */
 static int messages_beside(struct record *rec, const struct inference *in,
 			   const struct inference *sent, const struct repeated *again)
 {
 	struct pen p = { 0 };
 
-	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
+	if (sent->messages == in->messages && sent->nmessages == in->nmessages && !has_raw_text(in))
 		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
 				       again->messages_len);
 	p.b = record_open_part(rec, TEXT_PART | TEXT_INPUT_MESSAGES);

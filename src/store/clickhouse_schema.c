@@ -467,12 +467,12 @@ const struct clickhouse_view clickhouse_views[] = {
 	  "SELECT toUInt128(episode_id) AS episode_id_uint, 1 AS count, groupArrayState(id) AS "
 	  "inference_ids, toUInt128(min(id)) AS min_inference_id_uint, toUInt128(max(id)) AS "
 	  "max_inference_id_uint FROM ChatInference WHERE toUInt128(episode_id) < "
-	  "toUInt128(toUUID('09184e72-a000-7ec1-854e-9bdbb9e1fdb5')) GROUP BY toUInt128(episode_id)" },
+	  "toUInt128(toUUID('09184e72-a000-7bbe-8d2c-96fe321549b5')) GROUP BY toUInt128(episode_id)" },
 	{ "EpisodeByIdJsonView", "EpisodeById",
 	  "SELECT toUInt128(episode_id) AS episode_id_uint, 1 AS count, groupArrayState(id) AS "
 	  "inference_ids, toUInt128(min(id)) AS min_inference_id_uint, toUInt128(max(id)) AS "
 	  "max_inference_id_uint FROM JsonInference WHERE toUInt128(episode_id) < "
-	  "toUInt128(toUUID('09184e72-a000-7ec1-854e-9bdbb9e1fdb5')) GROUP BY toUInt128(episode_id)" },
+	  "toUInt128(toUUID('09184e72-a000-7bbe-8d2c-96fe321549b5')) GROUP BY toUInt128(episode_id)" },
 	{ "FloatMetricFeedbackByTargetIdView", "FloatMetricFeedbackByTargetId",
 	  "SELECT id, target_id, metric_name, value, tags, " N_HASH " FROM FloatMetricFeedback" },
 	{ "FloatMetricFeedbackByVariantStatisticsView", "FeedbackByVariantStatistics",

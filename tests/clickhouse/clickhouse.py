@@ -57,7 +57,7 @@ class ClickHouse:
     def call(self, method, path, body=None):
         request = urllib.request.Request(self.url + path, data=body, method=method, headers={"X-ClickHouse-User": USER, "X-ClickHouse-Key": PASSWORD})
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as e:
             raise Refused(int(e.headers.get("X-ClickHouse-Exception-Code", 0)), e.read().decode()) from None

@@ -46,27 +46,31 @@ class Engine:
     def __init__(self, folder):
         self.session = session.Session(folder)
         self.lock = threading.Lock()
+        self.database, self.settings = None, {}
 
     def run(self, query, database, settings, params, fmt):
         with self.lock:
             try:
-                self.session.query(f"USE `{database}`")
-                for k, v in settings.items():
-                    self.session.query(f"SET {k} = {quoted(v)}")
-                for k, v in params.items():
-                    self.session.query(f"SET param_{k} = {quoted(v)}")
+                self.adopt(database, {**settings, **{"param_" + k: v for k, v in params.items()}})
                 return self.session.query(query, fmt).bytes() or b""
             except Exception as e:
                 found = re.search(r"Code: (\d+)\. DB::Exception: (.*)", str(e), re.S)
                 if not found:
                     raise
                 raise Failure(int(found[1]), found[2].strip()) from None
-            finally:
-                for k in settings:
-                    try:
-                        self.session.query(f"SET {k} = DEFAULT")
-                    except Exception:
-                        pass  # not a setting: what was asked has failed already
+
+    def adopt(self, database, settings):
+        """The engine has one session for all: what the last query set and this one does not goes back to its default."""
+        if database != self.database:
+            self.database = None
+            self.session.query(f"USE `{database}`")
+            self.database = database
+        now = {k: v for k, v in settings.items() if self.settings.get(k) != v}
+        gone = [k for k in self.settings if k not in settings and not k.startswith("param_")]
+        self.settings = {}  # until it is done
+        if now or gone:
+            self.session.query("SET " + ", ".join([f"{k} = {quoted(v)}" for k, v in now.items()] + [f"{k} = DEFAULT" for k in gone]))
+        self.settings = settings
 
 
 def quoted(text):

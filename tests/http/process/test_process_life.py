@@ -203,7 +203,7 @@ def test_wrong_usage_is_2(args):
     (["serve"], "You must specify either `--config-file` or `--default-config`."),
     (["--config-file", "x", "--default-config"], "You must not specify both `--config-file` and `--default-config`."),
     (["--create-api-key"], "--create-api-key is not in this version of Signet"),
-    (["--run-clickhouse-migrations"], "--run-clickhouse-migrations is not in this version of Signet"),
+    (["--run-clickhouse-migrations"], "--run-clickhouse-migrations needs the variable TENSORZERO_CLICKHOUSE_URL"),
 ])
 def test_starts_that_are_refused(args, text):
     status, out, err = run(*args)
