@@ -434,7 +434,7 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 
 	if (!d->idle_since_ms)
 		d->idle_since_ms = now;
-	d->sink->type->idle(d->sink, now - d->idle_since_ms);
+	d->sink->type->idle(d->sink, now - d->idle_since_ms + 1);
 	journal_wait_rows(d->j, d->id, seen_rows, 1, 1000);
 	if (!atomic_load(&d->stopping))
 		journal_wait_rows(d->j, d->id, seen_rows, batch_rows(d), batch_ms(d));

@@ -402,14 +402,8 @@ static enum sink_result write_cursor(struct clickhouse_sink *s, struct cursor c)
 	return SINK_OK;
 }
 
-/* Before its first byte goes out (rule 3). One that was noted before is known by its borders. */
-static enum sink_result note_batch(struct clickhouse_sink *s)
+static void forget_tries(struct clickhouse_sink *s, bool verify)
 {
-	struct cursor c = { s->cursor.delivered, s->first, s->last };
-	bool verify = s->first <= s->verify_upto;
-
-	if (s->cursor.first == c.first && s->cursor.last == c.last && !verify)
-		return SINK_OK; /* another try: what the tables know holds */
 	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++) {
 		struct table_batch *t = &s->tables[i];
 
@@ -418,11 +412,27 @@ static enum sink_result note_batch(struct clickhouse_sink *s)
 		t->again = 0;
 		t->sent_ms = verify ? clock_mono_ms() : 0;
 	}
-	if (s->verify_upto != UINT64_MAX && s->last >= s->verify_upto)
+}
+
+/* Before its first byte goes out (rule 3). One that was noted before is known by its borders. */
+static enum sink_result note_batch(struct clickhouse_sink *s)
+{
+	struct cursor c = { s->cursor.delivered, s->first, s->last };
+	bool noted = s->cursor.first == c.first && s->cursor.last == c.last;
+	enum sink_result r;
+
+	if (s->tried_first == c.first && s->tried_last == c.last)
+		return SINK_OK; /* another try: what the tables know holds */
+	forget_tries(s, c.first <= s->verify_upto || s->cursor.first);
+	r = noted ? SINK_OK : write_cursor(s, c);
+	if (r != SINK_OK)
+		return r;
+	if (s->verify_upto != UINT64_MAX && c.last >= s->verify_upto)
 		s->verify_upto = 0; /* looked at from here on */
-	s->base.batch_ends_at = s->last;
-	return s->cursor.first == c.first && s->cursor.last == c.last ? SINK_OK
-								      : write_cursor(s, c);
+	s->base.batch_ends_at = c.last;
+	s->tried_first = c.first;
+	s->tried_last = c.last;
+	return SINK_OK;
 }
 
 static enum sink_result store_batch(struct clickhouse_sink *s, const void *unused)
@@ -465,7 +475,7 @@ static enum sink_result commit(struct sink *base, uint64_t number)
 	if (r != SINK_OK)
 		return r;
 	s->base.position = number;
-	s->base.batch_ends_at = 0;
+	s->base.batch_ends_at = s->tried_first = s->tried_last = 0;
 	count_rows(s);
 	return SINK_OK;
 }

@@ -56,6 +56,7 @@ struct clickhouse_sink {
 	uint64_t verify_upto; /* records up to here may be there already */
 	uint64_t first;       /* record of the batch at hand; 0: it is empty */
 	uint64_t last;
+	uint64_t tried_first, tried_last; /* the batch that the tables know of; 0: none */
 	struct table_batch tables[CLICKHOUSE_ROW_TABLES];
 
 	/* its thread: a loop with the gateway's own HTTP client */
