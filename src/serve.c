@@ -328,6 +328,10 @@ static int store_start(const struct config *c)
 		.refuse_when_full = c->journal.refuse_when_full,
 		.compress = c->journal.compress,
 		.shutdown_drain_s = c->shutdown_drain_s,
+		.search_off = c->sqlite.search_off,
+		.retention = { .days = c->sqlite.retention_days,
+			       .body_days = c->sqlite.retention_body_days,
+			       .max_mb = c->sqlite.retention_max_mb },
 		.config_hash = bytes_of(c->hash_decimal),
 		.config_text = c->snapshot,
 		.clickhouse = main || c->also & ALSO_CLICKHOUSE ? &clickhouse : NULL,
@@ -338,6 +342,10 @@ static int store_start(const struct config *c)
 
 	if (options.clickhouse && clickhouse_options(c, &clickhouse))
 		return -1;
+	/* without bodies signet.db is the list of the last days only */
+	if (options.sqlite_list_only &&
+	    (!options.retention.days || c->local_days < options.retention.days))
+		options.retention.days = c->local_days;
 
 	app.store = store_open(&options);
 	return app.store ? 0 : -1;

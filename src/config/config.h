@@ -145,6 +145,11 @@ struct journal_config {
 	bool refuse_when_full, compress;
 };
 
+struct sqlite_config {
+	bool search_off;
+	uint64_t retention_days, retention_body_days, retention_max_mb; /* 0: no bound */
+};
+
 struct config {
 	struct arena arena;
 	size_t refs; /* atomic */
@@ -170,6 +175,7 @@ struct config {
 	unsigned also; /* bits of enum also_store */
 	uint64_t local_days;
 	struct clickhouse_config clickhouse;
+	struct sqlite_config sqlite;
 	struct journal_config journal;
 	uint64_t max_raw_kib;
 

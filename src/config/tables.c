@@ -201,6 +201,7 @@ static const struct key store_keys[] = {
 	{ "also", KEY_BITS, OFF(also), .choices = also_choices },
 	{ "local_days", KEY_U64, OFF(local_days), .max = 36500, .normal = 7 },
 	{ "clickhouse", KEY_TABLE, 0, .table = &store_clickhouse_table },
+	{ "sqlite", KEY_TABLE, .table = &sqlite_table },
 };
 const struct table store_table = TABLE("struct StoreConfig", store_keys);
 

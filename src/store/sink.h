@@ -42,6 +42,8 @@ struct sink_options {
 	uint8_t node[16];
 	bool list_only;                              /* no bodies: they go to another sink */
 	const struct clickhouse_options *clickhouse; /* of the caller */
+	bool search_off; /* no word index */
+	struct retention_options retention;
 };
 
 struct sink_type {
@@ -72,6 +74,8 @@ struct sink_type {
 	/* Between batches: nothing has waited for `idle_ms`; 0: right after one; UINT64_MAX: the process ends. What an
 	 * operator must know, or "". */
 	const char *(*idle)(struct sink *, uint64_t idle_ms);
+	/* A step of what can wait, of about `ms`, while nothing waits. True: there is more. NULL: it has no such work. */
+	bool (*work)(struct sink *, unsigned ms);
 	/* The alarm for a result, for an operator. */
 	void (*explain)(struct sink *, enum sink_result, char *text, size_t n);
 	/* Whatever waits gives up at this time (clock_mono_ms()). Any thread; NULL: nothing ever waits for long. */

@@ -363,6 +363,8 @@ static int open_sinks(struct store *s, const struct store_options *o)
 	struct sink_options so = { .dir_fd = s->dir,
 				   .dir = s->dir_name,
 				   .list_only = o->sqlite_list_only,
+				   .search_off = o->search_off || o->sqlite_list_only,
+				   .retention = o->retention,
 				   .clickhouse = o->clickhouse };
 	bool last = o->clickhouse && !o->clickhouse_is_main;
 
@@ -601,7 +603,8 @@ void store_status(const struct store *cs, struct store_status *out, struct arena
 
 	*out = (struct store_status){ .sink = s->nsinks ? s->drainers[0].sink->type->name : "none",
 				      .state = "ok",
-				      .nsinks = s->nsinks };
+				      .nsinks = s->nsinks,
+				      .text_behind_rows = sqlite_text_behind() };
 	for (size_t i = 0; i < s->nsinks; i++)
 		sink_status(s, &s->drainers[i], &out->sinks[i], a);
 	sum_up(s, out);

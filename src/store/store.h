@@ -21,12 +21,19 @@ struct clickhouse_options {
 	struct http_client_options http;
 };
 
+/* [store.sqlite.retention]; 0: no bound. */
+struct retention_options {
+	uint64_t days, body_days, max_mb;
+};
+
 struct store_options {
 	const char *data_dir; /* made if missing, locked */
 	int sync;             /* enum sync_policy: 0 always, 1 interval, 2 never */
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;
+	bool search_off; /* no word index */
+	struct retention_options retention;
 	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
 	/* Where rows go. The first is what /status calls the sink: ClickHouse if it is main, else SQLite. */
 	const struct clickhouse_options *clickhouse; /* NULL: not there */
@@ -109,6 +116,7 @@ struct store_status {
 	const char *state; /* of the one that is worst off: ok, slow, down, blocked */
 	uint64_t backlog_records, backlog_bytes, oldest_s; /* of the one that is furthest behind */
 	uint64_t unrecorded, disk_free_bytes;
+	uint64_t text_behind_rows; /* that the word index has not yet */
 	struct bytes
 		alarm; /* of the journal, else the first of a sink; unset = none; in the arena given */
 	struct sink_status sinks[STORE_SINKS];
@@ -116,7 +124,12 @@ struct store_status {
 };
 void store_status(const struct store *, struct store_status *, struct arena *);
 
+/* Rows that the word index has not yet. */
+uint64_t sqlite_text_behind(void);
+
 /* `signet log`: argv without the program and "log". Returns the exit status. */
 int store_log_main(int argc, char **argv);
+/* `signet store`: the same. */
+int store_main(int argc, char **argv);
 
 #endif
