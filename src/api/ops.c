@@ -72,6 +72,7 @@ static void put_sinks(struct pen *p, const struct store_status *st)
 
 static void put_record(struct pen *p, const struct app *app, struct arena *a)
 {
+	static const struct bytes contents[] = { B("full"), B("metadata"), B("hash") };
 	struct store_status st = { 0 };
 
 	pen_key(p, "record");
@@ -81,7 +82,7 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	}
 	store_status(app->store, &st, a);
 	pen_open(p, '{');
-	pen_text(p, "content", B("full"));
+	pen_text(p, "content", contents[app->config->record_content]);
 	pen_text(p, "sink", bytes_of(st.sink));
 	pen_text(p, "state", bytes_of(st.state));
 	pen_number(p, "backlog_records", st.backlog_records);

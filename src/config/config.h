@@ -95,6 +95,7 @@ enum list_kind {
 };
 
 enum store_backend { BACKEND_AUTO, BACKEND_CLICKHOUSE, BACKEND_POSTGRES, BACKEND_SQLITE };
+enum record_content { CONTENT_FULL, CONTENT_METADATA, CONTENT_HASH };
 enum also_store { ALSO_SQLITE = 1, ALSO_CLICKHOUSE = 2 };
 
 struct clickhouse_config {
@@ -178,6 +179,7 @@ struct config {
 	struct sqlite_config sqlite;
 	struct journal_config journal;
 	uint64_t max_raw_kib;
+	int record_content; /* enum record_content */
 
 	struct bytes base_dir; /* of the first file, for signer paths of shorthands */
 

@@ -219,7 +219,9 @@ static const struct key journal_keys[] = {
 };
 const struct table journal_table = TABLE("struct JournalConfig", journal_keys);
 
+static const char *const content_choices[] = { "full", "metadata", "hash", NULL };
 static const struct key record_keys[] = {
+	{ "content", KEY_CHOICE, OFF(record_content), .choices = content_choices },
 	{ "max_raw_kib", KEY_U64, OFF(max_raw_kib), .min = 1, .max = 102400, .normal = 4096 },
 };
 const struct table record_table = TABLE("struct RecordConfig", record_keys);

@@ -1,5 +1,9 @@
 """Rows on their way: from an answer through the journal into a ClickHouse database that Signet made."""
+import hashlib
 import json
+import os
+
+import pytest
 
 from lib import raw, record
 from lib.mock import answer, chat_answer, json_answer
@@ -151,7 +155,7 @@ def test_a_second_gateway_finds_what_the_first_made(mock, clickhouse):
 
 
 def test_a_failed_request_leaves_nothing_in_clickhouse(mock, clickhouse):
-    mock.then(answer(500, b"no"))
+    mock.then(answer("no", 500))
     with gateway(mock, clickhouse) as signet:
         assert raw.post(signet.port, CHAT, chat("m")).status >= 500
         drained(signet)
@@ -171,3 +175,42 @@ def test_the_configuration_is_kept_once(mock, clickhouse):
         [then] = clickhouse.rows("SELECT hash, created_at, last_used FROM ConfigSnapshot FINAL", clickhouse.database)
         assert (then["hash"], then["created_at"]) == (first["hash"], first["created_at"])
         assert not then["created_at"].startswith("1970")
+
+
+CANARY = "canary-3f9a"
+
+
+def everything(clickhouse, signet):
+    text = "".join(json.dumps(clickhouse.rows(f"SELECT * FROM {t}", clickhouse.database)) for t in ("ChatInference", "ModelInference"))
+    for table in ("InferenceById", "ChatInference", "ModelInference", "RequestError"):
+        text += json.dumps(record.rows(signet.data_dir, f"select * from {table}"))
+    for name in os.listdir(signet.data_dir + "/journal"):
+        if name.endswith(".sj"):
+            with open(f"{signet.data_dir}/journal/{name}", "rb") as f:
+                text += f.read().decode("latin-1")
+    return text
+
+
+@pytest.mark.parametrize("content", ["metadata", "hash", "full"])
+def test_record_content(mock, clickhouse, content):
+    """No body anywhere, not in the journal either; rows stay such that readers can read them."""
+    tool = {"type": "function", "function": {"name": CANARY + "-tool", "parameters": {"type": "object"}}}
+    mock.then(json_answer(chat_answer(CANARY + " said")), answer(json.dumps({"error": {"message": CANARY}}), 400))
+    with gateway(mock, clickhouse, extra=f'[store]\nalso = ["sqlite"]\n[record]\ncontent = "{content}"\n') as signet:
+        body = {**chat(TZ + "m", content=CANARY + " asked"), "tools": [tool], "tensorzero::tags": {"team": "red"}}
+        body["messages"].insert(0, {"role": "system", "content": CANARY + " is the rule"})
+        assert raw.post(signet.port, TZ_CHAT, body).status == 200
+        assert raw.post(signet.port, TZ_CHAT, body).status >= 400
+        drained(signet)
+        assert (CANARY in everything(clickhouse, signet)) == (content == "full")
+        assert signet.status()["signet"]["record"]["content"] == content
+        [row] = clickhouse.rows("SELECT * FROM ChatInference", clickhouse.database)
+        [call] = clickhouse.rows("SELECT * FROM ModelInference", clickhouse.database)
+        assert row["tags"]["team"] == "red" and call["input_tokens"] == 11 and call["model_name"] == "m"
+        if content == "metadata":
+            assert (json.loads(row["input"]), json.loads(row["output"])) == ({"messages": []}, [])
+            assert (call["raw_request"], call["raw_response"], call["input_messages"], call["output"]) == ("", "", "[]", "[]")
+        if content == "hash":
+            sent = mock.requests[0].body
+            assert call["raw_request"] == "sha256:" + hashlib.sha256(sent).hexdigest()
+            assert json.loads(row["output"])[0]["text"].startswith("sha256:")
