@@ -255,7 +255,8 @@ static int messages_beside(struct record *rec, const struct config *c, const str
 	struct pen p = { 0 };
 	size_t from;
 
-	if (!c->record_content && sent->messages == in->messages && sent->nmessages == in->nmessages && !has_raw_text(in))
+	if (!c->record_content && sent->messages == in->messages &&
+	    sent->nmessages == in->nmessages && !has_raw_text(in))
 		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
 				       again->messages_len);
 	p.b = record_open_part(rec, TEXT_PART | TEXT_INPUT_MESSAGES);
@@ -303,7 +304,8 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	    raw_beside(rec, TEXT_RAW_RESPONSE, came, cap, &response) ||
 	    text_beside(rec, TEXT_SYSTEM, prompt, &system) ||
 	    messages_beside(rec, f->config, &f->request->inf, &mc->inf, again) ||
-	    output_beside(rec, f->config, res, f->result, again) || row_open(&p, rec, ROW_MODEL_INFERENCE))
+	    output_beside(rec, f->config, res, f->result, again) ||
+	    row_open(&p, rec, ROW_MODEL_INFERENCE))
 		return -1;
 	uuid(&p, N_ID, mc->inf.id);
 	uuid(&p, N_INFERENCE, f->inference_id);

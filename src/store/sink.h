@@ -42,7 +42,7 @@ struct sink_options {
 	uint8_t node[16];
 	bool list_only;                              /* no bodies: they go to another sink */
 	const struct clickhouse_options *clickhouse; /* of the caller */
-	bool search_off; /* no word index */
+	bool search_off;                             /* no word index */
 	struct retention_options retention;
 };
 

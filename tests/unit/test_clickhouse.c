@@ -37,8 +37,9 @@ static int after(void **state)
 static void test_a_url_is_taken_apart(void **state)
 {
 	(void)state;
-	assert_int_equal(clickhouse_server_parse(B("https://us%40er:p%3Aw%2Fd@h.example:8443/my_db?x=1&y=a%20b"),
-						 &arena, &server),
+	assert_int_equal(clickhouse_server_parse(
+				 B("https://us%40er:p%3Aw%2Fd@h.example:8443/my_db?x=1&y=a%20b"),
+				 &arena, &server),
 			 0);
 	assert_true(server.url.tls);
 	assert_bytes(server.url.host, "h.example");
@@ -118,7 +119,8 @@ static void test_tables_of_a_cluster_are_replicated(void **state)
 	assert_true(creates(
 		"ModelInferenceCache",
 		"ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/d/ModelInferenceCache', '{replica}', timestamp, is_deleted)"));
-	assert_false(creates("ChatInference", "deduplication_window")); /* they have one by default */
+	assert_false(
+		creates("ChatInference", "deduplication_window")); /* they have one by default */
 }
 
 static void test_the_schema_is_whole(void **state)
@@ -207,7 +209,8 @@ int main(void)
 		cmocka_unit_test(test_tables_of_a_cluster_are_replicated),
 		cmocka_unit_test(test_the_schema_is_whole),
 		cmocka_unit_test(test_codes),
-		cmocka_unit_test_setup_teardown(test_a_cursor_is_read_as_it_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_cursor_is_read_as_it_was_written, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_a_damaged_cursor_is_none, setup, teardown),
 	};
 

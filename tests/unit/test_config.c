@@ -320,8 +320,9 @@ static void test_stores_are_those_whose_variables_are_set(void **state)
 	assert_bytes(c->clickhouse.url, "http://u:secret@h/db");
 	assert_true(c->clickhouse.dedup_window);
 	drop(c);
-	c = load("[gateway.observability]\nbackend = \"sqlite\"\n[store]\nalso = [\"clickhouse\"]\n",
-		 false);
+	c = load(
+		"[gateway.observability]\nbackend = \"sqlite\"\n[store]\nalso = [\"clickhouse\"]\n",
+		false);
 	assert_non_null(c);
 	assert_int_equal(issues.len, 0);
 	assert_int_equal(c->gateway.backend, BACKEND_SQLITE);
