@@ -157,12 +157,12 @@ struct hurry {
 	uint64_t until;
 };
 
-/* Ends with the loop: fibers that are left are waited for, so it looks whether there is anything to hurry. */
+/* Ends with the loop at the latest, which waits for its fibers. */
 static void hurry_fiber(void *arg)
 {
 	struct hurry *h = arg;
 
-	while (h->s->working && clock_mono_ms() < h->until && !fiber_sleep(20))
+	while (!h->s->ending && clock_mono_ms() < h->until && !fiber_sleep(20))
 		;
 	if (h->s->working)
 		fiber_cancel(h->s->working);
@@ -192,9 +192,14 @@ static void hurry(struct sink *base, uint64_t until)
 	loop_post(loop, &h->task);
 }
 
+struct ending {
+	struct loop_task task;
+	struct clickhouse_sink *s;
+};
+
 static void end_loop(struct loop_task *task)
 {
-	(void)task;
+	((struct ending *)task)->s->ending = true;
 	loop_stop(loop_self());
 }
 
@@ -253,11 +258,11 @@ static struct sink *make(const struct sink_options *o)
 static void free_sink(struct sink *base)
 {
 	struct clickhouse_sink *s = own(base);
-	struct loop_task end = { .fn = end_loop };
+	struct ending end = { .task.fn = end_loop, .s = s };
 
 	if (s->thread_runs) {
 		if (s->loop)
-			loop_post(s->loop, &end);
+			loop_post(s->loop, &end.task);
 		pthread_join(s->thread, NULL);
 	}
 	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++) {

@@ -67,7 +67,8 @@ struct clickhouse_sink {
 	struct loop *loop; /* NULL: not there */
 	struct http_client *client;
 	bool ready;
-	struct fiber *working; /* on the loop's thread only */
+	struct fiber *working; /* on the loop's thread only, as is the next */
+	bool ending;
 	struct arena arena;    /* of the call at hand */
 };
 
