@@ -69,7 +69,7 @@ struct clickhouse_sink {
 	bool ready;
 	struct fiber *working; /* on the loop's thread only, as is the next */
 	bool ending;
-	struct arena arena;    /* of the call at hand */
+	struct arena arena; /* of the call at hand */
 };
 
 /* All rows of the table that are not there yet, and those at fault to the dead letter. Waits. SINK_OK: stored. */
