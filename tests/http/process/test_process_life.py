@@ -161,7 +161,7 @@ def test_help_lists_what_there_is():
 
 @pytest.mark.parametrize("command,flags", [
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
-               "--log-file F", "--validate-and-exit"]),
+               "--log-file F", "--validate-and-exit", "--run-clickhouse-migrations"]),
     ("check", ["--config-file GLOB", "--default-config", "--json"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
