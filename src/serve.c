@@ -28,6 +28,7 @@
 #include "net/socket.h"
 #include "serve_args.h"
 #include "sign/signer.h"
+#include "store/clickhouse.h"
 
 #define DRAIN_TELL_MS  5000 /* how often a drain says how many are running */
 #define DRAIN_LOOK_MS  20
@@ -269,8 +270,51 @@ static int crew_listen(void)
 	return bad;
 }
 
+/* -1: the variable is no usable URL; the error says why, without the password in it. */
+static int clickhouse_options(const struct config *c, struct clickhouse_options *out)
+{
+	struct clickhouse_server server;
+	struct arena arena;
+	int bad;
+
+	*out = (struct clickhouse_options){
+		.url = c->clickhouse.url,
+		.cluster = c->clickhouse.cluster,
+		.single_node = c->clickhouse.single_node,
+		.disable_automatic_migrations = c->clickhouse.disable_automatic_migrations,
+		.dedup_window = c->clickhouse.dedup_window,
+		.max_rows = c->gateway.max_rows,
+		.flush_interval_ms = c->gateway.flush_interval_ms,
+		.http = { .connect_timeout_ms = c->upstream.connect_timeout_ms,
+			  .max_idle = 2,
+			  .dns_ttl_s = c->upstream.dns_ttl_s,
+			  .ca_file =
+				  bytes_set(c->upstream.ca_file) ? c->upstream.ca_file.p : NULL },
+	};
+	arena_init(&arena, 1 << 20);
+	bad = clickhouse_server_parse(out->url, &arena, &server);
+	arena_deinit(&arena);
+	return bad ? fail_context("TENSORZERO_CLICKHOUSE_URL") : 0;
+}
+
+static int clickhouse_migrate(const struct config *c)
+{
+	struct clickhouse_options clickhouse;
+
+	if (!bytes_set(c->clickhouse.url))
+		return fail(
+			ERR_CONFIG,
+			"--run-clickhouse-migrations needs the variable TENSORZERO_CLICKHOUSE_URL");
+	if (clickhouse_options(c, &clickhouse) || store_clickhouse_migrate(&clickhouse))
+		return -1;
+	log_info("serve", "the ClickHouse database has TensorZero's schema");
+	return 0;
+}
+
 static int store_start(const struct config *c)
 {
+	bool main = c->gateway.backend == BACKEND_CLICKHOUSE;
+	struct clickhouse_options clickhouse;
 	struct store_options options = {
 		.data_dir = c->data_dir.p,
 		.sync = (int)c->journal.sync,
@@ -290,7 +334,18 @@ static int store_start(const struct config *c)
 			       .max_mb = c->sqlite.retention_max_mb },
 		.config_hash = bytes_of(c->hash_decimal),
 		.config_text = c->snapshot,
+		.clickhouse = main || c->also & ALSO_CLICKHOUSE ? &clickhouse : NULL,
+		.clickhouse_is_main = main,
+		.sqlite_list_only = main && !(c->also & ALSO_SQLITE),
+		.no_sqlite = main && !(c->also & ALSO_SQLITE) && !c->local_days,
 	};
+
+	if (options.clickhouse && clickhouse_options(c, &clickhouse))
+		return -1;
+	/* without bodies signet.db is the list of the last days only */
+	if (options.sqlite_list_only &&
+	    (!options.retention.days || c->local_days < options.retention.days))
+		options.retention.days = c->local_days;
 
 	app.store = store_open(&options);
 	return app.store ? 0 : -1;
@@ -571,7 +626,10 @@ int serve_main(int argc, char **argv)
 	app.shorthands = app.config ? shorthands_new(app.config) : NULL;
 	if (app.shorthands) {
 		serve_log_debug(&args, app.config->gateway.debug);
-		status = serve_config(&args);
+		if (args.migrate)
+			status = clickhouse_migrate(app.config) ? flags_failed("") : 0;
+		else
+			status = serve_config(&args);
 	}
 	shorthands_free(app.shorthands);
 	config_unref(app.config);

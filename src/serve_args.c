@@ -32,6 +32,9 @@ static const char help[] =
 	"  --log-format F          pretty or json (pretty on a terminal, else json)\n"
 	"  --log-file F            the log goes there; SIGUSR1 opens it anew after rotation\n"
 	"  --validate-and-exit     does all of a start but listen\n"
+	"  --run-clickhouse-migrations\n"
+	"                          makes TensorZero's tables in the empty database that\n"
+	"                          TENSORZERO_CLICKHOUSE_URL names, and ends\n"
 	"  --help                  this text\n"
 	"\n"
 	"\"signet --config-file ...\" is the same: without a command, a first argument that begins with --\n"
@@ -54,7 +57,6 @@ static bool is_address(const char *text)
 }
 
 /* What `signet serve` shares with TensorZero's gateway but has not built. */
-#define OWN_TABLES "it records to SQLite, whose tables it makes itself at every start"
 #define OPEN_DOORS "it does not check keys of clients yet"
 
 static int read_flags(int argc, char **argv, struct serve_args *a)
@@ -70,8 +72,8 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 		{ "--log-format", .text = &format },
 		{ "--log-file", .text = &a->log_file, .not_empty = true },
 		{ "--validate-and-exit", .on = &a->validate },
-		{ "--run-clickhouse-migrations", .instead = OWN_TABLES },
-		{ "--run-migrations", .instead = OWN_TABLES },
+		{ "--run-clickhouse-migrations", .on = &a->migrate },
+		{ "--run-migrations", .on = &a->migrate },
 		{ "--run-postgres-migrations", .instead = "it does not use Postgres" },
 		{ "--create-api-key", .instead = OPEN_DOORS },
 		{ "--disable-api-key", .instead = OPEN_DOORS },
@@ -83,6 +85,8 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 	if (status >= 0)
 		return status;
 	a->config.workers = (int)workers;
+	if (a->migrate && !a->config.glob) /* the variable says all that it needs */
+		a->config.default_config = true;
 	if (a->config.bind_address && !is_address(a->config.bind_address))
 		return flags_wrong(
 			&serve,

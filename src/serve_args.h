@@ -12,6 +12,7 @@ struct serve_args {
 	enum log_format log_format;
 	const char *log_file; /* NULL: stderr */
 	bool validate;        /* --validate-and-exit */
+	bool migrate;         /* --run-clickhouse-migrations */
 };
 
 /* argv without the program and "serve". -1: go on; else the exit status, everything said. */

@@ -45,8 +45,34 @@ void api_health(struct exchange *ex)
 	respond(ex, draining || refuses ? 503 : 200, B("application/json"), &out, bad);
 }
 
+/* Where rows go to more than one store: how each of them is. */
+static void put_sinks(struct pen *p, const struct store_status *st)
+{
+	pen_key(p, "sinks");
+	pen_open(p, '[');
+	for (size_t i = 0; i < st->nsinks; i++) {
+		const struct sink_status *s = &st->sinks[i];
+
+		pen_item(p);
+		pen_open(p, '{');
+		pen_text(p, "sink", bytes_of(s->sink));
+		pen_text(p, "state", bytes_of(s->state));
+		pen_number(p, "backlog_records", s->backlog_records);
+		pen_number(p, "backlog_bytes", s->backlog_bytes);
+		pen_number(p, "oldest_s", s->oldest_s);
+		pen_key(p, "alarms");
+		pen_open(p, '[');
+		if (bytes_set(s->alarm))
+			pen_string(p, s->alarm);
+		pen_close(p, ']');
+		pen_close(p, '}');
+	}
+	pen_close(p, ']');
+}
+
 static void put_record(struct pen *p, const struct app *app, struct arena *a)
 {
+	static const struct bytes contents[] = { B("full"), B("metadata"), B("hash") };
 	struct store_status st = { 0 };
 
 	pen_key(p, "record");
@@ -56,7 +82,7 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	}
 	store_status(app->store, &st, a);
 	pen_open(p, '{');
-	pen_text(p, "content", B("full"));
+	pen_text(p, "content", contents[app->config->record_content]);
 	pen_text(p, "sink", bytes_of(st.sink));
 	pen_text(p, "state", bytes_of(st.state));
 	pen_number(p, "backlog_records", st.backlog_records);
@@ -70,6 +96,8 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	if (bytes_set(st.alarm))
 		pen_string(p, st.alarm);
 	pen_close(p, ']');
+	if (st.nsinks > 1)
+		put_sinks(p, &st);
 	pen_close(p, '}');
 }
 

@@ -28,7 +28,7 @@
 
 static const struct key top_keys[] = {
 	{ "gateway", KEY_PASS },
-	{ "clickhouse", KEY_LATER },
+	{ "clickhouse", KEY_TABLE, 0, .table = &clickhouse_table },
 	{ "postgres", KEY_CALL, .call = read_postgres },
 	{ "rate_limiting", KEY_CALL, .call = read_rate_limiting },
 	{ "object_storage", KEY_CALL, .call = read_object_storage },
@@ -130,15 +130,6 @@ static void apply_on_disconnect(struct loader *l)
 			BFMT(given));
 }
 
-static void warn_store(struct loader *l, const char *variable, const char *store)
-{
-	if (bytes_set(env_value(l, variable)))
-		issue_anywhere(
-			l->issues, true,
-			"%s is set, but this version of Signet does not write to %s yet: it records to SQLite",
-			variable, store);
-}
-
 static void apply_options(struct loader *l)
 {
 	struct config *c = l->config;
@@ -151,10 +142,7 @@ static void apply_options(struct loader *l)
 		c->upstream.ca_file = ca_file;
 	if (!bytes_set(c->data_dir))
 		c->data_dir = B("./signet-data");
-	if (!l->options->offline) {
-		warn_store(l, "TENSORZERO_CLICKHOUSE_URL", "ClickHouse");
-		warn_store(l, "TENSORZERO_POSTGRES_URL", "Postgres");
-	}
+	stores_apply(l);
 }
 
 /* ---- the load ---- */

@@ -94,6 +94,16 @@ enum list_kind {
 	LIST_DISCOVERED = 16
 };
 
+enum store_backend { BACKEND_AUTO, BACKEND_CLICKHOUSE, BACKEND_POSTGRES, BACKEND_SQLITE };
+enum record_content { CONTENT_FULL, CONTENT_METADATA, CONTENT_HASH };
+enum also_store { ALSO_SQLITE = 1, ALSO_CLICKHOUSE = 2 };
+
+struct clickhouse_config {
+	struct bytes url, cluster; /* of the environment; unset: none */
+	bool single_node;          /* TENSORZERO_OVERRIDE_NON_REPLICATED_CLICKHOUSE=1 */
+	bool disable_automatic_migrations, dedup_window;
+};
+
 struct gateway_config {
 	struct bytes bind_address; /* "ip:port" */
 	struct bytes base_path;    /* "" or "/x" */
@@ -103,6 +113,8 @@ struct gateway_config {
 	double *overhead_buckets;          /* ends with 0; the list may be empty */
 	size_t noverhead_buckets;
 	int observability; /* -1 unset, 0, 1 */
+	int backend;       /* enum store_backend; once all is read AUTO means SQLite */
+	uint64_t flush_interval_ms, max_rows; /* of batches to ClickHouse */
 };
 
 struct server_config {
@@ -161,9 +173,13 @@ struct config {
 	struct surfaces_config surfaces;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
+	unsigned also; /* bits of enum also_store */
+	uint64_t local_days;
+	struct clickhouse_config clickhouse;
 	struct sqlite_config sqlite;
 	struct journal_config journal;
 	uint64_t max_raw_kib;
+	int record_content; /* enum record_content */
 
 	struct bytes base_dir; /* of the first file, for signer paths of shorthands */
 

@@ -55,7 +55,9 @@ static void read_base_path(struct loader *l, struct toml *t, struct bytes path, 
 /* What only the check of the table looks at. */
 struct observability {
 	int enabled; /* -1: not said */
-	bool async_writes, batch_writes;
+	bool async_writes, batch_writes, no_migrations;
+	int backend;
+	uint64_t flush_interval_ms, max_rows;
 };
 #define SEEN(member) offsetof(struct observability, member)
 
@@ -64,9 +66,10 @@ static const char *const backends[] = { "auto", "clickhouse", "postgres", "sqlit
 static const struct key batch_keys[] = {
 	{ "enabled", KEY_BOOL, SEEN(batch_writes), .required = true, .fix = "`enabled = false`" },
 	{ "__force_allow_embedded_batch_writes", KEY_ANY_BOOL },
-	{ "flush_interval_ms", KEY_ANY_U64,
+	{ "flush_interval_ms", KEY_U64, SEEN(flush_interval_ms),
 	  .zero_text = "Batch writes flush interval must be greater than 0" },
-	{ "max_rows", KEY_ANY_U64, .zero_text = "Batch writes max rows must be greater than 0" },
+	{ "max_rows", KEY_U64, SEEN(max_rows),
+	  .zero_text = "Batch writes max rows must be greater than 0" },
 	{ "max_rows_postgres", KEY_ANY_U64,
 	  .zero_text = "Batch writes Postgres max rows must be greater than 0" },
 	{ "write_queue_capacity", KEY_ANY_U64,
@@ -76,24 +79,37 @@ static const struct table batch_table = TABLE("struct BatchWritesConfig", batch_
 
 static const struct key observability_keys[] = {
 	{ "enabled", KEY_FLAG, SEEN(enabled) },
-	{ "backend", KEY_ANY_CHOICE, .choices = backends, .later = 1 << 1 | 1 << 2,
-	  .fix = "write \"sqlite\" or \"auto\"" },
+	{ "backend", KEY_CHOICE, SEEN(backend), .choices = backends },
 	{ "async_writes", KEY_BOOL, SEEN(async_writes) },
 	{ "batch_writes", KEY_TABLE, 0, .table = &batch_table },
-	{ "disable_automatic_migrations", KEY_ANY_BOOL,
+	{ "disable_automatic_migrations", KEY_BOOL, SEEN(no_migrations),
 	  .warning =
-		  "Deprecation Warning: `gateway.observability.disable_automatic_migrations` is deprecated. Use `clickhouse.disable_automatic_migrations` instead. (it has no effect in this version; remove it)" },
+		  "Deprecation Warning: `gateway.observability.disable_automatic_migrations` is deprecated. Use `clickhouse.disable_automatic_migrations` instead." },
 };
 static const struct table observability_table =
 	TABLE("struct ObservabilityConfig", observability_keys);
 
 static void read_observability(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct observability seen = { .enabled = -1, .async_writes = true };
+	struct gateway_config *gateway = &l->config->gateway;
+	struct observability seen = { .enabled = -1,
+				      .async_writes = true,
+				      .flush_interval_ms = gateway->flush_interval_ms,
+				      .max_rows = gateway->max_rows };
+	const struct toml *backend = toml_get(t, "backend");
 
 	(void)into;
 	read_table(l, &observability_table, t, path, ".", &seen);
-	l->config->gateway.observability = seen.enabled;
+	gateway->observability = seen.enabled;
+	gateway->backend = seen.backend;
+	gateway->flush_interval_ms = seen.flush_interval_ms;
+	gateway->max_rows = seen.max_rows;
+	l->config->clickhouse.disable_automatic_migrations = seen.no_migrations;
+	if (seen.backend == BACKEND_POSTGRES)
+		error_text(
+			l, backend, path,
+			"%.*s.backend: this version of Signet does not record to Postgres (write \"clickhouse\", \"sqlite\" or \"auto\")",
+			BFMT(path));
 	if (seen.batch_writes && seen.async_writes)
 		error_text(
 			l, t, path,

@@ -26,6 +26,7 @@ static const char *const disconnect_choices[] = { "cancel", "finish", NULL };
 static const char *const status_choices[] = { "upstream", "gateway", NULL };
 static const char *const sync_choices[] = { "always", "interval", "never", NULL };
 static const char *const full_choices[] = { "serve", "refuse", NULL };
+static const char *const also_choices[] = { "sqlite", "clickhouse", NULL };
 static const char *const list_choices[] = { "models",  "functions",  "embeddings",
 					    "aliases", "discovered", NULL };
 
@@ -197,6 +198,9 @@ static void read_data_dir(struct loader *l, struct toml *t, struct bytes path, v
 static const struct key store_keys[] = {
 	{ "data_dir", KEY_CALL, .call = read_data_dir },
 	{ "shutdown_drain_s", KEY_U64, OFF(shutdown_drain_s), .max = 86400, .normal = 10 },
+	{ "also", KEY_BITS, OFF(also), .choices = also_choices },
+	{ "local_days", KEY_U64, OFF(local_days), .max = 36500, .normal = 7 },
+	{ "clickhouse", KEY_TABLE, 0, .table = &store_clickhouse_table },
 	{ "sqlite", KEY_TABLE, .table = &sqlite_table },
 };
 const struct table store_table = TABLE("struct StoreConfig", store_keys);
@@ -215,7 +219,9 @@ static const struct key journal_keys[] = {
 };
 const struct table journal_table = TABLE("struct JournalConfig", journal_keys);
 
+static const char *const content_choices[] = { "full", "metadata", "hash", NULL };
 static const struct key record_keys[] = {
+	{ "content", KEY_CHOICE, OFF(record_content), .choices = content_choices },
 	{ "max_raw_kib", KEY_U64, OFF(max_raw_kib), .min = 1, .max = 102400, .normal = 4096 },
 };
 const struct table record_table = TABLE("struct RecordConfig", record_keys);
@@ -240,6 +246,9 @@ void tables_defaults(struct config *c)
 	c->gateway.overhead_buckets = buckets;
 	c->gateway.noverhead_buckets = COUNT(buckets) - 1;
 	c->gateway.observability = -1;
+	c->gateway.flush_interval_ms = 100;
+	c->gateway.max_rows = 1000;
+	c->clickhouse.dedup_window = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "route/record_content.h"
 #include "store/columns.h"
 #include "wire/native.h"
 
@@ -135,6 +136,7 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 	const struct inference *inf = &f->request->inf;
 	struct bytes params = f->request->inference_params;
 	struct pen p;
+	size_t from;
 
 	if (row_open(&p, rec, ROW_CHAT_INFERENCE))
 		return -1;
@@ -143,13 +145,16 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 	text(&p, N_VARIANT, f->variant_name);
 	uuid(&p, N_EPISODE, f->episode_id);
 	pen_key(&p, N_INPUT);
+	from = p.b->len;
 	native_put_input(&p, inf, &again->messages);
 	again->messages_len = p.b->len - 1 - again->messages;
+	content_json(f->config, &p, from, FORM_INPUT);
 	pen_key(&p, N_OUTPUT);
 	again->output = p.b->len;
 	native_put_output(&p, f->result->content, f->result->len, inf->tools, arguments_fit, NULL);
 	again->output_len = p.b->len - again->output;
-	if (inf->tools)
+	content_json(f->config, &p, again->output, FORM_BLOCKS);
+	if (inf->tools && !f->config->record_content)
 		tool_columns(&p, inf->tools);
 	pen_key(&p, N_PARAMS);
 	pen_lit(&p, "{\"chat_completion\":");
@@ -159,7 +164,10 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 	number(&p, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
 	tags(&p, f);
 	pen_key(&p, N_EXTRA_BODY);
-	native_put_extra_body(&p, &inf->extra_body);
+	if (f->config->record_content)
+		pen_lit(&p, "[]");
+	else
+		native_put_extra_body(&p, &inf->extra_body);
 	snapshot(&p, f->config);
 	return row_close(&p, rec);
 }
@@ -230,34 +238,51 @@ static int raw_beside(struct record *rec, enum row_text column, struct bytes bod
 	return r;
 }
 
+/* The input tells raw text from text, the model does not. */
+static bool has_raw_text(const struct inference *in)
+{
+	for (size_t i = 0; i < in->nmessages; i++)
+		for (size_t k = 0; k < in->messages[i].len; k++)
+			if (in->messages[i].content[k].type == BLOCK_RAW_TEXT)
+				return true;
+	return false;
+}
+
 /* The messages as the model got them: those of the input, unless a template made others. */
-static int messages_beside(struct record *rec, const struct inference *in,
+static int messages_beside(struct record *rec, const struct config *c, const struct inference *in,
 			   const struct inference *sent, const struct repeated *again)
 {
 	struct pen p = { 0 };
+	size_t from;
 
-	if (sent->messages == in->messages && sent->nmessages == in->nmessages)
+	if (!c->record_content && sent->messages == in->messages &&
+	    sent->nmessages == in->nmessages && !has_raw_text(in))
 		return record_add_same(rec, TEXT_INPUT_MESSAGES, again->messages,
 				       again->messages_len);
 	p.b = record_open_part(rec, TEXT_PART | TEXT_INPUT_MESSAGES);
 	if (!p.b)
 		return -1;
+	from = p.b->len;
 	native_put_messages(&p, sent);
+	content_json(c, &p, from, FORM_MESSAGES);
 	return p.failed ? -1 : record_close_part(rec);
 }
 
 /* The blocks as the provider sent them: in the client's answer only tool calls look otherwise. */
-static int output_beside(struct record *rec, const struct result *res,
+static int output_beside(struct record *rec, const struct config *c, const struct result *res,
 			 const struct result *client_got, const struct repeated *again)
 {
 	struct pen p = { 0 };
+	size_t from;
 
-	if (res == client_got && !tool_calls(res))
+	if (!c->record_content && res == client_got && !tool_calls(res))
 		return record_add_same(rec, TEXT_OUTPUT, again->output, again->output_len);
 	p.b = record_open_part(rec, TEXT_PART | TEXT_OUTPUT);
 	if (!p.b)
 		return -1;
+	from = p.b->len;
 	native_put_blocks(&p, res->content, res->len);
+	content_json(c, &p, from, FORM_BLOCKS);
 	return p.failed ? -1 : record_close_part(rec);
 }
 
@@ -269,13 +294,18 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	const struct usage *u = &res->usage;
 	uint64_t cap = f->config->max_raw_kib;
 	bool request, response, system;
+	char room[3][CONTENT_TEXT];
+	struct bytes sent = content_text(f->config, mc->attempt.raw_request, room[0]),
+		     came = content_text(f->config, res->raw_response, room[1]),
+		     prompt = content_text(f->config, mc->inf.system, room[2]);
 	struct pen p;
 
-	if (raw_beside(rec, TEXT_RAW_REQUEST, mc->attempt.raw_request, cap, &request) ||
-	    raw_beside(rec, TEXT_RAW_RESPONSE, res->raw_response, cap, &response) ||
-	    text_beside(rec, TEXT_SYSTEM, mc->inf.system, &system) ||
-	    messages_beside(rec, &f->request->inf, &mc->inf, again) ||
-	    output_beside(rec, res, f->result, again) || row_open(&p, rec, ROW_MODEL_INFERENCE))
+	if (raw_beside(rec, TEXT_RAW_REQUEST, sent, cap, &request) ||
+	    raw_beside(rec, TEXT_RAW_RESPONSE, came, cap, &response) ||
+	    text_beside(rec, TEXT_SYSTEM, prompt, &system) ||
+	    messages_beside(rec, f->config, &f->request->inf, &mc->inf, again) ||
+	    output_beside(rec, f->config, res, f->result, again) ||
+	    row_open(&p, rec, ROW_MODEL_INFERENCE))
 		return -1;
 	uuid(&p, N_ID, mc->inf.id);
 	uuid(&p, N_INFERENCE, f->inference_id);
@@ -283,14 +313,14 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	text(&p, N_VARIANT, f->variant_name);
 	if (!request) {
 		pen_key(&p, N_RAW_REQUEST);
-		raw_body(&p, rec, mc->attempt.raw_request, cap);
+		raw_body(&p, rec, sent, cap);
 	}
 	if (!response) {
 		pen_key(&p, N_RAW_RESPONSE);
-		raw_body(&p, rec, res->raw_response, cap);
+		raw_body(&p, rec, came, cap);
 	}
 	if (!system)
-		text(&p, N_SYSTEM, mc->inf.system);
+		text(&p, N_SYSTEM, prompt);
 	number(&p, N_IN, u->input_tokens);
 	number(&p, N_OUT, u->output_tokens);
 	number(&p, N_RESPONSE_MS, (int64_t)res->response_ms);
@@ -432,10 +462,11 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 		number(&p, N_TTFT, (int64_t)f->ttft_ms);
 	number(&p, N_TOOLS, (int64_t)tool_calls(res));
 	buf_init(&preview, PREVIEW_MAX);
-	p.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
+	if (!f->config->record_content)
+		p.failed |= native_preview_input(inf, PREVIEW, &preview) != 0;
 	text(&p, N_PREVIEW_IN, buf_bytes(&preview));
 	buf_reset(&preview);
-	if (res)
+	if (res && !f->config->record_content)
 		p.failed |= native_preview_output(res->content, res->len, PREVIEW, &preview) != 0;
 	text(&p, N_PREVIEW_OUT, buf_bytes(&preview));
 	buf_deinit(&preview);
@@ -448,6 +479,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 static void failed_attempts(struct pen *p, struct record *rec, const struct answer_facts *f)
 {
 	uint64_t cap = f->config->max_raw_kib;
+	char room[CONTENT_TEXT];
 
 	pen_key(p, N_ATTEMPTS);
 	pen_open(p, '[');
@@ -466,13 +498,15 @@ static void failed_attempts(struct pen *p, struct record *rec, const struct answ
 			text(p, "why", c + i ? B("fallback") : B("first"));
 			number(p, "delay_ms", (int64_t)(a->attempt.started_ms - began));
 			number(p, N_STATUS, a->attempt.status ? a->attempt.status : -1);
-			text(p, N_ERROR, a->error->message);
+			text(p, N_ERROR, content_text(f->config, a->error->message, room));
 			pen_key(p, N_SIGNATURE);
 			signature(p, &a->attempt.signature);
 			pen_key(p, N_RAW_REQUEST);
-			raw_body(p, rec, a->attempt.raw_request, cap);
+			raw_body(p, rec, content_text(f->config, a->attempt.raw_request, room),
+				 cap);
 			pen_key(p, N_RAW_RESPONSE);
-			raw_body(p, rec, a->attempt.raw_response, cap);
+			raw_body(p, rec, content_text(f->config, a->attempt.raw_response, room),
+				 cap);
 			pen_close(p, '}');
 		}
 	}
@@ -482,12 +516,13 @@ static void failed_attempts(struct pen *p, struct record *rec, const struct answ
 static int error_row(struct record *rec, const struct answer_facts *f)
 {
 	struct bytes message = f->error ? f->error->message : (struct bytes){ NULL, 0 };
+	char room[CONTENT_TEXT];
 	struct pen p;
 
 	if (row_open(&p, rec, ROW_REQUEST_ERROR))
 		return -1;
 	uuid(&p, N_ID, f->inference_id);
-	text(&p, N_ERROR, message);
+	text(&p, N_ERROR, content_text(f->config, message, room));
 	failed_attempts(&p, rec, f);
 	return row_close(&p, rec);
 }

@@ -8,33 +8,34 @@
 #include "store/drainer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/time.h"
+#include "store/dead_letter.h"
 #include "store/store.h"
 
-#define BATCH_ROWS     100
-#define BATCH_MS       20
-#define BATCH_ROWS_MAX 2000 /* with a backlog batches grow to this */
-#define BATCH_BYTES    (8u << 20)
-#define CALM_ROWS      300 /* of a batch: the sink has time for what it put off ... */
-#define WORK_MS        20  /* ... for so long */
-#define SLOW_MS        60000
-#define URGENT_MS      30000
-#define BUSY_PAUSE_MS  200
-#define ROOM_EVERY_MS  200
-#define ROOM_BYTES     (1u << 20) /* that much more is room again */
+#define BATCH_ROWS       100
+#define BATCH_MS         20
+#define BATCH_ROWS_MAX   2000 /* with a backlog batches grow to this */
+#define BATCH_BYTES      (8u << 20)
+#define CALM_ROWS        300 /* of a batch: the sink has time for what it put off ... */
+#define WORK_MS          20  /* ... for so long */
+#define SLOW_MS          60000
+#define URGENT_MS        30000
+#define BUSY_PAUSE_MS    200
+#define BLOCKED_PAUSE_MS 30000
+#define ROOM_EVERY_MS    200
+#define ROOM_BYTES       (1u << 20) /* that much more is room again */
 
 static METRIC(metric_rows, METRIC_COUNTER, "signet_sink_rows_total", "sink,table", "Rows stored");
 static METRIC(metric_batches, METRIC_COUNTER, "signet_sink_batches_total", "sink,result",
@@ -68,35 +69,7 @@ static void stand_alarm(struct drainer *d, const char *text)
 /* How an operator knows the store. */
 static const char *file_of(const struct drainer *d)
 {
-	return d->sink->type->files[0];
-}
-
-static int dead_file(struct drainer *d)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char month[8], name[64];
-
-	if (mkdirat(d->j->dir, "dead", 0700) && errno != EEXIST)
-		return -1;
-	gmtime_r(&now, &tm);
-	strftime(month, sizeof(month), "%Y%m", &tm);
-	snprintf(name, sizeof(name), "dead/%.40s-%s.ndjson", d->sink->type->name, month);
-	return openat(d->j->dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-}
-
-static int print_dead_row(struct drainer *d, uint64_t number, const struct record_part *part,
-			  struct buf *out)
-{
-	char t[25];
-
-	time_rfc3339_ms(clock_unix_ms(), t);
-	return buf_printf(out,
-			  "{\"t\":\"%s\",\"sink\":\"%s\",\"table\":%u,\"recno\":%" PRIu64
-			  ",\"code\":null,\"error\":",
-			  t, d->sink->type->name, part->table, number) ||
-	       buf_json_string(out, bytes_of(d->sink->error)) || buf_append(out, B(",\"row\":")) ||
-	       record_print_row(part, out) || buf_append(out, B("}\n"));
+	return d->sink->type->files[0] ? d->sink->type->files[0] : d->sink->type->name;
 }
 
 /* 0: the rows stand in the dead letter. */
@@ -104,31 +77,44 @@ static int bury(struct drainer *d, const struct record_view *v)
 {
 	struct bytes payload;
 	struct record_part part;
-	struct buf line, unpacked;
+	struct buf row, unpacked;
 	char text[100];
 	size_t pos = 0;
-	int fd = dead_file(d), failed = 0;
+	int failed = 0;
 
-	if (fd < 0)
-		return -1;
-	buf_init(&line, (size_t)RECORD_MAX * 2);
+	buf_init(&row, (size_t)RECORD_MAX * 2);
 	buf_init(&unpacked, (size_t)RECORD_MAX + 1);
 	record_payload(v, &unpacked, &payload); /* what is damaged has no rows to keep */
 	while (!failed && record_next_part(payload, &pos, &part) > 0) {
-		buf_reset(&line);
-		failed = print_dead_row(d, v->number, &part, &line) ||
-			 write(fd, line.data, line.len) != (ssize_t)line.len;
+		struct dead_row dead = { .sink = d->sink->type->name,
+					 .table = part.table,
+					 .number = v->number,
+					 .error = bytes_of(d->sink->error) };
+
+		buf_reset(&row);
+		failed = record_print_row(&part, &row);
+		dead.row = buf_bytes(&row);
+		failed = failed || dead_letter_add(d->dir, &dead);
 	}
-	buf_deinit(&line);
+	buf_deinit(&row);
 	buf_deinit(&unpacked);
-	close(fd);
 	if (failed)
 		return -1;
-	snprintf(text, sizeof(text), "rows that do not fit %s are in journal/dead", file_of(d));
-	stand_alarm(d, text);
+	d->sink->dead_rows++;
 	snprintf(text, sizeof(text), "a record does not fit %s", file_of(d));
 	log_error("store", text, LS("error", d->sink->error), LI("records", 1));
 	return 0;
+}
+
+static void tell_dead_rows(struct drainer *d)
+{
+	char text[100];
+
+	if (!d->sink->dead_rows)
+		return;
+	d->sink->dead_rows = 0;
+	snprintf(text, sizeof(text), "rows that do not fit %s are in journal/dead", file_of(d));
+	stand_alarm(d, text);
 }
 
 /* ---- the sink and its troubles ---- */
@@ -153,13 +139,21 @@ static void pause_for(struct drainer *d, uint64_t ms)
 
 static void lengthen_back_off(struct drainer *d)
 {
-	d->backoff_ms = !d->backoff_ms ? 1000 : d->backoff_ms >= 15000 ? 30000 : d->backoff_ms * 2;
+	uint64_t first = d->sink->type->remote ? 200 : 1000;
+
+	d->backoff_ms = !d->backoff_ms ? first : d->backoff_ms >= 15000 ? 30000 : d->backoff_ms * 2;
 }
 
+/* Of a server that many wait for, +-20 %. */
 static void back_off(struct drainer *d)
 {
+	uint64_t ms;
+	uint8_t dice;
+
 	lengthen_back_off(d);
-	pause_for(d, d->backoff_ms);
+	random_bytes(&dice, 1);
+	ms = d->sink->type->remote ? d->backoff_ms * (80 + dice * 40u / 255) / 100 : d->backoff_ms;
+	pause_for(d, ms);
 }
 
 static uint64_t free_bytes(const struct drainer *d)
@@ -194,11 +188,12 @@ static void close_sink(struct drainer *d)
 /* From the sink's position on, as far as it is known. */
 static void read_from_sink(struct drainer *d)
 {
-	uint64_t position = d->sink_is_open ? d->sink->position : 0;
+	bool known = d->sink_is_open || d->sink->type->remote;
+	uint64_t position = known ? d->sink->position : 0;
 
 	journal_stop_reading(&d->reader);
 	d->reader.at = (struct place){ .last = position };
-	d->reader.baseline_unknown = d->sink_is_open && !position;
+	d->reader.baseline_unknown = known && !position;
 	atomic_store(&d->delivered, position);
 }
 
@@ -240,12 +235,14 @@ static void trouble(struct drainer *d, enum sink_result r)
 	}
 	d->sink->type->explain(d->sink, r, text, sizeof(text));
 	set_alarm(d, text);
-	note_state(d, r == SINK_BUSY    ? SINK_STATE_SLOW
-		      : r == SINK_NEWER ? SINK_STATE_BLOCKED
-					: SINK_STATE_DOWN);
+	note_state(d, r == SINK_BUSY                         ? SINK_STATE_SLOW
+		      : r == SINK_NEWER || r == SINK_BLOCKED ? SINK_STATE_BLOCKED
+							     : SINK_STATE_DOWN);
 	log_warn("store", text);
 	if (r == SINK_BUSY)
 		pause_for(d, BUSY_PAUSE_MS);
+	else if (r == SINK_BLOCKED)
+		pause_for(d, fault("clickhouse.soon") ? BUSY_PAUSE_MS : BLOCKED_PAUSE_MS);
 	else if (r == SINK_FULL)
 		back_off_until_room(d);
 	else
@@ -288,9 +285,23 @@ struct batch {
 	bool more; /* it ended because it was full */
 };
 
-static bool batch_is_full(const struct batch *b)
+static uint64_t batch_rows(const struct drainer *d)
 {
-	return b->rows >= BATCH_ROWS_MAX || b->bytes >= BATCH_BYTES;
+	return d->sink->batch_rows ? d->sink->batch_rows : BATCH_ROWS;
+}
+
+static uint64_t batch_ms(const struct drainer *d)
+{
+	return d->sink->batch_ms ? d->sink->batch_ms : BATCH_MS;
+}
+
+static bool batch_is_full(const struct drainer *d, const struct batch *b, uint64_t number)
+{
+	const struct sink *s = d->sink;
+	uint64_t most = s->batch_rows_max ? s->batch_rows_max : BATCH_ROWS_MAX;
+
+	return b->rows >= most || b->bytes >= BATCH_BYTES ||
+	       (s->batch_ends_at && number >= s->batch_ends_at);
 }
 
 /* Reads and adds until there is no more, or enough. */
@@ -315,7 +326,7 @@ static enum sink_result fill_batch(struct drainer *d, struct batch *b)
 			r = SINK_OK;
 		if (r != SINK_OK)
 			return r == SINK_ROW ? SINK_DOWN : r;
-		if (batch_is_full(b)) {
+		if (batch_is_full(d, b, v.number)) {
 			b->more = true;
 			break;
 		}
@@ -346,27 +357,25 @@ static void batch_is_stored(struct drainer *d)
 
 	METRIC_ADD(&metric_batches, 1, bytes_of(d->sink->type->name), B("ok"));
 	count_rows(d->sink);
-	if (r->lost) {
+	if (r->lost && !d->id) { /* told once, by the first */
 		METRIC_ADD(&metric_lost, (double)r->lost);
 		log_error("store", "records are missing in the journal", LI("records", r->lost));
 	}
-	if (r->corrupt)
+	if (r->corrupt && !d->id)
 		METRIC_ADD(&metric_corrupt, (double)r->corrupt);
 	r->lost = r->corrupt = 0;
 	atomic_store(&d->delivered, r->at.last);
-	pthread_mutex_lock(&j->lock);
-	j->read_first = r->at.first;
-	j->read_offset = r->at.offset;
-	pthread_mutex_unlock(&j->lock);
+	journal_move_reader(j, d->id, (struct journal_place){ r->at.first, r->at.offset });
 	journal_drop_delivered(j, atomic_load(&j->full) ? 0 : j->o.keep_bytes);
 	journal_let_pages_go(r, false);
 	if (r->at.last >= atomic_load(&j->written)) {
-		atomic_store(&j->backlog_since_ms, 0);
+		atomic_store(&j->backlog_since_ms[d->id], 0);
 		if (r->at.last < atomic_load(&j->written)) /* one came in between */
-			atomic_store(&j->backlog_since_ms, clock_unix_ms());
+			atomic_store(&j->backlog_since_ms[d->id], clock_unix_ms());
 	} else {
-		atomic_store(&j->backlog_since_ms, clock_unix_ms() - BATCH_MS);
+		atomic_store(&j->backlog_since_ms[d->id], clock_unix_ms() - batch_ms(d));
 	}
+	tell_dead_rows(d);
 	d->backoff_ms = 0;
 	set_alarm(d, "");
 	note_state(d, SINK_STATE_OK);
@@ -381,7 +390,8 @@ static void undo_batch(struct drainer *d, const struct batch *b, enum sink_resul
 	d->sink->type->rollback(d->sink);
 	memset(d->sink->rows, 0, sizeof(d->sink->rows));
 	journal_go_back(&d->reader, b->from, b->baseline_unknown);
-	if (why == SINK_DOWN) /* whatever the connection thinks, the file knows better */
+	if (why == SINK_DOWN ||
+	    why == SINK_BLOCKED) /* whatever the connection thinks, the file knows better */
 		close_sink(d);
 	trouble(d, why);
 }
@@ -410,7 +420,7 @@ static int run_batch(struct drainer *d, struct batch *b)
 
 static void watch_age(struct drainer *d)
 {
-	uint64_t since = atomic_load(&d->j->backlog_since_ms), now = clock_unix_ms();
+	uint64_t since = atomic_load(&d->j->backlog_since_ms[d->id]), now = clock_unix_ms();
 
 	if (since && now > since + SLOW_MS && atomic_load(&d->state) == SINK_STATE_OK) {
 		note_state(d, SINK_STATE_SLOW);
@@ -432,14 +442,14 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 
 	if (!d->idle_since_ms)
 		d->idle_since_ms = now;
-	d->sink->type->idle(d->sink, now - d->idle_since_ms);
+	d->sink->type->idle(d->sink, now - d->idle_since_ms + 1);
 	if (!atomic_load(&d->stopping) && work(d)) {
 		d->idle_since_ms = 0;
 		return;
 	}
-	journal_wait_rows(d->j, seen_rows, 1, 1000);
+	journal_wait_rows(d->j, d->id, seen_rows, 1, 1000);
 	if (!atomic_load(&d->stopping))
-		journal_wait_rows(d->j, seen_rows, BATCH_ROWS, BATCH_MS);
+		journal_wait_rows(d->j, d->id, seen_rows, batch_rows(d), batch_ms(d));
 }
 
 /* ---- turns ---- */
@@ -461,7 +471,7 @@ static enum pace next_pace(struct drainer *d)
 	if (atomic_load(&d->stopping))
 		return URGENT;
 	return drainer_pace(d->turn, since ? clock_mono_ms() - since + 1 : 0,
-			    since ? journal_totals(d->j).backlog : 0, d->j->o.max_bytes);
+			    since ? journal_backlog(d->j, d->id) : 0, d->j->o.max_bytes);
 }
 
 /* Waits until it is this thread's turn. False: there will be no more. */
@@ -522,7 +532,8 @@ static bool drain(struct drainer *d)
 	if (r > 0 && !b.more && !last && b.rows <= CALM_ROWS)
 		work(d);
 	if (r > 0 && !b.more && !last)
-		journal_wait_rows(d->j, atomic_load(&d->j->written_rows), BATCH_ROWS, BATCH_MS);
+		journal_wait_rows(d->j, d->id, atomic_load(&d->j->written_rows), batch_rows(d),
+				  batch_ms(d));
 	else if (!r)
 		idle(d, seen);
 	return true;
@@ -572,6 +583,7 @@ int drainer_start(struct drainer *d)
 	pthread_mutex_init(&d->turn_lock, NULL);
 	pthread_cond_init(&d->turn_cond, NULL);
 	read_from_sink(d);
+	journal_place_reader(d->j, d->id, atomic_load(&d->delivered));
 	d->turn = PACES; /* nobody's until all are there */
 	for (; started < PACES && !e; started += !e) {
 		struct drain_thread *t = &d->threads[started];
@@ -592,15 +604,24 @@ int drainer_start(struct drainer *d)
 	return 0;
 }
 
-void drainer_stop(struct drainer *d, uint64_t ms)
+void drainer_hurry(struct drainer *d, uint64_t ms)
 {
-	if (!d->running)
+	if (!d->running || atomic_load(&d->stopping))
 		return;
 	atomic_store(&d->stop_at_ms, clock_mono_ms() + ms);
 	atomic_store(&d->stopping, true);
 	pthread_mutex_lock(&d->j->more_lock);
-	pthread_cond_signal(&d->j->more_cond);
+	pthread_cond_broadcast(&d->j->more_cond);
 	pthread_mutex_unlock(&d->j->more_lock);
+	if (d->sink->type->hurry)
+		d->sink->type->hurry(d->sink, atomic_load(&d->stop_at_ms));
+}
+
+void drainer_stop(struct drainer *d, uint64_t ms)
+{
+	if (!d->running)
+		return;
+	drainer_hurry(d, ms);
 	join(d, PACES);
 	d->running = false;
 }

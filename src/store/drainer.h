@@ -28,6 +28,7 @@ struct drain_thread {
 struct drainer {
 	struct journal *j;
 	struct journal_reader reader;
+	unsigned id;       /* which of the journal's readers this is */
 	struct sink *sink; /* the store's */
 	bool sink_is_open;
 	int dir;                               /* ‹data› */
@@ -53,8 +54,11 @@ struct drainer {
 	char standing[400];             /* stays */
 };
 
-/* The journal is open, the sink too or not (sink_is_open). -1: error set. */
+/* The journal is open, the sink too or not (sink_is_open); of a remote one the position is known all the same.
+ * -1: error set. */
 int drainer_start(struct drainer *);
+/* Tells it to end, so that several do at once; drainer_stop() follows. */
+void drainer_hurry(struct drainer *, uint64_t ms);
 /* Lets it work until nothing is left or `ms` are over; joins. The sink is closed then. */
 void drainer_stop(struct drainer *, uint64_t ms);
 /* What the turn after this one should be. Pure. */

@@ -16,6 +16,8 @@
 struct fiber;
 struct waker;
 
+#define JOURNAL_READERS 2 /* a drainer for each sink */
+
 enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
 
 /* Why a record is not in the journal. The order is that of `unrecorded_reasons`. */
@@ -92,18 +94,21 @@ struct journal {
 	struct segment_info *segments;
 	size_t nsegments, cap_segments;
 	unsigned generations; /* given out */
-	uint64_t read_first,
-		read_offset;          /* the drainer's place: everything before it is in the sink */
+	/* Everything before a reader's place is in its sink. The whole is where the slowest stands; 0: nobody knows. */
+	struct journal_place {
+		uint64_t first, offset;
+	} places[JOURNAL_READERS], slowest;
+	size_t readers;
 	atomic_uint_fast64_t written; /* last number */
 	atomic_uint_fast64_t written_rows;
 	atomic_bool full, broken;
 	atomic_uint_fast64_t disk_free;
 	atomic_uint_fast64_t unrecorded[UNRECORDED_REASONS];
-	atomic_uint_fast64_t backlog_since_ms;
+	atomic_uint_fast64_t backlog_since_ms[JOURNAL_READERS];
 
-	/* writer -> drainer */
-	atomic_bool reader_waits;
-	atomic_uint_fast64_t reader_wants_rows; /* wake it when written_rows reaches this */
+	/* writer -> drainers */
+	atomic_uint_fast64_t reader_wants_rows
+		[JOURNAL_READERS]; /* wake it when written_rows reaches this; 0: it does not wait */
 	pthread_mutex_t more_lock;
 	pthread_cond_t more_cond;
 
@@ -131,16 +136,22 @@ void journal_count_unrecorded(struct journal *, enum unrecorded);
 
 struct journal_totals {
 	size_t segments;
-	uint64_t bytes, backlog; /* on disk; of these, what the sink has not */
+	uint64_t bytes, backlog; /* on disk; of these, what the slowest sink has not */
 };
 struct journal_totals journal_totals(struct journal *);
+/* Where a reader stands whose sink has everything up to this record. Nothing is deleted that a reader has not. */
+void journal_place_reader(struct journal *, unsigned reader, uint64_t delivered);
+void journal_move_reader(struct journal *, unsigned reader, struct journal_place);
+/* Bytes that this reader's sink has not. */
+uint64_t journal_backlog(struct journal *, unsigned reader);
 /* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
 void journal_drop_delivered(struct journal *, uint64_t keep);
 
 /* For waits on conditions of the monotonic clock. */
 struct timespec journal_deadline(uint64_t ms);
-/* Waits until `rows` more rows than `seen_rows` are written, at most `ms`; not once the journal closes. */
-void journal_wait_rows(struct journal *, uint64_t seen_rows, uint64_t rows, uint64_t ms);
+/* Of this reader: waits until `rows` more rows than `seen_rows` are written, at most `ms`; not once the journal closes. */
+void journal_wait_rows(struct journal *, unsigned reader, uint64_t seen_rows, uint64_t rows,
+		       uint64_t ms);
 
 /* recovery.c: fills segments, next_number. Truncates the torn tail of the last one. */
 int journal_recover(struct journal *, uint64_t delivered);

@@ -203,23 +203,73 @@ void journal_go_back(struct journal_reader *r, struct place to, bool baseline_un
 
 /* ---- what is asked of the segments ---- */
 
+/* Under the lock: bytes of records behind a place. */
+static uint64_t bytes_behind(const struct journal *j, struct journal_place at)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < j->nsegments; i++) {
+		const struct segment_info *s = &j->segments[i];
+
+		if (s->first > at.first || !at.first)
+			n += s->end - SEGMENT_HEADER;
+		else if (s->first == at.first && s->end > at.offset)
+			n += s->end - at.offset;
+	}
+	return n;
+}
+
 struct journal_totals journal_totals(struct journal *j)
 {
 	struct journal_totals t;
 
 	pthread_mutex_lock(&j->lock);
-	t = (struct journal_totals){ .segments = j->nsegments };
-	for (size_t i = 0; i < j->nsegments; i++) {
-		const struct segment_info *s = &j->segments[i];
-
-		t.bytes += s->end;
-		if (s->first > j->read_first || !j->read_first)
-			t.backlog += s->end - SEGMENT_HEADER;
-		else if (s->first == j->read_first && s->end > j->read_offset)
-			t.backlog += s->end - j->read_offset;
-	}
+	t = (struct journal_totals){ .segments = j->nsegments,
+				     .backlog = bytes_behind(j, j->slowest) };
+	for (size_t i = 0; i < j->nsegments; i++)
+		t.bytes += j->segments[i].end;
 	pthread_mutex_unlock(&j->lock);
 	return t;
+}
+
+uint64_t journal_backlog(struct journal *j, unsigned reader)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = bytes_behind(j, j->places[reader]);
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+static bool place_before(struct journal_place a, struct journal_place b)
+{
+	return a.first < b.first || (a.first == b.first && a.offset < b.offset);
+}
+
+void journal_move_reader(struct journal *j, unsigned reader, struct journal_place at)
+{
+	pthread_mutex_lock(&j->lock);
+	j->places[reader] = at;
+	if (j->readers <= reader)
+		j->readers = reader + 1;
+	j->slowest = j->places[0];
+	for (size_t i = 1; i < j->readers; i++)
+		if (place_before(j->places[i], j->slowest))
+			j->slowest = j->places[i];
+	pthread_mutex_unlock(&j->lock);
+}
+
+void journal_place_reader(struct journal *j, unsigned reader, uint64_t delivered)
+{
+	struct journal_place at = { 0 };
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; delivered && i < j->nsegments; i++)
+		if (j->segments[i].first <= delivered + 1)
+			at = (struct journal_place){ j->segments[i].first, SEGMENT_HEADER };
+	pthread_mutex_unlock(&j->lock);
+	journal_move_reader(j, reader, at);
 }
 
 void journal_drop_delivered(struct journal *j, uint64_t keep)
@@ -228,7 +278,7 @@ void journal_drop_delivered(struct journal *j, uint64_t keep)
 	size_t delivered = 0, drop = 0;
 
 	pthread_mutex_lock(&j->lock);
-	for (; delivered < j->nsegments && j->segments[delivered].first < j->read_first;
+	for (; delivered < j->nsegments && j->segments[delivered].first < j->slowest.first;
 	     delivered++)
 		bytes += j->segments[delivered].end;
 	for (; drop < delivered && bytes > keep; drop++) {
@@ -241,15 +291,18 @@ void journal_drop_delivered(struct journal *j, uint64_t keep)
 	pthread_mutex_unlock(&j->lock);
 }
 
-void journal_wait_rows(struct journal *j, uint64_t seen_rows, uint64_t rows, uint64_t ms)
+void journal_wait_rows(struct journal *j, unsigned reader, uint64_t seen_rows, uint64_t rows,
+		       uint64_t ms)
 {
 	struct timespec t = journal_deadline(ms);
+	uint64_t wanted = seen_rows + rows;
 
 	pthread_mutex_lock(&j->more_lock);
-	atomic_store(&j->reader_wants_rows, seen_rows + rows);
-	atomic_store(&j->reader_waits, true);
-	if (atomic_load(&j->written_rows) < seen_rows + rows && !atomic_load(&j->closing))
-		pthread_cond_timedwait(&j->more_cond, &j->more_lock, &t);
-	atomic_store(&j->reader_waits, false);
+	atomic_store(&j->reader_wants_rows[reader], wanted);
+	/* the other reader's bell wakes this one too: it has waited long enough when its own rows are there */
+	while (atomic_load(&j->written_rows) < wanted && !atomic_load(&j->closing))
+		if (pthread_cond_timedwait(&j->more_cond, &j->more_lock, &t))
+			break;
+	atomic_store(&j->reader_wants_rows[reader], 0);
 	pthread_mutex_unlock(&j->more_lock);
 }

@@ -380,15 +380,21 @@ static void tell_readers(struct journal *j, uint64_t last, uint64_t rows)
 	open_segment(j)->end = j->offset;
 	open_segment(j)->last = last;
 	pthread_mutex_unlock(&j->lock);
-	if (!atomic_load(&j->backlog_since_ms))
-		atomic_store(&j->backlog_since_ms, clock_unix_ms());
+	for (size_t i = 0; i < JOURNAL_READERS; i++)
+		if (!atomic_load(&j->backlog_since_ms[i]))
+			atomic_store(&j->backlog_since_ms[i], clock_unix_ms());
 	if (last > before)
 		atomic_store(&j->written, last);
 	total = atomic_fetch_add(&j->written_rows, rows) + rows;
-	if (atomic_load(&j->reader_waits) && total >= atomic_load(&j->reader_wants_rows)) {
+	for (size_t i = 0; i < JOURNAL_READERS; i++) {
+		uint64_t wants = atomic_load(&j->reader_wants_rows[i]);
+
+		if (!wants || total < wants)
+			continue;
 		pthread_mutex_lock(&j->more_lock);
-		pthread_cond_signal(&j->more_cond);
+		pthread_cond_broadcast(&j->more_cond);
 		pthread_mutex_unlock(&j->more_lock);
+		break;
 	}
 }
 

@@ -14,7 +14,8 @@ enum sink_result {
 	SINK_OK,
 	SINK_BUSY,    /* another process holds a lock: the same batch again */
 	SINK_FULL,    /* no room on its disk */
-	SINK_DOWN,    /* I/O error, read-only, cannot be opened */
+	SINK_DOWN,    /* I/O error, read-only, cannot be opened or reached */
+	SINK_BLOCKED, /* schema, login or rights: an operator must act, nothing is given up */
 	SINK_CORRUPT, /* not a store of ours, or a damaged one: set it aside */
 	SINK_NEWER,   /* of a later schema: the start must be refused */
 	SINK_ROW      /* the record itself is at fault: dead letter */
@@ -26,13 +27,22 @@ struct sink {
 	uint64_t position;     /* record number of the last commit */
 	uint64_t rows[TABLES]; /* stored since somebody set them to 0, committed or not */
 	atomic_bool damaged;   /* found beside the work: it will be set aside */
-	char error[300];       /* of the last result that was not SINK_OK */
+	uint64_t dead_rows;    /* put into the dead letter since somebody set it to 0 */
+	/* How batches are cut; 0: as the drainer thinks best. A batch ends with record `batch_ends_at` at the latest: one
+	 * that was tried keeps its borders. */
+	uint64_t batch_rows, batch_rows_max, batch_ms, batch_ends_at;
+	char error[300]; /* of the last result that was not SINK_OK */
 };
+
+struct clickhouse_options;
 
 struct sink_options {
 	int dir_fd; /* ‹data›, of the caller */
 	const char *dir;
-	bool search_off; /* no word index */
+	uint8_t node[16];
+	bool list_only;                              /* no bodies: they go to another sink */
+	const struct clickhouse_options *clickhouse; /* of the caller */
+	bool search_off;                             /* no word index */
 	struct retention_options retention;
 };
 
@@ -40,7 +50,10 @@ struct sink_type {
 	const char *name; /* in Delivered, metrics, dead letters and log lines */
 	const char *files
 		[3]; /* what stands in ‹data›, NULL at the end; the first one's name is for operators */
-	const char *aside; /* what the name of a file that was set aside begins with */
+	const char *
+		aside; /* what the name of a file that was set aside begins with; NULL: it has none */
+	/* A server: its position is known before it is open, so that a start does not wait for it. */
+	bool remote;
 
 	struct sink *(*make)(const struct sink_options *); /* closed. NULL: out of memory */
 	void (*free)(struct sink *);                       /* closes it too */
@@ -65,11 +78,13 @@ struct sink_type {
 	bool (*work)(struct sink *, unsigned ms);
 	/* The alarm for a result, for an operator. */
 	void (*explain)(struct sink *, enum sink_result, char *text, size_t n);
+	/* Whatever waits gives up at this time (clock_mono_ms()). Any thread; NULL: nothing ever waits for long. */
+	void (*hurry)(struct sink *, uint64_t until);
 	/* Renames a closed one to ‹aside›‹UTC time›. -1: error set. */
 	int (*set_aside)(struct sink *, uint64_t unix_ms);
 };
 
 /* The stores that there are. */
-extern const struct sink_type sink_sqlite;
+extern const struct sink_type sink_sqlite, sink_clickhouse;
 
 #endif

@@ -324,15 +324,15 @@ static enum sink_result add_bodies(struct sqlite_sink *s, struct parts *p, int64
 	enum sink_result r = SINK_OK;
 
 	if (chat) {
-		r = hash_number(s, &chat[C_HASH]);
-		if (r == SINK_OK)
+		r = s->o.list_only ? SINK_OK : hash_number(s, &chat[C_HASH]);
+		if (r == SINK_OK && !s->o.list_only)
 			r = add_beside(s, Q_CHAT, T_CHAT, chat, seq);
 		if (r == SINK_OK)
 			r = add_tags(s, list, chat[C_TAGS].text, seq);
 	}
 	if (r == SINK_OK && p->cells[T_ERROR])
 		r = add_beside(s, Q_ERROR, T_ERROR, p->cells[T_ERROR], seq);
-	for (size_t i = 0; r == SINK_OK && i < p->nmodels; i++)
+	for (size_t i = 0; r == SINK_OK && i < p->nmodels && !s->o.list_only; i++)
 		r = add_model(s, p->cells[T_MODEL] + i * M_CELLS, cell_text(&list[L_CALLS]));
 	return r;
 }

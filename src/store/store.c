@@ -33,13 +33,15 @@
 
 struct store {
 	struct journal journal;
-	struct drainer drainer;
+	struct drainer drainers[STORE_SINKS]; /* one for each sink */
+	size_t nsinks;
 	int dir, lock_fd;
 	struct arena texts; /* of the options */
 	const char *dir_name;
 	uint64_t shutdown_drain_ms;
-	struct sink *sink;
+	uint8_t node[16];
 };
+_Static_assert(STORE_SINKS == JOURNAL_READERS, "a drainer for each sink");
 
 /* ---- the data directory ---- */
 
@@ -137,10 +139,10 @@ static int read_node(int dir_fd, const char *dir, uint8_t node[16])
 }
 
 /* A corrupt file that was set aside is an alarm until somebody has moved it away. */
-static void look_for_corrupt(struct store *s)
+static void look_for_corrupt(struct store *s, struct drainer *drainer)
 {
-	struct bytes aside = bytes_of(s->sink->type->aside);
-	DIR *d = folder_list(s->dir);
+	struct bytes aside = bytes_of(drainer->sink->type->aside);
+	DIR *d = bytes_set(aside) ? folder_list(s->dir) : NULL;
 	struct dirent *e;
 
 	if (!d)
@@ -148,7 +150,7 @@ static void look_for_corrupt(struct store *s)
 	while ((e = readdir(d)))
 		if (bytes_starts(bytes_of(e->d_name), aside))
 			snprintf(
-				s->drainer.standing, sizeof(s->drainer.standing),
+				drainer->standing, sizeof(drainer->standing),
 				"%.100s is a damaged store that was replaced: look at it, then move it away",
 				e->d_name);
 	closedir(d);
@@ -160,59 +162,81 @@ static void look_for_corrupt(struct store *s)
 static struct store *metered;
 static pthread_mutex_t metered_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static uint64_t backlog_records(const struct store *s)
+static uint64_t backlog_records(const struct store *s, const struct drainer *d)
 {
-	uint64_t written = atomic_load(&s->journal.written),
-		 delivered = atomic_load(&s->drainer.delivered);
+	uint64_t written = atomic_load(&s->journal.written), delivered = atomic_load(&d->delivered);
 
 	return written > delivered ? written - delivered : 0;
 }
 
-static uint64_t oldest_s(const struct store *s)
+static uint64_t oldest_s(const struct store *s, const struct drainer *d)
 {
-	uint64_t since = atomic_load(&s->journal.backlog_since_ms), now = clock_unix_ms();
+	uint64_t since = atomic_load(&s->journal.backlog_since_ms[d->id]), now = clock_unix_ms();
 
-	return since && now > since && backlog_records(s) ? (now - since) / 1000 : 0;
+	return since && now > since && backlog_records(s, d) ? (now - since) / 1000 : 0;
 }
 
-/* X(id, name, label, what it says, what it reads of the store `s`) */
-#define GAUGES(X)                                                                               \
-	X(queue, "signet_journal_queue_bytes", NULL, "Bytes handed over and not written yet",   \
-	  atomic_load(&s->journal.queued_bytes))                                                \
-	X(segments, "signet_journal_segments", NULL, "Segments on disk",                        \
-	  journal_totals(&s->journal).segments)                                                 \
-	X(disk, "signet_journal_disk_bytes", NULL, "Bytes of the segments",                     \
-	  journal_totals(&s->journal).bytes)                                                    \
-	X(backlog, "signet_sink_backlog_records", "sink", "Records that the sink has not",      \
-	  backlog_records(s))                                                                   \
-	X(backlog_bytes, "signet_sink_backlog_bytes", NULL, "Bytes of these records",           \
-	  journal_totals(&s->journal).backlog)                                                  \
-	X(oldest, "signet_sink_oldest_seconds", NULL, "Age of the oldest of them", oldest_s(s)) \
-	X(state, "signet_sink_state", "sink", "0 ok, 1 slow, 2 down, 3 blocked",                \
-	  atomic_load(&s->drainer.state))
+/* X(id, name, what it says, what it reads of the store `s`) */
+#define GAUGES(X)                                                                       \
+	X(queue, "signet_journal_queue_bytes", "Bytes handed over and not written yet", \
+	  atomic_load(&s->journal.queued_bytes))                                        \
+	X(segments, "signet_journal_segments", "Segments on disk",                      \
+	  journal_totals(&s->journal).segments)                                         \
+	X(disk, "signet_journal_disk_bytes", "Bytes of the segments",                   \
+	  journal_totals(&s->journal).bytes)
+
+/* The same, of each sink, whose drainer is `d`. */
+#define SINK_GAUGES(X)                                                                       \
+	X(backlog, "signet_sink_backlog_records", "Records that the sink has not",           \
+	  backlog_records(s, d))                                                             \
+	X(backlog_bytes, "signet_sink_backlog_bytes", "Bytes of these records",              \
+	  journal_backlog(&s->journal, d->id))                                               \
+	X(oldest, "signet_sink_oldest_seconds", "Age of the oldest of them", oldest_s(s, d)) \
+	X(state, "signet_sink_state", "0 ok, 1 slow, 2 down, 3 blocked", atomic_load(&d->state))
 
 struct gauge {
 	struct metric *metric;
-	double (*read)(struct store *);
+	double (*read)(struct store *, struct drainer *);
+	const char *sink; /* NULL: of the journal */
 };
-#define DEFINE(id, name, label, help, value)                        \
+#define DEFINE_OF(id, name, label, help, value)                     \
 	static METRIC(gauge_##id, METRIC_GAUGE, name, label, help); \
-	static double read_##id(struct store *s)                    \
+	static double read_##id(struct store *s, struct drainer *d) \
 	{                                                           \
+		(void)s;                                            \
+		(void)d;                                            \
 		return (double)(value);                             \
 	}
+#define DEFINE(id, name, help, value)      DEFINE_OF(id, name, NULL, help, value)
+#define DEFINE_SINK(id, name, help, value) DEFINE_OF(id, name, "sink", help, value)
 GAUGES(DEFINE)
-#define ROW(id, name, label, help, value) { &gauge_##id, read_##id },
+SINK_GAUGES(DEFINE_SINK)
+#define ROW(id, name, help, value)            { &gauge_##id, read_##id, NULL },
+#define ROW_SQLITE(id, name, help, value)     { &gauge_##id, read_##id, "sqlite" },
+#define ROW_CLICKHOUSE(id, name, help, value) { &gauge_##id, read_##id, "clickhouse" },
 static const struct gauge gauges[] = { GAUGES(ROW) };
+static const struct gauge sink_gauges[] = { SINK_GAUGES(ROW_SQLITE) SINK_GAUGES(ROW_CLICKHOUSE) };
 static METRIC(gauge_bytes, METRIC_GAUGE, "signet_store_bytes", "file", "Size of a store's file");
+
+/* NULL: the store has no such sink. */
+static struct drainer *drainer_of(struct store *s, const char *sink)
+{
+	for (size_t i = 0; i < s->nsinks; i++)
+		if (!sink || bytes_eq(bytes_of(s->drainers[i].sink->type->name), bytes_of(sink)))
+			return &s->drainers[i];
+	return NULL;
+}
 
 static double read_gauge(void *which)
 {
 	const struct gauge *g = which;
-	double v;
+	struct drainer *d;
+	double v = 0;
 
 	pthread_mutex_lock(&metered_lock);
-	v = metered ? g->read(metered) : 0;
+	d = metered ? drainer_of(metered, g->sink) : NULL;
+	if (d)
+		v = g->read(metered, d);
 	pthread_mutex_unlock(&metered_lock);
 	return v;
 }
@@ -228,24 +252,42 @@ static double read_file_gauge(void *name)
 	return v;
 }
 
-static void register_gauges(void)
+/* Once for a process and kind of sink; those of a kind that it never has are not shown. */
+static void register_sink_gauges(const struct sink_type *type)
 {
-	const struct sink_type *type = &sink_sqlite;
-
-	journal_meter_unrecorded();
-	for (size_t i = 0; i < COUNT(gauges); i++)
-		metrics_gauge_fn(gauges[i].metric, read_gauge, (void *)&gauges[i],
-				 gauges[i].metric->labels ? type->name : NULL);
+	for (size_t i = 0; i < COUNT(sink_gauges); i++)
+		if (bytes_eq(bytes_of(sink_gauges[i].sink), bytes_of(type->name)))
+			metrics_gauge_fn(sink_gauges[i].metric, read_gauge, (void *)&sink_gauges[i],
+					 type->name);
 	for (size_t i = 0; type->files[i]; i++)
 		metrics_gauge_fn(&gauge_bytes, read_file_gauge, (void *)type->files[i],
 				 type->files[i]);
 }
 
+static void register_gauges(struct store *s)
+{
+	static bool journal_told, told[STORE_SINKS];
+
+	if (!journal_told) {
+		journal_meter_unrecorded();
+		for (size_t i = 0; i < COUNT(gauges); i++)
+			metrics_gauge_fn(gauges[i].metric, read_gauge, (void *)&gauges[i], NULL);
+	}
+	journal_told = true;
+	for (size_t i = 0; i < s->nsinks; i++) {
+		const struct sink_type *type = s->drainers[i].sink->type;
+
+		if (!told[type->remote])
+			register_sink_gauges(type);
+		told[type->remote] = true;
+	}
+}
+
+/* By whoever opens and closes the store, one at a time. */
 static void meter(struct store *s)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, register_gauges);
+	if (s)
+		register_gauges(s);
 	pthread_mutex_lock(&metered_lock);
 	metered = s;
 	pthread_mutex_unlock(&metered_lock);
@@ -255,33 +297,34 @@ static void meter(struct store *s)
 
 static int keep_options(struct store *s, const struct store_options *o)
 {
-	struct drainer *d = &s->drainer;
+	struct bytes text, hash;
 
 	arena_init(&s->texts, SIZE_MAX);
 	s->dir_name = arena_dup(&s->texts, bytes_of(o->data_dir)).p;
-	d->config_text = arena_dup(&s->texts, o->config_text);
-	d->config_hash = arena_dup(&s->texts, o->config_hash);
+	text = arena_dup(&s->texts, o->config_text);
+	hash = arena_dup(&s->texts, o->config_hash);
+	for (unsigned i = 0; i < STORE_SINKS; i++) {
+		s->drainers[i].id = i;
+		s->drainers[i].j = s->drainers[i].reader.j = &s->journal;
+		s->drainers[i].config_text = text;
+		s->drainers[i].config_hash = hash;
+	}
 	s->shutdown_drain_ms = o->shutdown_drain_s * 1000;
-	return s->dir_name && bytes_set(d->config_text) == bytes_set(o->config_text) &&
-			       bytes_set(d->config_hash) == bytes_set(o->config_hash)
+	return s->dir_name && bytes_set(text) == bytes_set(o->config_text) &&
+			       bytes_set(hash) == bytes_set(o->config_hash)
 		       ? 0
 		       : -1;
 }
 
 /* -1: the start must be refused. A sink that is down is none of its business. */
-static int open_sink(struct store *s, const struct store_options *o)
+static int open_sink(struct store *s, struct drainer *d)
 {
-	struct sink_options so = { .dir_fd = s->dir,
-				   .dir = s->dir_name,
-				   .search_off = o->search_off,
-				   .retention = o->retention };
-	struct sink *sink = sink_sqlite.make(&so);
+	struct sink *sink = d->sink;
 	enum sink_result r;
 	char text[200];
 
-	if (!sink)
-		return -1;
-	s->sink = s->drainer.sink = sink;
+	if (sink->type->remote)
+		return 0; /* nobody waits for a server */
 	r = sink->type->open(sink);
 	if (r == SINK_CORRUPT) {
 		snprintf(text, sizeof(text), "%s is damaged", sink->type->files[0]);
@@ -292,14 +335,61 @@ static int open_sink(struct store *s, const struct store_options *o)
 	}
 	if (r == SINK_NEWER)
 		return fail(ERR_STORE, "%s", sink->error);
-	s->drainer.sink_is_open = r == SINK_OK;
+	d->sink_is_open = r == SINK_OK;
 	if (r != SINK_OK) {
 		snprintf(text, sizeof(text),
 			 "%s cannot be opened; the journal keeps the record until it can",
 			 sink->type->files[0]);
 		log_warn("store", text, LS("error", sink->error));
 	}
+	look_for_corrupt(s, d); /* one may just have been set aside */
 	return 0;
+}
+
+static int add_sink(struct store *s, const struct sink_type *type, const struct sink_options *o)
+{
+	struct drainer *d = &s->drainers[s->nsinks];
+
+	d->dir = s->dir;
+	d->sink = type->make(o);
+	if (!d->sink)
+		return -1;
+	s->nsinks++;
+	return open_sink(s, d);
+}
+
+static int open_sinks(struct store *s, const struct store_options *o)
+{
+	struct sink_options so = { .dir_fd = s->dir,
+				   .dir = s->dir_name,
+				   .list_only = o->sqlite_list_only,
+				   .search_off = o->search_off || o->sqlite_list_only,
+				   .retention = o->retention,
+				   .clickhouse = o->clickhouse };
+	bool last = o->clickhouse && !o->clickhouse_is_main;
+
+	memcpy(so.node, s->node, sizeof(so.node));
+	if (o->clickhouse && o->clickhouse_is_main && add_sink(s, &sink_clickhouse, &so))
+		return -1;
+	if (!o->no_sqlite && add_sink(s, &sink_sqlite, &so))
+		return -1;
+	return last && add_sink(s, &sink_clickhouse, &so) ? -1 : 0;
+}
+
+/* What the sinks know of record numbers. false: one of them cannot tell. */
+static bool furthest_position(const struct store *s, uint64_t *position)
+{
+	bool known = true;
+
+	*position = 0;
+	for (size_t i = 0; i < s->nsinks; i++) {
+		const struct drainer *d = &s->drainers[i];
+
+		known &= d->sink_is_open || d->sink->type->remote;
+		if (d->sink->position > *position)
+			*position = d->sink->position;
+	}
+	return known;
 }
 
 static int open_journal(struct store *s, const struct store_options *o)
@@ -314,35 +404,48 @@ static int open_journal(struct store *s, const struct store_options *o)
 				      .reserve_bytes = o->reserve_mb << 20,
 				      .refuse_when_full = o->refuse_when_full,
 				      .compress = o->compress };
-	struct drainer *d = &s->drainer;
-	uint8_t node[16];
+	uint64_t position;
+	bool known = furthest_position(s, &position);
 	int fd;
 
-	if (read_node(s->dir, s->dir_name, node))
-		return -1;
 	if (mkdirat(s->dir, "journal", 0700) && errno != EEXIST)
 		return fail(ERR_STORE, "%s/journal: %s", s->dir_name, strerror(errno));
 	fd = openat(s->dir, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(ERR_STORE, "%s/journal: %s", s->dir_name, strerror(errno));
-	if (journal_open(&s->journal, fd, &jo, node, d->sink_is_open ? s->sink->position : 0,
-			 d->sink_is_open ? 0 : UNKNOWN_POSITION_GAP))
+	if (journal_open(&s->journal, fd, &jo, s->node, position, known ? 0 : UNKNOWN_POSITION_GAP))
 		return -1;
-	if (!d->sink_is_open)
-		d->reader.jump_to = s->journal.next_number;
+	for (size_t i = 0; !known && i < s->nsinks; i++)
+		s->drainers[i].reader.jump_to = s->journal.next_number;
 	return 0;
 }
 
 static void free_store(struct store *s)
 {
-	if (s->sink)
-		s->sink->type->free(s->sink);
+	for (size_t i = 0; i < s->nsinks; i++)
+		s->drainers[i].sink->type->free(s->drainers[i].sink);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	if (s->dir >= 0)
 		close(s->dir);
 	arena_deinit(&s->texts);
 	free(s);
+}
+
+static int start_drainers(struct store *s)
+{
+	size_t started = 0;
+
+	/* all places first: what one has may be deleted only when the others have it */
+	for (size_t i = 0; i < s->nsinks; i++)
+		journal_place_reader(&s->journal, s->drainers[i].id, 0);
+	while (started < s->nsinks && !drainer_start(&s->drainers[started]))
+		started++;
+	if (started == s->nsinks)
+		return 0;
+	while (started-- > 0)
+		drainer_stop(&s->drainers[started], 0);
+	return -1;
 }
 
 struct store *store_open(const struct store_options *o)
@@ -358,14 +461,10 @@ struct store *store_open(const struct store_options *o)
 	s->dir = open_dir(o->data_dir);
 	if (s->dir < 0 || lock_in(s->dir, o->data_dir, &s->lock_fd))
 		goto failed;
-	s->drainer.dir = s->dir;
-	s->drainer.j = s->drainer.reader.j = &s->journal;
-	if (open_sink(s, o))
+	if (read_node(s->dir, s->dir_name, s->node) || open_sinks(s, o) || open_journal(s, o))
 		goto failed;
-	look_for_corrupt(s); /* open_sink() may just have set one aside */
-	if (open_journal(s, o))
-		goto failed;
-	if (drainer_start(&s->drainer)) {
+	if (start_drainers(s)) {
+		journal_close(&s->journal);
 		journal_deinit(&s->journal);
 		goto failed;
 	}
@@ -378,13 +477,21 @@ failed:
 
 uint64_t store_close(struct store *s)
 {
-	uint64_t left;
+	uint64_t left = 0, until;
 
 	if (!s)
 		return 0;
 	journal_close(&s->journal);
-	drainer_stop(&s->drainer, s->shutdown_drain_ms);
-	left = backlog_records(s);
+	until = clock_mono_ms() + s->shutdown_drain_ms;
+	for (size_t i = 0; i < s->nsinks; i++)
+		drainer_hurry(&s->drainers[i], s->shutdown_drain_ms);
+	for (size_t i = 0; i < s->nsinks; i++) {
+		uint64_t now = clock_mono_ms(), behind;
+
+		drainer_stop(&s->drainers[i], until > now ? until - now : 0);
+		behind = backlog_records(s, &s->drainers[i]);
+		left = behind > left ? behind : left;
+	}
 	meter(NULL);
 	journal_deinit(&s->journal);
 	free_store(s);
@@ -421,9 +528,15 @@ bool store_refuses(const struct store *s)
 static void journal_alarm(const struct store *s, uint64_t bytes, char *text, size_t n)
 {
 	const struct journal *j = &s->journal;
-	uint64_t since = atomic_load(&j->backlog_since_ms), now = clock_unix_ms(), at;
+	uint64_t since = 0, now = clock_unix_ms(), at;
 	char when[25];
 
+	for (size_t i = 0; i < s->nsinks; i++) { /* of the one that is furthest behind */
+		uint64_t one = atomic_load(&j->backlog_since_ms[i]);
+
+		if (one && (!since || one < since))
+			since = one;
+	}
 	if (atomic_load(&j->full)) {
 		snprintf(text, n,
 			 "the journal has no room: %" PRIu64 " bytes free, %" PRIu64 " waiting",
@@ -439,30 +552,67 @@ static void journal_alarm(const struct store *s, uint64_t bytes, char *text, siz
 	}
 }
 
-void store_status(const struct store *cs, struct store_status *out, struct arena *a)
+static void sink_status(struct store *s, struct drainer *d, struct sink_status *out,
+			struct arena *a)
 {
 	static const char *const states[] = { "ok", "slow", "down", "blocked" };
+	char alarm[400];
+
+	*out = (struct sink_status){ .sink = d->sink->type->name,
+				     .state = states[atomic_load(&d->state) & 3],
+				     .backlog_records = backlog_records(s, d),
+				     .backlog_bytes = journal_backlog(&s->journal, d->id),
+				     .oldest_s = oldest_s(s, d) };
+	pthread_mutex_lock(&d->lock);
+	memcpy(alarm, *d->alarm ? d->alarm : d->standing, sizeof(alarm));
+	pthread_mutex_unlock(&d->lock);
+	if (*alarm)
+		out->alarm = arena_dup(a, bytes_of(alarm));
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The whole, of what the sinks say. */
+static void sum_up(struct store *s, struct store_status *out)
+{
+	int worst = -1;
+
+	for (size_t i = 0; i < out->nsinks; i++) {
+		const struct sink_status *one = &out->sinks[i];
+		int state = atomic_load(&s->drainers[i].state);
+
+		if (state > worst)
+			out->state = one->state;
+		worst = state > worst ? state : worst;
+		out->backlog_records = most(out->backlog_records, one->backlog_records);
+		out->backlog_bytes = most(out->backlog_bytes, one->backlog_bytes);
+		out->oldest_s = most(out->oldest_s, one->oldest_s);
+		if (!bytes_set(out->alarm))
+			out->alarm = one->alarm;
+	}
+}
+
+void store_status(const struct store *cs, struct store_status *out, struct arena *a)
+{
 	struct store *s = (struct store *)cs; /* for its locks */
 	struct statvfs v;
 	char alarm[400] = "";
 
-	*out = (struct store_status){ .sink = sink_sqlite.name,
-				      .state = states[atomic_load(&s->drainer.state) & 3],
-				      .backlog_records = backlog_records(s),
-				      .backlog_bytes = journal_totals(&s->journal).backlog,
-				      .oldest_s = oldest_s(s),
+	*out = (struct store_status){ .sink = s->nsinks ? s->drainers[0].sink->type->name : "none",
+				      .state = "ok",
+				      .nsinks = s->nsinks,
 				      .text_behind_rows = sqlite_text_behind() };
+	for (size_t i = 0; i < s->nsinks; i++)
+		sink_status(s, &s->drainers[i], &out->sinks[i], a);
+	sum_up(s, out);
 	for (int i = RECORDED + 1; i < UNRECORDED_REASONS; i++)
 		out->unrecorded += atomic_load(&s->journal.unrecorded[i]);
 	out->disk_free_bytes = fstatvfs(s->dir, &v) ? atomic_load(&s->journal.disk_free)
 						    : (uint64_t)v.f_bavail * v.f_frsize;
 	journal_alarm(s, out->backlog_bytes, alarm, sizeof(alarm));
-	pthread_mutex_lock(&s->drainer.lock);
-	if (!*alarm)
-		memcpy(alarm, s->drainer.alarm, sizeof(alarm));
-	if (!*alarm)
-		memcpy(alarm, s->drainer.standing, sizeof(alarm));
-	pthread_mutex_unlock(&s->drainer.lock);
 	if (*alarm)
 		out->alarm = arena_dup(a, bytes_of(alarm));
 }

@@ -1,15 +1,25 @@
 /*
- * The record: rows of finished answers go to the journal (never lost), a drainer moves them to SQLite.
- * storage §6, §7. store_append() is the only call on the request's path.
+ * The record: rows of finished answers go to the journal (never lost), a drainer for each store moves them to SQLite, to
+ * ClickHouse or to both. storage §6, §7. store_append() is the only call on the request's path.
  */
 #ifndef SIGNET_STORE_STORE_H
 #define SIGNET_STORE_STORE_H
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "net/http_client.h"
 #include "store/segment.h"
 
 struct store;
+
+/* Texts outlive the store. */
+struct clickhouse_options {
+	struct bytes url; /* as TENSORZERO_CLICKHOUSE_URL; checked by clickhouse_server_parse() */
+	struct bytes cluster; /* unset: none */
+	bool single_node, disable_automatic_migrations, dedup_window;
+	uint64_t max_rows, flush_interval_ms; /* of gateway.observability.batch_writes */
+	struct http_client_options http;
+};
 
 /* [store.sqlite.retention]; 0: no bound. */
 struct retention_options {
@@ -25,7 +35,15 @@ struct store_options {
 	bool search_off; /* no word index */
 	struct retention_options retention;
 	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
+	/* Where rows go. The first is what /status calls the sink: ClickHouse if it is main, else SQLite. */
+	const struct clickhouse_options *clickhouse; /* NULL: not there */
+	bool clickhouse_is_main;
+	bool no_sqlite, sqlite_list_only; /* no rows at all; no bodies (storage §6.8) */
 };
+
+/* `--run-clickhouse-migrations`: makes TensorZero's schema in an empty database, finds it in a finished one. -1: error,
+ * with what an operator must do. Not on a fiber. */
+int store_clickhouse_migrate(const struct clickhouse_options *);
 
 /* A record of a request that no fiber waits for may also be appended on a thread of its own, which then
  * blocks. Close the store before the loops are freed whose fibers appended to it. */
@@ -86,12 +104,23 @@ int store_append(struct store *, struct record *);
 /* Whether a new request must be refused (on_full = "refuse" and full). Cheap, any thread. */
 bool store_refuses(const struct store *);
 
-struct store_status {
-	const char *sink;  /* the kind of store: sqlite */
+struct sink_status {
+	const char *sink;  /* the kind of store: sqlite, clickhouse */
 	const char *state; /* ok, slow, down, blocked */
-	uint64_t backlog_records, backlog_bytes, oldest_s, unrecorded, disk_free_bytes;
+	uint64_t backlog_records, backlog_bytes, oldest_s;
+	struct bytes alarm; /* unset = none; in the arena given */
+};
+#define STORE_SINKS 2
+struct store_status {
+	const char *sink;  /* of the first: sqlite, clickhouse */
+	const char *state; /* of the one that is worst off: ok, slow, down, blocked */
+	uint64_t backlog_records, backlog_bytes, oldest_s; /* of the one that is furthest behind */
+	uint64_t unrecorded, disk_free_bytes;
 	uint64_t text_behind_rows; /* that the word index has not yet */
-	struct bytes alarm;        /* unset = none; in the arena given */
+	struct bytes
+		alarm; /* of the journal, else the first of a sink; unset = none; in the arena given */
+	struct sink_status sinks[STORE_SINKS];
+	size_t nsinks;
 };
 void store_status(const struct store *, struct store_status *, struct arena *);
 

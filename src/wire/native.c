@@ -163,7 +163,22 @@ void native_put_blocks(struct pen *p, const struct block *b, size_t n)
 
 /* ---- input ---- */
 
-void native_put_messages(struct pen *p, const struct inference *inf)
+/* What no template touches is told apart in the input; to the model it is text. */
+static void put_sent_blocks(struct pen *p, const struct block *b, size_t n)
+{
+	pen_open(p, '[');
+	for (size_t i = 0; i < n; i++) {
+		struct block sent = b[i];
+
+		if (sent.type == BLOCK_RAW_TEXT)
+			sent.type = BLOCK_TEXT;
+		put_block(p, &sent);
+	}
+	pen_close(p, ']');
+}
+
+static void put_messages(struct pen *p, const struct inference *inf,
+			 void (*blocks)(struct pen *, const struct block *, size_t))
 {
 	pen_open(p, '[');
 	for (size_t i = 0; i < inf->nmessages; i++) {
@@ -172,10 +187,15 @@ void native_put_messages(struct pen *p, const struct inference *inf)
 		pen_item(p);
 		pen_bytes(p, m->role == ROLE_USER ? B("{\"role\":\"user\",\"content\":")
 						  : B("{\"role\":\"assistant\",\"content\":"));
-		native_put_blocks(p, m->content, m->len);
+		blocks(p, m->content, m->len);
 		pen_lit(p, "}");
 	}
 	pen_close(p, ']');
+}
+
+void native_put_messages(struct pen *p, const struct inference *inf)
+{
+	put_messages(p, inf, put_sent_blocks);
 }
 
 void native_put_input(struct pen *p, const struct inference *inf, size_t *messages)
@@ -187,7 +207,7 @@ void native_put_input(struct pen *p, const struct inference *inf, size_t *messag
 		pen_set(p, "system", inf->system);
 	pen_key(p, "messages");
 	*messages = p->b->len;
-	native_put_messages(p, inf);
+	put_messages(p, inf, native_put_blocks);
 	pen_close(p, '}');
 }
 

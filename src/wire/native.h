@@ -15,7 +15,7 @@ void native_put_unknown(struct pen *, const struct block *);
 /* {"system"?:…,"messages":[…]}: the input as resolved, before templates. *messages: where in the buffer the array of
  * messages begins; it ends one byte before the end. */
 void native_put_input(struct pen *, const struct inference *, size_t *messages);
-/* [{"role","content":[…]}]: input_messages of ModelInference. */
+/* [{"role","content":[…]}] as the model gets them, raw text as text: input_messages of ModelInference. */
 void native_put_messages(struct pen *, const struct inference *);
 /* The checked output of a chat inference: tool calls with raw_name, raw_arguments, name|null,
  * arguments|null. `valid` says whether a tool call's arguments fit the schema of its tool. */

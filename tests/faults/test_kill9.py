@@ -17,7 +17,7 @@ from lib.mock import Mock, chat_answer, json_answer, sse, text_chunks
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
 from lib.signet import Signet, config, openai_model
 
-CLIENTS, KILLS = 12, 10
+CLIENTS, KILLS = 12, int(os.environ.get("SIGNET_KILLS", 10))
 
 
 class Load:

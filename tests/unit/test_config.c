@@ -307,7 +307,7 @@ static void test_flags_exclude_each_other(void **state)
 	drop(c);
 }
 
-static void test_other_stores_only_warn(void **state)
+static void test_stores_are_those_whose_variables_are_set(void **state)
 {
 	struct config *c;
 
@@ -315,12 +315,42 @@ static void test_other_stores_only_warn(void **state)
 	setenv("TENSORZERO_CLICKHOUSE_URL", "http://u:secret@h/db", 1);
 	c = load("", false);
 	assert_non_null(c);
+	assert_int_equal(issues.len, 0);
+	assert_int_equal(c->gateway.backend, BACKEND_CLICKHOUSE);
+	assert_bytes(c->clickhouse.url, "http://u:secret@h/db");
+	assert_true(c->clickhouse.dedup_window);
+	drop(c);
+	c = load(
+		"[gateway.observability]\nbackend = \"sqlite\"\n[store]\nalso = [\"clickhouse\"]\n",
+		false);
+	assert_non_null(c);
+	assert_int_equal(issues.len, 0);
+	assert_int_equal(c->gateway.backend, BACKEND_SQLITE);
+	assert_int_equal(c->also, ALSO_CLICKHOUSE);
+	drop(c);
+	c = load("[gateway.observability]\nbackend = \"sqlite\"\n", false);
+	assert_non_null(c);
+	assert_int_equal(issues.len, 1);
+	assert_true(issues.at[0].warning);
+	assert_true(bytes_find(issues.at[0].text, B("nothing is written to ClickHouse")) > 0);
+	drop(c);
+}
+
+static void test_postgres_only_warns(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	setenv("TENSORZERO_POSTGRES_URL", "postgres://u:secret@h/db", 1);
+	c = load("", false);
+	assert_non_null(c);
 	assert_int_equal(issues.len, 1);
 	assert_true(issues.at[0].warning);
 	assert_bytes(
 		issues.at[0].text,
-		"TENSORZERO_CLICKHOUSE_URL is set, but this version of Signet does not write to ClickHouse yet: it records to SQLite");
+		"TENSORZERO_POSTGRES_URL is set, but this version of Signet does not write to Postgres: it records to SQLite");
 	drop(c);
+	unsetenv("TENSORZERO_POSTGRES_URL");
 }
 
 /* ---- providers ---- */
@@ -793,7 +823,9 @@ int main(void)
 			fresh_environment),
 		cmocka_unit_test_setup(test_bind_address_may_be_given_once, fresh_environment),
 		cmocka_unit_test_setup(test_flags_exclude_each_other, fresh_environment),
-		cmocka_unit_test_setup(test_other_stores_only_warn, fresh_environment),
+		cmocka_unit_test_setup(test_stores_are_those_whose_variables_are_set,
+				       fresh_environment),
+		cmocka_unit_test_setup(test_postgres_only_warns, fresh_environment),
 		cmocka_unit_test_setup(test_openai_provider_and_its_addresses, fresh_environment),
 		cmocka_unit_test_setup(test_extras_keep_order_and_numbers, fresh_environment),
 		cmocka_unit_test_setup(test_routing_order_and_names, fresh_environment),

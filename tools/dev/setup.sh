@@ -173,10 +173,11 @@ setup_sanitizers() {
 
 setup_venv() {
 	[ -f tests/requirements.txt ] || return 0
-	local stamp; stamp=$(sha256sum <tests/requirements.txt)
+	local stamp; stamp=$(cat tests/requirements.txt tests/clickhouse/requirements.txt | sha256sum)
 	[ "$stamp" != "$(cat .venv/.stamp 2>/dev/null)" ] || return 0
 	[ -x .venv/bin/pip ] || step "making .venv" python3 -m venv .venv
 	step "installing the tests' Python packages into .venv" .venv/bin/pip install --disable-pip-version-check -r tests/requirements.txt
+	step "installing ClickHouse's engine for the tests" .venv/bin/pip install --disable-pip-version-check --no-deps -r tests/clickhouse/requirements.txt
 	echo "$stamp" >.venv/.stamp
 }
 

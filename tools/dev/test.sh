@@ -14,8 +14,10 @@ help_test() {
 	            compat     the same request to TensorZero 2026.6 and to Signet
 	            node       the official Node client
 	            faults     injected failures, kill -9, full disks
+	            clickhouse its server (ClickHouse's engine in a Python process): rows, faults, TensorZero's rows beside Signet's
+	            kills      kill -9, 20 rounds on each store (alone only)
 	            readme     every command block of README.md and README.zh-CN.md
-	  --unit    unit alone          --http   http, compat, node and faults alone
+	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
 	  -k WORD   only tests whose name has WORD
 	END
@@ -29,16 +31,16 @@ dev_test() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--unit) suites+=(unit) ;;
-		--http) suites+=(http compat node faults) ;;
+		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | readme) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | readme) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
 	done
 	if [ ${#suites[@]} -gt 0 ]; then :; elif [ $TEST_DIR = build-tsan ]; then suites=(unit http); else
-		suites=(checks unit http compat node faults readme tidy)
+		suites=(checks unit http compat node faults clickhouse readme tidy)
 	fi
 	setup_for build run test
 	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
@@ -112,7 +114,16 @@ suite_tidy() {
 suite_http() { suite_pytest http; }
 suite_compat() { suite_pytest compat; }
 suite_faults() { suite_pytest faults; }
+suite_clickhouse() { suite_pytest clickhouse; }
 suite_node() { suite_pytest node; }
+# Not with the others: they kill three and ten times.
+suite_kills() {
+	local TEST_FILTER=kill9
+	export SIGNET_KILLS=20
+	suite_pytest clickhouse
+	suite_pytest faults
+	unset SIGNET_KILLS
+}
 suite_readme() { suite_pytest readme; }
 
 suite_pytest() {

@@ -161,7 +161,7 @@ def test_help_lists_what_there_is():
 
 @pytest.mark.parametrize("command,flags", [
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
-               "--log-file F", "--validate-and-exit"]),
+               "--log-file F", "--validate-and-exit", "--run-clickhouse-migrations"]),
     ("check", ["--config-file GLOB", "--default-config", "--json"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
@@ -203,7 +203,7 @@ def test_wrong_usage_is_2(args):
     (["serve"], "You must specify either `--config-file` or `--default-config`."),
     (["--config-file", "x", "--default-config"], "You must not specify both `--config-file` and `--default-config`."),
     (["--create-api-key"], "--create-api-key is not in this version of Signet"),
-    (["--run-clickhouse-migrations"], "--run-clickhouse-migrations is not in this version of Signet"),
+    (["--run-clickhouse-migrations"], "--run-clickhouse-migrations needs the variable TENSORZERO_CLICKHOUSE_URL"),
 ])
 def test_starts_that_are_refused(args, text):
     status, out, err = run(*args)
