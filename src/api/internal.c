@@ -128,9 +128,8 @@ int query_count(const struct exchange *ex, struct bytes name, uint64_t missing, 
 	if (!bytes_set(value))
 		return 0;
 	if (!bytes_to_u64(value, out) || *out < 1 || *out > most)
-		return fail(ERR_INVALID_REQUEST,
-			    "%.*s=%.*s: wanted is a number from 1 to %" PRIu64, BFMT(name),
-			    BFMT(bytes_head(value, 40)), most);
+		return fail(ERR_INVALID_REQUEST, "%.*s=%.*s: wanted is a number from 1 to %" PRIu64,
+			    BFMT(name), BFMT(bytes_head(value, 40)), most);
 	return 0;
 }
 

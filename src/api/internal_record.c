@@ -111,8 +111,8 @@ struct finding {
 	struct bytes id;
 	struct buf *out;
 	struct arena *arena;
-	const char *part;  /* NULL: the detail */
-	bool of_model;     /* the id is that of a model inference */
+	const char *part; /* NULL: the detail */
+	bool of_model;    /* the id is that of a model inference */
 	bool found;
 	struct bytes text; /* of the part */
 };
@@ -230,8 +230,8 @@ static void get_part(struct exchange *ex, const struct bytes *params, bool of_mo
 	    internal_read(ex, READ_LIST_MS, read_part, &f)) {
 		reply_error(ex, 0);
 	} else if (!f.found) {
-		fail(ERR_NOT_FOUND, "%.*s has no part %s in the record or the journal",
-		     BFMT(f.id), f.part);
+		fail(ERR_NOT_FOUND, "%.*s has no part %s in the record or the journal", BFMT(f.id),
+		     f.part);
 		reply_error(ex, 404);
 	} else {
 		send_part(ex, &f);

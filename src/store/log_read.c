@@ -447,7 +447,8 @@ int log_load_line(struct log_reader *r, struct log_entry *e, struct arena *a)
 	rc = sqlite3_step(r->tags);
 	if (rc == SQLITE_ROW) {
 		e->has_chat = true;
-		rc = log_copy_cells(r->tags, 0, &e->chat[C_TAGS], 1, a) ? SQLITE_NOMEM : SQLITE_DONE;
+		rc = log_copy_cells(r->tags, 0, &e->chat[C_TAGS], 1, a) ? SQLITE_NOMEM
+									: SQLITE_DONE;
 	}
 	sqlite3_reset(r->tags);
 	return rc == SQLITE_DONE ? complete_line(r, e, a) : db_error(r);

@@ -42,8 +42,8 @@ struct read_page {
 	bool bare; /* only state and seq, the journal's first, in any order: for counting */
 	bool lean; /* without tags and failed attempts */
 	/* out */
-	bool partial;       /* the deadline came first ... */
-	int64_t reached;    /* ... at this seq */
+	bool partial;    /* the deadline came first ... */
+	int64_t reached; /* ... at this seq */
 };
 /* Rows that match, of journal and store, in the order of their seq, newest first. */
 int read_rows(struct reader *, const struct read_filter *, struct read_page *, row_fn *, void *arg);

@@ -251,17 +251,17 @@ static int take_status(struct read_filter *f, struct bytes name, struct bytes va
 
 	if (!is_status(value))
 		return wrong(name, value, "ok, error, cancelled, truncated, 4xx, 5xx or a status");
-	return add_value(f,
-			 condition_of(f, negated ? CONDITION_NO_STATUS : CONDITION_STATUS, L_STATUS,
-				      B("")),
-			 value);
+	return add_value(
+		f,
+		condition_of(f, negated ? CONDITION_NO_STATUS : CONDITION_STATUS, L_STATUS, B("")),
+		value);
 }
 
 static int take_tag(struct read_filter *f, struct bytes tag, struct bytes value)
 {
 	bool negated = take_not(&value);
-	struct condition *c = condition_of(f, negated ? CONDITION_NO_TAG : CONDITION_TAG, L_ID,
-					   tag);
+	struct condition *c =
+		condition_of(f, negated ? CONDITION_NO_TAG : CONDITION_TAG, L_ID, tag);
 
 	if (!c)
 		return -1;
@@ -385,10 +385,9 @@ static bool status_is_one_of(const struct condition *c, const struct cell *list)
 		struct bytes v = c->values[i];
 		uint64_t code;
 
-		if (bytes_to_u64(v, &code) ? (int64_t)code == status
-		    : bytes_ends(v, B("xx"))
-			    ? status / 100 == *v.p - '0'
-			    : bytes_eq(v, cell_text(&list[L_STATE])))
+		if (bytes_to_u64(v, &code)   ? (int64_t)code == status
+		    : bytes_ends(v, B("xx")) ? status / 100 == *v.p - '0'
+					     : bytes_eq(v, cell_text(&list[L_STATE])))
 			return true;
 	}
 	return false;
@@ -453,11 +452,12 @@ bool words_match(const struct read_filter *f, const struct cell *list, const str
 {
 	for (size_t i = 0; i < f->nwords; i++) {
 		const struct search_word *w = &f->words[i];
-		bool found = (f->sides & SEARCH_INPUT &&
-			      holds(&list[L_PREVIEW_IN], &chat[C_INPUT], w)) ||
-			     (f->sides & SEARCH_OUTPUT &&
-			      holds(&list[L_PREVIEW_OUT], &chat[C_OUTPUT], w)) ||
-			     (f->sides & SEARCH_ERROR && holds(&error[E_ERROR], &error[E_ATTEMPTS], w));
+		bool found =
+			(f->sides & SEARCH_INPUT &&
+			 holds(&list[L_PREVIEW_IN], &chat[C_INPUT], w)) ||
+			(f->sides & SEARCH_OUTPUT &&
+			 holds(&list[L_PREVIEW_OUT], &chat[C_OUTPUT], w)) ||
+			(f->sides & SEARCH_ERROR && holds(&error[E_ERROR], &error[E_ATTEMPTS], w));
 
 		if (found == w->minus)
 			return false;

@@ -12,12 +12,12 @@
 #define FILTER_WORDS  16
 
 enum condition_kind {
-	CONDITION_ANY,      /* the cell is one of the values */
-	CONDITION_NONE,     /* it is none of them */
-	CONDITION_FLAG,     /* it is not 0, or it is: `number` */
-	CONDITION_LEAST,    /* the number or more */
-	CONDITION_MOST,     /* the number or less */
-	CONDITION_STATUS,   /* one of the states, codes and classes of codes */
+	CONDITION_ANY,    /* the cell is one of the values */
+	CONDITION_NONE,   /* it is none of them */
+	CONDITION_FLAG,   /* it is not 0, or it is: `number` */
+	CONDITION_LEAST,  /* the number or more */
+	CONDITION_MOST,   /* the number or less */
+	CONDITION_STATUS, /* one of the states, codes and classes of codes */
 	CONDITION_NO_STATUS,
 	CONDITION_TAG,      /* has the tag, with one of the values if there are any */
 	CONDITION_NO_TAG,   /* has the tag, with none of the values */

@@ -20,7 +20,7 @@ struct walk {
 	struct read_page *page;
 	row_fn *fn;
 	void *arg;
-	struct arena a; /* of the row at hand */
+	struct arena a, journal; /* of the row at hand, of a journal's that goes before it */
 	struct waiting *waiting;
 	size_t n, cap, next;
 	size_t given;
@@ -57,8 +57,9 @@ static int keep_place(struct walk *w, const struct log_entry *e)
 			w->cap = cap;
 		}
 	}
-	w->waiting[w->n++] =
-		(struct waiting){ .seq = e->seq, .first = e->place.first, .offset = e->place.offset };
+	w->waiting[w->n++] = (struct waiting){ .seq = e->seq,
+					       .first = e->place.first,
+					       .offset = e->place.offset };
 	return 0;
 }
 
@@ -101,10 +102,10 @@ static int give_waiting(struct walk *w, int64_t seq)
 	while (!r && w->next < w->n && w->waiting[w->next].seq > seq) {
 		const struct waiting *at = &w->waiting[w->next++];
 
-		r = log_at_place(&w->r->log, at->first, at->offset, &e, &w->a);
+		r = log_at_place(&w->r->log, at->first, at->offset, &e, &w->journal);
 		if (r > 0)
 			r = give(w, &e);
-		arena_deinit(&w->a);
+		arena_deinit(&w->journal);
 	}
 	return r;
 }
@@ -163,8 +164,7 @@ static int walk_store(struct walk *w)
 
 	if (!w->r->log.db)
 		return 0;
-	st = filter_statement(w->r, w->f, w->page->before,
-			      w->page->bare ? SQL_STATE : SQL_CELLS);
+	st = filter_statement(w->r, w->f, w->page->before, w->page->bare ? SQL_STATE : SQL_CELLS);
 	if (!st)
 		return read_over(w->r) ? (w->page->partial = true, 0) : -1;
 	r = step_rows(w, st);
@@ -181,12 +181,14 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	page->partial = false;
 	page->reached = page->before;
 	arena_init(&w.a, READ_ENTRY_MAX);
+	arena_init(&w.journal, READ_ENTRY_MAX);
 	result = walk_journal(&w);
 	if (!result)
 		result = walk_store(&w);
 	if (!result && !page->partial)
 		result = give_waiting(&w, INT64_MIN);
 	arena_deinit(&w.a);
+	arena_deinit(&w.journal);
 	free(w.waiting);
 	return result < 0 ? -1 : 0;
 }

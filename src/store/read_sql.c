@@ -85,8 +85,8 @@ static void put_statuses(struct statement *s, const struct condition *c)
 }
 
 /* The tags of a row, whatever stands in their column. */
-#define TAGS_OF_ROW                                                                              \
-	"EXISTS(SELECT 1 FROM ChatInference c, json_each(CASE WHEN json_valid(c." N_TAGS         \
+#define TAGS_OF_ROW                                                                      \
+	"EXISTS(SELECT 1 FROM ChatInference c, json_each(CASE WHEN json_valid(c." N_TAGS \
 	") THEN c." N_TAGS " ELSE '{}' END) j WHERE c.seq = t.seq AND j.key = "
 #define FAILED_ELSEWHERE                                                                           \
 	"EXISTS(SELECT 1 FROM RequestError e, json_each(CASE WHEN json_valid(e." N_ATTEMPTS        \
@@ -166,7 +166,7 @@ static const struct {
 
 struct lead {
 	const struct condition *condition; /* NULL: the list itself, newest first */
-	const char *index; /* of the list; NULL: the tags' own table */
+	const char *index;                 /* of the list; NULL: the tags' own table */
 	size_t rows;
 };
 
@@ -197,7 +197,8 @@ static void put_lead(struct statement *s, const struct lead *l, const struct rea
 	if (!l->condition) {
 		put(s, " FROM InferenceById t NOT INDEXED WHERE ");
 	} else if (!l->index) {
-		put(s, " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
+		put(s,
+		    " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
 		bind_text(s, l->condition->tag);
 		put(s, " AND g.value = ");
 		bind_text(s, l->condition->values[0]);
@@ -306,8 +307,8 @@ static void put_words(struct statement *s, const struct read_filter *f)
 {
 	if (!f->nwords)
 		return;
-	put(s, " AND signet_words(t." N_PREVIEW_IN ",t." N_PREVIEW_OUT
-	       ",(SELECT c." N_INPUT " FROM ChatInference c WHERE c.seq = t.seq)"
+	put(s, " AND signet_words(t." N_PREVIEW_IN ",t." N_PREVIEW_OUT ",(SELECT c." N_INPUT
+	       " FROM ChatInference c WHERE c.seq = t.seq)"
 	       ",(SELECT c." N_OUTPUT " FROM ChatInference c WHERE c.seq = t.seq)"
 	       ",(SELECT e." N_ERROR " FROM RequestError e WHERE e.seq = t.seq)"
 	       ",(SELECT e." N_ATTEMPTS " FROM RequestError e WHERE e.seq = t.seq))");
@@ -364,11 +365,10 @@ static void words(sqlite3_context *context, int n, sqlite3_value **values)
 
 	for (int i = 0; i < n && i < (int)COUNT(to); i++)
 		if (sqlite3_value_type(values[i]) != SQLITE_NULL)
-			*to[i] = (struct cell){
-				.type = CELL_TEXT,
-				.text = { (const char *)sqlite3_value_text(values[i]),
-					  (size_t)sqlite3_value_bytes(values[i]) }
-			};
+			*to[i] = (struct cell){ .type = CELL_TEXT,
+						.text = {
+							(const char *)sqlite3_value_text(values[i]),
+							(size_t)sqlite3_value_bytes(values[i]) } };
 	sqlite3_result_int(context, r->words && words_match(r->words, list, chat, error));
 }
 
