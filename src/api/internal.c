@@ -4,13 +4,13 @@
  */
 #include "api/internal.h"
 
-#include <inttypes.h>
-
 #include "base/ids.h"
 #include "base/time.h"
 
-static const struct internal_route *const lists[] = { internal_record_routes,
-						      internal_gateway_routes };
+static const struct internal_route *const lists[] = {
+	internal_record_routes, internal_charts_routes, internal_gateway_routes,
+	internal_signer_routes, internal_health_routes, internal_overview_routes
+};
 
 /* ---- routes ---- */
 

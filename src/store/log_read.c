@@ -125,10 +125,8 @@ int log_reader_open(struct log_reader *r, const char *dir)
 	return 0;
 }
 
-int log_look_anew(struct log_reader *r)
+void log_rewind_journal(struct log_reader *r)
 {
-	if (r->db && begin_view(r))
-		return -1;
 	r->last = r->delivered;
 	if (r->begin.first && open_segment(r, r->begin.first)) {
 		r->segment.offset = r->begin.offset;
@@ -136,6 +134,13 @@ int log_look_anew(struct log_reader *r)
 		close_segment(r);
 		r->first = 0;
 	}
+}
+
+int log_look_anew(struct log_reader *r)
+{
+	if (r->db && begin_view(r))
+		return -1;
+	log_rewind_journal(r);
 	return 0;
 }
 

@@ -45,6 +45,8 @@ struct log_reader {
 int log_reader_open(struct log_reader *, const char *dir);
 /* A new view of the store after log_let_go(); the journal is read again from where the store ends. -1: error set. */
 int log_look_anew(struct log_reader *);
+/* The journal once more, from where the store ends. */
+void log_rewind_journal(struct log_reader *);
 /* Ends the view of the store that the open began, so that the gateway's log file can be emptied again. */
 void log_let_go(struct log_reader *);
 void log_reader_close(struct log_reader *);

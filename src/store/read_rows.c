@@ -79,9 +79,10 @@ static int walk_journal(struct walk *w)
 	struct log_entry e;
 	int found = 0, r = 0;
 
+	log_rewind_journal(&w->r->log);
 	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
 		if (e.seq < w->page->before && filter_matches(w->f, &e, &w->a))
-			r = w->page->bare ? give(w, &e) : keep_place(w, &e);
+			r = w->page->unordered ? give(w, &e) : keep_place(w, &e);
 		arena_deinit(&w->a);
 		if (read_over(w->r)) {
 			w->page->partial = true;
@@ -112,16 +113,26 @@ static int give_waiting(struct walk *w, int64_t seq)
 
 static int take_row(struct walk *w, sqlite3_stmt *st, struct log_entry *e)
 {
-	bool bare = w->page->bare;
-	size_t n = bare ? 1 : L_CELLS;
-
 	*e = (struct log_entry){ .stored = true };
-	if (log_copy_cells(st, 0, bare ? &e->list[L_STATE] : e->list, n, &w->a))
+	if (w->page->bare) {
+		e->list[L_STATE].type = CELL_TEXT;
+		e->list[L_STATE].text = sqlite3_column_int(st, 0) ? B("error") : B("ok");
+		e->seq = sqlite3_column_int64(st, 1);
+		return 0;
+	}
+	if (w->page->cells) {
+		for (size_t i = 0; i < w->page->ncells; i++)
+			if (log_copy_cells(st, (int)i, &e->list[w->page->cells[i]], 1, &w->a))
+				return -1;
+		e->seq = sqlite3_column_int64(st, (int)w->page->ncells);
+		return w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
+	}
+	if (log_copy_cells(st, 0, e->list, L_CELLS, &w->a))
 		return -1;
-	e->seq = sqlite3_column_int64(st, (int)n);
+	e->seq = sqlite3_column_int64(st, L_CELLS);
 	e->cut = cell_int(&e->list[L_CUT], 0);
 	e->hash = cell_text(&e->list[L_HASH]);
-	return bare || w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
+	return w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
 }
 
 /* 0: all of it; 1: enough; -1. */
@@ -140,11 +151,7 @@ static int step_rows(struct walk *w, sqlite3_stmt *st)
 		arena_deinit(&w->a);
 		if (r)
 			break;
-		if (read_over(w->r)) {
-			rc = SQLITE_INTERRUPT;
-			break;
-		}
-	}
+	} /* time: SQLite looks at it itself */
 	if (r < 0 && sqlite3_errcode(w->r->log.db) == SQLITE_INTERRUPT)
 		r = 0, rc = SQLITE_INTERRUPT;
 	if (!r && rc == SQLITE_INTERRUPT) {
@@ -162,9 +169,13 @@ static int walk_store(struct walk *w)
 	sqlite3_stmt *st;
 	int r;
 
-	if (!w->r->log.db)
+	if (!w->r->log.db || w->page->journal_alone)
 		return 0;
-	st = filter_statement(w->r, w->f, w->page->before, w->page->bare ? SQL_STATE : SQL_CELLS);
+	st = filter_statement(w->r, w->f, w->page->before,
+			      &(struct sql_columns){ w->page->bare    ? SQL_STATE
+						     : w->page->cells ? SQL_SOME
+								      : SQL_CELLS,
+						     w->page->cells, w->page->ncells });
 	if (!st)
 		return read_over(w->r) ? (w->page->partial = true, 0) : -1;
 	r = step_rows(w, st);
@@ -179,6 +190,7 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	int result;
 
 	page->partial = false;
+	page->unordered |= page->bare;
 	page->reached = page->before;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	arena_init(&w.journal, READ_ENTRY_MAX);
