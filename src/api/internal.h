@@ -29,7 +29,7 @@ struct internal_route {
 /* A list for each file, a row of no path at its end. */
 extern const struct internal_route internal_record_routes[], internal_charts_routes[],
 	internal_gateway_routes[], internal_signer_routes[], internal_health_routes[],
-	internal_overview_routes[];
+	internal_overview_routes[], internal_live_routes[];
 
 /* A path under /internal/, below the base path. false: no route is there, nothing was answered. Waits. */
 bool internal_handle(struct exchange *, struct bytes path);
@@ -66,6 +66,9 @@ void reply_error(struct exchange *, int status);
 
 /* reads_run on the gateway's record. -1 too if there is none. Waits. */
 int internal_read(struct exchange *, uint64_t ms, read_fn *, void *arg);
+
+/* -1: nothing is recorded. */
+int internal_needs_record(const struct exchange *);
 
 /* For a call to a provider on behalf of a page. */
 struct call_context internal_context(struct exchange *, struct bytes model);

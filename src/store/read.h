@@ -88,6 +88,22 @@ struct provider_health {
 int read_provider_health(struct reader *, uint64_t since_unix_ms, struct provider_health **,
 			 size_t *n, struct arena *);
 
+/* Bodies and attempts of a row that read_rows() gave: all that is read of them goes through here and read_find(). */
+int read_bodies(struct reader *, struct log_entry *, struct arena *);
+
+/* What arrives while one looks, in the order in which it was recorded: what matches is told, at most `most` rows a call,
+ * and counted beyond. */
+struct read_live {
+	struct journal_place place; /* zero: from now on */
+	size_t most;
+	/* out */
+	size_t skipped;
+	char last_id[UUID_TEXT + 1]; /* of the last row, told or skipped; "" = none */
+};
+int read_live(struct reader *, const struct read_filter *, struct read_live *, row_fn *, void *arg);
+/* Sets the place behind that inference. 1; 0: it is too long ago; -1. */
+int read_live_place(struct reader *, struct bytes id, struct read_live *);
+
 /* By the id of an inference or of a model inference, in either place, with its bodies. 1, 0, -1. */
 int read_find(struct reader *, struct bytes id, struct log_entry *, struct arena *);
 

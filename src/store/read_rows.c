@@ -2,6 +2,7 @@
  * Rows of journal and store as one list. Of the journal's rows that match only their places are kept, and only the newest
  * ones that the page can show: a body may be large. They are read again when their turn comes.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -208,4 +209,49 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
 	return log_find(&r->log, id, e, a);
+}
+
+int read_bodies(struct reader *r, struct log_entry *e, struct arena *a)
+{
+	return log_load_bodies(&r->log, e, a);
+}
+
+static int tell_live(const struct read_filter *f, struct read_live *live, const struct log_entry *e,
+		     size_t *told, row_fn *fn, void *arg, struct arena *a)
+{
+	struct bytes id = cell_text(&e->list[L_ID]);
+
+	if (!filter_matches(f, e, a))
+		return 0;
+	snprintf(live->last_id, sizeof(live->last_id), "%.*s", BFMT(id));
+	if (*told == live->most) {
+		live->skipped++;
+		return 0;
+	}
+	++*told;
+	return fn(e, arg);
+}
+
+int read_live(struct reader *r, const struct read_filter *f, struct read_live *live, row_fn *fn,
+	      void *arg)
+{
+	struct log_entry e;
+	struct arena a;
+	size_t told = 0;
+	int found = 0, bad = 0;
+
+	live->skipped = 0;
+	*live->last_id = 0;
+	arena_init(&a, READ_ENTRY_MAX);
+	while (!bad && !read_over(r) && (found = log_follow(&r->log, &live->place, &e, &a)) > 0) {
+		bad = tell_live(f, live, &e, &told, fn, arg, &a);
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	return bad || found < 0 ? -1 : 0;
+}
+
+int read_live_place(struct reader *r, struct bytes id, struct read_live *live)
+{
+	return log_place_of(&r->log, id, &live->place);
 }
