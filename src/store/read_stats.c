@@ -233,9 +233,11 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 		return -1;
 	if (v.n && !v.uncounted)
 		qsort(v.at, v.n, sizeof(struct facet *), most_first);
-	*n = v.n < FACETS_MAX ? v.n : FACETS_MAX;
-	*out = arena_array(a, struct facet, *n + 1);
-	for (size_t i = 0; *out && i < *n; i++)
-		(*out)[i] = (struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
+	*n = 0;
+	*out = arena_array(a, struct facet, v.n + 1);
+	for (size_t i = 0; *out && i < v.n && *n < FACETS_MAX; i++)
+		if (v.uncounted || v.at[i]->n) /* known of old, but not among these rows */
+			(*out)[(*n)++] =
+				(struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
 	return *out ? 0 : -1;
 }
