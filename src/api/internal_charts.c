@@ -83,7 +83,7 @@ static int read_histogram(struct reader *r, void *arg)
 	struct read_page page = { .before = INT64_MAX, .limit = SIZE_MAX, .bare = true };
 	int bad;
 
-	if (h->filter.n <= 1 && !h->filter.nwords)
+	if (h->filter.n <= 1 && !h->filter.typed.n)
 		return read_sums(r, h);
 	bad = read_rows(r, &h->filter, &page, on_row, h);
 

@@ -233,7 +233,7 @@ static bool rollup_is_whole(struct reader *r)
 static const char *dim_of_filter(const struct read_filter *f, const struct condition **only)
 {
 	*only = f->n ? &f->at[0] : NULL;
-	if (f->nwords || f->n > 1)
+	if (f->typed.n || f->n > 1)
 		return NULL;
 	if (!f->n)
 		return "surface";
