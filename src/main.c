@@ -30,7 +30,7 @@ static const struct subcommand {
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
-	{ "store", store_main, "look after the record: check, vacuum, export, import, dead" },
+	{ "store", store_main, "look after the record: check, vacuum, sql, export, import, dead" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 
