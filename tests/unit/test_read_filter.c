@@ -77,11 +77,26 @@ static void test_times_of_rfc_3339(void **state)
 static void test_what_is_no_value_is_refused(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "range", "1d" },   { "range", "" },       { "from", "x" },     { "to", "0" },
-		{ "stream", "" },    { "cached", "true" },  { "signed", "2" },   { "fallback", "-1" },
-		{ "min_ms", "" },    { "min_ms", "1e99" },  { "max_ms", "-1" },  { "min_cost", "inf" },
-		{ "min_in", "1 2" }, { "min_out", "0x" },   { "status", "" },    { "status", "9xx" },
-		{ "status", "42" },  { "status", "4x" },    { "status", "okay" }, { "in", "everywhere" },
+		{ "range", "1d" },
+		{ "range", "" },
+		{ "from", "x" },
+		{ "to", "0" },
+		{ "stream", "" },
+		{ "cached", "true" },
+		{ "signed", "2" },
+		{ "fallback", "-1" },
+		{ "min_ms", "" },
+		{ "min_ms", "1e99" },
+		{ "max_ms", "-1" },
+		{ "min_cost", "inf" },
+		{ "min_in", "1 2" },
+		{ "min_out", "0x" },
+		{ "status", "" },
+		{ "status", "9xx" },
+		{ "status", "42" },
+		{ "status", "4x" },
+		{ "status", "okay" },
+		{ "in", "everywhere" },
 		{ "min_ms", "0123456789012345678901234567890123456789" },
 	};
 
