@@ -484,7 +484,7 @@ static int put_bool(struct buf *out, const char *name, bool v)
 /* Whether a kept text may stand in an answer as it is: another program may have written it, or a disk damaged it. */
 static bool is_json(struct bytes v)
 {
-	yyjson_doc *doc = yyjson_read(v.p, v.n, 0);
+	yyjson_doc *doc = yyjson_read(v.p, v.n, YYJSON_READ_NUMBER_AS_RAW);
 
 	yyjson_doc_free(doc);
 	return doc != NULL;
