@@ -33,7 +33,7 @@ def test_the_configuration_has_one_hash_in_two_forms(up):
         assert kept[0]["n"] == row["snapshot_hash"] and "[models.m" in kept[0]["config"]
 
 
-def test_no_sums_are_kept_while_nothing_reads_them(up):
+def test_sums_are_kept_for_those_who_read_them(up):
     with Signet(config(openai_model("m", up.url), record=True)) as s:
         record.wait_row(s.data_dir, raw.post(s.port, CHAT, chat()).headers["x-signet-inference-id"])
-        assert record.rows(s.data_dir, "select (select count(*) from Rollup) + (select count(*) from Facet) as n") == [{"n": 0}]
+        assert record.rows(s.data_dir, "select (select sum(count) from Rollup where dim = 'model') as n, (select count from Facet where dim = 'model') as m") == [{"n": 1, "m": 1}]
