@@ -46,6 +46,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
 	{ "access_log", KEY_BOOL, OFF(server.access_log) },
+	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth) },
 };
 const struct table server_table = TABLE("struct ServerConfig", server_keys);
 
@@ -239,6 +240,7 @@ void tables_defaults(struct config *c)
 	c->gateway.overhead_buckets = buckets;
 	c->gateway.noverhead_buckets = COUNT(buckets) - 1;
 	c->gateway.observability = -1;
+	c->server.metrics_auth = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =

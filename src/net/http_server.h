@@ -43,6 +43,7 @@ struct exchange {
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
 	uint64_t
 		first_ms; /* clock_mono_ms() at a stream's first delta, set by the handler; 0: none */
+	struct bytes key_public_id; /* of the API key it came with, set at the door; unset: none */
 	struct http_conn *conn;
 };
 
@@ -83,6 +84,8 @@ int http_bind_test(struct sockaddr *, size_t addrlen);
 /* The first header of that name, unset if none. */
 struct bytes http_header_get(const struct http_header *, size_t n, struct bytes name);
 struct bytes exchange_get(const struct exchange *, struct bytes name);
+/* The address at the other end of the connection. false: it has left. */
+bool exchange_peer(const struct exchange *, struct sockaddr_storage *);
 
 /* Reads the whole body, decoded by its content-encoding (gzip, br, zstd, identity). Waits.
  * -1: ERR_BODY_TOO_LARGE, ERR_UNSUPPORTED_ENCODING, ERR_REQUEST_TIMEOUT, ERR_BUSY, ERR_PROTOCOL,
