@@ -122,8 +122,8 @@ static int read_options(const struct options *o, struct key_change *c)
 		if (!strcmp(o->role, role_names[i]))
 			c->role = i;
 	if (o->role && c->role < 0)
-		return fail(ERR_INVALID_REQUEST,
-			    "--role %s: one of none, viewer, editor, admin", o->role);
+		return fail(ERR_INVALID_REQUEST, "--role %s: one of none, viewer, editor, admin",
+			    o->role);
 	return 0;
 }
 
@@ -288,7 +288,8 @@ int keys_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (!verb)
-		return flags_wrong(&keys, "one of create, list, disable, enable, rotate is missing");
+		return flags_wrong(&keys,
+				   "one of create, list, disable, enable, rotate is missing");
 	if (!strcmp(verb, "create") && !argv[1])
 		return create(&o);
 	if (!strcmp(verb, "list") && !argv[1])

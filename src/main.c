@@ -19,8 +19,10 @@
 #include "serve.h"
 #include "sign/signer.h"
 #include "store/store.h"
+#include "ui_sign_in_main.h"
 
 static int version_main(int argc, char **argv);
+static int ui_words_main(int argc, char **argv);
 
 static const struct subcommand {
 	const char *name;
@@ -32,6 +34,7 @@ static const struct subcommand {
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
 	{ "keys", keys_main, "API keys: create, list, disable, enable, rotate" },
+	{ "ui", ui_words_main, "link: a link that signs in once; hash-password: for [ui.users]" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 
@@ -52,6 +55,16 @@ static int print_help(FILE *out)
 	      "  signet log tail\n",
 	      out);
 	return out == stdout ? 0 : 2;
+}
+
+static int ui_words_main(int argc, char **argv)
+{
+	if (argc > 0 && !strcmp(argv[0], "link"))
+		return ui_link_main(argc - 1, argv + 1);
+	if (argc > 0 && !strcmp(argv[0], "hash-password"))
+		return ui_hash_password_main(argc - 1, argv + 1);
+	fputs("usage: signet ui link|hash-password [--help]\n", argc ? stderr : stdout);
+	return argc ? 2 : 0;
 }
 
 static const char version_help[] =

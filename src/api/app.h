@@ -21,7 +21,7 @@ struct app {
 	struct config *config;
 	struct shorthands *shorthands; /* of config */
 	struct store *store;           /* NULL: no record (gateway.observability.enabled = false) */
-	struct keys *keys; /* NULL: nothing asks for any */
+	struct keys *keys;             /* NULL: nothing asks for any */
 	struct sign_in *sign_in;
 	struct bytes admin_hash; /* of SIGNET_UI_PASSWORD; unset: there is none */
 	struct worker *workers;

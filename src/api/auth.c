@@ -35,9 +35,14 @@ static void print_time(uint64_t unix_ms, char out[CHRONO_TEXT])
 	snprintf(out, CHRONO_TEXT, "%s UTC", text);
 }
 
-static enum auth_result refuse(const char *result)
+void auth_count_failure(const char *result)
 {
 	METRIC_ADD(&auth_failures, 1, bytes_of(result));
+}
+
+static enum auth_result refuse(const char *result)
+{
+	auth_count_failure(result);
 	return AUTH_BAD;
 }
 
@@ -101,14 +106,12 @@ static enum auth_result check_header(struct app *app, size_t which, struct bytes
 {
 	if (!is_text(value)) {
 		fail(ERR_AUTH,
-		     PERFORMING
-		     "Invalid authorization header: failed to convert header to a str");
+		     PERFORMING "Invalid authorization header: failed to convert header to a str");
 		return refuse("malformed");
 	}
 	if (which == 0) {
 		if (!bytes_starts(value, BEARER)) {
-			fail(ERR_AUTH,
-			     PERFORMING "authorization header must start with 'Bearer '");
+			fail(ERR_AUTH, PERFORMING "authorization header must start with 'Bearer '");
 			return refuse("malformed");
 		}
 		value = bytes_slice(value, BEARER.n, value.n);
@@ -165,8 +168,7 @@ static enum auth_result found_one(struct exchange *ex, size_t used, const struct
 		fail(ERR_AUTH, PERFORMING "two different API keys were sent (send one)");
 		return refuse("malformed");
 	}
-	ex->key_public_id =
-		arena_dup(ex->arena, (struct bytes){ found->public_id, KEY_PUBLIC_ID });
+	ex->key_public_id = arena_dup(ex->arena, (struct bytes){ found->public_id, KEY_PUBLIC_ID });
 	return bytes_set(ex->key_public_id) ? AUTH_GOOD : AUTH_BAD;
 }
 

@@ -21,6 +21,9 @@ enum auth_result auth_key_text(struct app *, struct bytes text, struct key_found
  * Pages and /internal/signet have guards of their own and pass. */
 bool auth_admits(struct exchange *, struct bytes path, error_writer *);
 
+/* signet_auth_failures_total. */
+void auth_count_failure(const char *result);
+
 /* A header of the client's own for an upstream: unset if it holds this gateway's key. */
 struct bytes auth_client_header(const struct exchange *, struct bytes name);
 

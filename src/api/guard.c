@@ -100,7 +100,8 @@ struct bytes guard_cookie(const struct exchange *ex)
 	struct bytes all = exchange_get(ex, B("cookie"));
 
 	while (all.n) {
-		struct bytes value = bytes_trim(bytes_cut(&all, ';')), name = bytes_cut(&value, '=');
+		struct bytes value = bytes_trim(bytes_cut(&all, ';')),
+			     name = bytes_cut(&value, '=');
 
 		for (size_t i = 0; i < COUNT(names); i++)
 			if (bytes_eq(name, names[i]))
@@ -288,9 +289,9 @@ struct actor guard_actor(struct exchange *ex, const struct caller *caller)
 	struct sockaddr_storage peer;
 	char text[SOCK_ADDRESS_TEXT] = "";
 	struct bytes address;
-	const char *user = *caller->session.user  ? caller->session.user
+	const char *user = *caller->session.user    ? caller->session.user
 			   : *caller->key_public_id ? caller->key_public_id
-			   : caller->method	    ? caller->method
+			   : caller->method         ? caller->method
 						    : "";
 
 	if (exchange_peer(ex, &peer))

@@ -9,7 +9,8 @@
 #include "base/ids.h"
 #include "base/time.h"
 
-static const struct internal_route *const lists[] = { internal_session_routes, internal_key_routes };
+static const struct internal_route *const lists[] = { internal_session_routes,
+						      internal_key_routes };
 
 /* ---- routes ---- */
 

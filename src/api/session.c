@@ -120,8 +120,8 @@ static void try_key(struct sign_in_try *t)
 			t->verdict = NO_STORE;
 		return;
 	}
-	s->role = found.role < 0 ? t->app->config->ui.default_key_role
-				 : (enum guard_role)found.role;
+	s->role =
+		found.role < 0 ? t->app->config->ui.default_key_role : (enum guard_role)found.role;
 	t->verdict = s->role == ROLE_NONE ? NO_ROLE : ADMITTED;
 	put(s->user, sizeof(s->user), bytes_of(found.public_id));
 	put(s->key_public_id, sizeof(s->key_public_id), bytes_of(found.public_id));
@@ -210,6 +210,8 @@ static void answer_try(struct exchange *ex, struct sign_in_try *t)
 {
 	struct sign_in *list = t->app->sign_in;
 
+	if (t->verdict == REFUSED)
+		auth_count_failure("sign_in");
 	if (t->verdict == ADMITTED || t->verdict == REFUSED)
 		sign_in_count(list, counted_as(t), t->actor.address, t->verdict == ADMITTED,
 			      clock_mono_ms());
@@ -327,6 +329,7 @@ static void delete_other_session(struct exchange *ex, const struct bytes params[
 /* What a page of sign-in offers; nothing else, before anybody is known. */
 static void answer_stranger(struct exchange *ex)
 {
+	static const struct bytes ways[] = { B("password"), B("key"), B("link") };
 	const struct app *app = api_app(ex);
 	struct buf out;
 	struct pen p = { .b = &out };
@@ -337,16 +340,15 @@ static void answer_stranger(struct exchange *ex)
 	pen_text(&p, "code", B("sign_in"));
 	pen_key(&p, "login");
 	pen_open(&p, '[');
-	if (app->keys && guard_has_users(app->config)) {
-		pen_item(&p);
-		pen_string(&p, B("password"));
-	}
-	if (app->keys)
-		pen_lit(&p, guard_has_users(app->config) ? ",\"key\",\"link\"" : "\"key\",\"link\"");
+	for (size_t i = 0; app->keys && i < COUNT(ways); i++)
+		if (i > 0 || guard_has_users(app->config)) {
+			pen_item(&p);
+			pen_string(&p, ways[i]);
+		}
 	pen_close(&p, ']');
 	pen_key(&p, "needs_user");
-	pen_bytes(&p, app->config->ui.nusers + bytes_set(app->admin_hash) > 1 ? B("true")
-									      : B("false"));
+	pen_bytes(&p,
+		  app->config->ui.nusers + bytes_set(app->admin_hash) > 1 ? B("true") : B("false"));
 	pen_close(&p, '}');
 	if (!pen_done(&p))
 		exchange_respond(ex, 401, B("application/json"), buf_bytes(&out));
@@ -368,7 +370,7 @@ static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_
 		answer_stranger(ex);
 		return;
 	}
-	user = bytes_of(*caller.session.user	? caller.session.user
+	user = bytes_of(*caller.session.user    ? caller.session.user
 			: *caller.key_public_id ? caller.key_public_id
 						: NULL);
 	guard_csrf(ex, &caller, csrf);

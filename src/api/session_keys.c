@@ -45,8 +45,7 @@ static struct key_work *work_new(struct exchange *ex)
 		w->actor = guard_actor(ex, &caller);
 		return w;
 	}
-	fail(ERR_STORE,
-	     "This gateway keeps no keys: nothing is recorded and gateway.auth is off");
+	fail(ERR_STORE, "This gateway keeps no keys: nothing is recorded and gateway.auth is off");
 	reply_error(ex, 503);
 	return NULL;
 }
@@ -78,8 +77,7 @@ static int read_expiry(yyjson_val *v, struct key_change *c)
 		return fail(ERR_INVALID_REQUEST,
 			    "expires_at: not a time (write \"2027-01-31T00:00:00Z\", or null)");
 	if (c->expires_ms <= clock_unix_ms())
-		return fail(ERR_INVALID_REQUEST,
-			    "Expiration datetime needs to be in the future");
+		return fail(ERR_INVALID_REQUEST, "Expiration datetime needs to be in the future");
 	return 0;
 }
 
@@ -146,7 +144,8 @@ static int read_change(struct exchange *ex, struct key_work *w, yyjson_val **bod
 		while (k < COUNT(known) && !bytes_eq(json_str(key), bytes_of(known[k])))
 			k++;
 		if (k == COUNT(known) && !yyjson_is_null(value))
-			return fail(ERR_INVALID_REQUEST, "%.*s: this version of Signet does not support it for keys",
+			return fail(ERR_INVALID_REQUEST,
+				    "%.*s: this version of Signet does not support it for keys",
 				    BFMT(bytes_head(json_str(key), 64)));
 	}
 	return read_description(json_get(*body, "description"), &w->change) ||

@@ -109,7 +109,7 @@ struct ui_user {
 struct ui_config {
 	enum ui_auth auth;
 	enum guard_role default_key_role; /* of keys that have none of their own */
-	struct bytes public_url;    /* unset: whatever Host the browser says */
+	struct bytes public_url;          /* unset: whatever Host the browser says */
 	struct ui_user *users;
 	size_t nusers;
 	struct bytes password; /* SIGNET_UI_PASSWORD: of one admin, UI_ADMIN; unset: none */

@@ -82,10 +82,9 @@ static void read_public_url(struct loader *l, struct toml *t, struct bytes path,
 	if (!want_string(l, t, path, &ui->public_url))
 		return;
 	if (!is_origin(ui->public_url))
-		error_at(
-			l, t, path,
-			"`%.*s` is no address of a page (write \"https://gateway.example.com\")",
-			BFMT(ui->public_url));
+		error_at(l, t, path,
+			 "`%.*s` is no address of a page (write \"https://gateway.example.com\")",
+			 BFMT(ui->public_url));
 }
 
 static const struct key ui_keys[] = {
@@ -119,8 +118,7 @@ static int env_choice(struct loader *l, const char *variable, const char *key,
 void ui_apply_environment(struct loader *l)
 {
 	struct ui_config *ui = &l->config->ui;
-	const char *url = getenv("SIGNET_UI_PUBLIC_URL"),
-		   *password = getenv("SIGNET_UI_PASSWORD");
+	const char *url = getenv("SIGNET_UI_PUBLIC_URL"), *password = getenv("SIGNET_UI_PASSWORD");
 	int auth = env_choice(l, "SIGNET_UI_AUTH", "ui.auth", auth_choices);
 	int role = env_choice(l, "SIGNET_UI_DEFAULT_KEY_ROLE", "ui.default_key_role", role_names);
 

@@ -34,7 +34,7 @@ void key_make(char text[KEY_TEXT + 1]);
 enum key_state { KEY_GOOD, KEY_UNKNOWN, KEY_DISABLED, KEY_EXPIRED, KEY_UNREADABLE };
 struct key_found {
 	char public_id[KEY_PUBLIC_ID + 1];
-	int role; /* enum guard_role; -1: none of its own */
+	int role;       /* enum guard_role; -1: none of its own */
 	uint64_t at_ms; /* when it was disabled or has expired */
 };
 enum key_state keys_find(struct keys *, struct bytes public_id, struct bytes secret,
@@ -47,7 +47,7 @@ struct actor {
 	struct bytes user, address;
 };
 struct key_facts {
-	struct bytes public_id, description; /* unset: none */
+	struct bytes public_id, description;                               /* unset: none */
 	uint64_t created_ms, updated_ms, expires_ms, disabled_ms, used_ms; /* 0: never */
 	struct bytes created_by;
 	int role; /* -1: none of its own */
@@ -116,7 +116,7 @@ struct audit_event {
 };
 int audit_add(struct keys *, const struct actor *, struct bytes action, struct bytes target);
 /* At most `limit` events before `before` (0: the newest), newest first, in the arena. */
-int audit_list(struct keys *, uint64_t before, size_t limit, struct arena *,
-	       struct audit_event **, size_t *n);
+int audit_list(struct keys *, uint64_t before, size_t limit, struct arena *, struct audit_event **,
+	       size_t *n);
 
 #endif

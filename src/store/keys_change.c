@@ -48,9 +48,10 @@ int audit_list(struct keys *k, uint64_t before, size_t limit, struct arena *a,
 	pthread_mutex_lock(&k->db_lock);
 	bad = keys_db_open(k, false);
 	st = bad ? NULL
-		 : SQL_BIND(k,
-			    "SELECT id, at, user, address, action, target FROM Audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-			    SQL_INT(before ? before : INT64_MAX), SQL_INT(limit));
+		 : SQL_BIND(
+			   k,
+			   "SELECT id, at, user, address, action, target FROM Audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+			   SQL_INT(before ? before : INT64_MAX), SQL_INT(limit));
 	bad = !st;
 	while (!bad && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct audit_event e = { .id = (uint64_t)sqlite3_column_int64(st, 0),
@@ -105,8 +106,8 @@ int keys_create(struct keys *k, const struct key_change *c, const struct actor *
 {
 	if (keys_begin(k))
 		return -1;
-	return keys_commit(k, insert_key(k, c, text) || add_event(k, who, B("key.create"),
-								  public_id_of(text))
+	return keys_commit(k, insert_key(k, c, text) ||
+					      add_event(k, who, B("key.create"), public_id_of(text))
 				      ? -1
 				      : 0);
 }
@@ -160,14 +161,12 @@ int keys_change(struct keys *k, struct bytes public_id, const struct key_change 
 
 	if (keys_begin(k))
 		return -1;
-	return keys_commit(k, update_key(k, public_id, c) || add_event(k, who, action, public_id)
-				      ? -1
-				      : 0);
+	return keys_commit(
+		k, update_key(k, public_id, c) || add_event(k, who, action, public_id) ? -1 : 0);
 }
 
 /* What the new key takes from the old one, which must be good. */
-static int read_for_rotation(struct keys *k, struct bytes id, struct key_change *c,
-			     struct arena *a)
+static int read_for_rotation(struct keys *k, struct bytes id, struct key_change *c, struct arena *a)
 {
 	sqlite3_stmt *st = SQL_BIND(
 		k,
@@ -247,9 +246,10 @@ int keys_list(struct keys *k, struct arena *a, struct key_facts **out, size_t *n
 	pthread_mutex_lock(&k->db_lock);
 	bad = keys_db_open(k, false);
 	st = bad ? NULL
-		 : sql_bind(k,
-			    "SELECT k.public_id, k.description, k.created_at, k.updated_at, k.expires_at, k.disabled_at, k.last_used_at, k.role, (SELECT a.user FROM Audit a WHERE a.action = 'key.create' AND a.target = k.public_id) FROM tensorzero_auth_api_key k ORDER BY k.id DESC",
-			    NULL, 0);
+		 : sql_bind(
+			   k,
+			   "SELECT k.public_id, k.description, k.created_at, k.updated_at, k.expires_at, k.disabled_at, k.last_used_at, k.role, (SELECT a.user FROM Audit a WHERE a.action = 'key.create' AND a.target = k.public_id) FROM tensorzero_auth_api_key k ORDER BY k.id DESC",
+			   NULL, 0);
 	bad = !st;
 	while (!bad && (rc = sqlite3_step(st)) == SQLITE_ROW) {
 		struct key_facts f = { .public_id = arena_dup(a, sql_text(st, 0)),

@@ -128,9 +128,10 @@ static int make_tables(struct keys *k)
 {
 	int64_t there;
 
-	if (read_number(k,
-			"SELECT count(*) FROM sqlite_schema WHERE name IN ('tensorzero_auth_api_key', 'Session', 'SessionLink', 'Audit')",
-			&there))
+	if (read_number(
+		    k,
+		    "SELECT count(*) FROM sqlite_schema WHERE name IN ('tensorzero_auth_api_key', 'Session', 'SessionLink', 'Audit')",
+		    &there))
 		return -1;
 	if (there == 4)
 		return 0;
@@ -180,8 +181,8 @@ int keys_db_open(struct keys *k, bool make)
 	if (k->db && there && now.st_ino == k->file.st_ino && now.st_dev == k->file.st_dev)
 		return 0;
 	keys_db_close(k);
-	if (!there && (!make ? fail(ERR_STORE, "%s: %s", k->path, strerror(errno))
-			     : make_database(k)))
+	if (!there &&
+	    (!make ? fail(ERR_STORE, "%s: %s", k->path, strerror(errno)) : make_database(k)))
 		return -1;
 	if (stat(k->path, &k->file) || open_database(k)) {
 		keys_db_close(k);

@@ -43,7 +43,7 @@ struct keys {
 
 	pthread_mutex_t db_lock; /* over what is up to the next blank line */
 	sqlite3 *db;             /* NULL: it cannot be opened */
-	struct stat file;        /* the one that is open: another one may come to stand in its place */
+	struct stat file; /* the one that is open: another one may come to stand in its place */
 	int64_t data_version;
 	bool keys_changed; /* by the transaction at hand: keys.json is behind */
 	char error[200];
@@ -76,10 +76,10 @@ struct sql_value {
 sqlite3_stmt *sql_bind(struct keys *, const char *sql, const struct sql_value *, size_t n);
 /* Runs what gives no rows. -1: ERR_STORE. */
 int sql_run(struct keys *, const char *sql, const struct sql_value *, size_t n);
-#define SQL_RUN(k, sql, ...)                                        \
+#define SQL_RUN(k, sql, ...)                                           \
 	sql_run((k), (sql), (const struct sql_value[]){ __VA_ARGS__ }, \
 		COUNT(((const struct sql_value[]){ __VA_ARGS__ })))
-#define SQL_BIND(k, sql, ...)                                        \
+#define SQL_BIND(k, sql, ...)                                           \
 	sql_bind((k), (sql), (const struct sql_value[]){ __VA_ARGS__ }, \
 		 COUNT(((const struct sql_value[]){ __VA_ARGS__ })))
 struct bytes sql_text(sqlite3_stmt *, int column); /* until the next step; unset: NULL */

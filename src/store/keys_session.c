@@ -86,9 +86,8 @@ int sessions_list(struct keys *k, struct arena *a, struct session **out, size_t 
 
 	*n = 0;
 	pthread_rwlock_rdlock(&k->table_lock);
-	*out = k->table && k->table->nsessions
-		       ? arena_array(a, struct session, k->table->nsessions)
-		       : NULL;
+	*out = k->table && k->table->nsessions ? arena_array(a, struct session, k->table->nsessions)
+					       : NULL;
 	if (k->table && k->table->nsessions && !*out)
 		bad = -1;
 	for (size_t i = 0; *out && i < k->table->nsessions; i++) {

@@ -27,8 +27,7 @@ const char *key_parse(struct bytes text, struct bytes *public_id, struct bytes *
 		ptrdiff_t dash = bytes_chr(rest, '-');
 
 		parts[n] = dash < 0 ? rest : bytes_slice(rest, 0, (size_t)dash);
-		rest = dash < 0 ? (struct bytes){ 0 }
-				: bytes_slice(rest, (size_t)dash + 1, rest.n);
+		rest = dash < 0 ? (struct bytes){ 0 } : bytes_slice(rest, (size_t)dash + 1, rest.n);
 	}
 	if (n != COUNT(parts) || bytes_set(rest))
 		return "API key must be of the form `sk-t0-<public_id>-<long_key>`";
