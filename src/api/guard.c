@@ -308,13 +308,18 @@ struct actor guard_actor(struct exchange *ex, const struct caller *caller)
 
 static void set_headers(struct exchange *ex)
 {
-	if (!bytes_set(api_header_set(ex, B("cache-control"))))
-		exchange_header(ex, B("cache-control"), B("no-store"));
-	exchange_header(ex, B("content-security-policy"),
-			B("default-src 'none'; frame-ancestors 'none'"));
-	exchange_header(ex, B("x-content-type-options"), B("nosniff"));
-	exchange_header(ex, B("referrer-policy"), B("no-referrer"));
-	exchange_header(ex, B("cross-origin-resource-policy"), B("same-origin"));
+	static const struct http_header ours[] = {
+		{ B("cache-control"), B("no-store") },
+		{ B("content-security-policy"),
+		  B("default-src 'none'; frame-ancestors 'none'") },
+		{ B("x-content-type-options"), B("nosniff") },
+		{ B("referrer-policy"), B("no-referrer") },
+		{ B("cross-origin-resource-policy"), B("same-origin") },
+	};
+
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (!bytes_set(api_header_set(ex, ours[i].name)))
+			exchange_header(ex, ours[i].name, ours[i].value);
 }
 
 static bool refuse(struct exchange *ex, int status, const char *text)

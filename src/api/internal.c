@@ -4,13 +4,14 @@
  */
 #include "api/internal.h"
 
-#include <inttypes.h>
-
 #include "base/ids.h"
 #include "base/time.h"
 
-static const struct internal_route *const lists[] = { internal_session_routes,
-						      internal_key_routes };
+static const struct internal_route *const lists[] = {
+	internal_record_routes, internal_charts_routes, internal_gateway_routes,
+	internal_signer_routes, internal_health_routes, internal_overview_routes,
+	internal_live_routes,   internal_session_routes, internal_key_routes
+};
 
 /* ---- routes ---- */
 
@@ -83,6 +84,7 @@ bool internal_handle(struct exchange *ex, struct bytes path)
 			}
 			ex->route = r->path;
 			exchange_header(ex, B("cache-control"), B("no-store"));
+			exchange_header(ex, B("x-content-type-options"), B("nosniff"));
 			if (guard_admits(ex, r->role))
 				r->answer(ex, params);
 			return true;
@@ -133,6 +135,27 @@ int query_count(const struct exchange *ex, struct bytes name, uint64_t missing, 
 	return 0;
 }
 
+void filter_fix_range(struct read_filter *f, bool has_range)
+{
+	int64_t now = (int64_t)(clock_unix_ms() + 1000) << 15;
+
+	if (!has_range)
+		f->from = now - ((int64_t)86400000 << 15);
+	if (f->to > now)
+		f->to = now;
+}
+
+int query_filter(const struct exchange *ex, struct read_filter *f)
+{
+	struct bytes rest = ex->query, name, value;
+
+	filter_init(f, ex->arena);
+	while (query_next(&rest, ex->arena, &name, &value))
+		if (filter_take(f, name, value, clock_unix_ms()) < 0)
+			return -1;
+	return 0;
+}
+
 /* ---- what is answered ---- */
 
 void reply_error(struct exchange *ex, int status)
@@ -165,6 +188,33 @@ void reply_end(struct reply *r, int bad)
 	else
 		exchange_respond(r->ex, 200, B("application/json"), buf_bytes(&r->out));
 	buf_deinit(&r->out);
+}
+
+int internal_needs_record(const struct exchange *ex)
+{
+	if (api_app(ex)->reads)
+		return 0;
+	return fail(ERR_ROUTE_NOT_FOUND,
+		    "Nothing is recorded: gateway.observability.enabled is false");
+}
+
+int internal_read(struct exchange *ex, uint64_t ms, read_fn *fn, void *arg)
+{
+	return internal_needs_record(ex) ? -1
+					 : reads_run(api_app(ex)->reads, ms, fn, arg, ex->arena);
+}
+
+struct bytes seq_text(int64_t seq, char out[UUID_TEXT + 1])
+{
+	uint64_t ms = (uint64_t)seq >> 15, bits = (uint64_t)seq & 0x7fff;
+	struct uuid u = { 0 };
+
+	for (int i = 0; i < 6; i++)
+		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
+	u.b[6] = (uint8_t)(0x70 | (bits >> 11));
+	u.b[7] = (uint8_t)(bits >> 3);
+	u.b[8] = (uint8_t)(0x80 | ((bits & 7) << 3));
+	return uuid_text(u, out);
 }
 
 void pen_time(struct pen *p, uint64_t unix_ms)
