@@ -25,7 +25,7 @@ struct app {
 	struct keys *keys;             /* NULL: nothing asks for any */
 	struct sign_in *sign_in;
 	struct bytes admin_hash; /* of SIGNET_UI_PASSWORD; unset: there is none */
-	struct reads *reads;           /* of the store; NULL with it */
+	struct reads *reads;     /* of the store; NULL with it */
 	struct worker *workers;
 	int nworkers;
 	uint64_t started_unix_s, started_mono_ms;

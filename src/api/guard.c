@@ -274,7 +274,7 @@ void guard_caller(struct exchange *ex, struct caller *out)
 		out->method = "none";
 		out->role = ROLE_EDITOR;
 	} else if (is_local(ex)) {
-		out->method = "local";
+		out->method = "auto";
 		out->role = ROLE_ADMIN;
 	} else if (!bytes_set(exchange_get(ex, B("x-signet-remote"))) &&
 		   auth_key(ex, &found) == AUTH_GOOD) {
@@ -310,8 +310,7 @@ static void set_headers(struct exchange *ex)
 {
 	static const struct http_header ours[] = {
 		{ B("cache-control"), B("no-store") },
-		{ B("content-security-policy"),
-		  B("default-src 'none'; frame-ancestors 'none'") },
+		{ B("content-security-policy"), B("default-src 'none'; frame-ancestors 'none'") },
 		{ B("x-content-type-options"), B("nosniff") },
 		{ B("referrer-policy"), B("no-referrer") },
 		{ B("cross-origin-resource-policy"), B("same-origin") },

@@ -13,7 +13,7 @@
  * of ours if it is a browser. Sets the headers that every answer of these routes has. Waits. */
 bool guard_admits(struct exchange *, enum guard_role needed);
 
-/* Who calls. `method`: "local" (at this machine, no login), "none" (no login at all), "password", "key", "link"
+/* Who calls. `method`: "auto" (at this machine, no login), "none" (no login at all), "password", "key", "link"
  * (a session), "bearer" (a key in a header). NULL: nobody; the last error says why. */
 struct caller {
 	enum guard_role role;

@@ -355,14 +355,25 @@ static void answer_stranger(struct exchange *ex)
 	buf_deinit(&out);
 }
 
+/* NULL: nobody in particular. */
+static const char *user_of(const struct caller *c)
+{
+	if (*c->session.user)
+		return c->session.user;
+	if (*c->key_public_id)
+		return c->key_public_id;
+	return strcmp(c->method, "auto") ? NULL : "local";
+}
+
 static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_PARAMS])
 {
-	static const char *const features[] = { "keys", "sessions", "audit" };
+	static const char *const features[] = { "keys", "sessions", "audit", "auth" };
 	const struct app *app = api_app(ex);
 	struct caller caller;
 	struct reply r;
 	char csrf[CSRF_TEXT + 1];
 	struct bytes user;
+	size_t n;
 
 	(void)params;
 	guard_caller(ex, &caller);
@@ -370,9 +381,7 @@ static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_
 		answer_stranger(ex);
 		return;
 	}
-	user = bytes_of(*caller.session.user    ? caller.session.user
-			: *caller.key_public_id ? caller.key_public_id
-						: NULL);
+	user = bytes_of(user_of(&caller));
 	guard_csrf(ex, &caller, csrf);
 	reply_begin(&r, ex);
 	pen_key(&r.pen, "user");
@@ -391,7 +400,8 @@ static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_
 	pen_string_or_null(&r.pen, app->config->ui.public_url);
 	pen_key(&r.pen, "features");
 	pen_open(&r.pen, '[');
-	for (size_t i = 0; app->keys && i < COUNT(features); i++) {
+	n = !app->keys ? 0 : app->config->gateway.auth ? COUNT(features) : COUNT(features) - 1;
+	for (size_t i = 0; i < n; i++) {
 		pen_item(&r.pen);
 		pen_string(&r.pen, bytes_of(features[i]));
 	}

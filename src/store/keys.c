@@ -211,12 +211,18 @@ static int store_used(struct keys *k)
 	return bad;
 }
 
-/* Notes of use, and what has ended goes. Nothing that anybody waits for. */
+/* Notes of use, and what has ended goes. Nothing that anybody waits for: if another has the lock, the next time. */
 static void tidy(struct keys *k)
 {
 	uint64_t now = clock_unix_ms();
+	int busy;
 
-	if (!k->db || sqlite3_exec(k->db, "BEGIN IMMEDIATE", NULL, NULL, NULL))
+	if (!k->db)
+		return;
+	sqlite3_busy_timeout(k->db, 0);
+	busy = sqlite3_exec(k->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	sqlite3_busy_timeout(k->db, KEYS_BUSY_MS);
+	if (busy)
 		return;
 	if (store_used(k) ||
 	    SQL_RUN(k, "DELETE FROM Session WHERE ends_at <= ?1 OR seen_at <= ?2", SQL_INT(now),

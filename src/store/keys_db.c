@@ -17,8 +17,6 @@
 #include "store/schema.h"
 #include "store/sink.h"
 
-#define BUSY_MS 5000
-
 /* Times are Unix milliseconds. The first one is TensorZero's with Signet's columns behind it (storage §6.3). */
 static const char tables_sql[] =
 	"CREATE TABLE IF NOT EXISTS tensorzero_auth_api_key(id INTEGER PRIMARY KEY, organization TEXT NOT NULL, workspace TEXT NOT NULL, description TEXT, public_id TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, disabled_at INTEGER, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER, role TEXT, limits TEXT, models TEXT, functions TEXT, last_used_at INTEGER);"
@@ -155,7 +153,7 @@ static int open_database(struct keys *k)
 	if (sqlite3_open_v2(k->path, &k->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL))
 		return sql_failed(k);
 	sqlite3_extended_result_codes(k->db, 1);
-	sqlite3_busy_timeout(k->db, BUSY_MS);
+	sqlite3_busy_timeout(k->db, KEYS_BUSY_MS);
 	if (read_number(k, "PRAGMA application_id", &app))
 		return -1;
 	if (app != SINK_APP_ID)
@@ -215,10 +213,8 @@ static void copy_keys(struct keys *k)
 
 int keys_commit(struct keys *k, int bad)
 {
-	if (!bad) {
+	if (!bad)
 		bad = exec(k, "COMMIT");
-		fault("keys.committed");
-	}
 	if (bad) {
 		sqlite3_exec(k->db, "ROLLBACK", NULL, NULL, NULL);
 	} else {

@@ -10,7 +10,8 @@
 #include "base/map.h"
 #include "store/keys.h"
 
-#define DIGEST 32
+#define DIGEST       32
+#define KEYS_BUSY_MS 5000 /* for who holds the writer's lock */
 
 /* One key, one session, as they are looked up. */
 struct key_row {
