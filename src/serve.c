@@ -285,6 +285,10 @@ static int store_start(const struct config *c)
 		.refuse_when_full = c->journal.refuse_when_full,
 		.compress = c->journal.compress,
 		.shutdown_drain_s = c->shutdown_drain_s,
+		.search_off = c->sqlite.search_off,
+		.retention = { .days = c->sqlite.retention_days,
+			       .body_days = c->sqlite.retention_body_days,
+			       .max_mb = c->sqlite.retention_max_mb },
 		.config_hash = bytes_of(c->hash_decimal),
 		.config_text = c->snapshot,
 	};

@@ -64,7 +64,7 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	pen_number(p, "backlog_records", st.backlog_records);
 	pen_number(p, "backlog_bytes", st.backlog_bytes);
 	pen_number(p, "oldest_s", st.oldest_s);
-	pen_number(p, "text_behind_rows", 0);
+	pen_number(p, "text_behind_rows", st.text_behind_rows);
 	pen_number(p, "unrecorded", st.unrecorded);
 	pen_number(p, "disk_free_bytes", st.disk_free_bytes);
 	pen_key(p, "alarms");

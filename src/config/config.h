@@ -159,6 +159,11 @@ struct journal_config {
 	bool refuse_when_full, compress;
 };
 
+struct sqlite_config {
+	bool search_off;
+	uint64_t retention_days, retention_body_days, retention_max_mb; /* 0: no bound */
+};
+
 struct config {
 	struct arena arena;
 	size_t refs; /* atomic */
@@ -183,6 +188,7 @@ struct config {
 	struct ui_config ui;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
+	struct sqlite_config sqlite;
 	struct journal_config journal;
 	uint64_t max_raw_kib;
 

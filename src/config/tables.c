@@ -198,6 +198,7 @@ static void read_data_dir(struct loader *l, struct toml *t, struct bytes path, v
 static const struct key store_keys[] = {
 	{ "data_dir", KEY_CALL, .call = read_data_dir },
 	{ "shutdown_drain_s", KEY_U64, OFF(shutdown_drain_s), .max = 86400, .normal = 10 },
+	{ "sqlite", KEY_TABLE, .table = &sqlite_table },
 };
 const struct table store_table = TABLE("struct StoreConfig", store_keys);
 

@@ -7,7 +7,7 @@
 
 /* Each fills struct config. */
 extern const struct table gateway_table, server_table, upstream_table, signing_table,
-	surfaces_table, store_table, journal_table, record_table, ui_table;
+	surfaces_table, store_table, journal_table, record_table, sqlite_table, ui_table;
 
 void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
 void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);

@@ -119,7 +119,11 @@ static int take_journal(struct values *v, const struct read_filter *f)
 	arena_init(&a, READ_ENTRY_MAX);
 	log_rewind_journal(&v->r->log);
 	while (!bad && (found = log_next_in_journal(&v->r->log, &e, &a)) > 0) {
-		if (filter_matches(f, &e, &a))
+		int match = reader_matches(v->r, f, &e, &a);
+
+		if (match < 0)
+			bad = -1;
+		else if (match)
 			bad = v->cell == L_CELLS ? take_tags(v, &e, &a)
 						 : add_value(v, cell_text(&e.list[v->cell]), 1);
 		arena_deinit(&a);
@@ -218,6 +222,8 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 	if (bad)
 		return -1;
 	rest = others(f, v.cell);
+	if (judge_set(&r->judge, f))
+		return -1;
 	map_init(&v.map);
 	if (r->log.db)
 		bad = take_dictionary(&v, dim);
@@ -233,9 +239,11 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 		return -1;
 	if (v.n && !v.uncounted)
 		qsort(v.at, v.n, sizeof(struct facet *), most_first);
-	*n = v.n < FACETS_MAX ? v.n : FACETS_MAX;
-	*out = arena_array(a, struct facet, *n + 1);
-	for (size_t i = 0; *out && i < *n; i++)
-		(*out)[i] = (struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
+	*n = 0;
+	*out = arena_array(a, struct facet, v.n + 1);
+	for (size_t i = 0; *out && i < v.n && *n < FACETS_MAX; i++)
+		if (v.uncounted || v.at[i]->n) /* known of old, but not among these rows */
+			(*out)[(*n)++] =
+				(struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
 	return *out ? 0 : -1;
 }
