@@ -18,6 +18,7 @@
 #include "serve.h"
 #include "sign/signer.h"
 #include "store/store.h"
+#include "ui_main.h"
 
 static int version_main(int argc, char **argv);
 
@@ -30,6 +31,7 @@ static const struct subcommand {
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
+	{ "ui", ui_main, "serve the web application before a gateway elsewhere" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 

@@ -40,6 +40,13 @@ struct bytes exchange_get(const struct exchange *ex, struct bytes name)
 	return http_header_get(ex->headers, ex->nheaders, name);
 }
 
+bool exchange_peer(const struct exchange *ex, struct sockaddr_storage *out)
+{
+	socklen_t n = sizeof(*out);
+
+	return ex->conn && !getpeername(ex->conn->sock.fd, (struct sockaddr *)out, &n);
+}
+
 void answer_deinit(struct request *rq)
 {
 	if (rq->body_counted)

@@ -83,6 +83,8 @@ int http_bind_test(struct sockaddr *, size_t addrlen);
 /* The first header of that name, unset if none. */
 struct bytes http_header_get(const struct http_header *, size_t n, struct bytes name);
 struct bytes exchange_get(const struct exchange *, struct bytes name);
+/* The address at the other end of the connection. false: it has left. */
+bool exchange_peer(const struct exchange *, struct sockaddr_storage *);
 
 /* Reads the whole body, decoded by its content-encoding (gzip, br, zstd, identity). Waits.
  * -1: ERR_BODY_TOO_LARGE, ERR_UNSUPPORTED_ENCODING, ERR_REQUEST_TIMEOUT, ERR_BUSY, ERR_PROTOCOL,
