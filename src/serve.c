@@ -289,7 +289,10 @@ static int store_start(const struct config *c)
 	};
 
 	app.store = store_open(&options);
-	return app.store ? 0 : -1;
+	if (!app.store)
+		return -1;
+	app.reads = reads_new(options.data_dir);
+	return app.reads ? 0 : -1;
 }
 
 /* 80 % of the descriptors that the store and the loops leave; upstreams and files get the rest. */
@@ -465,6 +468,8 @@ static void store_end(void)
 {
 	uint64_t left = app.store ? store_close(app.store) : 0;
 
+	reads_free(app.reads);
+	app.reads = NULL;
 	app.store = NULL;
 	if (left)
 		log_warn("serve", "records are left for the next start", LI("records", left));

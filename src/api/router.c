@@ -8,6 +8,7 @@
  */
 #include "api/api.h"
 #include "api/counters.h"
+#include "api/internal.h"
 #include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -214,6 +215,11 @@ void api_handle(struct exchange *ex)
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
+	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
+		if (!ex->status && !ex->client_gone && fiber_cancelled())
+			shutting_down(ex, path);
+		return;
+	}
 	for (size_t i = 0; i < COUNT(routes); i++) {
 		if (!route_is(&routes[i], path))
 			continue;

@@ -481,10 +481,19 @@ static int put_bool(struct buf *out, const char *name, bool v)
 	return key(out, name) | buf_append(out, v ? B("true") : B("false"));
 }
 
+/* Whether a kept text may stand in an answer as it is: another program may have written it, or a disk damaged it. */
+static bool is_json(struct bytes v)
+{
+	yyjson_doc *doc = yyjson_read(v.p, v.n, 0);
+
+	yyjson_doc_free(doc);
+	return doc != NULL;
+}
+
 /* Text that is JSON already, or `missing`. */
 static int put_json(struct buf *out, const char *name, struct bytes v, struct bytes missing)
 {
-	return key(out, name) | buf_append(out, v.n ? v : missing);
+	return key(out, name) | buf_append(out, v.n && is_json(v) ? v : missing);
 }
 
 /* 34500 -> 0.0000345 */
@@ -585,7 +594,7 @@ static int put_part(struct buf *out, const char *name, struct bytes v, bool json
 	if (v.n > INLINE_MAX)
 		bad |= buf_append(out, B("null"));
 	else
-		bad |= json && v.n ? buf_append(out, v) : buf_json_string(out, v);
+		bad |= json && v.n && is_json(v) ? buf_append(out, v) : buf_json_string(out, v);
 	return bad | buf_printf(out, ",\"cut\":%s}", cut ? "true" : "false");
 }
 
@@ -633,7 +642,7 @@ static int put_spans(struct buf *out, const struct log_entry *e)
 	for (size_t i = 0; i < e->nmodels; i++) {
 		struct bytes s = bytes_trim(cell_text(&e->models[i].call[CALL_SPANS]));
 
-		if (s.n <= 2)
+		if (s.n <= 2 || !is_json(s))
 			continue;
 		bad |= any ? buf_putc(out, ',') : 0;
 		bad |= buf_append(out, bytes_slice(s, 1, s.n - 2));

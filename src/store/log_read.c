@@ -44,6 +44,9 @@ static int db_error(struct log_reader *r)
 	return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->db));
 }
 
+/* Of the chat row, but not its bodies: they may be large. */
+static const char tags_query[] = "SELECT " N_TAGS " FROM ChatInference WHERE seq = ?1";
+
 static int prepare(struct log_reader *r, size_t i)
 {
 	struct buf sql;
@@ -57,10 +60,37 @@ static int prepare(struct log_reader *r, size_t i)
 	return rc;
 }
 
+static void close_segment(struct log_reader *r)
+{
+	if (r->fd < 0)
+		return;
+	segment_reader_deinit(&r->segment);
+	close(r->fd);
+	r->fd = -1;
+}
+
+static bool open_segment(struct log_reader *r, uint64_t first);
+
+/* One view of the store from here on: what it lacks is what the journal is asked for, no more, no less. */
+static int begin_view(struct log_reader *r)
+{
+	sqlite3_stmt *st;
+	int rc;
+
+	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) ||
+	    sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = '" SQLITE_SINK "'",
+			       -1, &st, NULL))
+		return db_error(r);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		r->delivered = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(r);
+}
+
 static int open_db(struct log_reader *r, const char *dir)
 {
 	char path[4096];
-	sqlite3_stmt *st;
 
 	snprintf(path, sizeof(path), "%s/" SQLITE_FILE, dir);
 	if (access(path, F_OK))
@@ -72,15 +102,9 @@ static int open_db(struct log_reader *r, const char *dir)
 	for (size_t i = 0; i < COUNT(queries); i++)
 		if (prepare(r, i))
 			return db_error(r);
-	/* One view of the store from here on: what it lacks is what the journal is asked for, no more, no less. */
-	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) ||
-	    sqlite3_prepare_v2(r->db, "SELECT recno FROM Delivered WHERE sink = '" SQLITE_SINK "'",
-			       -1, &st, NULL))
+	if (sqlite3_prepare_v2(r->db, tags_query, -1, &r->tags, NULL))
 		return db_error(r);
-	if (sqlite3_step(st) == SQLITE_ROW)
-		r->delivered = (uint64_t)sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return 0;
+	return begin_view(r);
 }
 
 int log_reader_open(struct log_reader *r, const char *dir)
@@ -101,6 +125,20 @@ int log_reader_open(struct log_reader *r, const char *dir)
 	return 0;
 }
 
+int log_look_anew(struct log_reader *r)
+{
+	if (r->db && begin_view(r))
+		return -1;
+	r->last = r->delivered;
+	if (r->begin.first && open_segment(r, r->begin.first)) {
+		r->segment.offset = r->begin.offset;
+	} else {
+		close_segment(r);
+		r->first = 0;
+	}
+	return 0;
+}
+
 void log_let_go(struct log_reader *r)
 {
 	if (r->db)
@@ -111,11 +149,9 @@ void log_reader_close(struct log_reader *r)
 {
 	for (size_t i = 0; r->db && i < COUNT(queries); i++)
 		sqlite3_finalize(*query(r, i));
+	sqlite3_finalize(r->tags);
 	sqlite3_close_v2(r->db);
-	if (r->fd >= 0) {
-		segment_reader_deinit(&r->segment);
-		close(r->fd);
-	}
+	close_segment(r);
 	if (r->journal >= 0)
 		close(r->journal);
 	buf_deinit(&r->unpacked);
@@ -155,15 +191,21 @@ static bool open_segment(struct log_reader *r, uint64_t first)
 
 	if (fd < 0)
 		return false;
-	if (r->fd >= 0) {
-		segment_reader_deinit(&r->segment);
-		close(r->fd);
-	}
+	close_segment(r);
 	r->fd = fd;
 	r->first = first;
 	segment_reader_init(&r->segment, fd, SEGMENT_HEADER,
 			    r->last > first - 1 ? r->last : first - 1);
 	return true;
+}
+
+/* The next view needs nothing of what stands before the first record that this one's store lacks. */
+static void note_begin(struct log_reader *r, uint64_t offset, bool here)
+{
+	if (!here || r->fd < 0)
+		return;
+	r->begin.first = r->first;
+	r->begin.offset = offset;
 }
 
 /* 1: a record; 0: none for now. What is damaged is the gateway's business; here it is passed over. */
@@ -178,9 +220,15 @@ static int next_record(struct log_reader *r, struct record_view *v)
 		if (r->fd >= 0 && !fstat(r->fd, &st)) {
 			r->segment.limit = (uint64_t)st.st_size;
 			switch (segment_next(&r->segment, v)) {
-			case FOUND_RECORD: r->last = v->number; return 1;
+			case FOUND_RECORD:
+				r->last = v->number;
+				note_begin(r, v->offset, v->number == r->delivered + 1);
+				return 1;
 			case FOUND_DAMAGE: continue;
-			default: break;
+			case FOUND_END: at = r->segment.offset; break;
+			case FOUND_ZEROS:
+			case FOUND_TORN: at = r->segment.from; break;
+			case FOUND_IO_ERROR: break;
 			}
 		}
 		next = r->journal < 0 ? 0 : next_segment(r);
@@ -188,6 +236,7 @@ static int next_record(struct log_reader *r, struct record_view *v)
 			continue;
 		r->segment.offset = at; /* half a record today is a whole one in a moment */
 		r->segment.last = last;
+		note_begin(r, at, r->last == r->delivered);
 		r->segment.window.len = 0;
 		return 0;
 	}
@@ -241,40 +290,69 @@ static int read_rows(struct bytes payload, struct log_entry *e, struct buf *scra
 	return list;
 }
 
+/* 1: an inference; 0: the record is none; -1. */
+static int take_record(struct log_reader *r, const struct record_view *v, struct log_entry *e,
+		       struct arena *a)
+{
+	struct bytes payload;
+	struct buf scratch = { 0 };
+	struct uuid id;
+	int found;
+
+	if (v->type != RECORD_GROUP || record_payload(v, &r->unpacked, &payload))
+		return 0;
+	payload = arena_dup(a, payload);
+	scratch.cap = scratch.max = payload.n * 2 + 64;
+	scratch.data = arena_alloc_raw(a, scratch.cap);
+	if (!payload.p || !scratch.data)
+		return -1;
+	*e = (struct log_entry){ .cut = v->flags & RECORD_CUT, .place = { r->first, v->offset } };
+	found = read_rows(payload, e, &scratch, a);
+	if (found <= 0)
+		return found;
+	if (!uuid_parse(e->list[L_ID].text, &id))
+		return 0;
+	model_calls(e, &scratch);
+	e->seq = row_seq(id);
+	e->hash = cell_text(&e->list[L_HASH]);
+	return 1;
+}
+
 int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena *a)
 {
 	struct record_view v;
 
 	while (next_record(r, &v) > 0) {
-		struct bytes payload;
-		struct buf scratch = { 0 };
-		struct uuid id;
-		int found;
+		int found = take_record(r, &v, e, a);
 
-		if (v.type != RECORD_GROUP || record_payload(&v, &r->unpacked, &payload))
-			continue;
-		payload = arena_dup(a, payload);
-		scratch.cap = scratch.max = payload.n * 2 + 64;
-		scratch.data = arena_alloc_raw(a, scratch.cap);
-		if (!payload.p || !scratch.data)
-			return -1;
-		*e = (struct log_entry){ .cut = v.flags & RECORD_CUT };
-		found = read_rows(payload, e, &scratch, a);
-		if (found < 0)
-			return -1;
-		if (!found || !uuid_parse(e->list[L_ID].text, &id))
-			continue;
-		model_calls(e, &scratch);
-		e->seq = row_seq(id);
-		e->hash = cell_text(&e->list[L_HASH]);
-		return 1;
+		if (found)
+			return found;
 	}
 	return 0;
 }
 
+int log_at_place(struct log_reader *r, uint64_t first, uint64_t offset, struct log_entry *e,
+		 struct arena *a)
+{
+	struct segment_reader at;
+	struct record_view v;
+	struct stat st;
+	int fd = segment_open(r->journal, first, O_RDONLY), found = 0;
+
+	if (fd < 0)
+		return 0;
+	segment_reader_init(&at, fd, fstat(fd, &st) ? 0 : (uint64_t)st.st_size, 0);
+	at.offset = offset;
+	if (segment_next(&at, &v) == FOUND_RECORD)
+		found = take_record(r, &v, e, a);
+	segment_reader_deinit(&at);
+	close(fd);
+	return found;
+}
+
 /* ---- the store ---- */
 
-static int copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, struct arena *a)
+int log_copy_cells(sqlite3_stmt *st, int from, struct cell *cells, size_t n, struct arena *a)
 {
 	for (size_t i = 0; i < n; i++) {
 		int at = from + (int)i;
@@ -305,7 +383,7 @@ static int fetch(struct log_reader *r, sqlite3_stmt *st, struct cell *cells, siz
 	int rc = sqlite3_step(st), result = 0;
 
 	if (rc == SQLITE_ROW) {
-		result = copy_cells(st, 0, cells, n, a) ? -1 : 1;
+		result = log_copy_cells(st, 0, cells, n, a) ? -1 : 1;
 		*seq = sqlite3_column_int64(st, (int)n);
 	} else if (rc != SQLITE_DONE) {
 		result = db_error(r);
@@ -359,6 +437,23 @@ int log_next_stored(struct log_reader *r, int64_t *seq, struct log_entry *e, str
 	return complete_line(r, e, a) ? -1 : 1;
 }
 
+int log_load_line(struct log_reader *r, struct log_entry *e, struct arena *a)
+{
+	int rc;
+
+	if (!e->stored)
+		return 0; /* they came with it */
+	sqlite3_bind_int64(r->tags, 1, e->seq);
+	rc = sqlite3_step(r->tags);
+	if (rc == SQLITE_ROW) {
+		e->has_chat = true;
+		rc = log_copy_cells(r->tags, 0, &e->chat[C_TAGS], 1, a) ? SQLITE_NOMEM
+									: SQLITE_DONE;
+	}
+	sqlite3_reset(r->tags);
+	return rc == SQLITE_DONE ? complete_line(r, e, a) : db_error(r);
+}
+
 int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
 {
 	struct bytes id = e->list[L_ID].text;
@@ -376,8 +471,8 @@ int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
 	while ((rc = sqlite3_step(r->models)) == SQLITE_ROW) {
 		struct log_model m;
 
-		if (copy_cells(r->models, 0, m.m, M_CELLS, a) ||
-		    copy_cells(r->models, M_CELLS, m.call, CALL_CELLS, a) ||
+		if (log_copy_cells(r->models, 0, m.m, M_CELLS, a) ||
+		    log_copy_cells(r->models, M_CELLS, m.call, CALL_CELLS, a) ||
 		    !arena_push(a, e->models, e->nmodels, cap, m))
 			break;
 	}

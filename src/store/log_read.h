@@ -12,6 +12,9 @@
 struct log_entry {
 	int64_t seq; /* >> 15: Unix milliseconds */
 	bool stored, cut;
+	struct {
+		uint64_t first, offset;
+	} place; /* in the journal, if it is not stored */
 	struct cell list[L_CELLS];
 	struct bytes hash; /* decimal */
 	bool has_chat, has_error;
@@ -27,16 +30,21 @@ struct log_reader {
 	sqlite3 *db; /* NULL: there is no signet.db yet */
 	int journal; /* folder; -1: none */
 	uint64_t delivered;
+	struct {
+		uint64_t first, offset; /* 0: unknown */
+	} begin; /* a place in the journal before the first record that the store has not */
 	/* where in the journal it is */
 	uint64_t first, last; /* segment, last number given out */
 	int fd;
 	struct segment_reader segment;
 	struct buf unpacked;
-	sqlite3_stmt *older, *by_id, *by_model, *chat, *models, *error;
+	sqlite3_stmt *older, *by_id, *by_model, *chat, *models, *error, *tags;
 };
 
 /* -1: error set ("no record in ‹dir›"). */
 int log_reader_open(struct log_reader *, const char *dir);
+/* A new view of the store after log_let_go(); the journal is read again from where the store ends. -1: error set. */
+int log_look_anew(struct log_reader *);
 /* Ends the view of the store that the open began, so that the gateway's log file can be emptied again. */
 void log_let_go(struct log_reader *);
 void log_reader_close(struct log_reader *);
@@ -44,8 +52,15 @@ void log_reader_close(struct log_reader *);
 /* The next inference of the journal that the store has not (as of the open), later those that are written
  * while one looks. 1: one; 0: none for now; -1: unreadable. */
 int log_next_in_journal(struct log_reader *, struct log_entry *, struct arena *);
+/* The one at a place where one was found. 1; 0: it is not there any more; -1. */
+int log_at_place(struct log_reader *, uint64_t first, uint64_t offset, struct log_entry *,
+		 struct arena *);
 /* The newest stored one below *seq, which it lowers. 1, 0, -1. */
 int log_next_stored(struct log_reader *, int64_t *seq, struct log_entry *, struct arena *);
+/* Tags and failed attempts of a stored entry, which its line tells of, without its bodies. */
+int log_load_line(struct log_reader *, struct log_entry *, struct arena *);
+/* Of the row at hand of a statement made with schema_select(): `n` cells from column `from` on. -1: out of memory. */
+int log_copy_cells(sqlite3_stmt *, int from, struct cell *, size_t n, struct arena *);
 /* Bodies and attempts of a stored entry. */
 int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
 /* By the id of an inference or of a model inference, in either place. 1, 0, -1. */

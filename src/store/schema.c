@@ -209,11 +209,18 @@ static int select_cells(const struct column *c, size_t n, struct buf *out)
 	return bad;
 }
 
-int schema_select(const struct table *t, const char *tail, struct buf *out)
+int schema_select_list(const struct table *t, struct buf *out)
 {
 	int bad = put(out, "SELECT ");
 
 	bad |= select_cells(t->columns, t->ncolumns, out) | select_cells(t->more, t->nmore, out);
-	bad |= buf_printf(out, "t.seq FROM %s t %s", t->name, tail);
+	return bad | put(out, "t.seq") ? -1 : 0;
+}
+
+int schema_select(const struct table *t, const char *tail, struct buf *out)
+{
+	int bad = schema_select_list(t, out);
+
+	bad |= buf_printf(out, " FROM %s t %s", t->name, tail);
 	return bad | buf_putc(out, 0) ? -1 : 0;
 }

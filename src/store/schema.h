@@ -18,5 +18,7 @@ int schema_create(struct buf *); /* everything in an empty file */
 int schema_insert(const struct table *, struct buf *);
 /* Columns: a cell each, those of `more` too, then seq; a hash as its decimal text. The table's alias is t. */
 int schema_select(const struct table *, const char *tail, struct buf *);
+/* Its beginning, up to FROM; without a NUL. */
+int schema_select_list(const struct table *, struct buf *);
 
 #endif

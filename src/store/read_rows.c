@@ -1,0 +1,199 @@
+/*
+ * Rows of journal and store as one list. Of the journal's rows that match only their places are kept, and only the newest
+ * ones that the page can show: a body may be large. They are read again when their turn comes.
+ */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "store/read_sql.h"
+#include "store/schema.h"
+
+/* A row of the journal that waits for its turn. */
+struct waiting {
+	int64_t seq;
+	uint64_t first, offset;
+};
+
+struct walk {
+	struct reader *r;
+	const struct read_filter *f;
+	struct read_page *page;
+	row_fn *fn;
+	void *arg;
+	struct arena a, journal; /* of the row at hand, of a journal's that goes before it */
+	struct waiting *waiting;
+	size_t n, cap, next;
+	size_t given;
+};
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct waiting *a = x, *b = y;
+
+	return a->seq < b->seq ? 1 : a->seq > b->seq ? -1 : 0;
+}
+
+static void sort_waiting(struct walk *w)
+{
+	if (w->n)
+		qsort(w->waiting, w->n, sizeof(*w->waiting), newest_first);
+	if (w->n > w->page->limit)
+		w->n = w->page->limit;
+}
+
+static int keep_place(struct walk *w, const struct log_entry *e)
+{
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? w->cap * 2 : 256;
+		struct waiting *grown;
+
+		if (w->cap > 2 * w->page->limit) {
+			sort_waiting(w);
+		} else {
+			grown = realloc(w->waiting, cap * sizeof(*grown));
+			if (!grown)
+				return fail(ERR_OUT_OF_MEMORY, "out of memory");
+			w->waiting = grown;
+			w->cap = cap;
+		}
+	}
+	w->waiting[w->n++] = (struct waiting){ .seq = e->seq,
+					       .first = e->place.first,
+					       .offset = e->place.offset };
+	return 0;
+}
+
+/* 0: go on; 1: enough; -1. */
+static int give(struct walk *w, const struct log_entry *e)
+{
+	int r = w->fn(e, w->arg);
+
+	if (!r && ++w->given >= w->page->limit)
+		r = 1;
+	return r;
+}
+
+/* What of the journal matches: kept in its place, or told at once where the order does not matter. */
+static int walk_journal(struct walk *w)
+{
+	struct log_entry e;
+	int found = 0, r = 0;
+
+	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
+		if (e.seq < w->page->before && filter_matches(w->f, &e, &w->a))
+			r = w->page->bare ? give(w, &e) : keep_place(w, &e);
+		arena_deinit(&w->a);
+		if (read_over(w->r)) {
+			w->page->partial = true;
+			w->page->reached = e.seq;
+			break;
+		}
+	}
+	sort_waiting(w);
+	return found < 0 ? -1 : r;
+}
+
+/* The waiting rows that are newer than `seq`. */
+static int give_waiting(struct walk *w, int64_t seq)
+{
+	struct log_entry e;
+	int r = 0;
+
+	while (!r && w->next < w->n && w->waiting[w->next].seq > seq) {
+		const struct waiting *at = &w->waiting[w->next++];
+
+		r = log_at_place(&w->r->log, at->first, at->offset, &e, &w->journal);
+		if (r > 0)
+			r = give(w, &e);
+		arena_deinit(&w->journal);
+	}
+	return r;
+}
+
+static int take_row(struct walk *w, sqlite3_stmt *st, struct log_entry *e)
+{
+	bool bare = w->page->bare;
+	size_t n = bare ? 1 : L_CELLS;
+
+	*e = (struct log_entry){ .stored = true };
+	if (log_copy_cells(st, 0, bare ? &e->list[L_STATE] : e->list, n, &w->a))
+		return -1;
+	e->seq = sqlite3_column_int64(st, (int)n);
+	e->cut = cell_int(&e->list[L_CUT], 0);
+	e->hash = cell_text(&e->list[L_HASH]);
+	return bare || w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
+}
+
+/* 0: all of it; 1: enough; -1. */
+static int step_rows(struct walk *w, sqlite3_stmt *st)
+{
+	struct log_entry e;
+	int rc, r = 0;
+
+	w->r->seen = w->page->before;
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		r = take_row(w, st, &e);
+		if (!r)
+			r = give_waiting(w, e.seq);
+		if (!r)
+			r = give(w, &e);
+		arena_deinit(&w->a);
+		if (r)
+			break;
+		if (read_over(w->r)) {
+			rc = SQLITE_INTERRUPT;
+			break;
+		}
+	}
+	if (r < 0 && sqlite3_errcode(w->r->log.db) == SQLITE_INTERRUPT)
+		r = 0, rc = SQLITE_INTERRUPT;
+	if (!r && rc == SQLITE_INTERRUPT) {
+		w->page->partial = true;
+		w->page->reached = w->r->seen;
+		return 0;
+	}
+	if (!r && rc != SQLITE_DONE)
+		return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(w->r->log.db));
+	return r;
+}
+
+static int walk_store(struct walk *w)
+{
+	sqlite3_stmt *st;
+	int r;
+
+	if (!w->r->log.db)
+		return 0;
+	st = filter_statement(w->r, w->f, w->page->before, w->page->bare ? SQL_STATE : SQL_CELLS);
+	if (!st)
+		return read_over(w->r) ? (w->page->partial = true, 0) : -1;
+	r = step_rows(w, st);
+	sqlite3_finalize(st);
+	return r;
+}
+
+int read_rows(struct reader *r, const struct read_filter *f, struct read_page *page, row_fn *fn,
+	      void *arg)
+{
+	struct walk w = { .r = r, .f = f, .page = page, .fn = fn, .arg = arg };
+	int result;
+
+	page->partial = false;
+	page->reached = page->before;
+	arena_init(&w.a, READ_ENTRY_MAX);
+	arena_init(&w.journal, READ_ENTRY_MAX);
+	result = walk_journal(&w);
+	if (!result)
+		result = walk_store(&w);
+	if (!result && !page->partial)
+		result = give_waiting(&w, INT64_MIN);
+	arena_deinit(&w.a);
+	arena_deinit(&w.journal);
+	free(w.waiting);
+	return result < 0 ? -1 : 0;
+}
+
+int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	return log_find(&r->log, id, e, a);
+}

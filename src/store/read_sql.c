@@ -1,0 +1,383 @@
+/*
+ * From a filter to a statement. What the filter holds is bound, never written into the text. The way through the store
+ * is chosen here and forced, because SQLite's planner knows nothing of how rows are spread: of the conditions with an
+ * index the one with the fewest rows leads, if those are few (counted, up to LEAD_MAX); else the list is walked newest
+ * first. What a statement has looked at is noted by signet_at(), inside of a CASE because only that fixes the order: so
+ * a question that runs out of time knows how far it got.
+ */
+#include "store/read_sql.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "store/schema.h"
+
+#define LEAD_MAX  20000
+#define BINDS_MAX (4 * FILTER_VALUES + 64)
+
+/* A statement's text and what is bound to it. */
+struct statement {
+	struct buf text;
+	bool failed;
+	int n;
+	struct cell binds[BINDS_MAX];
+};
+
+static void put(struct statement *s, const char *text)
+{
+	s->failed |= buf_append(&s->text, bytes_of(text)) != 0;
+}
+
+static void bind(struct statement *s, struct cell value)
+{
+	if (s->n == BINDS_MAX)
+		s->failed = true;
+	else
+		s->binds[s->n++] = value;
+	put(s, "?");
+}
+
+static void bind_text(struct statement *s, struct bytes text)
+{
+	bind(s, (struct cell){ .type = CELL_TEXT, .text = text });
+}
+
+static void bind_int(struct statement *s, int64_t n)
+{
+	bind(s, (struct cell){ .type = CELL_INT, .num = n });
+}
+
+static void put_cell(struct statement *s, enum list_cell cell)
+{
+	put(s, "t.");
+	put(s, list_columns[cell].name.p);
+}
+
+static void put_values(struct statement *s, const struct condition *c)
+{
+	put(s, "(");
+	for (size_t i = 0; i < c->n; i++) {
+		put(s, i ? "," : "");
+		bind_text(s, c->values[i]);
+	}
+	put(s, ")");
+}
+
+/* "4xx", "429", "error" */
+static void put_statuses(struct statement *s, const struct condition *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct bytes v = c->values[i];
+		uint64_t code;
+
+		put(s, i ? " OR " : "");
+		if (bytes_to_u64(v, &code)) {
+			put(s, "t." N_STATUS " IS ");
+			bind_int(s, (int64_t)code);
+		} else if (bytes_ends(v, B("xx"))) {
+			put(s, "ifnull(t." N_STATUS ",0)/100 = ");
+			bind_int(s, *v.p - '0');
+		} else {
+			put(s, "t." N_STATE " = ");
+			bind_text(s, v);
+		}
+	}
+}
+
+/* The tags of a row, whatever stands in their column. */
+#define TAGS_OF_ROW                                                                      \
+	"EXISTS(SELECT 1 FROM ChatInference c, json_each(CASE WHEN json_valid(c." N_TAGS \
+	") THEN c." N_TAGS " ELSE '{}' END) j WHERE c.seq = t.seq AND j.key = "
+#define FAILED_ELSEWHERE                                                                           \
+	"EXISTS(SELECT 1 FROM RequestError e, json_each(CASE WHEN json_valid(e." N_ATTEMPTS        \
+	") THEN e." N_ATTEMPTS " ELSE '[]' END) j WHERE e.seq = t.seq AND j.value ->> 'provider' " \
+	"<> '' AND j.value ->> 'provider' IS NOT t." N_PROVIDER ")"
+
+static void put_tag(struct statement *s, const struct condition *c)
+{
+	if (c->kind == CONDITION_TAG && c->n == 1) {
+		put(s, "EXISTS(SELECT 1 FROM TagInference g WHERE g.key = ");
+		bind_text(s, c->tag);
+		put(s, " AND g.value = ");
+		bind_text(s, c->values[0]);
+		put(s, " AND g.seq = t.seq)");
+		return;
+	}
+	put(s, TAGS_OF_ROW);
+	bind_text(s, c->tag);
+	if (c->n) {
+		put(s, c->kind == CONDITION_TAG ? " AND j.value IN " : " AND j.value NOT IN ");
+		put_values(s, c);
+	}
+	put(s, ")");
+}
+
+static void put_condition(struct statement *s, const struct condition *c)
+{
+	switch (c->kind) {
+	case CONDITION_ANY:
+		put_cell(s, c->cell);
+		put(s, " IN ");
+		put_values(s, c);
+		break;
+	case CONDITION_NONE:
+		put_cell(s, c->cell);
+		put(s, " IS NULL OR ");
+		put_cell(s, c->cell);
+		put(s, " NOT IN ");
+		put_values(s, c);
+		break;
+	case CONDITION_FLAG:
+		put(s, "ifnull(");
+		put_cell(s, c->cell);
+		put(s, c->number ? ",0) <> 0" : ",0) = 0");
+		break;
+	case CONDITION_LEAST:
+	case CONDITION_MOST:
+		put_cell(s, c->cell);
+		put(s, c->kind == CONDITION_LEAST ? " >= " : " <= ");
+		bind_int(s, c->number);
+		break;
+	case CONDITION_STATUS: put_statuses(s, c); break;
+	case CONDITION_NO_STATUS:
+		put(s, "NOT(");
+		put_statuses(s, c);
+		put(s, ")");
+		break;
+	case CONDITION_TAG:
+	case CONDITION_NO_TAG: put_tag(s, c); break;
+	case CONDITION_FALLBACK:
+		put(s, c->number ? FAILED_ELSEWHERE : "NOT " FAILED_ELSEWHERE);
+		break;
+	case CONDITION_NEVER: put(s, "0"); break;
+	}
+}
+
+/* ---- the way through the store ---- */
+
+static const struct {
+	enum list_cell cell;
+	const char *index;
+} indexes[] = {
+	{ L_FUNCTION, "InferenceById_function" }, { L_MODEL, "InferenceById_model" },
+	{ L_PROVIDER, "InferenceById_provider" }, { L_KEY, "InferenceById_key" },
+	{ L_EPISODE, "InferenceById_episode" },
+};
+
+struct lead {
+	const struct condition *condition; /* NULL: the list itself, newest first */
+	const char *index;                 /* of the list; NULL: the tags' own table */
+	size_t rows;
+};
+
+static bool has_index(const struct condition *c, struct lead *out)
+{
+	*out = (struct lead){ .condition = c };
+	if (c->kind == CONDITION_TAG)
+		return c->n == 1;
+	if (c->kind == CONDITION_STATUS) {
+		for (size_t i = 0; i < c->n; i++)
+			if (!bytes_eq(c->values[i], B("error")) &&
+			    !bytes_eq(c->values[i], B("cancelled")) &&
+			    !bytes_eq(c->values[i], B("truncated")))
+				return false;
+		out->index = "InferenceById_state";
+		return true;
+	}
+	for (size_t i = 0; i < COUNT(indexes) && c->kind == CONDITION_ANY; i++)
+		if (indexes[i].cell == c->cell)
+			out->index = indexes[i].index;
+	return out->index != NULL;
+}
+
+/* FROM and WHERE of what leads, in the filter's time. */
+static void put_lead(struct statement *s, const struct lead *l, const struct read_filter *f,
+		     int64_t before)
+{
+	if (!l->condition) {
+		put(s, " FROM InferenceById t NOT INDEXED WHERE ");
+	} else if (!l->index) {
+		put(s,
+		    " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
+		bind_text(s, l->condition->tag);
+		put(s, " AND g.value = ");
+		bind_text(s, l->condition->values[0]);
+		put(s, " AND g.seq < ");
+		bind_int(s, before);
+		put(s, " AND g.seq >= ");
+		bind_int(s, f->from);
+		return;
+	} else {
+		put(s, " FROM InferenceById t INDEXED BY ");
+		put(s, l->index);
+		put(s, " WHERE ");
+		if (l->condition->kind == CONDITION_STATUS) {
+			put(s, "t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
+			put_values(s, l->condition);
+		} else {
+			put_condition(s, l->condition);
+		}
+		put(s, " AND ");
+	}
+	put(s, "t.seq < ");
+	bind_int(s, before);
+	put(s, " AND t.seq >= ");
+	bind_int(s, f->from);
+}
+
+static sqlite3_stmt *prepare(struct reader *r, struct statement *s)
+{
+	sqlite3_stmt *st = NULL;
+
+	if (s->failed || buf_putc(&s->text, 0))
+		return fail_null(ERR_OUT_OF_MEMORY, "a filter that is too long");
+	if (sqlite3_prepare_v2(r->log.db, s->text.data, -1, &st, NULL))
+		return fail_null(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->log.db));
+	for (int i = 0; i < s->n; i++) {
+		const struct cell *c = &s->binds[i];
+
+		if (c->type == CELL_INT)
+			sqlite3_bind_int64(st, i + 1, c->num);
+		else
+			sqlite3_bind_text64(st, i + 1, c->text.p ? c->text.p : "", c->text.n,
+					    SQLITE_STATIC, SQLITE_UTF8);
+	}
+	return st;
+}
+
+static struct statement *statement_new(void)
+{
+	struct statement *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	buf_init(&s->text, SQL_MAX);
+	return s;
+}
+
+static sqlite3_stmt *statement_done(struct reader *r, struct statement *s)
+{
+	sqlite3_stmt *st = prepare(r, s);
+
+	buf_deinit(&s->text);
+	free(s);
+	return st;
+}
+
+/* How many rows it leads to, up to LEAD_MAX. */
+static size_t count_rows(struct reader *r, const struct lead *l, const struct read_filter *f,
+			 int64_t before)
+{
+	struct statement *s = statement_new();
+	sqlite3_stmt *st;
+	size_t n = LEAD_MAX;
+
+	if (!s)
+		return n;
+	put(s, "SELECT count(*) FROM (SELECT 1");
+	put_lead(s, l, f, before);
+	put(s, " LIMIT ");
+	bind_int(s, LEAD_MAX);
+	put(s, ")");
+	st = statement_done(r, s);
+	if (st && sqlite3_step(st) == SQLITE_ROW)
+		n = (size_t)sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
+
+static struct lead choose_lead(struct reader *r, const struct read_filter *f, int64_t before)
+{
+	struct lead best = { .rows = LEAD_MAX }, l;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (!has_index(&f->at[i], &l))
+			continue;
+		/* The only condition, with one value: its index is in the order that is wanted. */
+		if (f->n == 1 && !f->nwords && f->at[i].n == 1)
+			return l;
+		l.rows = count_rows(r, &l, f, before);
+		if (l.rows < best.rows)
+			best = l;
+	}
+	return best;
+}
+
+static void put_words(struct statement *s, const struct read_filter *f)
+{
+	if (!f->nwords)
+		return;
+	put(s, " AND signet_words(t." N_PREVIEW_IN ",t." N_PREVIEW_OUT ",(SELECT c." N_INPUT
+	       " FROM ChatInference c WHERE c.seq = t.seq)"
+	       ",(SELECT c." N_OUTPUT " FROM ChatInference c WHERE c.seq = t.seq)"
+	       ",(SELECT e." N_ERROR " FROM RequestError e WHERE e.seq = t.seq)"
+	       ",(SELECT e." N_ATTEMPTS " FROM RequestError e WHERE e.seq = t.seq))");
+}
+
+sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, int64_t before,
+			       enum sql_columns columns)
+{
+	struct statement *s = statement_new();
+	struct lead l;
+
+	if (!s)
+		return NULL;
+	if (before > f->to)
+		before = f->to;
+	l = choose_lead(r, f, before);
+	if (columns == SQL_STATE) {
+		put(s, "SELECT t." N_STATE ", t.seq");
+	} else {
+		s->failed |= schema_select_list(&tables[T_LIST], &s->text) != 0;
+	}
+	put_lead(s, &l, f, before);
+	put(s, " AND CASE WHEN signet_at(t.seq) THEN 1");
+	for (size_t i = 0; i < f->n; i++) {
+		if (&f->at[i] == l.condition)
+			continue;
+		put(s, " AND (");
+		put_condition(s, &f->at[i]);
+		put(s, ")");
+	}
+	put_words(s, f);
+	put(s, " END ORDER BY t.seq DESC");
+	r->words = f;
+	return statement_done(r, s);
+}
+
+/* ---- functions of a connection ---- */
+
+static void at(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	struct reader *r = sqlite3_user_data(context);
+
+	(void)n;
+	r->seen = sqlite3_value_int64(values[0]);
+	sqlite3_result_int(context, 1);
+}
+
+static void words(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	const struct reader *r = sqlite3_user_data(context);
+	struct cell list[L_CELLS] = { 0 }, chat[C_CELLS] = { 0 }, error[E_CELLS] = { 0 };
+	struct cell *const to[] = { &list[L_PREVIEW_IN], &list[L_PREVIEW_OUT], &chat[C_INPUT],
+				    &chat[C_OUTPUT],     &error[E_ERROR],      &error[E_ATTEMPTS] };
+
+	for (int i = 0; i < n && i < (int)COUNT(to); i++)
+		if (sqlite3_value_type(values[i]) != SQLITE_NULL)
+			*to[i] = (struct cell){ .type = CELL_TEXT,
+						.text = {
+							(const char *)sqlite3_value_text(values[i]),
+							(size_t)sqlite3_value_bytes(values[i]) } };
+	sqlite3_result_int(context, r->words && words_match(r->words, list, chat, error));
+}
+
+int read_functions(struct reader *r)
+{
+	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
+
+	if (sqlite3_create_function(r->log.db, "signet_at", 1, flags, r, at, NULL, NULL) ||
+	    sqlite3_create_function(r->log.db, "signet_words", 6, flags, r, words, NULL, NULL))
+		return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->log.db));
+	return 0;
+}
