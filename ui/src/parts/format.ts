@@ -74,6 +74,11 @@ export function visible(text: string): string {
 	return text.replace(hidden, (c) => `⟦U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟧`);
 }
 
+/** The function by its name; calls by a model's name belong to one that nobody wrote. */
+export function functionOf(row: { function: string | null }): string | null {
+	return row.function === 'tensorzero::default' ? null : row.function;
+}
+
 export function isUuid(text: string): boolean {
 	return /^(req_|chatcmpl-)?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(text.trim());
 }

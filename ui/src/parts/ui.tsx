@@ -72,7 +72,7 @@ export function ErrorBox({ error, retry }: { error: unknown; retry?: () => void 
 	return (
 		<div className={s.error} role="alert">
 			<pre>{e?.status === 0 ? t('common.unreachable') : text}</pre>
-			{e && <div className={s.facts}>{e.status || '—'} · <code>{e.route.split('?')[0]}</code></div>}
+			{e && <div className={s.errorFacts}>{e.status || '—'} · <code>{e.route.split('?')[0]}</code></div>}
 			<div className={s.row}>
 				{retry && <Button small icon="refresh" onClick={retry}>{t('common.retry')}</Button>}
 				<CopyButton text={`${e?.status ?? ''} ${e?.route ?? ''} ${text}`}>{t('common.copy')}</CopyButton>

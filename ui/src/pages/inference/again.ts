@@ -1,6 +1,6 @@
 // The request once more, rebuilt from what was recorded, in the format of /v1/chat/completions.
 import type { Detail } from '../../api/types';
-import { json } from '../../parts/format';
+import { functionOf, json } from '../../parts/format';
 
 type Block = Record<string, unknown>;
 type Message = Record<string, unknown>;
@@ -32,7 +32,7 @@ function messagesOf(input: { system?: unknown; messages?: { role: string; conten
 const kept = new Set(['temperature', 'top_p', 'max_tokens', 'seed', 'presence_penalty', 'frequency_penalty', 'stop_sequences', 'reasoning_effort', 'verbosity', 'service_tier']);
 
 export function requestOf(detail: Detail, input: unknown): Record<string, unknown> {
-	const body: Record<string, unknown> = { model: detail.row.function ? `tensorzero::function_name::${detail.row.function}` : (detail.row.model ?? ''), messages: messagesOf((input ?? {}) as Parameters<typeof messagesOf>[0]) };
+	const body: Record<string, unknown> = { model: functionOf(detail.row) ? `tensorzero::function_name::${detail.row.function}` : (detail.row.model ?? detail.row.variant ?? ''), messages: messagesOf((input ?? {}) as Parameters<typeof messagesOf>[0]) };
 	for (const p of detail.params) if (kept.has(p.key) && p.value !== null) body[p.key === 'stop_sequences' ? 'stop' : p.key] = p.value;
 	const tools = (detail.tools as { dynamic_tools?: unknown[] } | null)?.dynamic_tools;
 	const list = (Array.isArray(tools) ? tools : []).map((t) => (typeof t === 'string' ? JSON.parse(t) : t) as Block);

@@ -7,7 +7,7 @@ import { getInference, partPath, rawPath } from '../../api/routes';
 import { ApiError, gatewayUrl } from '../../api/http';
 import type { Detail } from '../../api/types';
 import { useT, type Key } from '../../i18n';
-import { dash, full, int, json, money, moment, ms, parsed, visible } from '../../parts/format';
+import { dash, full, functionOf, int, json, money, moment, ms, parsed, visible } from '../../parts/format';
 import { useKeys } from '../../parts/keys';
 import { useMay, useSession } from '../../parts/session';
 import { Badge, Button, Card, CopyButton, css, Empty, ErrorBox, join, Skeleton, useTitle } from '../../parts/ui';
@@ -68,7 +68,8 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 		...(mayEdit ? { p: replay } : {}),
 	});
 	const at = moment(row.t, false);
-	const title = row.function ? `${row.function} / ${row.variant}` : (row.model ?? t('logs.unresolved'));
+	const named = functionOf(row);
+	const title = named ? `${named} / ${row.variant}` : (row.model ?? row.variant ?? t('logs.unresolved'));
 	const recordedInput = (recorded ?? {}) as { messages?: unknown[]; system?: unknown };
 	return (
 		<Tabs.Root value={tab} onValueChange={(v) => setTab(v as Tab)} className={s.whole}>
@@ -76,7 +77,7 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 				<div className={s.headTop}>
 					<Badge tone={toneOf(row)}>{statusText(row)}</Badge>
 					<h2>{title}</h2>
-					<span className={s.via}>{row.function ? `${row.model} · ` : ''}{row.provider}</span>
+					<span className={s.via}>{named ? `${row.model} · ` : ''}{row.provider}</span>
 					<span style={{ flex: 1 }} />
 					{onStep && <><Button look="ghost" small icon="left" label={t('inference.previous')} onClick={() => onStep(-1)} /><Button look="ghost" small icon="right" label={t('inference.next')} onClick={() => onStep(1)} /></>}
 					{!alone && <Link href={`/logs/${row.id}`} className={join(css.button, css.ghost, css.small)} title={t('inference.asPage')} aria-label={t('inference.asPage')}>⤢</Link>}

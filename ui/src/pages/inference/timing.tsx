@@ -6,8 +6,8 @@ import { ms, visible } from '../../parts/format';
 import { Badge, join } from '../../parts/ui';
 import s from './inference.module.css';
 
-const kinds: Record<string, string> = { dns: 'connect', connect: 'connect', tcp: 'connect', tls: 'connect', sign: 'sign', wait: 'wait', first_token: 'wait', send: 'wait', stream: 'stream', body: 'stream', record: 'record', journal: 'record' };
-const named = new Set(['dns', 'connect', 'tcp', 'tls', 'sign', 'wait', 'send', 'stream', 'body', 'record', 'gateway', 'attempt', 'delay']);
+const kinds: Record<string, string> = { attempt: 'bad', prepare: 'sign', answer: 'stream', dns: 'connect', connect: 'connect', tcp: 'connect', tls: 'connect', sign: 'sign', wait: 'wait', first_token: 'wait', send: 'wait', stream: 'stream', body: 'stream', record: 'record', journal: 'record' };
+const named = new Set(['prepare', 'answer', 'dns', 'connect', 'tcp', 'tls', 'sign', 'wait', 'send', 'stream', 'body', 'record', 'gateway', 'attempt', 'delay']);
 
 function Bar({ span, total }: { span: Span; total: number }) {
 	const left = (100 * span.start_ms) / total, width = (100 * (span.end_ms - span.start_ms)) / total;
@@ -17,12 +17,13 @@ function Bar({ span, total }: { span: Span; total: number }) {
 export function Timing({ detail }: { detail: Detail }) {
 	const t = useT();
 	const total = Math.max(detail.row.ms ?? 0, ...detail.spans.map((x) => x.end_ms), 0.001);
+	const spans = useMemo(() => placed(detail), [detail]);
 	const groups = useMemo(() => {
 		const of = new Map<number, Span[]>();
-		for (const span of detail.spans) of.set(span.attempt ?? 0, [...(of.get(span.attempt ?? 0) ?? []), span]);
+		for (const span of spans) of.set(span.attempt ?? 0, [...(of.get(span.attempt ?? 0) ?? []), span]);
 		return of;
-	}, [detail.spans]);
-	const covered = unite(detail.spans);
+	}, [spans]);
+	const covered = unite(spans);
 	const name = (span: Span) => (named.has(span.name) ? t(`span.${span.name}` as Key) : span.name);
 	const rows = (spans: Span[]) => spans.flatMap((span, i) => [
 		<div key={`n${i}`} className={s.spanName}>{name(span)}</div>, <Bar key={`b${i}`} span={span} total={total} />,
@@ -32,7 +33,9 @@ export function Timing({ detail }: { detail: Detail }) {
 	return (
 		<div className={s.fall}>
 			<div className={s.fallGrid} role="group" aria-label={t('tab.timing')}>
+				<div />
 				<div className={s.axis} aria-hidden="true">{[0, 25, 50, 75, 100].map((p) => <span key={p} style={{ left: `${p}%` }}>{ms((total * p) / 100)}</span>)}</div>
+				<div />
 				{groups.get(0) && rows(groups.get(0)!)}
 				{detail.attempts.flatMap((a) => [
 					<div key={a.n} className={s.group}><AttemptTitle attempt={a} /></div>,
@@ -50,6 +53,16 @@ export function Timing({ detail }: { detail: Detail }) {
 			</div>
 		</div>
 	);
+}
+
+/** Spans that name no attempt are of the one that answered; what failed before it took the time until there. */
+export function placed(detail: Pick<Detail, 'spans' | 'attempts'>): Span[] {
+	const answered = detail.attempts.find((a) => a.model_inference_id)?.n ?? detail.attempts.at(-1)?.n;
+	const spans = detail.spans.map((x) => (x.attempt ? x : { ...x, attempt: answered }));
+	const failed = detail.attempts.filter((a) => !spans.some((x) => x.attempt === a.n));
+	const start = Math.min(...spans.map((x) => x.start_ms));
+	if (failed.length === 1 && Number.isFinite(start) && start > 0) spans.unshift({ name: 'attempt', start_ms: 0, end_ms: start - (failed[0]!.delay_ms ?? 0), attempt: failed[0]!.n });
+	return spans;
 }
 
 /** What the spans cover together, overlaps once. */

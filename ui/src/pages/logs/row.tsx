@@ -2,7 +2,7 @@
 import { memo } from 'react';
 import type { Row } from '../../api/types';
 import { t, useT, type Key } from '../../i18n';
-import { full, int, money, moment, ms, short, visible } from '../../parts/format';
+import { full, functionOf, int, money, moment, ms, short, visible } from '../../parts/format';
 import { Badge, join, type Tone } from '../../parts/ui';
 import s from './logs.module.css';
 
@@ -52,6 +52,7 @@ interface Props {
 export const LogRow = memo(function LogRow({ row, top, index, selected, cursor, utc, words, onOpen }: Props) {
 	useT();
 	const at = moment(row.t, utc);
+	const named = functionOf(row);
 	const failed = row.state === 'error';
 	const out = row.preview_out ?? (failed ? row.error_kind : null);
 	return (
@@ -59,10 +60,10 @@ export const LogRow = memo(function LogRow({ row, top, index, selected, cursor, 
 			onClick={(e) => { if (e.ctrlKey || e.metaKey) window.open(`logs/${row.id}`, '_blank', 'noopener'); else onOpen(row.id); }}>
 			<span role="gridcell" className={s.time} title={full(row.t)}>{at.time.slice(0, 8)}<small>{at.time.slice(8)}</small></span>
 			<span role="gridcell"><Badge tone={toneOf(row)} title={row.error_kind ?? undefined}>{statusText(row)}</Badge></span>
-			<span role="gridcell" className={join('cut', s.name)} title={row.function ? `${row.function} / ${row.variant ?? ''}` : (row.model ?? '')}>
-				{row.function ? <>{row.function}<span className="muted"> / {row.variant}</span></> : (row.model ?? <span className="muted">{t('logs.unresolved')}</span>)}
+			<span role="gridcell" className={join('cut', s.name)} title={named ? `${named} / ${row.variant ?? ''}` : (row.model ?? row.variant ?? '')}>
+				{named ? <>{named}<span className="muted"> / {row.variant}</span></> : (row.model ?? row.variant ?? <span className="muted">{t('logs.unresolved')}</span>)}
 			</span>
-			<span role="gridcell" className={join('cut', 'muted', s.model)}>{row.function ? `${row.model ?? ''} · ` : ''}{row.provider ?? ''}</span>
+			<span role="gridcell" className={join('cut', 'muted', s.model)}>{named ? `${row.model ?? ''} · ` : ''}{row.provider ?? ''}</span>
 			<span role="gridcell" className="num" title={row.ms === null ? undefined : `${row.ms} ms`}>{ms(row.ms)}</span>
 			<span role="gridcell" className={join('num', 'muted', s.ttft)}>{row.ttft_ms === null ? '' : ms(row.ttft_ms)}</span>
 			<span role="gridcell" className={join('num', s.tokens)} title={`${int(row.in)} / ${int(row.out)}`}>{row.estimated ? '~' : ''}{short(row.in)}<span className="muted"> / </span>{short(row.out)}</span>

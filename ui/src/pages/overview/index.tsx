@@ -33,8 +33,8 @@ export function OverviewPage() {
 			{data && data.total.n === 0 && data.before.n === 0
 				? <Card><NothingYet ranged={params.get('range') !== '30d'} onWiden={() => set({ range: '30d', from: null, to: null })} /></Card>
 				: <>
-					<Tiles data={data} filter={filter} />
-					<div className={s.two}>{data ? <Charts data={data} /> : <><Skeleton height={260} /><Skeleton height={260} /></>}</div>
+					{!(all.error && !data) && <Tiles data={data} filter={filter} />}
+					<div className={s.two}>{data ? <Charts data={data} /> : all.error ? null : <><Skeleton height={260} /><Skeleton height={260} /></>}</div>
 					<CostBy data={split.data} error={split.error} by={by} filter={filter} onBy={(v) => set({ by: v }, true)} />
 				</>}
 			<div className={s.two}>

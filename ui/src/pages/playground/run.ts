@@ -72,7 +72,7 @@ export function useRun(): { run: Run; start: (model: string, ask: Ask) => Promis
 		try {
 			const messages = [...(ask.system ? [{ role: 'system', content: ask.system }] : []), ...(ask.messages ?? []), ...(ask.user ? [{ role: 'user', content: ask.user }] : [])];
 			const response = await chat({
-				model, messages, stream: true, stream_options: { include_usage: true }, 'tensorzero::tags': { 'tensorzero::ui': 'true' },
+				model, messages, stream: true, stream_options: { include_usage: true }, 'tensorzero::tags': { ui: 'playground' },
 				...(ask.temperature ? { temperature: Number(ask.temperature) } : {}), ...(ask.maxTokens ? { max_tokens: Number(ask.maxTokens) } : {}), ...(ask.store ? {} : { 'tensorzero::dryrun': true }),
 			}, controller.signal);
 			now.inference = response.headers.get('x-signet-inference-id');
