@@ -9,6 +9,7 @@ export const launch = () => chromium.launch({ executablePath: process.env.CHROMI
 export async function open(browser, { width = 1440, height = 900, theme = 'light', language = 'en', base, allow = [] } = {}) {
 	const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, locale: language, reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], bypassCSP: false });
 	const page = await context.newPage();
+	page.setDefaultTimeout(8000);
 	const wrong = [];
 	await context.addInitScript(() => {
 		window.policyReports = [];

@@ -109,8 +109,8 @@ export function LogsPage() {
 										</div>
 									)}
 					</div>
-					<span className="sr" role="status">{live ? (liveRows.state === 'again' ? t('logs.liveAgain') : t('logs.liveOn')) : ''}{liveRows.skipped ? t('logs.skipped', { n: int(liveRows.skipped) }) : ''}</span>
 				</div>
+				<span className="sr" role="status">{live ? (liveRows.state === 'again' ? t('logs.liveAgain') : t('logs.liveOn')) : ''}{liveRows.skipped ? t('logs.skipped', { n: int(liveRows.skipped) }) : ''}</span>
 				{selected && <Panel id={selected} onClose={() => open(null)} onStep={(by) => step(by, true)} />}
 			</div>
 		</div>
