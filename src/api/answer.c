@@ -42,6 +42,7 @@ struct request {
 	struct call_context context;
 	struct model_call call;
 	bool called; /* model_call_open ran: its close is due */
+	bool store_refused;
 	struct answer answer;
 	/* a stream */
 	struct wire_writer *writer;
@@ -232,14 +233,16 @@ static void count_tokens(const struct usage *u)
 		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
 }
 
+/* Also a request that was refused before its model was known, or was none: its sender asks why. */
 static bool leaves_record(const struct request *rq)
 {
-	return rq->app->store && rq->env && rq->target.model && !rq->env->dryrun;
+	return rq->app->store && !(rq->env && rq->env->dryrun) && !rq->store_refused;
 }
 
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
+	static const struct envelope no_request;
 	struct recorded_call call = { &rq->call, result };
 	struct answer_facts facts = {
 		.config = rq->config,
@@ -248,7 +251,7 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.function_name = rq->target.function_name,
 		.variant_name = rq->target.variant_name,
 		.surface = rq->surface->name,
-		.request = rq->env,
+		.request = rq->env ? rq->env : &no_request,
 		.calls = &call,
 		.ncalls = rq->called,
 		.result = result,
@@ -624,7 +627,8 @@ static int read_request(struct request *rq)
 {
 	struct reading reading = { .request = rq };
 
-	if (rq->app->store && store_refuses(rq->app->store))
+	rq->store_refused = rq->app->store && store_refuses(rq->app->store);
+	if (rq->store_refused)
 		return fail(
 			ERR_BUSY,
 			"The record is full and this gateway is configured not to serve without it (`journal.on_full = \"refuse\"`)");
@@ -659,6 +663,14 @@ static void answer(struct request *rq)
 	}
 }
 
+/* That of the request, so that who was given the one finds the other. */
+static struct uuid inference_id(const struct exchange *x)
+{
+	struct uuid id;
+
+	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
+}
+
 void answer_request(struct exchange *x, const struct surface *surface)
 {
 	struct request *rq = arena_new(x->arena, struct request);
@@ -673,7 +685,7 @@ void answer_request(struct exchange *x, const struct surface *surface)
 	rq->config = rq->app->config;
 	config_ref(rq->config);
 	rq->arena = x->arena;
-	rq->inference_id = uuid_v7();
+	rq->inference_id = inference_id(x);
 	rq->started_ms = rq->last_ms = turn_ms();
 	buf_init(&rq->ignored, 4 * IGNORED_MAX);
 	answer(rq);

@@ -4,13 +4,14 @@
  */
 #include "api/internal.h"
 
-#include <inttypes.h>
-
 #include "base/ids.h"
 #include "base/time.h"
 
-static const struct internal_route *const lists[] = { internal_record_routes,
-						      internal_gateway_routes };
+static const struct internal_route *const lists[] = {
+	internal_record_routes, internal_charts_routes, internal_gateway_routes,
+	internal_signer_routes, internal_health_routes, internal_overview_routes,
+	internal_live_routes,   internal_action_routes
+};
 
 /* ---- routes ---- */
 
@@ -83,6 +84,7 @@ bool internal_handle(struct exchange *ex, struct bytes path)
 			}
 			ex->route = r->path;
 			exchange_header(ex, B("cache-control"), B("no-store"));
+			exchange_header(ex, B("x-content-type-options"), B("nosniff"));
 			if (guard_admits(ex, r->role))
 				r->answer(ex, params);
 			return true;
@@ -188,14 +190,18 @@ void reply_end(struct reply *r, int bad)
 	buf_deinit(&r->out);
 }
 
+int internal_needs_record(const struct exchange *ex)
+{
+	if (api_app(ex)->reads)
+		return 0;
+	return fail(ERR_ROUTE_NOT_FOUND,
+		    "Nothing is recorded: gateway.observability.enabled is false");
+}
+
 int internal_read(struct exchange *ex, uint64_t ms, read_fn *fn, void *arg)
 {
-	struct app *app = api_app(ex);
-
-	if (!app->reads)
-		return fail(ERR_NOT_FOUND,
-			    "Nothing is recorded: gateway.observability.enabled is false");
-	return reads_run(app->reads, ms, fn, arg, ex->arena);
+	return internal_needs_record(ex) ? -1
+					 : reads_run(api_app(ex)->reads, ms, fn, arg, ex->arena);
 }
 
 struct bytes seq_text(int64_t seq, char out[UUID_TEXT + 1])

@@ -5,12 +5,15 @@
 #ifndef SIGNET_API_INTERNAL_H
 #define SIGNET_API_INTERNAL_H
 
+#include <inttypes.h>
+
 #include "api/api.h"
 #include "api/errors.h"
 #include "api/guard.h"
 #include "base/ids.h"
 #include "base/pen.h"
 #include "store/read.h"
+#include "upstream/upstream.h"
 
 #define INTERNAL_PARAMS 3 /* {x} of a pattern */
 #define INTERNAL_ANSWER (256u << 20)
@@ -24,7 +27,9 @@ struct internal_route {
 	internal_handler *answer;
 };
 /* A list for each file, a row of no path at its end. */
-extern const struct internal_route internal_record_routes[], internal_gateway_routes[];
+extern const struct internal_route internal_record_routes[], internal_charts_routes[],
+	internal_gateway_routes[], internal_signer_routes[], internal_health_routes[],
+	internal_overview_routes[], internal_live_routes[], internal_action_routes[];
 
 /* A path under /internal/, below the base path. false: no route is there, nothing was answered. Waits. */
 bool internal_handle(struct exchange *, struct bytes path);
@@ -40,6 +45,9 @@ int query_count(const struct exchange *, struct bytes name, uint64_t missing, ui
 		uint64_t *out);
 /* The filter of ui §2 in the query. -1: ERR_INVALID_REQUEST. */
 int query_filter(const struct exchange *, struct read_filter *);
+bool query_has_range(const struct exchange *);
+/* Seconds of a step that people count in, so that at most `most` of them cover the range. */
+uint64_t nice_step(uint64_t seconds, uint64_t most);
 /* 24 hours where the query names no time, as pages do; `to` is now at the latest. */
 void filter_fix_range(struct read_filter *, bool has_range);
 
@@ -58,6 +66,14 @@ void reply_error(struct exchange *, int status);
 
 /* reads_run on the gateway's record. -1 too if there is none. Waits. */
 int internal_read(struct exchange *, uint64_t ms, read_fn *, void *arg);
+
+/* -1: nothing is recorded. */
+int internal_needs_record(const struct exchange *);
+
+/* For a call to a provider on behalf of a page. */
+struct call_context internal_context(struct exchange *, struct bytes model);
+/* The members of an element of `discovered` (ui §5). */
+void put_discovered(struct pen *, const struct provider_config *, const struct discovered *);
 
 /* seq as an id of version 7 of that moment, for cursors. */
 struct bytes seq_text(int64_t seq, char out[UUID_TEXT + 1]);

@@ -216,9 +216,73 @@ static int read_part(struct reader *r, void *arg)
 	return found < 0 ? -1 : 0;
 }
 
+/* "bytes=0-99", "bytes=100-", "bytes=-5" of n bytes. 1: a range; 0: none that is understood, the whole is sent; -1: it
+ * lies outside. */
+static int take_range(struct bytes header, size_t n, size_t *from, size_t *to)
+{
+	struct bytes first, last = header;
+	uint64_t a = 0, b = n;
+
+	if (!bytes_starts(header, B("bytes=")) || bytes_chr(header, ',') >= 0)
+		return 0;
+	last = bytes_slice(header, 6, header.n);
+	first = bytes_trim(bytes_cut(&last, '-'));
+	last = bytes_trim(last);
+	if ((first.n && !bytes_to_u64(first, &a)) || (last.n && !bytes_to_u64(last, &b)) ||
+	    (!first.n && !last.n) || (first.n && last.n && b < a))
+		return 0;
+	if (!first.n) {
+		a = b < n ? n - b : 0;
+		b = n;
+	} else {
+		b = last.n && b < n ? b + 1 : n;
+	}
+	if (a >= n)
+		return -1;
+	*from = (size_t)a;
+	*to = (size_t)b;
+	return 1;
+}
+
+static void part_headers(struct exchange *ex, const struct finding *f, struct bytes etag)
+{
+	exchange_header(ex, B("etag"), etag);
+	exchange_header(ex, B("accept-ranges"), B("bytes"));
+	if (bytes_eq(query_get(ex, B("download")), B("1")))
+		exchange_header(ex, B("content-disposition"),
+				arena_printf(ex->arena, "attachment; filename=\"%.*s-%s.txt\"",
+					     BFMT(f->id), f->part));
+}
+
+/* A part never changes: its name and size are its tag. */
 static void send_part(struct exchange *ex, const struct finding *f)
 {
-	exchange_respond(ex, 200, B("text/plain; charset=utf-8"), f->text);
+	struct bytes etag =
+		arena_printf(ex->arena, "\"%.*s-%s-%zu\"", BFMT(f->id), f->part, f->text.n);
+	struct bytes condition = exchange_get(ex, B("if-range"));
+	struct bytes type = B("text/plain; charset=utf-8");
+	size_t from = 0, to = f->text.n;
+	int range = 0;
+
+	part_headers(ex, f, etag);
+	if (bytes_eq(exchange_get(ex, B("if-none-match")), etag)) {
+		exchange_respond(ex, 304, (struct bytes){ 0 }, B(""));
+		return;
+	}
+	if (!condition.n || bytes_eq(condition, etag))
+		range = take_range(exchange_get(ex, B("range")), f->text.n, &from, &to);
+	if (range < 0) {
+		exchange_header(ex, B("content-range"),
+				arena_printf(ex->arena, "bytes */%zu", f->text.n));
+		fail(ERR_INVALID_REQUEST, "The part has %zu bytes", f->text.n);
+		reply_error(ex, 416);
+		return;
+	}
+	if (range)
+		exchange_header(
+			ex, B("content-range"),
+			arena_printf(ex->arena, "bytes %zu-%zu/%zu", from, to - 1, f->text.n));
+	exchange_respond(ex, range ? 206 : 200, type, bytes_slice(f->text, from, to - from));
 }
 
 static void get_part(struct exchange *ex, const struct bytes *params, bool of_model)

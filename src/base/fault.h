@@ -5,11 +5,18 @@
 #ifndef SIGNET_BASE_FAULT_H
 #define SIGNET_BASE_FAULT_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #ifdef SIGNET_FAULTS
 void fault_setup(const char *spec); /* NULL: none */
 bool fault(const char *point);
+/* The process is gone as by kill -9, where the point would fail. */
+static inline void fault_dies(const char *point)
+{
+	if (fault(point))
+		raise(SIGKILL);
+}
 #else
 static inline void fault_setup(const char *spec)
 {
@@ -19,6 +26,10 @@ static inline bool fault(const char *point)
 {
 	(void)point;
 	return false;
+}
+static inline void fault_dies(const char *point)
+{
+	(void)point;
 }
 #endif
 

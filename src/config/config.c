@@ -274,6 +274,7 @@ struct config *config_load(const struct config_options *options, struct config_i
 	if (l.config) {
 		l.arena = &l.config->arena;
 		l.root = arena_new(l.arena, struct toml);
+		l.config->root = l.root;
 	}
 	if (l.root)
 		load(&l);

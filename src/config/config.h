@@ -68,6 +68,7 @@ struct provider_config {
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
 	const struct toml *node;          /* its table; NULL: it has none */
+	size_t *in_flight; /* calls under way, atomic: all of a configuration that changes. NULL: not counted */
 };
 
 struct model_config {
@@ -140,7 +141,8 @@ struct config {
 	char hash[65];
 	char hash_decimal[80]; /* the same number in decimal, as rows have it */
 	uint64_t loaded_unix_s;
-	struct bytes snapshot; /* the canonical text that was hashed, without secrets */
+	struct bytes snapshot;   /* the canonical text that was hashed, without secrets */
+	const struct toml *root; /* what was read, for entries.h */
 
 	struct gateway_config gateway;
 	bool object_storage_set; /* [object_storage] is there (type disabled) */

@@ -47,11 +47,13 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 		return;
 	for (struct toml *c = t->child; c; c = c->next) {
 		struct provider_config *p = arena_new(l->arena, struct provider_config);
+		size_t *in_flight = arena_new(l->arena, size_t);
 
 		if (!p || !arena_push(l->arena, out->at, out->len, out->cap, p))
 			return;
 		p->name = c->key;
 		p->model = m;
+		p->in_flight = in_flight;
 		read_provider(l, c, path_join(l, path, ".", c->key), p);
 	}
 }

@@ -457,6 +457,8 @@ int exchange_stream_begin(struct exchange *ex, int status, struct bytes type)
 		rq->answer = ANSWER_BROKEN;
 		return -1;
 	}
+	rq->streamed = true;
+	ex->conn->server->nstreams++;
 	return 0;
 }
 

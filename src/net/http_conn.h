@@ -42,7 +42,7 @@ struct request {
 		expect; /* expect: how much the next chunk will need, if it is like the last one */
 	struct bytes head; /* of a streamed answer, not sent yet */
 	uint8_t answer;
-	bool keep, chunked_out, body_read;
+	bool keep, chunked_out, body_read, streamed;
 };
 
 struct conn_list {
@@ -58,7 +58,7 @@ struct http_server {
 	int fd;
 	int open_handles; /* of the three above */
 	struct conn_list lists[CONN_CLOSED];
-	size_t nconns;
+	_Atomic size_t nconns, nstreams; /* its own thread changes them */
 	bool draining, freed;
 };
 

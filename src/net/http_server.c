@@ -234,6 +234,7 @@ static void request_end(struct http_conn *c)
 
 	if (s->opt.done)
 		s->opt.done(&rq->ex);
+	s->nstreams -= rq->streamed;
 	request_free(rq);
 	c->rq = NULL;
 	if (!keep) {
@@ -637,6 +638,16 @@ void http_server_cancel_all(struct http_server *s)
 size_t http_server_running(const struct http_server *s)
 {
 	return s->lists[CONN_RUNNING].len + s->lists[CONN_HEAD].len;
+}
+
+size_t http_server_own_connections(const struct http_server *s)
+{
+	return s->nconns;
+}
+
+size_t http_server_own_streams(const struct http_server *s)
+{
+	return s->nstreams;
 }
 
 void http_server_free(struct http_server *s)

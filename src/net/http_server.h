@@ -74,7 +74,10 @@ void http_server_drain(struct http_server *);
 /* Cancels what still runs and closes connections that are sending a request's head. */
 void http_server_cancel_all(struct http_server *);
 size_t http_server_running(const struct http_server *); /* exchanges in flight; its own thread */
-void http_server_free(struct http_server *);            /* after the drain; before loop_free */
+/* Its connections, and the streamed answers among them. Any thread. */
+size_t http_server_own_connections(const struct http_server *);
+size_t http_server_own_streams(const struct http_server *);
+void http_server_free(struct http_server *); /* after the drain; before loop_free */
 
 /* Tests whether the address is free, by a plain bind (SO_REUSEADDR only). -1: error with the text of
  * signet-own (b). A port of 0 is replaced by the one found. */

@@ -404,7 +404,8 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	if (alone) { /* else the chat row has them */
 		pen_set(&p, N_FUNCTION, f->function_name);
 		pen_set(&p, N_VARIANT, f->variant_name);
-		uuid(&p, N_EPISODE, f->episode_id);
+		if (uuid_version(f->episode_id)) /* else it was refused before it had one */
+			uuid(&p, N_EPISODE, f->episode_id);
 		snapshot(&p, f->config);
 		number(&p, N_MS, (int64_t)f->processing_ms);
 	}

@@ -15,6 +15,9 @@
  */
 #include <stdatomic.h>
 #include <stdio.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -28,6 +31,7 @@
 #define FIRST_BYTE_PS   10000  /* picoseconds a byte */
 #define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
 #define POOL_MAX        64
+#define TIME_STEPS      96 /* a quarter of an octave each */
 
 struct signer {
 	struct module module;
@@ -37,6 +41,10 @@ struct signer {
 	atomic_ulong calls, failures, made;
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
+	atomic_ulong traps, timeouts, running, max_us;
+	atomic_uint times[SIGNER_SIZES][TIME_STEPS]; /* good calls by microseconds: step_of() */
+	pthread_mutex_t error_lock;
+	char last_error[160];
 	size_t id_len;
 	char id[];
 };
@@ -161,6 +169,7 @@ static struct signer *signer_new(struct bytes id, const struct signer_limits *li
 	atomic_init(&s->pins, 1);
 	atomic_init(&s->base_ns, FIRST_BASE_NS);
 	atomic_init(&s->byte_ps, FIRST_BYTE_PS);
+	pthread_mutex_init(&s->error_lock, NULL);
 	return s;
 }
 
@@ -351,6 +360,90 @@ static void measure(struct signer *s, size_t bytes, uint64_t ns)
 		learn(&s->byte_ps, over > 0 ? over * 1000 / (int64_t)bytes : 0);
 }
 
+static const size_t size_bounds[SIGNER_SIZES] = { 1024, 16384, 262144, SIZE_MAX };
+
+static unsigned step_of(uint64_t us)
+{
+	double step = us > 1 ? ceil(log2((double)us) * 4) : 0;
+
+	return step < TIME_STEPS ? (unsigned)step : TIME_STEPS - 1;
+}
+
+static uint64_t step_us(unsigned step)
+{
+	return (uint64_t)llround(exp2((double)step / 4));
+}
+
+static void count_time(struct signer *s, size_t bytes, uint64_t us)
+{
+	unsigned long max = atomic_load_explicit(&s->max_us, memory_order_relaxed);
+	size_t size = 0;
+
+	while (bytes > size_bounds[size])
+		size++;
+	atomic_fetch_add_explicit(&s->times[size][step_of(us)], 1, memory_order_relaxed);
+	while (us > max && !atomic_compare_exchange_weak(&s->max_us, &max, us))
+		;
+}
+
+static void count_failure(struct signer *s, const struct job *j)
+{
+	atomic_fetch_add_explicit(&s->failures, 1, memory_order_relaxed);
+	if (j->result == SIGNER_TIMEOUT) {
+		atomic_store(&s->cut, true);
+		atomic_fetch_add_explicit(&s->timeouts, 1, memory_order_relaxed);
+	} else {
+		atomic_fetch_add_explicit(&s->traps, 1, memory_order_relaxed);
+	}
+	pthread_mutex_lock(&s->error_lock);
+	snprintf(s->last_error, sizeof(s->last_error), "%.*s", (int)sizeof(s->last_error) - 1,
+		 j->why);
+	pthread_mutex_unlock(&s->error_lock);
+}
+
+/* The time that `part` of n calls did not exceed. */
+static uint64_t quantile(const uint64_t counts[TIME_STEPS], uint64_t n, double part)
+{
+	uint64_t want = (uint64_t)ceil((double)n * part), seen = 0;
+
+	for (unsigned i = 0; i < TIME_STEPS; i++)
+		if ((seen += counts[i]) >= want && seen)
+			return step_us(i);
+	return 0;
+}
+
+void signer_times(struct signer *s, struct signer_times *out)
+{
+	uint64_t all[TIME_STEPS] = { 0 };
+
+	*out = (struct signer_times){ .traps = atomic_load(&s->traps),
+				      .timeouts = atomic_load(&s->timeouts),
+				      .running = atomic_load(&s->running),
+				      .max = atomic_load(&s->max_us) };
+	for (size_t k = 0; k < SIGNER_SIZES; k++) {
+		uint64_t counts[TIME_STEPS];
+
+		out->by_size[k].up_to = size_bounds[k];
+		for (unsigned i = 0; i < TIME_STEPS; i++) {
+			counts[i] = atomic_load_explicit(&s->times[k][i], memory_order_relaxed);
+			out->by_size[k].n += counts[i];
+			all[i] += counts[i];
+		}
+		out->by_size[k].p50 = quantile(counts, out->by_size[k].n, 0.5);
+		out->n += out->by_size[k].n;
+	}
+	out->p50 = quantile(all, out->n, 0.5);
+	out->p99 = quantile(all, out->n, 0.99);
+	pthread_mutex_lock(&s->error_lock);
+	memcpy(out->last_error, s->last_error, sizeof(out->last_error));
+	pthread_mutex_unlock(&s->error_lock);
+}
+
+size_t signer_bytes(const struct signer *s)
+{
+	return s->module.size;
+}
+
 static void record(struct job *j, size_t bytes)
 {
 	struct signer *s = j->signer;
@@ -360,11 +453,10 @@ static void record(struct job *j, size_t bytes)
 	METRIC_OBSERVE(&m_seconds, (double)j->ns / 1e9, signer_id(s));
 	if (j->result == SIGNER_OK) {
 		measure(s, bytes, j->ns);
+		count_time(s, bytes, j->ns / 1000);
 		return;
 	}
-	atomic_fetch_add_explicit(&s->failures, 1, memory_order_relaxed);
-	if (j->result == SIGNER_TIMEOUT)
-		atomic_store(&s->cut, true);
+	count_failure(s, j);
 }
 
 int signer_sign(struct signer *s, const struct bytes args[4], struct arena *arena,
@@ -373,6 +465,7 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	struct job j = { .signer = s, .instance = take_instance(s), .args = args };
 	size_t bytes = args[0].n + args[1].n + args[2].n + args[3].n;
 
+	atomic_fetch_add_explicit(&s->running, 1, memory_order_relaxed);
 	if (!fiber_self()) {
 		run_job(&j);
 	} else if (!is_long(s, bytes)) {
@@ -380,8 +473,10 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	} else if (offload(run_job, &j)) {
 		if (j.instance)
 			give_back(s, j.instance);
+		atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
 		return -1;
 	}
+	atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
 	record(&j, bytes);
 	if (j.result != SIGNER_OK) {
 		drop(s, j.instance);

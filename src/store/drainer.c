@@ -28,6 +28,8 @@
 #define BATCH_MS       20
 #define BATCH_ROWS_MAX 2000 /* with a backlog batches grow to this */
 #define BATCH_BYTES    (8u << 20)
+#define CALM_ROWS      300 /* of a batch: the sink has time for what it put off ... */
+#define WORK_MS        20  /* ... for so long */
 #define SLOW_MS        60000
 #define URGENT_MS      30000
 #define BUSY_PAUSE_MS  200
@@ -417,6 +419,12 @@ static void watch_age(struct drainer *d)
 	}
 }
 
+/* A step of what the sink has put off. True: there is more. */
+static bool work(struct drainer *d)
+{
+	return d->sink->type->work && d->sink->type->work(d->sink, WORK_MS);
+}
+
 /* Nothing waits: put the house in order, then sleep. */
 static void idle(struct drainer *d, uint64_t seen_rows)
 {
@@ -425,6 +433,10 @@ static void idle(struct drainer *d, uint64_t seen_rows)
 	if (!d->idle_since_ms)
 		d->idle_since_ms = now;
 	d->sink->type->idle(d->sink, now - d->idle_since_ms);
+	if (!atomic_load(&d->stopping) && work(d)) {
+		d->idle_since_ms = 0;
+		return;
+	}
 	journal_wait_rows(d->j, seen_rows, 1, 1000);
 	if (!atomic_load(&d->stopping))
 		journal_wait_rows(d->j, seen_rows, BATCH_ROWS, BATCH_MS);
@@ -507,6 +519,8 @@ static bool drain(struct drainer *d)
 		d->behind_since_ms = 0;
 	else if (!d->behind_since_ms)
 		d->behind_since_ms = clock_mono_ms();
+	if (r > 0 && !b.more && !last && b.rows <= CALM_ROWS)
+		work(d);
 	if (r > 0 && !b.more && !last)
 		journal_wait_rows(d->j, atomic_load(&d->j->written_rows), BATCH_ROWS, BATCH_MS);
 	else if (!r)

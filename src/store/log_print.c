@@ -530,11 +530,7 @@ static int put_tags(struct buf *out, const struct log_entry *e, size_t most, str
 	return bad | buf_putc(out, '}');
 }
 
-/* A list row's members, between its time and what is counted elsewhere; NULL: the name is the column's. */
-static const struct {
-	enum list_cell cell;
-	const char *name;
-} row_members[] = {
+const struct row_member log_row_members[] = {
 	{ L_STATE, NULL },          { L_STATUS, NULL },
 	{ L_ERROR_KIND, NULL },     { L_FUNCTION, "function" },
 	{ L_VARIANT, "variant" },   { L_MODEL, "model" },
@@ -548,6 +544,7 @@ static const struct {
 	{ L_KEY, "key" },           { L_EPISODE, NULL },
 	{ L_TOOLS, NULL },
 };
+const size_t log_nrow_members = COUNT(log_row_members);
 
 static int put_member(struct buf *out, const struct log_entry *e, enum list_cell cell,
 		      const char *name)
@@ -571,8 +568,8 @@ static int put_row(const struct log_entry *e, struct buf *out, struct arena *a)
 
 	time_rfc3339_ms((uint64_t)e->seq >> 15, t);
 	bad |= put_str(out, "t", bytes_of(t));
-	for (size_t i = 0; i < COUNT(row_members); i++)
-		bad |= put_member(out, e, row_members[i].cell, row_members[i].name);
+	for (size_t i = 0; i < COUNT(log_row_members); i++)
+		bad |= put_member(out, e, log_row_members[i].cell, log_row_members[i].name);
 	bad |= put_tags(out, e, 8, a) | put_json(out, "metrics", B("{}"), B("{}"));
 	bad |= put_member(out, e, L_PREVIEW_IN, NULL) | put_member(out, e, L_PREVIEW_OUT, NULL);
 	return bad | buf_putc(out, '}');
@@ -581,6 +578,24 @@ static int put_row(const struct log_entry *e, struct buf *out, struct arena *a)
 int log_print_row_json(const struct log_entry *e, struct buf *out, struct arena *a)
 {
 	return put_row(e, out, a) | buf_putc(out, '\n') ? -1 : 0;
+}
+
+static int put_whole(struct buf *out, const char *name, struct bytes v)
+{
+	return key(out, name) | (!bytes_set(v) ? buf_append(out, B("null"))
+				 : is_json(v)  ? buf_append(out, v)
+					       : buf_json_string(out, v));
+}
+
+int log_print_whole_json(const struct log_entry *e, struct buf *out, struct arena *a)
+{
+	int bad = put_row(e, out, a);
+
+	out->len--; /* the object goes on */
+	bad |= put_whole(out, N_INPUT, cell_text(&e->chat[C_INPUT]));
+	bad |= put_whole(out, N_OUTPUT, cell_text(&e->chat[C_OUTPUT]));
+	bad |= put_str(out, N_ERROR, cell_text(&e->error[E_ERROR]));
+	return bad | buf_append(out, B("}\n")) ? -1 : 0;
 }
 
 /* `json`: the value is JSON as it stands, else text. */

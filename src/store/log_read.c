@@ -125,10 +125,8 @@ int log_reader_open(struct log_reader *r, const char *dir)
 	return 0;
 }
 
-int log_look_anew(struct log_reader *r)
+void log_rewind_journal(struct log_reader *r)
 {
-	if (r->db && begin_view(r))
-		return -1;
 	r->last = r->delivered;
 	if (r->begin.first && open_segment(r, r->begin.first)) {
 		r->segment.offset = r->begin.offset;
@@ -136,6 +134,13 @@ int log_look_anew(struct log_reader *r)
 		close_segment(r);
 		r->first = 0;
 	}
+}
+
+int log_look_anew(struct log_reader *r)
+{
+	if (r->db && begin_view(r))
+		return -1;
+	log_rewind_journal(r);
 	return 0;
 }
 
@@ -329,6 +334,78 @@ int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena 
 			return found;
 	}
 	return 0;
+}
+
+/* ---- following it ---- */
+
+static void go_to_place(struct log_reader *r, const struct journal_place *at)
+{
+	if (r->fd >= 0 && r->first == at->first && r->last == at->last &&
+	    r->segment.offset == at->offset)
+		return;
+	r->last = at->last;
+	if (open_segment(r, at->first)) {
+		r->segment.offset = at->offset;
+	} else { /* it was delivered and removed */
+		close_segment(r);
+		r->first = 0;
+	}
+}
+
+static void note_place(const struct log_reader *r, struct journal_place *at)
+{
+	*at = (struct journal_place){ r->first, r->segment.offset, r->last };
+}
+
+/* The beginning of the newest segment. false: there is none. */
+static bool go_to_newest(struct log_reader *r)
+{
+	uint64_t first;
+
+	close_segment(r);
+	r->first = 0;
+	r->last = UINT64_MAX - 1;
+	first = r->journal < 0 ? 0 : next_segment(r);
+	r->last = first ? first - 1 : r->delivered;
+	return first && open_segment(r, first);
+}
+
+int log_follow(struct log_reader *r, struct journal_place *at, struct log_entry *e, struct arena *a)
+{
+	struct record_view v;
+	int found;
+
+	if (at->first) {
+		go_to_place(r, at);
+		found = log_next_in_journal(r, e, a);
+	} else if (go_to_newest(r)) {
+		while (next_record(r, &v) > 0)
+			;
+		found = 0;
+	} else {
+		return 0;
+	}
+	if (r->fd >= 0)
+		note_place(r, at);
+	return found;
+}
+
+int log_place_of(struct log_reader *r, struct bytes id, struct journal_place *at)
+{
+	struct log_entry e;
+	struct arena a;
+	int found = 0;
+
+	arena_init(&a, RECORD_MAX * 4u);
+	if (!go_to_newest(r))
+		return 0;
+	while (!found && (found = log_next_in_journal(r, &e, &a)) > 0) {
+		found = bytes_eq(e.list[L_ID].text, id);
+		arena_deinit(&a);
+	}
+	if (found > 0)
+		note_place(r, at);
+	return found;
 }
 
 int log_at_place(struct log_reader *r, uint64_t first, uint64_t offset, struct log_entry *e,

@@ -45,6 +45,8 @@ struct log_reader {
 int log_reader_open(struct log_reader *, const char *dir);
 /* A new view of the store after log_let_go(); the journal is read again from where the store ends. -1: error set. */
 int log_look_anew(struct log_reader *);
+/* The journal once more, from where the store ends. */
+void log_rewind_journal(struct log_reader *);
 /* Ends the view of the store that the open began, so that the gateway's log file can be emptied again. */
 void log_let_go(struct log_reader *);
 void log_reader_close(struct log_reader *);
@@ -52,6 +54,14 @@ void log_reader_close(struct log_reader *);
 /* The next inference of the journal that the store has not (as of the open), later those that are written
  * while one looks. 1: one; 0: none for now; -1: unreadable. */
 int log_next_in_journal(struct log_reader *, struct log_entry *, struct arena *);
+/* A place in the journal that a follower has come to, whatever the store has. Zero: where it ends now. */
+struct journal_place {
+	uint64_t first, offset, last; /* segment; in it; number of the last record seen */
+};
+/* The next inference behind the place, which it moves. 1; 0: none for now; -1. */
+int log_follow(struct log_reader *, struct journal_place *, struct log_entry *, struct arena *);
+/* The place behind the inference of that id, looked for in the newest segments. 1; 0: not there; -1. */
+int log_place_of(struct log_reader *, struct bytes id, struct journal_place *);
 /* The one at a place where one was found. 1; 0: it is not there any more; -1. */
 int log_at_place(struct log_reader *, uint64_t first, uint64_t offset, struct log_entry *,
 		 struct arena *);
@@ -66,13 +76,27 @@ int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
 /* By the id of an inference or of a model inference, in either place. 1, 0, -1. */
 int log_find(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
 
+/* A list row's members, between its time and what is counted elsewhere; NULL: the name is the column's. */
+struct row_member {
+	enum list_cell cell;
+	const char *name;
+};
+extern const struct row_member log_row_members[];
+extern const size_t log_nrow_members;
+
 /* log_print.c: how an inference is told of: a line, a page, or the JSON of ui.md §5. */
 /* `colour`: for a terminal. Ends with a newline. -1: out of memory. */
 int log_print_line(const struct log_entry *, bool colour, struct buf *out, struct arena *);
 int log_print_row_json(const struct log_entry *, struct buf *out, struct arena *);
+/* With bodies, whole: the row, and beside its members input, output and error. */
+int log_print_whole_json(const struct log_entry *, struct buf *out, struct arena *);
 /* The entry has its bodies. `raw`: the bodies of each attempt instead of the conversation. */
 int log_print_page(const struct log_entry *, bool colour, bool raw, struct buf *out,
 		   struct arena *);
 int log_print_detail_json(const struct log_entry *, struct buf *out, struct arena *);
+
+/* log_csv.c: as a line for a spreadsheet. */
+int log_print_csv_head(struct buf *out);
+int log_print_csv(const struct log_entry *, struct buf *out);
 
 #endif

@@ -39,14 +39,70 @@ typedef int row_fn(const struct log_entry *, void *arg);
 struct read_page {
 	int64_t before; /* seq; INT64_MAX: from the newest */
 	size_t limit;
-	bool bare; /* only state and seq, the journal's first, in any order: for counting */
-	bool lean; /* without tags and failed attempts */
+	bool bare; /* only state ("ok", "error") and seq, the journal's first, in any order: for counting */
+	bool lean;                   /* without tags and failed attempts */
+	bool unordered;              /* the journal's first, in any order */
+	bool journal_alone;          /* what is stored was told of by other means */
+	const enum list_cell *cells; /* of a stored row only these; NULL: all */
+	size_t ncells;
 	/* out */
 	bool partial;    /* the deadline came first ... */
 	int64_t reached; /* ... at this seq */
 };
 /* Rows that match, of journal and store, in the order of their seq, newest first. */
 int read_rows(struct reader *, const struct read_filter *, struct read_page *, row_fn *, void *arg);
+
+/* What counts as an error in charts: nothing, or not all, of an answer came, and it was not the client that left. */
+bool row_failed(const struct log_entry *);
+
+#define COUNT_MAX 100000
+/* How many rows match, up to COUNT_MAX. *exact: that is all of them. */
+int read_count(struct reader *, const struct read_filter *, size_t *n, bool *exact);
+
+/* Values of a column among the rows that match, most frequent first; a row of the journal counts, too. */
+struct facet {
+	struct bytes value;
+	int64_t n; /* -1: the deadline came first */
+};
+#define FACETS_MAX 1000
+/* `dim` is a parameter of the filter (fn, model, ..., tag, tag.K); `part` must stand in the value, in any case. -1:
+ * ERR_INVALID_REQUEST: there is no such list. The filter's own condition on it is left out. */
+int read_facets(struct reader *, const struct read_filter *, struct bytes dim, struct bytes part,
+		struct facet **, size_t *n, struct arena *);
+
+/* What the newest rows say of each provider that was tried. */
+struct numbers {
+	int64_t *at;
+	size_t n, cap;
+};
+int64_t numbers_quantile(struct numbers *, double part); /* -1: there is none */
+struct provider_health {
+	struct bytes model, provider;
+	size_t n, errors;
+	uint64_t since_ms,
+		last_error_ms; /* Unix; since: the first error behind the last success. 0: none */
+	int last_status;       /* 0: none */
+	struct bytes last_error;
+	struct numbers ms, ttft_ms;
+};
+int read_provider_health(struct reader *, uint64_t since_unix_ms, struct provider_health **,
+			 size_t *n, struct arena *);
+
+/* Bodies and attempts of a row that read_rows() gave: all that is read of them goes through here and read_find(). */
+int read_bodies(struct reader *, struct log_entry *, struct arena *);
+
+/* What arrives while one looks, in the order in which it was recorded: what matches is told, at most `most` rows a call,
+ * and counted beyond. */
+struct read_live {
+	struct journal_place place; /* zero: from now on */
+	size_t most;
+	/* out */
+	size_t skipped;
+	char last_id[UUID_TEXT + 1]; /* of the last row, told or skipped; "" = none */
+};
+int read_live(struct reader *, const struct read_filter *, struct read_live *, row_fn *, void *arg);
+/* Sets the place behind that inference. 1; 0: it is too long ago; -1. */
+int read_live_place(struct reader *, struct bytes id, struct read_live *);
 
 /* By the id of an inference or of a model inference, in either place, with its bodies. 1, 0, -1. */
 int read_find(struct reader *, struct bytes id, struct log_entry *, struct arena *);

@@ -52,9 +52,12 @@ void filter_init(struct read_filter *f, struct arena *a)
 	*f = (struct read_filter){ .to = INT64_MAX, .sides = SEARCH_ALL, .arena = a };
 }
 
-bool filter_is_plain(const struct read_filter *f)
+enum list_cell filter_cell(struct bytes name)
 {
-	return !f->n && !f->nwords;
+	for (size_t i = 0; i < COUNT(parameters); i++)
+		if (parameters[i].taking == TAKE_TEXT && bytes_eq(name, parameters[i].name))
+			return parameters[i].cell;
+	return L_CELLS;
 }
 
 static int wrong(struct bytes name, struct bytes value, const char *wanted)

@@ -56,8 +56,8 @@ void filter_init(struct read_filter *, struct arena *);
 /* Takes one parameter, decoded. 1: it is one of the filter's; 0: it is none; -1: ERR_INVALID_REQUEST. `now`: Unix ms, for
  * range=. Views of the texts are kept. */
 int filter_take(struct read_filter *, struct bytes name, struct bytes value, uint64_t now);
-/* Whether there is a condition besides the time. */
-bool filter_is_plain(const struct read_filter *);
+/* The column behind a parameter of texts ("fn", "model", ...); L_CELLS: there is none. */
+enum list_cell filter_cell(struct bytes name);
 /* Of a row of the journal, which has its bodies. `scratch` is for tags. */
 bool filter_matches(const struct read_filter *, const struct log_entry *, struct arena *scratch);
 /* Whether the row's texts have the words. Any case (ASCII); a word is found inside of words too. */

@@ -2,6 +2,7 @@
  * Rows of journal and store as one list. Of the journal's rows that match only their places are kept, and only the newest
  * ones that the page can show: a body may be large. They are read again when their turn comes.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -79,9 +80,10 @@ static int walk_journal(struct walk *w)
 	struct log_entry e;
 	int found = 0, r = 0;
 
+	log_rewind_journal(&w->r->log);
 	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
 		if (e.seq < w->page->before && filter_matches(w->f, &e, &w->a))
-			r = w->page->bare ? give(w, &e) : keep_place(w, &e);
+			r = w->page->unordered ? give(w, &e) : keep_place(w, &e);
 		arena_deinit(&w->a);
 		if (read_over(w->r)) {
 			w->page->partial = true;
@@ -112,16 +114,26 @@ static int give_waiting(struct walk *w, int64_t seq)
 
 static int take_row(struct walk *w, sqlite3_stmt *st, struct log_entry *e)
 {
-	bool bare = w->page->bare;
-	size_t n = bare ? 1 : L_CELLS;
-
 	*e = (struct log_entry){ .stored = true };
-	if (log_copy_cells(st, 0, bare ? &e->list[L_STATE] : e->list, n, &w->a))
+	if (w->page->bare) {
+		e->list[L_STATE].type = CELL_TEXT;
+		e->list[L_STATE].text = sqlite3_column_int(st, 0) ? B("error") : B("ok");
+		e->seq = sqlite3_column_int64(st, 1);
+		return 0;
+	}
+	if (w->page->cells) {
+		for (size_t i = 0; i < w->page->ncells; i++)
+			if (log_copy_cells(st, (int)i, &e->list[w->page->cells[i]], 1, &w->a))
+				return -1;
+		e->seq = sqlite3_column_int64(st, (int)w->page->ncells);
+		return w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
+	}
+	if (log_copy_cells(st, 0, e->list, L_CELLS, &w->a))
 		return -1;
-	e->seq = sqlite3_column_int64(st, (int)n);
+	e->seq = sqlite3_column_int64(st, L_CELLS);
 	e->cut = cell_int(&e->list[L_CUT], 0);
 	e->hash = cell_text(&e->list[L_HASH]);
-	return bare || w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
+	return w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
 }
 
 /* 0: all of it; 1: enough; -1. */
@@ -140,11 +152,7 @@ static int step_rows(struct walk *w, sqlite3_stmt *st)
 		arena_deinit(&w->a);
 		if (r)
 			break;
-		if (read_over(w->r)) {
-			rc = SQLITE_INTERRUPT;
-			break;
-		}
-	}
+	} /* time: SQLite looks at it itself */
 	if (r < 0 && sqlite3_errcode(w->r->log.db) == SQLITE_INTERRUPT)
 		r = 0, rc = SQLITE_INTERRUPT;
 	if (!r && rc == SQLITE_INTERRUPT) {
@@ -162,9 +170,13 @@ static int walk_store(struct walk *w)
 	sqlite3_stmt *st;
 	int r;
 
-	if (!w->r->log.db)
+	if (!w->r->log.db || w->page->journal_alone)
 		return 0;
-	st = filter_statement(w->r, w->f, w->page->before, w->page->bare ? SQL_STATE : SQL_CELLS);
+	st = filter_statement(w->r, w->f, w->page->before,
+			      &(struct sql_columns){ w->page->bare    ? SQL_STATE
+						     : w->page->cells ? SQL_SOME
+								      : SQL_CELLS,
+						     w->page->cells, w->page->ncells });
 	if (!st)
 		return read_over(w->r) ? (w->page->partial = true, 0) : -1;
 	r = step_rows(w, st);
@@ -179,6 +191,7 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	int result;
 
 	page->partial = false;
+	page->unordered |= page->bare;
 	page->reached = page->before;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	arena_init(&w.journal, READ_ENTRY_MAX);
@@ -196,4 +209,49 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
 	return log_find(&r->log, id, e, a);
+}
+
+int read_bodies(struct reader *r, struct log_entry *e, struct arena *a)
+{
+	return log_load_bodies(&r->log, e, a);
+}
+
+static int tell_live(const struct read_filter *f, struct read_live *live, const struct log_entry *e,
+		     size_t *told, row_fn *fn, void *arg, struct arena *a)
+{
+	struct bytes id = cell_text(&e->list[L_ID]);
+
+	if (!filter_matches(f, e, a))
+		return 0;
+	snprintf(live->last_id, sizeof(live->last_id), "%.*s", BFMT(id));
+	if (*told == live->most) {
+		live->skipped++;
+		return 0;
+	}
+	++*told;
+	return fn(e, arg);
+}
+
+int read_live(struct reader *r, const struct read_filter *f, struct read_live *live, row_fn *fn,
+	      void *arg)
+{
+	struct log_entry e;
+	struct arena a;
+	size_t told = 0;
+	int found = 0, bad = 0;
+
+	live->skipped = 0;
+	*live->last_id = 0;
+	arena_init(&a, READ_ENTRY_MAX);
+	while (!bad && !read_over(r) && (found = log_follow(&r->log, &live->place, &e, &a)) > 0) {
+		bad = tell_live(f, live, &e, &told, fn, arg, &a);
+		arena_deinit(&a);
+	}
+	arena_deinit(&a);
+	return bad || found < 0 ? -1 : 0;
+}
+
+int read_live_place(struct reader *r, struct bytes id, struct read_live *live)
+{
+	return log_place_of(&r->log, id, &live->place);
 }

@@ -314,8 +314,33 @@ static void put_words(struct statement *s, const struct read_filter *f)
 	       ",(SELECT e." N_ATTEMPTS " FROM RequestError e WHERE e.seq = t.seq))");
 }
 
+static void put_columns(struct statement *s, const struct sql_columns *columns)
+{
+	if (columns->kind == SQL_CELLS) {
+		s->failed |= schema_select_list(&tables[T_LIST], &s->text) != 0;
+		return;
+	}
+	put(s, "SELECT ");
+	if (columns->kind == SQL_STATE)
+		put(s, "t." N_STATE " IN ('error','truncated'), ");
+	for (size_t i = 0; i < columns->n; i++) {
+		put_cell(s, columns->cells[i]);
+		put(s, ", ");
+	}
+	put(s, columns->kind == SQL_GROUPS ? "count(*)" : "t.seq");
+}
+
+sqlite3_stmt *read_statement(struct reader *r, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+
+	if (sqlite3_prepare_v2(r->log.db, sql, -1, &st, NULL))
+		return fail_null(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->log.db));
+	return st;
+}
+
 sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, int64_t before,
-			       enum sql_columns columns)
+			       const struct sql_columns *columns)
 {
 	struct statement *s = statement_new();
 	struct lead l;
@@ -325,11 +350,7 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 	if (before > f->to)
 		before = f->to;
 	l = choose_lead(r, f, before);
-	if (columns == SQL_STATE) {
-		put(s, "SELECT t." N_STATE ", t.seq");
-	} else {
-		s->failed |= schema_select_list(&tables[T_LIST], &s->text) != 0;
-	}
+	put_columns(s, columns);
 	put_lead(s, &l, f, before);
 	put(s, " AND CASE WHEN signet_at(t.seq) THEN 1");
 	for (size_t i = 0; i < f->n; i++) {
@@ -340,7 +361,7 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 		put(s, ")");
 	}
 	put_words(s, f);
-	put(s, " END ORDER BY t.seq DESC");
+	put(s, columns->kind == SQL_GROUPS ? " END GROUP BY 1" : " END ORDER BY t.seq DESC");
 	r->words = f;
 	return statement_done(r, s);
 }

@@ -4,11 +4,22 @@
 
 #include "store/read_own.h"
 
-enum sql_columns { SQL_CELLS, SQL_STATE };
+enum sql_kind {
+	SQL_CELLS,  /* the list's cells, and seq */
+	SQL_SOME,   /* some of them, and seq */
+	SQL_STATE,  /* whether the row failed, and seq */
+	SQL_GROUPS, /* each value of the only cell, and how often it is there */
+};
+struct sql_columns {
+	enum sql_kind kind;
+	const enum list_cell *cells;
+	size_t n;
+};
 
-/* A statement over the list's rows that match, newest first, below `before`: their list cells (SQL_STATE: the state
- * alone) and seq. The caller finalizes it. NULL: error set. */
+/* A statement over the list's rows that match, newest first, below `before`. The caller finalizes it. NULL: error set. */
 sqlite3_stmt *filter_statement(struct reader *, const struct read_filter *, int64_t before,
-			       enum sql_columns);
+			       const struct sql_columns *);
+/* Another statement, for its own text. NULL: error set. */
+sqlite3_stmt *read_statement(struct reader *, const char *sql);
 
 #endif

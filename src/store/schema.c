@@ -1,11 +1,13 @@
 /*
- * signet.db, schema 1: the tables marked core in storage §6.3. `seq` is the time and the primary key, bodies
+ * signet.db: the tables marked core in storage §6.3. `seq` is the time and the primary key, bodies
  * stand apart from the narrow list, every index ends in seq for nothing. Columns are only ever added.
  *
  * Beyond the page: InferenceById.cut (a raw body was over its cap); the index on the key holds only
- * rows that have a key. Rollup's `step` is the width of the bucket (60 or 3600 s) that begins at `hour`.
- * Rollup and Facet stay empty until there is something that reads them: no record pays for what nobody looks at.
- * (Their writer, store/rollup.c, is in the history.)
+ * rows that have a key. Rollup's `step` is the width of the bucket (60 or 3600 s) that begins at `hour` (seconds, Unix).
+ * TextPending has the rows whose words are not indexed yet, Progress how far what works behind has come.
+ *
+ * A new file is made whole; one that is there goes through the steps that it lacks (schema_change.c). What a step makes
+ * is written down once: a table of its own in its step, which a new file runs too; a column in columns.h and in its step.
  */
 #include "store/schema.h"
 
@@ -53,6 +55,19 @@ static const char other_tables[] =
 	"created_at INTEGER NOT NULL, last_used INTEGER NOT NULL, " N_TAGS " TEXT NOT NULL);"
 
 	"CREATE TABLE Delivered(sink TEXT PRIMARY KEY, recno INTEGER NOT NULL) WITHOUT ROWID;";
+
+#define SCHEMA_2                                                                           \
+	"CREATE TABLE Progress(what TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;" \
+	"CREATE TABLE TextPending(seq INTEGER PRIMARY KEY);"
+
+/* A column that is added needs no more than ALTER TABLE ... ADD COLUMN in `sql`; the views are made anew by each step. */
+const struct schema_step schema_steps[] = {
+	{ 2, SCHEMA_2
+	  /* what was there is summed up afterwards, newest first (rollup.h) */
+	  "INSERT INTO Progress(what, at) SELECT 'rollup', max(seq) + 1 FROM " LIST
+	  " HAVING count(*) > 0;" },
+};
+const size_t schema_nsteps = COUNT(schema_steps);
 
 /* Views, for people with sqlite3(1): the time stands behind the id, dollars are dollars, a hash is its text. */
 struct shown {
@@ -160,9 +175,19 @@ int schema_create(struct buf *out)
 	for (size_t i = 0; i < TABLES; i++)
 		if (tables[i].columns)
 			bad |= create_table(&tables[i], out);
-	bad |= put(out, indexes) | put(out, other_tables);
+	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2);
 	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= create_view(i, out);
+	return bad | buf_putc(out, 0) ? -1 : 0;
+}
+
+int schema_views(struct buf *out)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < COUNT(views); i++)
+		bad |= buf_printf(out, "DROP VIEW IF EXISTS %s;", views[i].name) |
+		       create_view(i, out);
 	return bad | buf_putc(out, 0) ? -1 : 0;
 }
 

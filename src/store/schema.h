@@ -2,17 +2,35 @@
 #ifndef SIGNET_STORE_SCHEMA_H
 #define SIGNET_STORE_SCHEMA_H
 
+#include <sqlite3.h>
+
 #include "store/columns.h"
 
 #define SQL_MAX (1u << 20) /* of a statement, or of all that make a database */
 
 #define SQLITE_SINK "sqlite" /* in Delivered, in metrics and log lines */
 #define SQLITE_FILE "signet.db"
-#define SINK_SCHEMA 1
+#define SINK_SCHEMA 2
 #define SINK_APP_ID 0x53474E54
+
+/* What makes a file of the schema before it one of schema `version`. Steps are for ever, in their order. */
+struct schema_step {
+	int version;
+	const char *sql;
+};
+extern const struct schema_step schema_steps[];
+extern const size_t schema_nsteps;
+
+/*
+ * Brings a file of schema `from` to SINK_SCHEMA, a transaction a step. Before the first one all tables but bodies are
+ * copied to signet.db.before-‹its version› (storage §6.7). The connection has nothing open. An SQLite result code; the
+ * file is then of the schema that the last whole step left.
+ */
+int schema_change(sqlite3 *, int dir_fd, const char *path, int from);
 
 /* All append, and end with a NUL that counts. -1: out of memory. */
 int schema_create(struct buf *); /* everything in an empty file */
+int schema_views(struct buf *);  /* the views made anew */
 /* Parameters: each column that has a place, in the order of the cells, those of `more`, then seq. A row that is there
  * already stays. */
 int schema_insert(const struct table *, struct buf *);

@@ -32,6 +32,8 @@ struct sink {
 struct sink_options {
 	int dir_fd; /* ‹data›, of the caller */
 	const char *dir;
+	bool search_off; /* no word index */
+	struct retention_options retention;
 };
 
 struct sink_type {
@@ -59,6 +61,8 @@ struct sink_type {
 	/* Between batches: nothing has waited for `idle_ms`; 0: right after one; UINT64_MAX: the process ends. What an
 	 * operator must know, or "". */
 	const char *(*idle)(struct sink *, uint64_t idle_ms);
+	/* A step of what can wait, of about `ms`, while nothing waits. True: there is more. NULL: it has no such work. */
+	bool (*work)(struct sink *, unsigned ms);
 	/* The alarm for a result, for an operator. */
 	void (*explain)(struct sink *, enum sink_result, char *text, size_t n);
 	/* Renames a closed one to ‹aside›‹UTC time›. -1: error set. */

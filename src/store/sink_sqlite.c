@@ -29,6 +29,7 @@
 #define WAL_CHECKPOINT (16u << 20)
 #define WAL_WARN       (256u << 20)
 #define EMPTY_WAL_MS   5000 /* of quiet */
+#define WORK_MS        20   /* of retention that cannot wait, after a batch */
 
 /* INSERTs that are not here are made from the lists of columns. */
 static const char *const queries[QUERIES] = {
@@ -38,6 +39,7 @@ static const char *const queries[QUERIES] = {
 	[Q_TAG] = "INSERT INTO TagInference(key, value, seq, " N_INFERENCE ", " N_FUNCTION
 		  ", " N_VARIANT ", " N_EPISODE ", " N_TYPE
 		  ") VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+	[Q_PENDING] = "INSERT OR IGNORE INTO TextPending(seq) VALUES(?1)",
 	[Q_HASH] = "SELECT n FROM ConfigSnapshot WHERE " N_CONFIG_HASH " = ?1",
 	[Q_HASH_NEW] = "INSERT INTO ConfigSnapshot(" N_CONFIG_HASH ", " N_CONFIG
 		       ", extra_templates, tensorzero_version, created_at, last_used, " N_TAGS
@@ -71,7 +73,7 @@ enum sink_result sqlite_classify(struct sqlite_sink *s, int rc)
 	case SQLITE_ROW: return SINK_OK;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED: return SINK_BUSY;
-	case SQLITE_FULL: return SINK_FULL;
+	case SQLITE_FULL: s->was_full = true; return SINK_FULL;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB: return SINK_CORRUPT;
 	case SQLITE_IOERR:
@@ -181,6 +183,8 @@ static enum sink_result identify(struct sqlite_sink *s)
 			 version, SINK_SCHEMA);
 		return SINK_NEWER;
 	}
+	if (version < SINK_SCHEMA)
+		return sqlite_classify(s, schema_change(s->db, s->o.dir_fd, s->path, (int)version));
 	return SINK_OK;
 }
 
@@ -219,6 +223,12 @@ static enum sink_result prepare(struct sqlite_sink *s)
 
 			return rc == SQLITE_ERROR ? SINK_CORRUPT : r;
 		}
+	}
+	rc = sqlite_work_open(s);
+	if (rc) {
+		enum sink_result r = sqlite_classify(s, rc);
+
+		return (rc & 255) == SQLITE_ERROR ? SINK_CORRUPT : r;
 	}
 	rc = sqlite3_step(s->statements[Q_DELIVERED]);
 	s->base.position = rc != SQLITE_ROW
@@ -308,6 +318,7 @@ static void close_sink(struct sink *base)
 {
 	struct sqlite_sink *s = own(base);
 
+	sqlite_work_close(s);
 	for (int q = 0; q < QUERIES; q++) {
 		sqlite3_finalize(s->statements[q]);
 		s->statements[q] = NULL;
@@ -454,53 +465,7 @@ static int set_aside(struct sink *base, uint64_t unix_ms)
 	return 0;
 }
 
-/* ---- batches ---- */
-
-static enum sink_result begin(struct sink *base)
-{
-	struct sqlite_sink *s = own(base);
-	enum sink_result r =
-		fault("sqlite.begin") ? sqlite_classify(s, SQLITE_BUSY) : sqlite_run(s, Q_BEGIN);
-
-	s->in_transaction = r == SINK_OK;
-	return r;
-}
-
-static void rollback(struct sink *base)
-{
-	struct sqlite_sink *s = own(base);
-
-	if (s->db && s->in_transaction && !sqlite3_get_autocommit(s->db))
-		sqlite_run(s, Q_ROLLBACK);
-	s->in_transaction = false;
-	s->hash_text = (struct bytes){ 0 };
-}
-
-static enum sink_result commit(struct sink *base, uint64_t number)
-{
-	struct sqlite_sink *s = own(base);
-	enum sink_result r;
-
-	if (fault("sqlite.full"))
-		return sqlite_classify(s, SQLITE_FULL);
-	sqlite3_bind_int64(s->statements[Q_POSITION], 1, (int64_t)number);
-	r = sqlite_run(s, Q_POSITION);
-	if (r == SINK_OK)
-		r = fault("sqlite.commit") ? sqlite_classify(s, SQLITE_IOERR)
-					   : sqlite_run(s, Q_COMMIT);
-	if (r != SINK_OK)
-		return r;
-	s->in_transaction = false;
-	base->position = number;
-	return SINK_OK;
-}
-
-static enum sink_result config(struct sink *base, struct bytes hash, struct bytes text)
-{
-	return hash.n ? sqlite_touch_config(own(base), hash, text) : SINK_OK;
-}
-
-/* ---- between batches ---- */
+/* ---- the write-ahead log ---- */
 
 /* Rows are written once and read seldom: what the file grew by, now that it is on the disk, need not stay in the page
  * cache. What a reader asks for later comes in again and stays. */
@@ -531,11 +496,82 @@ static void checkpoint(struct sqlite_sink *s, bool all)
 	}
 }
 
+/* ---- batches ---- */
+
+enum sink_result sqlite_begin(struct sqlite_sink *s)
+{
+	enum sink_result r =
+		fault("sqlite.begin") ? sqlite_classify(s, SQLITE_BUSY) : sqlite_run(s, Q_BEGIN);
+
+	s->in_transaction = r == SINK_OK;
+	return r;
+}
+
+static enum sink_result begin(struct sink *base)
+{
+	struct sqlite_sink *s = own(base);
+
+	if (s->was_full) { /* the log's room comes first: what goes has to be written, too */
+		s->was_full = false;
+		checkpoint(s, true);
+		sqlite_make_room(s, WORK_MS);
+	}
+	s->pending = 0;
+	return sqlite_begin(s);
+}
+
+void sqlite_undo(struct sqlite_sink *s)
+{
+	if (s->db && s->in_transaction && !sqlite3_get_autocommit(s->db))
+		sqlite_run(s, Q_ROLLBACK);
+	s->in_transaction = false;
+	s->hash_text = (struct bytes){ 0 };
+	if (s->rollup)
+		rollup_forget(s->rollup);
+}
+
+static void rollback(struct sink *base)
+{
+	sqlite_undo(own(base));
+}
+
+static enum sink_result commit(struct sink *base, uint64_t number)
+{
+	struct sqlite_sink *s = own(base);
+	int rc = rollup_flush(s->rollup);
+	enum sink_result r;
+
+	if (rc)
+		return sqlite_classify(s, rc);
+	if (fault("sqlite.full"))
+		return sqlite_classify(s, SQLITE_FULL);
+	sqlite3_bind_int64(s->statements[Q_POSITION], 1, (int64_t)number);
+	r = sqlite_run(s, Q_POSITION);
+	if (r == SINK_OK)
+		r = fault("sqlite.commit") ? sqlite_classify(s, SQLITE_IOERR)
+					   : sqlite_run(s, Q_COMMIT);
+	if (r != SINK_OK)
+		return r;
+	s->in_transaction = s->was_full = false;
+	base->position = number;
+	sqlite_note_behind(s, s->pending);
+	return SINK_OK;
+}
+
+static enum sink_result config(struct sink *base, struct bytes hash, struct bytes text)
+{
+	return hash.n ? sqlite_touch_config(own(base), hash, text) : SINK_OK;
+}
+
+/* ---- between batches ---- */
+
 static const char *idle(struct sink *base, uint64_t idle_ms)
 {
 	struct sqlite_sink *s = own(base);
 	bool quiet = idle_ms >= EMPTY_WAL_MS;
 
+	if (!idle_ms)
+		sqlite_make_room(s, WORK_MS);
 	if (quiet ? s->wal_pages > 0 : s->wal_pages * s->page_bytes > WAL_CHECKPOINT)
 		checkpoint(s, quiet);
 	if (s->wal_pages * s->page_bytes <= WAL_WARN)
@@ -612,6 +648,7 @@ const struct sink_type sink_sqlite = {
 	.rollback = rollback,
 	.config = config,
 	.idle = idle,
+	.work = sqlite_work,
 	.explain = explain,
 	.set_aside = set_aside,
 };

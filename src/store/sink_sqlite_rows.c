@@ -1,6 +1,6 @@
 /*
  * One record into signet.db. The list row goes first, because its id decides whether the record is new and its seq is that
- * of all the others; the tags only for a new one. With the position in the same transaction a
+ * of all the others; what is made of it (tags, sums, words to index) only for a new one. With the position in the same transaction a
  * record is in the file exactly once.
  *
  * A record is read whole before its first INSERT, so that a row at fault leaves nothing half done.
@@ -365,19 +365,41 @@ static bool ids_are_good(const struct parts *p)
 	return true;
 }
 
+/* What is made of a new row beside the tables: sums, and its place in the word index. Rows of a time that the work behind
+ * has not come to are left to that (sink_sqlite_work.c). */
+static enum sink_result add_derived(struct sqlite_sink *s, const struct parts *p, int64_t seq)
+{
+	const struct work_state *w = &s->work.now;
+	struct bytes tags = p->cells[T_CHAT] ? p->cells[T_CHAT][C_TAGS].text : (struct bytes){ 0 };
+
+	if (seq >= w->summed_from &&
+	    rollup_record(s->rollup, p->cells[T_LIST], tags, seq, &s->scratch))
+		return sqlite_classify(s, SQLITE_NOMEM);
+	if (s->o.search_off || !w->words_begun || seq < w->queued_from)
+		return SINK_OK;
+	s->pending++;
+	sqlite3_bind_int64(s->statements[Q_PENDING], 1, seq);
+	return sqlite_run(s, Q_PENDING);
+}
+
 static enum sink_result add_parts(struct sqlite_sink *s, struct parts *p, bool cut)
 {
 	struct cell *last = p->nmodels ? p->cells[T_MODEL] + (p->nmodels - 1) * M_CELLS : NULL;
 	enum sink_result r;
 	bool is_new = false;
 	int64_t seq;
+	size_t mark;
 
 	list_fill(p->cells[T_LIST], p->cells[T_CHAT], last);
 	if (!ids_are_good(p))
 		return bad_row(s, B("column id is no UUID"));
 	r = add_list(s, p->cells[T_LIST], cut, &seq, &is_new);
+	mark = s->scratch.len;
 	if (r == SINK_OK && is_new)
 		r = add_bodies(s, p, seq);
+	s->scratch.len = mark;
+	if (r == SINK_OK && is_new)
+		r = add_derived(s, p, seq);
 	return r;
 }
 

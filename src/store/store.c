@@ -269,9 +269,12 @@ static int keep_options(struct store *s, const struct store_options *o)
 }
 
 /* -1: the start must be refused. A sink that is down is none of its business. */
-static int open_sink(struct store *s)
+static int open_sink(struct store *s, const struct store_options *o)
 {
-	struct sink_options so = { .dir_fd = s->dir, .dir = s->dir_name };
+	struct sink_options so = { .dir_fd = s->dir,
+				   .dir = s->dir_name,
+				   .search_off = o->search_off,
+				   .retention = o->retention };
 	struct sink *sink = sink_sqlite.make(&so);
 	enum sink_result r;
 	char text[200];
@@ -357,7 +360,7 @@ struct store *store_open(const struct store_options *o)
 		goto failed;
 	s->drainer.dir = s->dir;
 	s->drainer.j = s->drainer.reader.j = &s->journal;
-	if (open_sink(s))
+	if (open_sink(s, o))
 		goto failed;
 	look_for_corrupt(s); /* open_sink() may just have set one aside */
 	if (open_journal(s, o))
@@ -447,7 +450,8 @@ void store_status(const struct store *cs, struct store_status *out, struct arena
 				      .state = states[atomic_load(&s->drainer.state) & 3],
 				      .backlog_records = backlog_records(s),
 				      .backlog_bytes = journal_totals(&s->journal).backlog,
-				      .oldest_s = oldest_s(s) };
+				      .oldest_s = oldest_s(s),
+				      .text_behind_rows = sqlite_text_behind() };
 	for (int i = RECORDED + 1; i < UNRECORDED_REASONS; i++)
 		out->unrecorded += atomic_load(&s->journal.unrecorded[i]);
 	out->disk_free_bytes = fstatvfs(s->dir, &v) ? atomic_load(&s->journal.disk_free)

@@ -11,12 +11,19 @@
 
 struct store;
 
+/* [store.sqlite.retention]; 0: no bound. */
+struct retention_options {
+	uint64_t days, body_days, max_mb;
+};
+
 struct store_options {
 	const char *data_dir; /* made if missing, locked */
 	int sync;             /* enum sync_policy: 0 always, 1 interval, 2 never */
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;
+	bool search_off; /* no word index */
+	struct retention_options retention;
 	struct bytes config_hash, config_text; /* ConfigSnapshot; the hash in decimal */
 };
 
@@ -83,9 +90,13 @@ struct store_status {
 	const char *sink;  /* the kind of store: sqlite */
 	const char *state; /* ok, slow, down, blocked */
 	uint64_t backlog_records, backlog_bytes, oldest_s, unrecorded, disk_free_bytes;
-	struct bytes alarm; /* unset = none; in the arena given */
+	uint64_t text_behind_rows; /* that the word index has not yet */
+	struct bytes alarm;        /* unset = none; in the arena given */
 };
 void store_status(const struct store *, struct store_status *, struct arena *);
+
+/* Rows that the word index has not yet. */
+uint64_t sqlite_text_behind(void);
 
 /* `signet log`: argv without the program and "log". Returns the exit status. */
 int store_log_main(int argc, char **argv);

@@ -208,6 +208,8 @@ void upstream_close(struct call *c)
 {
 	if (!c)
 		return;
+	if (c->provider->in_flight)
+		__atomic_fetch_sub(c->provider->in_flight, 1, __ATOMIC_RELAXED);
 	if (c->http)
 		http_call_close(c->http);
 	if (c->stream && c->type->unknown_events)

@@ -8,6 +8,7 @@
 #include "upstream/rust_proxy.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -29,6 +30,8 @@ struct list {
 	struct developer_api_model *models;
 	size_t len;
 	uint64_t tried_ms; /* 0: never */
+	uint64_t fetched_unix_ms;
+	char error[300]; /* of the last look; "" = it succeeded */
 	bool have, fetching;
 };
 
@@ -44,13 +47,25 @@ static bool named(const struct strings *names, struct bytes type)
 	return false;
 }
 
+/* Why a model may not be called; unset: it may. */
+static struct bytes refusal(const struct developer_api_model *m, const struct model_filter *f)
+{
+	if ((f->include.len && !named(&f->include, m->type)) || named(&f->exclude, m->type))
+		return B("its type is filtered out");
+	if (f->only_new && !m->is_new)
+		return B("it is not new");
+	if (bytes_eq(m->type, B("base")))
+		return (struct bytes){ 0 };
+	if (m->usage_left < 0)
+		return B("its usage left is not known");
+	if (!m->usage_left)
+		return B("no usage left");
+	return m->usage_left < f->min_usage_left ? B("too little usage left") : (struct bytes){ 0 };
+}
+
 static bool usable(const struct developer_api_model *m, const struct model_filter *f)
 {
-	if ((f->include.len && !named(&f->include, m->type)) || named(&f->exclude, m->type) ||
-	    (f->only_new && !m->is_new))
-		return false;
-	return bytes_eq(m->type, B("base")) ||
-	       (m->usage_left > 0 && m->usage_left >= f->min_usage_left);
+	return !bytes_set(refusal(m, f));
 }
 
 /* The list of that key, made if it is not there. Called with the lock held. NULL: no room. */
@@ -168,6 +183,8 @@ static void end_fetching(struct bytes key, struct arena *fresh, struct developer
 	if (l) {
 		l->fetching = false;
 		l->tried_ms = clock_mono_ms();
+		snprintf(l->error, sizeof(l->error), "%.*s",
+			 BFMT(fresh ? B("") : error_last()->message));
 	}
 	if (l && fresh) {
 		struct arena old = l->arena;
@@ -177,6 +194,7 @@ static void end_fetching(struct bytes key, struct arena *fresh, struct developer
 		l->models = models;
 		l->len = n;
 		l->have = true;
+		l->fetched_unix_ms = clock_unix_ms();
 		*fresh = old;
 	}
 	pthread_mutex_unlock(&lock);
@@ -313,6 +331,55 @@ int discovery_list(const struct provider_config *p, struct model_list *out)
 			if (usable(&l->models[i], &o->filter))
 				r = model_list_add(out, l->models[i].name, p);
 	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* ---- showing ---- */
+
+/* With the lock held. */
+static int show_list(const struct list *l, const struct model_filter *filter, struct arena *a,
+		     struct discovered *out)
+{
+	uint64_t every = l->have ? FRESH_MS : RETRY_MS, gone = clock_mono_ms() - l->tried_ms;
+
+	out->fetched_unix_ms = l->fetched_unix_ms;
+	if (l->tried_ms)
+		out->next_unix_ms = clock_unix_ms() + (gone < every ? every - gone : 0);
+	if (*l->error)
+		out->error = arena_dup(a, bytes_of(l->error));
+	for (size_t i = 0; i < l->len; i++) {
+		const struct developer_api_model *m = &l->models[i];
+		struct discovered_model shown = { .display_name = arena_dup(a, m->display_name),
+						  .name = arena_dup(a, m->name),
+						  .type = arena_dup(a, m->type),
+						  .why = refusal(m, filter),
+						  .usage_left = m->usage_left,
+						  .is_new = m->is_new };
+
+		if (!arena_push(a, out->at, out->len, out->cap, shown))
+			return -1;
+	}
+	return 0;
+}
+
+int discovery_show(const struct provider_config *p, const struct call_context *context, bool fetch,
+		   struct discovered *out)
+{
+	const struct rust_proxy_options *o = p->options;
+	struct bytes key;
+	struct list *l;
+	int r = 1;
+
+	if (o->models_endpoint.n == 0)
+		return 0;
+	key = key_of(p, context);
+	if (!bytes_set(key) || (fetch && refresh_list(p, context, key, false)))
+		return -1;
+	pthread_mutex_lock(&lock);
+	l = list_of(key);
+	if (l && show_list(l, &o->filter, context->arena, out))
+		r = -1;
 	pthread_mutex_unlock(&lock);
 	return r;
 }

@@ -72,6 +72,9 @@ struct provider_type {
 	/* ---- its models ---- */
 	/* Adds what the provider's upstream is known to offer; never asks it. NULL: it has no list. -1: out of memory. */
 	int (*list_models)(const struct provider_config *, struct model_list *);
+	/* upstream_discovered(). NULL: it has no list. May wait. */
+	int (*discovered)(const struct provider_config *, const struct call_context *, bool fetch,
+			  struct discovered *);
 };
 
 _Static_assert(offsetof(struct provider_type, kind) == 0,

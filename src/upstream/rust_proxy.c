@@ -273,6 +273,7 @@ const struct provider_type provider_rust_proxy = {
 	.signed_content = developer_api_content,
 	.admit = discovery_admit,
 	.list_models = discovery_list,
+	.discovered = discovery_show,
 	.ignored_warning = "the developer API does not take all of a request",
 	.unknown_events = developer_api_unknown_events,
 };

@@ -33,5 +33,8 @@ int discovery_admit(const struct provider_config *, const struct call_context *,
 		    struct bytes *model_name);
 /* Adds what the provider's list, as far as it is known, offers; never asks an upstream. */
 int discovery_list(const struct provider_config *, struct model_list *);
+/* upstream_discovered() of this type. */
+int discovery_show(const struct provider_config *, const struct call_context *, bool fetch,
+		   struct discovered *);
 
 #endif

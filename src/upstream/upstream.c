@@ -249,6 +249,8 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	if (!c)
 		return NULL;
 	c->provider = p;
+	if (p->in_flight)
+		__atomic_fetch_add(p->in_flight, 1, __ATOMIC_RELAXED);
 	c->type = provider_type_of(p);
 	c->inf = inf;
 	c->context = context;
@@ -266,6 +268,15 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	if (failure)
 		fail_with(failure);
 	return NULL;
+}
+
+int upstream_discovered(const struct provider_config *p, const struct call_context *context,
+			bool fetch, struct discovered *out)
+{
+	const struct provider_type *type = provider_type_of(p);
+
+	*out = (struct discovered){ 0 };
+	return type->discovered ? type->discovered(p, context, fetch, out) : 0;
 }
 
 const struct wire *provider_wire(const struct provider_config *p)

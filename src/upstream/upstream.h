@@ -78,4 +78,21 @@ struct model_list {
 };
 int upstream_models(const struct config *, struct model_list *);
 
+/* What a provider's upstream says that it offers. */
+struct discovered_model {
+	struct bytes display_name, name, type, why; /* why: it is not usable; unset: it is */
+	int64_t usage_left;                         /* -1: not said */
+	bool is_new;
+};
+struct discovered {
+	uint64_t fetched_unix_ms, next_unix_ms; /* 0: never, not before somebody asks */
+	struct bytes error;                     /* of the last look; unset: none */
+	struct discovered_model *at;
+	size_t len, cap;
+};
+/* The list as it is known, or with `fetch` asked for now (waits). Texts are in the context's arena. 1; 0: its type has no
+ * list, or none is configured; -1: error set. */
+int upstream_discovered(const struct provider_config *, const struct call_context *, bool fetch,
+			struct discovered *);
+
 #endif

@@ -180,9 +180,11 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='Facet' columns='dim TEXT NN pk1, value TEXT NN pk2, hour INTEGER NN, count INTEGER NN'\n"
 		"t='InferenceById' columns='seq INTEGER pk1, id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN, snapshot_hash INTEGER, state TEXT NN, status INTEGER, error_kind TEXT, surface TEXT, stream INTEGER, cached INTEGER, signed INTEGER, cut INTEGER, model_name TEXT, model_provider_name TEXT, key_public_id TEXT, attempts INTEGER, input_tokens INTEGER, output_tokens INTEGER, estimated INTEGER, cost_nano INTEGER, processing_time_ms INTEGER, ttft_ms INTEGER, finish_reason TEXT, tools INTEGER, preview_in TEXT, preview_out TEXT, timestamp INTEGER hidden2'\n"
 		"t='ModelInference' columns='seq INTEGER pk1, id TEXT NN, inference_id TEXT NN, raw_request TEXT NN, raw_response TEXT NN, model_name TEXT NN, model_provider_name TEXT NN, input_tokens INTEGER, output_tokens INTEGER, response_time_ms INTEGER, ttft_ms INTEGER, system TEXT, input_messages TEXT NN, output TEXT NN, cached INTEGER NN, finish_reason TEXT, snapshot_hash INTEGER, cost_nano INTEGER, provider_cache_read_input_tokens INTEGER, provider_cache_write_input_tokens INTEGER, function_name TEXT NN, variant_name TEXT NN, attempt INTEGER, http_status INTEGER, signature TEXT, spans TEXT, timestamp INTEGER hidden2'\n"
+		"t='Progress' columns='what TEXT NN pk1, at INTEGER NN'\n"
 		"t='RequestError' columns='seq INTEGER pk1, id TEXT NN, error TEXT, attempts TEXT NN, timestamp INTEGER hidden2'\n"
 		"t='Rollup' columns='dim TEXT NN pk1, value TEXT NN pk2, step INTEGER NN pk3, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
-		"t='TagInference' columns='key TEXT NN pk1, value TEXT NN pk2, seq INTEGER NN pk3, inference_id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN'\n");
+		"t='TagInference' columns='key TEXT NN pk1, value TEXT NN pk2, seq INTEGER NN pk3, inference_id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN'\n"
+		"t='TextPending' columns='seq INTEGER pk1'\n");
 	assert_string_equal(
 		db_dump(dir,
 			"SELECT name AS t, wr, strict FROM pragma_table_list WHERE schema = 'main' ORDER BY name"),
@@ -193,9 +195,11 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='InferenceById' wr=0 strict=0\n"
 		"t='InferenceTag' wr=0 strict=0\n"
 		"t='ModelInference' wr=0 strict=0\n"
+		"t='Progress' wr=1 strict=0\n"
 		"t='RequestError' wr=0 strict=0\n"
 		"t='Rollup' wr=1 strict=0\n"
 		"t='TagInference' wr=1 strict=0\n"
+		"t='TextPending' wr=0 strict=0\n"
 		"t='inferences' wr=0 strict=0\n"
 		"t='model_inferences' wr=0 strict=0\n"
 		"t='sqlite_schema' wr=0 strict=0\n");
@@ -219,7 +223,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
-	assert_int_equal(db_int(dir, "PRAGMA user_version"), 1);
+	assert_int_equal(db_int(dir, "PRAGMA user_version"), 2);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 	assert_int_equal(db_int(dir, "PRAGMA page_size"), 16384);
 	assert_int_equal(db_int(dir, "PRAGMA auto_vacuum"), 2);

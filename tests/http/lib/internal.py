@@ -24,10 +24,10 @@ def with_query(path, params):
     return path + ("?" + query if query else "")
 
 
-def page(signet, path, status=200, **params):
+def page(signet, path, **params):
     """The answer's JSON."""
     got = request(signet, "GET", with_query(path, params))
-    assert got.status == status, got.body
+    assert got.status == 200, got.body
     return got.json
 
 
