@@ -62,7 +62,7 @@ static struct {
 
 /* Beginnings of paths (ui §7). */
 static const char *const passed[] = { "/internal/", "/v1/datasets/", "/v1/inferences/",
-				      "/inference", "/feedback",     "/status" };
+				      "/inference", "/feedback",     "/status", "/v1/chat/completions" };
 
 /* What a read-only UI shows nobody: it is for administrators. */
 static const char *const for_admins[] = { "/internal/signet/keys", "/internal/signet/sessions",

@@ -78,7 +78,7 @@ test('a replay streams two models side by side; Stop ends the calls upstream; no
 	await go(page, '/playground?model=gpt-4o&model=qwen-max');
 	const question = `dry run ${Date.now()} [slow 60]`;
 	await page.getByLabel('User').fill(question);
-	await page.getByLabel('Record').uncheck();
+	await page.getByRole('checkbox', { name: 'Record' }).uncheck();
 	const before = world.upstream.seen.aborted;
 	await page.getByRole('button', { name: /^Run/ }).click();
 	await page.waitForFunction(() => [...document.querySelectorAll('[aria-busy=true]')].filter((e) => e.textContent.length > 10).length === 2);
@@ -89,7 +89,7 @@ test('a replay streams two models side by side; Stop ends the calls upstream; no
 	await page.waitForTimeout(800);
 	assert.equal((await allRows('range=1h')).filter((r) => r.preview_in?.includes(question)).length, 0);
 	await page.getByLabel('User').fill(question.replace(' [slow 60]', ' kept'));
-	await page.getByLabel('Record').check();
+	await page.getByRole('checkbox', { name: 'Record' }).check();
 	await page.keyboard.press('Control+Enter');
 	await page.getByRole('link', { name: 'In the logs' }).nth(1).waitFor();
 	await page.waitForTimeout(500);

@@ -19,12 +19,12 @@ test('an id that is pasted opens its inference, a wrong one says so', async (pag
 
 test('what the list shows for single filters and pairs equals SQL', async (page) => {
 	const columns = { model: 'model_name', provider: 'model_provider_name', status: 'state', stream: 'stream' };
-	const names = sql("SELECT name FROM pragma_table_info('InferenceList')").map((r) => r[0]);
+	const names = sql("SELECT name FROM pragma_table_info('InferenceById')").map((r) => r[0]);
 	const of = (name) => names.find((n) => [columns[name], name].includes(n));
 	const cases = [{ model: 'gpt-4o' }, { provider: 'azure' }, { status: 'error' }, { model: 'claude-sonnet', stream: '1' }, { provider: 'openai', stream: '0' }, { model: 'broken', status: 'error' }];
 	for (const c of cases) {
 		const where = Object.entries(c).map(([k, v]) => `"${of(k)}" = '${v}'`).join(' AND ');
-		const want = sql(`SELECT count(*) FROM InferenceList WHERE ${where}`)[0][0];
+		const want = sql(`SELECT count(*) FROM InferenceById WHERE ${where}`)[0][0];
 		const rows = await allRows(new URLSearchParams({ range: '7d', ...c }).toString());
 		assert.equal(rows.length, want, JSON.stringify(c));
 		await go(page, `/logs?${new URLSearchParams({ range: '7d', ...c })}`);

@@ -41,7 +41,7 @@ test('the figures of Overview are those of the rows, and the Errors tile opens a
 	const errors = rows.filter((r) => r.state !== 'ok' && r.state !== 'cancelled' && r.state !== 'truncated').length;
 	const { body } = await api('/overview?range=7d');
 	assert.equal(body.total.n, rows.length);
-	assert.equal(body.total.n, sql('SELECT count(*) FROM InferenceList')[0][0]);
+	assert.equal(body.total.n, sql('SELECT count(*) FROM InferenceById')[0][0]);
 	assert.equal(body.total.err, errors);
 	assert.equal(body.total.in, rows.reduce((a, r) => a + (r.in ?? 0), 0));
 	assert.equal(body.total.out, rows.reduce((a, r) => a + (r.out ?? 0), 0));
@@ -70,7 +70,7 @@ test('a provider that fails is red, with the reason', async (page) => {
 	await go(page, '/models');
 	const row = page.getByRole('row').filter({ hasText: 'edge' }).filter({ hasText: 'openai' });
 	await row.getByText('failing').waitFor();
-	await row.getByText(/503/).waitFor();
+	await row.getByText(/503 Error/).waitFor();
 });
 
 test('Signers shows the module, Settings every key with its place', async (page) => {

@@ -20,7 +20,7 @@ export async function open(browser, { width = 1440, height = 900, theme = 'light
 	page.on('request', (r) => { const u = new URL(r.url()); if (/^https?:$/.test(u.protocol) && u.origin !== new URL(base).origin) wrong.push(`foreign request: ${r.url()}`); });
 	page.wrong = wrong;
 	page.check = async () => {
-		const reports = await page.evaluate(() => window.policyReports);
+		const reports = await page.evaluate(() => window.policyReports ?? []);
 		return [...wrong, ...reports.map((r) => `policy: ${r}`)];
 	};
 	page.axe = async () => {

@@ -1,7 +1,9 @@
 // A mock of the OpenAI API that says what its model's name and the words of a prompt ask for, deterministically.
 import http from 'node:http';
 
+const topics = [[/apolog/, 0], [/refund|parcel|order/i, 1], [/deploy/i, 2], [/report|incident/i, 3], [/退款/, 4], [/SQL/, 5], [/train/, 6], [/contract/, 7], [/e-mail/, 8], [/release notes/, 9], [/mutex/, 10], [/翻译/, 11], [/bug/, 12]];
 const replies = [
+	'I am sorry that your parcel is late. It left our warehouse on Monday and was held up in transit; it will be with you by Thursday. As a small apology, we have refunded the shipping costs.',
 	'Your refund was approved and reaches your card within three to five working days. You will get a confirmation by e-mail.',
 	'The deployment failed because the health check on port 8080 timed out. Raise `initialDelaySeconds` to 20 and try again.',
 	'Here is a summary: revenue grew by 12 %, mainly in the subscription business; churn fell to 2.1 %.',
@@ -10,6 +12,10 @@ const replies = [
 	'I would suggest the 14:05 train: it is direct, takes 2 h 40 min and costs 39 euros.',
 	'The contract can be terminated with three months\' notice to the end of a quarter (section 7.2).',
 	'Here is a polite version: "Thank you for your patience. We have found the cause and will ship a fix today."',
+	'Neu in dieser Version: ein schnellerer Import, eine dunkle Ansicht und 14 behobene Fehler.',
+	'A mutex is owned by the thread that locked it; a semaphore counts permits and may be released by anybody.',
+	'We would be grateful if you could confirm receipt of the documents at your earliest convenience.',
+	'The loop tests `while (node.next)`, which never changes for an empty list. Test `node` instead.',
 ];
 
 export const hash = (text) => [...text].reduce((h, c) => (Math.imul(h, 31) + c.codePointAt(0)) >>> 0, 7);
@@ -22,7 +28,9 @@ function replyOf(body) {
 	if (say) return say[1];
 	const long = /\[bytes (\d+)\]/.exec(text);
 	if (long) return 'A long line of an answer. '.repeat(Math.ceil(long[1] / 26)).slice(0, Number(long[1]));
-	return replies[hash(text) % replies.length];
+	const topic = topics.find(([word]) => word.test(text));
+	if (topic?.[1] === 0 && body.model !== 'gpt-4o') return 'Please accept our apologies for the delay with your order. This is not the service you expect from us. Your parcel arrives on Thursday, and the next delivery is on us.';
+	return replies[topic ? topic[1] : hash(text) % replies.length];
 }
 
 export async function startUpstream() {

@@ -18,6 +18,12 @@ export interface Line {
 	fill?: boolean;
 }
 
+/** Hours, and the day where it begins. */
+function tick(at: number, i: number, all: number[]): string {
+	const m = moment(at * 1000, false);
+	return i === 0 || moment(all[i - 1]! * 1000, false).day !== m.day ? `${m.time.slice(0, 5)}\n${m.day}` : m.time.slice(0, 5);
+}
+
 const colourOf = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[]; format: (n: number | null) => string; height: number; onRange: (from: number, to: number) => void }) {
@@ -25,6 +31,11 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 	const latest = useRef({ format, onRange });
 	latest.current = { format, onRange };
 	const taste = useTaste();
+	const plotted = useRef<uPlot | null>(null);
+	const shape = `${x.length < 3} ${lines.map((l) => l.name).join()}`;
+	const data = [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
+	const fresh = useRef(data);
+	fresh.current = data;
 	useEffect(() => {
 		const host = box.current!;
 		const axis = { stroke: colourOf('--text-3'), grid: { stroke: colourOf('--line'), width: 1 }, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
@@ -33,7 +44,7 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 			cursor: { sync: { key: 'overview' }, drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
 			legend: { live: true, isolate: true },
 			scales: { y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 1e-9) * 1.12] } },
-			axes: [{ ...axis, space: 70, grid: { show: false } }, { ...axis, size: 62, space: 34, values: (_u, v) => v.map((n) => latest.current.format(n)) }],
+			axes: [{ ...axis, space: 70, grid: { show: false }, values: (_u, v) => v.map(tick) }, { ...axis, size: 62, space: 34, values: (_u, v) => v.map((n) => latest.current.format(n)) }],
 			series: [{ value: (_u, v) => (v == null ? '–' : `${moment(v * 1000, false).day} ${moment(v * 1000, false).time.slice(0, 5)}`) }, ...lines.map((l): uPlot.Series => ({
 				label: l.name, stroke: colourOf(l.colour), width: l.bars ? 0 : 1.75, dash: l.dash, spanGaps: false, points: { show: x.length < 3, size: 5 },
 				fill: l.bars ? colourOf(l.colour) : l.fill ? `${colourOf(l.colour)}22` : undefined,
@@ -44,11 +55,15 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 				if (u.select.width > 6) latest.current.onRange(u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x'));
 				u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 			}] },
-		}, [x, ...lines.map((l) => l.values)] as uPlot.AlignedData, host);
+		}, fresh.current, host);
+		plotted.current = plot;
 		const watch = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height }));
 		watch.observe(host);
-		return () => { watch.disconnect(); plot.destroy(); };
-	}, [x, lines, height, taste]);
+		return () => { watch.disconnect(); plot.destroy(); plotted.current = null; };
+		// eslint-disable-next-line react-hooks/exhaustive-deps
+	}, [shape, height, taste]);
+	// New figures go into the plot that is there: a drag that is under way survives them.
+	useEffect(() => plotted.current?.setData(fresh.current), [x, lines]);
 	return <div ref={box} className={s.plot} aria-hidden="true" data-dark={isDark()} />;
 }
 
@@ -73,7 +88,7 @@ export function Chart({ title, x, lines, format, height = 190, actions }: { titl
 export function Spark({ values, colour = '--c1' }: { values: (number | null)[]; colour?: string }) {
 	const most = Math.max(1e-9, ...values.map((v) => v ?? 0)), n = Math.max(1, values.length - 1);
 	const points = values.map((v, i) => `${((100 * i) / n).toFixed(1)},${(25 - (23 * (v ?? 0)) / most).toFixed(1)}`);
-	if (values.length < 2) return <svg className={s.spark} viewBox="0 0 100 26" aria-hidden="true" />;
+	if (values.length < 2 || !values.some(Boolean)) return <svg className={s.spark} viewBox="0 0 100 26" aria-hidden="true" />;
 	return (
 		<svg className={s.spark} viewBox="0 0 100 26" preserveAspectRatio="none" aria-hidden="true">
 			<polygon points={`0,26 ${points.join(' ')} 100,26`} fill={`var(${colour})`} opacity="0.12" />

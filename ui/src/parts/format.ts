@@ -16,7 +16,7 @@ export function short(n: number | null | undefined): string {
 /** 41 ms, 1.90 s, 2 m 5 s */
 export function ms(n: number | null | undefined): string {
 	if (n == null) return dash;
-	if (n < 1) return `${n.toFixed(2)} ms`;
+	if (n < 1) return n === 0 ? '0 ms' : `${n.toFixed(2)} ms`;
 	if (n < 1000) return `${Math.round(n)} ms`;
 	if (n < 60000) return `${(n / 1000).toFixed(n < 10000 ? 2 : 1)} s`;
 	return `${Math.floor(n / 60000)} m ${Math.round((n % 60000) / 1000)} s`;

@@ -14,7 +14,7 @@ import { Badge, Button, Card, CopyButton, css, Empty, ErrorBox, join, Skeleton, 
 import { statusText, toneOf } from '../logs/row';
 import { curlOf, pythonOf } from './again';
 import { Calls } from './calls';
-import { Conversation, JsonView, Output, PartView, RawText, usePart } from './content';
+import { Conversation, JsonView, MessageCard, Output, PartView, RawText, usePart } from './content';
 import { Timing } from './timing';
 import s from './inference.module.css';
 
@@ -69,7 +69,7 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 	});
 	const at = moment(row.t, false);
 	const named = functionOf(row);
-	const title = named ? `${named} / ${row.variant}` : (row.model ?? row.variant ?? t('logs.unresolved'));
+	const title = named ? `${named} / ${row.variant}` : (row.model || row.variant || t('logs.unresolved'));
 	const recordedInput = (recorded ?? {}) as { messages?: unknown[]; system?: unknown };
 	return (
 		<Tabs.Root value={tab} onValueChange={(v) => setTab(v as Tab)} className={s.whole}>
@@ -118,7 +118,8 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 				{tab === 'conversation' && (
 					<>
 						{detail.error && <div className={s.failure} role="note"><strong>{row.error_kind ?? t('status.error')}</strong><pre>{visible(detail.error)}</pre></div>}
-						<PartView part={detail.input} path={partPath(row.id, 'input')} render={() => (Array.isArray(recordedInput.messages) || recordedInput.system ? <Conversation input={recordedInput as Parameters<typeof Conversation>[0]['input']} /> : <Card><div className={s.attempt}><JsonView value={recorded} /></div></Card>)} />
+						{!detail.input && row.preview_in ? <MessageCard role="user" content={row.preview_in} results={new Map()} /> : null}
+						{!detail.input && row.preview_in ? <p className={s.notice}>{t('inference.onlyPreview')}</p> : <PartView part={detail.input} path={partPath(row.id, 'input')} render={() => (Array.isArray(recordedInput.messages) || recordedInput.system ? <Conversation input={recordedInput as Parameters<typeof Conversation>[0]['input']} /> : <Card><div className={s.attempt}><JsonView value={recorded} /></div></Card>)} />}
 						{(detail.output || row.state !== 'error') && <PartView part={detail.output} path={partPath(row.id, 'output')} render={(value) => <Output value={value} />} />}
 					</>
 				)}
@@ -154,7 +155,7 @@ function Params({ detail }: { detail: Detail }) {
 		<>
 			<Card title={t('tab.params')}>
 				{detail.params.length === 0 ? <Empty icon="settings" title={t('inference.noParams')} /> : (
-					<div className={css.scrollX}><table className={css.list}>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 						<thead><tr><th>{t('col.name')}</th><th>{t('col.value')}</th><th>{t('col.from')}</th></tr></thead>
 						<tbody>{detail.params.map((p) => <tr key={p.key}><td><code>{p.key}</code></td><td><code>{json(p.value)}</code></td><td className="muted">{p.from}</td></tr>)}</tbody>
 					</table></div>
@@ -179,7 +180,7 @@ function Tags({ detail }: { detail: Detail }) {
 	if (!items.length) return <Empty title={t('inference.noTags')} />;
 	return (
 		<Card>
-			<div className={css.scrollX}><table className={css.list}><tbody>
+			<div className={css.scrollX} tabIndex={0}><table className={css.list}><tbody>
 				{items.map(([name, value, label]) => <tr key={name}><td className="muted">{label}</td><td><code>{visible(value)}</code></td><td className="num"><Link href={`/logs?${new URLSearchParams({ [name]: value })}`}>{t('inference.onlyThese')}</Link></td></tr>)}
 			</tbody></table></div>
 		</Card>

@@ -41,7 +41,7 @@ export function KeysPage() {
 				{error ? <div style={{ padding: 14 }}><ErrorBox error={error} retry={refetch} /></div> : !data ? <div style={{ padding: 14 }}><Skeleton height={160} /></div> : !data.keys.length ? (
 					<Empty icon="keys" title={t('keys.none')}><p>{t('keys.noneText')}</p>{!enforced && <Code text={'[gateway.auth]\nenabled = true'} />}</Empty>
 				) : (
-					<div className={css.scrollX}><table className={css.list}>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 						<thead><tr><th>{t('keys.id')}</th><th>{t('keys.description')}</th><th>{t('keys.role')}</th><th>{t('keys.created')}</th><th className="num">{t('keys.use')}</th><th>{t('keys.last')}</th><th>{t('col.state')}</th><th><span className="sr">{t('keys.actions')}</span></th></tr></thead>
 						<tbody>{data.keys.map((k) => {
 							const state = stateOf(k);

@@ -54,14 +54,14 @@ export const LogRow = memo(function LogRow({ row, top, index, selected, cursor, 
 	const at = moment(row.t, utc);
 	const named = functionOf(row);
 	const failed = row.state === 'error';
-	const out = row.preview_out ?? (failed ? row.error_kind : null);
+	const out = row.preview_out || (failed ? row.error_kind : null);
 	return (
 		<div role="row" id={`row-${row.id}`} aria-rowindex={index + 2} aria-selected={selected} data-cursor={cursor} data-bad={failed} data-id={row.id} className={s.row} style={{ transform: `translateY(${top}px)` }}
 			onClick={(e) => { if (e.ctrlKey || e.metaKey) window.open(`logs/${row.id}`, '_blank', 'noopener'); else onOpen(row.id); }}>
 			<span role="gridcell" className={s.time} title={full(row.t)}>{at.time.slice(0, 8)}<small>{at.time.slice(8)}</small></span>
 			<span role="gridcell"><Badge tone={toneOf(row)} title={row.error_kind ?? undefined}>{statusText(row)}</Badge></span>
-			<span role="gridcell" className={join('cut', s.name)} title={named ? `${named} / ${row.variant ?? ''}` : (row.model ?? row.variant ?? '')}>
-				{named ? <>{named}<span className="muted"> / {row.variant}</span></> : (row.model ?? row.variant ?? <span className="muted">{t('logs.unresolved')}</span>)}
+			<span role="gridcell" className={join('cut', s.name)} title={named ? `${named} / ${row.variant ?? ''}` : (row.model || row.variant || '')}>
+				{named ? <>{named}<span className="muted"> / {row.variant}</span></> : (row.model || row.variant || <span className="muted">{t('logs.unresolved')}</span>)}
 			</span>
 			<span role="gridcell" className={join('cut', 'muted', s.model)}>{named ? `${row.model ?? ''} · ` : ''}{row.provider ?? ''}</span>
 			<span role="gridcell" className="num" title={row.ms === null ? undefined : `${row.ms} ms`}>{ms(row.ms)}</span>

@@ -6,7 +6,7 @@ import { discover, getHealth, getModels, getOverview } from '../../api/routes';
 import type { Discovered, ModelProvider, Models, ProviderHealth } from '../../api/types';
 import { useT, type Key } from '../../i18n';
 import { age, dash, full, int, money, ms, percent, visible } from '../../parts/format';
-import { useMay, useSession } from '../../parts/session';
+import { useMay } from '../../parts/session';
 import { Badge, Button, Card, Code, css, Dot, Empty, ErrorBox, join, Skeleton, useTitle } from '../../parts/ui';
 import { TestDialog } from './test';
 import s from './models.module.css';
@@ -30,7 +30,7 @@ export function ModelsPage() {
 			{models.error ? <ErrorBox error={models.error} retry={models.refetch} /> : !models.data ? <Skeleton height={220} /> : (
 				<Card title={t('models.configured')}>
 					{!models.data.models.length ? <Empty icon="models" title={t('models.none')}><p>{t('models.noneText')}</p><Code text={example} /></Empty> : (
-						<div className={css.scrollX}><table className={css.list}>
+						<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 							<thead><tr><th>{t('col.model')}</th><th>{t('models.chain')}</th><th className="num">{t('models.day')}</th><th className="num">{t('overview.errors')}</th><th className="num">p95</th><th className="num">{t('col.ttft')}</th><th className="num">{t('col.cost')}</th></tr></thead>
 							<tbody>{models.data.models.map((m) => <ModelRows key={m.name} model={m} traffic={traffic.get(m.name)} health={health.data?.providers ?? []} onTest={(provider) => setTest({ model: m.name, provider })} />)}</tbody>
 						</table></div>
@@ -39,7 +39,7 @@ export function ModelsPage() {
 			)}
 			{others.length > 0 && (
 				<Card title={t('models.shorthand')}>
-					<div className={css.scrollX}><table className={css.list}><tbody>{others.map(([name, x]) => <tr key={name}><td><Link href={`/logs?model=${encodeURIComponent(name)}`}>{visible(name)}</Link></td><td className="num">{int(x.n)}</td><td className="num">{percent(x.err, x.n)}</td><td className="num">{ms(x.p95)}</td><td className="num">{money(x.cost)}</td></tr>)}</tbody></table></div>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}><tbody>{others.map(([name, x]) => <tr key={name}><td><Link href={`/logs?model=${encodeURIComponent(name)}`}>{visible(name)}</Link></td><td className="num">{int(x.n)}</td><td className="num">{percent(x.err, x.n)}</td><td className="num">{ms(x.p95)}</td><td className="num">{money(x.cost)}</td></tr>)}</tbody></table></div>
 				</Card>
 			)}
 			{models.data?.discovered.map((d) => <DiscoveredCard key={d.provider} list={d} models={models.data} />)}
@@ -67,7 +67,7 @@ const toneOf = (h: ProviderHealth | undefined) => (h?.state === 'ok' ? 'ok' : h?
 
 function ProviderRow({ provider: p, health: h, onTest }: { provider: ModelProvider; health: ProviderHealth | undefined; onTest: () => void }) {
 	const t = useT();
-	const mayTest = useMay('editor') && useSession().features.includes('test');
+	const mayTest = useMay('editor');
 	return (
 		<tr className={s.sub}>
 			<td><span style={{ fontWeight: 550 }}>{p.name}</span> <Badge>{p.type}</Badge></td>
@@ -88,14 +88,14 @@ function ProviderRow({ provider: p, health: h, onTest }: { provider: ModelProvid
 function DiscoveredCard({ list, models }: { list: Discovered; models: Models }) {
 	const t = useT();
 	const client = useQueryClient();
-	const may = useMay('editor') && useSession().features.includes('discover');
+	const may = useMay('editor');
 	const model = models.models.find((m) => m.providers.some((p) => p.name === list.provider || `${m.name}/${p.name}` === list.provider || `models.${m.name}.providers.${p.name}` === list.provider));
 	const fresh = useMutation({ mutationFn: () => discover(model!.name, list.provider.split(/[/.]/).at(-1)!), onSuccess: () => client.invalidateQueries({ queryKey: ['models'] }) });
 	return (
 		<Card title={t('models.discovered', { provider: list.provider })} actions={<><span className="muted">{list.fetched_at ? t('models.listed', { time: age(list.fetched_at) }) : t('models.neverListed')}</span>{may && model && <Button small icon="refresh" disabled={fresh.isPending} onClick={() => fresh.mutate()}>{t('models.refresh')}</Button>}</>}>
 			{(list.error || fresh.error) && <div style={{ padding: 12 }}><ErrorBox error={fresh.error ?? list.error} /></div>}
 			{list.items.length ? (
-				<div className={css.scrollX}><table className={css.list}>
+				<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 					<thead><tr><th>{t('col.model')}</th><th>{t('models.type')}</th><th className="num">{t('models.left')}</th><th>{t('models.usable')}</th></tr></thead>
 					<tbody>{list.items.map((i) => (
 						<tr key={i.modelName}><td><span style={{ fontWeight: 550 }}>{visible(i.displayName)}</span> <code className="muted">{visible(i.modelName)}</code> {i.isNew && <Badge tone="info">{t('models.new')}</Badge>}</td><td>{i.modelType ?? dash}</td>

@@ -50,7 +50,7 @@ function Tiles({ data, filter }: { data: OverviewData | undefined; filter: URLSe
 	const link = (more: Record<string, string>) => `/logs?${new URLSearchParams([...filter, ...Object.entries(more)])}`;
 	if (!data) return <div className={s.tiles}>{Array.from({ length: 6 }, (_, i) => <Skeleton key={i} height={104} />)}</div>;
 	const { total, before } = data, series = data.series[0];
-	const change = (now: number | null, then: number | null): string => (now === null || !then ? '' : `${now >= then ? '+' : '−'}${Math.abs((100 * (now - then)) / then).toFixed(0)} %`);
+	const change = (now: number | null, then: number | null): string => (now === null || !then ? '' : now / then >= 10 ? `×${Math.round(now / then)}` : `${now >= then ? '+' : '−'}${Math.abs((100 * (now - then)) / then).toFixed(0)} %`);
 	const rate = (x: Total) => (x.n ? (100 * x.err) / x.n : null);
 	const r = rate(total), b = rate(before);
 	const points = r === null || b === null ? '' : `${r >= b ? '+' : '−'}${Math.abs(r - b).toFixed(2)} ${t('overview.points')}`;
@@ -118,7 +118,7 @@ function CostBy({ data, error, by, filter, onBy }: { data: OverviewData | undefi
 	return (
 		<Card title={t('overview.costBy')} actions={<><Select label={t('overview.costBy')} value={by} onChange={onBy} options={groups.map((g) => ({ value: g, text: t(`by.${g}` as Key) }))} /><Button small look="ghost" icon="download" onClick={csv} disabled={!rows.length}>CSV</Button></>}>
 			{error && !data ? <div style={{ padding: 14 }}><ErrorBox error={error} /></div> : !data ? <div style={{ padding: 14 }}><Skeleton height={120} /></div> : !rows.length ? <Empty title={t('overview.noRows')} /> : (
-				<div className={css.scrollX}><table className={css.list}>
+				<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 					<thead><tr><th>{t(`by.${by}` as Key)}</th><th>{t('overview.share')}</th><th className="num">{t('overview.requests')}</th><th className="num">{t('overview.errors')}</th><th className="num">{t('overview.tokens')}</th><th className="num">{t('overview.cost')}</th></tr></thead>
 					<tbody>{rows.slice(0, 100).map((r) => (
 						<tr key={r.by}>
@@ -139,7 +139,7 @@ function Providers({ health, error }: { health: Health | undefined; error: unkno
 	return (
 		<Card title={t('overview.providers')}>
 			{error && !health ? <div style={{ padding: 14 }}><ErrorBox error={error} /></div> : !health ? <div style={{ padding: 14 }}><Skeleton height={90} /></div> : !health.providers.length ? <Empty icon="models" title={t('overview.noProviders')} /> : (
-				<div className={css.scrollX}><table className={css.list}>
+				<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 					<thead><tr><th>{t('col.provider')}</th><th>{t('col.state')}</th><th className="num">{t('overview.inFlight')}</th><th className="num">{t('overview.five')}</th><th className="num">p95</th></tr></thead>
 					<tbody>{health.providers.map((p) => (
 						<tr key={`${p.model}/${p.provider}`}>

@@ -14,11 +14,10 @@ import { Badge, Button, Card, css, Empty, ErrorBox, Facts, Segments, Skeleton, u
 export function SettingsPage() {
 	const t = useT();
 	useTitle('nav.settings');
-	const hasConfig = useSession().features.includes('config');
 	return (
-		<Tabs.Root defaultValue={hasConfig ? 'config' : 'system'} className={css.page}>
+		<Tabs.Root defaultValue="config" className={css.page}>
 			<Tabs.List className={css.tabs} aria-label={t('nav.settings')}>
-				{hasConfig && <Tabs.Trigger value="config">{t('settings.config')}</Tabs.Trigger>}
+				<Tabs.Trigger value="config">{t('settings.config')}</Tabs.Trigger>
 				<Tabs.Trigger value="system">{t('settings.system')}</Tabs.Trigger>
 				<Tabs.Trigger value="taste">{t('settings.taste')}</Tabs.Trigger>
 			</Tabs.List>
@@ -57,7 +56,7 @@ function Configuration() {
 					<span className="muted">{t('settings.n', { n: int(shown.length), of: int(data.entries.length) })}</span>
 				</div>
 				{!shown.length ? <Empty icon="search" title={t('settings.noMatch')} /> : (
-					<div className={css.scrollX}><table className={css.list}>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 						<thead><tr><th>{t('settings.key')}</th><th>{t('col.value')}</th><th>{t('col.from')}</th></tr></thead>
 						<tbody>{shown.map((e) => (
 							<tr key={e.key}><td><code>{e.key}</code> {e.deprecated && <Badge tone="warn">{t('settings.deprecated')}</Badge>}{e.ignored && <Badge tone="warn">{t('settings.ignored')}</Badge>}</td><td><code style={{ overflowWrap: 'anywhere' }}>{visible(json(e.value) ?? 'null')}</code></td>
@@ -76,7 +75,7 @@ function Checked({ check, onReload, busy }: { check: ConfigCheck; onReload: ((ha
 		<div role="status" style={{ padding: 14, display: 'grid', gap: 10, borderBottom: '1px solid var(--line)', background: 'var(--sunken)' }}>
 			{!check.ok ? <div className={css.error}>{check.errors.map((e, i) => <pre key={i}>{e.file}:{e.line}: {visible(e.text)}</pre>)}</div> : !check.diff.length ? <span className={css.row}><Badge tone="ok">{t('settings.same')}</Badge></span> : (
 				<>
-					<div className={css.scrollX}><table className={css.list}><thead><tr><th>{t('settings.key')}</th><th>{t('settings.old')}</th><th>{t('settings.new')}</th><th>{t('settings.when')}</th></tr></thead>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}><thead><tr><th>{t('settings.key')}</th><th>{t('settings.old')}</th><th>{t('settings.new')}</th><th>{t('settings.when')}</th></tr></thead>
 						<tbody>{check.diff.map((d) => <tr key={d.key}><td><code>{d.key}</code></td><td><code style={{ color: 'var(--bad)' }}>{json(d.old) ?? ''}</code></td><td><code style={{ color: 'var(--ok)' }}>{json(d.new) ?? ''}</code></td><td className="muted">{t(d.when === 'now' ? 'settings.now' : 'settings.restart')}</td></tr>)}</tbody></table></div>
 					{onReload && check.hash && <div><Button look="primary" disabled={busy} onClick={() => onReload(check.hash!)}>{t('settings.reload')}</Button></div>}
 					{!onReload && <p className="muted">{t('settings.restartToApply')}</p>}
@@ -98,7 +97,7 @@ function System() {
 				[t('settings.version'), session.version], [t('settings.uptime'), span(data.uptime_s)], [t('settings.rss'), bytes(data.rss)], [t('settings.hash'), <code>{data.config_hash}</code>],
 				...(data.files_changed ? [[t('settings.files'), <Badge tone="warn">{t('settings.filesChanged')}</Badge>] as [string, React.ReactNode]] : []),
 			]} /></div></Card>
-			<Card title={t('settings.workers')}><div className={css.scrollX}><table className={css.list}>
+			<Card title={t('settings.workers')}><div className={css.scrollX} tabIndex={0}><table className={css.list}>
 				<thead><tr><th>#</th><th className="num">{t('settings.connections')}</th><th className="num">{t('settings.streams')}</th><th className="num">{t('settings.lag')}</th></tr></thead>
 				<tbody>{data.workers.map((w, i) => <tr key={i}><td>{i}</td><td className="num">{int(w.connections)}</td><td className="num">{int(w.streams)}</td><td className="num">{ms(w.loop_lag_ms)}</td></tr>)}</tbody>
 			</table></div></Card>

@@ -5,7 +5,7 @@ import { getSigners, testSigner } from '../../api/routes';
 import type { SignerInfo } from '../../api/types';
 import { useT } from '../../i18n';
 import { bytes, dash, int, visible } from '../../parts/format';
-import { useMay, useSession } from '../../parts/session';
+import { useMay } from '../../parts/session';
 import { Badge, Button, Card, Code, CopyButton, css, Empty, ErrorBox, Facts, Field, Skeleton, useTitle } from '../../parts/ui';
 
 const us = (n: number | null | undefined) => (n == null ? dash : `${n < 10 ? n.toFixed(1) : int(Math.round(n))} µs`);
@@ -25,11 +25,11 @@ export function SignersPage() {
 
 function SignerCard({ signer: g }: { signer: SignerInfo }) {
 	const t = useT();
-	const mayTest = useMay('admin') && useSession().features.includes('sign');
+	const mayTest = useMay('admin');
 	const failures = g.traps + g.timeouts;
 	return (
 		<Card title={<span className={css.row}><code style={{ fontSize: 13 }}>{g.id}</code><Badge>{g.abi ?? g.kind}</Badge>{g.pinned ? <Badge tone="ok">{t('signers.pinned')}</Badge> : <Badge tone="warn" title={g.sha256 ? `sha256 = "${g.sha256}"` : undefined}>{t('signers.notPinned')}</Badge>}</span>}>
-			<div style={{ padding: '14px 16px', display: 'grid', gap: 18, gridTemplateColumns: 'repeat(auto-fit, minmax(min(320px, 100%), 1fr))' }}>
+			<div style={{ padding: '14px 16px', display: 'grid', gap: 18, alignItems: 'start', gridTemplateColumns: 'repeat(auto-fit, minmax(min(320px, 100%), 1fr))' }}>
 				<Facts items={[
 					[t('signers.module'), <>{g.path ? <code>{visible(g.path)}</code> : dash} {g.bytes !== null && <span className="muted">{bytes(g.bytes)}</span>}</>],
 					['SHA-256', g.sha256 ? <><code>{g.sha256.slice(0, 16)}…</code> <CopyButton text={g.pinned ? g.sha256 : `sha256 = "${g.sha256}"`} label={t(g.pinned ? 'common.copy' : 'signers.copyPin')} /></> : dash],
