@@ -19,10 +19,9 @@
 #include "serve.h"
 #include "sign/signer.h"
 #include "store/store.h"
-#include "ui_sign_in_main.h"
+#include "ui_main.h"
 
 static int version_main(int argc, char **argv);
-static int ui_words_main(int argc, char **argv);
 
 static const struct subcommand {
 	const char *name;
@@ -35,7 +34,7 @@ static const struct subcommand {
 	{ "log", store_log_main, "read the record: tail, show, grep" },
 	{ "keys", keys_main, "API keys: create, list, disable, enable, rotate" },
 	{ "store", store_main, "look after the record: check, vacuum, export, import, dead" },
-	{ "ui", ui_words_main, "link: a link that signs in once; hash-password: for [ui.users]" },
+	{ "ui", ui_main, "serve the web application before a gateway elsewhere" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 
@@ -56,16 +55,6 @@ static int print_help(FILE *out)
 	      "  signet log tail\n",
 	      out);
 	return out == stdout ? 0 : 2;
-}
-
-static int ui_words_main(int argc, char **argv)
-{
-	if (argc > 0 && !strcmp(argv[0], "link"))
-		return ui_link_main(argc - 1, argv + 1);
-	if (argc > 0 && !strcmp(argv[0], "hash-password"))
-		return ui_hash_password_main(argc - 1, argv + 1);
-	fputs("usage: signet ui link|hash-password [--help]\n", argc ? stderr : stdout);
-	return argc ? 2 : 0;
 }
 
 static const char version_help[] =

@@ -38,6 +38,8 @@ static const struct route {
 	{ "GET", "/health", NULL, api_health },
 	{ "GET", "/status", NULL, api_status },
 	{ "GET", "/metrics", NULL, api_metrics },
+	{ "GET", "/ui", NULL, api_ui },
+	{ "GET", "/ui/{id}", NULL, api_ui },
 	{ "HEAD", "/", NULL, api_probe },
 };
 
