@@ -61,27 +61,40 @@ static struct {
 /* ---- what is passed on ---- */
 
 /* Beginnings of paths (ui §7). */
-static const char *const passed[] = { "/internal/", "/v1/datasets/", "/v1/inferences/",
-				      "/inference", "/feedback",     "/status", "/v1/chat/completions" };
+static const char *const passed[] = { "/internal/",          "/v1/datasets/", "/v1/inferences/",
+				      "/inference",          "/feedback",     "/status",
+				      "/v1/chat/completions" };
 
 /* What a read-only UI shows nobody: it is for administrators. */
 static const char *const for_admins[] = { "/internal/signet/keys", "/internal/signet/sessions",
 					  "/internal/signet/audit" };
 
 /* Headers of a request that end at this hop, or that this process makes anew. */
-static const char *const dropped[] = {
-	"host",     "connection", "content-length",  "transfer-encoding", "upgrade",
-	"te",       "trailer",    "keep-alive",      "accept-encoding",   "expect",
-	"forwarded", "via",       "x-signet-remote", "content-encoding",  "origin",
-	"authorization", "proxy-authorization"
-};
+static const char *const dropped[] = { "host",
+				       "connection",
+				       "content-length",
+				       "transfer-encoding",
+				       "upgrade",
+				       "te",
+				       "trailer",
+				       "keep-alive",
+				       "accept-encoding",
+				       "expect",
+				       "forwarded",
+				       "via",
+				       "x-signet-remote",
+				       "content-encoding",
+				       "origin",
+				       "authorization",
+				       "proxy-authorization" };
 
 /* Headers of an answer that the pages look at. */
-static const char *const answered[] = {
-	"cache-control", "etag", "content-range", "accept-ranges", "content-disposition",
-	"set-cookie", "retry-after", "x-request-id", "x-signet-inference-id", "x-signet-model",
-	"x-signet-provider", "x-tensorzero-gateway-version"
-};
+static const char *const answered[] = { "cache-control",         "etag",
+					"content-range",         "accept-ranges",
+					"content-disposition",   "set-cookie",
+					"retry-after",           "x-request-id",
+					"x-signet-inference-id", "x-signet-model",
+					"x-signet-provider",     "x-tensorzero-gateway-version" };
 
 static bool is_one_of(struct bytes name, const char *const *list, size_t n)
 {
@@ -130,7 +143,8 @@ static bool peer_is_loopback(const struct exchange *ex)
 
 static bool host_is_local(struct bytes host)
 {
-	struct bytes name = bytes_starts(host, B("[")) ? bytes_cut(&host, ']') : bytes_cut(&host, ':');
+	struct bytes name =
+		bytes_starts(host, B("[")) ? bytes_cut(&host, ']') : bytes_cut(&host, ':');
 
 	return bytes_ieq(name, B("localhost")) || bytes_eq(name, B("127.0.0.1")) ||
 	       bytes_eq(name, B("[::1"));
@@ -254,7 +268,8 @@ static void pass(struct exchange *ex)
 		return;
 	}
 	if (changes(ex) && exchange_body(ex, &body)) {
-		refuse(ex, error_kind_status(error_last()->kind), "The request's body could not be read.");
+		refuse(ex, error_kind_status(error_last()->kind),
+		       "The request's body could not be read.");
 		return;
 	}
 	call = send_on(ex, body);
@@ -336,15 +351,19 @@ static const char *env_of(const char *name)
 /* Variables and flags that have no meaning here, but are in compose files. */
 static void log_unused(const char *config_file, bool default_config)
 {
-	static const char *const names[] = { "TENSORZERO_POSTGRES_URL", "TENSORZERO_CLICKHOUSE_URL",
-					     "TENSORZERO_UI_CONFIG_PATH", "TENSORZERO_UI_CONFIG_FILE",
-					     "TENSORZERO_UI_DEFAULT_CONFIG", "TENSORZERO_API_KEY" };
+	static const char *const names[] = {
+		"TENSORZERO_POSTGRES_URL",      "TENSORZERO_CLICKHOUSE_URL",
+		"TENSORZERO_UI_CONFIG_PATH",    "TENSORZERO_UI_CONFIG_FILE",
+		"TENSORZERO_UI_DEFAULT_CONFIG", "TENSORZERO_API_KEY"
+	};
 	bool any = config_file || default_config;
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		any |= env_of(names[i]) != NULL;
 	if (any)
-		log_info("ui", "configuration, databases and keys are the gateway's: what names them here is not used");
+		log_info(
+			"ui",
+			"configuration, databases and keys are the gateway's: what names them here is not used");
 }
 
 static void set_log(void)
@@ -362,11 +381,13 @@ static void set_log(void)
 static int gateway_of(const struct command *command, const char *text, struct arena *arena)
 {
 	if (!text) {
-		fprintf(stderr, "signet ui: set TENSORZERO_GATEWAY_URL (or --gateway-url) to the gateway's address, such as http://localhost:3000\n");
+		fprintf(stderr,
+			"signet ui: set TENSORZERO_GATEWAY_URL (or --gateway-url) to the gateway's address, such as http://localhost:3000\n");
 		return 1;
 	}
 	if (url_parse(bytes_of(text), arena, &ui.gateway))
-		return flags_wrong(command, "--gateway-url %s: %.*s", text, BFMT(error_last()->message));
+		return flags_wrong(command, "--gateway-url %s: %.*s", text,
+				   BFMT(error_last()->message));
 	if (bytes_ends(ui.gateway.target, B("/")))
 		ui.gateway.target.n--;
 	return -1;
@@ -384,10 +405,9 @@ static int listen_at(struct sockaddr_storage *addr, socklen_t n)
 						     .body_idle_ms = 30000,
 						     .keepalive_ms = 75000,
 						     .write_idle_ms = 300000 };
-	const struct http_client_options client = { .connect_timeout_ms = CONNECT_MS,
-						    .idle_ms = 30000,
-						    .max_idle = 64,
-						    .dns_ttl_s = 10 };
+	const struct http_client_options client = {
+		.connect_timeout_ms = CONNECT_MS, .idle_ms = 30000, .max_idle = 64, .dns_ttl_s = 10
+	};
 
 	if (http_bind_test((struct sockaddr *)addr, n))
 		return -1;
@@ -426,7 +446,8 @@ static int serve_pages(struct sockaddr_storage *addr, socklen_t n)
 int ui_main(int argc, char **argv)
 {
 	const char *url = env_of("TENSORZERO_GATEWAY_URL"), *config_file = NULL;
-	const char *bind = env_of("SIGNET_UI_BIND_ADDRESS"), *read_only = env_of("TENSORZERO_UI_READ_ONLY");
+	const char *bind = env_of("SIGNET_UI_BIND_ADDRESS"),
+		   *read_only = env_of("TENSORZERO_UI_READ_ONLY");
 	bool default_config = false;
 	const struct flag flags[] = {
 		{ "--gateway-url", .text = &url },
@@ -449,7 +470,8 @@ int ui_main(int argc, char **argv)
 	ui.read_only = read_only && strcmp(read_only, "0") != 0;
 	status = gateway_of(&command, url, &arena);
 	if (status < 0 && !sock_address_parse(bytes_of(bind ? bind : DEFAULT_LISTEN), &addr, &n))
-		status = flags_wrong(&command, "--bind-address %s: write 127.0.0.1:4000 or [::]:4000", bind);
+		status = flags_wrong(&command,
+				     "--bind-address %s: write 127.0.0.1:4000 or [::]:4000", bind);
 	if (status < 0) {
 		log_unused(config_file, default_config);
 		status = serve_pages(&addr, n);

@@ -17,10 +17,8 @@
 static const struct {
 	const char *end, *type;
 } types[] = {
-	{ ".html", "text/html; charset=utf-8" },
-	{ ".js", "text/javascript; charset=utf-8" },
-	{ ".css", "text/css; charset=utf-8" },
-	{ ".svg", "image/svg+xml" },
+	{ ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript; charset=utf-8" },
+	{ ".css", "text/css; charset=utf-8" },   { ".svg", "image/svg+xml" },
 	{ ".json", "application/json" },
 };
 

@@ -17,8 +17,9 @@ struct ui_file {
 extern const struct ui_file ui_files[]; /* ends with a row without path */
 
 struct ui_place {
-	struct bytes base; /* what stands before every path of the application: "/gw/ui", "" on a port of its own */
-	bool read_only;    /* the pages offer nothing that changes anything */
+	struct bytes
+		base; /* what stands before every path of the application: "/gw/ui", "" on a port of its own */
+	bool read_only; /* the pages offer nothing that changes anything */
 };
 
 /* Answers GET and HEAD of one path below the base: a file, a redirect from a path of TensorZero's UI, or index.html,
