@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/counters.h"
+#include "api/sign_in.h"
 #include "base/fault.h"
 #include "base/flags.h"
 #include "base/log.h"
@@ -284,6 +285,10 @@ static int store_start(const struct config *c)
 		.refuse_when_full = c->journal.refuse_when_full,
 		.compress = c->journal.compress,
 		.shutdown_drain_s = c->shutdown_drain_s,
+		.search_off = c->sqlite.search_off,
+		.retention = { .days = c->sqlite.retention_days,
+			       .body_days = c->sqlite.retention_body_days,
+			       .max_mb = c->sqlite.retention_max_mb },
 		.config_hash = bytes_of(c->hash_decimal),
 		.config_text = c->snapshot,
 	};
@@ -491,7 +496,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 	}
 	counters_setup(&app);
 	options = server_options(c, clients_by_default());
-	if (http_bind_test((struct sockaddr *)addr, addr_n)) {
+	if (http_bind_test((struct sockaddr *)addr, addr_n) || sign_in_start(&app)) {
 		flags_failed("");
 		goto out;
 	}
@@ -502,9 +507,11 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		run(c->server.drain_s);
 		status = 0;
 	}
+	sign_in_end(&app);
 	store_end();
 	crew_end();
 out:
+	sign_in_end(&app);
 	free(crew);
 	free(app.workers);
 	return status;

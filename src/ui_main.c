@@ -21,6 +21,7 @@
 #include "net/http_client.h"
 #include "net/socket.h"
 #include "serve_args.h"
+#include "ui_sign_in_main.h"
 
 #define CONNECT_MS     5000
 #define HEAD_MS        120000 /* a Playground's plain answer takes its time */
@@ -35,6 +36,8 @@ static const char help[] =
 	"signet ui: serves the web application before a gateway that runs elsewhere\n"
 	"\n"
 	"usage: signet ui --gateway-url URL [--bind-address 127.0.0.1:4000]\n"
+	"       signet ui link            makes a link that signs in once\n"
+	"       signet ui hash-password   prints the hash of a password, for [ui.users]\n"
 	"\n"
 	"  --gateway-url URL        the gateway (also TENSORZERO_GATEWAY_URL)\n"
 	"  --bind-address IP:PORT   where to listen (also SIGNET_UI_BIND_ADDRESS); port 0: a free one\n"
@@ -443,7 +446,7 @@ static int serve_pages(struct sockaddr_storage *addr, socklen_t n)
 	return bad ? 1 : 0;
 }
 
-int ui_main(int argc, char **argv)
+static int serve_pages(int argc, char **argv)
 {
 	const char *url = env_of("TENSORZERO_GATEWAY_URL"), *config_file = NULL;
 	const char *bind = env_of("SIGNET_UI_BIND_ADDRESS"),
@@ -480,4 +483,13 @@ int ui_main(int argc, char **argv)
 	arena_deinit(&arena);
 	log_flush();
 	return status;
+}
+
+int ui_main(int argc, char **argv)
+{
+	if (argc > 0 && !strcmp(argv[0], "link"))
+		return ui_link_main(argc - 1, argv + 1);
+	if (argc > 0 && !strcmp(argv[0], "hash-password"))
+		return ui_hash_password_main(argc - 1, argv + 1);
+	return serve_pages(argc, argv);
 }

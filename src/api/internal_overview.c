@@ -120,15 +120,6 @@ static void put_series(struct pen *p, const struct series *s, size_t n)
 	pen_close(p, '}');
 }
 
-static void add_times(struct times *to, const struct times *t)
-{
-	if (!t)
-		return;
-	to->n += t->n;
-	for (size_t i = 0; i < TIME_STEPS; i++)
-		to->steps[i] += t->steps[i];
-}
-
 static void put_total(struct pen *p, struct bytes key, const struct series *s, size_t n,
 		      struct arena *a)
 {
@@ -142,8 +133,8 @@ static void put_total(struct pen *p, struct bytes key, const struct series *s, s
 		all.out += s->at[i].out;
 		all.priced += s->at[i].priced;
 		all.cost_nano += s->at[i].cost_nano;
-		add_times(all.ms, s->at[i].ms);
-		add_times(all.ttft_ms, s->at[i].ttft_ms);
+		times_add(all.ms, s->at[i].ms);
+		times_add(all.ttft_ms, s->at[i].ttft_ms);
 	}
 	pen_member(p, key);
 	pen_open(p, '{');

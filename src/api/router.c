@@ -7,6 +7,7 @@
  * the same route.
  */
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/counters.h"
 #include "api/internal.h"
 #include "api/surface.h"
@@ -215,6 +216,8 @@ void api_handle(struct exchange *ex)
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
+	if (!auth_admits(ex, path, shape_of(path)))
+		return;
 	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
 		if (!ex->status && !ex->client_gone && fiber_cancelled())
 			shutting_down(ex, path);

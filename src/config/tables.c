@@ -46,6 +46,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
 	{ "access_log", KEY_BOOL, OFF(server.access_log) },
+	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth) },
 };
 const struct table server_table = TABLE("struct ServerConfig", server_keys);
 
@@ -197,6 +198,7 @@ static void read_data_dir(struct loader *l, struct toml *t, struct bytes path, v
 static const struct key store_keys[] = {
 	{ "data_dir", KEY_CALL, .call = read_data_dir },
 	{ "shutdown_drain_s", KEY_U64, OFF(shutdown_drain_s), .max = 86400, .normal = 10 },
+	{ "sqlite", KEY_TABLE, .table = &sqlite_table },
 };
 const struct table store_table = TABLE("struct StoreConfig", store_keys);
 
@@ -239,6 +241,7 @@ void tables_defaults(struct config *c)
 	c->gateway.overhead_buckets = buckets;
 	c->gateway.noverhead_buckets = COUNT(buckets) - 1;
 	c->gateway.observability = -1;
+	c->server.metrics_auth = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =

@@ -7,11 +7,14 @@
 
 /* Each fills struct config. */
 extern const struct table gateway_table, server_table, upstream_table, signing_table,
-	surfaces_table, store_table, journal_table, record_table;
+	surfaces_table, store_table, journal_table, record_table, sqlite_table, ui_table;
 
 void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
 void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
 void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void *into);
+
+/* SIGNET_UI_… over [ui], and the password of SIGNET_UI_PASSWORD. */
+void ui_apply_environment(struct loader *);
 
 void tables_defaults(struct config *);
 extern const char *const unsupported_choices[]; /* "reject", "placeholder" */

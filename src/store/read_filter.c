@@ -49,7 +49,7 @@ static const struct parameter {
 
 void filter_init(struct read_filter *f, struct arena *a)
 {
-	*f = (struct read_filter){ .to = INT64_MAX, .sides = SEARCH_ALL, .arena = a };
+	*f = (struct read_filter){ .to = INT64_MAX, .side = WORDS_ANY, .arena = a };
 }
 
 enum list_cell filter_cell(struct bytes name)
@@ -290,56 +290,28 @@ static int take_named(struct read_filter *f, const struct parameter *p, struct b
 
 /* ---- words ---- */
 
-static struct bytes escaped(struct bytes word, struct arena *a)
-{
-	struct buf b;
-	struct bytes out = { 0 };
-
-	buf_init(&b, 64u << 10);
-	if (!buf_json_string(&b, word))
-		out = arena_dup(a, bytes_slice(buf_bytes(&b), 1, b.len - 2));
-	buf_deinit(&b);
-	return out;
-}
-
 static int take_words(struct read_filter *f, struct bytes text)
 {
-	for (;;) {
-		struct search_word w = { 0 };
-		ptrdiff_t end;
-
-		text = bytes_trim(text);
-		if (!text.n)
-			return 1;
-		w.minus = text.n > 1 && mark(&text, "-");
-		w.phrase = mark(&text, "\"");
-		end = bytes_chr(text, w.phrase ? '"' : ' ');
-		w.text = bytes_slice(text, 0, end < 0 ? text.n : (size_t)end);
-		text = bytes_slice(text, w.text.n + 1, text.n);
-		if (!w.text.n)
-			continue;
-		if (f->nwords == FILTER_WORDS)
-			return fail(ERR_INVALID_REQUEST, "q: more than %d words", FILTER_WORDS);
-		w.escaped = escaped(w.text, f->arena);
-		if (!bytes_set(w.escaped))
-			return -1;
-		f->words[f->nwords++] = w;
-	}
+	text = f->typed.n ? arena_printf(f->arena, "%.*s %.*s", BFMT(f->typed), BFMT(text)) : text;
+	if (text.n > FILTER_TYPED)
+		return fail(ERR_INVALID_REQUEST, "q: more than %d bytes", FILTER_TYPED);
+	f->typed = text;
+	return bytes_set(text) ? 1 : -1;
 }
 
 static int take_sides(struct read_filter *f, struct bytes name, struct bytes value)
 {
 	static const struct {
 		struct bytes name;
-		unsigned sides;
-	} sides[] = { { B("input"), SEARCH_INPUT },
-		      { B("output"), SEARCH_OUTPUT },
-		      { B("error"), SEARCH_ERROR },
-		      { B("all"), SEARCH_ALL } };
+		enum words_side side;
+	} sides[] = { { B("input"), WORDS_INPUT },
+		      { B("output"), WORDS_OUTPUT },
+		      { B("error"), WORDS_ERROR },
+		      { B("all"), WORDS_ANY } };
 
 	for (size_t i = 0; i < COUNT(sides); i++)
 		if (bytes_eq(value, sides[i].name)) {
-			f->sides = sides[i].sides;
+			f->side = sides[i].side;
 			return 1;
 		}
 	return wrong(name, value, "input, output, error or all");
@@ -444,30 +416,6 @@ static bool matches(const struct condition *c, const struct log_entry *e, struct
 	return false;
 }
 
-static bool holds(const struct cell *plain, const struct cell *json, const struct search_word *w)
-{
-	return bytes_ifind(cell_text(plain), w->text) >= 0 ||
-	       bytes_ifind(cell_text(json), w->escaped) >= 0;
-}
-
-bool words_match(const struct read_filter *f, const struct cell *list, const struct cell *chat,
-		 const struct cell *error)
-{
-	for (size_t i = 0; i < f->nwords; i++) {
-		const struct search_word *w = &f->words[i];
-		bool found =
-			(f->sides & SEARCH_INPUT &&
-			 holds(&list[L_PREVIEW_IN], &chat[C_INPUT], w)) ||
-			(f->sides & SEARCH_OUTPUT &&
-			 holds(&list[L_PREVIEW_OUT], &chat[C_OUTPUT], w)) ||
-			(f->sides & SEARCH_ERROR && holds(&error[E_ERROR], &error[E_ATTEMPTS], w));
-
-		if (found == w->minus)
-			return false;
-	}
-	return true;
-}
-
 bool filter_matches(const struct read_filter *f, const struct log_entry *e, struct arena *scratch)
 {
 	if (e->seq < f->from || e->seq >= f->to)
@@ -475,5 +423,5 @@ bool filter_matches(const struct read_filter *f, const struct log_entry *e, stru
 	for (size_t i = 0; i < f->n; i++)
 		if (!matches(&f->at[i], e, scratch))
 			return false;
-	return words_match(f, e->list, e->chat, e->error);
+	return true;
 }

@@ -7,9 +7,10 @@
 
 #include "base/arena.h"
 #include "store/log_read.h"
+#include "store/words.h"
 
-#define FILTER_VALUES 200 /* of all conditions together */
-#define FILTER_WORDS  16
+#define FILTER_VALUES 200  /* of all conditions together */
+#define FILTER_TYPED  8192 /* bytes to look for */
 
 enum condition_kind {
 	CONDITION_ANY,    /* the cell is one of the values */
@@ -34,20 +35,12 @@ struct condition {
 	int64_t number;
 };
 
-struct search_word {
-	struct bytes text, escaped; /* as typed, and as it stands in JSON */
-	bool minus, phrase;
-};
-
-enum search_side { SEARCH_INPUT = 1, SEARCH_OUTPUT = 2, SEARCH_ERROR = 4, SEARCH_ALL = 7 };
-
 struct read_filter {
 	int64_t from, to; /* seq: from <= row < to */
 	struct condition *at;
 	size_t n, cap;
-	struct search_word words[FILTER_WORDS];
-	size_t nwords;
-	unsigned sides; /* of enum search_side */
+	struct bytes typed; /* to look for (words.h); empty: nothing */
+	enum words_side side;
 	struct arena *arena;
 };
 
@@ -58,11 +51,8 @@ void filter_init(struct read_filter *, struct arena *);
 int filter_take(struct read_filter *, struct bytes name, struct bytes value, uint64_t now);
 /* The column behind a parameter of texts ("fn", "model", ...); L_CELLS: there is none. */
 enum list_cell filter_cell(struct bytes name);
-/* Of a row of the journal, which has its bodies. `scratch` is for tags. */
+/* Of a row of the journal, which has its bodies; its words are not looked at. `scratch` is for tags. */
 bool filter_matches(const struct read_filter *, const struct log_entry *, struct arena *scratch);
-/* Whether the row's texts have the words. Any case (ASCII); a word is found inside of words too. */
-bool words_match(const struct read_filter *, const struct cell *list, const struct cell *chat,
-		 const struct cell *error);
 
 /* RFC 3339 -> Unix ms. false: it is no time. */
 bool time_parse(struct bytes text, uint64_t *unix_ms);

@@ -10,6 +10,29 @@
 
 struct question;
 
+/* Looks for the words of a filter in a row that is not indexed: with the index's own means, in memory. */
+struct judge {
+	sqlite3 *db;
+	sqlite3_stmt *put, *match, *drop;
+	struct buf sides[3], expression;
+	bool any; /* there is a word to look for */
+};
+/* Sets what is looked for. -1: error set. */
+int judge_set(struct judge *, const struct read_filter *);
+/* 1, 0, -1: error set. */
+int judge_row(struct judge *, const struct words_row *);
+void judge_deinit(struct judge *);
+/* filter_matches(), and the words too. 1, 0, -1. */
+int reader_matches(struct reader *, const struct read_filter *, const struct log_entry *,
+		   struct arena *scratch);
+
+/* The store's rows that have the words, newest first, by its index; those that are not indexed yet are looked at. 2: there
+ * is no index. `row` as row_fn, of a statement made with the columns. *partial: the deadline came first. */
+struct sql_columns;
+int walk_words(struct reader *, const struct read_filter *, int64_t before,
+	       const struct sql_columns *, int (*row)(sqlite3_stmt *, void *), void *arg,
+	       bool *partial);
+
 struct reader {
 	struct reads *reads;
 	struct question *question; /* at hand; NULL: none */
@@ -18,8 +41,8 @@ struct reader {
 	dev_t device; /* of the store's file when it was opened */
 	ino_t inode;
 	struct log_reader log;
-	int64_t seen;                    /* the seq that a statement looked at last */
-	const struct read_filter *words; /* of the statement at hand */
+	int64_t seen; /* the seq that a statement looked at last */
+	struct judge judge;
 };
 
 /* SQL functions of a connection: signet_at(seq) notes where a statement is, signet_words(...) looks for the words. -1:

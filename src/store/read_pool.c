@@ -159,6 +159,7 @@ static void *reader_main(void *arg)
 	}
 	pthread_mutex_unlock(&rs->lock);
 	reader_close(r);
+	judge_deinit(&r->judge);
 	error_slot_deinit(error_last());
 	return NULL;
 }

@@ -82,8 +82,10 @@ static int walk_journal(struct walk *w)
 
 	log_rewind_journal(&w->r->log);
 	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
-		if (e.seq < w->page->before && filter_matches(w->f, &e, &w->a))
-			r = w->page->unordered ? give(w, &e) : keep_place(w, &e);
+		int match = e.seq < w->page->before ? reader_matches(w->r, w->f, &e, &w->a) : 0;
+
+		if (match)
+			r = match < 0 ? -1 : w->page->unordered ? give(w, &e) : keep_place(w, &e);
 		arena_deinit(&w->a);
 		if (read_over(w->r)) {
 			w->page->partial = true;
@@ -136,51 +138,61 @@ static int take_row(struct walk *w, sqlite3_stmt *st, struct log_entry *e)
 	return w->page->lean ? 0 : log_load_line(&w->r->log, e, &w->a);
 }
 
-/* 0: all of it; 1: enough; -1. */
+/* A row of the store, behind the journal's that are newer. 0: go on; 1: enough; -1. */
+static int give_row(sqlite3_stmt *st, void *arg)
+{
+	struct walk *w = arg;
+	struct log_entry e;
+	int r = take_row(w, st, &e);
+
+	if (!r)
+		r = give_waiting(w, e.seq);
+	if (!r)
+		r = give(w, &e);
+	arena_deinit(&w->a);
+	return r;
+}
+
+/* 0: all of it, or out of time; 1: enough; -1. */
 static int step_rows(struct walk *w, sqlite3_stmt *st)
 {
-	struct log_entry e;
-	int rc, r = 0;
+	int rc = SQLITE_DONE, r = 0;
 
-	w->r->seen = w->page->before;
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		r = take_row(w, st, &e);
-		if (!r)
-			r = give_waiting(w, e.seq);
-		if (!r)
-			r = give(w, &e);
-		arena_deinit(&w->a);
-		if (r)
-			break;
-	} /* time: SQLite looks at it itself */
+	while (!r && (rc = sqlite3_step(st)) == SQLITE_ROW)
+		r = give_row(st, w);
 	if (r < 0 && sqlite3_errcode(w->r->log.db) == SQLITE_INTERRUPT)
 		r = 0, rc = SQLITE_INTERRUPT;
-	if (!r && rc == SQLITE_INTERRUPT) {
+	if (!r && rc == SQLITE_INTERRUPT)
 		w->page->partial = true;
-		w->page->reached = w->r->seen;
-		return 0;
-	}
-	if (!r && rc != SQLITE_DONE)
+	else if (!r && rc != SQLITE_DONE)
 		return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(w->r->log.db));
 	return r;
 }
 
 static int walk_store(struct walk *w)
 {
+	const struct read_page *page = w->page;
+	struct sql_columns columns = { page->bare    ? SQL_STATE
+				       : page->cells ? SQL_SOME
+						     : SQL_CELLS,
+				       page->cells, page->ncells };
 	sqlite3_stmt *st;
-	int r;
+	int r = 2;
 
-	if (!w->r->log.db || w->page->journal_alone)
+	if (!w->r->log.db || page->journal_alone)
 		return 0;
-	st = filter_statement(w->r, w->f, w->page->before,
-			      &(struct sql_columns){ w->page->bare    ? SQL_STATE
-						     : w->page->cells ? SQL_SOME
-								      : SQL_CELLS,
-						     w->page->cells, w->page->ncells });
-	if (!st)
-		return read_over(w->r) ? (w->page->partial = true, 0) : -1;
-	r = step_rows(w, st);
-	sqlite3_finalize(st);
+	w->r->seen = page->before;
+	if (w->r->judge.any)
+		r = walk_words(w->r, w->f, page->before, &columns, give_row, w, &w->page->partial);
+	if (r == 2) {
+		st = filter_statement(w->r, w->f, page->before, &columns);
+		if (!st)
+			return read_over(w->r) ? (w->page->partial = true, 0) : -1;
+		r = step_rows(w, st);
+		sqlite3_finalize(st);
+	}
+	if (page->partial)
+		w->page->reached = w->r->seen;
 	return r;
 }
 
@@ -192,6 +204,8 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 
 	page->partial = false;
 	page->unordered |= page->bare;
+	if (judge_set(&r->judge, f))
+		return -1;
 	page->reached = page->before;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	arena_init(&w.journal, READ_ENTRY_MAX);
@@ -216,13 +230,16 @@ int read_bodies(struct reader *r, struct log_entry *e, struct arena *a)
 	return log_load_bodies(&r->log, e, a);
 }
 
-static int tell_live(const struct read_filter *f, struct read_live *live, const struct log_entry *e,
-		     size_t *told, row_fn *fn, void *arg, struct arena *a)
+static int tell_live(struct reader *r, const struct read_filter *f, struct read_live *live,
+		     const struct log_entry *e, size_t *told, row_fn *fn, void *arg,
+		     struct arena *a)
 {
 	struct bytes id = cell_text(&e->list[L_ID]);
 
-	if (!filter_matches(f, e, a))
-		return 0;
+	int match = reader_matches(r, f, e, a);
+
+	if (match <= 0)
+		return match;
 	snprintf(live->last_id, sizeof(live->last_id), "%.*s", BFMT(id));
 	if (*told == live->most) {
 		live->skipped++;
@@ -242,9 +259,11 @@ int read_live(struct reader *r, const struct read_filter *f, struct read_live *l
 
 	live->skipped = 0;
 	*live->last_id = 0;
+	if (judge_set(&r->judge, f))
+		return -1;
 	arena_init(&a, READ_ENTRY_MAX);
 	while (!bad && !read_over(r) && (found = log_follow(&r->log, &live->place, &e, &a)) > 0) {
-		bad = tell_live(f, live, &e, &told, fn, arg, &a);
+		bad = tell_live(r, f, live, &e, &told, fn, arg, &a);
 		arena_deinit(&a);
 	}
 	arena_deinit(&a);

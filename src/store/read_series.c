@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "store/read_sql.h"
+#include "store/rollup.h"
 
 #define MINUTES_S (47 * 3600) /* for so long, to be sure, Rollup has minutes */
 
@@ -27,9 +28,18 @@ struct summing {
 
 static size_t step_of(int64_t ms)
 {
-	double step = ms <= 0 ? 0 : 1 + round(log((double)ms) / log(1.02));
+	int step = hist_bucket(ms);
 
 	return step < TIME_STEPS ? (size_t)step : TIME_STEPS - 1;
+}
+
+void times_add(struct times *to, const struct times *t)
+{
+	if (!t)
+		return;
+	to->n += t->n;
+	for (size_t i = 0; i < TIME_STEPS; i++)
+		to->steps[i] += t->steps[i];
 }
 
 double times_quantile(const struct times *t, double part)
@@ -42,7 +52,7 @@ double times_quantile(const struct times *t, double part)
 	for (size_t i = 0; i < TIME_STEPS; i++) {
 		seen += t->steps[i];
 		if (seen && seen >= want)
-			return i ? pow(1.02, (double)(i - 1)) : 0;
+			return hist_value((int)i);
 	}
 	return -1;
 }
@@ -223,7 +233,7 @@ static bool rollup_is_whole(struct reader *r)
 static const char *dim_of_filter(const struct read_filter *f, const struct condition **only)
 {
 	*only = f->n ? &f->at[0] : NULL;
-	if (f->nwords || f->n > 1)
+	if (f->typed.n || f->n > 1)
 		return NULL;
 	if (!f->n)
 		return "surface";

@@ -14,6 +14,7 @@ struct times {
 };
 /* Milliseconds that `part` of the times did not exceed, 1 % off at most; -1: there are none. */
 double times_quantile(const struct times *, double part);
+void times_add(struct times *to, const struct times *); /* NULL: none */
 
 struct sums {
 	uint64_t n, errors, in, out, priced;

@@ -294,7 +294,7 @@ static struct lead choose_lead(struct reader *r, const struct read_filter *f, in
 		if (!has_index(&f->at[i], &l))
 			continue;
 		/* The only condition, with one value: its index is in the order that is wanted. */
-		if (f->n == 1 && !f->nwords && f->at[i].n == 1)
+		if (f->n == 1 && !f->typed.n && f->at[i].n == 1)
 			return l;
 		l.rows = count_rows(r, &l, f, before);
 		if (l.rows < best.rows)
@@ -305,13 +305,12 @@ static struct lead choose_lead(struct reader *r, const struct read_filter *f, in
 
 static void put_words(struct statement *s, const struct read_filter *f)
 {
-	if (!f->nwords)
+	if (!f->typed.n)
 		return;
-	put(s, " AND signet_words(t." N_PREVIEW_IN ",t." N_PREVIEW_OUT ",(SELECT c." N_INPUT
-	       " FROM ChatInference c WHERE c.seq = t.seq)"
+	put(s, " AND signet_words((SELECT c." N_INPUT " FROM ChatInference c WHERE c.seq = t.seq)"
 	       ",(SELECT c." N_OUTPUT " FROM ChatInference c WHERE c.seq = t.seq)"
 	       ",(SELECT e." N_ERROR " FROM RequestError e WHERE e.seq = t.seq)"
-	       ",(SELECT e." N_ATTEMPTS " FROM RequestError e WHERE e.seq = t.seq))");
+	       ",t." N_PREVIEW_IN ",t." N_PREVIEW_OUT ")");
 }
 
 static void put_columns(struct statement *s, const struct sql_columns *columns)
@@ -339,6 +338,23 @@ sqlite3_stmt *read_statement(struct reader *r, const char *sql)
 	return st;
 }
 
+/* The conditions but the one that leads. */
+static void put_rest(struct statement *s, const struct read_filter *f, const struct condition *lead,
+		     bool with_words)
+{
+	put(s, " AND CASE WHEN signet_at(t.seq) THEN 1");
+	for (size_t i = 0; i < f->n; i++) {
+		if (&f->at[i] == lead)
+			continue;
+		put(s, " AND (");
+		put_condition(s, &f->at[i]);
+		put(s, ")");
+	}
+	if (with_words)
+		put_words(s, f);
+	put(s, " END");
+}
+
 sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, int64_t before,
 			       const struct sql_columns *columns)
 {
@@ -352,17 +368,22 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 	l = choose_lead(r, f, before);
 	put_columns(s, columns);
 	put_lead(s, &l, f, before);
-	put(s, " AND CASE WHEN signet_at(t.seq) THEN 1");
-	for (size_t i = 0; i < f->n; i++) {
-		if (&f->at[i] == l.condition)
-			continue;
-		put(s, " AND (");
-		put_condition(s, &f->at[i]);
-		put(s, ")");
-	}
-	put_words(s, f);
-	put(s, columns->kind == SQL_GROUPS ? " END GROUP BY 1" : " END ORDER BY t.seq DESC");
-	r->words = f;
+	put_rest(s, f, l.condition, true);
+	put(s, columns->kind == SQL_GROUPS ? " GROUP BY 1" : " ORDER BY t.seq DESC");
+	return statement_done(r, s);
+}
+
+sqlite3_stmt *filter_point(struct reader *r, const struct read_filter *f,
+			   const struct sql_columns *columns, bool with_words)
+{
+	struct statement *s = statement_new();
+
+	if (!s)
+		return NULL;
+	put_columns(s, columns);
+	put(s, " FROM InferenceById t WHERE t.seq = ");
+	bind_int(s, 0); /* the first parameter */
+	put_rest(s, f, NULL, with_words);
 	return statement_done(r, s);
 }
 
@@ -377,20 +398,21 @@ static void at(sqlite3_context *context, int n, sqlite3_value **values)
 	sqlite3_result_int(context, 1);
 }
 
-static void words(sqlite3_context *context, int n, sqlite3_value **values)
+static struct bytes text_of(sqlite3_value *v)
 {
-	const struct reader *r = sqlite3_user_data(context);
-	struct cell list[L_CELLS] = { 0 }, chat[C_CELLS] = { 0 }, error[E_CELLS] = { 0 };
-	struct cell *const to[] = { &list[L_PREVIEW_IN], &list[L_PREVIEW_OUT], &chat[C_INPUT],
-				    &chat[C_OUTPUT],     &error[E_ERROR],      &error[E_ATTEMPTS] };
+	const char *p = (const char *)sqlite3_value_text(v);
 
-	for (int i = 0; i < n && i < (int)COUNT(to); i++)
-		if (sqlite3_value_type(values[i]) != SQLITE_NULL)
-			*to[i] = (struct cell){ .type = CELL_TEXT,
-						.text = {
-							(const char *)sqlite3_value_text(values[i]),
-							(size_t)sqlite3_value_bytes(values[i]) } };
-	sqlite3_result_int(context, r->words && words_match(r->words, list, chat, error));
+	return (struct bytes){ p, p ? (size_t)sqlite3_value_bytes(v) : 0 };
+}
+
+static void words(sqlite3_context *context, int n, sqlite3_value **v)
+{
+	struct reader *r = sqlite3_user_data(context);
+	struct words_row row = { text_of(v[0]), text_of(v[1]), text_of(v[2]), text_of(v[3]),
+				 text_of(v[4]) };
+
+	(void)n;
+	sqlite3_result_int(context, judge_row(&r->judge, &row) > 0);
 }
 
 int read_functions(struct reader *r)
@@ -398,7 +420,7 @@ int read_functions(struct reader *r)
 	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
 
 	if (sqlite3_create_function(r->log.db, "signet_at", 1, flags, r, at, NULL, NULL) ||
-	    sqlite3_create_function(r->log.db, "signet_words", 6, flags, r, words, NULL, NULL))
+	    sqlite3_create_function(r->log.db, "signet_words", 5, flags, r, words, NULL, NULL))
 		return fail(ERR_STORE, SQLITE_FILE ": %s", sqlite3_errmsg(r->log.db));
 	return 0;
 }

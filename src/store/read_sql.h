@@ -19,6 +19,9 @@ struct sql_columns {
 /* A statement over the list's rows that match, newest first, below `before`. The caller finalizes it. NULL: error set. */
 sqlite3_stmt *filter_statement(struct reader *, const struct read_filter *, int64_t before,
 			       const struct sql_columns *);
+/* The same of one row, whose seq is the first parameter. */
+sqlite3_stmt *filter_point(struct reader *, const struct read_filter *, const struct sql_columns *,
+			   bool with_words);
 /* Another statement, for its own text. NULL: error set. */
 sqlite3_stmt *read_statement(struct reader *, const char *sql);
 

@@ -119,7 +119,11 @@ static int take_journal(struct values *v, const struct read_filter *f)
 	arena_init(&a, READ_ENTRY_MAX);
 	log_rewind_journal(&v->r->log);
 	while (!bad && (found = log_next_in_journal(&v->r->log, &e, &a)) > 0) {
-		if (filter_matches(f, &e, &a))
+		int match = reader_matches(v->r, f, &e, &a);
+
+		if (match < 0)
+			bad = -1;
+		else if (match)
 			bad = v->cell == L_CELLS ? take_tags(v, &e, &a)
 						 : add_value(v, cell_text(&e.list[v->cell]), 1);
 		arena_deinit(&a);
@@ -218,6 +222,8 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 	if (bad)
 		return -1;
 	rest = others(f, v.cell);
+	if (judge_set(&r->judge, f))
+		return -1;
 	map_init(&v.map);
 	if (r->log.db)
 		bad = take_dictionary(&v, dim);

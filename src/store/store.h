@@ -100,5 +100,7 @@ uint64_t sqlite_text_behind(void);
 
 /* `signet log`: argv without the program and "log". Returns the exit status. */
 int store_log_main(int argc, char **argv);
+/* `signet store`: the same. */
+int store_main(int argc, char **argv);
 
 #endif

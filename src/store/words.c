@@ -390,20 +390,27 @@ static struct bytes column(sqlite3_stmt *st, int i)
 	return (struct bytes){ p, p ? (size_t)sqlite3_column_bytes(st, i) : 0 };
 }
 
-static int make_sides(struct words *w, sqlite3_stmt *st)
+int words_texts(const struct words_row *row, struct buf sides[3])
 {
-	struct bytes input = column(st, 0), output = column(st, 1);
 	size_t room[3] = { WORDS_SIDE_MAX, WORDS_SIDE_MAX, WORDS_SIDE_MAX };
 	int bad;
 
-	for (size_t i = 0; i < COUNT(w->sides); i++)
-		buf_reset(&w->sides[i]);
-	bad = bytes_set(input) ? add_input(input, &room[0], &w->sides[0])
-			       : add_text(column(st, 3), &room[0], &w->sides[0]);
+	for (size_t i = 0; i < 3; i++)
+		buf_reset(&sides[i]);
+	bad = bytes_set(row->input) ? add_input(row->input, &room[0], &sides[0])
+				    : add_text(row->preview_in, &room[0], &sides[0]);
 	if (!bad)
-		bad = bytes_set(output) ? add_blocks(output, &room[1], &w->sides[1])
-					: add_text(column(st, 4), &room[1], &w->sides[1]);
-	return bad || add_text(column(st, 2), &room[2], &w->sides[2]) ? SQLITE_NOMEM : SQLITE_OK;
+		bad = bytes_set(row->output) ? add_blocks(row->output, &room[1], &sides[1])
+					     : add_text(row->preview_out, &room[1], &sides[1]);
+	return bad || add_text(row->error, &room[2], &sides[2]) ? -1 : 0;
+}
+
+static int make_sides(struct words *w, sqlite3_stmt *st)
+{
+	struct words_row row = { column(st, 0), column(st, 1), column(st, 2), column(st, 3),
+				 column(st, 4) };
+
+	return words_texts(&row, w->sides) ? SQLITE_NOMEM : SQLITE_OK;
 }
 
 /* The row's texts in `sides`. *found: there is such a row. */

@@ -47,6 +47,13 @@ int words_search_begin(struct words_search *, sqlite3 *, struct bytes typed, enu
 int words_search_next(struct words_search *, int64_t *seq);
 void words_search_end(struct words_search *);
 
+/* What is indexed of a row: the three columns as FTS5 gets them, for whoever looks at a row that is not indexed yet. The
+ * first two are JSON; a preview counts where the text itself is not there. -1: out of memory. */
+struct words_row {
+	struct bytes input, output, error, preview_in, preview_out;
+};
+int words_texts(const struct words_row *, struct buf sides[3]);
+
 /* ---- for the sink: its connection, inside its transactions. SQLite result codes. ---- */
 
 struct words;

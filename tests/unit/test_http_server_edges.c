@@ -256,6 +256,7 @@ static void test_method_target_path_and_query(void **state)
 		{ "PUT /a?b#c?d HTTP/1.1", "PUT|/a?b#c?d|/a|?b|2|0" },
 		{ "GET http://h HTTP/1.1", "GET|http://h|/|-|2|0" },
 		{ "GET HTTP://h:80/x?y HTTP/1.1", "GET|HTTP://h:80/x?y|/x|?y|2|0" },
+		{ "GET http://h?x=/y HTTP/1.1", "GET|http://h?x=/y|/|?x=/y|2|0" },
 		{ "GET https://h/x HTTP/1.1", "GET|https://h/x|/x|-|2|0" },
 		{ "OPTIONS * HTTP/1.1", "OPTIONS|*|*|-|2|0" },
 		{ "GET /%2F%20?%41 HTTP/1.1", "GET|/%2F%20?%41|/%2F%20|?%41|2|0" },

@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "fiber/loop.h"
 #include "sign/signer.h"
+#include "sign/wasm.h"
 #include "unit.h"
 
 /* ---- a small assembler ---- */
@@ -821,6 +822,32 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* ---- texts ---- */
+
+/* Wasmtime numbers causes and puts each on a line; a text is cut where the room ends. */
+static void test_an_error_is_one_line(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} cases[] = {
+		{ "top", "top" },
+		{ "top\n\nCaused by:\n    0: middle\n    9: last\n", "top: middle: last" },
+		{ "+: a\n1x b\n0:\n:: c\n", "+: a: 1x b: 0:: :: c" },
+		{ "0123456789012345678901234567890123456789\nx",
+		  "0123456789012345678901234567890" },
+		{ "0123456789012345678901234567\nabcdef", "0123456789012345678901234567: a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *out = malloc(32);
+
+		engine_error_text(wasmtime_error_new(cases[i].text), out, 32);
+		assert_string_equal(out, cases[i].line);
+		free(out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -838,6 +865,7 @@ int main(void)
 		cmocka_unit_test(test_the_cache_is_ours_alone_and_holds_nothing_else),
 		cmocka_unit_test(test_without_a_directory_nothing_is_kept),
 		cmocka_unit_test(test_a_call_off_the_loop_gives_its_instance_back),
+		cmocka_unit_test(test_an_error_is_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
