@@ -446,7 +446,7 @@ static int serve_pages(struct sockaddr_storage *addr, socklen_t n)
 	return bad ? 1 : 0;
 }
 
-static int serve_pages(int argc, char **argv)
+static int pages_main(int argc, char **argv)
 {
 	const char *url = env_of("TENSORZERO_GATEWAY_URL"), *config_file = NULL;
 	const char *bind = env_of("SIGNET_UI_BIND_ADDRESS"),
@@ -491,5 +491,5 @@ int ui_main(int argc, char **argv)
 		return ui_link_main(argc - 1, argv + 1);
 	if (argc > 0 && !strcmp(argv[0], "hash-password"))
 		return ui_hash_password_main(argc - 1, argv + 1);
-	return serve_pages(argc, argv);
+	return pages_main(argc, argv);
 }
