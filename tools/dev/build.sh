@@ -25,7 +25,7 @@ build_in() {
 	local dir=$1 list
 	shift
 	engines/build.sh "$dir/engines"
-	ui_build
+	ui_build || return 1
 	[ ! -e "$UI_OUT/files.c" ] || set -- "-Dui=$PWD/$UI_OUT" "$@"
 	list=$( (find src tests/unit tests/fuzz -name '*.c' 2>/dev/null; cat meson.build meson_options.txt; cat "$UI_OUT/.sum" 2>/dev/null; echo "$@") | LC_ALL=C sort | sha256sum)
 	if [ ! -f "$dir/build.ninja" ]; then

@@ -3,6 +3,26 @@
 UI_NODE_MIN=20.19 # Vite 8
 UI_OUT=build-ui
 
+help_screenshots() {
+	cat <<-'END'
+	usage: ./dev screenshots [--only WORD] [--out DIR]
+
+	Starts build/signet with a day of recorded traffic and takes a picture of every page: light, dark, in Chinese, 390 pixels wide,
+	filled and empty. They go to docs/screenshots: look at them.
+	END
+}
+
+dev_screenshots() {
+	setup_for build run test
+	case "$(cat /etc/os-release 2>/dev/null)" in
+	*debian*) for font in fonts-inter fonts-wqy-microhei fonts-noto-color-emoji; do
+		dpkg-query -W "$font" >/dev/null 2>&1 || apt_install "$font"
+	done ;;
+	esac
+	build_plain
+	node tests/browser/screenshots.mjs "$@"
+}
+
 # Whether node and npm can build it. A node of its own is taken where the system's is older (Debian 12 has 18).
 ui_node() {
 	command -v node >/dev/null && command -v npm >/dev/null || return 1
@@ -19,16 +39,15 @@ ui_node() {
 	PATH=$dir/node_modules/.bin:$PATH
 }
 
-# Builds it if its sources changed. Its directory goes to the binary's build; nothing: it was left out.
+# Builds it if its sources changed. Without its packages the binary is built all the same, and says at /ui what is missing.
 ui_build() {
 	local sum; sum=$(cd ui && find . -type f -not -path './node_modules/*' -not -path './dist/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
 	if [ "$sum" != "$(cat $UI_OUT/.sum 2>/dev/null)" ]; then
-		if ! ui_node; then
-			say "the web application is left out: it needs Node $UI_NODE_MIN or newer and npm (./dev setup run)"
+		if ! ui_node || ! ui_install; then
+			say "the web application is left out: it needs Node $UI_NODE_MIN or newer, npm and its packages (./dev setup run)"
 			return 0
 		fi
-		ui_install
-		step "building the web application" npm run --silent --prefix ui build
+		step "building the web application" npm run --silent --prefix ui build || return 1
 		ui_embed ui/dist "$UI_OUT"
 		echo "$sum" >$UI_OUT/.sum
 	fi

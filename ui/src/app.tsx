@@ -39,21 +39,28 @@ function Door() {
 		await client.invalidateQueries({ predicate: (q) => q.queryKey[0] !== 'session' });
 		if (location === '/login') go('/', { replace: true });
 	};
-	if (error instanceof ApiError && error.status === 401) return <Login methods={methodsOf(error)} onDone={entered} />;
+	if (error instanceof ApiError && error.status === 401) return <Login {...waysOf(error)} onDone={entered} />;
 	if (error instanceof ApiError && error.status === 404) return <main className={css.page} style={{ margin: '8vh auto' }}><Empty icon="alert" title={t('foreign.title')}><p>{t('foreign.text')}</p></Empty></main>;
 	if (error) return <main className={css.page} style={{ margin: '8vh auto', maxWidth: 620 }}><ErrorBox error={error} retry={refetch} /></main>;
 	if (isPending) return <main className={css.page}><Skeleton height={44} /><Skeleton height={320} /></main>;
 	return (
 		<SessionContext.Provider value={session}>
 			<Pages session={session} />
-			{expired && <Login methods={session.method === 'key' ? ['key', 'password'] : ['password', 'key']} onDone={entered} over />}
+			{expired && <Expired onDone={entered} />}
 		</SessionContext.Provider>
 	);
 }
 
-function methodsOf(error: ApiError): string[] {
-	const login = (error.body as { login?: unknown } | null)?.login;
-	return Array.isArray(login) ? login.map(String) : [];
+function waysOf(error: unknown): { methods: string[]; needsUser: boolean } {
+	const body = (error instanceof ApiError ? error.body : null) as { login?: unknown; needs_user?: boolean } | null;
+	return { methods: Array.isArray(body?.login) ? body.login.map(String) : [], needsUser: body?.needs_user ?? false };
+}
+
+/** Over the page, which stays: what it takes to sign in, the gateway says anew. */
+function Expired({ onDone }: { onDone: () => void }) {
+	const { error, isSuccess } = useQuery({ queryKey: ['session', 'ways'], queryFn: getSession, retry: false, gcTime: 0 });
+	useEffect(() => { if (isSuccess) onDone(); }, [isSuccess, onDone]);
+	return error ? <Login {...waysOf(error)} onDone={onDone} over /> : null;
 }
 
 function Pages({ session }: { session: Session }) {

@@ -16,6 +16,7 @@ export class ApiError extends Error {
 		public route: string,
 		text: string,
 		public body: unknown = null,
+		public retryAfterS = 0,
 	) {
 		super(text);
 	}
@@ -77,7 +78,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
 	if (!response.ok && response.status !== 206) {
 		const [text, parsed] = await textOf(response);
 		if (response.status === 401 && !quiet) tell('unauthorized');
-		throw new ApiError(response.status, path, text, parsed);
+		throw new ApiError(response.status, path, text, parsed, Number(response.headers.get('retry-after')) || 0);
 	}
 	return response;
 }

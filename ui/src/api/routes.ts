@@ -56,7 +56,7 @@ export const getConfig = (signal?: AbortSignal) => call<ConfigView>(at('/config'
 export const checkConfig = () => call<ConfigCheck>(at('/config/check'), { method: 'POST' });
 export const reloadConfig = (hash: string) => call<{ hash: string }>(at('/config/reload'), { method: 'POST', body: { hash } });
 
-export const getKeys = (signal?: AbortSignal) => call<{ keys: KeyInfo[] }>(at('/keys'), { signal });
+export const getKeys = (signal?: AbortSignal) => call<{ keys: KeyInfo[]; enforced?: boolean }>(at('/keys'), { signal });
 export const createKey = (body: { description: string; expires_at?: string; role?: string }) =>
 	call<{ public_id: string; key: string }>(at('/keys'), { method: 'POST', body });
 export const changeKey = (key: string, body: { description?: string; disabled?: boolean }) =>

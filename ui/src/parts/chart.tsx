@@ -41,7 +41,7 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 		const axis = { stroke: colourOf('--text-3'), grid: { stroke: colourOf('--line'), width: 1 }, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
 		const plot = new uPlot({
 			width: host.clientWidth || 400, height, padding: [10, 12, 0, 0],
-			cursor: { sync: { key: 'overview' }, drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
+			cursor: { sync: { key: 'overview', filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } }, drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
 			legend: { live: true, isolate: true },
 			scales: { y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 1e-9) * 1.12] } },
 			axes: [{ ...axis, space: 70, grid: { show: false }, values: (_u, v) => v.map(tick) }, { ...axis, size: 62, space: 34, values: (_u, v) => v.map((n) => latest.current.format(n)) }],

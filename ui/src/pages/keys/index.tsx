@@ -7,7 +7,6 @@ import type { KeyInfo } from '../../api/types';
 import { useT, type Key } from '../../i18n';
 import { age, dash, full, money, short, visible } from '../../parts/format';
 import { useKeys } from '../../parts/keys';
-import { useSession } from '../../parts/session';
 import { Badge, Button, Card, Code, Confirm, css, Dialog, Empty, ErrorBox, Field, Select, Skeleton, useTitle, type Tone } from '../../parts/ui';
 
 const unusedDays = 90;
@@ -24,8 +23,8 @@ export function KeysPage() {
 	const t = useT();
 	useTitle('nav.keys');
 	const client = useQueryClient();
-	const enforced = useSession().features.includes('auth');
 	const { data, error, refetch } = useQuery({ queryKey: ['keys'], queryFn: ({ signal }) => getKeys(signal), refetchInterval: 15000 });
+	const enforced = data?.enforced ?? true;
 	const [creating, setCreating] = useState(false);
 	const [stopping, setStopping] = useState<KeyInfo | null>(null);
 	const [turning, setTurning] = useState<KeyInfo | null>(null);

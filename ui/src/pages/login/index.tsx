@@ -7,7 +7,7 @@ import { Logo } from '../../parts/icons';
 import { Button, css, Field, join, Segments } from '../../parts/ui';
 import s from './login.module.css';
 
-export function Login({ methods, onDone, over }: { methods: string[]; onDone: () => void; over?: boolean }) {
+export function Login({ methods, needsUser, onDone, over }: { methods: string[]; needsUser: boolean; onDone: () => void; over?: boolean }) {
 	const t = useT();
 	const [way, setWay] = useState<'password' | 'key'>(methods.includes('password') || !methods.includes('key') ? 'password' : 'key');
 	const [user, setUser] = useState('');
@@ -25,8 +25,7 @@ export function Login({ methods, onDone, over }: { methods: string[]; onDone: ()
 			onDone();
 		} catch (e) {
 			const error = e instanceof ApiError ? e : null;
-			const seconds = (error?.body as { retry_after_s?: number } | null)?.retry_after_s ?? 0;
-			setWait(error?.status === 429 ? Math.max(1, seconds || 5) : 0);
+			setWait(error?.status === 429 ? Math.max(1, error.retryAfterS || 1) : 0);
 			setWrong(error?.status === 403 ? error.message : error?.status === 401 || error?.status === 429 ? t('link' in body ? 'login.linkUsed' : 'login.wrong') : String(error?.message ?? e));
 		}
 		setBusy(false);
@@ -50,7 +49,7 @@ export function Login({ methods, onDone, over }: { methods: string[]; onDone: ()
 			{methods.includes('password') && methods.includes('key') && <Segments label={t('login.way')} value={way} onChange={(w) => { setWay(w); setWrong(null); }} options={[{ value: 'password', text: t('login.password') }, { value: 'key', text: t('login.key') }]} />}
 			{way === 'password' && methods.includes('password') && (
 				<>
-					<Field label={t('login.user')} hint={t('login.userHint')}><input className={css.input} name="username" autoComplete="username" value={user} onChange={(e) => setUser(e.target.value)} /></Field>
+					{needsUser && <Field label={t('login.user')}><input className={css.input} name="username" autoComplete="username" required value={user} onChange={(e) => setUser(e.target.value)} /></Field>}
 					<Field label={t('login.password')}><input className={css.input} name="password" type="password" autoComplete="current-password" required value={secret} onChange={(e) => setSecret(e.target.value)} /></Field>
 				</>
 			)}

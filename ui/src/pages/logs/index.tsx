@@ -35,7 +35,8 @@ export function LogsPage() {
 	const liveRows = useLive(filter, live, top);
 	const rows = useRows(pages.data?.pages, liveRows.rows);
 	const last = pages.data?.pages.at(-1);
-	const more = rows.length > 0 && (pages.hasNextPage || last?.partial) ? 1 : 0;
+	const grid = rows.length > 0;
+	const more = grid && (pages.hasNextPage || last?.partial) ? 1 : 0;
 
 	useEffect(() => {
 		const q = rewritten(new URLSearchParams(search));
@@ -83,14 +84,14 @@ export function LogsPage() {
 			</div>
 			<HistogramStrip filter={filter} />
 			<div className={s.body}>
-				<div className={s.listWrap} role="grid" aria-label={t('nav.logs')} aria-rowcount={-1} aria-busy={pages.isPending}>
-					<div role="row" className={s.head} aria-rowindex={1}>
+				<div className={s.listWrap} {...(grid ? { role: 'grid', 'aria-label': t('nav.logs'), 'aria-rowcount': -1 } : {})} aria-busy={pages.isPending}>
+					{grid && <div role="row" className={s.head} aria-rowindex={1}>
 						<span role="columnheader">{t('col.time')}</span><span role="columnheader">{t('col.status')}</span><span role="columnheader">{t('col.model')}</span><span role="columnheader" className={s.model}>{t('col.provider')}</span>
 						<span role="columnheader" className="num">{t('col.duration')}</span><span role="columnheader" className={join('num', s.ttft)}>{t('col.ttft')}</span><span role="columnheader" className={join('num', s.tokens)}>{t('col.tokens')}</span>
 						<span role="columnheader" className={join('num', s.cost)}>{t('col.cost')}</span><span role="columnheader" className={join('num', s.marksCell)}>{t('col.marks')}</span>
-					</div>
+					</div>}
 					{liveRows.waiting > 0 && <Button look="primary" small className={s.newer} onClick={() => { liveRows.show(); list.scrollToOffset(0); }}>{t('logs.newer', { n: liveRows.waiting })}</Button>}
-					<div className={s.scroll} ref={scroll} tabIndex={0} role="rowgroup" aria-label={t('nav.logs')} onScroll={(e) => setTop(e.currentTarget.scrollTop < 30)}>
+					<div className={s.scroll} ref={scroll} tabIndex={0} role={grid ? 'rowgroup' : undefined} aria-label={grid ? t('nav.logs') : undefined} onScroll={(e) => setTop(e.currentTarget.scrollTop < 30)}>
 						{pages.error && !rows.length ? <div className={css.page}><ErrorBox error={pages.error} retry={pages.refetch} /></div>
 							: pages.isPending ? Array.from({ length: 12 }, (_, i) => <div key={i} className={s.skeletonRow}><Skeleton height={13} /><Skeleton height={11} width="70%" /></div>)
 								: rows.length === 0 ? <Nothing live={live} />
