@@ -15,9 +15,11 @@
 #include "base/flags.h"
 #include "base/version.h"
 #include "config/config.h"
+#include "keys_main.h"
 #include "serve.h"
 #include "sign/signer.h"
 #include "store/store.h"
+#include "ui_main.h"
 
 static int version_main(int argc, char **argv);
 
@@ -30,7 +32,9 @@ static const struct subcommand {
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
+	{ "keys", keys_main, "API keys: create, list, disable, enable, rotate" },
 	{ "store", store_main, "look after the record: check, vacuum, sql, export, import, dead" },
+	{ "ui", ui_main, "serve the web application before a gateway elsewhere" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
 

@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/counters.h"
+#include "api/sign_in.h"
 #include "base/fault.h"
 #include "base/flags.h"
 #include "base/log.h"
@@ -550,7 +551,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 	}
 	counters_setup(&app);
 	options = server_options(c, clients_by_default());
-	if (http_bind_test((struct sockaddr *)addr, addr_n)) {
+	if (http_bind_test((struct sockaddr *)addr, addr_n) || sign_in_start(&app)) {
 		flags_failed("");
 		goto out;
 	}
@@ -561,9 +562,11 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		run(c->server.drain_s);
 		status = 0;
 	}
+	sign_in_end(&app);
 	store_end();
 	crew_end();
 out:
+	sign_in_end(&app);
 	free(crew);
 	free(app.workers);
 	return status;

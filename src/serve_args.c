@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/flags.h"
 #include "config/glob.h"
+#include "keys_main.h"
 #include "net/socket.h"
 
 #define MAX_WORKERS      1024
@@ -35,6 +36,9 @@ static const char help[] =
 	"  --run-clickhouse-migrations\n"
 	"                          makes TensorZero's tables in the empty database that\n"
 	"                          TENSORZERO_CLICKHOUSE_URL names, and ends\n"
+	"  --create-api-key        prints a new key and ends (as signet keys create)\n"
+	"  --expiration TIME       of that key, such as 2027-01-31T00:00:00Z\n"
+	"  --disable-api-key ID    disables the key with this public id and ends\n"
 	"  --help                  this text\n"
 	"\n"
 	"\"signet --config-file ...\" is the same: without a command, a first argument that begins with --\n"
@@ -57,7 +61,6 @@ static bool is_address(const char *text)
 }
 
 /* What `signet serve` shares with TensorZero's gateway but has not built. */
-#define OPEN_DOORS "it does not check keys of clients yet"
 
 static int read_flags(int argc, char **argv, struct serve_args *a)
 {
@@ -75,8 +78,9 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 		{ "--run-clickhouse-migrations", .on = &a->migrate },
 		{ "--run-migrations", .on = &a->migrate },
 		{ "--run-postgres-migrations", .instead = "it does not use Postgres" },
-		{ "--create-api-key", .instead = OPEN_DOORS },
-		{ "--disable-api-key", .instead = OPEN_DOORS },
+		{ "--create-api-key", .on = &a->create_key },
+		{ "--expiration", .text = &a->expiration },
+		{ "--disable-api-key", .text = &a->disable_key },
 		{ "--migrate-config", .instead = "its configuration stays in files" },
 	};
 	const struct command serve = { "signet serve", help, flags, COUNT(flags), false };
@@ -121,6 +125,12 @@ int serve_args_read(int argc, char **argv, struct serve_args *a)
 	status = read_flags(argc, argv, a);
 	if (status >= 0)
 		return status;
+	if (a->expiration && !a->create_key)
+		return refuse("--expiration is only for --create-api-key");
+	if (a->create_key)
+		return keys_create_main(a->config.data_dir, a->expiration);
+	if (a->disable_key)
+		return keys_disable_main(a->config.data_dir, a->disable_key);
 	if (a->config.glob && a->config.default_config)
 		return refuse("You must not specify both `--config-file` and `--default-config`.");
 	if (!a->config.glob && !a->config.default_config)

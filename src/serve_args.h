@@ -13,6 +13,8 @@ struct serve_args {
 	const char *log_file; /* NULL: stderr */
 	bool validate;        /* --validate-and-exit */
 	bool migrate;         /* --run-clickhouse-migrations */
+	bool create_key;      /* --create-api-key, and then until when */
+	const char *expiration, *disable_key;
 };
 
 /* argv without the program and "serve". -1: go on; else the exit status, everything said. */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/clients.h"
 #include "api/counters.h"
 #include "api/surface.h"
@@ -96,6 +97,8 @@ static int prepare(struct request *rq)
 
 	if (!bytes_set(episode) && header.n)
 		episode = header;
+	if (clients_attribute_key(rq->x, env))
+		return -1;
 	if (rq->surface->attributes && clients_attribute(rq->x, env, rq->surface->name))
 		return -1;
 	if (episode_id(episode, &rq->episode_id) || check_target(rq) ||
@@ -127,8 +130,8 @@ static int set_context(struct request *rq)
 		.credentials = env->credentials,
 		.ncredentials = env->ncredentials,
 		.request_id = api_request_id(rq->x),
-		.authorization = exchange_get(rq->x, B("authorization")),
-		.x_api_key = exchange_get(rq->x, B("x-api-key")),
+		.authorization = auth_client_header(rq->x, B("authorization")),
+		.x_api_key = auth_client_header(rq->x, B("x-api-key")),
 		.exchange = rq->x,
 		.variant_name = rq->target.variant_name,
 		.model_name = rq->target.model->name,
@@ -251,6 +254,7 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.function_name = rq->target.function_name,
 		.variant_name = rq->target.variant_name,
 		.surface = rq->surface->name,
+		.key_public_id = rq->x->key_public_id,
 		.request = rq->env ? rq->env : &no_request,
 		.calls = &call,
 		.ncalls = rq->called,

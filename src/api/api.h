@@ -28,6 +28,9 @@ static inline struct app *api_app(const struct exchange *x)
 /* models.c */
 http_handler api_models;
 
+/* ui.c */
+http_handler api_ui;
+
 /* ops.c */
 http_handler api_health, api_status, api_metrics;
 http_handler api_probe; /* HEAD /: clients warm their connection up with it */

@@ -12,6 +12,7 @@
 #include "inference/inference.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
+#include "store/keys.h"
 #include "store/read.h"
 #include "store/store.h"
 
@@ -21,7 +22,10 @@ struct app {
 	struct config *config;
 	struct shorthands *shorthands; /* of config */
 	struct store *store;           /* NULL: no record (gateway.observability.enabled = false) */
-	struct reads *reads;           /* of the store; NULL with it */
+	struct keys *keys;             /* NULL: nothing asks for any */
+	struct sign_in *sign_in;
+	struct bytes admin_hash; /* of SIGNET_UI_PASSWORD; unset: there is none */
+	struct reads *reads;     /* of the store; NULL with it */
 	struct worker *workers;
 	int nworkers;
 	uint64_t started_unix_s, started_mono_ms;

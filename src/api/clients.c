@@ -82,6 +82,13 @@ static struct bytes session_of(const struct exchange *x, const struct envelope *
 	return session.n ? session : env->prompt_cache_key;
 }
 
+int clients_attribute_key(const struct exchange *x, struct envelope *env)
+{
+	if (!bytes_set(x->key_public_id))
+		return 0;
+	return add_tag(env, B("tensorzero::api_key_public_id"), x->key_public_id, x->arena);
+}
+
 int clients_attribute(const struct exchange *x, struct envelope *env, struct bytes surface)
 {
 	struct bytes user = bytes_set(env->safety_identifier) ? env->safety_identifier : env->user;

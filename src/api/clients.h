@@ -7,6 +7,8 @@
 
 /* Adds the tags signet::user, ::session, ::agent, ::parent_agent, ::client and ::surface to the envelope's own, which
  * win. -1: out of memory. */
+/* The tag of the API key that the request came with, as TensorZero has it. -1: out of memory. */
+int clients_attribute_key(const struct exchange *, struct envelope *);
 int clients_attribute(const struct exchange *, struct envelope *, struct bytes surface);
 
 #endif

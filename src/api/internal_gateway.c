@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/version.h"
 #include "config/entries.h"
 #include "sign/signer.h"
 
@@ -24,29 +23,6 @@ static void put_bool(struct pen *p, struct bytes key, bool value)
 {
 	pen_member(p, key);
 	pen_bytes(p, value ? B("true") : B("false"));
-}
-
-/* ---- session ---- */
-
-static void get_session(struct exchange *ex, const struct bytes *params)
-{
-	const struct config *c = api_app(ex)->config;
-	struct reply reply;
-	struct pen *p = &reply.pen;
-
-	(void)params;
-	reply_begin(&reply, ex);
-	pen_text(p, "user", B("local"));
-	pen_text(p, "role", B("admin"));
-	pen_text(p, "method", B("auto"));
-	pen_text(p, "csrf", B(""));
-	pen_null_or_text(p, B(",\"expires_at\":"), (struct bytes){ 0 });
-	pen_text(p, "version", B(SIGNET_VERSION));
-	pen_text(p, "base", c->gateway.base_path.p ? c->gateway.base_path : B(""));
-	pen_null_or_text(p, B(",\"public_url\":"), (struct bytes){ 0 });
-	pen_key(p, "features");
-	pen_lit(p, "[]");
-	reply_end(&reply, 0);
 }
 
 /* ---- configuration ---- */
@@ -294,7 +270,6 @@ static void get_models(struct exchange *ex, const struct bytes *params)
 }
 
 const struct internal_route internal_gateway_routes[] = {
-	{ "GET", "/internal/signet/session", ROLE_VIEWER, get_session },
 	{ "GET", "/internal/signet/models", ROLE_VIEWER, get_models },
 	{ "GET", "/internal/signet/config", ROLE_VIEWER, get_config },
 	{ 0 },

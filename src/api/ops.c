@@ -4,8 +4,10 @@
  */
 #include "api/api.h"
 
+#include "api/auth.h"
 #include "api/counters.h"
 #include "api/errors.h"
+#include "api/guard.h"
 #include "base/pen.h"
 #include "base/process.h"
 #include "base/version.h"
@@ -140,6 +142,33 @@ static void put_debug(struct pen *p)
 #endif
 }
 
+/* What is Signet's own of /status is not for strangers, where there are any. */
+static bool is_stranger(struct exchange *ex)
+{
+	struct key_found found;
+	struct session session;
+
+	return api_app(ex)->config->gateway.auth && !guard_session(ex, &session) &&
+	       auth_key(ex, &found) != AUTH_GOOD;
+}
+
+static void put_own(struct pen *p, const struct app *app, struct arena *a)
+{
+	pen_key(p, "signet");
+	pen_open(p, '{');
+	pen_text(p, "version", B(SIGNET_VERSION));
+	pen_number(p, "uptime_s", (clock_mono_ms() - app->started_mono_ms) / 1000);
+	pen_number(p, "workers", (uint64_t)app->nworkers);
+	pen_number(p, "connections", http_server_connections());
+	pen_key(p, "streams");
+	pen_printf(p, "%.0f", metric_sum(&signet_streams));
+	pen_number(p, "rss_bytes", process_rss_bytes());
+	put_record(p, app, a);
+	put_signers(p, app->config);
+	put_debug(p);
+	pen_close(p, '}');
+}
+
 void api_status(struct exchange *ex)
 {
 	const struct app *app = api_app(ex);
@@ -151,19 +180,9 @@ void api_status(struct exchange *ex)
 	pen_text(&p, "status", B("ok"));
 	pen_text(&p, "version", B(TENSORZERO_VERSION));
 	pen_text(&p, "config_hash", bytes_of(app->config->hash));
-	pen_key(&p, "signet");
-	pen_open(&p, '{');
-	pen_text(&p, "version", B(SIGNET_VERSION));
-	pen_number(&p, "uptime_s", (clock_mono_ms() - app->started_mono_ms) / 1000);
-	pen_number(&p, "workers", (uint64_t)app->nworkers);
-	pen_number(&p, "connections", http_server_connections());
-	pen_key(&p, "streams");
-	pen_printf(&p, "%.0f", metric_sum(&signet_streams));
-	pen_number(&p, "rss_bytes", process_rss_bytes());
-	put_record(&p, app, ex->arena);
-	put_signers(&p, app->config);
-	put_debug(&p);
-	pen_lit(&p, "}}");
+	if (!is_stranger(ex))
+		put_own(&p, app, ex->arena);
+	pen_close(&p, '}');
 	respond(ex, 200, B("application/json"), &out, pen_done(&p));
 }
 

@@ -7,6 +7,7 @@
  * the same route.
  */
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/counters.h"
 #include "api/internal.h"
 #include "api/surface.h"
@@ -37,6 +38,8 @@ static const struct route {
 	{ "GET", "/health", NULL, api_health },
 	{ "GET", "/status", NULL, api_status },
 	{ "GET", "/metrics", NULL, api_metrics },
+	{ "GET", "/ui", NULL, api_ui },
+	{ "GET", "/ui/{id}", NULL, api_ui },
 	{ "HEAD", "/", NULL, api_probe },
 };
 
@@ -219,6 +222,8 @@ void api_handle(struct exchange *ex)
 	const struct route *wrong = NULL;
 
 	common_headers(ex);
+	if (!auth_admits(ex, path, shape_of(path)))
+		return;
 	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
 		if (!ex->status && !ex->client_gone && fiber_cancelled())
 			shutting_down(ex, path);

@@ -50,6 +50,7 @@ static const struct kind kinds[ERR_KINDS] = {
 	[ERR_REQUEST_TIMEOUT] = { "InvalidRequest", 408 },
 	[ERR_ROUTE_NOT_FOUND] = { "RouteNotFound", 404 },
 	[ERR_METHOD_NOT_ALLOWED] = { "RouteNotFound", 405 },
+	[ERR_AUTH] = { "TensorZeroAuth", 401 },
 	[ERR_UNKNOWN_FUNCTION] = { "UnknownFunction", 404 },
 	[ERR_UNKNOWN_VARIANT] = { "UnknownVariant", 404 },
 	[ERR_MODEL_NOT_FOUND] = { "ModelNotFound", 404 },

@@ -49,6 +49,7 @@ enum error_kind {
 	ERR_REQUEST_TIMEOUT, /* the client was too slow in sending */
 	ERR_ROUTE_NOT_FOUND,
 	ERR_METHOD_NOT_ALLOWED,
+	ERR_AUTH, /* no key, or not a good one */
 	ERR_UNKNOWN_FUNCTION,
 	ERR_UNKNOWN_VARIANT,
 	ERR_MODEL_NOT_FOUND,

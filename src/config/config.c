@@ -48,6 +48,7 @@ static const struct key top_keys[] = {
 	{ "store", KEY_TABLE, 0, .table = &store_table },
 	{ "journal", KEY_TABLE, 0, .table = &journal_table },
 	{ "record", KEY_TABLE, 0, .table = &record_table },
+	{ "ui", KEY_TABLE, 0, .table = &ui_table },
 };
 static const struct table top_table = TABLE("struct UninitializedConfig", top_keys);
 
@@ -138,6 +139,7 @@ static void apply_options(struct loader *l)
 	apply_bind_address(l);
 	apply_workers(l);
 	apply_on_disconnect(l);
+	ui_apply_environment(l);
 	if (bytes_set(ca_file))
 		c->upstream.ca_file = ca_file;
 	if (!bytes_set(c->data_dir))

@@ -105,6 +105,28 @@ struct clickhouse_config {
 	bool disable_automatic_migrations, dedup_window;
 };
 
+/* What somebody may do with the gateway's own pages and routes; each includes those before it (ui §7). */
+enum guard_role { ROLE_NONE, ROLE_VIEWER, ROLE_EDITOR, ROLE_ADMIN };
+extern const char *const role_names[]; /* ends with NULL */
+
+enum ui_auth { UI_AUTH_AUTO, UI_AUTH_REQUIRED, UI_AUTH_NONE };
+
+struct ui_user {
+	struct bytes name;
+	struct bytes password_hash; /* $scrypt$…; unset in `signet check` of a missing one */
+	enum guard_role role;
+};
+
+struct ui_config {
+	enum ui_auth auth;
+	enum guard_role default_key_role; /* of keys that have none of their own */
+	struct bytes public_url;          /* unset: whatever Host the browser says */
+	struct ui_user *users;
+	size_t nusers;
+	struct bytes password; /* SIGNET_UI_PASSWORD: of one admin, UI_ADMIN; unset: none */
+};
+#define UI_ADMIN B("admin")
+
 struct gateway_config {
 	struct bytes bind_address; /* "ip:port" */
 	struct bytes base_path;    /* "" or "/x" */
@@ -116,6 +138,7 @@ struct gateway_config {
 	int observability; /* -1 unset, 0, 1 */
 	int backend;       /* enum store_backend; once all is read AUTO means SQLite */
 	uint64_t flush_interval_ms, max_rows; /* of batches to ClickHouse */
+	bool auth;         /* a key is asked for */
 };
 
 struct server_config {
@@ -125,6 +148,7 @@ struct server_config {
 	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
 	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
 	bool access_log;
+	bool metrics_auth; /* /metrics needs a key where one is asked for */
 };
 
 struct upstream_config {
@@ -173,6 +197,7 @@ struct config {
 	struct upstream_config upstream;
 	struct bytes module_cache_dir; /* [signing] cache_dir; unset = ‹data›/modules, "" = none */
 	struct surfaces_config surfaces;
+	struct ui_config ui;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
 	unsigned also; /* bits of enum also_store */

@@ -116,7 +116,7 @@ static void read_observability(struct loader *l, struct toml *t, struct bytes pa
 			"Batch writes and async writes cannot be enabled at the same time. Async writes are enabled by default; to use batch writes, set `gateway.observability.async_writes = false`.");
 }
 
-/* ---- gateway.export, auth, relay, cache: accepted while they are off ---- */
+/* ---- gateway.export, relay, cache: accepted while they are off; auth ---- */
 
 static const char *const formats[] = { "opentelemetry", "openinference", NULL };
 
@@ -143,6 +143,7 @@ static const struct table otlp_table = TABLE("struct OtlpConfig", otlp_keys);
 static const struct key export_keys[] = { { "otlp", KEY_TABLE, .table = &otlp_table } };
 static const struct table export_table = TABLE("struct ExportConfig", export_keys);
 
+/* All keys are in memory (store/keys.h), so a look-up is never older than a second: nothing to switch off or to age. */
 static const struct key auth_cache_keys[] = {
 	{ "enabled", KEY_ANY_BOOL },
 	{ "ttl_ms", KEY_ANY_U64 },
@@ -150,7 +151,8 @@ static const struct key auth_cache_keys[] = {
 static const struct table auth_cache_table =
 	TABLE("struct GatewayAuthCacheConfig", auth_cache_keys);
 static const struct key auth_keys[] = {
-	{ "enabled", KEY_OFF, .required = true, .fix = "`enabled = false`" },
+	{ "enabled", KEY_BOOL, offsetof(struct config, gateway.auth), .required = true,
+	  .fix = "`enabled = false`" },
 	{ "cache", KEY_TABLE, .table = &auth_cache_table },
 };
 static const struct table auth_table = TABLE("struct AuthConfig", auth_keys);

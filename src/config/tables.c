@@ -47,6 +47,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
 	{ "access_log", KEY_BOOL, OFF(server.access_log) },
+	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth) },
 };
 const struct table server_table = TABLE("struct ServerConfig", server_keys);
 
@@ -249,6 +250,7 @@ void tables_defaults(struct config *c)
 	c->gateway.flush_interval_ms = 100;
 	c->gateway.max_rows = 1000;
 	c->clickhouse.dedup_window = true;
+	c->server.metrics_auth = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =

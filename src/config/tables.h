@@ -8,7 +8,7 @@
 /* Each fills struct config. */
 extern const struct table gateway_table, server_table, upstream_table, signing_table,
 	surfaces_table, store_table, journal_table, record_table, clickhouse_table,
-	store_clickhouse_table, sqlite_table;
+	store_clickhouse_table, sqlite_table, ui_table;
 
 void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
 void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
@@ -16,6 +16,9 @@ void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void 
 
 /* Reads the environment's part and resolves `backend` (stores.c). */
 void stores_apply(struct loader *);
+/* SIGNET_UI_… over [ui], and the password of SIGNET_UI_PASSWORD. */
+void ui_apply_environment(struct loader *);
+
 void tables_defaults(struct config *);
 extern const char *const unsupported_choices[]; /* "reject", "placeholder" */
 /* After the models are known: aliases and the default model that lead nowhere draw warnings. */

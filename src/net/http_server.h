@@ -43,6 +43,7 @@ struct exchange {
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
 	uint64_t
 		first_ms; /* clock_mono_ms() at a stream's first delta, set by the handler; 0: none */
+	struct bytes key_public_id; /* of the API key it came with, set at the door; unset: none */
 	struct http_conn *conn;
 };
 

@@ -443,6 +443,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	known_number(&p, N_STATUS, f->status);
 	pen_set(&p, N_ERROR_KIND, kind);
 	pen_set(&p, N_SURFACE, f->surface);
+	pen_set(&p, N_KEY, f->key_public_id);
 	truth(&p, N_STREAM, inf->stream);
 	truth(&p, N_CACHED, false);
 	truth(&p, N_SIGNED, mc && mc->attempt.signature.set);

@@ -18,7 +18,8 @@ struct answer_facts {
 	const struct config *config;
 	struct uuid inference_id, episode_id;
 	struct bytes function_name, variant_name;
-	struct bytes surface; /* its name: "chat", "openai", "completions" */
+	struct bytes surface;       /* its name: "chat", "openai", "completions" */
+	struct bytes key_public_id; /* unset: no key was asked for */
 	const struct envelope *request;
 	/* In the order in which they began: retries over variants, candidates and their judge write several. The last
 	 * one is what the list row tells. */

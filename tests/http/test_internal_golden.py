@@ -30,7 +30,7 @@ def traffic(signet, mock):
 
 
 def test_shapes(signet, mock, traffic):
-    golden.check("session", page(signet, "/session"))
+    golden.check("session", page(signet, "/session"), csrf="csrf")
     logs = page(signet, "/logs", limit=3)
     golden.check("logs", logs)
     for name, id in zip(("inference", "inference_fallback", "inference_failed"), traffic):

@@ -69,6 +69,9 @@ static void test_wrong_usage_is_2_and_a_refused_start_1(void **state)
 		{ "--run-postgres-migrations", 1 },
 		{ "--run-migrations", -1 }, /* needs no configuration */
 		{ "--run-clickhouse-migrations", -1 },
+		{ "--expiration 2099-01-01T00:00:00Z", 1 },
+		{ "--create-api-key --expiration soon", 1 },
+		{ "--disable-api-key abc --data-dir /nowhere", 1 },
 		{ "--migrate-config x", 1 },
 		{ "--help", 0 },
 	};

@@ -25,7 +25,9 @@ build_in() {
 	local dir=$1 list
 	shift
 	engines/build.sh "$dir/engines"
-	list=$( (find src tests/unit tests/fuzz -name '*.c' 2>/dev/null; cat meson.build meson_options.txt; echo "$@") | LC_ALL=C sort | sha256sum)
+	ui_build || return 1
+	[ ! -e "$UI_OUT/files.c" ] || set -- "-Dui=$PWD/$UI_OUT" "$@"
+	list=$( (find src tests/unit tests/fuzz -name '*.c' 2>/dev/null; cat meson.build meson_options.txt; cat "$UI_OUT/.sum" 2>/dev/null; echo "$@") | LC_ALL=C sort | sha256sum)
 	if [ ! -f "$dir/build.ninja" ]; then
 		CC=${BUILD_CC:-${CC:-cc}} meson setup "$dir" -Dengines="$PWD/$dir/engines" "$@" >"$dir/setup.log" 2>&1 || { cat "$dir/setup.log"; return 1; }
 	elif [ "$list" != "$(cat "$dir/.list" 2>/dev/null)" ]; then
@@ -63,9 +65,9 @@ dev_fmt() {
 }
 
 dev_clean() {
-	rm -rf build build-*/
+	rm -rf build build-*/ ui/dist
 	if [ "${1:-}" = --all ]; then
 		rm -rf .venv .cache signet-data
-		find tests -name node_modules -type d -prune -exec rm -rf {} +
+		find tests ui -name node_modules -type d -prune -exec rm -rf {} +
 	fi
 }

@@ -79,7 +79,8 @@ run_ready() { # PID
 	    curl -N -X POST http://localhost:${address##*:}/v1/chat/completions -H "Content-Type: application/json" \\
 	      -d '{"model": "rust-proxy", "stream": true, "messages": [{"role": "user", "content": "Hello, world!"}]}'
 
-	and then: build/signet log tail. Ctrl-C ends it.
+	In a browser, what was asked and answered: http://localhost:${address##*:}/ui
+	In a terminal: build/signet log tail. Ctrl-C ends it.
 
 	END
 }

@@ -21,7 +21,7 @@ help_setup() {
 	  yyjson, llhttp             on Debian 12 from trixie, by a private package list that is gone afterwards
 	  Rust 1.95 or newer         found through rustup or as a package; if there is neither, you are told how to get it
 	  Python packages            .venv/ in the checkout (tests only)
-	  Node packages              node_modules/ beside each tests/*/package.json (tests only)
+	  Node packages              node_modules/ in ui/ (the web application) and beside each tests/*/package.json (tests only)
 	END
 }
 
@@ -42,7 +42,7 @@ setup_for() {
 		case $need in
 		build) setup_rust ;;
 		fuzz) setup_sanitizers ;;
-		test) setup_rust_wasm; setup_sanitizers; setup_venv; setup_node ;;
+		test) setup_rust_wasm; setup_sanitizers; setup_venv; setup_node; setup_chromium ;;
 		esac
 	done
 }
@@ -64,7 +64,7 @@ setup_packages() {
 		*) missing+=" $package" ;;
 		esac
 	done
-	if [[ " $* " == *" test "* ]] && ! { command -v node && command -v npm; } >/dev/null; then missing+=" nodejs npm"; fi
+	if [[ " $* " == *" test "* || " $* " == *" run "* ]] && ! { command -v node && command -v npm; } >/dev/null; then missing+=" nodejs npm"; fi
 	[ -n "$missing$special" ] || return 0
 	say "missing:$missing$special"
 	step "reading the package lists" as_root apt-get update
@@ -169,6 +169,15 @@ setup_sanitizers() {
 	local major; major=$(clang -dumpversion | cut -d. -f1)
 	[ -z "$(find "$(clang -print-resource-dir)" -name 'libclang_rt.fuzzer*.a' -print -quit 2>/dev/null)" ] || return 0
 	apt_install "libclang-rt-$major-dev"
+}
+
+# For tests/browser. Ubuntu's package is a snap, which these tests cannot use: there CHROMIUM names one that is installed.
+setup_chromium() {
+	[ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null && [ -d tests/browser ] || return 0
+	case "$(apt-cache policy chromium 2>/dev/null | awk '/Candidate:/{print $2}')" in
+	"" | "(none)" | *snap*) say "no package of Chromium here: the browser tests are skipped (CHROMIUM=path of one)" ;;
+	*) apt_install chromium ;;
+	esac
 }
 
 setup_venv() {

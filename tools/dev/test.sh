@@ -16,6 +16,7 @@ help_test() {
 	            faults     injected failures, kill -9, full disks
 	            clickhouse its server (ClickHouse's engine in a Python process): rows, faults, TensorZero's rows beside Signet's
 	            kills      kill -9, 20 rounds on each store (alone only)
+	            browser    the web UI in Chromium, against the real binary (its short form; SIGNET_BROWSER_LONG=1: the whole)
 	            readme     every command block of README.md and README.zh-CN.md
 	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
@@ -34,17 +35,17 @@ dev_test() {
 		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | readme) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | readme | browser) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
 	done
 	if [ ${#suites[@]} -gt 0 ]; then :; elif [ $TEST_DIR = build-tsan ]; then suites=(unit http); else
-		suites=(checks unit http compat node faults clickhouse readme tidy)
+		suites=(checks unit http compat node faults clickhouse browser readme tidy)
 	fi
 	setup_for build run test
 	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
-	case " ${suites[*]} " in *" http "* | *" readme "*) step "building build" build_plain ;; esac # crashes, ./dev run
+	case " ${suites[*]} " in *" http "* | *" browser "* | *" readme "*) step "building build" build_plain ;; esac # crashes, ./dev run
 	export SIGNET_BIN=$PWD/$TEST_DIR/signet
 	mkdir -p "$TEST_DIR/results"
 	for suite in "${suites[@]}"; do
@@ -125,6 +126,19 @@ suite_kills() {
 	unset SIGNET_KILLS
 }
 suite_readme() { suite_pytest readme; }
+
+suite_browser() {
+	local log=$TEST_DIR/results/browser.log short=1 status=0
+	[ -z "$TEST_FILTER" ] || return 0
+	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
+	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
+	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec tests/browser/all.test.mjs >"$log" 2>&1 || status=$?
+	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
+	local passed failed
+	passed=$(sed -n 's/^ℹ pass //p' "$log") failed=$(sed -n 's/^ℹ fail //p' "$log")
+	[ "$status" -eq 0 ] || [ "${failed:-0}" -gt 0 ] || failed=1
+	count browser "${passed:-0}" "${failed:-0}"
+}
 
 suite_pytest() {
 	local suite=$1 xml=$TEST_DIR/results/$1.xml status=0 parallel=()

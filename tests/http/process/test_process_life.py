@@ -156,16 +156,17 @@ def test_access_log_has_the_time_to_the_first_delta(mock):
 def test_help_lists_what_there_is():
     status, out, err = run("--help")
     assert (status, err) == (0, "")
-    assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "store", "version"]
+    assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "keys", "store", "ui", "version"]
 
 
 @pytest.mark.parametrize("command,flags", [
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
-               "--log-file F", "--validate-and-exit", "--run-clickhouse-migrations"]),
+               "--log-file F", "--validate-and-exit", "--run-clickhouse-migrations", "--create-api-key", "--expiration TIME", "--disable-api-key ID"]),
     ("check", ["--config-file GLOB", "--default-config", "--json"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
     ("log", ["--data-dir D", "--json", "--limit N", "--since 1h", "--raw"]),
+    ("keys", ["--data-dir D", "--description S", "--expiration TIME", "--role R", "--keep-s N", "--json"]),
     ("version", []),
 ])
 def test_every_command_lists_exactly_its_flags(command, flags):
@@ -202,7 +203,7 @@ def test_wrong_usage_is_2(args):
 @pytest.mark.parametrize("args,text", [
     (["serve"], "You must specify either `--config-file` or `--default-config`."),
     (["--config-file", "x", "--default-config"], "You must not specify both `--config-file` and `--default-config`."),
-    (["--create-api-key"], "--create-api-key is not in this version of Signet"),
+    (["--create-api-key", "--expiration", "2020-01-01T00:00:00Z"], "Expiration datetime needs to be in the future"),
     (["--run-clickhouse-migrations"], "--run-clickhouse-migrations needs the variable TENSORZERO_CLICKHOUSE_URL"),
 ])
 def test_starts_that_are_refused(args, text):
