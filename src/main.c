@@ -33,7 +33,7 @@ static const struct subcommand {
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
 	{ "keys", keys_main, "API keys: create, list, disable, enable, rotate" },
-	{ "store", store_main, "look after the record: check, vacuum, export, import, dead" },
+	{ "store", store_main, "look after the record: check, vacuum, sql, export, import, dead" },
 	{ "ui", ui_main, "serve the web application before a gateway elsewhere" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };

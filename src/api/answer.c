@@ -675,14 +675,12 @@ static struct uuid inference_id(const struct exchange *x)
 	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
 }
 
-void answer_request(struct exchange *x, const struct surface *surface)
+static struct request *request_new(struct exchange *x, const struct surface *surface)
 {
 	struct request *rq = arena_new(x->arena, struct request);
 
-	if (!rq) {
-		api_respond_error(x, surface->write_error, 503, B(""));
-		return;
-	}
+	if (!rq)
+		return NULL;
 	rq->x = x;
 	rq->surface = surface;
 	rq->app = api_app(x);
@@ -692,7 +690,11 @@ void answer_request(struct exchange *x, const struct surface *surface)
 	rq->inference_id = inference_id(x);
 	rq->started_ms = rq->last_ms = turn_ms();
 	buf_init(&rq->ignored, 4 * IGNORED_MAX);
-	answer(rq);
+	return rq;
+}
+
+static void request_end(struct request *rq)
+{
 	stop_timer(rq);
 	if (rq->called)
 		model_call_close(&rq->call);
@@ -700,4 +702,29 @@ void answer_request(struct exchange *x, const struct surface *surface)
 		gather_free(rq->gather);
 	buf_deinit(&rq->ignored);
 	config_unref(rq->config);
+}
+
+void answer_request(struct exchange *x, const struct surface *surface)
+{
+	struct request *rq = request_new(x, surface);
+
+	if (!rq) {
+		api_respond_error(x, surface->write_error, 503, B(""));
+		return;
+	}
+	answer(rq);
+	request_end(rq);
+}
+
+void answer_refused(struct exchange *x, const struct surface *surface, int status)
+{
+	struct error *e = error_save(x->arena);
+	struct request *rq = e ? request_new(x, surface) : NULL;
+
+	if (!rq)
+		return;
+	rq->store_refused = rq->app->store && store_refuses(rq->app->store);
+	record(rq, ANSWER_ERROR, NULL, e, status);
+	request_end(rq);
+	fail_with(e);
 }

@@ -235,7 +235,16 @@ static bool is_json(const struct exchange *ex)
 	return bytes_ieq(bytes_trim(bytes_cut(&type, ';')), B("application/json"));
 }
 
-/* NULL, or why not. Somebody without a session has no token yet: any will do, no other site can send the header. */
+/* A route of Signet's own, none of TensorZero's. */
+static bool is_ours(const struct exchange *ex)
+{
+	struct bytes base = api_app(ex)->config->gateway.base_path;
+
+	return bytes_starts(bytes_slice(ex->path, base.n, ex->path.n), B("/internal/signet"));
+}
+
+/* NULL, or why not. Somebody without a session has no token yet: any will do, no other site can send the header. On
+ * TensorZero's routes who sits here may ask as there: with curl, without it. */
 static const char *lacks_proof(const struct exchange *ex, const struct caller *caller)
 {
 	struct bytes given = exchange_get(ex, B("x-signet-csrf"));
@@ -243,7 +252,7 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 
 	if (is_foreign(ex))
 		return "This request comes from a page of another site";
-	if (!changes_something(ex))
+	if (!changes_something(ex) || (!*caller->session.id && !is_ours(ex)))
 		return NULL;
 	if (!given.n)
 		return "The header X-Signet-CSRF is missing (GET /internal/signet/session says what it must be)";
@@ -331,11 +340,7 @@ static bool refuse(struct exchange *ex, int status, const char *text)
 /* A key in a header has TensorZero's rights on TensorZero's routes. */
 static bool is_enough(struct exchange *ex, const struct caller *caller, enum guard_role needed)
 {
-	struct app *app = api_app(ex);
-	struct bytes path = bytes_slice(ex->path, app->config->gateway.base_path.n, ex->path.n);
-
-	return caller->role >= needed ||
-	       (*caller->key_public_id && !bytes_starts(path, B("/internal/signet")));
+	return caller->role >= needed || (*caller->key_public_id && !is_ours(ex));
 }
 
 bool guard_admits(struct exchange *ex, enum guard_role needed)

@@ -181,11 +181,17 @@ static void not_found(struct exchange *ex, struct bytes path)
 	api_respond_error(ex, shape_of(path), 404, B(""));
 }
 
-static void wrong_method(struct exchange *ex, struct bytes path, const char *allow)
+static void wrong_method(struct exchange *ex, struct bytes path, const struct route *route)
 {
+	bool get = bytes_eq(bytes_of(route->method), B("GET"));
+	const char *allow = get ? "GET,HEAD" : route->method;
+
 	exchange_header(ex, B("allow"), bytes_of(allow));
 	fail(ERR_METHOD_NOT_ALLOWED, "Method not allowed: %.*s %.*s (allowed: %s)",
 	     BFMT(ex->method), BFMT(ex->path), allow);
+	if (route->surface &&
+	    !bytes_eq(ex->method, B("OPTIONS"))) /* a browser asks that by itself */
+		answer_refused(ex, surface_of(route, ex), 405);
 	api_respond_error(ex, shape_of(path), 405, B(""));
 }
 
@@ -240,9 +246,7 @@ void api_handle(struct exchange *ex)
 	}
 	/* "/" is there for HEAD only; to all else TensorZero has no such route. */
 	if (wrong && !bytes_eq(path, B("/"))) {
-		wrong_method(ex, path,
-			     bytes_eq(bytes_of(wrong->method), B("GET")) ? "GET,HEAD"
-									 : wrong->method);
+		wrong_method(ex, path, wrong);
 	} else {
 		ex->route = NULL;
 		not_found(ex, path);

@@ -38,5 +38,7 @@ struct surface {
 
 /* The handler of every surface: the one life of a request. Waits. */
 void answer_request(struct exchange *, const struct surface *);
+/* Of a request that was refused on its way there, with this status and the last error, which stays: only its row. Waits. */
+void answer_refused(struct exchange *, const struct surface *, int status);
 
 #endif

@@ -160,7 +160,7 @@ static int open_database(struct keys *k)
 		return fail(ERR_STORE, "%s is a database of another program, or is not ready yet",
 			    k->path);
 	if (exec(k,
-		 "PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY"))
+		 "PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY"))
 		return -1;
 	return make_tables(k);
 }

@@ -127,6 +127,7 @@ int log_reader_open(struct log_reader *r, const char *dir)
 
 void log_rewind_journal(struct log_reader *r)
 {
+	r->one_segment = false;
 	r->last = r->delivered;
 	if (r->begin.first && open_segment(r, r->begin.first)) {
 		r->segment.offset = r->begin.offset;
@@ -236,7 +237,7 @@ static int next_record(struct log_reader *r, struct record_view *v)
 			case FOUND_IO_ERROR: break;
 			}
 		}
-		next = r->journal < 0 ? 0 : next_segment(r);
+		next = r->journal < 0 || r->one_segment ? 0 : next_segment(r);
 		if (next && open_segment(r, next))
 			continue;
 		r->segment.offset = at; /* half a record today is a whole one in a moment */
@@ -327,7 +328,7 @@ int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena 
 {
 	struct record_view v;
 
-	while (next_record(r, &v) > 0) {
+	while (!(r->over && r->over(r->over_arg)) && next_record(r, &v) > 0) {
 		int found = take_record(r, &v, e, a);
 
 		if (found)
@@ -362,6 +363,7 @@ static bool go_to_newest(struct log_reader *r)
 {
 	uint64_t first;
 
+	r->one_segment = false;
 	close_segment(r);
 	r->first = 0;
 	r->last = UINT64_MAX - 1;
@@ -370,11 +372,70 @@ static bool go_to_newest(struct log_reader *r)
 	return first && open_segment(r, first);
 }
 
+/* ---- from its newest segment on ---- */
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct journal_segment *a = x, *b = y;
+
+	return a->first < b->first ? 1 : a->first > b->first ? -1 : 0;
+}
+
+/* When its first record was written, as a seq. */
+static int64_t begin_of(const struct log_reader *r, uint64_t first)
+{
+	uint8_t head[SEGMENT_HEADER];
+	struct segment_header h = { 0 };
+	int fd = segment_open(r->journal, first, O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, head, sizeof(head), 0) != sizeof(head) ||
+	    segment_header_read(head, sizeof(head), &h) != SEGMENT_OK)
+		h.unix_ms = 0;
+	close(fd);
+	return (int64_t)(h.unix_ms << 15);
+}
+
+size_t log_undelivered(struct log_reader *r, struct journal_segment *at, size_t max)
+{
+	DIR *d = r->journal < 0 ? NULL : folder_list(r->journal);
+	size_t n = 0, keep = 0;
+	struct dirent *e;
+	uint64_t first;
+
+	while (d && (e = readdir(d)))
+		if (n < max && strlen(e->d_name) == 19 && segment_name_parse(e->d_name, &first) &&
+		    first)
+			at[n++].first = first;
+	if (d)
+		closedir(d);
+	qsort(at, n, sizeof(*at), newest_first);
+	while (keep < n) { /* up to the one that holds the first number the store has not */
+		at[keep].seq = begin_of(r, at[keep].first);
+		if (at[keep++].first <= r->delivered + 1)
+			break;
+	}
+	return keep;
+}
+
+bool log_enter_segment(struct log_reader *r, uint64_t first)
+{
+	r->one_segment = true;
+	r->last = r->delivered;
+	if (!open_segment(r, first))
+		return false;
+	if (first == r->begin.first)
+		r->segment.offset = r->begin.offset;
+	return true;
+}
+
 int log_follow(struct log_reader *r, struct journal_place *at, struct log_entry *e, struct arena *a)
 {
 	struct record_view v;
 	int found;
 
+	r->one_segment = false;
 	if (at->first) {
 		go_to_place(r, at);
 		found = log_next_in_journal(r, e, a);

@@ -36,6 +36,10 @@ struct log_reader {
 	/* where in the journal it is */
 	uint64_t first, last; /* segment, last number given out */
 	int fd;
+	bool one_segment; /* does not go on to the next one */
+	bool (*over)(
+		void *arg); /* whoever waits for a look through the journal has had enough; NULL: never */
+	void *over_arg;
 	struct segment_reader segment;
 	struct buf unpacked;
 	sqlite3_stmt *older, *by_id, *by_model, *chat, *models, *error, *tags;
@@ -54,6 +58,14 @@ void log_reader_close(struct log_reader *);
 /* The next inference of the journal that the store has not (as of the open), later those that are written
  * while one looks. 1: one; 0: none for now; -1: unreadable. */
 int log_next_in_journal(struct log_reader *, struct log_entry *, struct arena *);
+/* The segments that hold what the store has not, the newest first; `at` has room for `max`. */
+struct journal_segment {
+	uint64_t first;
+	int64_t seq; /* no row of an older segment is as new as this: it was recorded before */
+};
+size_t log_undelivered(struct log_reader *, struct journal_segment *at, size_t max);
+/* From here on log_next_in_journal() gives what the store has not of this segment alone. false: it has gone. */
+bool log_enter_segment(struct log_reader *, uint64_t first);
 /* A place in the journal that a follower has come to, whatever the store has. Zero: where it ends now. */
 struct journal_place {
 	uint64_t first, offset, last; /* segment; in it; number of the last record seen */

@@ -13,6 +13,7 @@
 #include "fiber/loop.h"
 #include "store/schema.h"
 
+#define BUSY_MS        500  /* a foreign process may hold a lock for so long */
 #define PROGRESS_STEPS 2000 /* of SQLite's machine between two looks at the clock: some 20 us */
 
 struct question {
@@ -56,6 +57,11 @@ static int on_progress(void *arg)
 	return r->question && read_over(r);
 }
 
+static bool is_over(void *arg)
+{
+	return read_over(arg);
+}
+
 static void reader_close(struct reader *r)
 {
 	if (r->open)
@@ -92,7 +98,10 @@ static int reader_open(struct reader *r)
 	r->open = true;
 	if (log_reader_open(&r->log, r->reads->dir))
 		return -1;
+	r->log.over = is_over;
+	r->log.over_arg = r;
 	if (r->log.db) {
+		sqlite3_busy_timeout(r->log.db, BUSY_MS);
 		sqlite3_progress_handler(r->log.db, PROGRESS_STEPS, on_progress, r);
 		return read_functions(r);
 	}

@@ -9,6 +9,9 @@
 #include "store/read_sql.h"
 #include "store/schema.h"
 
+#define SEGMENTS_MAX 1024
+#define LONGEST      ((int64_t)3600000 << 15) /* no request takes longer */
+
 /* A row of the journal that waits for its turn. */
 struct waiting {
 	int64_t seq;
@@ -74,27 +77,57 @@ static int give(struct walk *w, const struct log_entry *e)
 	return r;
 }
 
-/* What of the journal matches: kept in its place, or told at once where the order does not matter. */
-static int walk_journal(struct walk *w)
+/* What of the segment at hand matches: kept in its place, or told at once where the order does not matter. */
+static int walk_segment(struct walk *w)
 {
 	struct log_entry e;
 	int found = 0, r = 0;
 
-	log_rewind_journal(&w->r->log);
 	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
 		int match = e.seq < w->page->before ? reader_matches(w->r, w->f, &e, &w->a) : 0;
 
 		if (match)
 			r = match < 0 ? -1 : w->page->unordered ? give(w, &e) : keep_place(w, &e);
 		arena_deinit(&w->a);
-		if (read_over(w->r)) {
+	}
+	return found < 0 ? -1 : r;
+}
+
+/* Whether older segments can only have rows that come behind those which are kept, or lie before the filter's time. */
+static bool is_enough(const struct walk *w, const struct journal_segment *s)
+{
+	if (s->seq < w->f->from)
+		return true;
+	return !w->page->unordered && w->n >= w->page->limit && w->waiting[w->n - 1].seq >= s->seq;
+}
+
+/* The newest segment first: behind a sink that is away for long there may be many. */
+static int walk_journal(struct walk *w)
+{
+	struct journal_segment at[SEGMENTS_MAX];
+	size_t n = log_undelivered(&w->r->log, at, SEGMENTS_MAX);
+	int64_t seen = w->page->before;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++) {
+		if (w->page->before != INT64_MAX && at[i].seq > w->page->before + LONGEST)
+			continue; /* all of it is newer */
+		if (!log_enter_segment(&w->r->log, at[i].first))
+			continue;
+		r = walk_segment(w);
+		sort_waiting(w);
+		if (!r && read_over(w->r)) {
 			w->page->partial = true;
-			w->page->reached = e.seq;
+			w->page->reached = seen < w->page->before ? seen : at[i].seq;
 			break;
 		}
+		if (at[i].seq < seen)
+			seen = at[i].seq;
+		if (is_enough(w, &at[i]))
+			break;
 	}
-	sort_waiting(w);
-	return found < 0 ? -1 : r;
+	log_rewind_journal(&w->r->log);
+	return r;
 }
 
 /* The waiting rows that are newer than `seq`. */
@@ -210,10 +243,10 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	arena_init(&w.a, READ_ENTRY_MAX);
 	arena_init(&w.journal, READ_ENTRY_MAX);
 	result = walk_journal(&w);
-	if (!result)
-		result = walk_store(&w);
 	if (!result && !page->partial)
-		result = give_waiting(&w, INT64_MIN);
+		result = walk_store(&w);
+	if (!result) /* out of time: what is newer than where it got to is whole */
+		result = give_waiting(&w, page->partial ? page->reached : INT64_MIN);
 	arena_deinit(&w.a);
 	arena_deinit(&w.journal);
 	free(w.waiting);
@@ -222,7 +255,11 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 
 int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
-	return log_find(&r->log, id, e, a);
+	int found = log_find(&r->log, id, e, a);
+
+	if (!found && read_over(r))
+		return fail(ERR_BUSY, "The record did not answer in time");
+	return found;
 }
 
 int read_bodies(struct reader *r, struct log_entry *e, struct arena *a)

@@ -2,6 +2,8 @@
 #ifndef SIGNET_STORE_STORE_CMD_H
 #define SIGNET_STORE_STORE_CMD_H
 
+#include <sqlite3.h>
+
 #include "store/sink.h"
 
 struct store_cmd {
@@ -17,9 +19,12 @@ int store_vacuum(struct store_cmd *);
 int store_export(struct store_cmd *);
 int store_import(struct store_cmd *);
 int store_dead(struct store_cmd *);
+int store_sql(struct store_cmd *);
 
 /* At most a line a second on standard error. */
 void store_progress(struct store_cmd *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* signet.db, with progress. NULL: error set. */
+sqlite3 *store_open_db(struct store_cmd *, int flags);
 /* Says the last error. Returns 1. */
 int store_failed(void);
 

@@ -28,6 +28,7 @@ static const char help_text[] =
 	"\n"
 	"usage: signet store check              whether the database is whole\n"
 	"       signet store vacuum             writes it anew without free pages (needs its size again on the disk)\n"
+	"       signet store sql [QUERY]        a question in SQL, read-only; without QUERY from standard input\n"
 	"       signet store export             its rows, a JSON object a line, newest first\n"
 	"       signet store import FILE        rows of an export (- is standard input); those that are there stay\n"
 	"       signet store dead list          rows that a store refused for good, a JSON object a line\n"
@@ -40,10 +41,11 @@ static const char help_text[] =
 	"  --out F        export: into this file instead of standard output\n"
 	"  --sink NAME    dead: only those of this store (sqlite, clickhouse)\n"
 	"\n"
-	"check, export and dead list may run beside a gateway, the others not. Progress is on standard error.\n"
+	"check, sql, export and dead list may run beside a gateway, the others not. Progress is on standard error.\n"
 	"Exit status: 0 done, 1 failed or not whole, 2 wrong usage.\n"
 	"\n"
 	"  signet store check --data-dir /var/lib/signet\n"
+	"  signet store sql 'SELECT model_name, count(*) FROM inferences GROUP BY 1'\n"
 	"  signet store export --from 2026-11-01 --to 2026-12-01 --out november.ndjson\n"
 	"  grep '^{\"table\":\"ChatInference\"' november.ndjson | clickhouse-client -q 'INSERT INTO ChatInference SETTINGS input_format_skip_unknown_fields=1 FORMAT JSONEachRow'\n";
 
@@ -139,7 +141,7 @@ static int on_progress(void *arg)
 	return 0;
 }
 
-static sqlite3 *open_db(struct store_cmd *c, int flags)
+sqlite3 *store_open_db(struct store_cmd *c, int flags)
 {
 	char path[4096];
 	sqlite3 *db = NULL;
@@ -237,7 +239,7 @@ static int check(sqlite3 *db)
 
 int store_check(struct store_cmd *c)
 {
-	sqlite3 *db = open_db(c, SQLITE_OPEN_READONLY);
+	sqlite3 *db = store_open_db(c, SQLITE_OPEN_READONLY);
 	int status;
 
 	if (!db)
@@ -298,7 +300,7 @@ int store_vacuum(struct store_cmd *c)
 	}
 	if (store_lock_dir(c->dir, &lock_fd))
 		return store_failed();
-	db = open_db(c, SQLITE_OPEN_READWRITE);
+	db = store_open_db(c, SQLITE_OPEN_READWRITE);
 	status = db ? vacuum(c, db) : store_failed();
 	sqlite3_close(db);
 	close(lock_fd);
@@ -311,12 +313,14 @@ static const struct store_command {
 	const char *name;
 	int (*run)(struct store_cmd *);
 	const char *words; /* what it takes; NULL: nothing */
+	bool may_lack;     /* it does without */
 } commands[] = {
 	{ "check", store_check, NULL },
 	{ "vacuum", store_vacuum, NULL },
 	{ "export", store_export, NULL },
 	{ "import", store_import, "a file, or - for standard input" },
 	{ "dead", store_dead, "list, retry or drop" },
+	{ "sql", store_sql, "one query, or none and standard input", true },
 };
 
 /* A day, or a second with a Z. */
@@ -375,12 +379,13 @@ static int read_options(int argc, char **argv, struct store_cmd *c,
 	*cmd = find_command(argv[0]);
 	if (!*cmd)
 		return argv[0] ? flags_wrong(&store, "unknown command %s", argv[0])
-			       : flags_wrong(&store,
-					     "check, vacuum, export, import or dead is missing");
+			       : flags_wrong(
+					 &store,
+					 "check, vacuum, sql, export, import or dead is missing");
 	c->words = argv + 1;
 	if (!(*cmd)->words && c->words[0])
 		return flags_wrong(&store, "%s takes no words", (*cmd)->name);
-	if ((*cmd)->words && (!c->words[0] || c->words[1]))
+	if ((*cmd)->words && ((!c->words[0] && !(*cmd)->may_lack) || (c->words[0] && c->words[1])))
 		return flags_wrong(&store, "%s wants %s", (*cmd)->name, (*cmd)->words);
 	return -1;
 }

@@ -114,6 +114,8 @@ def check_once(data_dir, complete, missing=0):
     assert set(complete) - lost <= bodies, "list rows without their bodies"
     models = collections.Counter(r["inference_id"] for r in record.rows(data_dir, "select inference_id from ModelInference"))
     assert all(models[id] == 1 for id in set(complete) - lost), "model rows are missing or doubled"
+    (sums,) = record.rows(data_dir, "select (select sum(count) from Rollup where dim = 'surface') as rollup, (select sum(count) from Facet where dim = 'surface') as facet")
+    assert (sums["rollup"], sums["facet"]) == (len(rows), len(rows)), "sums that are not those of the rows"
 
 
 @pytest.mark.parametrize("sync", ["interval", "always", "never"])

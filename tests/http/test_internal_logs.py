@@ -313,3 +313,76 @@ def test_a_page_that_bends_a_name_here_is_kept_out(signet, host, status):
     with raw.Client(signet.port) as c:
         c.send(f"GET /internal/signet/session HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
         assert c.read().status == status
+
+
+def test_a_backlog_of_many_segments_is_one_list(mock):
+    """While the store is locked the journal grows over several files; the newest is read first, and pages go on through all of them."""
+    toml = config(openai_model("m", mock.url), record=True, extra="[journal]\nsegment_mb = 1\n")
+    with Signet(toml) as signet:
+        first = ask(signet, text="stored")
+        record.wait_row(signet.data_dir, first)
+        lock = sqlite3.connect(signet.data_dir + "/signet.db", timeout=5)
+        lock.execute("begin immediate")
+        try:
+            made = [first] + [ask(signet, text=f"number {i} " + "x" * 20000) for i in range(60)]
+            assert page(signet, "/health")["record"]["segments"] >= 3
+            newest = sorted(made, reverse=True)
+            assert ids(signet, limit=10) == newest[:10] and ids(signet, limit=1000) == newest
+            assert page(signet, "/logs/count")["n"] == 61 and ids(signet, q="stored") == [first]
+            seen, cursor = [], {}
+            while cursor is not None:
+                got = page(signet, "/logs", limit=7, **cursor)
+                seen += [r["id"] for r in got["rows"]]
+                cursor = {"cursor": got["next"]} if got["next"] else None
+            assert seen == newest
+            assert page(signet, "/inferences/" + made[1])["record"]["state"] == "journal"
+        finally:
+            lock.rollback()
+            lock.close()
+        for id in made:
+            record.wait_row(signet.data_dir, id)
+        assert ids(signet, limit=1000) == newest
+
+
+def test_broken_json_in_old_rows(signet):
+    id = ask(signet, text="will be damaged")
+    record.wait_row(signet.data_dir, id)
+    db = sqlite3.connect(signet.data_dir + "/signet.db", timeout=5)
+    db.execute("update ChatInference set input = '{broken', tags = '[}', tool_params = '{', extra_body = '\"', inference_params = '{' where id = ?", (id,))
+    db.execute("update ModelInference set spans = '[{', signature = '}' where inference_id = ?", (id,))
+    db.commit()
+    db.close()
+    detail = page(signet, "/inferences/" + id)
+    assert detail["input"]["inline"] == "{broken" and detail["tags"] == {} and detail["spans"] == [] and detail["attempts"][0]["signature"] is None
+    assert id in ids(signet) and id not in ids(signet, **{"tag.team": ""})
+    assert request(signet, "GET", f"/inferences/{id}/parts/input").body == b"{broken"
+    assert request(signet, "GET", "/logs/export?parts=1").text.count("\n") > 1
+    page(signet, "/overview", range="1h", by="tag:team")
+
+
+def test_a_store_that_is_no_store(mock):
+    """Truncated under a running gateway: an error that names the file, and the gateway goes on."""
+    with Signet(signet_toml(mock)) as signet:
+        id = ask(signet)
+        record.wait_row(signet.data_dir, id)
+        assert ids(signet) == [id]
+        with open(signet.data_dir + "/signet.db", "r+b") as f:
+            f.seek(100)
+            f.write(b"\0" * 8000)
+        got = request(signet, "GET", "/logs?model=m")
+        assert got.status in (200, 500, 503)
+        assert signet.get("/health") and request(signet, "GET", "/session").status == 200
+        signet.kill9()
+
+
+def test_an_inference_of_20_mb(signet, mock):
+    text = "0123456789abcdef" * (20 << 16)
+    id = ask(signet, text=text)
+    (call,) = page(signet, "/inferences/" + id)["attempts"]
+    detail = page(signet, "/inferences/" + id)
+    assert detail["input"]["bytes"] > len(text) and detail["input"]["inline"] is None and len(detail["row"]["preview_in"]) <= 160
+    got = request(signet, "GET", f"/inferences/{id}/parts/input", [("range", "bytes=1000000-1000015")])
+    assert got.status == 206 and got.body in text.encode()
+    assert len(request(signet, "GET", f"/inferences/{id}/parts/input").body) == detail["input"]["bytes"]
+    assert len(json.dumps(page(signet, "/logs", limit=1))) < 2500
+    record.wait_row(signet.data_dir, id, 30)

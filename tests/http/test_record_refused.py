@@ -46,6 +46,19 @@ def test_a_refused_request_has_a_row(signet, path, body, status, kind):
     assert record.rows(signet.data_dir, "select 1 from ModelInference where inference_id = ?", row["id"]) == []
 
 
+def test_the_wrong_method_has_a_row_but_not_a_browsers_question(signet):
+    with raw.Client(signet.port) as c:
+        c.send(f"OPTIONS {CHAT} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        asked = c.read().headers["x-request-id"]
+        c.send(f"GET {CHAT} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        got = c.read()
+    assert got.status == 405 and got.headers["allow"] == "POST"
+    row = record.wait_row(signet.data_dir, record.uuid(got.headers["x-request-id"].removeprefix("req_")))
+    assert (row["state"], row["status"], row["error_kind"]) == ("error", 405, "client")
+    assert "Method not allowed" in record.rows(signet.data_dir, "select error from RequestError where id = ?", row["id"])[0]["error"]
+    assert record.listed(signet.data_dir, record.uuid(asked.removeprefix("req_"))) == []
+
+
 def test_log_show_takes_the_request_id(signet):
     got = raw.post(signet.port, CHAT, chat(temperature="hot"))
     assert got.status == 400

@@ -223,6 +223,32 @@ static void test_a_store_with_a_bound_runs_without_a_hand(void **state)
 }
 
 #ifdef SIGNET_FAULTS
+/* No batch goes in; what is over the bound goes first, so that there is room. */
+static void test_a_full_disk_has_retention_run_at_once(void **state)
+{
+	struct store *s = open_with((struct retention_options){ 0 });
+
+	(void)state;
+	for (int i = 0; i < 700; i++)
+		append_aged(s, "old", 40000, DAY_MS + (uint64_t)i * 1000);
+	wait_caught_up(s);
+	assert_int_equal(store_close(s), 0);
+	assert_true(file_mb() > 24);
+	fault_setup("sqlite.full:1+");
+	s = open_with((struct retention_options){ 0 });
+	append_aged(s, "new", 100, 0);
+	assert_true(store_close(s) > 0); /* it waits in the journal */
+	s = open_with((struct retention_options){ .max_mb = 16 });
+	for (int i = 0; i < 1500 && db_int(dir, "SELECT count(*) FROM InferenceById") == 700; i++)
+		usleep(10000);
+	assert_true(db_int(dir, "SELECT count(*) FROM InferenceById") < 700);
+	fault_setup(NULL);
+	wait_caught_up(s);
+	wait_for("SELECT count(*) FROM InferenceById WHERE preview_in = 'new'", 1);
+	assert_int_equal(store_close(s), 0);
+	assert_int_equal(db_int(dir, WHOLE), 0);
+}
+
 static void test_kill_9_at_every_point_of_retention_and_the_work_behind(void **state)
 {
 	static const char *const points[] = {
@@ -281,6 +307,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_store_with_a_bound_runs_without_a_hand,
 						setup, teardown),
 #ifdef SIGNET_FAULTS
+		cmocka_unit_test_setup_teardown(test_a_full_disk_has_retention_run_at_once, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(
 			test_kill_9_at_every_point_of_retention_and_the_work_behind, setup,
 			teardown),

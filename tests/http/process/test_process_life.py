@@ -156,7 +156,7 @@ def test_access_log_has_the_time_to_the_first_delta(mock):
 def test_help_lists_what_there_is():
     status, out, err = run("--help")
     assert (status, err) == (0, "")
-    assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "keys", "ui", "version"]
+    assert re.findall(r"^  ([a-z]+)  ", out, re.M) == ["serve", "check", "sign", "log", "keys", "store", "ui", "version"]
 
 
 @pytest.mark.parametrize("command,flags", [

@@ -114,6 +114,16 @@ def test_vacuum_makes_it_smaller(data):
     assert "bytes free" in store("vacuum", data=data, status=1, env={"SIGNET_FAULT": "store.room"}).stderr
 
 
+def test_sql_answers_and_changes_nothing(data):
+    assert store("sql", "select count(*) as n from inferences; select null as a, 1.5 as b, x'00ff' as c, 'q\"\n\u4f60' as d", data=data).stdout == (
+        '{"n":5}\n{"a":null,"b":1.5,"c":"00FF","d":"q\\"\\n\u4f60"}\n')
+    assert store("sql", data=data, stdin="select state from inferences where status = 400;\n").stdout == '{"state":"error"}\n'
+    for query in ("delete from InferenceById", "drop table InferenceById", "create table x(y)", "pragma user_version = 9", "attach 'made.db' as m; create table m.x(y)"):
+        assert "signet store: " in store("sql", query, data=data, status=1).stderr
+    assert "syntax error" in store("sql", "selekt", data=data, status=1).stderr
+    assert store("check", data=data).stdout.startswith("whole: 5") and not os.path.exists("made.db")
+
+
 def dead_lines(data, n=2):
     """As the drainer leaves them: the rows of two records, of which one was for a schema that the database has now."""
     lines = store("export", data=data).stdout.splitlines()
