@@ -22,10 +22,11 @@ def ask(signet, model="m", text="Hi", headers=(), **more):
 
 
 def test_the_newest_come_first_page_by_page(signet):
-    made = [ask(signet, text=f"number {i}") for i in range(5)]
+    texts = {ask(signet, text=f"number {i}"): f"number {i}" for i in range(5)}
+    made = sorted(texts)  # two workers' ids of one millisecond are in no order
     got = page(signet, "/logs", limit=3)
     assert [r["id"] for r in got["rows"]] == made[:1:-1]
-    assert got["rows"][0]["preview_in"] == "number 4" and got["took_ms"] >= 0
+    assert got["rows"][0]["preview_in"] == texts[made[-1]] and got["took_ms"] >= 0
     assert [r["id"] for r in page(signet, "/logs", limit=3, cursor=got["next"])["rows"]][:2] == made[1::-1]
 
 
@@ -38,7 +39,7 @@ def test_a_row_is_there_before_the_store_has_it(mock):
         try:
             second = ask(signet, text="still in the journal")
             assert record.listed(signet.data_dir, second) == []
-            assert ids(signet) == [second, first]
+            assert ids(signet) == sorted([first, second], reverse=True)
             assert ids(signet, q="journal") == [second] and ids(signet, q="stored") == [first]
             detail = page(signet, "/inferences/" + second)
             assert detail["record"]["state"] == "journal"
@@ -49,7 +50,7 @@ def test_a_row_is_there_before_the_store_has_it(mock):
             lock.rollback()
             lock.close()
         record.wait_row(signet.data_dir, second)
-        assert ids(signet) == [second, first]
+        assert ids(signet) == sorted([first, second], reverse=True)
         assert page(signet, "/inferences/" + second)["record"]["state"] == "stored"
         assert request(signet, "GET", f"/model_inferences/{call}/parts/raw_request").body == mock.requests[-1].body
 
@@ -256,7 +257,7 @@ def test_live_shows_what_arrives_and_a_reconnect_loses_none(signet, mock):
     first = ask(signet, text="one")
     ask(signet, "two", "of another model")
     second = ask(signet, text="two")
-    assert [live.next()[1] for _ in range(2)] == [first, second] and time.monotonic() - began < 3
+    assert {live.next()[1] for _ in range(2)} == {first, second} and time.monotonic() - began < 3
     live.client.close()
     missed = [ask(signet, text=f"missed {i}") for i in range(3)]
     again = raw.Client(signet.port)
@@ -328,7 +329,10 @@ def test_a_backlog_of_many_segments_is_one_list(mock):
             assert page(signet, "/health")["record"]["segments"] >= 3
             newest = sorted(made, reverse=True)
             assert ids(signet, limit=10) == newest[:10] and ids(signet, limit=1000) == newest
-            assert page(signet, "/logs/count")["n"] == 61 and ids(signet, q="stored") == [first]
+            assert page(signet, "/logs/count")["n"] == 61
+            # each of them is judged by its words: on a busy machine the deadline may come first
+            found = raw.wait_for(lambda: [got for got in [page(signet, "/logs", q="stored")] if "partial" not in got], 20)
+            assert [r["id"] for r in found[0]["rows"]] == [first]
             seen, cursor = [], {}
             while cursor is not None:
                 got = page(signet, "/logs", limit=7, **cursor)
