@@ -275,5 +275,4 @@ const struct provider_type provider_rust_proxy = {
 	.list_models = discovery_list,
 	.discovered = discovery_show,
 	.ignored_warning = "the developer API does not take all of a request",
-	.unknown_events = developer_api_unknown_events,
 };
