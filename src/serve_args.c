@@ -60,8 +60,6 @@ static bool is_address(const char *text)
 	return sock_address_parse(bytes_of(text), &addr, &n);
 }
 
-/* What `signet serve` shares with TensorZero's gateway but has not built. */
-
 static int read_flags(int argc, char **argv, struct serve_args *a)
 {
 	const char *format = NULL;

@@ -3,3 +3,4 @@ import './serving.mjs';
 import './logs.mjs';
 import './inference.mjs';
 import './pages.mjs';
+import './people.mjs';

@@ -76,7 +76,7 @@ test('the copied curl and Python run and are answered', async (page) => {
 
 test('a replay streams two models side by side; Stop ends the calls upstream; nothing is stored without Record', async (page) => {
 	await go(page, '/playground?model=gpt-4o&model=qwen-max');
-	const question = `dry run ${Date.now()} [slow 60]`;
+	const question = `dry run ${Date.now()} [slow 400]`;
 	await page.getByLabel('User').fill(question);
 	await page.getByRole('checkbox', { name: 'Record' }).uncheck();
 	const before = world.upstream.seen.aborted;
@@ -88,7 +88,7 @@ test('a replay streams two models side by side; Stop ends the calls upstream; no
 	assert.equal(world.upstream.seen.aborted, before + 2);
 	await page.waitForTimeout(800);
 	assert.equal((await allRows('range=1h')).filter((r) => r.preview_in?.includes(question)).length, 0);
-	await page.getByLabel('User').fill(question.replace(' [slow 60]', ' kept'));
+	await page.getByLabel('User').fill(question.replace(' [slow 400]', ' kept'));
 	await page.getByRole('checkbox', { name: 'Record' }).check();
 	await page.keyboard.press('Control+Enter');
 	await page.getByRole('link', { name: 'In the logs' }).nth(1).waitFor();

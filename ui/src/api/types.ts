@@ -42,7 +42,7 @@ export interface Row {
 	key: string | null;
 	episode_id: string | null;
 	tools: number;
-	tags: Record<string, string>;
+	tags: Record<string, string | undefined>;
 	metrics: Record<string, unknown>;
 	preview_in: string | null;
 	preview_out: string | null;
@@ -130,7 +130,7 @@ export interface Detail {
 	params: { key: string; value: unknown; from: string }[];
 	tools: unknown;
 	extra_body: unknown;
-	tags: Record<string, string>;
+	tags: Record<string, string | undefined>;
 	config_hash: string | null;
 	limits: unknown[];
 	spans: Span[];
@@ -255,7 +255,8 @@ export interface SignerInfo {
 	timeouts: number;
 	pool: { size: number; busy: number; made: number; discarded: number };
 	us: { p50: number | null; p99: number | null; max: number | null };
-	by_size: { le: number; n: number; us50: number | null }[];
+	by_size: { le: number | null; // null: larger ones
+		 n: number; us50: number | null }[];
 	last_error: string | null;
 }
 

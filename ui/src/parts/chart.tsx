@@ -28,11 +28,13 @@ const colourOf = (name: string) => getComputedStyle(document.documentElement).ge
 
 function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[]; format: (n: number | null) => string; height: number; onRange: (from: number, to: number) => void }) {
 	const box = useRef<HTMLDivElement>(null);
-	const latest = useRef({ format, onRange });
-	latest.current = { format, onRange };
+	const t = useT();
+	const time = t('col.time');
+	const latest = useRef({ format, onRange, time });
+	latest.current = { format, onRange, time };
 	const taste = useTaste();
 	const plotted = useRef<uPlot | null>(null);
-	const shape = `${x.length < 3} ${lines.map((l) => l.name).join()}`;
+	const shape = `${x.length < 3} ${time} ${lines.map((l) => l.name).join()}`;
 	const data = [x, ...lines.map((l) => l.values)] as uPlot.AlignedData;
 	const fresh = useRef(data);
 	fresh.current = data;
@@ -45,7 +47,7 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 			legend: { live: true, isolate: true },
 			scales: { y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 1e-9) * 1.12] } },
 			axes: [{ ...axis, space: 70, grid: { show: false }, values: (_u, v) => v.map(tick) }, { ...axis, size: 62, space: 34, values: (_u, v) => v.map((n) => latest.current.format(n)) }],
-			series: [{ value: (_u, v) => (v == null ? '–' : `${moment(v * 1000, false).day} ${moment(v * 1000, false).time.slice(0, 5)}`) }, ...lines.map((l): uPlot.Series => ({
+			series: [{ label: latest.current.time, value: (_u, v) => (v == null ? '–' : `${moment(v * 1000, false).day} ${moment(v * 1000, false).time.slice(0, 5)}`) }, ...lines.map((l): uPlot.Series => ({
 				label: l.name, stroke: colourOf(l.colour), width: l.bars ? 0 : 1.75, dash: l.dash, spanGaps: false, points: { show: x.length < 3, size: 5 },
 				fill: l.bars ? colourOf(l.colour) : l.fill ? `${colourOf(l.colour)}22` : undefined,
 				paths: l.bars ? uPlot.paths.bars!({ size: [0.72, 40], align: 1 }) : undefined,

@@ -46,7 +46,7 @@ function SignerCard({ signer: g }: { signer: SignerInfo }) {
 					[t('signers.longest'), us(g.us.max)],
 					[t('signers.pool'), t('signers.poolText', { busy: int(g.pool.busy), size: int(g.pool.size), made: int(g.pool.made), discarded: int(g.pool.discarded) })],
 					...(g.last_error ? [[t('signers.lastError'), <span style={{ color: 'var(--bad)' }}>{visible(g.last_error)}</span>] as [string, React.ReactNode]] : []),
-					...g.by_size.filter((b) => b.n).map((b): [string, React.ReactNode] => [`≤ ${bytes(b.le)}`, <>{us(b.us50)} <span className="muted">× {int(b.n)}</span></>]),
+					...g.by_size.filter((b) => b.n).map((b): [string, React.ReactNode] => [b.le === null ? t('signers.larger') : `≤ ${bytes(b.le)}`, <>{us(b.us50)} <span className="muted">× {int(b.n)}</span></>]),
 				]} />
 			</div>
 			{mayTest && <Test id={g.id} />}
