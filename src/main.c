@@ -14,6 +14,7 @@
 
 #include "base/flags.h"
 #include "base/version.h"
+#include "commands.h"
 #include "config/config.h"
 #include "serve.h"
 #include "sign/signer.h"
@@ -21,17 +22,15 @@
 
 static int version_main(int argc, char **argv);
 
-static const struct subcommand {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary;
-} commands[] = {
+const struct subcommand commands[] = {
 	{ "serve", serve_main, "run the gateway" },
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
 	{ "log", store_log_main, "read the record: tail, show, grep" },
+	{ "completions", completions_main, "completions for bash, zsh and fish" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
+const size_t ncommands = COUNT(commands);
 
 static int print_help(FILE *out)
 {
@@ -40,8 +39,8 @@ static int print_help(FILE *out)
 	      "usage: signet COMMAND [--help]\n"
 	      "\n",
 	      out);
-	for (size_t i = 0; i < COUNT(commands); i++)
-		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+	for (size_t i = 0; i < ncommands; i++)
+		fprintf(out, "  %-11s  %s\n", commands[i].name, commands[i].summary);
 	fputs("\n"
 	      "Without a command, a first argument that begins with -- means serve.\n"
 	      "\n"
@@ -98,7 +97,7 @@ int main(int argc, char **argv)
 		return version_main(argc - 2, argv + 2);
 	if (!strncmp(argv[1], "--", 2))
 		return serve_main(argc - 1, argv + 1);
-	for (size_t i = 0; i < COUNT(commands); i++)
+	for (size_t i = 0; i < ncommands; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
 	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);

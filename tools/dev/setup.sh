@@ -9,10 +9,11 @@ PACKAGES_run="clang lld python3 curl"
 PACKAGES_test="libcmocka-dev clang-tidy clang-format python3-venv openssl git"
 PACKAGES_bench="nginx wrk binutils python3"
 PACKAGES_fuzz="llvm"
+PACKAGES_package="binutils dpkg-dev"
 
 help_setup() {
 	cat <<-'END'
-	usage: ./dev setup [build|run|test|fuzz|bench]...
+	usage: ./dev setup [build|run|test|fuzz|bench|package]...
 
 	Installs what is missing for these needs (default: build, run and test) and says what. `run`, `test` and the others call it
 	themselves, so you rarely have to.
@@ -35,7 +36,7 @@ dev_setup() {
 setup_for() {
 	local need all=()
 	for need in "$@"; do
-		case $need in build | run | test | fuzz | bench) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
+		case $need in build | run | test | fuzz | bench | package) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
 	done
 	setup_packages "${all[@]}"
 	for need in "${all[@]}"; do
