@@ -10,10 +10,11 @@ PACKAGES_test="libcmocka-dev clang-tidy clang-format python3-venv openssl git"
 PACKAGES_bench="nginx wrk binutils python3"
 PACKAGES_fuzz="llvm"
 PACKAGES_package="binutils dpkg-dev"
+PACKAGES_roots="debootstrap"
 
 help_setup() {
 	cat <<-'END'
-	usage: ./dev setup [build|run|test|fuzz|bench|package]...
+	usage: ./dev setup [build|run|test|fuzz|bench|package|roots]...
 
 	Installs what is missing for these needs (default: build, run and test) and says what. `run`, `test` and the others call it
 	themselves, so you rarely have to.
@@ -36,7 +37,7 @@ dev_setup() {
 setup_for() {
 	local need all=()
 	for need in "$@"; do
-		case $need in build | run | test | fuzz | bench | package) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
+		case $need in build | run | test | fuzz | bench | package | roots) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
 	done
 	setup_packages "${all[@]}"
 	for need in "${all[@]}"; do

@@ -14,7 +14,9 @@ help_test() {
 	            compat     the same request to TensorZero 2026.6 and to Signet
 	            node       the official Node client
 	            faults     injected failures, kill -9, full disks
+	            packages   command line, manual page, completions, unit, compose files, the guide's steps
 	            readme     every command block of README.md and README.zh-CN.md
+	            roots      the Debian package and the Dockerfile's lines in bare Debian roots (root, debootstrap; only when named)
 	  --unit    unit alone          --http   http, compat, node and faults alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
 	  -k WORD   only tests whose name has WORD
@@ -32,13 +34,13 @@ dev_test() {
 		--http) suites+=(http compat node faults) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | readme) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | packages | readme | roots) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
 	done
 	if [ ${#suites[@]} -gt 0 ]; then :; elif [ $TEST_DIR = build-tsan ]; then suites=(unit http); else
-		suites=(checks unit http compat node faults readme tidy)
+		suites=(checks unit http compat node faults packages readme tidy)
 	fi
 	setup_for build run test
 	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
@@ -113,6 +115,8 @@ suite_http() { suite_pytest http; }
 suite_compat() { suite_pytest compat; }
 suite_faults() { suite_pytest faults; }
 suite_node() { suite_pytest node; }
+suite_packages() { suite_pytest packages; }
+suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }
 
 suite_pytest() {
