@@ -7,8 +7,12 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
+import time
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
@@ -105,3 +109,60 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+BOOT = """
+set -e
+mount --make-rprivate /
+mount --bind "$0" "$0"
+cd "$0"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs tmpfs sys/fs/cgroup
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs tmpfs run
+mount --rbind /dev dev
+mkdir -p mnt
+pivot_root . mnt
+umount -l /mnt
+exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=console systemd.unit=multi-user.target
+"""
+
+
+class Booted:
+    """A root with systemd as process 1 of namespaces of its own (not of the network), so that units run as they will. It needs a
+    root with the package systemd. pivot_root, not chroot: in a chroot no user namespace can be made, which PrivateUsers= wants."""
+
+    def __init__(self, root, log):
+        self.root = root
+        self.outer = subprocess.Popen(["unshare", "--fork", "--kill-child", "--pid", "--mount", "--uts", "--ipc", "--cgroup",
+                                       "sh", "-c", BOOT, str(root.path)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.init = None
+
+    def __enter__(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.outer.poll() is None:
+            children = pathlib.Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").read_text().split()
+            if children:
+                self.init = int(children[0])
+                if self.run("systemctl", "is-system-running", "--wait", timeout=60).stdout.strip() in ("running", "degraded"):
+                    return self
+            time.sleep(0.2)
+        self.__exit__()
+        pytest.skip("systemd does not run in namespaces here (it needs cgroup2, and the right to mount)")
+
+    def __exit__(self, *_):
+        for pid in (self.init, self.outer.pid):
+            if pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.outer.wait()
+
+    def run(self, *argv, env=None, timeout=300):
+        inside = ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-C", "env", "-i", *(f"{k}={v}" for k, v in (ENVIRONMENT | (env or {})).items())]
+        return subprocess.run([*inside, *argv], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+
+    def good(self, *argv, **more):
+        got = self.run(*argv, **more)
+        assert got.returncode == 0, f"{argv}\nexit {got.returncode}\n{got.stdout[-4000:]}\n{got.stderr[-4000:]}"
+        return got.stdout
