@@ -389,6 +389,7 @@ static void put_man_flag(struct bytes name, struct bytes argument)
 struct man_place {
 	bool literal;   /* inside of lines that stay as they are */
 	bool paragraph; /* a new one is due */
+	bool begun;
 };
 
 static void put_man_line(struct bytes line, struct man_place *at)
@@ -404,9 +405,10 @@ static void put_man_line(struct bytes line, struct man_place *at)
 	if (at->literal && !as_is)
 		fputs(".fi\n.RE\n", stdout);
 	if (!at->literal && as_is)
-		fputs(".PP\n.RS 4\n.nf\n", stdout);
+		fputs(at->begun ? ".PP\n.RS 4\n.nf\n" : ".RS 4\n.nf\n", stdout);
 	else if (at->paragraph && !as_is && !flag && text.n)
 		fputs(".PP\n", stdout);
+	at->begun = true;
 	at->literal = as_is;
 	at->paragraph = !text.n;
 	if (flag)
