@@ -19,7 +19,10 @@ SUITE = "bookworm"
 MIRROR = os.environ.get("SIGNET_TEST_MIRROR", "http://deb.debian.org/debian")
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "signet/roots"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8",
-               "DEBIAN_FRONTEND": "noninteractive"}
+               "DEBIAN_FRONTEND": "noninteractive",
+               # Where a proxy with a certificate of its own stands between here and the registries, the host knows that one.
+               "CARGO_HTTP_CAINFO": "/host-authorities.crt", "NODE_EXTRA_CA_CERTS": "/host-authorities.crt"}
+AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def missing():
@@ -58,6 +61,7 @@ class Root:
         self.path, self.mounts = pathlib.Path(path), []
         subprocess.run(["cp", "-a", "--reflink=auto", str(source or base()), str(self.path)], check=True)
         shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
+        shutil.copy(AUTHORITIES, self.path / "host-authorities.crt")
 
     def __enter__(self):
         self.mount("-t", "proc", "proc", "proc")
