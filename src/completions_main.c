@@ -4,8 +4,7 @@
  * by (flags_view), and words, arguments and explanations are taken from its --help: a flag that is added to a command
  * is offered from then on.
  *
- * The trap: a flag that stands in only one of the two, table and help, is offered without an explanation or not at
- * all. tests/packages/test_command_line.py compares them.
+ * The trap: a flag is offered only if it stands in both, table and help. tests/packages/test_command_line.py compares.
  */
 #include <stdio.h>
 #include <string.h>
@@ -77,8 +76,11 @@ static enum value value_of(struct bytes name, struct bytes argument)
 	return VALUE_ANY;
 }
 
-static void explain_option(struct option *o, struct bytes help)
+/* false: --help does not speak of it. */
+static bool explain_option(struct option *o, struct bytes help)
 {
+	bool explained = false;
+
 	while (help.n) {
 		struct bytes line = bytes_cut(&help, '\n'), name, argument, text;
 
@@ -86,7 +88,9 @@ static void explain_option(struct option *o, struct bytes help)
 			continue;
 		o->argument = argument;
 		o->text = in_short(text);
+		explained = true;
 	}
+	return explained;
 }
 
 static bool is_verb(struct bytes word)
@@ -144,10 +148,10 @@ static void view(const struct command *c, void *arg)
 		struct bytes name = bytes_of(c->flags[i].name);
 		struct option *o = &t->options[t->noptions];
 
-		if (c->flags[i].instead) /* it would be refused */
-			continue;
 		*o = (struct option){ .name = bytes_slice(name, 2, name.n) };
-		explain_option(o, t->help);
+		/* Flags that would be refused, and those that are only swallowed for another program's sake. */
+		if (c->flags[i].instead || !explain_option(o, t->help))
+			continue;
 		o->value = c->flags[i].on ? VALUE_NONE : value_of(o->name, o->argument);
 		t->noptions++;
 	}

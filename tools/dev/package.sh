@@ -10,7 +10,7 @@ help_package() {
 
 	  --version V   the package's version (default: Signet's, and the distribution: 0.1.0+deb12)
 
-	tests/packages/run.sh installs, starts, upgrades and purges it in a root of its own.
+	./dev test roots installs, starts, upgrades and purges it in a root of its own.
 	END
 }
 
