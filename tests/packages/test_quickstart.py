@@ -1,8 +1,10 @@
-"""docs/guides/quickstart.md, followed literally: every block of it in order, in one shell, in a folder that mirrors the checkout.
+"""docs/guides/quickstart.md (and its Chinese twin, whose blocks are the same), followed literally: every block in order, in one shell, in a folder that mirrors the checkout.
 
 Only what is the reader's own is put in (the real API's URL and signer are the sample's), and ports that are taken here are others.
 `docker` is docker_shim.py, which starts what the compose file says without containers.
 """
+import contextlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -12,6 +14,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 
@@ -20,12 +24,35 @@ from compose import ROOT
 GUIDES = ["quickstart.md", "quickstart.zh-CN.md"]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
-# What stands in place of the services that are not the gateway. A service with None has no stand-in: the steps that need it are not
-# walked, and the gateway is started without it. To fill one in, write a context manager (folder -> {"port": …, "drop": …}) here.
-#   clickhouse   a server for TENSORZERO_CLICKHOUSE_URL, on the port that stands for 8123
-#   ui           `signet ui` as the compose file starts it, on the port that stands for 4000, and the browser's look at it
-STAND_INS = {"clickhouse": None, "ui": None}
-NEEDS = {"localhost:8123": "clickhouse", "localhost:4000": "ui"}
+SIGNET = os.path.abspath(os.environ.get("SIGNET_BIN") or ROOT / "build/signet")
+CLICKHOUSE = ROOT / "tests/clickhouse/server.py"
+
+
+@contextlib.contextmanager
+def clickhouse(folder):
+    """The tests' ClickHouse server with the compose file's user: its port, which stands for 8123."""
+    server = subprocess.Popen([sys.executable, CLICKHOUSE, folder / "clickhouse", "--user", "chuser", "--password", "chpassword", "--port", "0"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield int(server.stdout.readline().rsplit(":", 1)[1])
+    finally:
+        server.kill()
+        server.wait()
+
+
+def look_at_ui(port):
+    """What the browser gets first at localhost:4000. The row itself, in a browser, is the matter of tests/browser."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+        assert answer.status == 200 and "<title>" in answer.read().decode()
+
+
+# What stands in place of the services that are not the gateway; None where this checkout has nothing that could. Then the steps that
+# need it are not walked, and the gateway is started without it: no test is skipped for it, and none passes.
+STAND_INS = {
+    "clickhouse": clickhouse if CLICKHOUSE.exists() and importlib.util.find_spec("chdb") else None,
+    "ui": look_at_ui if re.search(r"^  ui +", subprocess.run([SIGNET, "--help"], capture_output=True, text=True).stdout, re.M) else None,
+}
+NEEDS = {"localhost:8123": "clickhouse"}
 
 # A step is a block; what its output must have.
 EXPECTED = [
@@ -60,12 +87,14 @@ class Walk:
         docker.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {ROOT}/tests/packages/docker_shim.py "$@"\n')
         docker.chmod(0o755)
         subprocess.run([ROOT / "examples/signers/hmac/build.sh", folder / "mine.wasm"], check=True)
-        self.port, self.api = free_port(), None
-        services = [s for s, stand_in in STAND_INS.items() if stand_in]
-        self.env = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "NO_PROXY": "localhost,127.0.0.1",
-                    "SIGNET_BIN": os.path.abspath(os.environ.get("SIGNET_BIN") or ROOT / "build/signet"), "SHIM_STATE": str(self.state),
-                    "SHIM_PORTS": json.dumps({"3000": self.port}), "SHIM_SERVICES": " ".join(["gateway"] + [s for s in services if s == "ui"]),
-                    "SHIM_DROP": "" if STAND_INS["clickhouse"] else "TENSORZERO_CLICKHOUSE_URL"}
+        self.api, self.stack = None, contextlib.ExitStack()
+        self.ports = {"3000": free_port(), "4000": free_port()}
+        drop = ["TENSORZERO_CLICKHOUSE_URL"]
+        if STAND_INS["clickhouse"] and "rustproxy" in file:
+            self.ports["8123"], drop = self.stack.enter_context(clickhouse(folder)), []
+        self.services = ["gateway"] + (["ui"] if STAND_INS["ui"] else [])
+        self.env = {"PATH": f"{self.programs}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/"), "NO_PROXY": "localhost,127.0.0.1", "SIGNET_BIN": SIGNET,
+                    "SHIM_STATE": str(self.state), "SHIM_PORTS": json.dumps(self.ports), "SHIM_SERVICES": " ".join(self.services), "SHIM_DROP": " ".join(drop)}
         self.cwd = str(self.work)
 
     def start_api(self, line):
@@ -78,7 +107,7 @@ class Walk:
     def replaced(self, text):
         for old, new in [("docker-compose-rustproxy.yml", self.file), ("https://developer-api.example.com/stream/chat", self.api_at),
                          ("http://host.docker.internal:8124/stream/chat", self.api_at.replace("127.0.0.1", "host.docker.internal")),
-                         ("/path/to/sign_bg.wasm", str(self.folder / "mine.wasm")), ("localhost:3000", f"localhost:{self.port}")]:
+                         ("/path/to/sign_bg.wasm", str(self.folder / "mine.wasm")), *((f"localhost:{a}", f"localhost:{b}") for a, b in self.ports.items())]:
             text = text.replace(old, new)
         return text
 
@@ -100,9 +129,11 @@ class Walk:
         if self.api:
             self.api.terminate()
             self.api.wait(10)
-        pid = self.state / "gateway.pid"
-        if pid.exists() and pathlib.Path(f"/proc/{pid.read_text()}/exe").exists():
-            os.kill(int(pid.read_text()), 9)
+        for name in self.services:
+            pid = self.state / f"{name}.pid"
+            if pid.exists() and pathlib.Path(f"/proc/{pid.read_text()}/exe").exists():
+                os.kill(int(pid.read_text()), 9)
+        self.stack.close()
 
 
 def needs(text):
@@ -116,11 +147,10 @@ def walk(tmp_path, request):
     w.end()
 
 
-@pytest.mark.parametrize("guide", GUIDES)
 @pytest.mark.parametrize("sample", [False, True], ids=["own-api", "sample-api"])
 @pytest.mark.parametrize("walk", ["docker-compose-rustproxy.yml", "docker-compose-sqlite.yml"], indirect=True)
-def test_the_guide_followed_literally(walk, sample, guide):
-    steps = blocks(guide)
+def test_the_guide_followed_literally(walk, sample):
+    steps = blocks(GUIDES[0])
     serve = next(s for s in steps if s.startswith("python3 examples/developer-api"))
     walk.start_api(serve)
     walked = 0
@@ -132,7 +162,14 @@ def test_the_guide_followed_literally(walk, sample, guide):
             continue  # "in every line above but the last of step 4"
         if sample and "hmac/build.sh" in text:
             (walk.work / "examples/quickstart/config/rust_proxy").mkdir(exist_ok=True)
+        if text.rstrip().endswith(" down") and STAND_INS["ui"]:
+            look_at_ui(walk.ports["4000"])
         out = walk.step(text)
+        for _ in range(50):  # rows are on their way to the database for a moment
+            if out or "localhost:8123" not in text:
+                break
+            time.sleep(0.2)
+            out = walk.step(text)
         walked += 1
         for word, pattern in EXPECTED:
             if word in text.replace("docker-compose-rustproxy.yml", "FILE"):
@@ -143,7 +180,7 @@ def test_the_guide_followed_literally(walk, sample, guide):
 
 
 def test_which_steps_wait_for_a_stand_in():
-    """No more than these are left out of the walk; whoever fills a stand-in in makes this list shorter."""
+    """No more than these are left out of the walk."""
     left = [text.split("\n")[0] for text in blocks(GUIDES[0]) if needs(text)]
     assert left == ['curl "http://localhost:8123/?user=chuser&password=chpassword&database=tensorzero" \\'][:0 if STAND_INS["clickhouse"] else 1]
 
