@@ -61,6 +61,7 @@ class Root:
         self.path, self.mounts = pathlib.Path(path), []
         subprocess.run(["cp", "-a", "--reflink=auto", str(source or base()), str(self.path)], check=True)
         shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
+        (self.path / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")  # as container engines do
         shutil.copy(AUTHORITIES, self.path / "host-authorities.crt")
 
     def __enter__(self):

@@ -38,7 +38,7 @@ def test_the_last_stage_is_the_gateway_and_it_carries_no_build_tools(gateway):
     size = int(subprocess.run(["du", "-sxm", "--exclude=proc", gateway.root.path], capture_output=True, text=True).stdout.split()[0])
     base = int(subprocess.run(["du", "-sxm", gateway.docker.stages["build"].root.path], capture_output=True, text=True).stdout.split()[0])
     print(f"gateway root {size} MB, build root {base} MB")
-    assert size < 320 and size < base / 2  # a minbase root without docker's trimming of locales and documentation is 220
+    assert size < 240 and size < base / 2
 
 
 def test_user_data_and_entrypoint(gateway):
