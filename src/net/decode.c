@@ -23,7 +23,7 @@ struct decoder {
 	bool begun, ended; /* some input was seen; at the end of a member */
 	bool zlib_ready;
 	unsigned char first[2]; /* of a deflate stream */
-	size_t nfirst, first_at;
+	size_t nfirst;
 	z_stream z;
 	BrotliDecoderState *br;
 	ZSTD_DStream *zstd;
@@ -156,17 +156,15 @@ static int step_deflate(struct decoder *d, struct bytes *in, char *out, size_t r
 	if (!d->zlib_ready) {
 		bool framed =
 			(d->first[0] & 15) == 8 && (d->first[0] * 256 + d->first[1]) % 31 == 0;
+		struct bytes first = { (char *)d->first, 2 };
+		int r;
 
 		if (inflateInit2(&d->z, framed ? 15 : -15) != Z_OK)
 			return fail(ERR_OUT_OF_MEMORY, "out of memory");
 		d->zlib_ready = true;
-	}
-	if (d->first_at < 2) {
-		struct bytes first = { (char *)d->first + d->first_at, 2 - d->first_at };
-		int r = inflate_from(d, &first, out, room, n);
-
-		d->first_at = 2 - first.n;
-		if (r || d->first_at < 2 || *n == room || d->ended)
+		/* both go in: there is no output and no end before the tenth bit */
+		r = inflate_from(d, &first, out, room, n);
+		if (r || *n == room || d->ended)
 			return r;
 		out += *n;
 		room -= *n;

@@ -195,16 +195,16 @@ static void split_target(struct exchange *ex)
 			: bytes_istarts(t, B("https://")) ? 8
 							  : 0;
 
-	if (scheme) {
-		t = bytes_slice(t, scheme, t.n);
-		i = bytes_chr(t, '/');
-		t = i < 0 ? B("/") : bytes_slice(t, (size_t)i, t.n);
-	}
+	while (scheme && scheme < t.n && !memchr("/?#", t.p[scheme], 3))
+		scheme++;
+	t = bytes_slice(t, scheme, t.n);
 	i = bytes_chr(t, '#');
 	if (i >= 0)
 		t.n = (size_t)i;
 	i = bytes_chr(t, '?');
 	ex->path = i < 0 ? t : bytes_slice(t, 0, (size_t)i);
+	if (!ex->path.n)
+		ex->path = B("/");
 	ex->query = i < 0 ? (struct bytes){ 0 } : bytes_slice(t, (size_t)i + 1, t.n);
 }
 

@@ -99,10 +99,8 @@ static bool port_matches(struct bytes *entry, uint16_t port)
 			return true;
 		colon = (ptrdiff_t)i;
 	}
-	if (colon < 0 || (entry->p[0] == '[' && entry->p[entry->n - 1] == ']'))
-		return true;
-	if (!bytes_to_u64(bytes_slice(*entry, (size_t)colon + 1, entry->n), &want))
-		return true;
+	if (colon < 0 || !bytes_to_u64(bytes_slice(*entry, (size_t)colon + 1, entry->n), &want))
+		return true; /* "[::1]", too */
 	entry->n = (size_t)colon;
 	return want == port;
 }

@@ -145,9 +145,9 @@ static int take_line(struct sse *s, struct bytes line, bool in_piece)
 		}
 	}
 	if (bytes_eq(field, B("data")))
-		return add_data(s, value, in_piece && colon >= 0);
+		return add_data(s, value, in_piece);
 	if (bytes_eq(field, B("event")))
-		return set_name(s, value, in_piece && colon >= 0);
+		return set_name(s, value, in_piece);
 	return 0;
 }
 

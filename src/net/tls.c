@@ -106,7 +106,7 @@ static SSL_CTX *find_context(const char *ca_file)
 /* With the lock held: makes it and keeps it for the life of the process. */
 static SSL_CTX *add(const char *ca_file)
 {
-	char *name = ca_file ? strdup(ca_file) : NULL;
+	char *name = ca_file && !fault("ca_name") ? strdup(ca_file) : NULL;
 	SSL_CTX *c = NULL;
 
 	ERR_clear_error();

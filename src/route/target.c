@@ -46,7 +46,7 @@ static struct bytes nearest(const struct config *config, struct bytes name, stru
 		far[at] = d;
 		n += n < NEAREST;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && bytes_set(out); i++)
 		out = i ? arena_printf(a, "%.*s, %.*s", BFMT(out), BFMT(best[i])) : best[i];
 	return out;
 }
@@ -132,7 +132,7 @@ static int discovered(const struct config *config, struct bytes name, struct are
 	size_t begin = 0;
 
 	if (upstream_models(config, &list))
-		return 1;
+		return -1;
 	for (size_t i = 0; i < list.len; i++) {
 		if (bytes_eq(list.at[i].name, name))
 			return to_discovered(&list.at[i], a, out);

@@ -90,34 +90,26 @@ static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm
 	return SIGNER_TRAP;
 }
 
-static bool take_export(struct instance *in, const wasmtime_instance_t *of, size_t at, bool memory,
-			void *out)
+/* What stands there was recognised when the module was loaded: it is of the kind that is taken. */
+static wasmtime_extern_union_t export_of(struct instance *in, const wasmtime_instance_t *of,
+					 size_t at)
 {
-	wasmtime_extern_t item;
+	wasmtime_extern_t item = { 0 };
 	char *name;
 	size_t n;
 
-	if (!wasmtime_instance_export_nth(in->context, of, at, &name, &n, &item))
-		return false;
-	if (memory && item.kind == WASMTIME_EXTERN_MEMORY) {
-		memcpy(out, &item.of.memory, sizeof(item.of.memory));
-		return true;
-	}
-	if (!memory && item.kind == WASMTIME_EXTERN_FUNC) {
-		memcpy(out, &item.of.func, sizeof(item.of.func));
-		return true;
-	}
-	wasmtime_extern_delete(&item);
-	return false;
+	wasmtime_instance_export_nth(in->context, of, at, &name, &n, &item);
+	return item.of;
 }
 
-static bool take_exports(struct instance *in, const wasmtime_instance_t *of, const struct module *m)
+static void take_exports(struct instance *in, const wasmtime_instance_t *of, const struct module *m)
 {
-	return take_export(in, of, m->memory, true, &in->memory) &&
-	       take_export(in, of, m->sign, false, &in->sign) &&
-	       take_export(in, of, m->alloc, false, &in->alloc) &&
-	       take_export(in, of, m->release, false, &in->release) &&
-	       (m->abi != ABI_RETPTR || take_export(in, of, m->stack, false, &in->stack));
+	in->memory = export_of(in, of, m->memory).memory;
+	in->sign = export_of(in, of, m->sign).func;
+	in->alloc = export_of(in, of, m->alloc).func;
+	in->release = export_of(in, of, m->release).func;
+	if (m->abi == ABI_RETPTR)
+		in->stack = export_of(in, of, m->stack).func;
 }
 
 struct instance *instance_new(const struct module *m, const struct signer_limits *limits,
@@ -146,14 +138,12 @@ struct instance *instance_new(const struct module *m, const struct signer_limits
 	e = wasmtime_instance_new(in->context, m->compiled, NULL, 0, &instance, &trap);
 	if (e || trap) {
 		*result = explain(in, e, trap, why);
-	} else if (take_exports(in, &instance, m)) {
-		*result = SIGNER_OK;
-		return in;
-	} else {
-		*result = say(SIGNER_TRAP, why, "an export changed its type");
+		instance_free(in);
+		return NULL;
 	}
-	instance_free(in);
-	return NULL;
+	take_exports(in, &instance, m);
+	*result = SIGNER_OK;
+	return in;
 }
 
 void instance_free(struct instance *in)

@@ -106,6 +106,16 @@ static void refresh_free(struct refresh *f)
 	arena_deinit(&arena);
 }
 
+static int own_values(struct header_list *l, struct arena *a)
+{
+	for (size_t i = 0; i < l->len; i++) {
+		l->at[i].value = arena_dup(a, l->at[i].value);
+		if (!bytes_set(l->at[i].value))
+			return -1;
+	}
+	return 0;
+}
+
 static struct refresh *refresh_new(const struct provider_config *p,
 				   const struct call_context *context, struct bytes key)
 {
@@ -126,12 +136,11 @@ static struct refresh *refresh_new(const struct provider_config *p,
 	f->provider = arena_dup(own.arena, p->name);
 	if (!bytes_set(f->key) ||
 	    url_parse(arena_dup(own.arena, o->models_endpoint), own.arena, &f->url) ||
-	    rust_proxy_headers(p, &own, B("application/json"), &f->headers)) {
+	    rust_proxy_headers(p, &own, B("application/json"), &f->headers) ||
+	    own_values(&f->headers, own.arena)) {
 		refresh_free(f);
 		return NULL;
 	}
-	for (size_t i = 0; i < f->headers.len; i++)
-		f->headers.at[i].value = arena_dup(own.arena, f->headers.at[i].value);
 	return f;
 }
 
@@ -169,10 +178,10 @@ static void end_fetching(struct bytes key, struct arena *fresh, struct developer
 		l->fetching = false;
 		l->tried_ms = clock_mono_ms();
 	}
-	if (l && fresh) {
+	if (l && fresh && bytes_set(key = arena_dup(fresh, key))) {
 		struct arena old = l->arena;
 
-		l->key = arena_dup(fresh, l->key);
+		l->key = key;
 		l->arena = *fresh;
 		l->models = models;
 		l->len = n;
@@ -229,7 +238,7 @@ static int refresh_list(const struct provider_config *p, const struct call_conte
 
 /* ---- asking ---- */
 
-enum verdict { UNKNOWN, AVAILABLE, REFUSED };
+enum verdict { UNKNOWN, AVAILABLE, REFUSED, NO_ROOM };
 
 /* Looks the model up; called with the lock held. The name found is copied into the arena. */
 static enum verdict look_up(const struct list *l, const struct model_filter *filter,
@@ -253,7 +262,7 @@ static enum verdict look_up(const struct list *l, const struct model_filter *fil
 	if (!exact || !usable(exact, filter))
 		return REFUSED;
 	*name = arena_dup(a, exact->name);
-	return bytes_set(*name) ? AVAILABLE : REFUSED;
+	return bytes_set(*name) ? AVAILABLE : NO_ROOM;
 }
 
 int discovery_admit(const struct provider_config *p, const struct call_context *context,
@@ -290,6 +299,8 @@ int discovery_admit(const struct provider_config *p, const struct call_context *
 	pthread_mutex_lock(&lock);
 	v = look_up(list_of(key), &o->filter, context->arena, model_name);
 	pthread_mutex_unlock(&lock);
+	if (v == NO_ROOM)
+		return -1;
 	if (v != REFUSED)
 		return 0;
 	return fail(ERR_INVALID_REQUEST, "Model '%.*s' is not available or has no usage left",

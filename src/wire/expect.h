@@ -69,9 +69,9 @@ int expect_member(const struct where *, yyjson_val *obj, const char *key, yyjson
 struct bytes where_param(const struct where *);
 /* Sets `param` and `code` of the current error. */
 void where_mark(const struct where *, const char *code);
-/* The value as serde's Unexpected prints it: integer `5`, string "x", map. */
-int expect_print(yyjson_val *, struct buf *out);
+/* The value as serde's Unexpected prints it, for a message (as far as there is room): integer `5`, string "x", map. */
+void expect_print(yyjson_val *, struct buf *out);
 /* A string as Rust's {:?} prints it. */
-int expect_quote(struct bytes, struct buf *out);
+void expect_quote(struct bytes, struct buf *out);
 
 #endif

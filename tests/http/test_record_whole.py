@@ -215,6 +215,18 @@ def test_tags_and_episode_of_a_request(signet, mock):
 
 
 @BOTH
+@pytest.mark.parametrize("stream", (False, True), ids=["plain", "stream"])
+def test_raw_entries_name_the_row_of_their_call(signet, mock, path, model, surface, stream):
+    mock.then(sse(text_chunks() + [usage_chunk()]) if stream else json_answer(chat_answer()))
+    got = raw.post(signet.port, path, {**chat(model, stream=stream), "tensorzero::include_raw_usage": True})
+    record.wait_row(signet.data_dir, got.headers["x-signet-inference-id"])
+    call, = record.rows(signet.data_dir, "select id from ModelInference where inference_id = ?", got.headers["x-signet-inference-id"])
+    shown = [json.loads(e) for e in got.events()[:-1]] if stream else [got.json]
+    entries = [entry for one in shown for entry in one.get("tensorzero_raw_usage") or []]
+    assert entries and all((e["model_inference_id"], e["provider_type"], e["api_type"]) == (call["id"], "openai", "chat_completions") for e in entries)
+
+
+@BOTH
 def test_a_stream_that_breaks(signet, mock, path, model, surface):
     mock.then(sse([Pause(0.02), chunk({"content": "Half"})], done=False, end="reset"))
     got, rows = ask(signet, path, chat(model, stream=True))

@@ -474,6 +474,45 @@ static void test_credentials(void **state)
 	drop(c);
 }
 
+/* What may be a key that was pasted in: of more than 20 characters only the first three are shown. */
+static void test_a_location_that_is_none_may_be_a_key(void **state)
+{
+	static const struct {
+		const char *location, *shown;
+	} cases[] = {
+		{ "abcdefghijklmnopqrst", "`abcdefghijklmnopqrst`" },
+		{ "abcdefghijklmnopqrstu", "`abc...`" },
+		{ "sk-1", "`sk-...`" },
+	};
+	char toml[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(toml, sizeof toml, OPENAI "api_key_location = \"%s\"\n",
+			 cases[i].location);
+		assert_null(load(toml, false));
+		if (bytes_find(issues.at[0].text, bytes_of(cases[i].shown)) < 0)
+			fail_msg("%s is not in %.*s", cases[i].shown, BFMT(issues.at[0].text));
+		drop(NULL);
+	}
+}
+
+static void test_an_alias_leads_to_a_model_that_is_there(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	setenv("OPENAI_API_KEY", "sk-default", 1);
+	c = load_good(OPENAI "[surfaces]\nlist = [\"models\", \"aliases\"]\n[surfaces.aliases]\n"
+			     "a = \"m\"\nb = \"tensorzero::model_name::m\"\nc = \"openai::any\"\n");
+	assert_int_equal(issues.len, 0);
+	drop(c);
+	c = load(OPENAI "[surfaces.aliases]\na = \"tensorzero::model_name::gone\"\n", false);
+	assert_int_equal(issues.len, 1);
+	assert_true(bytes_find(issues.at[0].text, B("gone")) >= 0);
+	drop(c);
+}
+
 #define RUST_PROXY                                                       \
 	"[models.r]\nrouting = [\"d\"]\n[models.r.providers.d]\ntype = " \
 	"\"rust_proxy\"\nmodel_name = \"claude\"\n"
@@ -513,6 +552,32 @@ static void test_rust_proxy_from_the_environment(void **state)
 	assert_int_equal(p->signer.timeout_ms, 100);
 	assert_int_equal(p->signer.pool, 4);
 	drop(c);
+}
+
+static void test_a_credentials_file_has_a_bound(void **state)
+{
+	static char text[65540], path[] = "/tmp/signet-credential-XXXXXX";
+	char toml[512];
+	int fd = mkstemp(path);
+	struct config *c;
+
+	(void)state;
+	assert_true(fd >= 0);
+	setenv("API_ENDPOINT", "http://127.0.0.1:9/stream/chat", 1);
+	memset(text, 'k', sizeof text);
+	snprintf(toml, sizeof toml,
+		 RUST_PROXY "device_id = \"d\"\nsession_id_location = \"path::%s\"\n", path);
+	assert_int_equal(write(fd, text, 65536), 65536);
+	c = load_good(toml);
+	assert_int_equal(proxy_options(c)->session_id.value.n, 65536);
+	drop(c);
+	assert_int_equal(write(fd, text, 1), 1);
+	assert_null(load(toml, false));
+	assert_true(bytes_find(issues.at[0].text, B("The credentials file is larger than 64 KiB")) >
+		    0);
+	drop(NULL);
+	close(fd);
+	unlink(path);
 }
 
 static void test_rust_proxy_keys(void **state)
@@ -733,6 +798,11 @@ int main(void)
 		cmocka_unit_test_setup(test_extras_keep_order_and_numbers, fresh_environment),
 		cmocka_unit_test_setup(test_routing_order_and_names, fresh_environment),
 		cmocka_unit_test_setup(test_credentials, fresh_environment),
+		cmocka_unit_test_setup(test_a_credentials_file_has_a_bound, fresh_environment),
+		cmocka_unit_test_setup(test_a_location_that_is_none_may_be_a_key,
+				       fresh_environment),
+		cmocka_unit_test_setup(test_an_alias_leads_to_a_model_that_is_there,
+				       fresh_environment),
 		cmocka_unit_test_setup(test_rust_proxy_from_the_environment, fresh_environment),
 		cmocka_unit_test_setup(test_rust_proxy_keys, fresh_environment),
 		cmocka_unit_test_setup(test_signer_without_device_id_needs_none, fresh_environment),

@@ -284,6 +284,30 @@ static void test_tables_merge_over_files(void **state)
 	drop(c);
 }
 
+/* In the order of their names, however the pattern puts them, and each once. */
+static void test_files_come_sorted_and_once(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	put("b.toml", "[server]\nfoo = 1\n");
+	put("a.toml", "[server]\nbar = 1\n");
+	put("c.toml", "[models.m]\nrouting = [\"p\"]\n[models.m.providers.p]\ntype = \"openai\"\n"
+		      "model_name = \"1\"\napi_key_location = \"none\"\n");
+	assert_null(load("{c,b,a,b}.toml", false));
+	assert_int_equal(issues.files, 3);
+	assert_int_equal(issues.len, 2);
+	assert_true(bytes_ends(issues.at[0].file, B("a.toml")));
+	drop(NULL);
+	c = load("{c,c,?}.toml", false);
+	assert_null(c);
+	assert_int_equal(issues.files, 3);
+	drop(NULL);
+	c = load("{c,c}.toml", false);
+	assert_non_null(c);
+	drop(c);
+}
+
 static void test_what_stands_twice_is_refused_even_if_equal(void **state)
 {
 	(void)state;
@@ -792,6 +816,7 @@ int main(void)
 		IN_DIR(test_a_folder_that_cannot_be_entered_says_so),
 		IN_DIR(test_a_lone_star_warns),
 		IN_DIR(test_tables_merge_over_files),
+		IN_DIR(test_files_come_sorted_and_once),
 		IN_DIR(test_what_stands_twice_is_refused_even_if_equal),
 		IN_DIR(test_every_file_is_read_before_anyone_gives_up),
 		IN_DIR(test_errors_of_all_files_come_in_their_order),

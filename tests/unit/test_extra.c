@@ -31,7 +31,8 @@ static void expect(const char *body, struct extra e, const char *want)
 	struct extras none = { 0 }, list = one(&e);
 	struct bytes b = bytes_of(body);
 
-	assert_int_equal(extra_body_apply(&b, &none, &list, &scope, &arena), 0);
+	if (extra_body_apply(&b, &none, &list, &scope, &arena))
+		fail_msg("%s: %.*s", want, BFMT(error_last()->message));
 	assert_int_equal(b.n, strlen(want));
 	assert_memory_equal(b.p, want, b.n);
 }
@@ -64,6 +65,10 @@ static void test_a_member_is_set_in_its_place_and_numbers_keep_their_digits(void
 	expect("{\"a\":1}", set("/x/y/z", "{\"k\":[1]}"),
 	       "{\"a\":1,\"x\":{\"y\":{\"z\":{\"k\":[1]}}}}");
 	expect("{\"a\":{}}", set("/a/s~1t~0u", "\"v\""), "{\"a\":{\"s/t~u\":\"v\"}}");
+	expect("{}", set("//a", "1"), "{\"\":{\"a\":1}}"); /* a name of no characters */
+	expect("{\"\":{}}", set("//a", "1"), "{\"\":{\"a\":1}}");
+	expect("{\"a\":1}", set("/~", "1"), "{\"a\":1,\"~\":1}");
+	expect("{\"a\":1}", set("/~2~", "1"), "{\"a\":1,\"~2~\":1}");
 }
 
 static void test_arrays_take_an_index_that_exists_or_the_append_sign(void **state)

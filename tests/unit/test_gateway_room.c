@@ -286,15 +286,20 @@ static char *post(const char *path, const char *body)
 	return out;
 }
 
+static bool is_of_trouble(int status)
+{
+	return status == 400 || status == 500 || status == 502 || status == 503;
+}
+
 /* What else an answer may be. */
-static const char *fault_of(const char *got, bool streams)
+static const char *fault_of(const char *got, const char *whole, bool streams)
 {
 	const char *body = body_of(got);
 	int status = strncmp(got, "HTTP/1.1 ", 9) ? 0 : atoi(got + 9);
 
 	if (!*got)
 		return NULL; /* the connection ended */
-	if (status >= 400 && status < 600)
+	if (is_of_trouble(status) || (status >= 400 && strncmp(got, whole, 12) == 0))
 		return !*body || strstr(body, "\"error\"") ? NULL : "an error without an error";
 	if (status != 200)
 		return "an odd status";
@@ -321,7 +326,7 @@ static void walk(const char *request, bool streams, bool varies)
 			got = ask(request, pad);
 			fault_setup(NULL);
 			same = varies ? strncmp(got, whole, 12) == 0 : strcmp(got, whole) == 0;
-			fault = same ? NULL : fault_of(got, streams);
+			fault = same ? NULL : fault_of(got, whole, streams);
 			if (fault) {
 				print_error("%s behind %zu: %s\ngot\n%s\nwant\n%s\n", spec, pad,
 					    fault, got, whole);
@@ -411,6 +416,30 @@ static void test_errors(void **state)
 	walk("DELETE /v1/models HTTP/1.1\r\n\r\n", false, false);
 }
 
+/* What the server refuses before a handler sees it has the shape of its route, and the kind of its status. */
+static void test_what_is_malformed(void **state)
+{
+	struct arena a;
+	struct buf body;
+
+	(void)state;
+	for (int code = 400; code <= 503; code += 103) {
+		struct exchange ex = { .path = B("/inference"), .user = &worker, .arena = &a };
+
+		arena_init(&a, 1 << 16);
+		buf_init(&body, 1 << 16);
+		api_malformed(&ex, code, "why", &body);
+		buf_putc(&body, 0);
+		assert_string_equal(
+			body.data,
+			code == 503
+				? "{\"error\":\"why\",\"error_json\":{\"InternalError\":{\"message\":\"why\"}}}"
+				: "{\"error\":\"why\",\"error_json\":{\"InvalidRequest\":{\"message\":\"why\"}}}");
+		buf_deinit(&body);
+		arena_deinit(&a);
+	}
+}
+
 static void test_the_other_routes(void **state)
 {
 	(void)state;
@@ -426,9 +455,13 @@ int main(void)
 {
 #ifdef SIGNET_FAULTS
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain_answers), cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_fallbacks),     cmocka_unit_test(test_signed_calls),
-		cmocka_unit_test(test_errors),        cmocka_unit_test(test_the_other_routes),
+		cmocka_unit_test(test_plain_answers),
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_fallbacks),
+		cmocka_unit_test(test_signed_calls),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_the_other_routes),
+		cmocka_unit_test(test_what_is_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

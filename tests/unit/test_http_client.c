@@ -1,4 +1,5 @@
 /* The client against upstreams that answer in every way they should not. */
+#include <semaphore.h>
 #include <zlib.h>
 
 #include "client_harness.h"
@@ -292,6 +293,46 @@ static void test_silence_in_the_body_has_a_deadline(void **state)
 	assert_string_equal("abcc", call.body);
 	assert_int_equal(ERR_DEADLINE, call.kind);
 	close(fd);
+}
+
+/* Stops the loop's thread until the test lets it go: what happens in between, it sees at once. */
+static struct {
+	struct loop_task task;
+	sem_t begun, go;
+} hold;
+
+static void hold_the_loop(struct loop_task *t)
+{
+	(void)t;
+	sem_post(&hold.begun);
+	sem_wait(&hold.go);
+}
+
+static void test_an_answer_that_is_reset_in_its_middle_ends_at_once(void **state)
+{
+	static const struct linger none = { .l_onoff = 1 };
+	struct harness *h = *state;
+	int fd;
+
+	sem_init(&hold.begun, 0, 0);
+	sem_init(&hold.go, 0, 0);
+	hold.task.fn = hold_the_loop;
+	call.send.read_idle_ms = 4000;
+	call.pieces = true;
+	harness_start(h);
+	harness_begin(h, run_call);
+	fd = take();
+	free(hear(fd, "{}", 3000));
+	loop_post(h->loop, &hold.task);
+	sem_wait(&hold.begun);
+	say(fd, OK_HEAD "Content-Length: 5\r\n\r\nab");
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+	close(fd);
+	sem_post(&hold.go);
+	harness_join(h);
+	assert_true(call.sent);
+	assert_string_equal("ab", call.body);
+	assert_int_equal(ERR_CLOSED, call.kind);
 }
 
 static void test_an_idle_connection_closed_by_its_server_is_not_used(void **state)
@@ -713,6 +754,7 @@ int main(void)
 		T(test_the_head_has_a_deadline),
 		T(test_connecting_has_its_own_deadline_and_the_callers),
 		T(test_silence_in_the_body_has_a_deadline),
+		T(test_an_answer_that_is_reset_in_its_middle_ends_at_once),
 		T(test_an_idle_connection_closed_by_its_server_is_not_used),
 		T(test_a_reused_connection_that_dies_unanswered_is_stale),
 		T(test_fresh_leaves_the_pool_alone),

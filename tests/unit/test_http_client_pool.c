@@ -2,6 +2,7 @@
 #include "client_harness.h"
 
 #include "base/fault.h"
+#include "net/socket.h"
 
 /* Two calls at a time, closed in this order. */
 static struct {
@@ -679,6 +680,29 @@ static void test_origins_without_connections_are_forgotten_when_there_are_many(v
 }
 #endif
 
+/* More buffers than are kept: the sanitizer sees those that are neither kept nor freed. */
+static void test_buffers_over_those_that_are_kept_are_freed(void **state)
+{
+	char *all[80];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < COUNT(all); i++) {
+			all[i] = io_buffer_take();
+			assert_non_null(all[i]);
+			memset(all[i], round, IO_BUFFER); /* nobody else's */
+		}
+		for (size_t i = 0; i < COUNT(all); i++)
+			assert_int_equal(all[i][IO_BUFFER - 1], round);
+		for (size_t i = 0; i < COUNT(all); i++) {
+			io_buffer_give(all[i]);
+			all[i] = NULL;
+		}
+		io_buffer_give(NULL);
+	}
+	io_buffers_free();
+}
+
 /* ---- settings ---- */
 
 static struct http_client_options bad_options;
@@ -751,6 +775,7 @@ int main(void)
 		T(test_each_failure_inside_is_an_error_and_leaves_nothing),
 		T(test_origins_without_connections_are_forgotten_when_there_are_many),
 #endif
+		cmocka_unit_test(test_buffers_over_those_that_are_kept_are_freed),
 		T(test_settings_that_cannot_be_used_say_which),
 	};
 

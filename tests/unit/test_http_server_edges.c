@@ -256,7 +256,11 @@ static void test_method_target_path_and_query(void **state)
 		{ "PUT /a?b#c?d HTTP/1.1", "PUT|/a?b#c?d|/a|?b|2|0" },
 		{ "GET http://h HTTP/1.1", "GET|http://h|/|-|2|0" },
 		{ "GET HTTP://h:80/x?y HTTP/1.1", "GET|HTTP://h:80/x?y|/x|?y|2|0" },
+		{ "GET http://h?x=/y HTTP/1.1", "GET|http://h?x=/y|/|?x=/y|2|0" },
 		{ "GET https://h/x HTTP/1.1", "GET|https://h/x|/x|-|2|0" },
+		{ "GET https:///x HTTP/1.1", "GET|https:///x|/x|-|2|0" },
+		{ "GET http:///x HTTP/1.1", "GET|http:///x|/x|-|2|0" },
+		{ "GET http://h/#x?y HTTP/1.1", "GET|http://h/#x?y|/|-|2|0" },
 		{ "OPTIONS * HTTP/1.1", "OPTIONS|*|*|-|2|0" },
 		{ "GET /%2F%20?%41 HTTP/1.1", "GET|/%2F%20?%41|/%2F%20|?%41|2|0" },
 	};
@@ -534,6 +538,22 @@ static void test_a_refusal_says_why_and_waits_for_the_client_to_stop(void **stat
 	close(fd);
 }
 
+/* Nor is one read for ever that does not stop sending. */
+static void test_a_refused_client_is_read_up_to_a_bound(void **state)
+{
+	struct harness *h = *state;
+	static char block[1 << 20];
+	int fd = up(h);
+	size_t sent = 0;
+	ssize_t n;
+
+	say(fd, "GET /a b HTTP/1.1\r\n\r\n");
+	while (sent < (600u << 20) && (n = send(fd, block, sizeof block, MSG_NOSIGNAL)) > 0)
+		sent += (size_t)n;
+	assert_in_range(sent, 1, 400u << 20);
+	close(fd);
+}
+
 static void test_without_words_for_it_a_refusal_is_empty(void **state)
 {
 	struct harness *h = *state;
@@ -768,6 +788,7 @@ int main(void)
 		T(test_bodies_that_are_refused),
 		T(test_expectations_are_met_only_where_something_is_to_come),
 		T(test_a_refusal_says_why_and_waits_for_the_client_to_stop),
+		T(test_a_refused_client_is_read_up_to_a_bound),
 		T(test_without_words_for_it_a_refusal_is_empty),
 		T(test_who_leaves_makes_room_under_the_bound),
 		T(test_a_drain_waits_for_what_runs_and_a_cancel_for_nobody),

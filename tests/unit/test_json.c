@@ -500,6 +500,32 @@ static void test_strings_are_unescaped(void **state)
 	buf_deinit(&scratch);
 }
 
+static void test_a_string_as_it_stands_in_the_text(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "\"\"", "" },
+		{ "\"plain\"", "plain" },
+		{ "\"\\n\"", "\n" },
+		{ "\"a\\\"\"", "a\"" },
+		{ "\"\\u00e9t\\u00e9\"", "\xc3\xa9t\xc3\xa9" },
+	};
+	struct buf room;
+
+	(void)state;
+	buf_init(&room, 1 << 10);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct bytes got = json_span_string(bytes_of(cases[i].text), &room);
+
+		assert_true(bytes_eq(got, bytes_of(cases[i].want)));
+	}
+	assert_null(json_span_string(B("1"), &room).p);
+	assert_null(json_span_string(B("\""), &room).p);
+	assert_null(json_span_string(B("null"), &room).p);
+	buf_deinit(&room);
+}
+
 static void test_a_pen_knows_whether_a_comma_is_due(void **state)
 {
 	struct bytes unset = { 0 };
@@ -563,6 +589,7 @@ int main(void)
 		cmocka_unit_test(test_broken_json_has_a_path),
 		cmocka_unit_test(test_elements_are_found_with_their_spans),
 		cmocka_unit_test(test_strings_are_unescaped),
+		cmocka_unit_test(test_a_string_as_it_stands_in_the_text),
 		cmocka_unit_test(test_a_pen_knows_whether_a_comma_is_due),
 		cmocka_unit_test(test_a_document_too_large_for_its_arena_is_a_named_error),
 	};

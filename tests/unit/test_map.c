@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/map.h"
 
@@ -54,6 +56,26 @@ static void test_the_empty_key_is_a_key(void **state)
 	map_put(&m, B(""), &a);
 	assert_ptr_equal(map_get(&m, (struct bytes){ NULL, 0 }), &a);
 	map_deinit(&m);
+}
+
+/* Each in a block of just its length, so that a sanitizer sees a byte read too many. */
+static void test_keys_of_each_length(void **state)
+{
+	char *keys[40];
+	struct map m;
+
+	(void)state;
+	map_init(&m);
+	for (size_t n = 0; n < 40; n++) {
+		keys[n] = malloc(n ? n : 1);
+		memset(keys[n], 'k', n);
+		map_put(&m, (struct bytes){ keys[n], n }, keys[n]);
+	}
+	for (size_t n = 0; n < 40; n++)
+		assert_ptr_equal(map_get(&m, (struct bytes){ keys[n], n }), keys[n]);
+	map_deinit(&m);
+	for (size_t n = 0; n < 40; n++)
+		free(keys[n]);
 }
 
 static bool drop_odd(void *value, void *arg)
@@ -109,6 +131,7 @@ int main(void)
 		cmocka_unit_test(test_the_empty_key_is_a_key),
 		cmocka_unit_test(test_a_sweep_takes_out_what_it_is_told),
 		cmocka_unit_test(test_hashes_of_all_lengths_differ),
+		cmocka_unit_test(test_keys_of_each_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* base/metrics.c */
 #include "unit.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -37,6 +38,31 @@ static void test_a_counter_without_labels_shows_from_the_start(void **state)
 	METRIC_ADD(&m, 2.5);
 	assert_page_has("plain_total 3.5\n");
 	assert_true(metric_sum(&m) == 3.5);
+}
+
+static double give(void *what)
+{
+	return *(double *)what;
+}
+
+/* As Prometheus writes what is no number. */
+static void test_values_that_are_no_numbers(void **state)
+{
+	static struct metric m = { "odd_values", "x", "which", METRIC_GAUGE };
+	static double values[] = { INFINITY, -INFINITY, NAN, 0.1, 1e300 };
+
+	(void)state;
+	metrics_register(&m);
+	metrics_gauge_fn(&m, give, &values[0], "up");
+	metrics_gauge_fn(&m, give, &values[1], "down");
+	metrics_gauge_fn(&m, give, &values[2], "none");
+	metrics_gauge_fn(&m, give, &values[3], "tenth");
+	metrics_gauge_fn(&m, give, &values[4], "much");
+	assert_page_has("odd_values{which=\"up\"} +Inf\n");
+	assert_page_has("odd_values{which=\"down\"} -Inf\n");
+	assert_page_has("odd_values{which=\"none\"} NaN\n");
+	assert_page_has("odd_values{which=\"tenth\"} 0.1\n");
+	assert_page_has("odd_values{which=\"much\"} 1e+300\n");
 }
 
 static void test_labels_are_escaped_and_empty_ones_left_out(void **state)
@@ -223,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_more_than_1000_label_sets_become_other),
 		cmocka_unit_test(test_a_defined_metric_is_on_the_page_from_the_start),
 		cmocka_unit_test(test_an_unregistered_metric_counts_nowhere),
+		cmocka_unit_test(test_values_that_are_no_numbers),
 		cmocka_unit_test(test_a_page_over_its_bound_fails),
 	};
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "wire/openai_chat/alike.h"
 #include "wire/openai_chat/openai_chat.h"
 
 static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
@@ -187,6 +188,26 @@ static void test_looked_into(void **state)
 		false);
 	pair_is("{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\n\"n\":1}",
 		"{\"choices\":[{\"delta\":{\"content\":\"b\"}}],\n\"n\":1}", false);
+	pair_is("\n" TEXT("one"), "\n" TEXT("two"), false);
+	pair_is(TEXT("one") "\n", TEXT("two") "\n", false);
+	pair_is("\r" TEXT("one"), "\r" TEXT("two"), false);
+}
+
+/* An event longer than ALIKE_MAX is not worth its memory. */
+static void test_only_short_events_are_kept(void **state)
+{
+	char text[ALIKE_MAX + 2];
+
+	(void)state;
+	for (size_t n = ALIKE_MAX; n <= ALIKE_MAX + 1; n++) {
+		const char *end = "\"" TAIL;
+		size_t at = strlen(HEAD "\"content\":\"");
+
+		memcpy(text, HEAD "\"content\":\"", at);
+		memset(text + at, 'x', n - at - strlen(end));
+		memcpy(text + n - strlen(end), end, strlen(end) + 1);
+		pair_is(text, TEXT("two"), n <= ALIKE_MAX);
+	}
 }
 
 static void test_an_error_is_never_text(void **state)
@@ -300,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_again),
 		cmocka_unit_test(test_looked_into),
+		cmocka_unit_test(test_only_short_events_are_kept),
 		cmocka_unit_test(test_an_error_is_never_text),
 		cmocka_unit_test(test_a_long_model_name_ends_no_stream),
 		cmocka_unit_test(test_learning_ends),

@@ -534,6 +534,35 @@ static void test_tensorzero_stream_goes_on_after_an_error(void **state)
 	teardown(&f);
 }
 
+/* No upstream makes a writer remember blocks without end; what was refused is not half in the buffer's last event. */
+static void test_streams_of_too_many_blocks(void **state)
+{
+	static const struct surface_options *const both[] = { &tensorzero_chat_options,
+							      &openai_chat_options };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		struct wire_writer *w;
+
+		setup(&f, both[i]);
+		w = openai_chat_writer_new(&f.a, &f.arena);
+		for (int n = 0; n <= 1024; n++) {
+			struct part p = { .type = PART_UNKNOWN,
+					  .id = arena_printf(&f.arena, "%d", n),
+					  .text = B("{}") };
+			struct delta d = { .parts = &p, .len = 1 };
+
+			error_clear();
+			assert_int_equal(openai_chat_write_delta(w, &d, &f.out), n < 1024 ? 0 : -1);
+		}
+		assert_int_equal(error_last()->kind, ERR_TOO_LARGE);
+		assert_true(
+			bytes_eq(error_last()->message, B("a stream of more than 1024 blocks")));
+		teardown(&f);
+	}
+}
+
 static void test_tensorzero_stream_of_json_mode_tool(void **state)
 {
 	struct fixture f;
@@ -784,6 +813,28 @@ static void test_error_types_and_codes(void **state)
 	error_is(
 		&e, 429,
 		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B("m.");
+	error_is(
+		&e, 429,
+		ERROR("m. Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B(".");
+	error_is(&e, 429,
+		 ERROR(". Please try again in 2s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.message = B("");
+	e.retry_after_ms = 0;
+	error_is(&e, 429,
+		 ERROR(". Please try again in 0s.", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.retry_after_ms = 1000;
+	e.message = B("Try again. Later");
+	error_is(&e, 429,
+		 ERROR("Try again. Later. Please try again in 1s.", "rate_limit_error",
+		       "\"rate_limit_exceeded\""));
+	e.message = B("TRY AGAIN IN 5s");
+	error_is(&e, 429, ERROR("TRY AGAIN IN 5s", "rate_limit_error", "\"rate_limit_exceeded\""));
+	e.retry_after_ms = 1001;
+	error_is(&e, 503, ERROR("TRY AGAIN IN 5s", "server_error", "\"server_is_overloaded\""));
+	e.message = B("m");
+	error_is(&e, 503, ERROR("m", "server_error", "\"server_is_overloaded\""));
 	e.message = B("caf\xe9 \xff");
 	error_is(&e, 500,
 		 ERROR("caf\xef\xbf\xbd \xef\xbf\xbd", "server_error", "\"signer_failed\""));
@@ -915,6 +966,7 @@ int main(void)
 		cmocka_unit_test(test_tensorzero_stream_of_thoughts),
 		cmocka_unit_test(test_tensorzero_stream_with_raw_entries),
 		cmocka_unit_test(test_tensorzero_stream_goes_on_after_an_error),
+		cmocka_unit_test(test_streams_of_too_many_blocks),
 		cmocka_unit_test(test_tensorzero_stream_of_json_mode_tool),
 		cmocka_unit_test(test_openai_stream_through_the_neutral_model),
 		cmocka_unit_test(test_openai_stream_with_raw_entries),

@@ -400,6 +400,18 @@ static void test_pass_through_of_escaped_keys(void **state)
 	(void)state;
 	pass_is("{\"mo\\u0064el\":\"m\"," HI ",\"a\\\"b\":\"c\\\\\"}",
 		"{\"mo\\u0064el\":\"gpt-4.1-mini\"," HI ",\"a\\\"b\":\"c\\\\\"}");
+#define ESCAPED \
+	"\\u0074\\u0065\\u006e\\u0073\\u006f\\u0072\\u007a\\u0065\\u0072\\u006f\\u003a\\u003a"
+#define LONG_KEY \
+	"a_key_of_some_provider_that_is_longer_than_each_of_the_names_that_are_looked_for_here_and_has_\\u0065"
+	/* ours, however it is written */
+	pass_is("{\"model\":\"m\"," HI ",\"" ESCAPED "tags\":{\"a\":\"b\"},\"y\":2}",
+		"{\"model\":\"gpt-4.1-mini\"," HI ",\"y\":2}");
+	pass_is("{\"model\":\"m\"," HI ",\"" ESCAPED "credentials\":{\"a\":\"b\"},\"y\":2}",
+		"{\"model\":\"gpt-4.1-mini\"," HI ",\"y\":2}");
+	/* and what is not */
+	pass_is("{\"model\":\"m\"," HI ",\"" LONG_KEY "\":1,\"\\u0074ensorzero:x\":2}",
+		"{\"model\":\"gpt-4.1-mini\"," HI ",\"" LONG_KEY "\":1,\"\\u0074ensorzero:x\":2}");
 }
 
 int main(void)

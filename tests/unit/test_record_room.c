@@ -50,6 +50,9 @@ static const char body[] =
 	"\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"description\":\"d\",\"parameters\":{\"type\":\"object\"},\"strict\":true}}],"
 	"\"tool_choice\":\"auto\",\"parallel_tool_calls\":true,\"temperature\":0.5,\"tensorzero::tags\":{\"k\":\"v\",\"l\":\"w\"}}";
 
+/* The raw answer: short, over the cap and cut, or that and no UTF-8, which stands escaped in the row. */
+static struct bytes raw = B("{\"raw\":1}");
+
 static void make(struct kept *k)
 {
 	*k = (struct kept){ .request = openai_chat_read_request(bytes_of(body),
@@ -58,7 +61,7 @@ static void make(struct kept *k)
 	k->result = (struct result){ .content = content,
 				     .len = 2,
 				     .finish = FINISH_TOOL_CALL,
-				     .raw_response = B("{\"raw\":1}"),
+				     .raw_response = raw,
 				     .response_ms = 20 };
 	usage_init(&k->result.usage);
 	k->result.usage.input_tokens = 11;
@@ -122,14 +125,13 @@ static struct store *open_store(void)
 }
 
 #ifdef SIGNET_FAULTS
-static void test_each_failing_allocation_leaves_a_whole_record_or_none(void **state)
+static void each_failing_allocation_leaves_a_whole_record_or_none(void)
 {
 	struct store *s = open_store();
 	struct store_status status;
 	struct kept k;
 	unsigned n = 1, built = 0, refused_ones = 0;
 
-	(void)state;
 	for (int clean = 0; clean < 3; n++) {
 		char spec[32];
 		int r;
@@ -172,6 +174,37 @@ static void test_each_failing_allocation_leaves_a_whole_record_or_none(void **st
 		       "SELECT count(*) FROM (SELECT DISTINCT state, status, surface, preview_in, preview_out, attempts, tools, signed FROM InferenceById)"),
 		1);
 }
+
+static void test_each_failing_allocation(void **state)
+{
+	(void)state;
+	each_failing_allocation_leaves_a_whole_record_or_none();
+}
+
+static void test_each_failing_allocation_of_a_cut_body(void **state)
+{
+	static char text[3000];
+
+	(void)state;
+	memset(text, 'r', sizeof text);
+	raw = (struct bytes){ text, sizeof text };
+	each_failing_allocation_leaves_a_whole_record_or_none();
+	assert_int_equal(db_int(dir, "SELECT max(length(raw_response)) FROM ModelInference"),
+			 1024 + 20);
+}
+
+static void test_each_failing_allocation_of_a_cut_body_of_odd_bytes(void **state)
+{
+	static char text[3000];
+
+	(void)state;
+	memset(text, 'r', sizeof text);
+	text[0] = '\xff';
+	raw = (struct bytes){ text, sizeof text };
+	each_failing_allocation_leaves_a_whole_record_or_none();
+	assert_int_equal(db_int(dir, "SELECT max(length(raw_response)) FROM ModelInference"),
+			 1024 + 20);
+}
 #endif
 
 static int setup(void **state)
@@ -199,7 +232,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifdef SIGNET_FAULTS
-		T(test_each_failing_allocation_leaves_a_whole_record_or_none),
+		T(test_each_failing_allocation),
+		T(test_each_failing_allocation_of_a_cut_body),
+		T(test_each_failing_allocation_of_a_cut_body_of_odd_bytes),
 #endif
 	};
 

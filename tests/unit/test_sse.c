@@ -184,6 +184,32 @@ static void test_an_event_over_the_maximum_is_an_error(void **state)
 	}
 }
 
+/* Also one that nobody would have read, as soon as it does not lie in one piece. */
+static void test_a_kept_line_over_the_maximum_is_an_error(void **state)
+{
+	char text[100];
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = '\n';
+	for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+		struct sse s;
+		struct sse_event ev;
+		int r;
+
+		sse_init(&s, 14);
+		sse_feed(&s, (struct bytes){ text, cut });
+		r = sse_next(&s, &ev);
+		if (r == 0) {
+			sse_feed(&s, (struct bytes){ text + cut, sizeof text - cut });
+			r = sse_next(&s, &ev);
+		}
+		assert_int_equal(-1, r);
+		assert_int_equal(ERR_TOO_LARGE, error_last()->kind);
+		sse_deinit(&s);
+	}
+}
+
 static void test_sixteen_mib_of_carriage_returns_take_linear_time(void **state)
 {
 	size_t n = 16u << 20;
@@ -214,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_an_event_without_its_blank_line_comes_at_the_end),
 		cmocka_unit_test(test_an_event_in_one_piece_is_not_copied),
 		cmocka_unit_test(test_an_event_over_the_maximum_is_an_error),
+		cmocka_unit_test(test_a_kept_line_over_the_maximum_is_an_error),
 		cmocka_unit_test(test_sixteen_mib_of_carriage_returns_take_linear_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

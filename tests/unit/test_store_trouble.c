@@ -145,7 +145,8 @@ static void test_a_wait_that_is_over_counts_once(void **state)
 		assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 1 + fibers);
 		refused = 1;
 	}
-	loop_free(l); /* only now: a sanitizer takes its descriptors' numbers, come back on a thread, for a race */
+	loop_free(
+		l); /* only now: a sanitizer takes its descriptors' numbers, come back on a thread, for a race */
 }
 #endif
 

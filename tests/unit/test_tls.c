@@ -2,6 +2,8 @@
  * TLS of the client against servers whose certificates are made here: a good one, one of an unknown
  * authority, an expired one, one for another name.
  */
+#include <dlfcn.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -10,6 +12,7 @@
 #include "net_harness.h"
 
 #include "base/arena.h"
+#include "base/fault.h"
 #include "net/tls.h"
 
 struct identity {
@@ -98,7 +101,10 @@ static struct {
 	const struct identity *id;
 	int max_version;
 	char sni[64], alpn[16];
-	bool proxy; /* speaks CONNECT before TLS */
+	bool proxy;   /* speaks CONNECT before TLS */
+	bool refuses; /* the first request: answers it and is gone, most of it unread */
+	bool pauses;  /* in the middle of the answer's second record */
+	clock_t busy; /* all threads, meanwhile */
 	char connect[200];
 	pthread_t thread;
 } up;
@@ -130,6 +136,40 @@ static bool read_request(SSL *s)
 	return true;
 }
 
+static void refuse_one(SSL *s)
+{
+	static const char answer[] =
+		"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\n\r\nbig";
+	char b[1024];
+	int on = 1; /* what waits to be sent when the socket is closed is lost */
+
+	setsockopt(SSL_get_fd(s), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (SSL_read(s, b, sizeof b) > 0)
+		SSL_write(s, answer, sizeof answer - 1);
+	up.refuses = false;
+}
+
+/* The first record and a part of the second leave together, its rest a second later. */
+static void answer_in_parts(SSL *s, int fd)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+	BIO *made = BIO_new(BIO_s_mem());
+	char *p;
+	long n;
+
+	SSL_set0_wbio(s, made);
+	SSL_write(s, head, sizeof head - 1);
+	SSL_write(s, "again", 5);
+	n = BIO_get_mem_data(made, &p);
+	say_n(fd, p, (size_t)n - 7);
+	up.busy = clock();
+	sleep(1);
+	up.busy = clock() - up.busy;
+	say_n(fd, p + n - 7, 7);
+	BIO_up_ref(SSL_get_rbio(s));
+	SSL_set0_wbio(s, SSL_get_rbio(s));
+}
+
 static void serve_one(SSL_CTX *ctx, int fd)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -145,11 +185,16 @@ static void serve_one(SSL_CTX *ctx, int fd)
 		snprintf(up.sni, sizeof up.sni, "%s", sni ? sni : "");
 		SSL_get0_alpn_selected(s, &alpn, &n);
 		snprintf(up.alpn, sizeof up.alpn, "%.*s", (int)n, alpn ? (const char *)alpn : "");
-		for (int i = 0; i < up.requests_each && read_request(s); i++) {
-			SSL_write(s, head, sizeof head - 1);
-			SSL_write(s, "5\r\nhello\r\n", 10);
-			SSL_write(s, "0\r\n\r\n", 5);
-		}
+		if (up.refuses)
+			refuse_one(s);
+		else if (up.pauses && read_request(s))
+			answer_in_parts(s, fd);
+		else
+			for (int i = 0; i < up.requests_each && read_request(s); i++) {
+				SSL_write(s, head, sizeof head - 1);
+				SSL_write(s, "5\r\nhello\r\n", 10);
+				SSL_write(s, "0\r\n\r\n", 5);
+			}
 		SSL_shutdown(s);
 	}
 	SSL_free(s);
@@ -240,6 +285,43 @@ static void run_calls(struct harness *h)
 	}
 }
 
+/* One call after the other, without a turn of the loop between them. */
+static void run_large_then_small(struct harness *h)
+{
+	static char large[8 << 20];
+	struct bytes bodies[] = { { large, sizeof large }, B("{}") }, b = B("");
+
+	memset(large, 'x', sizeof large);
+	for (int i = 0; i < 2; i++) {
+		struct arena a;
+		struct url u;
+		struct http_call *c = NULL;
+		struct http_send s = { .url = &u,
+				       .method = B("POST"),
+				       .body = bodies[i],
+				       .head_deadline = clock_mono_ms() + 5000,
+				       .arena = &a };
+
+		kind = ERR_NONE;
+		arena_init(&a, 1 << 20);
+		if (!url_parse(bytes_of(url), &a, &u))
+			c = http_send(h->client, &s);
+		if (!c || http_call_read_all(c, 1000, &b)) {
+			kind = error_last()->kind;
+			snprintf(message, sizeof message, "%.*s", BFMT(error_last()->message));
+		} else {
+			snprintf(body + strlen(body), sizeof body - strlen(body), "%d %.*s ",
+				 http_call_status(c), BFMT(b));
+		}
+		reused += c && http_call_reused(c);
+		if (c)
+			http_call_close(c);
+		arena_deinit(&a);
+	}
+}
+
+static void (*job)(struct harness *) = run_calls;
+
 static void call_host(const char *host, int n, const char *ca, const char *proxy)
 {
 	struct harness h;
@@ -254,7 +336,7 @@ static void call_host(const char *host, int n, const char *ca, const char *proxy
 	snprintf(url, sizeof url, "https://%s:%u/", host, up.port);
 	pthread_create(&up.thread, NULL, serve, NULL);
 	harness_start(&h);
-	harness_begin(&h, run_calls);
+	harness_begin(&h, job);
 	harness_join(&h);
 	harness_stop(&h);
 	pthread_join(up.thread, NULL);
@@ -377,6 +459,76 @@ static void test_tls_goes_through_a_proxys_tunnel(void **state)
 	assert_string_equal("hello", body);
 }
 
+static void test_an_answer_before_the_request_was_read_is_the_connections_last(void **state)
+{
+	(void)state;
+	up_start(&good, 2);
+	up.refuses = true;
+	job = run_large_then_small;
+	call_host("localhost", 0, ca_path, NULL);
+	job = run_calls;
+	assert_string_equal("413 big 200 hello ", body);
+	assert_int_equal(ERR_NONE, kind);
+	assert_int_equal(0, reused);
+}
+
+static void test_a_record_in_parts_is_waited_for(void **state)
+{
+	(void)state;
+	up_start(&good, 1);
+	up.pauses = true;
+	call_host("localhost", 1, ca_path, NULL);
+	assert_int_equal(ERR_NONE, kind);
+	assert_string_equal("helloagain", body);
+	assert_true(up.busy < 0.1 * CLOCKS_PER_SEC); /* the loop slept meanwhile */
+}
+
+/* OpenSSL's, which fails for clients while this is set. */
+static _Atomic bool writes_fail;
+
+int SSL_write_ex(SSL *s, const void *p, size_t n, size_t *wrote)
+{
+	static int (*real)(SSL *, const void *, size_t, size_t *);
+
+	if (writes_fail && !SSL_is_server(s)) {
+		ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
+		return 0;
+	}
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "SSL_write_ex");
+	return real(s, p, n, wrote);
+}
+
+static void test_what_tls_cannot_send_says_why(void **state)
+{
+	(void)state;
+	up_start(&good, 1);
+	writes_fail = true;
+	call_host("localhost", 1, ca_path, NULL);
+	writes_fail = false;
+	assert_int_equal(ERR_PROTOCOL, kind);
+	assert_string_equal("TLS: bad length", message);
+}
+
+#ifdef SIGNET_FAULTS
+static void test_without_memory_for_its_name_no_ca_file_is_taken(void **state)
+{
+	char path[] = "/tmp/signet-test-ca-XXXXXX";
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	PEM_write_X509(f, authority.cert);
+	fclose(f);
+	fault_setup("ca_name");
+	assert_int_equal(-1, tls_check_ca_file(path));
+	fault_setup(NULL);
+	assert_int_equal(ERR_OUT_OF_MEMORY, error_last()->kind);
+	error_clear();
+	assert_int_equal(0, tls_check_ca_file(path));
+	unlink(path);
+}
+#endif
+
 static void test_an_unreadable_ca_file_stops_the_start(void **state)
 {
 	(void)state;
@@ -399,6 +551,13 @@ int main(void)
 		cmocka_unit_test(test_a_certificate_of_another_host_is_refused),
 		cmocka_unit_test(test_old_versions_are_refused),
 		cmocka_unit_test(test_tls_goes_through_a_proxys_tunnel),
+		cmocka_unit_test(
+			test_an_answer_before_the_request_was_read_is_the_connections_last),
+		cmocka_unit_test(test_a_record_in_parts_is_waited_for),
+		cmocka_unit_test(test_what_tls_cannot_send_says_why),
+#ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_without_memory_for_its_name_no_ca_file_is_taken),
+#endif
 		cmocka_unit_test(test_an_unreadable_ca_file_stops_the_start),
 	};
 	unsetenv("SSL_CERT_FILE");

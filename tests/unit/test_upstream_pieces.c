@@ -1,6 +1,7 @@
 /* The small pieces of a call: credentials, files in the copy for the record, edits that fail, lists of models. */
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "fiber/loop.h"
 #include "upstream/call.h"
+#include "inference/options.h"
 #include "sign/signer.h"
 #include "upstream/provider_type.h"
 
@@ -100,6 +103,100 @@ static void test_where_a_credential_comes_from(void **state)
 	assert_bytes(out, "b");
 }
 
+/* ---- where a body is written ---- */
+
+static pthread_t loops_thread;
+static bool elsewhere;
+static struct inference weighed;
+
+static int write_nothing(const struct inference *inf, const struct dialect *d, struct buf *out,
+			 struct buf *ignored)
+{
+	(void)inf, (void)d, (void)out, (void)ignored;
+	elsewhere = !pthread_equal(pthread_self(), loops_thread);
+	return fail(ERR_INVALID_REQUEST, "enough seen");
+}
+
+static const struct wire no_wire = { .write_request = write_nothing };
+static const struct provider_type no_type = { .wire = &no_wire, .kind = { .label = "X" } };
+
+static void open_one(void *arg)
+{
+	static const struct config config;
+	struct provider_config p = { .kind = &no_type.kind, .endpoint = B("http://h/") };
+	struct call_context context = { .arena = arg, .config = &config };
+	struct attempt attempt;
+	struct call *c;
+
+	context.config = &config;
+	c = upstream_open(&p, &weighed, &context, &attempt);
+	elsewhere |= c != NULL; /* not to happen */
+}
+
+static bool written_elsewhere(struct inference inf)
+{
+	static const struct surface_options options;
+	struct loop *loop = loop_new(0);
+	struct arena a;
+
+	assert_non_null(loop);
+	arena_init(&a, 1 << 20);
+	loops_thread = pthread_self();
+	weighed = inf;
+	weighed.options = &options;
+	elsewhere = false;
+	assert_non_null(fiber_spawn("open", open_one, &a));
+	loop_stop(loop);
+	loop_run(loop);
+	loop_free(loop);
+	arena_deinit(&a);
+	error_clear();
+	return elsewhere;
+}
+
+static void test_a_large_body_is_written_off_the_loop(void **state)
+{
+	static char much[OFFLOAD_BYTES];
+	const struct bytes all = { much, sizeof much }, half = { much, sizeof much / 2 };
+
+	(void)state;
+	memset(much, 'x', sizeof much);
+	for (int more = 0; more < 2; more++) { /* a byte over the bound */
+		struct bytes one = { much, (size_t)more };
+		struct file f = { .data = half };
+		struct block text = { .type = BLOCK_TEXT, .text = half };
+		struct block call = { .type = BLOCK_TOOL_CALL, .arguments = half };
+		struct block file = { .type = BLOCK_FILE, .file = &f };
+		struct block last = { .type = BLOCK_TEXT, .text = one };
+		struct block texts[] = { text, text, last }, calls[] = { call, call, last },
+			     files[] = { file, file, last };
+		struct message whole[] = { { .content = texts, .len = 3 },
+					   { .content = calls, .len = 3 },
+					   { .content = files, .len = 3 } };
+		struct message split[] = { { .content = texts, .len = 1 },
+					   { .content = calls, .len = 1 },
+					   { .content = &last, .len = 1 } };
+
+		assert_int_equal(written_elsewhere((struct inference){
+					 .source = { much, sizeof much - 1 },
+					 .system = { much, 1 + (size_t)more } }),
+				 more);
+		assert_int_equal(written_elsewhere((struct inference){
+					 .system = all, .messages = split + 2, .nmessages = 1 }),
+				 more);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(written_elsewhere((struct inference){
+						 .messages = whole + i, .nmessages = 1 }),
+					 more);
+		assert_int_equal(
+			written_elsewhere((struct inference){ .messages = split, .nmessages = 3 }),
+			more);
+		/* who has the client's own bytes has the messages in them */
+		assert_false(written_elsewhere((struct inference){
+			.source = B("{}"), .messages = whole, .nmessages = 3 }));
+	}
+}
+
 /* ---- files in the copy for the record ---- */
 
 static void test_each_file_of_a_body_has_its_number(void **state)
@@ -125,6 +222,8 @@ static void test_each_file_of_a_body_has_its_number(void **state)
 		out,
 		"[\"<TENSORZERO_FILE_0>\",\"<TENSORZERO_FILE_1>\",\"<TENSORZERO_FILE_2>\",\"AAAA\"]");
 	assert_bytes(mask_files(B("[\"CCCC\"]"), &inf, &arena), "[\"CCCC\"]");
+	assert_bytes(mask_files(B("AAAABBBBAAAA"), &inf, &arena), /* with nothing between them */
+		     "<TENSORZERO_FILE_0><TENSORZERO_FILE_1><TENSORZERO_FILE_2>");
 	inf.nmessages = 0;
 	assert_true(mask_files(body, &inf, &arena).p == body.p); /* itself */
 #ifdef SIGNET_FAULTS
@@ -140,6 +239,40 @@ static void test_each_file_of_a_body_has_its_number(void **state)
 	}
 #endif
 }
+
+#ifdef SIGNET_FAULTS
+/* The copy grows where the second file lies, inside of a tool's result. */
+static void test_a_copy_that_breaks_off_inside_is_none(void **state)
+{
+	static char text[50000];
+	static struct file a = { .data = B("AAAA") }, b = { .data = B("BBBB") };
+	static struct block parts[] = { { .type = BLOCK_FILE, .file = &b } };
+	static struct block blocks[] = { { .type = BLOCK_FILE, .file = &a },
+					 { .type = BLOCK_TOOL_RESULT, .parts = parts, .nparts = 1 },
+					 { .type = BLOCK_FILE, .file = &a } };
+	struct message message = { .content = blocks, .len = 3 };
+	struct inference inf = { .messages = &message, .nmessages = 1 };
+	struct bytes body, out;
+	unsigned failed = 0;
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	body = arena_printf(&arena, "AAAA%.*sBBBB AAAA", (int)sizeof text, text);
+	for (int n = 1; n < 8; n++) {
+		char spec[16];
+
+		snprintf(spec, sizeof spec, "alloc:%d", n);
+		fault_setup(spec);
+		out = mask_files(body, &inf, &arena);
+		fault_setup(NULL);
+		failed += out.p == body.p;
+		if (out.p != body.p &&
+		    !bytes_ends(out, B("x<TENSORZERO_FILE_1> <TENSORZERO_FILE_2>")))
+			fail_msg("%s: %.*s", spec, BFMT(bytes_tail(out, 100)));
+	}
+	assert_true(failed > 1);
+}
+#endif
 
 /* ---- edits that fail ---- */
 
@@ -396,7 +529,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_where_a_credential_comes_from),
 		cmocka_unit_test(test_each_file_of_a_body_has_its_number),
+		cmocka_unit_test(test_a_large_body_is_written_off_the_loop),
 #ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_a_copy_that_breaks_off_inside_is_none),
 		cmocka_unit_test(test_an_edit_without_memory_is_an_error_and_the_body_as_it_was),
 #endif
 		cmocka_unit_test(test_what_is_nothing_to_delete_changes_nothing),

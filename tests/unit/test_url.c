@@ -43,6 +43,7 @@ static void test_parts_of_a_url(void **state)
 	assert_string_equal("1 2001:db8::1 443 [2001:db8::1] /", parsed("https://[2001:db8::1]/"));
 	assert_string_equal("0 x 80 x /a%20b%C3%A9%22", parsed("http://x/a b\xC3\xA9\""));
 	assert_string_equal("0 x 80 x /a%20b", parsed("http://x:/a%20b"));
+	assert_string_equal("0 AZaz09-._~ 80 AZaz09-._~ /", parsed("http://AZaz09-._~/"));
 }
 
 static void test_bad_urls_say_what_is_wrong(void **state)

@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "fiber/loop.h"
 #include "sign/signer.h"
+#include "sign/wasm.h"
 #include "unit.h"
 
 /* ---- a small assembler ---- */
@@ -32,6 +33,7 @@ struct form {
 	struct export exports[10];
 	bool start; /* a start function that traps */
 	bool table;
+	bool large; /* a memory of 1 MiB, else of 128 KiB */
 };
 
 static void leb(struct buf *b, size_t n)
@@ -154,8 +156,9 @@ static void assemble(const struct form *f, struct buf *out)
 		put_code(&code, &e);
 		leb(&start, first + nfunctions++);
 	}
-	buf_append(&table, B("\x70\x01\x01\x03"));      /* funcref, 1 to 3 */
-	buf_append(&memory, B("\x01\x02\x05"));         /* 2 to 5 pages */
+	buf_append(&table, B("\x70\x01\x01\x03")); /* funcref, 1 to 3 */
+	/* 2 to 5 pages */
+	buf_append(&memory, f->large ? B("\x01\x10\x10") : B("\x01\x02\x05"));
 	buf_append(&global, B("\x7f\x00\x41\x00\x0b")); /* i32 0 */
 	buf_append(out, B("\0asm\1\0\0\0"));
 	section(out, 1, ntypes, &types);
@@ -589,6 +592,56 @@ static void test_instances_are_kept_up_to_the_pools_size(void **state)
 	}
 }
 
+/* It ends at a reference to nothing, sixteen calls deep: Wasmtime lists them all. */
+static void test_a_long_reason_is_cut(void **state)
+{
+	struct form f = good();
+	struct signer_limits tight = { 1, 1000, 1 };
+	struct signer *s;
+
+	(void)state;
+	f.large = true;
+	f.exports[1].body = B("\x20\x00\x45\x04\x40\xd0\x70\xd4\x1a\x0b"
+			      "\x20\x00\x41\xc0\x00\x6b\x20\x01\x20\x02\x20\x03\x20\x04\x20\x05"
+			      "\x20\x06\x20\x07\x10\x00");
+	write_form(&f);
+	s = load_limited(tight, NULL);
+	if (!s)
+		fail_msg("%.*s", BFMT(why()));
+	assert_int_equal(sign(s), -1);
+	assert_true(
+		bytes_starts(why(), B("Signing failed: error while executing at wasm backtrace:")));
+	assert_int_equal(why().n, B("Signing failed: ").n + SIGNER_WHY_BYTES - 1);
+	assert_true(bytes_eq(error_last()->upstream_code, B("memory"))); /* all of it is in use */
+	signer_unref(s);
+	error_clear();
+}
+
+static void test_the_time_of_a_call_is_told(void **state)
+{
+	struct form f = good();
+	struct bytes args[4] = { B("n"), B("t"), B("d"), B("c") };
+	struct signature out = { 0 };
+	struct signer *s;
+	struct arena a;
+
+	(void)state;
+	/* counts down from a million first */
+	f.exports[1].body =
+		B("\x41\xc0\x84\x3d\x21\x00\x03\x40\x20\x00\x41\x01\x6b\x22\x00\x0d\x00\x0b"
+		  "\x41\x80\x10\x41\xf8\xf0\xe1\xc3\x07\x36\x02\x00\x41\x80\x10\x41\x04");
+	write_form(&f);
+	s = load_limited(limits, NULL);
+	assert_non_null(s);
+	arena_init(&a, 1 << 16);
+	assert_int_equal(signer_sign(s, args, &a, &out), 0);
+	assert_true(bytes_eq(out.text, B("xxxx")));
+	assert_in_range(out.us, 50, 10000000);
+	arena_deinit(&a);
+	signer_unref(s);
+	signer_thread_end();
+}
+
 #ifdef SIGNET_FAULTS
 static void test_the_clock_cuts_a_call_that_does_not_end(void **state)
 {
@@ -732,6 +785,75 @@ static void test_the_cache_is_ours_alone_and_holds_nothing_else(void **state)
 	signer_thread_end();
 }
 
+/* What is logged while this is loaded. */
+static void load_and_read_log(const char *cache, char *log, size_t room)
+{
+	char name[120];
+	int old = dup(2), fd;
+	struct signer *s;
+	ssize_t n;
+
+	snprintf(name, sizeof name, "%s/log", dir);
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	dup2(fd, 2);
+	s = load_limited(limits, cache);
+	dup2(old, 2);
+	close(old);
+	n = pread(fd, log, room - 1, 0);
+	log[n > 0 ? n : 0] = 0;
+	close(fd);
+	assert_non_null(s);
+	signer_unref(s);
+}
+
+static void test_only_a_compilation_that_is_ours_is_looked_into(void **state)
+{
+	struct form f = good();
+	char cache[100], name[300], file[500], log[2000];
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/own", dir);
+	write_form(&f);
+	load_and_read_log(cache, log, sizeof log); /* there is none */
+	assert_string_equal(log, "");
+	assert_int_equal(files_of(cache, name), 1);
+	snprintf(file, sizeof file, "%s/%s", cache, name);
+	write_bytes(file, B("short"));
+	load_and_read_log(cache, log, sizeof log); /* damaged */
+	assert_string_equal(log, "");
+	assert_int_equal(chmod(file, 0622), 0);
+	load_and_read_log(cache, log, sizeof log); /* others may write it */
+	assert_string_equal(log, "");
+}
+
+#ifdef SIGNET_FAULTS
+static void test_a_compilation_that_cannot_be_written_leaves_nothing(void **state)
+{
+	struct form f = good();
+	char cache[100], name[300], log[2000];
+	int before, after;
+
+	(void)state;
+	snprintf(cache, sizeof cache, "%s/full", dir);
+	write_form(&f);
+	before = files_of("/proc/self/fd", name);
+	for (int n = 1; n < 3; n++) {
+		fault_setup(n == 1 ? "sign.cache_write" : "sign.cache_write:2");
+		load_and_read_log(cache, log, sizeof log);
+		fault_setup(NULL);
+		if (n == 1) { /* what repeats is not logged at once */
+			assert_non_null(strstr(log, "a compiled signer cannot be kept"));
+			assert_non_null(strstr(log, "\"No space left on device\""));
+		}
+		assert_int_equal(files_of(cache, name), 0);
+	}
+	load_and_read_log(cache, log, sizeof log);
+	assert_int_equal(files_of(cache, name), 1);
+	after = files_of("/proc/self/fd", name);
+	assert_int_equal(before, after); /* nothing stays open */
+}
+#endif
+
 static void test_without_a_directory_nothing_is_kept(void **state)
 {
 	struct form f = good();
@@ -754,7 +876,7 @@ static void test_without_a_directory_nothing_is_kept(void **state)
 
 static struct loop *loop;
 static struct signer *on_loop;
-static int results[3];
+static int results[5];
 static size_t instances_then;
 
 static void sign_on_fiber(void *arg)
@@ -769,6 +891,14 @@ static void sign_on_fiber(void *arg)
 	memset(content, 'x', sizeof content);
 	arena_init(&a, 1 << 16);
 	results[0] = signer_sign(on_loop, small, &a, &out);
+#ifdef SIGNET_FAULTS
+	fault_setup("offload"); /* no thread takes it: the instance is kept for the next */
+	results[3] = signer_sign(on_loop, large, &a, &out);
+	fault_setup(NULL);
+	results[4] = (int)signer_instances();
+#else
+	results[3] = -1, results[4] = 1;
+#endif
 	results[1] = signer_sign(on_loop, large, &a, &out);
 	results[2] = bytes_eq(out.text, B("xxxx"));
 	instances_then = signer_instances();
@@ -793,6 +923,8 @@ static void test_a_call_off_the_loop_gives_its_instance_back(void **state)
 	assert_int_equal(results[1], 0);
 	assert_true(results[2]);
 	assert_int_equal(instances_then, 1);
+	assert_int_equal(results[3], -1);
+	assert_int_equal(results[4], 1);
 	assert_int_equal(signer_counts(on_loop).made, 1);
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(on_loop);
@@ -821,6 +953,32 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* ---- texts ---- */
+
+/* Wasmtime numbers causes and puts each on a line; a text is cut where the room ends. */
+static void test_an_error_is_one_line(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} cases[] = {
+		{ "top", "top" },
+		{ "top\n\nCaused by:\n    0: middle\n    9: last\n", "top: middle: last" },
+		{ "+: a\n1x b\n0:\n:: c\n", "+: a: 1x b: 0:: :: c" },
+		{ "0123456789012345678901234567890123456789\nx",
+		  "0123456789012345678901234567890" },
+		{ "0123456789012345678901234567\nabcdef", "0123456789012345678901234567: a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *out = malloc(32);
+
+		engine_error_text(wasmtime_error_new(cases[i].text), out, 32);
+		assert_string_equal(out, cases[i].line);
+		free(out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -830,14 +988,21 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_no_modules),
 		cmocka_unit_test(test_each_trap_has_its_words),
 		cmocka_unit_test(test_instances_are_kept_up_to_the_pools_size),
+		cmocka_unit_test(test_a_long_reason_is_cut),
+		cmocka_unit_test(test_the_time_of_a_call_is_told),
 #ifdef SIGNET_FAULTS
 		cmocka_unit_test(test_the_clock_cuts_a_call_that_does_not_end),
 #endif
 		cmocka_unit_test(test_an_instance_that_grew_past_half_of_its_limit_goes),
 		cmocka_unit_test(test_a_pin_is_compared_whatever_its_case),
 		cmocka_unit_test(test_the_cache_is_ours_alone_and_holds_nothing_else),
+		cmocka_unit_test(test_only_a_compilation_that_is_ours_is_looked_into),
+#ifdef SIGNET_FAULTS
+		cmocka_unit_test(test_a_compilation_that_cannot_be_written_leaves_nothing),
+#endif
 		cmocka_unit_test(test_without_a_directory_nothing_is_kept),
 		cmocka_unit_test(test_a_call_off_the_loop_gives_its_instance_back),
+		cmocka_unit_test(test_an_error_is_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -137,6 +137,36 @@ static void test_base64_and_types(void **state)
 	char err[80];
 
 	(void)state;
+	static const struct {
+		const char *text, *error;
+	} bad[] = {
+		{ "=", "Invalid symbol 61, offset 0." },
+		{ "A=", "Invalid symbol 61, offset 1." },
+		{ "AA===", "Invalid symbol 61, offset 4." },
+		{ "AAA==", "Invalid symbol 61, offset 4." },
+		{ "AAAA=", "Invalid symbol 61, offset 4." },
+		{ "AAAAAA===", "Invalid symbol 61, offset 8." },
+		{ "AA=A", "Invalid symbol 61, offset 2." },
+		{ "AAAA-", "Invalid symbol 45, offset 4." },
+		{ "\xff", "Invalid symbol 255, offset 0." },
+		{ "A", "Invalid input length: 1" },
+		{ "AAAAA", "Invalid input length: 5" },
+		{ "AB==", "Invalid last symbol 66, offset 1." },
+		{ "AAB=", "Invalid last symbol 66, offset 2." },
+		{ "AAAAAAC", "Invalid last symbol 67, offset 6." },
+		{ "AA=", "Invalid padding" },
+		{ "AAA", "Invalid padding" },
+	};
+	static const char *const good[] = { "AAAA", "AAA=", "AQ==", "AAE=", "azAZ09+/", "//8=" };
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		if (media_base64(bytes_of(bad[i].text), err))
+			fail_msg("%s is taken", bad[i].text);
+		assert_string_equal(bad[i].error, err);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		if (!media_base64(bytes_of(good[i]), err))
+			fail_msg("%s: %s", good[i], err);
 	assert_true(media_base64(B(""), err));
 	assert_true(media_base64(B("AA=="), err));
 	assert_false(media_base64(B("AA"), err));
@@ -151,6 +181,35 @@ static void test_base64_and_types(void **state)
 	assert_false(bytes_set(media_audio_format(B("audio/x"))));
 }
 
+static void test_data_urls(void **state)
+{
+	struct bytes mime, data;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 1u << 16);
+	assert_int_equal(media_data_url(B("DATA:Image/PNG;base64,AAAA"), &a, &mime, &data),
+			 DATA_URL_OK);
+	same(mime, B("image/png"));
+	same(data, B("AAAA"));
+	assert_int_equal(media_data_url(B("data:a/b;x=Y;base64,"), &a, &mime, &data), DATA_URL_OK);
+	same(mime, B("a/b;x=y"));
+	same(data, B(""));
+	assert_int_equal(media_data_url(B("http://a/;base64,AAAA"), &a, &mime, &data),
+			 DATA_URL_NO_PREFIX);
+	assert_int_equal(media_data_url(B("data:a/b,AAAA"), &a, &mime, &data), DATA_URL_NO_BASE64);
+	assert_int_equal(media_data_url(B("data:;base64,AAAA"), &a, &mime, &data),
+			 DATA_URL_BAD_MIME);
+	assert_null(media_bad_mime(B("a/b")));
+	assert_string_equal(media_bad_mime(B("ab")),
+			    "a slash (/) was missing between the type and subtype");
+	assert_string_equal(media_bad_mime(B("/b")),
+			    "an invalid token was encountered, 2F at position 0");
+	assert_string_equal(media_bad_mime(B("a/")),
+			    "an invalid token was encountered, 2F at position 0");
+	arena_deinit(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +218,7 @@ int main(void)
 		cmocka_unit_test(test_strings_of_spans),
 		cmocka_unit_test(test_urls_as_a_parser_prints_them),
 		cmocka_unit_test(test_base64_and_types),
+		cmocka_unit_test(test_data_urls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,7 +260,7 @@ static struct bytes print_part(struct wire_stream *s, yyjson_val *v)
 		return (struct bytes){ NULL, 0 };
 	if (json_print(v, &s->text) < 0)
 		return (struct bytes){ NULL, 0 };
-	return bytes_slice(buf_bytes(&s->text), from, s->text.len - from);
+	return bytes_slice(buf_bytes(&s->text), from, s->text.len);
 }
 
 /* Arguments that are no string are kept as their text. */

@@ -289,6 +289,17 @@ def test_the_record_of_a_signed_request(sample, mock, stream):
     assert "test-session" not in json.dumps(rows)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_events_of_other_names_are_told(sample, mock, stream):
+    mock.default = plain("event: c\ndata: ok\n\nevent: mood\ndata: good\n\nevent: weather\ndata: fair\n\nevent: finish\ndata:\n\n",
+                         content_type="text/event-stream")
+    with Signet(config(model("m", provider("m", "p", mock.url + "/stream/chat", sample)))) as signet:
+        ask(signet, name="m", stream=stream).raise_for_status()
+        told = [json.loads(line) for line in signet.stderr().splitlines() if "were left out" in line]
+    assert [(t["level"], t["msg"], t["model"], t["provider"], t["records"]) for t in told] == [
+        ("warn", "events of names that Signet does not know were left out", "m", "p", 2)]
+
+
 def test_the_record_of_a_signature_that_failed(bad_module, mock):
     toml = config(model("m", provider("m", "p", mock.url + "/stream/chat", bad_module("TRAP"))), record=True)
     with Signet(toml) as signet:

@@ -23,6 +23,16 @@ def say(text):
     print(f"mutate {at // 60:3d}:{at % 60:02d}  {text}", flush=True)
 
 
+def numbered(found):
+    """{site's id: (file, function, original, mutated)}; where several of one function look alike, "function#2" is the second."""
+    out, count = {}, defaultdict(int)
+    for s in sorted(found, key=lambda s: (s.file, s.start)):
+        key = (s.file, s.function, *s.shown())
+        count[key] += 1
+        out[id(s)] = key if count[key] == 1 else (s.file, f"{s.function}#{count[key]}", *s.shown())
+    return out
+
+
 def equivalents():
     """{(file, function, original, mutated)} of the list."""
     out = set()
@@ -115,7 +125,7 @@ def where(site):
     return f"{site.file}:{site.line} {site.kind}"
 
 
-def report(mutants, verdicts, equivalent):
+def report(mutants, verdicts, equivalent, places):
     floors = defaultdict(lambda: [0, 0])
     for number, (killed, _) in verdicts.items():
         for floor in (mutants[number].floor, "all"):
@@ -130,7 +140,7 @@ def report(mutants, verdicts, equivalent):
         killed, word = verdicts[number]
         if not killed:
             original, mutated = site.shown()
-            lines.append(f"  {site.file}:{site.line} {site.function}: {original} -> {mutated or '(dropped)'}" + (f"   [{word}]" if word else ""))
+            lines.append(f"  {site.file}:{site.line} {places[id(site)][1]}: {original} -> {mutated or '(dropped)'}" + (f"   [{word}]" if word else ""))
     return "\n".join(lines)
 
 
@@ -151,15 +161,14 @@ def main():
     chosen = schema.choose(found, a.n, a.seed, a.floor)
     say(f"{len(found)} places to mutate; seed {a.seed} takes {len(chosen)}")
     known = equivalents()
-    places = [(s.file, s.function, *s.shown()) for s in found]
-    for entry in sorted(known):
-        if (n := places.count(entry)) != 1:
-            say(f"{EQUIVALENT} fits {n} places: {' | '.join(entry[:2])} | {entry[2]} -> {entry[3] or '(dropped)'}")
-    same = [s for s in chosen if (s.file, s.function, *s.shown()) in known]
+    places = numbered(found)
+    for entry in sorted(known - set(places.values())):
+        say(f"{EQUIVALENT} fits no place: {' | '.join(entry[:2])} | {entry[2]} -> {entry[3] or '(dropped)'}")
+    same = [s for s in chosen if places[id(s)] in known]
     chosen = [s for s in chosen if s not in same]
     if a.list:
         for s in chosen:
-            print(f"{where(s)} {s.function}: {s.shown()[0]} -> {s.shown()[1] or '(dropped)'}")
+            print(f"{where(s)} {places[id(s)][1]}: {s.shown()[0]} -> {s.shown()[1] or '(dropped)'}")
         return
     mutants = build(chosen, arguments, a.j)
     say(f"built, with {len(chosen) - len(mutants)} that do not compile left out")
@@ -172,7 +181,7 @@ def main():
     kept = f"{BUILD}/result-{a.seed}-{a.n}"
     before = kept_verdicts(f"{kept}.json", mutants) if a.again else {}
     verdicts = before | judge_all(judge, {n: s for n, s in mutants.items() if n not in before}, tests, a.j, a.budget)
-    text = report(mutants, verdicts, len(same))
+    text = report(mutants, verdicts, len(same), places)
     print("\n" + text)
     with open(f"{kept}.txt", "w") as f:
         f.write(text + "\n")
