@@ -9,7 +9,6 @@
 #include "base/process.h"
 
 #include <execinfo.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -86,7 +85,6 @@ static void on_crash(int number, siginfo_t *info, void *context)
 	struct sigaction plain = { .sa_handler = SIG_DFL };
 	void *frames[MAX_FRAMES];
 	struct text t = { .n = 0 };
-	sigset_t set;
 	int n;
 
 	(void)context;
@@ -106,10 +104,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
 		_exit(128 + number);
 	n = backtrace(frames, MAX_FRAMES);
 	backtrace_symbols_fd(frames, n, STDERR_FILENO);
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	raise(number);
+	raise(number); /* blocked until this returns; then it ends the process where it crashed */
 }
 
 void crash_setup(const char *version)

@@ -72,8 +72,7 @@ bool fault(const char *name)
 		if (!bytes_eq(p->name, bytes_of(name)))
 			continue;
 		p->passes++;
-		fails = p->later ? p->passes >= p->nth : p->passes == p->nth;
-		break;
+		fails |= p->later ? p->passes >= p->nth : p->passes == p->nth;
 	}
 	pthread_mutex_unlock(&lock);
 	return fails;

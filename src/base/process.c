@@ -71,9 +71,7 @@ static int quota(void)
 		return cores;
 	q = read_small("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof(text));
 	p = read_small("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof(period));
-	if (!q.n || !p.n || q.n > 64)
-		return 0;
-	snprintf(joined, sizeof(joined), "%.*s %.*s", BFMT(bytes_cut(&q, '\n')), BFMT(p));
+	snprintf(joined, sizeof(joined), "%.*s %.*s", BFMT(q), BFMT(p));
 	return process_quota_cores(bytes_of(joined));
 }
 

@@ -106,7 +106,7 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 		load_signer(&job);
 	else if (offload(load_signer, &job))
 		return NULL;
-	if (!job.signer && job.error)
+	if (job.error)
 		fail_with(job.error);
 	return job.signer;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "base/pen.h"
 #include "config/issue.h"
 
@@ -375,7 +376,7 @@ static const struct toml **sorted(struct pen *p, const struct toml *table, size_
 	*n = 0;
 	for (const struct toml *t = table->child; t; t = t->next)
 		++*n;
-	list = malloc((*n + 1) * sizeof(struct toml *));
+	list = fault("alloc") ? NULL : malloc((*n + 1) * sizeof(struct toml *));
 	if (!list) {
 		p->failed = true;
 		*n = 0;

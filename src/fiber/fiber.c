@@ -654,7 +654,6 @@ static void note_turn(struct loop *l)
 	if (!l->turn_began)
 		return;
 	took = now - l->turn_began;
-	l->turn_began = 0;
 	if (took > atomic_load_explicit(&l->lag_ns, memory_order_relaxed) ||
 	    now - atomic_load_explicit(&l->lag_at, memory_order_relaxed) > 10000000000u) {
 		atomic_store_explicit(&l->lag_ns, took, memory_order_relaxed);

@@ -128,7 +128,7 @@ static int read_further(struct journal_reader *r)
 	if (s.first != r->at.first || s.generation != r->generation) {
 		journal_stop_reading(r);
 		r->at.offset = SEGMENT_HEADER;
-		return s.first ? 1 : 0;
+		return 1;
 	}
 	if (s.end > r->segment.limit) {
 		r->segment.limit = s.end;
@@ -177,7 +177,7 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 			set_damage_aside(r);
 			r->at.offset = r->segment.offset;
 			continue;
-		case FOUND_ZEROS: r->at.offset = r->segment.offset; continue;
+		case FOUND_ZEROS: continue;
 		case FOUND_END:
 			r->at.offset = r->segment.offset;
 			if (!read_further(r))
@@ -190,7 +190,7 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 
 void journal_go_back(struct journal_reader *r, struct place to, bool baseline_unknown)
 {
-	if (r->reading && to.first == r->at.first && to.offset >= SEGMENT_HEADER) {
+	if (r->reading && to.first == r->at.first) {
 		r->segment.offset = to.offset;
 		r->segment.last = to.last > to.first - 1 ? to.last : to.first - 1;
 	} else {

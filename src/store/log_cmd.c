@@ -317,7 +317,10 @@ static int grep(struct work *w)
 		seq = INT64_MAX; /* the journal is done, the store begins anew */
 	while (!closed && n < limit) {
 		found = log_next_stored(&w->r, &seq, &w->e, &w->a);
-		if (found <= 0 || w->e.seq < w->o->since || log_load_bodies(&w->r, &w->e, &w->a))
+		if (found <= 0 || w->e.seq < w->o->since)
+			break;
+		found = log_load_bodies(&w->r, &w->e, &w->a);
+		if (found)
 			break;
 		if (matches(w)) {
 			closed = print_entry(w) || emit(&w->out);

@@ -234,7 +234,7 @@ static enum sink_result prepare(struct sqlite_sink *s)
 static enum sink_result make_file(struct sqlite_sink *s)
 {
 	struct stat st;
-	int fd = -1, e = 0;
+	int fd = -1, e;
 
 	if (fault("sqlite.open")) {
 		snprintf(s->base.error, sizeof(s->base.error), SQLITE_FILE ": injected");

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -250,6 +251,73 @@ static void test_an_arena_is_bounded(void **state)
 	arena_deinit(&a);
 }
 
+/* Of all arenas that are bound together, from each one's second MiB on. */
+static void test_arenas_share_a_bound(void **state)
+{
+	enum { MB = 1 << 20 };
+	struct arena_bound bound = { .max = 3 * MB };
+	struct arena a, b;
+	size_t head;
+
+	(void)state;
+	arena_init(&a, 1u << 30);
+	assert_non_null(arena_alloc_raw(&a, 65536));
+	head = a.used - 65536;
+	arena_deinit(&a);
+	arena_init(&b, 1u << 30);
+	arena_bind(&a, &bound);
+	arena_bind(&b, &bound);
+	assert_non_null(arena_alloc_raw(&a, 2 * MB - head));
+	assert_int_equal(bound.used, 2 * MB);
+	assert_null(arena_alloc_raw(&b, 3 * MB - head)); /* as much as there is in all */
+	assert_int_equal(error_last()->kind, ERR_BUSY);
+	assert_bytes(error_last()->message, "too many large requests at once");
+	assert_null(arena_alloc_raw(&b, 3 * MB - head + 16));
+	assert_int_equal(error_last()->kind, ERR_BODY_TOO_LARGE);
+	assert_bytes(error_last()->message, "a request needs more than 3145728 bytes of memory");
+	assert_int_equal(bound.used, 2 * MB);
+	assert_non_null(arena_alloc_raw(&b, MB - head)); /* not counted */
+	assert_int_equal(bound.used, 2 * MB);
+	assert_non_null(arena_alloc_raw(&b, MB - head));
+	assert_int_equal(bound.used, 3 * MB);
+	assert_null(arena_alloc_raw(&b, MB - head));
+	assert_int_equal(error_last()->kind, ERR_BUSY);
+	assert_null(arena_alloc_raw(&b, 2 * MB - head + 16)); /* with what it has */
+	assert_int_equal(error_last()->kind, ERR_BODY_TOO_LARGE);
+	arena_open_reserve(&b);
+	assert_non_null(arena_alloc_raw(&b, 1000));
+	assert_int_equal(bound.used, 3 * MB + MB / 4); /* a chunk */
+	arena_deinit(&b);
+	assert_int_equal(bound.used, 2 * MB);
+	arena_deinit(&a);
+	assert_int_equal(bound.used, 0);
+	error_clear();
+}
+
+static void test_a_descriptor_is_read_to_its_end_within_the_bound(void **state)
+{
+	int p[2];
+	struct buf b;
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(write(p[1], "abc", 3), 3);
+	buf_init(&b, BUF_READ_ROOM - 1);
+	assert_int_equal(buf_read(&b, p[0]), -1);
+	assert_int_equal(error_last()->kind, ERR_TOO_LARGE);
+	assert_int_equal(b.len, 0);
+	buf_init(&b, 2 * BUF_READ_ROOM);
+	assert_int_equal(buf_append(&b, B("x")), 0);
+	close(p[1]);
+	assert_int_equal(buf_read(&b, p[0]), 0);
+	assert_bytes(buf_bytes(&b), "xabc");
+	close(p[0]);
+	assert_int_equal(buf_read(&b, p[0]), -1);
+	assert_bytes(buf_bytes(&b), "xabc");
+	buf_deinit(&b);
+	error_clear();
+}
+
 static void test_the_last_allocation_grows_in_place(void **state)
 {
 	struct arena a;
@@ -326,6 +394,37 @@ static void test_a_saved_error_outlives_the_next_failure(void **state)
 	fail_with(saved);
 	assert_int_equal(error_last()->kind, ERR_INFERENCE_CLIENT);
 	arena_deinit(&a);
+	error_clear();
+}
+
+/* Whatever the room: an error is in the list, or the list is as before. */
+static void test_a_list_of_errors_with_little_room(void **state)
+{
+	struct error one = { .kind = ERR_IO, .message = B("m") };
+	size_t refused = 0;
+
+	(void)state;
+	for (size_t max = 0; max < 30000; max += 112) {
+		struct error_list list = { 0 };
+		struct arena a;
+
+		arena_init(&a, max);
+		for (size_t n = 0; n < 40; n++) {
+			int r;
+
+			one.upstream_status = (int)n;
+			r = error_list_add(&list, B("p"), &one, &a);
+			refused += r != 0;
+			assert_int_equal(list.len, n + !r);
+			if (r)
+				break;
+			assert_int_equal(list.errors[n].upstream_status, n);
+			assert_int_equal(list.errors[n / 2].upstream_status, n / 2);
+			assert_bytes(list.names[n], "p");
+		}
+		arena_deinit(&a);
+	}
+	assert_true(refused > 50);
 	error_clear();
 }
 
@@ -478,10 +577,13 @@ int main(void)
 		cmocka_unit_test(test_printing_grows_the_buffer),
 		cmocka_unit_test(test_an_arena_gives_aligned_zeroed_memory),
 		cmocka_unit_test(test_an_arena_is_bounded),
+		cmocka_unit_test(test_arenas_share_a_bound),
+		cmocka_unit_test(test_a_descriptor_is_read_to_its_end_within_the_bound),
 		cmocka_unit_test(test_the_last_allocation_grows_in_place),
 		cmocka_unit_test(test_arena_strings_and_arrays),
 		cmocka_unit_test(test_an_error_stays_until_the_next_and_takes_context),
 		cmocka_unit_test(test_a_saved_error_outlives_the_next_failure),
+		cmocka_unit_test(test_a_list_of_errors_with_little_room),
 		cmocka_unit_test(test_errors_belong_to_their_thread_and_context),
 		cmocka_unit_test(test_errors_are_made_whole),
 		cmocka_unit_test(test_hex_digits_are_read_and_printed),

@@ -199,6 +199,36 @@ static void test_walk_does_not_follow_linked_directories(void **state)
 	drop(NULL);
 }
 
+static void test_more_than_10000_files_are_refused(void **state)
+{
+	struct arena arena;
+	char pattern[128], name[32];
+
+	(void)state;
+	mkdir(in_dir("many"), 0700);
+	snprintf(pattern, sizeof(pattern), "%s/many/*", dir);
+	for (int i = 0; i <= 10000; i++) {
+		snprintf(name, sizeof(name), "many/%d", i);
+		put(name, "");
+		if (i >= 9999) {
+			struct glob_list list = { 0 };
+
+			arena_init(&arena, 64 << 20);
+			issues_init(&issues);
+			glob_walk(bytes_of(pattern), &list, &issues, &arena);
+			if (i == 9999) {
+				assert_int_equal(list.len, 10000);
+				assert_int_equal(issues.len, 0);
+			} else {
+				assert_report(
+					"Error using glob: `D/many/*`: more than 10000 files match, or out of memory\n");
+			}
+			arena_deinit(&arena);
+			drop(NULL);
+		}
+	}
+}
+
 static void test_no_match_says_so(void **state)
 {
 	(void)state;
@@ -811,6 +841,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_glob_ends),
 		cmocka_unit_test(test_addresses_are_read_as_they_will_be_called),
 		IN_DIR(test_walk_does_not_follow_linked_directories),
+		IN_DIR(test_more_than_10000_files_are_refused),
 		IN_DIR(test_no_match_says_so),
 		IN_DIR(test_a_broken_pattern_says_so),
 		IN_DIR(test_a_folder_that_cannot_be_entered_says_so),

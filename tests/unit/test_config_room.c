@@ -127,8 +127,12 @@ static void test_a_good_one(void **state)
 				bool said = false;
 
 				for (size_t i = 0; i < issues.len; i++)
-					said |= !issues.at[i].warning && issues.at[i].text.n;
-				assert_true(said);
+					said |= !issues.at[i].warning &&
+						bytes_find(issues.at[i].text, B("memory")) >= 0;
+				if (!said)
+					fail_msg("%s behind %zu: %zu issues, the last one %.*s",
+						 spec, pad, issues.len,
+						 BFMT(issues.at[issues.len - 1].text));
 				refused++;
 				clean = 0;
 			}

@@ -1,5 +1,6 @@
 /* Fibers at their edges: no loop, no time, no stack, too many at once; what is sticky and what is not. */
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -500,6 +501,62 @@ static void test_the_longest_turn_is_known(void **state)
 	assert_true(lag < 10);
 }
 
+static void holds_the_loop_once(void *arg)
+{
+	(void)arg;
+	fiber_sleep(1);
+	usleep(40000);
+	for (int i = 0; i < 5; i++)
+		fiber_sleep(2);
+	lag = loop_lag_seconds(loop);
+}
+
+/* For 10 s it stays, whatever turns follow. */
+static void test_shorter_turns_do_not_hide_it(void **state)
+{
+	(void)state;
+	run(holds_the_loop_once);
+	assert_true(lag >= 0.04);
+}
+
+enum { DEEP = 400 };
+static char *stack_of[DEEP];
+static size_t nstacks;
+
+static void tells_its_stack(void *arg)
+{
+	(void)arg;
+	stack_of[nstacks++] = __builtin_frame_address(0);
+	fiber_sleep(20);
+}
+
+static void starts_many(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < DEEP; i++)
+		assert_non_null(fiber_spawn("stack", tells_its_stack, NULL));
+}
+
+/* How many of them are memory of the process still. */
+static size_t stacks_there(void)
+{
+	size_t n = 0, size = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (int i = 0; i < DEEP; i++)
+		n += !msync((void *)((uintptr_t)stack_of[i] & ~(size - 1)), size, MS_ASYNC);
+	return n;
+}
+
+/* All but those that are kept for the next ones; at the loop's end all. */
+static void test_stacks_are_given_back_whole(void **state)
+{
+	(void)state;
+	nstacks = 0;
+	run(starts_many);
+	assert_int_equal(nstacks, DEEP);
+	assert_int_equal(stacks_there(), 0);
+}
+
 static uint64_t turn_before, turn_after, turn_later;
 
 static void keeps_its_time(void *arg)
@@ -541,6 +598,8 @@ int main(void)
 		cmocka_unit_test(
 			test_posted_tasks_run_in_their_order_and_deferred_ones_at_the_turns_end),
 		cmocka_unit_test(test_the_longest_turn_is_known),
+		cmocka_unit_test(test_shorter_turns_do_not_hide_it),
+		cmocka_unit_test(test_stacks_are_given_back_whole),
 		cmocka_unit_test(test_a_turn_has_one_time),
 	};
 

@@ -4,6 +4,7 @@
  */
 #include "store_dir.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <dirent.h>
 #include <poll.h>
@@ -598,6 +599,29 @@ static int open_first_segment(void)
 	return fd;
 }
 
+/* What stands in bad/ under that name is what stood at `from` in the segment. */
+static void check_bad(const char *name, const char *stood, off_t from, size_t n)
+{
+	char path[400], *kept = malloc(n + 1);
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/journal/bad/%s", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, kept, n + 1), n);
+	assert_memory_equal(kept, stood + from, n);
+	close(fd);
+	free(kept);
+}
+
+static char *read_whole(int fd)
+{
+	char *all = calloc(1, 1 << 20);
+
+	assert_true(pread(fd, all, 1 << 20, 0) > 0);
+	return all;
+}
+
 static void remove_id(struct ids *ids, size_t i)
 {
 	memmove(ids->at[i], ids->at[i + 1], (ids->n - i - 1) * sizeof(ids->at[0]));
@@ -609,16 +633,26 @@ static void test_damage_in_the_middle_costs_that_record(void **state)
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
 	double lost = metric_sum(&metric_lost), corrupt = metric_sum(&metric_corrupt);
+	char name[2][60], *stood;
+	off_t at[2][2];
 	int fd;
 
 	(void)state;
 	write_journal(ids, 20);
 	fd = open_first_segment();
-	assert_int_equal(pwrite(fd, "!", 1, record_offset(fd, 7) + 100), 1);
-	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff", 4, record_offset(fd, 12)),
-			 4); /* absurd length */
+	for (int i = 0; i < 2; i++) {
+		at[i][0] = record_offset(fd, i ? 12 : 7);
+		at[i][1] = record_offset(fd, i ? 13 : 8);
+		snprintf(name[i], sizeof(name[i]), "0000000000000001-%ld", (long)at[i][0]);
+	}
+	assert_int_equal(pwrite(fd, "!", 1, at[0][0] + 100), 1);
+	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff", 4, at[1][0]), 4); /* absurd length */
+	stood = read_whole(fd);
 	close(fd);
 	deliver(&o);
+	for (int i = 0; i < 2; i++)
+		check_bad(name[i], stood, at[i][0], (size_t)(at[i][1] - at[i][0]));
+	free(stood);
 	remove_id(ids, 12);
 	remove_id(ids, 7);
 	check_ids(ids, "damage in the middle");
@@ -634,16 +668,22 @@ static void test_torn_tail_is_cut_and_kept(void **state)
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
 	double torn = metric_sum(&metric_torn), lost = metric_sum(&metric_lost);
+	char *stood;
+	off_t at;
 	int fd;
 
 	(void)state;
 	write_journal(ids, 5);
 	fd = open_first_segment();
-	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	at = record_offset(fd, 4);
+	assert_int_equal(ftruncate(fd, at + 200), 0);
+	stood = read_whole(fd);
 	close(fd);
 	ids->n = 4;
 	deliver(&o);
 	check_ids(ids, "a torn tail");
+	check_bad("0000000000000001.tail", stood, at, 200);
+	free(stood);
 	assert_int_equal(count_files("journal/bad", "0000000000000001.tail"), 1);
 	assert_true(metric_sum(&metric_torn) - torn == 1);
 	assert_true(metric_sum(&metric_lost) == lost);
@@ -655,6 +695,27 @@ static void test_torn_tail_is_cut_and_kept(void **state)
 		store_close(s);
 	}
 	check_ids(ids, "after a torn tail");
+	free(ids);
+}
+
+/* Where there is no place to keep it, it is gone, and the start goes on. */
+static void test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same(void **state)
+{
+	struct store_options o = test_options(dir);
+	struct ids *ids = calloc(1, sizeof(*ids));
+	char path[400];
+	int fd;
+
+	(void)state;
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/journal/bad", dir);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* no folder */
+	ids->n = 4;
+	deliver(&o);
+	check_ids(ids, "a torn tail that could not be kept");
 	free(ids);
 }
 
@@ -712,6 +773,114 @@ static void test_bad_header_is_set_aside(void **state)
 	deliver(&o);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 0);
 	assert_int_equal(count_files("journal/bad", "0000000000000001.sj"), 1);
+	free(ids);
+}
+
+static int open_again(void)
+{
+	struct journal_options o = { .sync = SYNC_NEVER,
+				     .segment_bytes = 1 << 20,
+				     .max_bytes = 64 << 20,
+				     .queue_bytes = 1 << 20 };
+	struct journal *j = calloc(1, sizeof(*j));
+	uint8_t node[16] = { 1 };
+	char path[400];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/journal", dir);
+	r = journal_open(j, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &o, node, 0, 0);
+	if (!r)
+		journal_deinit(j);
+	free(j);
+	return r;
+}
+
+/* What cannot be set aside must not be written over: the start is refused. */
+static void test_bad_header_that_cannot_be_set_aside_is_refused(void **state)
+{
+	struct ids *ids = calloc(1, sizeof(*ids));
+	char path[400];
+	int fd;
+
+	(void)state;
+	if (!mount_small("size=8m,mode=0700,nr_inodes=3")) {
+		free(ids);
+		skip();
+	}
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(pwrite(fd, "!", 1, 20), 1);
+	assert_int_equal(open_again(), -1); /* no inode is left */
+	assert_string_equal(error_last()->message.p, "journal/bad: No space left on device");
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=8m,nr_inodes=9"), 0);
+	snprintf(path, sizeof(path), "%s/journal/bad", dir);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)); /* no folder */
+	assert_int_equal(open_again(), -1);
+	assert_string_equal(error_last()->message.p,
+			    "journal/0000000000000001.sj: Not a directory");
+	unlink(path);
+	assert_int_equal(open_again(), 0);
+	assert_int_equal(count_files("journal/bad", "0000000000000001.sj"), 1);
+	close(fd);
+	umount2(dir, MNT_DETACH);
+	free(ids);
+}
+
+static mode_t mode_of(const char *name)
+{
+	char path[500];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (stat(path, &st))
+		fail_msg("%s: %s", path, strerror(errno));
+	return st.st_mode & 07777;
+}
+
+/* Whatever the mask: conversations are nobody else's. */
+static void test_nobody_else_may_read_it(void **state)
+{
+	struct ids *ids = calloc(1, sizeof(*ids));
+	mode_t mask = umask(0);
+	struct store_options o;
+	struct store *s;
+	struct record r;
+	char data[300], month[8], name[60];
+	time_t now = time(NULL);
+	struct tm tm;
+	int fd;
+
+	(void)state;
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(ftruncate(fd, record_offset(fd, 4) + 200), 0);
+	close(fd);
+	o = test_options(dir);
+	s = open_store(&o);
+	record_init(&r);
+	assert_int_equal(record_add(&r, (enum row_table)99, B("{}")), 0);
+	assert_int_equal(store_append(s, &r), 0);
+	record_deinit(&r);
+	wait_caught_up(s);
+	gmtime_r(&now, &tm);
+	strftime(month, sizeof(month), "%Y%m", &tm);
+	snprintf(name, sizeof(name), "journal/dead/sqlite-%s.ndjson", month);
+	assert_int_equal(mode_of("signet.db"), 0600);
+	assert_int_equal(mode_of("signet.db-wal"), 0600);
+	assert_int_equal(mode_of("journal/0000000000000005.sj"), 0600);
+	assert_int_equal(mode_of("journal/reserve"), 0600);
+	assert_int_equal(mode_of("journal/bad"), 0700);
+	assert_int_equal(mode_of("journal/bad/0000000000000001.tail"), 0600);
+	assert_int_equal(mode_of("journal/dead"), 0700);
+	assert_int_equal(mode_of(name), 0600);
+	store_close(s);
+	/* and the folders that it makes */
+	snprintf(data, sizeof(data), "%s/data", dir);
+	o.data_dir = data;
+	store_close(open_store(&o));
+	assert_int_equal(mode_of("data"), 0700);
+	assert_int_equal(mode_of("data/journal"), 0700);
+	umask(mask);
 	free(ids);
 }
 
@@ -842,8 +1011,11 @@ int main(void)
 		T(test_later_schema_is_refused_with_both_numbers),
 		T(test_damage_in_the_middle_costs_that_record),
 		T(test_torn_tail_is_cut_and_kept),
+		T(test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same),
 		T(test_segment_left_half_made_is_in_nobodys_way),
 		T(test_bad_header_is_set_aside),
+		T(test_bad_header_that_cannot_be_set_aside_is_refused),
+		T(test_nobody_else_may_read_it),
 		T(test_later_format_is_refused),
 		T(test_unknown_table_goes_to_the_dead_letter),
 		T(test_compressed_records_come_back),

@@ -289,6 +289,60 @@ static void test_rewritten_group_is_taken_once(void **state)
 	buf_deinit(&b);
 }
 
+/* From a file, over the ends of the reader's window; at most so many bytes, and none behind the end. */
+static void test_a_range_is_copied_as_it_stands(void **state)
+{
+	enum { N = 600000 };
+	static const struct {
+		uint64_t from, to, limit;
+		size_t max, n;
+	} cases[] = {
+		{ 64, 64, N, N, 0 },
+		{ 64, 65, N, N, 1 },
+		{ 100, N, N, N, N - 100 },
+		{ 100, N, N, N - 100, N - 100 },
+		{ 100, N, N, N - 101, N - 101 },
+		{ 100, N + 1, N, N, N - 100 },
+		{ 100, N, 200, N, 100 },
+		{ 1, 262145, N, N, 262144 },
+		{ 1, 262146, N, N, 262145 },
+	};
+	char *data = malloc(N);
+	FILE *f = tmpfile();
+	struct segment_reader r;
+	struct buf out;
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t i = 0; i < N; i++)
+		data[i] = (char)(i * 7 + i / 251);
+	assert_int_equal(fwrite(data, 1, N, f), N);
+	assert_int_equal(fflush(f), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		segment_reader_init(&r, fileno(f), cases[i].limit, 0);
+		buf_init(&out, N);
+		assert_int_equal(
+			segment_copy_range(&r, cases[i].from, cases[i].to, cases[i].max, &out), 0);
+		assert_int_equal(out.len, cases[i].n);
+		if (out.len)
+			assert_memory_equal(out.data, data + cases[i].from, out.len);
+		buf_deinit(&out);
+		segment_reader_deinit(&r);
+	}
+	segment_reader_init(&r, fileno(f), N, 0);
+	buf_init(&out, 300000);
+	assert_int_equal(segment_copy_range(&r, 0, N, N, &out), -1); /* no room */
+	buf_deinit(&out);
+	segment_reader_deinit(&r);
+	segment_reader_init(&r, fileno(f), N + 100, 0); /* the file is shorter than was said */
+	buf_init(&out, N * 2);
+	assert_int_equal(segment_copy_range(&r, 0, N + 100, N * 2, &out), -1);
+	buf_deinit(&out);
+	segment_reader_deinit(&r);
+	fclose(f);
+	free(data);
+}
+
 static void test_parts_of_a_payload(void **state)
 {
 	struct record r;
@@ -421,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_zeros_in_the_middle_are_passed_over),
 		cmocka_unit_test(test_absurd_length_is_searched_past),
 		cmocka_unit_test(test_rewritten_group_is_taken_once),
+		cmocka_unit_test(test_a_range_is_copied_as_it_stands),
 		cmocka_unit_test(test_parts_of_a_payload),
 		cmocka_unit_test(test_texts_beside_a_row),
 		cmocka_unit_test(test_texts_that_do_not_hold),

@@ -2,7 +2,11 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -115,6 +119,84 @@ static void test_quotas_round_up_to_cores(void **state)
 	assert_int_equal(process_quota_cores(B("1000 100000\n")), 1);
 	assert_int_equal(process_quota_cores(B("-1 100000")), 0);
 	assert_int_equal(process_quota_cores(B("")), 0);
+	assert_int_equal(process_quota_cores(B("0 100000")), 0);
+	assert_int_equal(process_quota_cores(B("100000 0")), 0);
+	assert_int_equal(process_quota_cores(B("100000")), 0);
+	assert_int_equal(process_quota_cores(B("32767 1")), 32767);
+	assert_int_equal(process_quota_cores(B("32768 1")), 0);
+	assert_int_equal(process_quota_cores(B("300000\n 100000\n")), 3);
+	assert_int_equal(process_quota_cores(B("300001 100000")), 4);
+}
+
+static void put_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		_exit(100);
+}
+
+/* In a child that sees other control groups than ours: how many cores it would use. 101: that needs root. */
+static int cores_with(const char *group, const char *own, const char *top, const char *v1_quota,
+		      const char *v1_period)
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		if (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, NULL))
+			_exit(101);
+		put_file("/sys/fs/cgroup/self", group);
+		if (mount("/sys/fs/cgroup/self", "/proc/self/cgroup", NULL, MS_BIND, NULL))
+			_exit(101);
+		mkdir("/sys/fs/cgroup/a", 0700);
+		mkdir("/sys/fs/cgroup/a/b", 0700);
+		mkdir("/sys/fs/cgroup/cpu", 0700);
+		if (own)
+			put_file("/sys/fs/cgroup/a/b/cpu.max", own);
+		if (top)
+			put_file("/sys/fs/cgroup/cpu.max", top);
+		if (v1_quota)
+			put_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", v1_quota);
+		if (v1_period)
+			put_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us", v1_period);
+		_exit(process_cores());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 100);
+	return WEXITSTATUS(status);
+}
+
+static void test_quotas_stand_in_files_of_two_kinds(void **state)
+{
+#define ONE "100000 100000\n"
+#define ANY "max 100000\n"
+	static char deep[450] = "0::/";
+	int all = cores_with("", NULL, NULL, NULL, NULL);
+
+	(void)state;
+	if (all == 101 || all == 1)
+		skip();
+	assert_int_equal(cores_with("0::/a/b\n", ONE, NULL, NULL, NULL), 1);
+	assert_int_equal(cores_with("0::/a/b\n", ANY, NULL, NULL, NULL), all);
+	assert_int_equal(cores_with("0::/a/b\n", ANY, ONE, NULL, NULL), 1);
+	assert_int_equal(cores_with("0::/a/b\n", "90000000 100000\n", ONE, NULL, NULL), all);
+	assert_int_equal(cores_with("9:cpu:/a/b\n0::/a/b\n", ONE, NULL, NULL, NULL), all);
+	assert_int_equal(cores_with("0::/a\n", ONE, NULL, NULL, NULL), all);
+	assert_int_equal(cores_with("0::/\n", NULL, ONE, NULL, NULL), 1);
+	assert_int_equal(cores_with("0::/\n", NULL, ANY, "100000\n", "100000\n"), 1);
+	assert_int_equal(cores_with("", NULL, NULL, "100000\n", "100000\n"), 1);
+	assert_int_equal(cores_with("", NULL, NULL, "-1\n", "100000\n"), all);
+	assert_int_equal(cores_with("", NULL, NULL, "100000\n", NULL), all);
+	assert_int_equal(cores_with("", NULL, NULL, NULL, "100000\n"), all);
+	/* a path of 399 characters is followed, a longer one is not */
+	for (size_t i = 4; i < 398; i += 2)
+		memcpy(deep + i, "./", 2);
+	strcpy(deep + 397, "//a/b\n");
+	assert_int_equal(cores_with(deep, ONE, NULL, NULL, NULL), 1);
+	strcpy(deep + 397, "/./a/b\n");
+	assert_int_equal(cores_with(deep, ONE, NULL, NULL, NULL), all);
 }
 
 static void test_the_process_knows_itself(void **state)
@@ -138,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_survive_the_way_there_and_back),
 		cmocka_unit_test(test_proxies_are_the_first_that_is_not_empty),
 		cmocka_unit_test(test_quotas_round_up_to_cores),
+		cmocka_unit_test(test_quotas_stand_in_files_of_two_kinds),
 		cmocka_unit_test(test_the_process_knows_itself),
 	};
 

@@ -563,6 +563,130 @@ static void test_answers_of_many_segments_come_newest_first(void **state)
 	}
 }
 
+/* Who only follows the journal does not hold the store's log. */
+static void test_a_follower_lets_go_of_the_store(void **state)
+{
+	struct log_reader r;
+	struct log_entry e;
+	struct arena a;
+	char id[37];
+	struct store *s = open_with("text", id);
+	int64_t seq = INT64_MAX;
+
+	(void)state;
+	wait_caught_up(s);
+	arena_init(&a, 1 << 20);
+	assert_int_equal(log_reader_open(&r, dir), 0);
+	assert_int_equal(log_next_stored(&r, &seq, &e, &a), 1);
+	assert_true(bytes_eq(e.list[L_ID].text, bytes_of(id)));
+	log_let_go(&r);
+	db_int(dir, "CREATE TABLE Later(x)");
+	assert_int_equal(db_int(dir, "PRAGMA wal_checkpoint(TRUNCATE)"), 0); /* not busy */
+	log_reader_close(&r);
+	arena_deinit(&a);
+	store_close(s);
+}
+
+/* Overwrites the page where the table begins. */
+static void damage_table(const char *table)
+{
+	char path[400], sql[200], noise[16384];
+	int fd;
+
+	memset(noise, 'N', sizeof(noise));
+	snprintf(sql, sizeof(sql),
+		 "SELECT (rootpage - 1) * 16384 FROM sqlite_schema WHERE name = '%s'", table);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, noise, sizeof(noise), (off_t)db_int(dir, sql)), sizeof(noise));
+	close(fd);
+}
+
+/* Whatever part of the store cannot be read, the command says so and fails. */
+static void test_a_damaged_store_is_told(void **state)
+{
+	static const struct {
+		const char *table;
+		bool tail, failed; /* whether its lines need it; which one it is part of */
+	} cases[] = { { "InferenceById", true, false },
+		      { "ChatInference", false, false },
+		      { "ModelInference", false, false },
+		      { "RequestError", true, true } };
+	char out[8192], id[2][37];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct store *s = open_with("text", id[0]);
+
+		append_error(s, id[1]);
+		store_close(s);
+		damage_table(cases[i].table);
+#define FAILS(...)                                                                        \
+	assert_int_equal(run(out, sizeof(out), __VA_ARGS__, "--data-dir", dir, NULL), 1); \
+	assert_non_null(strstr(out, "signet log: signet.db: database disk image is malformed"))
+		if (cases[i].tail) {
+			FAILS("tail");
+		}
+		FAILS("tail", "--json");
+		FAILS("show", id[cases[i].failed]);
+		FAILS("grep", "text", "absent");
+#undef FAILS
+		remove_tree(dir);
+		mkdir(dir, 0700);
+	}
+}
+
+/* Where memory ends an entry of the journal is a failure, not one that is not there. */
+static void test_an_entry_of_the_journal_needs_its_memory(void **state)
+{
+	struct store_options o = test_options(dir);
+	char path[400], id[37], text[200] = "";
+	struct log_reader r;
+	struct log_entry e;
+	struct store *s = store_open(&o);
+	struct record full;
+	struct arena a;
+	sqlite3 *db;
+	int whole = 0, failed = 0, found;
+
+	(void)state;
+	assert_non_null(s);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	memset(text, 'x', sizeof(text) - 1);
+	make_record(&full, text, id);
+	assert_int_equal(store_append(s, &full), 0);
+	record_deinit(&full);
+	for (size_t max = 4096; max < 20000; max += 256)
+		for (size_t taken = 16; taken < 4096;
+		     taken += 500) { /* of an arena's first chunk */
+			assert_int_equal(log_reader_open(&r, dir), 0);
+			arena_init(&a, max);
+			if (!arena_alloc_raw(&a, taken))
+				error_clear();
+			found = log_next_in_journal(&r, &e, &a);
+			assert_int_not_equal(found, 0);
+			if (found > 0) {
+				assert_true(bytes_eq(e.list[L_ID].text, bytes_of(id)));
+				assert_int_equal(e.nmodels, 1);
+				assert_true(e.has_chat);
+				whole++;
+			} else {
+				assert_true(error_last()->kind == ERR_TOO_LARGE ||
+					    error_last()->kind == ERR_OUT_OF_MEMORY);
+				failed++;
+			}
+			arena_deinit(&a);
+			log_reader_close(&r);
+		}
+	assert_true(failed > 10 && whole > 10);
+	assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	store_close(s);
+}
+
 static void test_usage(void **state)
 {
 	char out[4096];
@@ -627,6 +751,9 @@ int main(int argc, char **argv)
 		T(test_tail_begins_with_the_newest),
 		T(test_grep_reads_what_the_gateway_wrote),
 		T(test_answers_of_many_segments_come_newest_first),
+		T(test_a_follower_lets_go_of_the_store),
+		T(test_a_damaged_store_is_told),
+		T(test_an_entry_of_the_journal_needs_its_memory),
 		T(test_usage),
 		T(test_since_and_limit),
 	};

@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/metrics.h"
 #include "fiber/loop.h"
 #include "store/journal.h"
 
@@ -147,6 +149,78 @@ static void test_a_wait_that_is_over_counts_once(void **state)
 	}
 	loop_free(
 		l); /* only now: a sanitizer takes its descriptors' numbers, come back on a thread, for a race */
+}
+#endif
+
+#ifdef SIGNET_FAULTS
+static int retries(void)
+{
+	struct buf page;
+	ptrdiff_t at;
+	int n;
+
+	buf_init(&page, 4 << 20);
+	assert_int_equal(metrics_print(&page) || buf_putc(&page, 0), 0);
+	at = bytes_find(buf_bytes(&page), B("\nsignet_sink_retries_total "));
+	assert_true(at >= 0);
+	n = atoi(page.data + at + 27);
+	buf_deinit(&page);
+	return n;
+}
+
+/* A disk that stays full is asked after 1 s, then after 2 s: not all the time. */
+static void test_a_full_disk_is_left_in_peace(void **state)
+{
+	struct store_options o = test_options(dir);
+	struct store *s;
+	char id[37];
+	int before;
+
+	(void)state;
+	/* one of its own: nobody else makes room on it */
+	if (mount("tmpfs", dir, "tmpfs", 0, "size=64m,mode=0700"))
+		skip();
+	s = open_store(&o);
+	before = retries();
+	fault_setup("sqlite.full:1+");
+	append_list(s, "x", id);
+	wait_alarm(s, "no room for signet.db in ");
+	usleep(900000);
+	assert_in_range(retries() - before, 1, 3);
+	fault_setup(NULL);
+	assert_int_equal(store_close(s), 0);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 1);
+	umount2(dir, MNT_DETACH);
+}
+
+/* An allocation fails while it opens, each one in turn: it is open and whole, or it is not and says so. */
+static void test_it_opens_whole_or_not_at_all(void **state)
+{
+	struct store_options o = test_options(dir);
+	int opened = 0, refused = 0;
+	char spec[32], id[37];
+
+	(void)state;
+	for (int n = 1; n <= 25; n++) {
+		struct store *s;
+
+		snprintf(spec, sizeof(spec), "alloc:%d", n);
+		fault_setup(spec);
+		s = store_open(&o);
+		fault_setup(NULL);
+		if (!s) {
+			assert_true(error_last()->message.n > 0);
+			refused++;
+			continue;
+		}
+		assert_int_equal(append_list(s, "x", id), 0);
+		wait_caught_up(s);
+		assert_int_equal(store_close(s), 0);
+		assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), ++opened);
+		assert_string_equal(db_text(dir, "SELECT config FROM ConfigSnapshot"),
+				    "[gateway]\n");
+	}
+	assert_true(refused > 0 && opened > 0);
 }
 #endif
 
@@ -388,6 +462,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #ifdef SIGNET_FAULTS
 		T(test_a_wait_that_is_over_counts_once),
+		T(test_a_full_disk_is_left_in_peace),
+		T(test_it_opens_whole_or_not_at_all),
 #endif
 		T(test_a_packed_record_is_the_same),
 		T(test_damage_found_by_the_check_is_replayed),

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "net/http_client.h"
 #include "net/proxy.h"
@@ -74,6 +76,62 @@ static void test_bad_urls_say_what_is_wrong(void **state)
 	assert_string_equal("http://[x]/ is not a usable URL: not an IPv6 address",
 			    parsed("http://[x]/"));
 	assert_string_equal("a URL with a control character", parsed("http://x/\r\nHost: y"));
+}
+
+/* By the crate: "host path query", or what is wrong. The text ends where its block does. */
+static const char *address(const char *text, size_t n)
+{
+	static char out[100];
+	char *block = malloc(n ? n : 1);
+	struct address u;
+	struct arena a;
+	const char *bad;
+
+	memcpy(block, text, n);
+	arena_init(&a, 1 << 16);
+	bad = address_parse((struct bytes){ block, n }, &a, &u);
+	if (bad)
+		snprintf(out, sizeof out, "%s", bad);
+	else
+		snprintf(out, sizeof out, "%.*s %.20s %.20s", BFMT(u.host), u.path.p,
+			 u.query.n ? u.query.p : "-");
+	arena_deinit(&a);
+	free(block);
+	return out;
+}
+
+/* `begin`, n times x, `end` */
+static const char *long_address(const char *begin, size_t n, const char *end)
+{
+	static char text[6000];
+
+	memset(text, 'x', sizeof text);
+	memcpy(text, begin, strlen(begin));
+	memcpy(text + strlen(begin) + n, end, strlen(end));
+	return address(text, strlen(begin) + n + strlen(end));
+}
+
+#define TOO_LONG "invalid international domain name"
+
+static void test_what_stands_before_the_path_has_a_bound(void **state)
+{
+	static const char *const short_ones[] = {
+		"", "h", "http:", "http:/", "http://", "http:\\"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof short_ones / sizeof *short_ones; i++)
+		assert_string_not_equal(address(short_ones[i], strlen(short_ones[i])), TOO_LONG);
+	assert_string_equal(address("http://h/p?q", 12), "h /p?q ?q");
+	assert_string_equal(long_address("http://", 4094, "@h"), "h / -");
+	assert_string_equal(long_address("http://", 4095, "@h"), TOO_LONG);
+	assert_string_equal(long_address("http:\\/\\", 4095, "@h"), TOO_LONG);
+	assert_string_equal(long_address("http://", 4094, "@h/p"), "h /p -");
+	assert_string_equal(long_address("http://h/", 5000, ""), "h /xxxxxxxxxxxxxxxxxxx -");
+	assert_string_equal(long_address("http://h\\", 5000, ""), "h /xxxxxxxxxxxxxxxxxxx -");
+	assert_string_equal(long_address("http://h?", 5000, ""),
+			    "h /?xxxxxxxxxxxxxxxxxx ?xxxxxxxxxxxxxxxxxxx");
+	assert_string_equal(long_address("http://h#", 5000, ""), "h /#xxxxxxxxxxxxxxxxxx -");
 }
 
 /* The literal ends at the array's end: nothing may be read past it. */
@@ -185,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts_of_a_url),
 		cmocka_unit_test(test_bad_urls_say_what_is_wrong),
+		cmocka_unit_test(test_what_stands_before_the_path_has_a_bound),
 		cmocka_unit_test(test_proxies_and_their_credentials),
 		cmocka_unit_test(test_no_proxy_rules),
 	};
