@@ -464,7 +464,8 @@ int buf_put_u64(struct buf *b, uint64_t v)
 }
 
 /* What stands behind the backslash: 0 = the byte goes out as it is, 'u' = \u00XX, 's' = perhaps half of a
- * surrogate pair in WTF-8, which json_parse_lenient() leaves. */
+ * surrogate pair in WTF-8, which json_parse_lenient() leaves: two that belong together become their character, one alone
+ * U+FFFD. */
 static const char json_escape[256] = {
 	['\b'] = 'b',  ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"',
 	['\\'] = '\\', [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u', [0x04] = 'u',
@@ -474,13 +475,25 @@ static const char json_escape[256] = {
 	[0x1c] = 'u',  [0x1d] = 'u', [0x1e] = 'u', [0x1f] = 'u', [0xed] = 's',
 };
 
-/* Four hex digits; there is room, for a NUL too. */
-static void put_code(struct buf *b, unsigned code)
+/* Half a pair at p, of n bytes, and perhaps the other. How many bytes they are; there is room. */
+static size_t put_half(struct buf *b, const unsigned char *p, size_t n)
 {
-	unsigned char bytes[] = { (unsigned char)(code >> 8), (unsigned char)code };
+	unsigned high = (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu), low, code;
+	char *to = b->data + b->len;
 
-	hex_print(bytes, sizeof(bytes), b->data + b->len);
+	if (n < 6 || p[1] > 0xaf || p[3] != 0xed || p[4] < 0xb0) {
+		memcpy(to, "\xef\xbf\xbd", 3);
+		b->len += 3;
+		return 3;
+	}
+	low = (p[4] & 0x3fu) << 6 | (p[5] & 0x3fu);
+	code = 0x10000 + ((high & 0x3ffu) << 10) + (low & 0x3ffu);
+	to[0] = (char)(0xf0 | code >> 18);
+	to[1] = (char)(0x80 | (code >> 12 & 0x3f));
+	to[2] = (char)(0x80 | (code >> 6 & 0x3f));
+	to[3] = (char)(0x80 | (code & 0x3f));
 	b->len += 4;
+	return 6;
 }
 
 /* Copies from p on what surely needs no escape, 16 bytes at a time; how many. `to` has room for n. What is left, at most
@@ -537,13 +550,15 @@ int buf_json_string(struct buf *b, struct bytes s)
 		}
 		if (buf_reserve(b, 7 + s.n - i))
 			return -1;
-		b->data[b->len++] = '\\';
-		b->data[b->len++] = e == 's' ? 'u' : e;
 		if (e == 's') {
-			put_code(b, 0xd000u | (p[i + 1] & 0x3fu) << 6 | (p[i + 2] & 0x3fu));
-			i += 2;
-		} else if (e == 'u') {
-			put_code(b, p[i]);
+			i += put_half(b, p + i, s.n - i) - 1;
+			continue;
+		}
+		b->data[b->len++] = '\\';
+		b->data[b->len++] = e;
+		if (e == 'u') { /* there is room for a NUL too */
+			hex_print((unsigned char[]){ 0, p[i] }, 2, b->data + b->len);
+			b->len += 4;
 		}
 	}
 	return buf_putc(b, '"');

@@ -154,15 +154,24 @@ yyjson_val *json_parse(struct bytes text, struct arena *a)
 
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
 {
+	bool halves;
+
+	return json_parse_halves(text, a, &halves);
+}
+
+yyjson_val *json_parse_halves(struct bytes text, struct arena *a, bool *had_halves)
+{
 	yyjson_read_err err;
 	yyjson_val *root = read_text(text, 0, a, &err);
 	struct bytes mended;
 
+	*had_halves = false;
 	if (root || err.code != YYJSON_READ_ERROR_INVALID_STRING || !bytes_is_utf8(text))
 		return root ? root : explain(text, &err, a, NULL);
 	mended = json_without_halves(text, a);
 	if (mended.p)
 		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, a, &err);
+	*had_halves = true;
 	return root ? root : explain(text, &err, a, NULL);
 }
 

@@ -25,10 +25,12 @@ yyjson_val *json_parse(struct bytes text, struct arena *);
 yyjson_val *json_parse_path(struct bytes text, struct arena *, struct bytes *path);
 /*
  * The same for what an upstream says, where half a surrogate pair ("\\ud83d", cut between two events) is
- * real: it is kept as its three bytes of WTF-8, which buf_json_string() prints as the same escape again.
- * So both halves reach the client, who joins them, and no output ever has a broken UTF-8 byte.
+ * real: it is kept as its three bytes of WTF-8. buf_json_string() prints two halves that met as their character and
+ * one alone as U+FFFD, so that no output ever has a broken UTF-8 byte.
  */
 yyjson_val *json_parse_lenient(struct bytes text, struct arena *);
+/* The same, telling whether there was such a half: then the text itself must not go on. */
+yyjson_val *json_parse_halves(struct bytes text, struct arena *, bool *had_halves);
 
 /* Line (from 1) and column of the byte at `offset`, as serde_json counts: the column is the number of bytes
  * between the last line feed and `offset`, so that an error behind the first byte stands in column 1. */

@@ -173,7 +173,7 @@ struct result {
 	uint64_t response_ms, ttft_ms; /* ttft only of streams */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;
 	struct bytes annotations; /* JSON list of url_citation, unset = none */
-	uint64_t unknown_events;  /* of a developer API's answer: ignored, but told */
+	uint64_t unknown_events;  /* of an answer that came as events: ignored, but told */
 	struct bytes
 		document; /* the provider's own answer when both wires are the same, else unset */
 };
@@ -187,6 +187,8 @@ struct part {
 	struct bytes name;      /* tool_call: only on the parts that add to the name, else unset */
 	struct bytes arguments; /* tool_call: fragment, may be empty */
 	bool custom;
+	bool begins;    /* tool_call: its first fragment */
+	uint64_t index; /* tool_call: its number to the client, where the upstream's is none */
 	struct bytes signature, summary_id, summary_text, provider_type, extra_data; /* thought */
 };
 
@@ -208,6 +210,8 @@ struct delta {
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
 	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
+	struct bytes
+		mended; /* pass-through: goes out in the place of `raw`, which is no chunk of the format */
 	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat/alike.h): what all of them
 	 * have in common, of the same address each time; the strings, as they stand in the JSON. All but the parts'
 	 * texts is the same in each of them. Lives as long as the stream. */

@@ -10,6 +10,7 @@
 #include "upstream/call.h"
 
 #define ANSWER_MAX (100u << 20) /* providers-openai §2.11 */
+#define PEEK_BYTES 16u          /* that tell a stream from a document */
 
 /* ---- a plain answer ---- */
 
@@ -17,7 +18,7 @@
 static void tell_unknown_events(const struct call *c, uint64_t n)
 {
 	if (n)
-		log_warn("upstream", "events of names that Signet does not know were left out",
+		log_warn("upstream", "events that Signet does not know were left out",
 			 LB("model", c->provider->model->name), LB("provider", c->provider->name),
 			 LI("records", (int64_t)n));
 }
@@ -33,7 +34,12 @@ static void decode_here(void *arg)
 	struct decoding *d = arg;
 	struct call *c = d->call;
 
-	d->result = c->type->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
+	if (!c->type->always_streams && wire_is_events(d->body))
+		d->result = wire_collect(c->type->wire, d->body, c->inf, &c->dialect,
+					 c->context->arena);
+	else
+		d->result =
+			c->type->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
 }
 
 struct result *upstream_result(struct call *c)
@@ -176,12 +182,32 @@ int upstream_next(struct call *c, struct delta **out, int (*idle)(void *), void 
 	return 0;
 }
 
+int answer_peek(struct call *c)
+{
+	struct bytes piece;
+
+	while (c->peeked.n < PEEK_BYTES) {
+		int r = http_call_read(c->http, &piece);
+
+		if (r < 0)
+			return -1;
+		if (!r)
+			break;
+		c->peeked = arena_cat(c->context->arena, c->peeked, piece);
+		if (!bytes_set(c->peeked))
+			return -1;
+	}
+	c->received = c->peeked.n;
+	return wire_is_events(c->peeked);
+}
+
 int answer_first_delta(struct call *c)
 {
 	struct delta *d;
 	int r;
 
 	sse_init(&c->sse, SSE_MAX_EVENT);
+	sse_feed(&c->sse, c->peeked);
 	c->stream = c->type->wire->stream_new(c->inf, &c->dialect, c->context->arena);
 	if (!c->stream)
 		return -1;
@@ -210,8 +236,8 @@ void upstream_close(struct call *c)
 		return;
 	if (c->http)
 		http_call_close(c->http);
-	if (c->stream && c->type->unknown_events)
-		tell_unknown_events(c, c->type->unknown_events(c->stream));
+	if (c->stream && c->type->wire->unknown_events)
+		tell_unknown_events(c, c->type->wire->unknown_events(c->stream));
 	if (c->stream)
 		c->type->wire->stream_free(c->stream);
 	sse_deinit(&c->sse);

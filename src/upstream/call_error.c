@@ -99,6 +99,8 @@ static int read_error_body(struct call *c)
 
 	if (http_call_read_all(c->http, ERROR_MAX, &body) && error_last()->kind == ERR_CANCELLED)
 		return -1;
+	if (c->peeked.n)
+		body = arena_cat(c->context->arena, c->peeked, body);
 	c->attempt->raw_response = bytes_set(body) ? body : B("");
 	error_clear();
 	return 0;

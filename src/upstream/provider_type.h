@@ -66,8 +66,6 @@ struct provider_type {
 	struct transport_words words;
 	/* Logged when the wire left something out of a request; NULL: nothing is. */
 	const char *ignored_warning;
-	/* Events of a stream whose names the wire did not know; NULL: it passes them on. */
-	uint64_t (*unknown_events)(const struct wire_stream *);
 
 	/* ---- its models ---- */
 	/* Adds what the provider's upstream is known to offer; never asks it. NULL: it has no list. -1: out of memory. */

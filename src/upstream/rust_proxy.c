@@ -274,5 +274,4 @@ const struct provider_type provider_rust_proxy = {
 	.admit = discovery_admit,
 	.list_models = discovery_list,
 	.ignored_warning = "the developer API does not take all of a request",
-	.unknown_events = developer_api_unknown_events,
 };

@@ -197,7 +197,11 @@ static int check_head(struct call *c)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
 		return 0;
-	return call_fail_content_type(c, expected, type);
+	switch (answer_peek(c)) {
+	case 1: return 0;
+	case 0: return call_fail_content_type(c, expected, type);
+	default: return call_fail_transport(c, false);
+	}
 }
 
 /* ---- opening ---- */

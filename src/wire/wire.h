@@ -65,7 +65,16 @@ struct wire {
 	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. A
 	 * stream without any event is the caller's to name. */
 	int (*read_end)(struct wire_stream *, struct delta *out);
+	/* Events that were left out so far, since the wire does not know them. NULL: it passes all on. */
+	uint64_t (*unknown_events)(const struct wire_stream *);
 };
+
+/* Whether a body begins as server-sent events do, whatever its label says. No JSON does. */
+bool wire_is_events(struct bytes body);
+/* A whole event stream as the one answer that it makes. All of it lives in the arena. NULL: the stream's own error, or no
+ * memory. */
+struct result *wire_collect(const struct wire *, struct bytes body, const struct inference *,
+			    const struct dialect *, struct arena *);
 
 /* Sets the error of one attempt: ERR_INFERENCE_CLIENT ("Error 401 Unauthorized from openai client: …", status 0:
  * none known), ERR_INFERENCE_SERVER, ERR_FATAL_STREAM. Returns -1. `type` must outlive the error. */

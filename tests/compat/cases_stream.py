@@ -37,6 +37,8 @@ TOOLS_END = [chunk({}, "tool_calls"), usage_chunk()]
 TWO_CALLS = [chunk({"role": "assistant", "content": None}), calls(call(0, "call_A", "get_weather", "")), calls(call(0, arguments='{"city":')),
              calls(call(1, "call_B", "get_time", "")), calls(call(0, arguments='"Oslo"}'), call(1, arguments='{"tz":"CET"}')), *TOOLS_END]
 
+NO_CHOICES = ('data: {"error":{"message":"Error from openai server: Error parsing chunk. Error: missing field `choices` at line 1 column 25"}}\n\n')
+
 CASES = [
     streamed("usage-asked", text_chunks("Hello there")),
     streamed("usage-not-asked", text_chunks("Hello there"), request=body(stream=True)),
@@ -104,18 +106,23 @@ CASES = [
     streamed("json-instead-of-sse", None, up=json_answer(chat_answer("not a stream"))),
     streamed("json-error-instead-of-sse", None, up=json_answer({"error": {"message": "odd"}})),
     streamed("html-instead-of-sse", None, up=answer("<html>hi</html>", content_type="text/html")),
-    streamed("no-content-type", None, up=answer("data: x\n\n", content_type=None)),
+    streamed("no-content-type", None, up=answer("data: x\n\n", content_type=None),
+             why="surfaces §1.6, Labels: a stream is known by how it begins",
+             signet=gives(r'''Inference stream closed due to error from openai server: Expected content-type 'text/event-stream', got \"\": data: x\n\n''',
+                          "Error from openai server: Error parsing chunk. Error: expected value at line 1 column 1")),
     streamed("no-event", [], done=True),
     streamed("nothing-at-all", [], done=False),
     streamed("comment-only", [Raw(b": x\n\n")], done=True),
     # trouble later
     streamed("bad-json-event", [chunk({"content": "a"}), "{oops", chunk({"content": "b"}), *END]),
     streamed("bad-json-first", ["{oops", chunk({"content": "b"}), *END]),
-    streamed("event-without-choices", [chunk({"content": "a"}), {"id": "x", "object": "odd"}, chunk({"content": "b"}), *END]),
+    streamed("event-without-choices", [chunk({"content": "a"}), {"id": "x", "object": "odd"}, chunk({"content": "b"}), *END],
+             why="surfaces §1.6: an event that is no chunk is skipped", signet=gives(NO_CHOICES, "")),
     streamed("two-choices", [chunk({"content": "a"}), {"id": "x", "choices": [{"index": 0, "delta": {"content": "b"}}, {"index": 1, "delta": {"content": "c"}}]}, *END],
              why="providers-openai §2.10: Signet puts the number in",
              signet=gives("choices: {}", "choices: 2")),
     streamed("cut-after-finish", [chunk({"content": "a"}), chunk({}, "stop")], done=False, framing="close"),
-    streamed("discard-unknown", [chunk({"content": "a"}), {"id": "x", "object": "odd"}, "{oops", chunk({"content": "b"}), *END], request=body(model="discard", stream=True)),
+    streamed("discard-unknown", [chunk({"content": "a"}), {"id": "x", "object": "odd"}, "{oops", chunk({"content": "b"}), *END], request=body(model="discard", stream=True),
+             why="surfaces §1.6: an event that is no chunk is skipped", signet=gives(NO_CHOICES, "")),
     streamed("pause", [chunk({"content": "a"}), Pause(0.05), chunk({"content": "b"}), *END]),
 ]

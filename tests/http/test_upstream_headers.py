@@ -108,6 +108,6 @@ def test_a_request_id_of_any_length(signet, mock, length, stream):
 def test_a_content_type_of_any_length(signet, mock, length):
     mock.reset(sse(text_chunks("hi"), content_type="text/event-stream; x=" + "y" * length))
     assert raw.post(signet.port, CHAT, chat(stream=True)).events()[-1] == "[DONE]"
-    mock.reset(sse(text_chunks("hi"), content_type="z" * length))
+    mock.reset(json_answer(chat_answer("hi"), content_type="z" * length))
     got = raw.post(signet.port, CHAT, chat(stream=True))
     assert got.status == 502 and f"Expected content-type 'text/event-stream', got \"{'z' * length}\"" in got.message

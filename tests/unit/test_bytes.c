@@ -524,9 +524,7 @@ static size_t slow_string(const unsigned char *p, size_t n, char *out)
 		const char *short_form = p[i] ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", p[i]) : NULL;
 
 		if (p[i] == 0xed && n - i > 2 && p[i + 1] >= 0xa0) {
-			len += (size_t)sprintf(out + len, "\\u%04x",
-					       0xd000u | (p[i + 1] & 0x3fu) << 6 |
-						       (p[i + 2] & 0x3fu));
+			len += (size_t)sprintf(out + len, "\xef\xbf\xbd"); /* half a pair */
 			i += 2;
 		} else if (p[i] == '"' || p[i] == '\\' || (p[i] < 0x20 && short_form)) {
 			out[len++] = '\\';

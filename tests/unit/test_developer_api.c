@@ -470,7 +470,7 @@ static void test_unknown_events_are_counted(void **state)
 	s = wire->stream_new(&inf, &dialect, &arena);
 	assert_int_equal(wire->read_event(s, &ev, &d), 0);
 	assert_int_equal(wire->read_event(s, &ev, &d), 0);
-	assert_int_equal(developer_api_unknown_events(s), 2);
+	assert_int_equal(wire->unknown_events(s), 2);
 	wire->stream_free(s);
 	arena_deinit(&arena);
 }

@@ -226,21 +226,28 @@ static void test_integers_are_read_in_every_spelling(void **state)
 	}
 }
 
-/* providers-openai §8 #78 */
-static void test_lone_surrogates_of_an_upstream_pass_as_they_came(void **state)
+/* Half an emoji of an upstream is read, and leaves as U+FFFD. */
+static void test_lone_surrogates_of_an_upstream_are_replaced(void **state)
 {
-	static const char *const rows[] = {
-		"{\"a\":\"x\\ud83d\"}",
-		"{\"a\":\"\\ude00y\"}",
-		"[\"\\ud83d\\ud83d\",\"\\\\ud83d\"]",
-		"\"\\ud83dA\"",
+	static const struct {
+		const char *text, *printed;
+	} rows[] = {
+		{ "{\"a\":\"x\\ud83d\"}", "{\"a\":\"x\xef\xbf\xbd\"}" },
+		{ "{\"a\":\"\\ude00y\"}", "{\"a\":\"\xef\xbf\xbdy\"}" },
+		{ "[\"\\ud83d\\ud83d\",\"\\\\ud83d\"]",
+		  "[\"\xef\xbf\xbd\xef\xbf\xbd\",\"\\\\ud83d\"]" },
+		{ "\"\\ude00\\ud83d\"", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
+		{ "\"\\ud83d\\ud83d\\ude00\"", "\"\xef\xbf\xbd😀\"" },
+		{ "\"\\ud83dA\"", "\"\xef\xbf\xbd"
+				  "A\"" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_null(parse(rows[i][0] == '[' ? "[\"\\ud83d\"]" : rows[i]));
-		assert_text(json_print_arena(json_parse_lenient(bytes_of(rows[i]), &arena), &arena),
-			    rows[i]);
+		assert_null(parse(rows[i].text));
+		assert_text(json_print_arena(json_parse_lenient(bytes_of(rows[i].text), &arena),
+					     &arena),
+			    rows[i].printed);
 	}
 	assert_text(json_str(json_parse_lenient(B("\"\\ud83d\\ude00\""), &arena)), "😀");
 	assert_text(json_str(json_parse_lenient(B("\"\\ud83d\\ude00\\ud83d\""), &arena)),
@@ -248,7 +255,7 @@ static void test_lone_surrogates_of_an_upstream_pass_as_they_came(void **state)
 }
 
 /* Both halves, each from an event of its own, meet in the accumulated text. */
-static void test_halves_of_a_pair_join_to_an_escaped_pair(void **state)
+static void test_halves_of_a_pair_join_to_their_character(void **state)
 {
 	struct bytes high = json_str(json_parse_lenient(B("\"\\ud83d\""), &arena));
 	struct bytes low = json_str(json_parse_lenient(B("\"\\ude00\""), &arena));
@@ -257,7 +264,11 @@ static void test_halves_of_a_pair_join_to_an_escaped_pair(void **state)
 	(void)state;
 	buf_init(&out, 64);
 	assert_int_equal(buf_json_string(&out, arena_cat(&arena, high, low)), 0);
-	assert_text(buf_bytes(&out), "\"\\ud83d\\ude00\"");
+	assert_text(buf_bytes(&out), "\"😀\"");
+	buf_reset(&out); /* the first and the last of the planes above */
+	assert_int_equal(
+		buf_json_string(&out, B("\xed\xa0\x80\xed\xb0\x80\xed\xaf\xbf\xed\xbf\xbf")), 0);
+	assert_text(buf_bytes(&out), "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
 	buf_deinit(&out);
 }
 
@@ -376,7 +387,8 @@ static void test_escapes_are_found_at_every_offset(void **state)
 		     { " ", " " },
 		     { "\x7f", "\x7f" },
 		     { "\xed\x9f\xbf", "\xed\x9f\xbf" },
-		     { "\xed\xa0\xbd", "\\ud83d" },
+		     { "\xed\xa0\xbd", "\xef\xbf\xbd" },
+		     { "\xed\xa0\xbd\xed\xb8\x80", "😀" },
 		     { "\xff", "\xff" } };
 	struct buf out;
 
@@ -577,8 +589,8 @@ int main(void)
 		cmocka_unit_test(test_a_part_of_a_document_prints_alone),
 		cmocka_unit_test(test_the_last_of_duplicate_keys_counts),
 		cmocka_unit_test(test_integers_are_read_in_every_spelling),
-		cmocka_unit_test(test_lone_surrogates_of_an_upstream_pass_as_they_came),
-		cmocka_unit_test(test_halves_of_a_pair_join_to_an_escaped_pair),
+		cmocka_unit_test(test_lone_surrogates_of_an_upstream_are_replaced),
+		cmocka_unit_test(test_halves_of_a_pair_join_to_their_character),
 		cmocka_unit_test(test_lenient_reading_still_refuses_what_is_broken),
 		cmocka_unit_test(test_members_are_found_with_their_spans),
 		cmocka_unit_test(test_cut_texts_end_the_walk_without_reading_on),

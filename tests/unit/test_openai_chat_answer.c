@@ -351,15 +351,15 @@ static void test_openai_answer_passed_through(void **state)
 	passing(&f);
 	answer_is(
 		&f,
-		"{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, \"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": 1}\n}\n",
+		"{\n  \"id\": \"chatcmpl-9\",\n  \"model\": \"gpt-4.1-mini-2025\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": []}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}\n",
 		"{\n  \"id\": \"chatcmpl-" HEX
-		"\",\n  \"model\": \"my-model\", \"x\": 1.50,\n  \"choices\": [{\"index\": 0, \"message\": {\"content\": \"a\", \"annotations\": [1]}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {}}],\n  \"usage\": {\"prompt_tokens\": 1}\n}");
+		"\",\n  \"model\": \"my-model\", \"x\": 1.50, \"object\": \"chat.completion\", \"created\": 7,\n  \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"a\", \"annotations\": []}, \"logprobs\": {\"a\": 1}, \"finish_reason\": \"stop\"}, {\"index\": 1, \"message\": {\"role\": \"assistant\"}, \"finish_reason\": \"length\"}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2, \"total_tokens\": 3}\n}");
 	f.a.include_raw_usage = true;
 	answer_is(
 		&f,
 		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}",
-		"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1},\"id\":\"chatcmpl-" HEX
-		"\",\"model\":\"my-model\",\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
+		"{\"choices\":[{\"message\":{\"content\":\"a\",\"role\":\"assistant\"},\"index\":0,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":0,\"total_tokens\":1},\"id\":\"chatcmpl-" HEX
+		"\",\"object\":\"chat.completion\",\"created\":1795575103,\"model\":\"my-model\",\"tensorzero_raw_usage\":[{\"model_inference_id\":\"" CALL_ID
 		"\",\"provider_type\":\"openai\",\"api_type\":\"chat_completions\",\"data\":{\"prompt_tokens\":1}}]}");
 	teardown(&f);
 }
@@ -391,7 +391,7 @@ static void test_shortened_names_come_back(void **state)
 /* ---- streams ---- */
 
 /* Runs events (JSON lines; the last may be "ERROR") through reader, writer and gatherer. */
-static void stream_is(struct fixture *f, const char *const *lines, const char *want)
+static void write_events(struct fixture *f, const char *const *lines)
 {
 	struct wire_stream *s = wire_openai_chat.stream_new(&f->inf, &f->d, &f->arena);
 	struct wire_writer *w = openai_chat_writer_new(&f->a, &f->arena);
@@ -415,9 +415,14 @@ static void stream_is(struct fixture *f, const char *const *lines, const char *w
 	}
 	assert_int_equal(0, gather_finish(g, &r));
 	assert_int_equal(0, openai_chat_write_end(w, &r, &f->out));
-	out_is(f, want);
 	gather_free(g);
 	wire_openai_chat.stream_free(s);
+}
+
+static void stream_is(struct fixture *f, const char *const *lines, const char *want)
+{
+	write_events(f, lines);
+	out_is(f, want);
 }
 
 #define EVENTS(...)    ((const char *const[]){ __VA_ARGS__, NULL })
@@ -680,11 +685,20 @@ static void test_openai_stream_that_breaks_never_ends_as_a_success(void **state)
 	teardown(&f);
 }
 
-#define UP(choices, more) \
-	"{\"id\":\"chatcmpl-9\",\"choices\":" choices ",\"model\":\"gpt\",\"x\":1.50" more "}"
-#define PASSED(choices, more)                                     \
-	"data: {\"id\":\"chatcmpl-" HEX "\",\"choices\":" choices \
+#define ENVELOPE                  \
+	",\"id\":\"chatcmpl-" HEX \
+	"\",\"object\":\"chat.completion.chunk\",\"created\":1795575103,\"model\":\"my-model\""
+#define WHOLE                     \
+	",\"id\":\"chatcmpl-" HEX \
+	"\",\"object\":\"chat.completion\",\"created\":1795575103,\"model\":\"my-model\"}"
+#define IS_CHUNK "\"object\":\"chat.completion.chunk\",\"created\":7,"
+#define UP(choices, more)                                         \
+	"{\"id\":\"chatcmpl-9\"," IS_CHUNK "\"choices\":" choices \
+	",\"model\":\"gpt\",\"x\":1.50" more "}"
+#define PASSED(choices, more)                                                 \
+	"data: {\"id\":\"chatcmpl-" HEX "\"," IS_CHUNK "\"choices\":" choices \
 	",\"model\":\"my-model\",\"x\":1.50" more "}\n\n"
+#define COUNTS(in) "{\"prompt_tokens\":" in ",\"completion_tokens\":0,\"total_tokens\":9}"
 
 static void test_openai_stream_passed_through(void **state)
 {
@@ -700,35 +714,38 @@ static void test_openai_stream_passed_through(void **state)
 		       UP("[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":\"\"}]",
 			  ",\"usage\":null"),
 		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
-			  ",\"usage\":{\"prompt_tokens\":5}"),
-		       UP("[]", ",\"usage\":{\"prompt_tokens\":5}")),
+			  ",\"usage\":" COUNTS("5")),
+		       UP("[]", ",\"usage\":" COUNTS("5"))),
 		PASSED("[]", ",\"prompt_filter_results\":[]") PASSED(
 			"[{\"index\":0,\"delta\":{\"content\":\"a\",\"new\":2},\"finish_reason\":null}]",
 			"") PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")
 			DONE);
 	f.a.include_usage = true;
-	stream_is(&f,
-		  EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
-			    ",\"usage\":{\"prompt_tokens\":1}"),
-			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", ""),
-			 UP("[]", ",\"usage\":{\"prompt_tokens\":5,\"y\":1}")),
-		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
-			 ",\"usage\":null")
-			  PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
-				 ",\"usage\":null")
-				  PASSED("[]", ",\"usage\":{\"prompt_tokens\":5,\"y\":1}") DONE);
+	stream_is(
+		&f,
+		EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
+			  ",\"usage\":" COUNTS("1")),
+		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", ""),
+		       UP("[]",
+			  ",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"y\":1}")),
+		PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]",
+		       ",\"usage\":null") PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
+						 ",\"usage\":null")
+			PASSED("[]",
+			       ",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"y\":1}")
+				DONE);
 	/* a finish that does not fit, a last chunk that is missing */
 	stream_is(
 		&f,
 		EVENTS(UP("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]",
 			  ""),
 		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]",
-			  ",\"usage\":{\"prompt_tokens\":7}")),
+			  ",\"usage\":" COUNTS("7"))),
 		PASSED("[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]",
 		       ",\"usage\":null")
 			PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]",
 			       ",\"usage\":null") OA_CHUNK_HEAD
-		"[],\"usage\":{\"prompt_tokens\":7}}\n\n" DONE);
+		"[],\"usage\":" COUNTS("7") "}\n\n" DONE);
 	f.a.include_usage = false;
 	stream_is(&f, EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")),
 		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")
@@ -736,13 +753,139 @@ static void test_openai_stream_passed_through(void **state)
 	/* data over several lines goes out in one */
 	stream_is(
 		&f,
-		EVENTS("{\n\"id\":\"x\",\n \"choices\":[{\"delta\":{\"content\":\"a b\"},\n\"finish_reason\":\"stop\"}],\"model\":\"y\"}"),
-		"data: {\"id\":\"chatcmpl-" HEX
-		"\",\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],\"model\":\"my-model\"}\n\n" DONE);
+		EVENTS("{\n\"id\":\"x\",\n" IS_CHUNK
+		       " \"choices\":[{\"index\":0,\"delta\":{\"content\":\"a b\"},\n\"finish_reason\":\"stop\"}],\"model\":\"y\"}"),
+		"data: {\"id\":\"chatcmpl-" HEX "\"," IS_CHUNK
+		"\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"stop\"}],\"model\":\"my-model\"}\n\n" DONE);
 	teardown(&f);
 }
 
 /* What stands before the choices is edited once and remembered: nothing of it may reach an event that begins otherwise. */
+/* surfaces §1.6, Repair: an upstream's chunks that no client of the format could read. */
+static void test_openai_stream_mended(void **state)
+{
+	static const struct {
+		const char *event, *want;
+	} cases[] = {
+		{ "{\"choices\":[{\"delta\":{\"content\":\"x\"}}]}",
+		  "\"choices\":[{\"delta\":{\"content\":\"x\"},\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"text\":\"b\"}],\"new\":{\"y\":[1.50]}}}]}",
+		  "\"choices\":[{\"delta\":{\"content\":\"ab\",\"new\":{\"y\":[1.50]}},\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{\"content\":5,\"role\":\"bot\"},\"logprobs\":[],\"finish_reason\":null}]}",
+		  "\"choices\":[{\"delta\":{\"content\":null,\"role\":\"assistant\"},\"logprobs\":null,\"finish_reason\":null,\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"content_filter_results\":{}}]}",
+		  "\"choices\":[{\"content_filter_results\":{},\"index\":0,\"delta\":{}}]" ENVELOPE },
+		{ "{\"choices\":[{\"index\":0,\"delta\":null,\"finish_reason\":\"eos\"}],\"service_tier\":\"on_demand\"}",
+		  "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"service_tier\":null" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}},{\"id\":\"b\",\"type\":\"fn\",\"function\":{\"name\":\"g\"}}]}}]}",
+		  "\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"},\"index\":0,\"id\":\"call_308b7db3\"},{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"\"},\"index\":1}]},\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{\"tool_calls\":{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}}}]}",
+		  "\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"},\"index\":0}]},\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{\"content\":\"quiet \\ud83d.\",\"reasoning_content\":\"\\ude00\"}}]}",
+		  "\"choices\":[{\"delta\":{\"content\":\"quiet \xef\xbf\xbd.\",\"reasoning_content\":\"\xef\xbf\xbd\"},\"index\":0}]" ENVELOPE },
+		{ "{\"choices\":[{\"delta\":{}},{\"delta\":{\"content\":[{\"text\":\"2\"}],\"tool_calls\":[{\"id\":\"q\"}]}}]}",
+		  "\"choices\":[{\"delta\":{},\"index\":0},{\"delta\":{\"content\":\"2\",\"tool_calls\":[{\"id\":\"q\",\"index\":0}]},\"index\":1}]" ENVELOPE },
+		{ "{\"object\":\"\",\"created\":\"now\",\"choices\":[]}",
+		  "\"object\":\"chat.completion.chunk\",\"created\":1795575103,\"choices\":[],\"id\":\"chatcmpl-" HEX
+		  "\",\"model\":\"my-model\"" },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct bytes want;
+
+		setup(&f, &openai_chat_options);
+		passing(&f);
+		want = arena_printf(&f.arena, "data: {%s}\n\n", cases[i].want);
+		write_events(&f, (const char *const[]){ cases[i].event, NULL });
+		if (!bytes_starts(buf_bytes(&f.out), want))
+			fail_msg("want %.*s\ngot  %.*s", BFMT(want), BFMT(buf_bytes(&f.out)));
+		teardown(&f);
+	}
+}
+
+static void test_openai_stream_skips_what_is_no_chunk(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	passing(&f);
+	stream_is(&f,
+		  EVENTS("{\"type\":\"ping\"}",
+			 UP("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", ""),
+			 "{\"warning\":\"x\"}", "null", "{}", "[]", "7",
+			 "{\"usage\":" COUNTS("5") "}", "{\"choices\":{}}",
+			 UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")),
+		  PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "")
+			  PASSED("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")
+				  DONE);
+	f.a.include_usage = true;
+	stream_is(
+		&f,
+		EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]",
+			  ""),
+		       "{\"choices\":null,\"usage\":" COUNTS("5") "}"),
+		PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]",
+		       ",\"usage\":null") "data: {\"choices\":[],\"usage\":" COUNTS("5") ENVELOPE
+		"}\n\n" DONE);
+	teardown(&f);
+}
+
+/* A character that is cut between two events comes whole with the second. */
+static void test_openai_stream_joins_halves(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	passing(&f);
+	stream_is(
+		&f,
+		EVENTS(UP("[{\"index\":0,\"delta\":{\"content\":\"a\\ud83d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{\"content\":\"\\ude00b\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{\"content\":\"c\\ud83d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{\"content\":\"d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{\"content\":\"e\\ud83d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")),
+		PASSED("[{\"index\":0,\"delta\":{\"content\":\"a\"}}]", "") PASSED(
+			"[{\"index\":0,\"delta\":{\"content\":\"😀b\"}}]",
+			"") PASSED("[{\"index\":0,\"delta\":{\"content\":\"c\"}}]",
+				   "") PASSED("[{\"index\":0,\"delta\":{\"content\":\"\xef\xbf\xbd"
+					      "d\"}}]",
+					      "")
+			PASSED("[{\"index\":0,\"delta\":{\"content\":\"e\"}}]", "") PASSED(
+				"[{\"index\":0,\"delta\":{\"content\":\"\xef\xbf\xbd\"},\"finish_reason\":\"stop\"}]",
+				"") DONE);
+	teardown(&f);
+}
+
+static void test_openai_answer_mended(void **state)
+{
+	static const struct {
+		const char *body, *want;
+	} cases[] = {
+		{ "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}",
+		  "{\"choices\":[{\"message\":{\"content\":\"x\",\"role\":\"assistant\"},\"index\":0,\"finish_reason\":\"stop\"}]" WHOLE },
+		{ "{\"choices\":[{\"message\":{\"content\":[{\"text\":\"a\"},\"b\"]},\"finish_reason\":\"model_length\"}],\"usage\":{\"completion_tokens\":4,\"z\":null}}",
+		  "{\"choices\":[{\"message\":{\"content\":\"ab\",\"role\":\"assistant\"},\"finish_reason\":\"length\",\"index\":0}],\"usage\":{\"completion_tokens\":4,\"z\":null,\"prompt_tokens\":0,\"total_tokens\":4}" WHOLE },
+		{ "{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\": [1]}}}]}}],\"usage\":{}}",
+		  "{\"choices\":[{\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":[1]}\"},\"id\":\"call_308b7db3\",\"type\":\"function\"}],\"role\":\"assistant\"},\"index\":0,\"finish_reason\":\"tool_calls\"}],\"usage\":null" WHOLE },
+		{ "{\"choices\":[{\"message\":{\"content\":\"quiet \\ud83d\"},\"finish_reason\":\"stop\"}]}",
+		  "{\"choices\":[{\"message\":{\"content\":\"quiet \xef\xbf\xbd\",\"role\":\"assistant\"},\"finish_reason\":\"stop\",\"index\":0}]" WHOLE },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		setup(&f, &openai_chat_options);
+		passing(&f);
+		answer_is(&f, cases[i].body, cases[i].want);
+		teardown(&f);
+	}
+}
+
 static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same(void **state)
 {
 	struct fixture f;
@@ -750,9 +893,10 @@ static void test_openai_stream_passed_through_remembers_no_more_than_is_the_same
 	(void)state;
 	setup(&f, &openai_chat_options);
 	passing(&f);
-#define BEGINS(id, more, text)                                                                     \
-	"{\"created\":1" more ",\"id\":" id ",\"choices\":[{\"delta\":{\"content\":\"" text "\"}}" \
-	"]}"
+#define BEGINS(id, more, text)                                                                                                  \
+	"{\"created\":1" more ",\"id\":" id                                                                                     \
+	",\"object\":\"chat.completion.chunk\",\"model\":\"my-model\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" text \
+	"\"}}]}"
 #define COMES(more, text) "data: " BEGINS("\"chatcmpl-" HEX "\"", more, text) "\n\n"
 	stream_is(&f,
 		  EVENTS(BEGINS("\"a\"", "", "1"), BEGINS("\"a\"", "", "2"),
@@ -973,6 +1117,10 @@ int main(void)
 		cmocka_unit_test(test_openai_stream_of_deprecated_functions),
 		cmocka_unit_test(test_openai_stream_that_breaks_never_ends_as_a_success),
 		cmocka_unit_test(test_openai_stream_passed_through),
+		cmocka_unit_test(test_openai_stream_mended),
+		cmocka_unit_test(test_openai_stream_skips_what_is_no_chunk),
+		cmocka_unit_test(test_openai_stream_joins_halves),
+		cmocka_unit_test(test_openai_answer_mended),
 		cmocka_unit_test(
 			test_openai_stream_passed_through_remembers_no_more_than_is_the_same),
 		cmocka_unit_test(test_error_types_and_codes),

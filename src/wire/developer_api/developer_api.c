@@ -265,7 +265,7 @@ static struct wire_stream *stream_new(const struct inference *inf, const struct 
 	return s;
 }
 
-uint64_t developer_api_unknown_events(const struct wire_stream *s)
+static uint64_t unknown_events(const struct wire_stream *s)
 {
 	return s->unknown;
 }
@@ -481,73 +481,10 @@ static int read_end(struct wire_stream *s, struct delta *out)
 
 /* ---- a plain answer: the same stream, collected ---- */
 
-static int collect_delta(struct gather *g, const struct delta *d)
-{
-	return d->error ? fail_with(d->error) : gather_add(g, d);
-}
-
-/* 1: the stream has ended. */
-static int collect_event(struct wire_stream *s, struct gather *g, const struct sse_event *event)
-{
-	struct delta d;
-	int r = read_event(s, event, &d);
-
-	return r == 2 ? 1 : r == 1 ? collect_delta(g, &d) : r;
-}
-
-static int collect(struct wire_stream *s, struct gather *g, struct bytes body)
-{
-	struct sse_event event;
-	struct delta d;
-	struct sse sse;
-	int r, ended = 0;
-
-	sse_init(&sse, SSE_MAX_EVENT);
-	sse_feed(&sse, body);
-	while (!ended && (r = sse_next(&sse, &event)) == 1)
-		ended = collect_event(s, g, &event);
-	if (!ended)
-		ended = r;
-	if (!ended && sse_end(&sse, &event))
-		ended = collect_event(s, g, &event);
-	sse_deinit(&sse);
-	if (ended < 0)
-		return -1;
-	r = read_end(s, &d);
-	return r == 1 ? collect_delta(g, &d) : r;
-}
-
-/* Takes the blocks out of the gather's memory. */
-static int keep(struct result *r, struct bytes body, struct arena *arena)
-{
-	r->raw_response = body;
-	for (size_t i = 0; i < r->len; i++) {
-		struct block *b = &r->content[i];
-
-		b->text = arena_dup(arena, b->text);
-		b->id = arena_dup(arena, b->id);
-		if (b->type == BLOCK_TEXT)
-			b->annotations = r->annotations;
-		if (!bytes_set(b->text))
-			return -1;
-	}
-	return 0;
-}
-
 static struct result *read_result(struct bytes body, const struct inference *inf,
 				  const struct dialect *dialect, struct arena *arena)
 {
-	struct wire_stream *s = stream_new(inf, dialect, arena);
-	struct gather *g = gather_new(arena, 0);
-	struct result *r = arena_new(arena, struct result);
-	bool good = s && g && r && collect(s, g, body) == 0 && gather_finish(g, r) == 0 &&
-		    keep(r, body, arena) == 0;
-
-	if (good)
-		r->unknown_events = s->unknown;
-	gather_free(g);
-	stream_free(s);
-	return good ? r : NULL;
+	return wire_collect(&wire_developer_api, body, inf, dialect, arena);
 }
 
 /* ---- the list of models ---- */
@@ -604,4 +541,5 @@ const struct wire wire_developer_api = {
 	.stream_free = stream_free,
 	.read_event = read_event,
 	.read_end = read_end,
+	.unknown_events = unknown_events,
 };

@@ -20,9 +20,6 @@ struct developer_api_options {
 /* Most that one request's `content` may be: what a body may be. */
 #define DEVELOPER_API_MAX_CONTENT (100u << 20)
 
-/* Events of unknown names that a stream ignored so far. */
-uint64_t developer_api_unknown_events(const struct wire_stream *);
-
 /* `content` of a finished body (extra_body applied): what the signature covers. Unset: there is none.
  * Unescaped into the arena. */
 struct bytes developer_api_content(struct bytes body, struct arena *);

@@ -2,6 +2,7 @@
  * Deltas as OpenAI's chunks (surfaces §3.3): first the role, then a chunk for each thing that came, the finish reason in
  * one of its own, and usage behind it if it was asked for.
  */
+#include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_chunks.h"
 
 #define HEAD_END "{\"index\":0,\"delta\":"
@@ -217,7 +218,8 @@ static void write_end(struct wire_writer *w, struct pen *p, const struct result 
 	/* the head ends with the first choice, which this chunk has not */
 	pen_bytes(p, bytes_slice(w->head, 0, w->head.n - B(HEAD_END).n));
 	pen_lit(p, "],\"usage\":");
-	if (chat_passes(w->a) && bytes_set(r->raw_usage))
+	if (chat_passes(w->a) && bytes_set(r->raw_usage) &&
+	    shape_is_usage(json_parse(r->raw_usage, w->arena)))
 		pen_bytes(p, r->raw_usage);
 	else
 		chat_put_usage(p, w->a, &r->usage);

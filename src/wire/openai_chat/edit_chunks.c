@@ -1,6 +1,7 @@
 /*
- * An upstream's own events, edited (surfaces §1.6): they go out as they came, with `id`, `model`, `usage` and, where it
- * is wrong, `finish_reason` set right. What all events of a kind have in common is edited once (alike.h).
+ * An upstream's own events, edited (surfaces §1.6): they go out as they came, or as the reader mended them (shape.h), with
+ * `id`, `model`, `usage` and, where it is wrong, `finish_reason` set right. What all events of a kind have in common is
+ * edited once (alike.h).
  */
 #include "wire/openai_chat/write_chunks.h"
 
@@ -10,8 +11,8 @@
 
 #define MAX_PRINTED (64u << 10) /* of what is kept of a kind of event */
 
-/* The choices with `finish_reason` set right: "" is null, and stop after a call is tool_calls. */
-static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
+/* The choices after a call, where `stop` is tool_calls. */
+static int edit_choices(struct pen *p, struct bytes list)
 {
 	struct bytes one;
 	struct json_member m;
@@ -28,12 +29,8 @@ static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 		}
 		edit_begin(&e, one, p);
 		while ((n = edit_next(&e, &m)) > 0) {
-			bool finish = json_key_is(m.key, B("finish_reason"));
-
-			if (finish && bytes_eq(m.value, B("\"\""))) {
-				edit_value(&e, &m);
-				pen_lit(p, "null");
-			} else if (finish && w->called && bytes_eq(m.value, B("\"stop\""))) {
+			if (json_key_is(m.key, B("finish_reason")) &&
+			    bytes_eq(m.value, B("\"stop\""))) {
 				edit_value(&e, &m);
 				pen_lit(p, "\"tool_calls\"");
 			} else {
@@ -46,20 +43,6 @@ static int edit_choices(struct wire_writer *w, struct pen *p, struct bytes list)
 	}
 	pen_close(p, ']');
 	return more;
-}
-
-static bool has_empty_finish(struct bytes raw)
-{
-	struct bytes key = B("\"finish_reason\"");
-	ptrdiff_t at = bytes_find(raw, key);
-	size_t i;
-
-	if (at < 0)
-		return false;
-	i = (size_t)at + key.n;
-	while (i < raw.n && (raw.p[i] == ' ' || raw.p[i] == ':'))
-		i++;
-	return i + 1 < raw.n && raw.p[i] == '"' && raw.p[i + 1] == '"';
 }
 
 /* The chunk of the upstream that holds only usage: hidden, unless it is asked for and stands at the end. */
@@ -83,6 +66,9 @@ static int edit_member(struct wire_writer *w, struct pen *p, const struct delta 
 	} else if (json_key_is(m->key, B("model"))) {
 		edit_value(e, m);
 		pen_string(p, w->a->model);
+	} else if (json_key_is(m->key, B("created")) && bytes_eq(m->value, B("0"))) {
+		edit_value(e, m);
+		pen_u64(p, (uint64_t)w->a->created);
 	} else if (json_key_is(m->key, B("usage"))) {
 		u->seen = true;
 		if (u->passes) {
@@ -91,11 +77,10 @@ static int edit_member(struct wire_writer *w, struct pen *p, const struct delta 
 			edit_value(e, m);
 			pen_lit(p, "null");
 		}
-	} else if (json_key_is(m->key, B("choices")) && *m->value.p == '[' &&
-		   ((w->called && d->finish == FINISH_STOP) ||
-		    (d->finish == FINISH_UNSET && has_empty_finish(m->value)))) {
+	} else if (json_key_is(m->key, B("choices")) && *m->value.p == '[' && w->called &&
+		   d->finish == FINISH_STOP) {
 		edit_value(e, m);
-		return edit_choices(w, p, m->value);
+		return edit_choices(p, m->value);
 	} else {
 		edit_keep(e, m);
 	}
@@ -112,10 +97,12 @@ static bool has_no_choices(struct bytes raw)
 	       json_next_element(m.value, &pos, &one) == 0;
 }
 
-static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *d)
+/* `text`: of the event, in one line. */
+static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *d,
+		      struct bytes text)
 {
 	bool only_usage =
-		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(d->raw);
+		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(text);
 	struct event_usage usage = { .passes = usage_passes(w, d, only_usage) };
 	struct json_edit e;
 	struct json_member m;
@@ -124,7 +111,7 @@ static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *
 	if (only_usage && !usage.passes)
 		return 0;
 	pen_lit(p, "data: ");
-	edit_begin(&e, d->raw, p);
+	edit_begin(&e, text, p);
 	while ((n = edit_next(&e, &m)) > 0)
 		if (edit_member(w, p, d, &e, &m, &usage))
 			return -1;
@@ -145,7 +132,6 @@ static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *
  * is wrong; so is each where the raw text is shown too. */
 static void edit_alike(struct wire_writer *w, const struct delta *d)
 {
-	struct delta common = *d;
 	struct buf b;
 	struct pen p = { .b = &b };
 	struct bytes text = { NULL, 0 };
@@ -154,9 +140,8 @@ static void edit_alike(struct wire_writer *w, const struct delta *d)
 	w->pieces[0] = text;
 	if (chunk_shows_raw(w, d))
 		return;
-	common.raw = d->alike;
 	buf_init(&b, MAX_PRINTED);
-	if (!edit_event(w, &p, &common))
+	if (!edit_event(w, &p, d, d->alike))
 		text = arena_dup(w->arena, buf_bytes(&b));
 	buf_deinit(&b);
 	if (!bytes_set(text) || !alike_cut(text, d->nholes, w->pieces))
@@ -175,7 +160,6 @@ static void put_alike(struct wire_writer *w, struct pen *p, const struct delta *
 /* An event whose data came in several lines goes out in one. */
 int chunk_pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
-	struct delta flat = *d;
 	struct buf line;
 	int bad;
 
@@ -189,13 +173,14 @@ int chunk_pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 	}
 	for (size_t i = 0; i < d->len; i++)
 		w->called |= d->parts[i].type == PART_TOOL_CALL;
+	if (bytes_set(d->mended))
+		return edit_event(w, p, d, d->mended);
 	if (bytes_chr(d->raw, '\n') < 0 && bytes_chr(d->raw, '\r') < 0)
-		return edit_event(w, p, d);
+		return edit_event(w, p, d, d->raw);
 	buf_init(&line, SSE_MAX_EVENT);
 	bad = json_compact(d->raw, &line);
-	flat.raw = buf_bytes(&line);
 	if (!bad)
-		bad = edit_event(w, p, &flat);
+		bad = edit_event(w, p, d, buf_bytes(&line));
 	buf_deinit(&line);
 	return bad;
 }

@@ -8,9 +8,11 @@
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_request.h"
 
-#define MAX_SHOWN (64u << 10) /* of a value that is told in an error */
+#define MAX_SHOWN  (64u << 10)  /* of a value that is told in an error */
+#define MAX_MENDED (256u << 20) /* of a document that is printed anew */
 
 static int64_t count(yyjson_val *obj, const char *key)
 {
@@ -72,6 +74,16 @@ enum finish_reason openai_chat_finish(yyjson_val *v)
 		if (bytes_eq(reasons[i].name, name))
 			return reasons[i].finish;
 	return FINISH_UNKNOWN;
+}
+
+yyjson_val *openai_chat_first_object(yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one = yyjson_arr_iter_next(&it);
+
+	while (one && !yyjson_is_obj(one))
+		one = yyjson_arr_iter_next(&it);
+	return one;
 }
 
 struct bytes openai_chat_reasoning(yyjson_val *message)
@@ -174,8 +186,12 @@ static int add_text(struct reply *r, yyjson_val *choice, yyjson_val *message)
 	struct bytes refusal = json_str(json_get(message, "refusal"));
 	struct block b = { .type = BLOCK_TEXT, .text = json_str(content) };
 
-	if (refusal.n > 0)
-		return add(r, (struct block){ .type = BLOCK_REFUSAL, .text = refusal });
+	if (refusal.n > 0) {
+		if (add(r, (struct block){ .type = BLOCK_REFUSAL, .text = refusal }))
+			return -1;
+		if (b.text.n == 0 && !yyjson_is_arr(content))
+			return 0;
+	}
 	if (yyjson_is_arr(content))
 		return add_parts(r, content);
 	if (!bytes_set(b.text))
@@ -213,19 +229,26 @@ static int add_call(struct reply *r, struct bytes id, yyjson_val *f, bool custom
 	return bytes_set(b.id) && bytes_set(b.arguments) ? add(r, b) : -1;
 }
 
+static int add_entry(struct reply *r, yyjson_val *one)
+{
+	yyjson_val *f = json_get(one, "function"), *custom = json_get(one, "custom");
+	bool is_custom =
+		!yyjson_is_str(json_get(f, "name")) && yyjson_is_str(json_get(custom, "name"));
+
+	return add_call(r, json_str(json_get(one, "id")), is_custom ? custom : f, is_custom);
+}
+
 static int add_calls(struct reply *r, yyjson_val *message)
 {
-	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(message, "tool_calls"));
-	yyjson_val *one, *old = json_get(message, "function_call");
+	yyjson_val *one, *old = json_get(message, "function_call"),
+			 *list = json_get(message, "tool_calls");
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
 
-	while ((one = yyjson_arr_iter_next(&it))) {
-		yyjson_val *f = json_get(one, "function"), *custom = json_get(one, "custom");
-		bool is_custom = !yyjson_is_str(json_get(f, "name")) &&
-				 yyjson_is_str(json_get(custom, "name"));
-
-		if (add_call(r, json_str(json_get(one, "id")), is_custom ? custom : f, is_custom))
+	if (yyjson_is_obj(list) && add_entry(r, list)) /* one call, not in a list */
+		return -1;
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (yyjson_is_obj(one) && add_entry(r, one))
 			return -1;
-	}
 	return yyjson_is_obj(old) && r->calls == 0 ? add_call(r, B(""), old, false) : 0;
 }
 
@@ -247,6 +270,19 @@ static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
 }
 
 /* ---- the answer ---- */
+
+/* What the client gets of a document that is no answer as its reader expects one. */
+static int mend(yyjson_val *root, struct result *result, struct arena *a)
+{
+	struct buf text;
+	struct pen p = { .b = &text };
+
+	buf_init(&text, MAX_MENDED);
+	shape_mend_answer(&p, root, result);
+	result->document = pen_done(&p) ? (struct bytes){ NULL, 0 } : arena_adopt(a, &text);
+	buf_deinit(&text);
+	return bytes_set(result->document) ? 0 : -1;
+}
 
 static struct result *bad_answer(const struct dialect *d, struct bytes detail)
 {
@@ -270,8 +306,9 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 {
 	struct result *result = arena_new(a, struct result);
 	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
-	yyjson_val *root = json_parse_lenient(body, a), *choices = json_get(root, "choices"),
-		   *choice, *err = json_get(root, "error");
+	bool halves;
+	yyjson_val *root = json_parse_halves(body, a, &halves),
+		   *choices = json_get(root, "choices"), *choice, *err = json_get(root, "error");
 
 	if (!result || (!root && error_last()->kind != ERR_JSON_REQUEST))
 		return NULL;
@@ -301,9 +338,10 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	result->provider_model = json_str(json_get(root, "model"));
 	result->service_tier = json_str(json_get(root, "service_tier"));
 	result->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
-	if (openai_chat_passes(inf) && !chat_names_mapped(inf))
-		result->document = body;
-	return result;
+	if (!openai_chat_passes(inf) || chat_names_mapped(inf))
+		return result;
+	result->document = body;
+	return (!halves && shape_is_answer(root)) || mend(root, result, a) == 0 ? result : NULL;
 }
 
 const struct wire wire_openai_chat = {
@@ -315,4 +353,5 @@ const struct wire wire_openai_chat = {
 	.stream_free = openai_chat_stream_free,
 	.read_event = openai_chat_read_event,
 	.read_end = openai_chat_read_end,
+	.unknown_events = openai_chat_unknown_events,
 };

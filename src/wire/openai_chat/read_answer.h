@@ -14,6 +14,7 @@ struct wire_stream *openai_chat_stream_new(const struct inference *, const struc
 void openai_chat_stream_free(struct wire_stream *);
 int openai_chat_read_event(struct wire_stream *, const struct sse_event *, struct delta *out);
 int openai_chat_read_end(struct wire_stream *, struct delta *out);
+uint64_t openai_chat_unknown_events(const struct wire_stream *);
 
 /* Usage of the base dialect, of a whole answer or event. NULL: there is none; else the object that it was read from. */
 yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *out);
@@ -23,6 +24,8 @@ enum finish_reason openai_chat_finish(yyjson_val *);
 /* An error that an upstream put into a 200 answer: sets the current error, with kind and status by its code.
  * Strings of it go into the arena. Returns -1. */
 int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *, bool stream, struct arena *);
+/* The first element that is an object: what else stands in the list is not sent on. NULL: none. */
+yyjson_val *openai_chat_first_object(yyjson_val *list);
 /* The first of `reasoning` and `reasoning_content` that is not empty, else one that is there. */
 struct bytes openai_chat_reasoning(yyjson_val *message);
 

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "wire/openai_chat/alike.h"
 #include "wire/openai_chat/ids.h"
+#include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_request.h"
 
 #define MAX_CALLS   128
@@ -28,7 +29,7 @@
 
 struct call {
 	bool has_index, made, has_arguments, custom;
-	uint64_t index;
+	uint64_t index, shown; /* the upstream's, the client's: no two calls have the same */
 	struct bytes id, name; /* name: all parts that came */
 };
 
@@ -46,7 +47,12 @@ struct wire_stream {
 	struct call *calls; /* in the arena */
 	size_t ncalls, ccalls, last;
 	bool touched, events, finished;
-	size_t event_n; /* bytes of the current event: the most that is printed of it */
+	bool mend; /* the current event: the client cannot read it as it came */
+	struct part
+		held; /* text: the first half of a character that the next event ends; unset: there is none */
+	char half[3];
+	uint64_t unknown; /* events that were left out */
+	size_t event_n;   /* bytes of the current event: the most that is printed of it */
 	struct alike alike;
 };
 
@@ -130,7 +136,7 @@ static yyjson_val *parse_event(struct wire_stream *s, struct bytes data)
 				       NULL);
 	if (doc && (yyjson_doc_get_val_count(doc) < JSON_MAX_DEPTH || !is_deep(data)))
 		return yyjson_doc_get_root(doc);
-	return json_parse_lenient(data, &s->scratch);
+	return json_parse_halves(data, &s->scratch, &s->mend);
 }
 
 /* ---- errors ---- */
@@ -205,16 +211,28 @@ static void label(struct wire_stream *s, struct call *c, const struct entry *e)
 	c->index = e->index;
 }
 
+static bool is_shown(const struct wire_stream *s, uint64_t index)
+{
+	for (size_t i = 0; i < s->ncalls; i++)
+		if (s->calls[i].shown == index)
+			return true;
+	return false;
+}
+
 /* NULL: too many, or out of memory (*full says which). */
 static struct call *call_new(struct wire_stream *s, const struct entry *e, struct bytes id,
 			     bool *full)
 {
-	struct call c = { .made = id.n == 0, .custom = e->custom };
+	struct call c = { .made = id.n == 0, .custom = e->custom, .shown = e->index };
 	char made[16];
 
 	*full = s->ncalls == MAX_CALLS;
 	if (*full)
 		return NULL;
+	if (!e->has_index)
+		c.shown = s->ncalls;
+	while (is_shown(s, c.shown))
+		c.shown++;
 	c.id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
 	if (!bytes_set(c.id) || !arena_push(s->arena, s->calls, s->ncalls, s->ccalls, c))
 		return NULL;
@@ -319,13 +337,19 @@ static int part_add(struct wire_stream *s, struct part p)
 }
 
 /* A fragment becomes a part. A name that was said already is none. */
-static int fragment_add(struct wire_stream *s, struct call *c, const struct entry *e)
+static int fragment_add(struct wire_stream *s, struct call *c, const struct entry *e, bool begins)
 {
-	struct part p = { .type = PART_TOOL_CALL, .id = c->id, .custom = c->custom };
+	struct part p = { .type = PART_TOOL_CALL,
+			  .id = c->id,
+			  .custom = c->custom,
+			  .begins = begins,
+			  .index = c->shown };
 
 	p.arguments = e->arguments;
+	s->mend |= !e->has_index || e->index != c->shown || (begins && e->id.n == 0);
 	if (name_part(s, c, e->name, &p))
 		return -1;
+	s->mend |= e->name.n > 0 && !bytes_set(p.name);
 	s->last = (size_t)(c - s->calls);
 	s->touched = true;
 	c->has_arguments |= e->arguments.n > 0;
@@ -336,6 +360,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 {
 	bool full = false, lost = false;
+	size_t before = s->ncalls;
 	struct entry e;
 	struct call *c;
 
@@ -352,7 +377,7 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 			"Tool call index out of bounds (meaning we haven't seen this many ids in the stream)");
 		return error_delta(s, false, out);
 	}
-	return c ? fragment_add(s, c, &e) : -1;
+	return c ? fragment_add(s, c, &e, s->ncalls > before) : -1;
 }
 
 static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out)
@@ -364,7 +389,7 @@ static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out
 	if (yyjson_is_obj(list)) /* one call, not in a list */
 		return call_part(s, list, out);
 	while ((one = yyjson_arr_iter_next(&it)))
-		if ((n = call_part(s, one, out)) != 0)
+		if (yyjson_is_obj(one) && (n = call_part(s, one, out)) != 0)
 			return n;
 	return 0;
 }
@@ -389,7 +414,7 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 	yyjson_val *one;
 
 	while (s->nparts < DELTA_PARTS && (one = yyjson_arr_iter_next(&it))) {
-		struct bytes text = json_str(json_get(one, "text"));
+		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text"));
 		bool known = bytes_set(text);
 
 		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN, known ? text : text_of(s, one)))
@@ -402,14 +427,17 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 static int old_call(struct wire_stream *s, yyjson_val *old)
 {
 	struct entry e = { .has_index = true, .name = json_str(json_get(old, "name")) };
-	bool full = false, lost = false;
+	bool full = false, lost = false, mend = s->mend;
 	struct call *c;
+	int bad;
 
 	e.arguments = text_of(s, json_get(old, "arguments"));
 	c = bytes_set(e.arguments) ? resolve(s, &e, &full, &lost) : NULL;
 	if (!c)
 		return lost ? 0 : -1;
-	return fragment_add(s, c, &e);
+	bad = fragment_add(s, c, &e, false);
+	s->mend = mend; /* that form knows no index and no id */
+	return bad;
 }
 
 static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
@@ -461,6 +489,7 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 	}
 	buf_reset(&s->text);
 	s->nparts = 0;
+	s->mend = false;
 	s->event_n = data.n;
 	*out = (struct delta){ .raw = data };
 	usage_init(&out->usage);
@@ -469,11 +498,8 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 
 static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
 {
-	uint64_t index;
 	int n;
 
-	if (json_u64(json_get(choice, "index"), &index) && index > 0)
-		return 0; /* of another choice, which only a pass-through shows */
 	if (is_error(json_get(choice, "error")))
 		return upstream_error(s, json_get(choice, "error"), out);
 	n = delta_parts(s, json_get(choice, "delta"), out);
@@ -484,25 +510,128 @@ static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *
 	return 0;
 }
 
+/* ---- characters in two halves ---- */
+
+static struct bytes *text_in(struct part *p)
+{
+	return p->type == PART_TOOL_CALL ? &p->arguments : &p->text;
+}
+
+/* What waited goes before the text of the same block that comes now; without one it is a part of its own. */
+static int release_half(struct wire_stream *s)
+{
+	struct part held = s->held;
+	size_t i = 0;
+
+	if (!bytes_set(held.text))
+		return 0;
+	s->held.text = (struct bytes){ NULL, 0 };
+	s->mend = true;
+	held.text = arena_dup(&s->scratch, held.text);
+	while (i < s->nparts &&
+	       (s->parts[i].type != held.type || !bytes_eq(s->parts[i].id, held.id)))
+		i++;
+	if (i < s->nparts) {
+		struct bytes *text = text_in(&s->parts[i]);
+
+		*text = arena_cat(&s->scratch, held.text, *text);
+		return bytes_set(*text) ? 0 : -1;
+	}
+	if (held.type == PART_TOOL_CALL) {
+		held.arguments = held.text;
+		held.text = (struct bytes){ NULL, 0 };
+	}
+	if (part_add(s, held))
+		return -1;
+	held = s->parts[s->nparts - 1];
+	memmove(s->parts + 1, s->parts, (s->nparts - 1) * sizeof *s->parts);
+	s->parts[0] = held;
+	return 0;
+}
+
+/* A text that ends in the first half of a pair waits for the other, which comes with the next event. */
+static int hold_half(struct wire_stream *s)
+{
+	for (size_t i = 0; i < s->nparts; i++) {
+		struct bytes *text = text_in(&s->parts[i]), id;
+		const unsigned char *end = (const unsigned char *)text->p + text->n;
+
+		if (text->n < 3 || end[-3] != 0xed || end[-2] < 0xa0 || end[-2] > 0xaf)
+			continue;
+		id = arena_dup(s->arena, s->parts[i].id);
+		if (!bytes_set(id))
+			return -1;
+		memcpy(s->half, end - 3, 3);
+		s->held = (struct part){ .type = s->parts[i].type,
+					 .id = id,
+					 .text = { s->half, 3 },
+					 .custom = s->parts[i].custom,
+					 .index = s->parts[i].index };
+		text->n -= 3;
+		return 0;
+	}
+	return 0;
+}
+
+/* What the client gets of an event that is no chunk as its reader expects one. */
+static int mend(struct wire_stream *s, yyjson_val *root, yyjson_val *choice, struct delta *out)
+{
+	struct buf text;
+	struct pen p = { .b = &text };
+
+	buf_init(&text, SSE_MAX_EVENT * 2);
+	shape_mend_chunk(&p, root, (struct shape_parts){ choice, s->parts, s->nparts });
+	if (!pen_done(&p))
+		out->mended = arena_dup(&s->scratch, buf_bytes(&text));
+	buf_deinit(&text);
+	return bytes_set(out->mended) ? 0 : -1;
+}
+
+/* An event of another kind among the chunks, such as a ping: left out, counted and told. */
+static bool is_no_chunk(yyjson_val *root)
+{
+	yyjson_val *choices = json_get(root, "choices");
+
+	return !yyjson_is_arr(choices) && !(choices && yyjson_is_null(choices));
+}
+
+/* The first choice of index 0, or of none. Others only a pass-through shows. */
+static yyjson_val *own_choice(yyjson_val *choices)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(choices);
+	yyjson_val *one;
+	uint64_t index;
+
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (yyjson_is_obj(one) && (!json_u64(json_get(one, "index"), &index) || index == 0))
+			return one;
+	return NULL;
+}
+
 static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
-	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error");
+	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error"), *choice;
 	size_t n = yyjson_arr_size(choices);
 	int bad = 0;
 
 	if (is_error(err))
 		return upstream_error(s, err, out);
-	if (!yyjson_is_arr(choices) && !yyjson_is_null(choices))
-		return bad_event(s, openai_chat_no_choices(out->raw, &s->scratch), out);
+	if (is_no_chunk(root)) {
+		s->unknown++;
+		return 0;
+	}
 	if (n > 1 && !s->forwards) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
 			  "Response has invalid number of choices: %zu. Expected 1.", n);
 		return error_delta(s, false, out);
 	}
-	if (n > 0)
-		bad = read_choice(s, yyjson_arr_get_first(choices), out);
+	choice = own_choice(choices);
+	if (choice)
+		bad = read_choice(s, choice, out);
 	if (bad != 0 || read_usage(s, root, out))
 		return bad > 0 ? bad : -1;
+	if (release_half(s) || (out->finish == FINISH_UNSET && hold_half(s)))
+		return -1;
 	out->parts = s->parts;
 	out->len = s->nparts;
 	out->provider_id = json_str(json_get(root, "id"));
@@ -510,6 +639,8 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	out->service_tier = json_str(json_get(root, "service_tier"));
 	out->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
 	out->forward = s->forwards;
+	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, choice, out))
+		return -1;
 	return 1;
 }
 
@@ -527,7 +658,8 @@ int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, str
 	yyjson_val *root, *inner;
 	int n;
 
-	if (!error && s->cparts > 0 && alike_read(&s->alike, e->data, s->parts, out))
+	if (!error && s->cparts > 0 && !bytes_set(s->held.text) &&
+	    alike_read(&s->alike, e->data, s->parts, out))
 		return 1;
 
 	if (bytes_eq(e->data, B("[DONE]"))) {
@@ -549,9 +681,14 @@ int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, str
 	if (!root)
 		return bad_event(s, error_last()->message, out);
 	n = read_document(s, root, out);
-	if (n == 1)
+	if (n == 1 && !bytes_set(out->mended))
 		alike_learn(&s->alike, e->data, out, s->arena);
 	return n;
+}
+
+uint64_t openai_chat_unknown_events(const struct wire_stream *s)
+{
+	return s->unknown;
 }
 
 int openai_chat_read_end(struct wire_stream *s, struct delta *out)

@@ -422,6 +422,9 @@ static int write_edited(struct pen *p, const struct answer *a, const struct resu
 			edit_value(&e, &m);
 			pen_string(p, a->model);
 			model = true;
+		} else if (json_key_is(m.key, B("created")) && bytes_eq(m.value, B("0"))) {
+			edit_value(&e, &m);
+			pen_u64(p, (uint64_t)a->created);
 		} else {
 			edit_keep(&e, &m);
 		}
