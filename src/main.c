@@ -14,6 +14,7 @@
 
 #include "base/flags.h"
 #include "base/version.h"
+#include "commands.h"
 #include "config/config.h"
 #include "keys_main.h"
 #include "serve.h"
@@ -23,11 +24,7 @@
 
 static int version_main(int argc, char **argv);
 
-static const struct subcommand {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary;
-} commands[] = {
+const struct subcommand commands[] = {
 	{ "serve", serve_main, "run the gateway" },
 	{ "check", config_check_main, "validate configuration files, offline" },
 	{ "sign", signer_main, "sign one request with a signer module, look into it, time it" },
@@ -35,8 +32,10 @@ static const struct subcommand {
 	{ "keys", keys_main, "API keys: create, list, disable, enable, rotate" },
 	{ "store", store_main, "look after the record: check, vacuum, sql, export, import, dead" },
 	{ "ui", ui_main, "serve the web application before a gateway elsewhere" },
+	{ "completions", completions_main, "completions for bash, zsh and fish" },
 	{ "version", version_main, "versions of Signet and of what it is built on" },
 };
+const size_t ncommands = COUNT(commands);
 
 static int print_help(FILE *out)
 {
@@ -45,8 +44,8 @@ static int print_help(FILE *out)
 	      "usage: signet COMMAND [--help]\n"
 	      "\n",
 	      out);
-	for (size_t i = 0; i < COUNT(commands); i++)
-		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+	for (size_t i = 0; i < ncommands; i++)
+		fprintf(out, "  %-11s  %s\n", commands[i].name, commands[i].summary);
 	fputs("\n"
 	      "Without a command, a first argument that begins with -- means serve.\n"
 	      "\n"
@@ -103,7 +102,7 @@ int main(int argc, char **argv)
 		return version_main(argc - 2, argv + 2);
 	if (!strncmp(argv[1], "--", 2))
 		return serve_main(argc - 1, argv + 1);
-	for (size_t i = 0; i < COUNT(commands); i++)
+	for (size_t i = 0; i < ncommands; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
 	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);

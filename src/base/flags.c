@@ -9,6 +9,17 @@
 
 #include "base/error.h"
 
+static struct {
+	void (*view)(const struct command *, void *arg);
+	void *arg;
+} viewer;
+
+void flags_view(void (*view)(const struct command *, void *arg), void *arg)
+{
+	viewer.view = view;
+	viewer.arg = arg;
+}
+
 int flags_wrong(const struct command *c, const char *fmt, ...)
 {
 	va_list args;
@@ -85,6 +96,10 @@ int flags_read(const struct command *c, int argc, char **argv)
 	char **words = argv, **end = argv + argc;
 	bool flags = true;
 
+	if (viewer.view) {
+		viewer.view(c, viewer.arg);
+		return 0;
+	}
 	for (; argv < end; argv++) {
 		char *word = *argv;
 		int status = -1;

@@ -33,4 +33,8 @@ int flags_wrong(const struct command *, const char *fmt, ...) __attribute__((for
 /* Says the last error there, behind `before`. Returns 1. */
 int flags_failed(const char *before);
 
+/* While a viewer is set, flags_read hands the command to it, reads nothing and returns 0: so completions know what the
+ * commands themselves know. NULL ends it. */
+void flags_view(void (*view)(const struct command *, void *arg), void *arg);
+
 #endif

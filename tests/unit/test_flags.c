@@ -108,12 +108,33 @@ static void test_help_and_what_is_not_built(void **state)
 	assert_string_equal(said, "signet x: --later is not in this version of Signet: wait\n");
 }
 
+static void see(const struct command *c, void *arg)
+{
+	*(int *)arg += (int)c->nflags;
+}
+
+static void test_a_viewer_gets_the_table_and_nothing_is_read(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	flags_view(see, &n);
+	assert_int_equal(read_line(false, "--on --nonsense --help"), 0);
+	flags_view(NULL, NULL);
+	assert_int_equal(n, COUNT(flags));
+	assert_false(got.on);
+	assert_string_equal(said, "");
+	assert_int_equal(read_line(false, "--on"), -1);
+	assert_true(got.on);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_spellings_and_words_in_front),
 		cmocka_unit_test(test_what_is_wrong_is_said),
 		cmocka_unit_test(test_help_and_what_is_not_built),
+		cmocka_unit_test(test_a_viewer_gets_the_table_and_nothing_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,13 +6,15 @@ RUST_MIN=1.95 # Wasmtime 48
 PACKAGES_build="gcc libc6-dev make cmake pkg-config meson ninja-build ca-certificates libuv1-dev libboost-context-dev
 	libssl-dev libsqlite3-dev libmimalloc-dev zlib1g-dev libzstd-dev libbrotli-dev libyyjson-dev libllhttp-dev"
 PACKAGES_run="clang lld python3 curl"
-PACKAGES_test="libcmocka-dev clang-tidy clang-format python3-venv openssl git"
+PACKAGES_test="libcmocka-dev clang-tidy clang-format python3-venv openssl git wget zsh fish mandoc"
 PACKAGES_bench="nginx wrk binutils python3"
 PACKAGES_fuzz="llvm"
+PACKAGES_package="binutils dpkg-dev"
+PACKAGES_roots="debootstrap"
 
 help_setup() {
 	cat <<-'END'
-	usage: ./dev setup [build|run|test|fuzz|bench]...
+	usage: ./dev setup [build|run|test|fuzz|bench|package|roots]...
 
 	Installs what is missing for these needs (default: build, run and test) and says what. `run`, `test` and the others call it
 	themselves, so you rarely have to.
@@ -35,7 +37,7 @@ dev_setup() {
 setup_for() {
 	local need all=()
 	for need in "$@"; do
-		case $need in build | run | test | fuzz | bench) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
+		case $need in build | run | test | fuzz | bench | package | roots) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
 	done
 	setup_packages "${all[@]}"
 	for need in "${all[@]}"; do

@@ -19,6 +19,10 @@ help_test() {
 	            browser    the web UI in Chromium, against the real binary (its short form; SIGNET_BROWSER_LONG=1: the whole)
 	            readme     every command block of README.md and README.zh-CN.md
 	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
+	            packages   command line, manual page, completions, unit, compose files, the guide's steps
+	            readme     every command block of README.md and README.zh-CN.md
+	            roots      the Debian package and the Dockerfile's lines in bare Debian roots (root, debootstrap; only when named)
+	  --unit    unit alone          --http   http, compat, node and faults alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
 	  -k WORD   only tests whose name has WORD
 	END
@@ -35,13 +39,13 @@ dev_test() {
 		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | readme | browser) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | roots) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
 	done
 	if [ ${#suites[@]} -gt 0 ]; then :; elif [ $TEST_DIR = build-tsan ]; then suites=(unit http); else
-		suites=(checks unit http compat node faults clickhouse browser readme tidy)
+		suites=(checks unit http compat node faults clickhouse browser packages readme tidy)
 	fi
 	setup_for build run test
 	if [ $TEST_DIR = build-tsan ]; then step "building $TEST_DIR" build_tsan; else step "building $TEST_DIR" build_asan; fi
@@ -125,6 +129,8 @@ suite_kills() {
 	suite_pytest faults
 	unset SIGNET_KILLS
 }
+suite_packages() { suite_pytest packages; }
+suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }
 
 suite_browser() {
