@@ -138,7 +138,7 @@ struct gateway_config {
 	int observability; /* -1 unset, 0, 1 */
 	int backend;       /* enum store_backend; once all is read AUTO means SQLite */
 	uint64_t flush_interval_ms, max_rows; /* of batches to ClickHouse */
-	bool auth;         /* a key is asked for */
+	bool auth;                            /* a key is asked for */
 };
 
 struct server_config {

@@ -339,7 +339,7 @@ int log_next_in_journal(struct log_reader *r, struct log_entry *e, struct arena 
 
 /* ---- following it ---- */
 
-static void go_to_place(struct log_reader *r, const struct journal_place *at)
+static void go_to_place(struct log_reader *r, const struct follow_place *at)
 {
 	if (r->fd >= 0 && r->first == at->first && r->last == at->last &&
 	    r->segment.offset == at->offset)
@@ -353,9 +353,9 @@ static void go_to_place(struct log_reader *r, const struct journal_place *at)
 	}
 }
 
-static void note_place(const struct log_reader *r, struct journal_place *at)
+static void note_place(const struct log_reader *r, struct follow_place *at)
 {
-	*at = (struct journal_place){ r->first, r->segment.offset, r->last };
+	*at = (struct follow_place){ r->first, r->segment.offset, r->last };
 }
 
 /* The beginning of the newest segment. false: there is none. */
@@ -430,7 +430,7 @@ bool log_enter_segment(struct log_reader *r, uint64_t first)
 	return true;
 }
 
-int log_follow(struct log_reader *r, struct journal_place *at, struct log_entry *e, struct arena *a)
+int log_follow(struct log_reader *r, struct follow_place *at, struct log_entry *e, struct arena *a)
 {
 	struct record_view v;
 	int found;
@@ -451,7 +451,7 @@ int log_follow(struct log_reader *r, struct journal_place *at, struct log_entry 
 	return found;
 }
 
-int log_place_of(struct log_reader *r, struct bytes id, struct journal_place *at)
+int log_place_of(struct log_reader *r, struct bytes id, struct follow_place *at)
 {
 	struct log_entry e;
 	struct arena a;

@@ -67,13 +67,13 @@ size_t log_undelivered(struct log_reader *, struct journal_segment *at, size_t m
 /* From here on log_next_in_journal() gives what the store has not of this segment alone. false: it has gone. */
 bool log_enter_segment(struct log_reader *, uint64_t first);
 /* A place in the journal that a follower has come to, whatever the store has. Zero: where it ends now. */
-struct journal_place {
+struct follow_place {
 	uint64_t first, offset, last; /* segment; in it; number of the last record seen */
 };
 /* The next inference behind the place, which it moves. 1; 0: none for now; -1. */
-int log_follow(struct log_reader *, struct journal_place *, struct log_entry *, struct arena *);
+int log_follow(struct log_reader *, struct follow_place *, struct log_entry *, struct arena *);
 /* The place behind the inference of that id, looked for in the newest segments. 1; 0: not there; -1. */
-int log_place_of(struct log_reader *, struct bytes id, struct journal_place *);
+int log_place_of(struct log_reader *, struct bytes id, struct follow_place *);
 /* The one at a place where one was found. 1; 0: it is not there any more; -1. */
 int log_at_place(struct log_reader *, uint64_t first, uint64_t offset, struct log_entry *,
 		 struct arena *);

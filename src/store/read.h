@@ -94,7 +94,7 @@ int read_bodies(struct reader *, struct log_entry *, struct arena *);
 /* What arrives while one looks, in the order in which it was recorded: what matches is told, at most `most` rows a call,
  * and counted beyond. */
 struct read_live {
-	struct journal_place place; /* zero: from now on */
+	struct follow_place place; /* zero: from now on */
 	size_t most;
 	/* out */
 	size_t skipped;

@@ -28,7 +28,7 @@ static void put(struct statement *s, const char *text)
 	s->failed |= buf_append(&s->text, bytes_of(text)) != 0;
 }
 
-static void bind(struct statement *s, struct cell value)
+static void bind_value(struct statement *s, struct cell value)
 {
 	if (s->n == BINDS_MAX)
 		s->failed = true;
@@ -39,12 +39,12 @@ static void bind(struct statement *s, struct cell value)
 
 static void bind_text(struct statement *s, struct bytes text)
 {
-	bind(s, (struct cell){ .type = CELL_TEXT, .text = text });
+	bind_value(s, (struct cell){ .type = CELL_TEXT, .text = text });
 }
 
 static void bind_int(struct statement *s, int64_t n)
 {
-	bind(s, (struct cell){ .type = CELL_INT, .num = n });
+	bind_value(s, (struct cell){ .type = CELL_INT, .num = n });
 }
 
 static void put_cell(struct statement *s, enum list_cell cell)

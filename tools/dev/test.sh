@@ -17,12 +17,10 @@ help_test() {
 	            clickhouse its server (ClickHouse's engine in a Python process): rows, faults, TensorZero's rows beside Signet's
 	            kills      kill -9, 20 rounds on each store (alone only)
 	            browser    the web UI in Chromium, against the real binary (its short form; SIGNET_BROWSER_LONG=1: the whole)
-	            readme     every command block of README.md and README.zh-CN.md
-	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
 	            packages   command line, manual page, completions, unit, compose files, the guide's steps
 	            readme     every command block of README.md and README.zh-CN.md
 	            roots      the Debian package and the Dockerfile's lines in bare Debian roots (root, debootstrap; only when named)
-	  --unit    unit alone          --http   http, compat, node and faults alone
+	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
 	  -k WORD   only tests whose name has WORD
 	END
