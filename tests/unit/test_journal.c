@@ -353,7 +353,7 @@ static void test_a_gap_in_the_numbers_is_a_loss(void **state)
 		assert_int_equal(r.lost, cases[i].lost);
 		journal_stop_reading(&r);
 	}
-	j->read_first = 105;
+	j->slowest.first = 105;
 	journal_drop_delivered(j, 0);
 	for (int unknown = 0; unknown < 2; unknown++) {
 		struct journal_reader r = { .j = j, .baseline_unknown = unknown };
@@ -401,13 +401,13 @@ static void test_totals_and_what_may_go(void **state)
 	c = SEGMENT_HEADER + 1024;
 	assert_int_equal(a, SEGMENT_HEADER + 3 * 1024 + 40);
 	expect_totals(j, 3, a + b + c, a + b + c - 3 * SEGMENT_HEADER);
-	j->read_first = 1;
-	j->read_offset = SEGMENT_HEADER + 1024;
+	j->slowest.first = 1;
+	j->slowest.offset = SEGMENT_HEADER + 1024;
 	expect_totals(j, 3, a + b + c, a + b + c - 3 * SEGMENT_HEADER - 1024);
-	j->read_offset = a;
+	j->slowest.offset = a;
 	expect_totals(j, 3, a + b + c, b + c - 2 * SEGMENT_HEADER);
-	j->read_first = 9;
-	j->read_offset = c;
+	j->slowest.first = 9;
+	j->slowest.offset = c;
 	expect_totals(j, 3, a + b + c, 0);
 	/* the two before the reader's may go, the oldest first, until what is left of them is little enough */
 	journal_drop_delivered(j, a + b);
@@ -435,15 +435,15 @@ static void test_a_wait_for_rows_ends_when_they_are_there(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(append(j, 10, false), RECORDED);
 	before = clock_mono_ms();
-	journal_wait_rows(j, 0, 3, 100000);
-	journal_wait_rows(j, 2, 1, 100000);
+	journal_wait_rows(j, 0, 0, 3, 100000);
+	journal_wait_rows(j, 0, 2, 1, 100000);
 	assert_true(clock_mono_ms() - before < 50000);
 	before = clock_mono_ms();
-	journal_wait_rows(j, 0, 4, 30);
+	journal_wait_rows(j, 0, 0, 4, 30);
 	assert_true(clock_mono_ms() - before >= 25);
 	journal_close(j);
 	before = clock_mono_ms();
-	journal_wait_rows(j, 3, 1, 100000); /* there will be no more */
+	journal_wait_rows(j, 0, 3, 1, 100000); /* there will be no more */
 	assert_true(clock_mono_ms() - before < 50000);
 	drop(j);
 }

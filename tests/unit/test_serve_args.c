@@ -65,7 +65,6 @@ static void test_wrong_usage_is_2_and_a_refused_start_1(void **state)
 		{ "--default-config --workers 1025", 2 },
 		{ "--default-config --log-format xml", 2 },
 		{ "--default-config --data-dir=", 2 },
-		{ "--create-api-key", 1 },
 		{ "--run-postgres-migrations", 1 },
 		{ "--run-migrations", -1 }, /* needs no configuration */
 		{ "--run-clickhouse-migrations", -1 },

@@ -23,13 +23,17 @@ def say(text):
     print(f"mutate {at // 60:3d}:{at % 60:02d}  {text}", flush=True)
 
 
+def place(site):
+    return site.file, site.start, site.end, site.mutated
+
+
 def numbered(found):
-    """{site's id: (file, function, original, mutated)}; where several of one function look alike, "function#2" is the second."""
+    """{place(site): (file, function, original, mutated)}; where several of one function look alike, "function#2" is the second."""
     out, count = {}, defaultdict(int)
     for s in sorted(found, key=lambda s: (s.file, s.start)):
         key = (s.file, s.function, *s.shown())
         count[key] += 1
-        out[id(s)] = key if count[key] == 1 else (s.file, f"{s.function}#{count[key]}", *s.shown())
+        out[place(s)] = key if count[key] == 1 else (s.file, f"{s.function}#{count[key]}", *s.shown())
     return out
 
 
@@ -140,7 +144,7 @@ def report(mutants, verdicts, equivalent, places):
         killed, word = verdicts[number]
         if not killed:
             original, mutated = site.shown()
-            lines.append(f"  {site.file}:{site.line} {places[id(site)][1]}: {original} -> {mutated or '(dropped)'}" + (f"   [{word}]" if word else ""))
+            lines.append(f"  {site.file}:{site.line} {places[place(site)][1]}: {original} -> {mutated or '(dropped)'}" + (f"   [{word}]" if word else ""))
     return "\n".join(lines)
 
 
@@ -164,11 +168,11 @@ def main():
     places = numbered(found)
     for entry in sorted(known - set(places.values())):
         say(f"{EQUIVALENT} fits no place: {' | '.join(entry[:2])} | {entry[2]} -> {entry[3] or '(dropped)'}")
-    same = [s for s in chosen if places[id(s)] in known]
+    same = [s for s in chosen if places[place(s)] in known]
     chosen = [s for s in chosen if s not in same]
     if a.list:
         for s in chosen:
-            print(f"{where(s)} {places[id(s)][1]}: {s.shown()[0]} -> {s.shown()[1] or '(dropped)'}")
+            print(f"{where(s)} {places[place(s)][1]}: {s.shown()[0]} -> {s.shown()[1] or '(dropped)'}")
         return
     mutants = build(chosen, arguments, a.j)
     say(f"built, with {len(chosen) - len(mutants)} that do not compile left out")
