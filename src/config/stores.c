@@ -52,7 +52,7 @@ static void check_both(struct loader *l)
 	if (says_true(new) && says_true(old))
 		error_text(
 			l, new, B("clickhouse.disable_automatic_migrations"),
-			"`gateway.observability.disable_automatic_migrations` and `clickhouse.disable_automatic_migrations` are both set (remove the first, which is deprecated)");
+			"`disable_automatic_migrations` is set in both `[clickhouse]` and `[gateway.observability]`. Remove it from `[gateway.observability]`.");
 }
 
 void stores_apply(struct loader *l)

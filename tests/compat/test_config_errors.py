@@ -40,10 +40,12 @@ DIFFERENT = {
     '"rust-proxy::m"': "a prefix of Signet's own shorthand",
     'data_dir': "Signet's own tables",
     '"sk-1234567890"': "what may be a key is not echoed",
+    '[gateway.auth]\nenabled = true': "what is asked here is embedded, which has no door",
+    'backend = "postgres"': "Signet records to ClickHouse and SQLite",
     '"rust-prox"': "Signet's own type is in the list",
 }
 OWN = ("server", "upstream", "signing", "surfaces", "store", "journal", "record", "signer", "drop_fields",
-       "unsupported_content", "tool_strict", "rust-proxy", "sqlite")
+       "unsupported_content", "tool_strict", "rust-proxy", "sqlite", "[ui")
 
 
 def cases():

@@ -13,7 +13,8 @@ def request(signet, method, path, headers=(), body=None, timeout=20):
     data = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", *[f"{k}: {v}" for k, v in headers]]
     if body is not None:
-        lines += ["content-type: application/json", "x-signet-csrf: 1", f"content-length: {len(data)}"]
+        csrf = request(signet, "GET", "/session").json["csrf"]
+        lines += ["content-type: application/json", f"x-signet-csrf: {csrf}", f"content-length: {len(data)}"]
     with raw.Client(signet.port, timeout) as c:
         c.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + data)
         return c.read(no_body=method == "HEAD")

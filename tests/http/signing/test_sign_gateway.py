@@ -297,7 +297,7 @@ def test_events_of_other_names_are_told(sample, mock, stream):
         ask(signet, name="m", stream=stream).raise_for_status()
         told = [json.loads(line) for line in signet.stderr().splitlines() if "were left out" in line]
     assert [(t["level"], t["msg"], t["model"], t["provider"], t["records"]) for t in told] == [
-        ("warn", "events of names that Signet does not know were left out", "m", "p", 2)]
+        ("warn", "events that Signet does not know were left out", "m", "p", 2)]
 
 
 def test_the_record_of_a_signature_that_failed(bad_module, mock):
