@@ -227,6 +227,9 @@ static void fiber_free(struct fiber *f)
 #ifdef WITH_TSAN
 	__tsan_destroy_fiber(f->tsan);
 #endif
+#ifdef WITH_ASAN /* its last frames never returned, and whoever maps this memory next may write to all of it */
+	__asan_unpoison_memory_region(f->stack, STACK_SIZE);
+#endif
 	munmap(f->stack - page(), STACK_SIZE + page());
 	free(f);
 }
