@@ -86,6 +86,11 @@ static bool explain_option(struct option *o, struct bytes help)
 
 		if (!flag_line(line, &name, &argument, &text) || !bytes_eq(name, o->name))
 			continue;
+		if (!text.n) { /* a long name has its explanation below */
+			struct bytes rest = help;
+
+			text = bytes_trim(bytes_cut(&rest, '\n'));
+		}
 		o->argument = argument;
 		o->text = in_short(text);
 		explained = true;

@@ -106,7 +106,7 @@ int ui_hash_password_main(int argc, char **argv)
 	const struct command command = { "signet ui hash-password", hash_help, NULL, 0, false };
 	int status = flags_read(&command, argc, argv);
 	char first[PASSWORD_MAX + 2], again[PASSWORD_MAX + 2], hash[PASSWORD_HASH];
-	size_t n, m;
+	size_t n = 0, m;
 	int bad;
 
 	if (status >= 0)

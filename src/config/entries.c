@@ -58,23 +58,22 @@ static int add(struct config_entries *es, struct config_entry e)
 static struct bytes location_state(struct bytes location, struct arena *a)
 {
 	char name[4096];
-	struct bytes rest = location;
-	bool set = true;
+	const char *value;
 
 	for (size_t i = 0; i < 2; i++) {
 		static const struct bytes heads[] = { B("env::"), B("path_from_env::") };
 
 		if (!bytes_starts(location, heads[i]))
 			continue;
-		rest = bytes_slice(location, heads[i].n, location.n);
-		snprintf(name, sizeof(name), "%.*s", BFMT(rest));
-		set = getenv(name) && *getenv(name);
-		return arena_printf(a, "%.*s (%s)", BFMT(location), set ? "set" : "unset");
+		snprintf(name, sizeof(name), "%.*s",
+			 BFMT(bytes_slice(location, heads[i].n, location.n)));
+		value = getenv(name);
+		return arena_printf(a, "%.*s (%s)", BFMT(location),
+				    value && *value ? "set" : "unset");
 	}
 	if (!bytes_starts(location, B("path::")))
 		return location;
-	rest = bytes_slice(location, 6, location.n);
-	snprintf(name, sizeof(name), "%.*s", BFMT(rest));
+	snprintf(name, sizeof(name), "%.*s", BFMT(bytes_slice(location, 6, location.n)));
 	return arena_printf(a, "%.*s (%s)", BFMT(location), access(name, R_OK) ? "unset" : "set");
 }
 

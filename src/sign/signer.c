@@ -14,7 +14,6 @@
  * Without users it is retired; each thread drops its list at its next call.
  */
 #include <stdatomic.h>
-#include <stdio.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>

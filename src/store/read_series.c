@@ -274,7 +274,7 @@ static int sum_rollup(struct summing *s, const char *dim, struct bytes value, in
 				    (size_t)sqlite3_column_bytes(st, 0) };
 		struct series *series = s->by_value ? series_of(s, is) : &s->q->all;
 
-		if (series)
+		if (!s->by_value || series)
 			bad = add_stored(s, st, sums_at(s, series, sqlite3_column_int64(st, 1)));
 	}
 	if (!bad && rc != SQLITE_DONE && !(s->q->partial = read_over(s->r)))
