@@ -77,7 +77,7 @@ static void wait_for(const char *sql, int64_t want)
 {
 	int64_t have = 0;
 
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		have = db_int(dir, sql);
 		if (have == want)
 			return;
