@@ -577,11 +577,29 @@ static void test_a_turn_has_one_time(void **state)
 	assert_true(turn_later >= turn_before + 10);
 }
 
+static void sleep_long(void *arg)
+{
+	(void)arg;
+	note(kind_of(fiber_sleep(400)));
+}
+
+/* Its timer is armed once: a loop that waits uses no processor. */
+static void test_sleeping_costs_nothing(void **state)
+{
+	uint64_t before = clock_thread_cpu_ns();
+
+	(void)state;
+	run(sleep_long);
+	SEEN(0);
+	assert_true(clock_thread_cpu_ns() - before < 100000000u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_loop_work_is_done_at_once),
 		cmocka_unit_test(test_a_wake_before_the_park_counts_once),
+		cmocka_unit_test(test_sleeping_costs_nothing),
 		cmocka_unit_test(test_cancellation_is_sticky_until_it_is_reset),
 		cmocka_unit_test(test_a_sleep_ends_by_cancellation_not_by_a_wake),
 		cmocka_unit_test(test_a_sleep_that_is_cancelled_at_its_very_end_is_cancelled),

@@ -142,8 +142,25 @@ static void test_usage_and_finish(void **state)
 	assert_int_equal(0, r.usage.cache_read);
 	assert_int_equal(USAGE_UNKNOWN, r.usage.reasoning_tokens);
 	assert_int_equal(FINISH_STOP, r.finish);
+	assert_false(r.usage.estimated);
 	same(r.raw_usage, B("{\"a\":2}"));
 	gather_free(g);
+}
+
+/* One estimate among what was counted makes the sum one. */
+static void test_an_estimate_stays_one(void **state)
+{
+	struct usage counted, guessed;
+
+	(void)state;
+	usage_init(&counted);
+	usage_init(&guessed);
+	guessed.estimated = true;
+	usage_max(&counted, &guessed);
+	assert_true(counted.estimated);
+	usage_init(&counted);
+	usage_max(&guessed, &counted);
+	assert_true(guessed.estimated);
 }
 
 static void test_raw_text_is_joined_by_line_feeds(void **state)
@@ -324,6 +341,7 @@ int main(void)
 		TEST(test_blocks_stand_where_they_began),
 		TEST(test_summaries_by_id),
 		TEST(test_usage_and_finish),
+		TEST(test_an_estimate_stays_one),
 		TEST(test_raw_text_is_joined_by_line_feeds),
 		TEST(test_raw_text_is_cut_in_the_middle),
 		TEST(test_raw_text_is_cut_alike_however_it_came),
