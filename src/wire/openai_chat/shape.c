@@ -3,14 +3,17 @@
 
 #include "wire/openai_chat/read_answer.h"
 
+#define CHOICES_MAX 128u /* as many as may be asked for; what stands behind them is left out */
+
 struct mender {
 	struct pen *p;
 	struct shape_parts own;
 	const struct result *result; /* of a whole answer */
 	size_t place[3];             /* in the lists that were entered: choices, calls */
 	size_t depth;
-	yyjson_val *choice; /* that is mended */
-	yyjson_val *object; /* whose member is mended */
+	yyjson_val *choice;  /* that is mended */
+	size_t block, calls; /* of `result`: where block_at_hand() is, and the calls before it */
+	yyjson_val *object;  /* whose member is mended */
 };
 
 enum want { STRING, WORD, NUMBER, NUMBERS, FLOAT, OBJECT, LIST };
@@ -106,6 +109,11 @@ static bool is_repeated(yyjson_val *list, yyjson_val *element, size_t place)
 	return false;
 }
 
+static bool is_own_place(yyjson_val *list, yyjson_val *element, size_t place)
+{
+	return place < CHOICES_MAX && !is_repeated(list, element, place);
+}
+
 static bool is_list_of(yyjson_val *v, const struct member *f)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(v);
@@ -113,7 +121,7 @@ static bool is_list_of(yyjson_val *v, const struct member *f)
 	size_t place = 0;
 
 	while ((one = yyjson_arr_iter_next(&it)))
-		if (!has_shape(one, f->inside) || (f->once && is_repeated(v, one, place++)))
+		if (!has_shape(one, f->inside) || (f->once && !is_own_place(v, one, place++)))
 			return false;
 	return true;
 }
@@ -131,7 +139,6 @@ static bool are_counts(yyjson_val *v)
 
 static bool is_wanted(yyjson_val *v, const struct member *f)
 {
-
 	if (yyjson_is_null(v))
 		return f->nullable;
 	switch (f->want) {
@@ -231,14 +238,21 @@ static bool put_content(struct mender *m, yyjson_val *v)
 	return true;
 }
 
+/* It comes under two names; what no event has a place for is `reasoning_content`. */
 static bool put_thought(struct mender *m, yyjson_val *v)
 {
-	if (!in_own_choice(m) || !put_part_text(m, PART_THOUGHT)) {
-		if (!v)
-			return false;
+	if (!v && json_get(m->object, "reasoning"))
+		return false;
+	if (in_own_choice(m) && put_part_text(m, PART_THOUGHT))
+		return true;
+	if (v)
 		put_value(m, v);
-	}
-	return true;
+	return v != NULL;
+}
+
+static bool put_other_thought(struct mender *m, yyjson_val *v)
+{
+	return v && put_thought(m, v);
 }
 
 static bool put_finish(struct mender *m, yyjson_val *v)
@@ -280,13 +294,14 @@ static bool put_call_index(struct mender *m, yyjson_val *v)
 	return true;
 }
 
-static const struct block *block_at_hand(const struct mender *m)
+/* Calls are come by in their order, so the look goes on where the one before ended. */
+static const struct block *block_at_hand(struct mender *m)
 {
 	size_t nth = m->depth > 1 ? m->place[1] : 0;
 
-	for (size_t i = 0; m->result && in_own_choice(m) && i < m->result->len; i++)
-		if (m->result->content[i].type == BLOCK_TOOL_CALL && nth-- == 0)
-			return &m->result->content[i];
+	for (; m->result && in_own_choice(m) && m->block < m->result->len; m->block++)
+		if (m->result->content[m->block].type == BLOCK_TOOL_CALL && m->calls++ == nth)
+			return &m->result->content[m->block++];
 	return NULL;
 }
 
@@ -381,7 +396,7 @@ static void put_list(struct mender *m, yyjson_val *v, const struct member *f)
 		size_t place = n;
 
 		n += yyjson_is_obj(one);
-		if (!yyjson_is_obj(one) || (f->once && is_repeated(v, one, place)) ||
+		if (!yyjson_is_obj(one) || (f->once && !is_own_place(v, one, place)) ||
 		    (f->whole && !has_shape(one, f->inside)))
 			continue; /* nothing of it can be read */
 		pen_item(m->p);
@@ -449,39 +464,33 @@ static void put_member(struct mender *m, const struct member *f, yyjson_val *v)
 	}
 }
 
-static bool is_last_of_its_name(yyjson_val *object, yyjson_val *key)
-{
-	struct bytes name = json_str(key);
-
-	return json_get_n(object, name.p, name.n) == yyjson_obj_iter_get_val(key);
-}
-
+/* Of a known member that comes twice the last value counts, as for the reader; it stands where the first did. */
 static void put_object(struct mender *m, yyjson_val *v, const struct object *shape)
 {
 	yyjson_val *key, *outer = m->object;
 	yyjson_obj_iter it = yyjson_obj_iter_with(v);
+	unsigned seen = 0;
 	size_t next = 0;
 
 	m->object = v;
 	pen_open(m->p, '{');
 	while ((key = yyjson_obj_iter_next(&it))) {
 		const struct member *f = member_of(shape, json_str(key), &next);
+		unsigned bit = f ? 1u << (f - shape->members) : 0;
 
-		if (!is_last_of_its_name(v, key))
-			continue;
-		if (f) {
-			put_member(m, f, yyjson_obj_iter_get_val(key));
-			continue;
+		if (!f) {
+			pen_item(m->p);
+			pen_string(m->p, json_str(key));
+			pen_lit(m->p, ":");
+			put_value(m, yyjson_obj_iter_get_val(key));
+		} else if (!(seen & bit)) {
+			put_member(m, f, json_get_n(v, f->name.p, f->name.n));
 		}
-		pen_item(m->p);
-		pen_string(m->p, json_str(key));
-		pen_lit(m->p, ":");
-		put_value(m, yyjson_obj_iter_get_val(key));
+		seen |= bit;
 	}
 	for (size_t i = 0; i < shape->n; i++)
-		if ((is_required(&shape->members[i], v) ||
-		     (shape->members[i].own && in_own_choice(m))) &&
-		    !json_get_n(v, shape->members[i].name.p, shape->members[i].name.n))
+		if (!(seen & 1u << i) && (is_required(&shape->members[i], v) ||
+					  (shape->members[i].own && in_own_choice(m))))
 			put_member(m, &shape->members[i], NULL);
 	pen_close(m->p, '}');
 	m->object = outer;
@@ -557,7 +566,7 @@ static const struct object logprobs = OBJECT_OF(logprobs_members);
 #define PLACE        NAME("index"), NUMBER, .required = true, .mend = put_place
 #define LOGS         NAME("logprobs"), OBJECT, .nullable = true, .inside = &logprobs, .whole = true
 #define CONTENT      NAME("content"), STRING, .nullable = true, .mend = put_content, .own = true
-#define THOUGHT(key) NAME(key), STRING, .nullable = true, .mend = put_thought
+#define THOUGHT(key) NAME(key), STRING, .nullable = true, .own = true
 
 /* Of a chunk. */
 static const struct member chunk_function_members[] = {
@@ -578,8 +587,8 @@ static const struct member delta_members[] = {
 	{ CONTENT },
 	{ NAME("role"), WORD, .nullable = true, .words = roles, .instead = B("\"assistant\"") },
 	{ NAME("refusal"), STRING, .nullable = true },
-	{ THOUGHT("reasoning_content") },
-	{ THOUGHT("reasoning") },
+	{ THOUGHT("reasoning_content"), .mend = put_thought },
+	{ THOUGHT("reasoning"), .mend = put_other_thought },
 	{ NAME("tool_calls"), LIST, .nullable = true, .inside = &chunk_call, .mend = put_calls },
 	{ NAME("function_call"), OBJECT, .nullable = true, .inside = &chunk_function },
 };
