@@ -171,33 +171,13 @@ static int rotate(const struct options *o, const char *public_id)
 
 /* ---- list ---- */
 
-static void put_time(struct pen *p, uint64_t ms)
-{
-	char text[25];
-
-	time_rfc3339_ms(ms, text);
-	pen_string_or_null(p, ms ? bytes_of(text) : (struct bytes){ 0 });
-}
-
 static void put_json(struct pen *p, const struct key_facts *f)
 {
 	p->comma = false;
 	pen_open(p, '{');
-	pen_text(p, "public_id", f->public_id);
-	pen_key(p, "description");
-	pen_string_or_null(p, f->description);
-	pen_key(p, "created_at");
-	put_time(p, f->created_ms);
-	pen_key(p, "created_by");
-	pen_string_or_null(p, f->created_by);
-	pen_key(p, "expires_at");
-	put_time(p, f->expires_ms);
-	pen_key(p, "disabled_at");
-	put_time(p, f->disabled_ms);
-	pen_key(p, "role");
-	pen_string_or_null(p, bytes_of(f->role < 0 ? NULL : role_names[f->role]));
+	key_put_facts(p, f);
 	pen_key(p, "last_used_at");
-	put_time(p, f->used_ms);
+	key_put_time(p, f->used_ms);
 	pen_close(p, '}');
 	pen_lit(p, "\n");
 }

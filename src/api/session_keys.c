@@ -178,31 +178,11 @@ static void answer_new_key(struct exchange *ex, struct key_work *w)
 	buf_deinit(&out);
 }
 
-static void put_time(struct pen *p, uint64_t ms)
-{
-	if (ms)
-		pen_time(p, ms);
-	else
-		pen_lit(p, "null");
-}
-
 static void put_key(struct pen *p, const struct key_facts *f)
 {
 	pen_item(p);
 	pen_open(p, '{');
-	pen_text(p, "public_id", f->public_id);
-	pen_key(p, "description");
-	pen_string_or_null(p, f->description);
-	pen_key(p, "created_at");
-	put_time(p, f->created_ms);
-	pen_key(p, "created_by");
-	pen_string_or_null(p, f->created_by);
-	pen_key(p, "expires_at");
-	put_time(p, f->expires_ms);
-	pen_key(p, "disabled_at");
-	put_time(p, f->disabled_ms);
-	pen_key(p, "role");
-	pen_string_or_null(p, bytes_of(f->role < 0 ? NULL : role_names[f->role]));
+	key_put_facts(p, f);
 	pen_key(p, "limits");
 	pen_lit(p, "[]");
 	pen_key(p, "models");
@@ -210,7 +190,7 @@ static void put_key(struct pen *p, const struct key_facts *f)
 	pen_key(p, "functions");
 	pen_lit(p, "null");
 	pen_key(p, "last_used_at");
-	put_time(p, f->used_ms);
+	key_put_time(p, f->used_ms);
 	pen_key(p, "use_30d");
 	pen_lit(p, "null");
 	pen_close(p, '}');

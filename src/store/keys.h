@@ -10,6 +10,7 @@
 #define SIGNET_STORE_KEYS_H
 
 #include "base/arena.h"
+#include "base/pen.h"
 #include "config/config.h"
 
 #define KEY_PUBLIC_ID 12
@@ -52,6 +53,9 @@ struct key_facts {
 	struct bytes created_by;
 	int role; /* -1: none of its own */
 };
+/* Members of a JSON object, for lists: all but the last use, up to `role`. A time: in RFC 3339, or null for never. */
+void key_put_facts(struct pen *, const struct key_facts *);
+void key_put_time(struct pen *, uint64_t unix_ms);
 /* What a change sets; the rest stays. */
 struct key_change {
 	bool set_description, set_expires, set_role, set_disabled;

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
+#include "base/time.h"
 #include "store/keys.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -72,4 +73,29 @@ void key_make(char text[KEY_TEXT + 1])
 	text[6 + KEY_PUBLIC_ID] = '-';
 	random_letters(text + 7 + KEY_PUBLIC_ID, KEY_SECRET);
 	text[KEY_TEXT] = '\0';
+}
+
+void key_put_time(struct pen *p, uint64_t ms)
+{
+	char text[25];
+
+	time_rfc3339_ms(ms, text);
+	pen_string_or_null(p, ms ? bytes_of(text) : (struct bytes){ 0 });
+}
+
+void key_put_facts(struct pen *p, const struct key_facts *f)
+{
+	pen_text(p, "public_id", f->public_id);
+	pen_key(p, "description");
+	pen_string_or_null(p, f->description);
+	pen_key(p, "created_at");
+	key_put_time(p, f->created_ms);
+	pen_key(p, "created_by");
+	pen_string_or_null(p, f->created_by);
+	pen_key(p, "expires_at");
+	key_put_time(p, f->expires_ms);
+	pen_key(p, "disabled_at");
+	key_put_time(p, f->disabled_ms);
+	pen_key(p, "role");
+	pen_string_or_null(p, bytes_of(f->role < 0 ? NULL : role_names[f->role]));
 }

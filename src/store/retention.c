@@ -79,6 +79,7 @@ struct retention {
 	struct words *words;
 	int64_t max_pages; /* 0: no bound */
 	bool shrinking;    /* it was over max_mb */
+	bool marks_bodies; /* Progress has, or may get, how far bodies went */
 	uint64_t looked_ms;
 	uint64_t
 		gone; /* in the transaction at hand, and how many of those waited for the word index */
@@ -126,6 +127,7 @@ struct retention *retention_new(sqlite3 *db, const struct retention_options *o, 
 			retention_free(r);
 			return NULL;
 		}
+	r->marks_bodies = o->body_days || number(r, Q_BODIES_AT) > 0;
 	return r;
 }
 
@@ -354,6 +356,13 @@ int retention_step(struct retention *r, uint64_t unix_ms, uint64_t until_ms, boo
 	*waited = r->waited;
 	r->looked_ms = *more || rc ? 0 : clock_mono_ms();
 	return rc;
+}
+
+int retention_row_came(struct retention *r, int64_t seq)
+{
+	if (!r->marks_bodies || seq >= number(r, Q_BODIES_AT))
+		return SQLITE_OK;
+	return run(r, Q_BODIES_DONE, seq, (struct bytes){ 0 });
 }
 
 void retention_committed(struct retention *r)

@@ -27,6 +27,9 @@ bool retention_is_due(struct retention *);
  * them waited for the word index. In a transaction. */
 int retention_step(struct retention *, uint64_t unix_ms, uint64_t until_ms, bool *more,
 		   int64_t *waited);
+/* A row was stored, in the same transaction. One that is older than those whose bodies went (a backlog, an import) is looked
+ * at once more. */
+int retention_row_came(struct retention *, int64_t seq);
 /* The transaction is committed: counts what is gone. */
 void retention_committed(struct retention *);
 /* Gives a few free pages back to the disk if over a twentieth of the file is free. *more: it still is. */

@@ -400,6 +400,8 @@ static enum sink_result add_parts(struct sqlite_sink *s, struct parts *p, bool c
 	s->scratch.len = mark;
 	if (r == SINK_OK && is_new)
 		r = add_derived(s, p, seq);
+	if (r == SINK_OK && is_new && retention_row_came(s->retention, seq))
+		r = sqlite_classify(s, sqlite3_errcode(s->db));
 	return r;
 }
 

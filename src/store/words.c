@@ -346,8 +346,8 @@ struct words {
 	sqlite3 *db;
 	sqlite3_stmt *st[QUERIES];
 	/* of the month at hand; NULL: none */
-	sqlite3_stmt *put, *take;
-	int put_month, take_month;
+	sqlite3_stmt *put, *take, *look;
+	int put_month, take_month, look_month;
 	struct buf sides[3];
 };
 
@@ -378,6 +378,7 @@ void words_free(struct words *w)
 		sqlite3_finalize(w->st[i]);
 	sqlite3_finalize(w->put);
 	sqlite3_finalize(w->take);
+	sqlite3_finalize(w->look);
 	for (size_t i = 0; i < COUNT(w->sides); i++)
 		buf_deinit(&w->sides[i]);
 	free(w);
@@ -459,11 +460,10 @@ static int put_month(struct words *w, int month)
 
 	if (w->put && w->put_month == month)
 		return SQLITE_OK;
-	rc = prepare(
-		w->db, &st,
-		"CREATE VIRTUAL TABLE IF NOT EXISTS " MONTH_NAME
-		" USING fts5(input, output, error, content='', columnsize=0, tokenize='unicode61')",
-		month);
+	rc = prepare(w->db, &st,
+		     "CREATE VIRTUAL TABLE IF NOT EXISTS " MONTH_NAME
+		     " USING fts5(input, output, error, content='', tokenize='unicode61')",
+		     month);
 	if (rc)
 		return rc;
 	rc = sqlite3_step(st);
@@ -525,19 +525,36 @@ int words_index(struct words *w, uint64_t until_ms, size_t *n)
 	return SQLITE_OK;
 }
 
+/* Whether the row is in its month's index: what FTS5 is told to take out that is not in damages it. */
+static int is_indexed(struct words *w, int64_t seq, bool *is)
+{
+	int rc = month_statement(w, &w->look, &w->look_month, month_of(seq),
+				 "SELECT rowid FROM " MONTH_NAME " WHERE rowid = ?1");
+
+	*is = false;
+	if (rc)
+		return rc == SQLITE_ERROR ? SQLITE_OK : rc; /* no such month */
+	sqlite3_bind_int64(w->look, 1, seq);
+	rc = sqlite3_step(w->look);
+	sqlite3_reset(w->look);
+	*is = rc == SQLITE_ROW;
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 int words_forget(struct words *w, int64_t seq, int64_t *waited)
 {
-	bool found, was;
+	bool found, was, is;
 	int rc = forget_pending(w, seq, &was);
 
 	*waited += was;
 	if (rc || was)
 		return rc;
+	rc = is_indexed(w, seq, &is);
+	if (rc || !is)
+		return rc;
 	rc = month_statement(w, &w->take, &w->take_month, month_of(seq),
 			     "INSERT INTO " MONTH_NAME "(" MONTH_NAME
 			     ", rowid, input, output, error) VALUES('delete', ?1, ?2, ?3, ?4)");
-	if (rc == SQLITE_ERROR) /* no such month */
-		return SQLITE_OK;
 	if (!rc)
 		rc = read_sides(w, seq, &found);
 	return rc || !found ? rc : run_sides(w, w->take, seq);
@@ -554,7 +571,8 @@ int words_drop_months(struct words *w, int64_t seq, size_t *n)
 		return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 	sqlite3_finalize(w->put);
 	sqlite3_finalize(w->take);
-	w->put = w->take = NULL;
+	sqlite3_finalize(w->look);
+	w->put = w->take = w->look = NULL;
 	rc = prepare(w->db, &st, "DROP TABLE " MONTH_NAME, month);
 	if (rc)
 		return rc;

@@ -861,6 +861,56 @@ static void test_openai_stream_joins_halves(void **state)
 	teardown(&f);
 }
 
+/* A million members and as many choices: what is mended is walked once. (The suite's own limit is the judge of time.) */
+static void test_openai_stream_mends_what_is_big(void **state)
+{
+	struct wire_stream *stream;
+	struct fixture f;
+	struct delta d;
+	struct buf b;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	passing(&f);
+	buf_init(&b, SSE_MAX_EVENT);
+	buf_append(&b, B("{\"choices\":[{\"delta\":{\"content\":\"x\"}}"));
+	for (int i = 0; i < 1000000; i++)
+		buf_append(&b, B(",{}"));
+	buf_append(&b, B("]"));
+	for (int i = 0; i < 1000000; i++)
+		buf_append(&b, B(",\"m\":0"));
+	buf_append(&b, B("}"));
+	stream = wire_openai_chat.stream_new(&f.inf, &f.d, &f.arena);
+	assert_int_equal(1, wire_openai_chat.read_event(
+				    stream, &(struct sse_event){ B(""), buf_bytes(&b) }, &d));
+	assert_null(d.error);
+	assert_true(bytes_starts(d.mended,
+				 B("{\"choices\":[{\"delta\":{\"content\":\"x\"},\"index\":0},")));
+	assert_true(bytes_find(d.mended, B("\"index\":127,\"delta\":{}}],\"m\":0,")) > 0);
+	wire_openai_chat.stream_free(stream);
+	buf_deinit(&b);
+	teardown(&f);
+}
+
+static void test_openai_stream_joins_halves_of_a_thought(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, &openai_chat_options);
+	passing(&f);
+	stream_is(
+		&f,
+		EVENTS(UP("[{\"index\":0,\"delta\":{\"reasoning\":\"a\\ud83d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{\"reasoning\":\"\\ude00b\\ud83d\"}}]", ""),
+		       UP("[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]", "")),
+		PASSED("[{\"index\":0,\"delta\":{\"reasoning\":\"a\"}}]",
+		       "") PASSED("[{\"index\":0,\"delta\":{\"reasoning\":\"😀b\"}}]", "")
+			PASSED("[{\"index\":0,\"delta\":{\"reasoning_content\":\"\xef\xbf\xbd\"},\"finish_reason\":\"stop\"}]",
+			       "") DONE);
+	teardown(&f);
+}
+
 static void test_openai_answer_mended(void **state)
 {
 	static const struct {
@@ -1121,6 +1171,8 @@ int main(void)
 		cmocka_unit_test(test_openai_stream_skips_what_is_no_chunk),
 		cmocka_unit_test(test_openai_stream_joins_halves),
 		cmocka_unit_test(test_openai_answer_mended),
+		cmocka_unit_test(test_openai_stream_mends_what_is_big),
+		cmocka_unit_test(test_openai_stream_joins_halves_of_a_thought),
 		cmocka_unit_test(
 			test_openai_stream_passed_through_remembers_no_more_than_is_the_same),
 		cmocka_unit_test(test_error_types_and_codes),

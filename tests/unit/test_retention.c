@@ -1,6 +1,7 @@
 /* What the store forgets by itself: the oldest, whole, within bounds, exactly, also after kill -9. */
 #include "store_dir.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,6 +140,42 @@ static void test_rows_older_than_days_go_whole(void **state)
 	assert_string_equal(db_text(dir, "PRAGMA integrity_check"), "ok");
 }
 
+static bool is_set_aside(void)
+{
+	struct dirent *e;
+	DIR *d = opendir(dir);
+	bool found = false;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		found |= strstr(e->d_name, "corrupt") != NULL;
+	closedir(d);
+	return found;
+}
+
+/* From a backlog or an import: older than what retention has seen already. */
+static void test_bodies_of_rows_that_come_late_go_too(void **state)
+{
+	struct store *s = open_with((struct retention_options){ .body_days = 5 });
+
+	(void)state;
+	append_aged(s, "old", 300, 10 * DAY_MS);
+	wait_for("SELECT count(*) FROM ModelInference WHERE raw_request = ''", 1);
+	append_aged(s, "older", 300, 20 * DAY_MS);
+	wait_caught_up(s);
+	assert_int_equal(store_close(s), 0);
+	s = open_with((struct retention_options){ 0 }); /* off for a while */
+	append_aged(s, "oldest", 300, 30 * DAY_MS);
+	wait_caught_up(s);
+	assert_int_equal(store_close(s), 0);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM ModelInference WHERE raw_request <> ''"),
+			 2);
+	s = open_with((struct retention_options){ .body_days = 5 });
+	wait_for("SELECT count(*) FROM ModelInference WHERE raw_request = ''", 3);
+	assert_int_equal(store_close(s), 0);
+	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 3);
+}
+
 static void test_bodies_go_earlier_than_their_rows(void **state)
 {
 	struct store *s = open_with((struct retention_options){ .body_days = 5 });
@@ -174,6 +211,9 @@ static void test_bodies_go_earlier_than_their_rows(void **state)
 	assert_int_equal(db_int(dir, WHOLE), 0);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM TagInference"), 2);
 	assert_string_equal(db_text(dir, "PRAGMA integrity_check"), "ok");
+	/* their words went with the bodies: who takes them out of the index again damages it, and the store is set aside */
+	assert_int_equal(hits("recent"), 1);
+	assert_false(is_set_aside());
 }
 
 static int64_t file_mb(void)
@@ -301,6 +341,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_rows_older_than_days_go_whole, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_bodies_of_rows_that_come_late_go_too, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bodies_go_earlier_than_their_rows, setup,
 						teardown),
