@@ -18,7 +18,7 @@ static int count_rows(struct reader *r, void *arg)
 {
 	struct counting *c = arg;
 
-	return read_count(r, &c->filter, &c->n, &c->exact);
+	return read_count(r, &c->filter, COUNT_MAX, &c->n, &c->exact);
 }
 
 static void get_count(struct exchange *ex, const struct bytes *params)
@@ -83,7 +83,7 @@ static int read_histogram(struct reader *r, void *arg)
 	struct read_page page = { .before = INT64_MAX, .limit = SIZE_MAX, .bare = true };
 	int bad;
 
-	if (h->filter.n <= 1 && !h->filter.typed.n)
+	if ((h->filter.n <= 1 || read_sums_all(r)) && !h->filter.typed.n)
 		return read_sums(r, h);
 	bad = read_rows(r, &h->filter, &page, on_row, h);
 

@@ -296,21 +296,14 @@ struct total {
 	size_t n;
 };
 
-static int on_counted(const struct log_entry *e, void *arg)
-{
-	(void)e;
-	((struct total *)arg)->n++;
-	return 0;
-}
-
 static int count_all(struct reader *r, void *arg)
 {
 	struct total *t = arg;
-	struct read_page page = { .before = INT64_MAX, .limit = SIZE_MAX, .bare = true };
+	bool exact;
 
-	if (read_rows(r, &t->filter, &page, on_counted, t))
+	if (read_count(r, &t->filter, SIZE_MAX, &t->n, &exact))
 		return -1;
-	return page.partial ? fail(ERR_BUSY, "Too many inferences to count in time: narrow it") : 0;
+	return exact ? 0 : fail(ERR_BUSY, "Too many inferences to count in time: narrow it");
 }
 
 static int shape_count(struct exchange *ex, struct total *t)

@@ -20,7 +20,7 @@
 #include "base/version.h"
 #include "store/store.h"
 
-#define SINK_NAME "clickhouse"
+#define SINK_NAME CLICKHOUSE_SINK
 #define IDLE_MS \
 	2500 /* well below a server's own 10 s: a connection that it closed costs a look for rows */
 #define BACKLOG_BY  10 /* with a backlog a batch may have that many times `max_rows` */
