@@ -473,6 +473,27 @@ static int64_t slice_from(int64_t to, int64_t width, int64_t from)
 	return end - from <= width ? from : end - width;
 }
 
+/* Where the oldest row is, so that nobody looks for older ones. 0; 2: out of time; -1. */
+static int find_oldest(struct rows_walk *w, int64_t *seq)
+{
+	struct clickhouse_text s;
+	struct bytes answer;
+	struct cell c;
+	struct uuid id;
+	int bad;
+
+	sql_init(&s);
+	sql_put(&s,
+		"SELECT toString(uint_to_uuid(id_uint)) FROM InferenceById ORDER BY id_uint LIMIT 1 FORMAT JSONCompactEachRow");
+	bad = clickhouse_select(w->r, &s, &answer, &w->a);
+	sql_deinit(&s);
+	if (bad)
+		return bad > 0 ? OUT_OF_TIME : bad;
+	bad = clickhouse_next_row(&answer, &c, 1, &w->a);
+	*seq = bad > 0 && uuid_parse(cell_text(&c), &id) ? row_seq(id) : INT64_MAX;
+	return bad < 0 ? -1 : 0;
+}
+
 int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_page *page,
 		    row_fn *give, void *arg)
 {
@@ -480,6 +501,7 @@ int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_p
 	struct clickhouse_needs needs = clickhouse_needs(f);
 	struct seq_range slice = { .to = page->before < f->to ? page->before : f->to };
 	int64_t width = needs.of_answer || needs.of_calls ? FIRST_SLICE : INT64_MAX;
+	int64_t from = f->from, oldest = 0;
 	int result = 0;
 
 	if (slice.to > r->horizon)
@@ -487,11 +509,15 @@ int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_p
 	w.reached = slice.to;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	map_init(&w.by_id);
-	while (!result && !needs.never && slice.to > f->from) {
-		slice.from = slice_from(slice.to, width, f->from);
+	while (!result && !needs.never && slice.to > from) {
+		slice.from = slice_from(slice.to, width, from);
 		result = walk_slice(&w, slice);
 		slice.to = slice.from;
 		width = width > INT64_MAX / 4 ? INT64_MAX : width * 4;
+		if (!result && !oldest && slice.to > from) {
+			result = find_oldest(&w, &oldest);
+			from = oldest > from ? oldest : from;
+		}
 	}
 	map_deinit(&w.by_id);
 	arena_deinit(&w.a);
