@@ -166,6 +166,7 @@ struct facets {
 	size_t ndims;
 	struct facet *at[DIMS_MAX];
 	size_t n[DIMS_MAX];
+	bool partial;
 	struct arena *arena;
 };
 
@@ -173,9 +174,14 @@ static int list_facets(struct reader *r, void *arg)
 {
 	struct facets *f = arg;
 
-	for (size_t i = 0; i < f->ndims; i++)
-		if (read_facets(r, &f->filter, f->dims[i], f->part, &f->at[i], &f->n[i], f->arena))
+	for (size_t i = 0; i < f->ndims; i++) {
+		int late = read_facets(r, &f->filter, f->dims[i], f->part, &f->at[i], &f->n[i],
+				       f->arena);
+
+		if (late < 0)
 			return -1;
+		f->partial |= late;
+	}
 	return 0;
 }
 
@@ -230,6 +236,7 @@ static void get_facets(struct exchange *ex, const struct bytes *params)
 	reply_begin(&reply, ex);
 	if (!bad)
 		put_facets(&reply.pen, &f);
+	reply.partial = f.partial;
 	reply_end(&reply, bad);
 }
 

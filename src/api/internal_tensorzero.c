@@ -286,6 +286,7 @@ static void get_metadata(struct exchange *ex, const struct bytes *params)
 	pen_close(&reply.pen, ']');
 	for (size_t i = 0; m.ring && i < m.limit && i < m.n; i++)
 		arena_deinit(&m.ring[i].arena);
+	reply.partial = m.page.partial;
 	reply_end(&reply, bad);
 }
 
@@ -359,7 +360,9 @@ static int list_model_names(struct reader *r, void *arg)
 {
 	struct models_count *m = arg;
 
-	return read_facets(r, &m->filter, B("model"), B(""), &m->at, &m->n, m->arena);
+	int late = read_facets(r, &m->filter, B("model"), B(""), &m->at, &m->n, m->arena);
+
+	return late > 0 ? fail(ERR_BUSY, "Too many models to count in time") : late;
 }
 
 static void get_models_count(struct exchange *ex, const struct bytes *params)

@@ -74,7 +74,7 @@ struct facet {
 };
 #define FACETS_MAX 1000
 /* `dim` is a parameter of the filter (fn, model, ..., tag, tag.K); `part` must stand in the value, in any case. -1:
- * ERR_INVALID_REQUEST: there is no such list. The filter's own condition on it is left out. */
+ * ERR_INVALID_REQUEST: there is no such list. 1: the deadline came first. The filter's own condition on it is left out. */
 int read_facets(struct reader *, const struct read_filter *, struct bytes dim, struct bytes part,
 		struct facet **, size_t *n, struct arena *);
 

@@ -190,11 +190,20 @@ static bool ran_out(struct reader *r, const struct clickhouse_answer *a)
 	return a->code == 159 || a->code == 160 || a->code == 394 || (a->code && read_over(r));
 }
 
+/* 503: the gateway itself is well. */
 static int say_failed(const struct clickhouse_reads *c, const struct clickhouse_answer *a)
 {
-	return fail(ERR_STORE, "ClickHouse at %.*s, database %.*s: %.*s",
+	return fail(ERR_BUSY, "ClickHouse at %.*s, database %.*s: %.*s",
 		    BFMT(c->server.url.authority), BFMT(c->server.database),
 		    BFMT(bytes_head(a->text, 400)));
+}
+
+int clickhouse_too_late(const struct reader *r)
+{
+	const struct clickhouse_reads *c = r->clickhouse;
+
+	return fail(ERR_BUSY, "ClickHouse at %.*s, database %.*s, did not answer in time",
+		    BFMT(c->server.url.authority), BFMT(c->server.database));
 }
 
 int clickhouse_select(struct reader *r, const struct clickhouse_text *sql, struct bytes *answer,
@@ -269,8 +278,8 @@ int clickhouse_next_row(struct bytes *answer, struct cell *cells, size_t n, stru
 	line = bytes_cut(answer, '\n');
 	row = json_parse_lenient(line, a);
 	if (!yyjson_is_arr(row) || yyjson_arr_size(row) != n)
-		return fail(ERR_STORE, "ClickHouse's answer is not what was asked for: %.*s",
+		return fail(ERR_BUSY, "ClickHouse's answer is not what was asked for: %.*s",
 			    BFMT(bytes_head(line, 100)));
 	yyjson_arr_foreach(row, i, max, v) good &= take_value(v, &cells[i]);
-	return good ? 1 : fail(ERR_STORE, "ClickHouse's answer has a value that was not asked for");
+	return good ? 1 : fail(ERR_BUSY, "ClickHouse's answer has a value that was not asked for");
 }

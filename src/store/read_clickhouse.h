@@ -23,6 +23,8 @@ void clickhouse_reads_free(struct clickhouse_reads *); /* when no reader asks an
  */
 int clickhouse_select(struct reader *, const struct clickhouse_text *sql, struct bytes *answer,
 		      struct arena *);
+/* The error for a question that cannot do with less than the whole. -1. */
+int clickhouse_too_late(const struct reader *);
 /* The next line of an answer in JSONCompactEachRow, as `n` cells: texts, whole numbers, null. 1; 0: no more; -1: it is not
  * what was asked for. */
 int clickhouse_next_row(struct bytes *answer, struct cell *, size_t n, struct arena *);

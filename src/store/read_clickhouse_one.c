@@ -64,7 +64,7 @@ static int ask(struct reader *r, struct clickhouse_text *s, struct bytes *answer
 	sql_put(s, " FORMAT JSONCompactEachRow");
 	bad = clickhouse_select(r, s, answer, a);
 	sql_deinit(s);
-	return bad > 0 ? fail(ERR_BUSY, "ClickHouse did not answer in time") : bad;
+	return bad > 0 ? clickhouse_too_late(r) : bad;
 }
 
 static void put_key(struct clickhouse_text *s, const struct log_entry *e)

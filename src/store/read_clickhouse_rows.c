@@ -180,7 +180,7 @@ static int take_ids(struct rows_walk *w, struct bytes answer, size_t *asked)
 		struct uuid id;
 
 		if (!uuid_parse(cell_text(&c[0]), &id) || *asked >= chunk_of(w))
-			return fail(ERR_STORE, "ClickHouse's answer is not what was asked for");
+			return fail(ERR_BUSY, "ClickHouse's answer is not what was asked for");
 		++*asked;
 		if (w->begun && !memcmp(&id, &w->last, sizeof(id)))
 			continue; /* InferenceById keeps both of two equal rows until it merges them */
@@ -501,12 +501,12 @@ int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_p
 	struct clickhouse_needs needs = clickhouse_needs(f);
 	struct seq_range slice = { .to = page->before < f->to ? page->before : f->to };
 	int64_t width = needs.of_answer || needs.of_calls ? FIRST_SLICE : INT64_MAX;
-	int64_t from = f->from, oldest = 0;
+	int64_t from = f->from, oldest = 0, begun;
 	int result = 0;
 
 	if (slice.to > r->horizon)
 		slice.to = r->horizon;
-	w.reached = slice.to;
+	w.reached = begun = slice.to;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	map_init(&w.by_id);
 	while (!result && !needs.never && slice.to > from) {
@@ -523,6 +523,8 @@ int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_p
 	arena_deinit(&w.a);
 	if (result != OUT_OF_TIME)
 		return result;
+	if (w.reached == begun) /* going on from there would be the same again */
+		return clickhouse_too_late(r);
 	page->partial = true;
 	page->reached = w.reached;
 	return 0;

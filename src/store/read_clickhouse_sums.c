@@ -186,7 +186,7 @@ static int take_times(const struct cell *c, struct numbers *to, struct arena *a)
 	yyjson_val *v;
 
 	if (!yyjson_is_arr(ms) || !yyjson_is_arr(n) || yyjson_arr_size(ms) != yyjson_arr_size(n))
-		return fail(ERR_STORE, "ClickHouse's answer is not what was asked for");
+		return fail(ERR_BUSY, "ClickHouse's answer is not what was asked for");
 	yyjson_arr_foreach(ms, i, max, v)
 	{
 		yyjson_val *count = yyjson_arr_get(n, i);
@@ -195,7 +195,7 @@ static int take_times(const struct cell *c, struct numbers *to, struct arena *a)
 		if (!bytes_to_u64(bytes_set(json_str(v)) ? json_str(v) : json_raw(v), &x) ||
 		    !bytes_to_u64(bytes_set(json_str(count)) ? json_str(count) : json_raw(count),
 				  &y))
-			return fail(ERR_STORE, "ClickHouse's answer is not what was asked for");
+			return fail(ERR_BUSY, "ClickHouse's answer is not what was asked for");
 		if (add_pair(to, (int64_t)x, (int64_t)y, a))
 			return -1;
 	}

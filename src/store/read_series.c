@@ -411,11 +411,14 @@ static int choose_series(struct summing *s)
 	struct series_question *q = s->q;
 	struct facet *values;
 	size_t n;
+	int late;
 
 	if (!q->by.n)
 		return 0;
-	if (read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena))
+	late = read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena);
+	if (late < 0)
 		return -1;
+	q->partial |= late;
 	q->others = n > SERIES_MAX;
 	q->nseries = q->others ? SERIES_MAX + 1 : n;
 	q->at = arena_array(q->arena, struct series, q->nseries + 1);

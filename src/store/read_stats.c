@@ -262,5 +262,5 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 		if (v.uncounted || v.at[i]->n) /* known of old, but not among these rows */
 			(*out)[(*n)++] =
 				(struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
-	return *out ? 0 : -1;
+	return !*out ? -1 : v.uncounted;
 }

@@ -1,9 +1,13 @@
 """What pages read where the rows are in ClickHouse: the same calls, read from SQLite by the gateway that served them and from ClickHouse by
 another one that has nothing else (`local_days = 0`), or that has SQLite's list without bodies."""
+import json
+import os
+import time
+
 import pytest
 
 from lib import raw, record
-from lib.internal import ids, page, post, request
+from lib.internal import ids, page, post, request, with_query
 from lib.mock import answer, chat_answer, error, json_answer, sse, text_chunks, tool_call
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
 from lib.signet import Signet, config, openai_model
@@ -18,9 +22,12 @@ def toml(mock, extra, backend="clickhouse"):
                   f'[gateway.observability]\nbackend = "{backend}"\n', extra, record=True)
 
 
-def open_gateway(mock, clickhouse, extra, backend="clickhouse", database=None, env=None):
-    url = clickhouse.address(database or clickhouse.database)
-    return Signet(toml(mock, extra, backend), env={"TENSORZERO_CLICKHOUSE_URL": url, **(env or {})})
+PATIENT = {"SIGNET_FAULT": "reads.patient:1+"}
+
+
+def open_gateway(mock, clickhouse, extra, backend="clickhouse", env=PATIENT, **more):
+    url = clickhouse.address(clickhouse.database)
+    return Signet(toml(mock, extra, backend), env={"TENSORZERO_CLICKHOUSE_URL": url, **env}, **more)
 
 
 def ask(signet, model="m", text="Hi", headers=(), **more):
@@ -35,7 +42,8 @@ def ask_some(signet, mock):
     made["fell_back"] = ask(signet, "two", "other words", metadata={"team": "b"})
     mock.then(sse(text_chunks("streamed words, 退款 已收到")))
     made["stream"] = ask(signet, text="我想申请退款，包裹", stream=True)
-    mock.then(json_answer(chat_answer(None, tool_calls=[tool_call("c1", "lookup", '{"id":"A\'1"}')], finish_reason="tool_calls")))
+    called = {"role": "assistant", "content": None, "tool_calls": [tool_call("c1", "lookup", '{"id":"A\'1"}')]}
+    mock.then(json_answer(chat_answer(choices=[{"index": 0, "message": called, "finish_reason": "tool_calls"}])))
     made["tool"] = ask(signet, text="use\n a  tool", tools=[{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}])
     mock.then(json_answer(chat_answer("It's \"quoted\" \\ and \u0000 \u202e <b>x</b> \t end")))
     made["nasty"] = ask(signet, text="'; DROP TABLE ChatInference; -- \u0000 \\' \"", metadata={"it's": "a'b\\\"c"})
@@ -181,7 +189,6 @@ def test_a_file_of_all_is_the_same(world):
     one, other, made = world
     for query in ("parts=1", ""):
         mine, theirs = (request(s, "GET", "/logs/export?status=ok&" + query).text.splitlines() for s in (one, other))
-        import json
         assert [without(json.loads(l), *UNKNOWN) for l in theirs] == [without(json.loads(l), *UNKNOWN) for l in mine]
     assert len(request(other, "GET", "/logs/export?format=csv").text.splitlines()) == 7
 
@@ -213,3 +220,182 @@ def test_the_routes_of_tensorzero(world):
         assert theirs["two"]["count"] == 1 and theirs["m"]["count"] == mine["m"]["count"] - (window != "minute") or window == "minute"
         assert {m: (d["input_tokens"], d["output_tokens"]) for m, d in theirs.items()} == {m: (d["input_tokens"], d["output_tokens"]) for m, d in mine.items()}
         assert {d["model_name"] for d in get(other, "/internal/models/latency")} <= {"m", "two"}
+
+
+# ---- SQLite keeps the list, ClickHouse the bodies: what a gateway does by itself ----
+
+@pytest.fixture(scope="module")
+def listed(world, server, module_mock):
+    """(a gateway with the default `local_days` on the same database, what it was asked itself)"""
+    module_mock.reset()
+    with open_gateway(module_mock, server, "") as signet:
+        made = {"own": ask(signet, text="words of its own", metadata={"team": "own"})}
+        module_mock.then(error(429, "slow down"))
+        made["fell_back"] = ask(signet, "two", "it fell back")
+        module_mock.then(error(500, "it broke down"))
+        made["failed"] = ask(signet, text="it failed")
+        drained(signet)
+        for id in made.values():
+            record.wait_row(signet.data_dir, id)
+        assert record.rows(signet.data_dir, "select * from ChatInference") == []
+        yield signet, made
+
+
+def test_the_list_goes_on_in_clickhouse_where_sqlites_ends(world, listed):
+    one, other, made = world
+    signet, own = listed
+    older = [i for i in ids(one) if i != made["failed"]]
+    assert ids(signet) == sorted(own.values(), reverse=True) + older
+    seen, cursor = [], None
+    while True:
+        got = page(signet, "/logs", limit=2, **({"cursor": cursor} if cursor else {}))
+        seen += [r["id"] for r in got["rows"]]
+        cursor = got["next"]
+        if not cursor:
+            break
+    assert seen == ids(signet)
+    assert [r["surface"] for r in page(signet, "/logs")["rows"]] == ["chat"] * 3 + [None] * 6
+    assert page(signet, "/logs/count")["n"] == 9
+    assert ids(signet, status="error") == [own["failed"]]
+    assert ids(signet, model="two") == [own["fell_back"], made["fell_back"]]
+    assert page(signet, "/logs/facets", dim="model")["facets"]["model"] == [{"v": "m", "n": 7}, {"v": "two", "n": 2}]
+    assert page(signet, "/logs/facets", dim="status")["facets"]["status"] == [{"v": "ok", "n": 8}, {"v": "error", "n": 1}]
+    total = page(signet, "/overview", range="1h", by="model")
+    assert {s["by"]: (sum(s["n"]), sum(s["err"])) for s in total["series"]} == {"m": (7, 1), "two": (2, 0)}
+    assert (total["total"]["n"], total["total"]["err"]) == (9, 1)
+    histogram = page(signet, "/logs/histogram", range="1h", buckets=20)
+    assert (sum(histogram["ok"]), sum(histogram["err"])) == (8, 1)
+    assert post(signet, "/internal/inferences/count", {})["count"] == 9
+    health = {p["provider"]: (p["n_5m"], p["err_5m"]) for p in page(signet, "/health")["providers"]}
+    assert health == {"p": (2, 1), "p0": (1, 1), "p1": (1, 0)}
+
+
+def test_bodies_of_a_row_that_sqlite_lists_come_from_clickhouse(world, listed):
+    one, _, made = world
+    signet, own = listed
+    signet.stop()
+    for name in os.listdir(signet.data_dir + "/journal"):  # what it keeps there for a while would hide it
+        if name.endswith(".sj"):
+            os.unlink(f"{signet.data_dir}/journal/{name}")
+    signet.start()
+    got = page(signet, "/inferences/" + own["fell_back"])
+    assert got["input"]["inline"]["messages"][0]["content"][0]["text"] == "it fell back" and got["output"]["inline"][0]["text"] == "Hello!"
+    assert [(a["why"], a["provider"], a["error"] is None) for a in got["attempts"]] == [("first", "p0", False), ("fallback", "p1", True)]
+    assert got["row"]["surface"] == "chat" and got["attempts"][1]["raw_response"]["bytes"] > 0
+    call = got["attempts"][1]["model_inference_id"]
+    assert page(signet, "/inferences/" + call)["row"]["surface"] == "chat"
+    assert b"it fell back" in request(signet, "GET", f"/model_inferences/{call}/parts/raw_request").body
+    failed = page(signet, "/inferences/" + own["failed"])
+    assert failed["row"]["state"] == "error" and failed["input"] is None and "it broke down" in failed["attempts"][0]["error"]
+    assert page(signet, "/inferences/" + made["plain"])["input"] == page(one, "/inferences/" + made["plain"])["input"]
+    whole = [json.loads(l) for l in request(signet, "GET", "/logs/export?parts=1&status=ok").text.splitlines()]
+    assert len(whole) == 9 and [w["id"] for w in whole[:-1] if not (w["input"]["messages"] and w["output"])] == []
+
+
+# ---- faults ----
+
+@pytest.fixture
+def alone(mock, clickhouse):
+    """A gateway whose rows are in ClickHouse only, with one there."""
+    mock.default = json_answer(chat_answer("Hello there"))
+    with open_gateway(mock, clickhouse, ALONE, env={}) as signet:
+        signet.stored = ask(signet, text="stored words")
+        drained(signet)
+        yield signet
+
+
+ROUTES = ["/logs", "/logs/count", "/logs/histogram?range=1h", "/logs/facets?dim=model", "/overview?range=1h", "/overview?range=1h&by=model", "/logs?q=words",
+          "/logs?model=m", "/internal/inference_metadata", "/internal/models/count", "/internal/models/usage?time_window=day&max_periods=2"]
+NOT_THERE = "01900000-0000-7000-8000-000000000000"
+
+
+def test_clickhouse_that_is_away_is_said_at_once(alone, clickhouse):
+    clickhouse.kill()
+    for path in ROUTES + ["/inferences/" + NOT_THERE]:
+        began = time.monotonic()
+        got = request(alone, "GET", path)
+        assert got.status == 503 and "ClickHouse at 127.0.0.1" in got.message, (path, got.body)
+        assert time.monotonic() - began < 3
+    with pytest.raises(ConnectionResetError):  # a file that has begun breaks off, so that nobody takes it for whole
+        request(alone, "GET", "/logs/export")
+    assert page(alone, "/health")["record"]["sink"]["type"] == "clickhouse"
+    clickhouse.start()
+    raw.wait_for(lambda: request(alone, "GET", "/logs").status == 200, 10, 0.1)
+    assert ids(alone) == [alone.stored]
+
+
+def test_what_the_sink_has_not_delivered_is_read_while_clickhouse_is_away(alone, clickhouse):
+    clickhouse.kill()
+    new = ask(alone, text="not there yet")
+    assert ids(alone) == [new]
+    got = page(alone, "/logs")
+    assert got["partial"] and got["searched_to"]
+    assert request(alone, "GET", "/logs?cursor=" + got["next"]).status == 503
+    detail = page(alone, "/inferences/" + new)
+    assert detail["record"]["state"] == "journal" and detail["input"]["inline"]["messages"][0]["content"][0]["text"] == "not there yet"
+    clickhouse.start()
+    drained(alone)
+    assert ids(alone) == [new, alone.stored]
+    assert page(alone, "/inferences/" + new)["record"]["state"] == "stored"
+
+
+@pytest.mark.parametrize("fault", ["hang", "error", "cut", "torn_after"])
+def test_an_answer_that_does_not_come_or_is_wrong(alone, clickhouse, fault):
+    for path in ROUTES:
+        clickhouse.forget()
+        clickhouse.fault(fault, "FORMAT JSONCompactEachRow", times=100, seconds=4, code=241, text="Memory limit exceeded")
+        began = time.monotonic()
+        got = request(alone, "GET", path)
+        assert time.monotonic() - began < 8, path
+        if got.status == 200:
+            assert fault == "hang" and got.json.get("partial"), path
+        else:
+            assert got.status == 503 and ("ClickHouse" in got.message or "in time" in got.message), (path, got.body)
+            assert fault != "error" or "Memory limit exceeded" in got.message
+    clickhouse.forget()
+    raw.wait_for(lambda: request(alone, "GET", "/logs").status == 200, 10, 0.1)
+
+
+def test_another_table_than_expected(alone, clickhouse):
+    clickhouse.ask("DROP TABLE InferenceById", clickhouse.database)
+    got = request(alone, "GET", "/logs")
+    assert got.status == 503 and "InferenceById" in got.message
+
+
+def test_a_slow_search_says_how_far_it_got(alone, clickhouse):
+    clickhouse.fault("error", "ORDER BY id_uint LIMIT 1", code=159, text="Timeout exceeded")  # behind the first slice of time
+    got = page(alone, "/logs", q="nothing-like-this")
+    assert got["rows"] == [] and got["partial"] and got["searched_to"] == got["next"]
+    assert page(alone, "/logs", q="nothing-like-this", cursor=got["next"])["next"] is None
+    clickhouse.fault("error", "FROM JsonInference", times=1000, code=159, text="Timeout exceeded")
+    assert page(alone, "/logs/count", model="m")["exact"] is False
+    assert page(alone, "/overview", range="1h")["partial"]
+
+
+def test_a_reader_who_leaves_ends_the_query(alone, clickhouse):
+    clickhouse.fault("hang", "FORMAT JSONCompactEachRow", times=1, seconds=3)
+    client = raw.Client(alone.port)
+    client.send(b"GET /internal/signet/overview?range=1h HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    raw.wait_for(lambda: any("FORMAT JSONCompactEachRow" in e["query"] for e in clickhouse.log("ChatInference")), 5, 0.05)
+    client.close()
+    settings = clickhouse.log("FORMAT JSONCompactEachRow")[-1]["settings"]
+    assert settings["cancel_http_readonly_queries_on_client_close"] == "1" and 0 < float(settings["max_execution_time"]) <= 3
+    alone.assert_idle(2)
+
+
+NASTY = ["'", '"', "' OR '1'='1", "a');DROP TABLE ChatInference;--", "%", "_", "\\", "\\'", "a\0b", "\0", "你好", "\u202e", "x" * 5000, "{x:String}", "?1", "NULL", "`", "\n\t",
+         "\ud7ff\U0001f600"]
+
+
+def test_whatever_reaches_sql_is_only_a_value(alone, clickhouse):
+    names = ["fn", "variant", "model", "provider", "key", "episode", "type", "finish", "tag.a", "tag.it's", 'tag.a"b\\', "q"]
+    for text in NASTY:
+        for name in names:
+            assert request(alone, "GET", with_query("/logs", {name: text})).status == 200, (name, text)
+        page(alone, "/logs", **{n: "!" + text for n in names[:-1]})
+        page(alone, "/logs/facets", dim=["model", "tag." + text], prefix=text, model=text)
+        page(alone, "/overview", range="1h", by="tag:" + text, variant=text)
+        assert ids(alone, model=text) == [] and ids(alone, **{"tag.a": text}) == []
+    assert ids(alone) == [alone.stored]
+    for path in ("/inferences/'%20or%201=1", "/inferences/%00", "/internal/resolve_uuid/'"):
+        assert request(alone, "GET", path).status == 400
