@@ -191,6 +191,11 @@ static bool holds_for_all(const struct condition *c)
 	}
 }
 
+bool clickhouse_decides(const struct condition *c)
+{
+	return told_by(c) != BY_ALL_ALIKE;
+}
+
 struct clickhouse_needs clickhouse_needs(const struct read_filter *f)
 {
 	struct clickhouse_needs needs = { .of_answer = f->typed.n > 0,

@@ -45,6 +45,8 @@ struct clickhouse_needs {
 	bool never;     /* no row that is stored here can match */
 };
 struct clickhouse_needs clickhouse_needs(const struct read_filter *);
+/* Whether a table says what the condition asks: else it holds for all rows here, or for none. */
+bool clickhouse_decides(const struct condition *);
 
 /* AND conditions over InferenceById's columns, others by their ids in the range. */
 void sql_list_conditions(struct clickhouse_text *, const struct read_filter *, struct seq_range);

@@ -718,6 +718,14 @@ int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
 	return rc == SQLITE_DONE ? load_error(r, e, a) : db_error(r);
 }
 
+int log_find_listed(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	if (!r->db)
+		return 0;
+	sqlite3_bind_text(r->by_id, 1, id.p, (int)id.n, SQLITE_STATIC);
+	return take_list(r, r->by_id, e, a);
+}
+
 int log_find_stored(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
 	struct bytes owner = id;

@@ -97,7 +97,9 @@ int log_copy_cells(sqlite3_stmt *, int from, struct cell *, size_t n, struct are
 int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
 /* By the id of an inference or of a model inference. 1, 0, -1. */
 int log_find_stored(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
-/* The same, in either place. */
+/* Its list row alone, by the id of an inference. */
+int log_find_listed(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
+/* The first, in either place. */
 int log_find(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
 
 /* A list row's members, between its time and what is counted elsewhere; NULL: the name is the column's. */

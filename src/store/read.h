@@ -27,6 +27,8 @@ struct reads_options {
 };
 /* NULL: out of memory. */
 struct reads *reads_new(const struct reads_options *);
+/* Whether all rows are ClickHouse's, which has answers alone: no request that failed. */
+bool reads_answers_only(const struct reads *);
 void reads_free(struct reads *); /* when no loop runs any more */
 
 /* -1: error set. Must look at read_over() where it works long without asking the store. */

@@ -57,6 +57,9 @@ void clickhouse_put_not_in_journal(struct clickhouse_text *, const struct reader
 /* As read_rows(): newest first. 0: all; 1: enough; -1: error set. Out of time sets page->partial and reached. */
 int clickhouse_rows(struct reader *, const struct read_filter *, struct read_page *, row_fn *give,
 		    void *arg);
+/* The same of a filter with words where SQLite has the list (read_both.c). */
+int both_words(struct reader *, const struct read_filter *, struct read_page *, row_fn *give,
+	       void *arg);
 /* 1, 0, -1, by the id of an inference or of a model inference. */
 int clickhouse_find(struct reader *, struct bytes id, struct log_entry *, struct arena *);
 /* Chat row and model rows of an entry whose list row is known. 1; 0: the server has none; -1. */

@@ -14,11 +14,11 @@
 #include "base/map.h"
 #include "base/time.h"
 
-#define CHUNK       200        /* rows looked up at once */
+#define CHUNK       1000       /* rows looked up at once */
 #define CHUNK_WORDS 20         /* with bodies, which are looked at for words ... */
 #define JUDGED_MAX  (2u << 20) /* ... if both together are not longer */
 #define CHUNK_BARE  20000
-#define FIRST_SLICE ((int64_t)3600000 << 15)
+#define HOUR        ((int64_t)3600000 << 15)
 #define PREVIEW     160
 
 struct rows_walk {
@@ -500,7 +500,9 @@ int clickhouse_rows(struct reader *r, const struct read_filter *f, struct read_p
 	struct rows_walk w = { .r = r, .f = f, .page = page, .give = give, .arg = arg };
 	struct clickhouse_needs needs = clickhouse_needs(f);
 	struct seq_range slice = { .to = page->before < f->to ? page->before : f->to };
-	int64_t width = needs.of_answer || needs.of_calls ? FIRST_SLICE : INT64_MAX;
+	int64_t width = f->typed.n                          ? 6 * HOUR
+			: needs.of_answer || needs.of_calls ? 24 * HOUR
+							    : INT64_MAX;
 	int64_t from = f->from, oldest = 0, begun;
 	int result = 0;
 

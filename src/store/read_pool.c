@@ -332,6 +332,11 @@ struct reads *reads_new(const struct reads_options *o)
 	return rs;
 }
 
+bool reads_answers_only(const struct reads *rs)
+{
+	return rs && rs->no_sqlite;
+}
+
 void reads_free(struct reads *rs)
 {
 	if (!rs)

@@ -270,6 +270,21 @@ static int walk_clickhouse(struct walk *w)
 	return give_waiting(w, w->page->reached - 1);
 }
 
+static int walk_stored(struct walk *w)
+{
+	int r;
+
+	/* Words of a list without bodies are in ClickHouse; while that is away, previews have some. */
+	if (w->r->judge.any && w->r->clickhouse && w->r->log.db && !w->page->journal_alone) {
+		journal_ids_sort(&w->r->ids);
+		r = both_words(w->r, w->f, w->page, give_stored, w);
+		if (r >= 0 || w->given)
+			return r;
+	}
+	r = walk_store(w);
+	return r || w->page->partial ? r : walk_clickhouse(w);
+}
+
 int read_rows(struct reader *r, const struct read_filter *f, struct read_page *page, row_fn *fn,
 	      void *arg)
 {
@@ -286,9 +301,7 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	arena_init(&w.journal, READ_ENTRY_MAX);
 	result = walk_journal(&w);
 	if (!result && !page->partial)
-		result = walk_store(&w);
-	if (!result && !page->partial)
-		result = walk_clickhouse(&w);
+		result = walk_stored(&w);
 	if (!result) /* out of time: what is newer than where it got to is whole */
 		result = give_waiting(&w, page->partial ? page->reached : INT64_MIN);
 	arena_deinit(&w.a);

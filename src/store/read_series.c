@@ -385,6 +385,8 @@ static int add_part(void *arg, const struct sums_part *p)
 static int sum_clickhouse(struct summing *s)
 {
 	struct series_question *q = s->q;
+	int64_t horizon = s->r->horizon;
+	int bad;
 
 	if (!s->r->clickhouse || q->filter.typed.n)
 		return 0;
@@ -392,8 +394,13 @@ static int sum_clickhouse(struct summing *s)
 	if (clickhouse_sums(s->r, q, s->cell, s->tag, false, add_part, s, &q->partial))
 		return -1;
 	s->by_value = true;
-	return q->by.n ? clickhouse_sums(s->r, q, s->cell, s->tag, true, add_part, s, &q->partial)
-		       : 0;
+	if (!q->by.n)
+		return 0;
+	if (s->tag.n) /* a list without bodies has no tags either */
+		s->r->horizon = INT64_MAX;
+	bad = clickhouse_sums(s->r, q, s->cell, s->tag, true, add_part, s, &q->partial);
+	s->r->horizon = horizon;
+	return bad;
 }
 
 /* ---- the whole ---- */

@@ -266,8 +266,30 @@ def test_the_list_goes_on_in_clickhouse_where_sqlites_ends(world, listed):
     histogram = page(signet, "/logs/histogram", range="1h", buckets=20)
     assert (sum(histogram["ok"]), sum(histogram["err"])) == (8, 1)
     assert post(signet, "/internal/inferences/count", {})["count"] == 9
+    assert page(signet, "/overview", range="1h", by="tag:team")["total"]["n"] == 9
+    by_tag = {s["by"]: sum(s["n"]) for s in page(signet, "/overview", range="1h", by="tag:team")["series"]}
+    assert by_tag == {"a": 1, "b": 1, "own": 1}
+    for params, want in (({"tag.team": "own"}, [own["own"]]), ({"tag.team": ["own", "x"]}, [own["own"]]), ({"tag.none": ""}, []),
+                         ({"tag.team": ""}, [own["own"], made["fell_back"], made["plain"]]), ({"tag.team": "!own"}, [made["fell_back"], made["plain"]])):
+        assert ids(signet, **params) == want, params
     health = {p["provider"]: (p["n_5m"], p["err_5m"]) for p in page(signet, "/health")["providers"]}
     assert health == {"p": (2, 1), "p0": (1, 1), "p1": (1, 0)}
+
+
+def test_words_are_found_in_bodies_and_in_errors(world, listed):
+    one, other, made = world
+    signet, own = listed
+    for params, want in (({"q": "words"}, [own["own"], made["stream"], made["fell_back"], made["plain"]]), ({"q": "fell"}, [own["fell_back"]]),
+                         ({"q": "it"}, [own["failed"], own["fell_back"]]), ({"q": "it -fell"}, [own["failed"]]), ({"q": "broke", "in": "error"}, [own["failed"]]),
+                         ({"q": "words", "surface": "chat"}, [own["own"]]), ({"q": "Hello", "fallback": 1}, [own["fell_back"]]),
+                         ({"q": "it", "status": "error"}, [own["failed"]]), ({"q": "退款"}, [made["stream"]]), ({"q": "words", "limit": 2}, [own["own"], made["stream"]]),
+                         ({"q": "Hello", "tag.team": "own"}, [own["own"]])):
+        got = ids(signet, **params)
+        assert [i for i in got if i != made["nasty"]] == want, params
+        if "limit" not in params:
+            assert page(signet, "/logs/count", **params)["n"] == len(got), params
+    assert page(signet, "/logs", q="words", limit=1)["rows"][0]["surface"] == "chat"
+    assert page(signet, "/overview", range="1h", q="words")["total"]["n"] == 4
 
 
 def test_bodies_of_a_row_that_sqlite_lists_come_from_clickhouse(world, listed):
