@@ -133,7 +133,8 @@ if (!there) {
 		});
 
 		test(`live with a filter shows only what matches (${kind})`, gateway, async (page) => {
-			await page.go('/logs?model=qwen-max&live=1');
+			await page.goto(`${gateway.ui}/logs?model=qwen-max&live=1`); // a page that listens is never idle
+			await page.locator('[role=row][data-id]').first().waitFor();
 			await page.waitForTimeout(600);
 			const word = `live ${Date.now()}`;
 			await ask(gateway, { model: 'gpt-4o', messages: [{ role: 'user', content: `${word} other` }] });

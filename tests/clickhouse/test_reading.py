@@ -3,6 +3,7 @@ another one that has nothing else (`local_days = 0`), or that has SQLite's list 
 import json
 import os
 import time
+import uuid
 
 import pytest
 
@@ -314,13 +315,47 @@ def test_bodies_of_a_row_that_sqlite_lists_come_from_clickhouse(world, listed):
     assert len(whole) == 9 and [w["id"] for w in whole[:-1] if not (w["input"]["messages"] and w["output"])] == []
 
 
+# ---- what another gateway left there ----
+
+def v7(ms, n):
+    return str(uuid.UUID(int=ms << 80 | 7 << 76 | n << 64 | 2 << 62 | n))
+
+
+@pytest.mark.parametrize("alone", [PATIENT], indirect=True, ids=["patient"])
+def test_rows_of_functions_and_of_years_ago(alone, clickhouse):
+    """JSON functions, several calls of one inference, text blocks as they once were, columns that were not there yet."""
+    old = int(time.time() * 1000) - 2 * 365 * 86400_000
+    episode, json_id, chat_id = v7(old, 1), v7(old + 1000, 2), v7(old + 2000, 3)
+    text = json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "value": "as it once was"}]}]})
+    put = lambda table, **row: clickhouse.call("POST", f"/?database={clickhouse.database}", f"INSERT INTO {table} FORMAT JSONEachRow\n{json.dumps(row)}".encode())
+    common = {"function_name": "extract", "variant_name": "best", "episode_id": episode, "inference_params": "{}"}
+    put("JsonInference", id=json_id, input=text, output=json.dumps({"raw": '{"name":"Ada"}', "parsed": {"name": "Ada"}}), output_schema="{}", auxiliary_content="",
+        tags={"who": "then"}, **common)
+    put("ChatInference", id=chat_id, input=text, output="[]", tool_params="", **common)
+    for i, (owner, tokens, cost) in enumerate(((json_id, 10, 0.25), (json_id, 20, 0.5), (chat_id, None, None))):
+        put("ModelInference", id=v7(old + 3000 + i, i), inference_id=owner, raw_request="{}", raw_response="{}", model_name=f"model-{i}", model_provider_name="p",
+            input_tokens=tokens, output_tokens=tokens, cost=cost, input_messages="[]", output="[]")
+    rows = page(alone, "/logs", fn="extract")["rows"]
+    assert [(r["id"], r["type"], r["model"], r["in"], r["cost"], r["ms"], r["preview_in"], r["preview_out"], r["stream"]) for r in rows] == [
+        (chat_id, "chat", "model-2", None, None, None, "as it once was", "", False),
+        (json_id, "json", "model-1", 30, 0.75, None, "as it once was", '{"name":"Ada"}', False)]
+    assert ids(alone, model="model-1") == [json_id] and ids(alone, model="model-0") == [] and ids(alone, min_cost="0.7") == [json_id]
+    assert ids(alone, q="Ada") == [json_id] and ids(alone, type="json") == [json_id] and ids(alone, episode=episode) == [chat_id, json_id]
+    got = page(alone, "/inferences/" + json_id)
+    assert got["output"]["inline"] == {"raw": '{"name":"Ada"}', "parsed": {"name": "Ada"}} and got["tags"] == {"who": "then"}
+    assert [(a["model"], a["cost"]) for a in got["attempts"]] == [("model-0", 0.25), ("model-1", 0.5)]
+    assert page(alone, "/overview", **{"from": "2020-01-01T00:00:00Z"}, fn="extract", step=31 * 86400)["total"] | {"ttft50": None} == {
+        "n": 2, "err": 0, "in": 30, "out": 30, "cost": 0.75, "priced": 1, "p50": None, "p95": None, "p99": None, "ttft50": None, "ttft95": None}
+    assert {m["id"] for m in page(alone, "/internal/inference_metadata", function_name="extract")["inference_metadata"]} == {json_id, chat_id}
+
+
 # ---- faults ----
 
 @pytest.fixture
-def alone(mock, clickhouse):
+def alone(mock, clickhouse, request):
     """A gateway whose rows are in ClickHouse only, with one there."""
     mock.default = json_answer(chat_answer("Hello there"))
-    with open_gateway(mock, clickhouse, ALONE, env={}) as signet:
+    with open_gateway(mock, clickhouse, ALONE, env=getattr(request, "param", {})) as signet:
         signet.stored = ask(signet, text="stored words")
         drained(signet)
         yield signet
@@ -409,6 +444,7 @@ NASTY = ["'", '"', "' OR '1'='1", "a');DROP TABLE ChatInference;--", "%", "_", "
          "\ud7ff\U0001f600"]
 
 
+@pytest.mark.parametrize("alone", [PATIENT], indirect=True, ids=["patient"])
 def test_whatever_reaches_sql_is_only_a_value(alone, clickhouse):
     names = ["fn", "variant", "model", "provider", "key", "episode", "type", "finish", "tag.a", "tag.it's", 'tag.a"b\\', "q"]
     for text in NASTY:
