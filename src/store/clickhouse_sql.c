@@ -63,6 +63,13 @@ void sql_uuid(struct clickhouse_text *s, struct uuid id)
 	sql_printf(s, "toUUID('%.*s')", BFMT(uuid_text(id, text)));
 }
 
+void sql_id(struct clickhouse_text *s, struct uuid id)
+{
+	char text[UUID_TEXT + 1];
+
+	sql_printf(s, "'%.*s'", BFMT(uuid_text(id, text)));
+}
+
 void sql_bound(struct clickhouse_text *s, int64_t seq)
 {
 	uint64_t ms = (uint64_t)seq >> 15, bits = (uint64_t)seq & 0x7fff;

@@ -25,6 +25,8 @@ void sql_printf(struct clickhouse_text *, const char *fmt, ...)
 /* As a literal of ClickHouse's with its quotes; whatever bytes it has. */
 void sql_string(struct clickhouse_text *, struct bytes);
 void sql_uuid(struct clickhouse_text *, struct uuid);
+/* As a plain literal, for long lists: a server bounds the number of a statement's nodes. */
+void sql_id(struct clickhouse_text *, struct uuid);
 /* The 128-bit number of the least id with that seq: ids compare as these numbers do. */
 void sql_bound(struct clickhouse_text *, int64_t seq);
 

@@ -198,6 +198,12 @@ static int say_failed(const struct clickhouse_reads *c, const struct clickhouse_
 		    BFMT(bytes_head(a->text, 400)));
 }
 
+int clickhouse_is_missed(const struct reader *r, bool *partial)
+{
+	*partial |= r->log.db != NULL;
+	return r->log.db ? 0 : -1;
+}
+
 int clickhouse_too_late(const struct reader *r)
 {
 	const struct clickhouse_reads *c = r->clickhouse;

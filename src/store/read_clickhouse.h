@@ -25,6 +25,9 @@ int clickhouse_select(struct reader *, const struct clickhouse_text *sql, struct
 		      struct arena *);
 /* The error for a question that cannot do with less than the whole. -1. */
 int clickhouse_too_late(const struct reader *);
+/* Where SQLite has a list of its own, that is something while ClickHouse does not answer: 0, and *partial. Else -1, the error as
+ * it is. */
+int clickhouse_is_missed(const struct reader *, bool *partial);
 /* The next line of an answer in JSONCompactEachRow, as `n` cells: texts, whole numbers, null. 1; 0: no more; -1: it is not
  * what was asked for. */
 int clickhouse_next_row(struct bytes *answer, struct cell *, size_t n, struct arena *);

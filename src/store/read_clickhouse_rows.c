@@ -85,7 +85,7 @@ void clickhouse_put_not_in_journal(struct clickhouse_text *s, const struct reade
 	sql_printf(s, " AND %s NOT IN (", id_column);
 	for (size_t i = 0; i < r->ids.n; i++) {
 		sql_put(s, i ? "," : "");
-		sql_uuid(s, r->ids.at[i]);
+		sql_id(s, r->ids.at[i]);
 	}
 	sql_put(s, ")");
 }
@@ -300,7 +300,7 @@ static bool put_keys(struct clickhouse_text *s, const struct rows_walk *w, struc
 		sql_put(s, ",");
 		sql_string(s, cell_text(&l[L_VARIANT]));
 		sql_put(s, ",");
-		sql_uuid(s, id);
+		sql_id(s, id);
 		sql_put(s, ")");
 	}
 	sql_put(s, ")");
@@ -319,7 +319,7 @@ static void put_ids(struct clickhouse_text *s, const struct rows_walk *w, struct
 			continue;
 		uuid_parse(cell_text(&w->at[i].list[L_ID]), &id);
 		sql_put(s, n++ ? "," : "");
-		sql_uuid(s, id);
+		sql_id(s, id);
 	}
 	sql_put(s, ")");
 }

@@ -392,7 +392,7 @@ static int sum_clickhouse(struct summing *s)
 		return 0;
 	s->by_value = false;
 	if (clickhouse_sums(s->r, q, s->cell, s->tag, false, add_part, s, &q->partial))
-		return -1;
+		return clickhouse_is_missed(s->r, &q->partial);
 	s->by_value = true;
 	if (!q->by.n)
 		return 0;
@@ -400,7 +400,7 @@ static int sum_clickhouse(struct summing *s)
 		s->r->horizon = INT64_MAX;
 	bad = clickhouse_sums(s->r, q, s->cell, s->tag, true, add_part, s, &q->partial);
 	s->r->horizon = horizon;
-	return bad;
+	return bad ? clickhouse_is_missed(s->r, &q->partial) : 0;
 }
 
 /* ---- the whole ---- */

@@ -34,7 +34,8 @@ int read_count(struct reader *r, const struct read_filter *f, size_t most, size_
 	if (read_rows(r, f, &page, on_counted, n))
 		return -1;
 	if (r->clickhouse && page.no_clickhouse && !page.partial && *n < most &&
-	    clickhouse_count(r, f, most == SIZE_MAX ? most : most - *n, &more, &page.partial))
+	    clickhouse_count(r, f, most == SIZE_MAX ? most : most - *n, &more, &page.partial) &&
+	    clickhouse_is_missed(r, &page.partial))
 		return -1;
 	*n += more;
 	*exact = !page.partial && *n < most;
@@ -250,7 +251,8 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 								 &(struct sql_columns){
 									 SQL_GROUPS, &v.cell, 1 }));
 	if (!bad && r->clickhouse)
-		bad = clickhouse_values(r, &rest, v.cell, v.tag, add_found, &v, &v.uncounted);
+		bad = clickhouse_values(r, &rest, v.cell, v.tag, add_found, &v, &v.uncounted) &&
+		      clickhouse_is_missed(r, &v.uncounted);
 	map_deinit(&v.map);
 	if (bad)
 		return -1;

@@ -67,6 +67,8 @@ if (!there) {
 			await page.go('/?range=7d');
 			const shown = await page.getByRole('link', { name: /^Requests/ }).locator('b').getAttribute('title');
 			assert.equal(Number(shown.replace(/\D/g, '')), rows.length);
+			const rate = await page.getByRole('link', { name: /^Error rate/ }).innerText();
+			assert.equal(/not kept in ClickHouse/.test(rate), !failures, rate);
 			const box = await page.locator('.u-over').first().boundingBox();
 			await page.mouse.move(box.x + box.width * 0.5, box.y + 40);
 			await page.mouse.down();

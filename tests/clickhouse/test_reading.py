@@ -396,6 +396,28 @@ def test_what_the_sink_has_not_delivered_is_read_while_clickhouse_is_away(alone,
     assert page(alone, "/inferences/" + new)["record"]["state"] == "stored"
 
 
+def test_the_list_of_the_last_days_is_read_while_clickhouse_is_away(mock, clickhouse):
+    mock.default = json_answer(chat_answer("Hello there"))
+    with open_gateway(mock, clickhouse, "", env={}) as signet:
+        made = [ask(signet, text=f"number {i}") for i in range(3)]
+        drained(signet)
+        record.wait_rows(signet.data_dir, 3)
+        clickhouse.kill()
+        got = page(signet, "/logs")
+        assert [r["id"] for r in got["rows"]] == sorted(made, reverse=True) and got["partial"]
+        assert request(signet, "GET", "/logs?cursor=" + got["next"]).status == 503
+        assert ids(signet, q="number", limit=3) == sorted(made, reverse=True)  # by what the list itself has of them
+        count = page(signet, "/logs/count")
+        assert (count["n"], count["exact"], count["partial"]) == (3, False, True)
+        for by in ({}, {"by": "model"}):
+            overview = page(signet, "/overview", range="24h", **by)
+            assert overview["total"]["n"] == 3 and overview["partial"]
+        assert page(signet, "/logs/facets", dim="model")["facets"]["model"] == [{"v": "m", "n": None}]
+        assert sum(page(signet, "/logs/histogram", range="24h")["ok"]) == 3
+        assert page(signet, "/inferences/" + made[0])["input"]["inline"]["messages"]  # the journal has it still
+        clickhouse.start()
+
+
 @pytest.mark.parametrize("fault", ["hang", "error", "cut", "torn_after"])
 def test_an_answer_that_does_not_come_or_is_wrong(alone, clickhouse, fault):
     for path in ROUTES:

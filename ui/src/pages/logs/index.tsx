@@ -2,13 +2,13 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useLocation, useSearch } from 'wouter';
-import { useQuery } from '@tanstack/react-query';
-import { exportPath, getHealth } from '../../api/routes';
+import { exportPath } from '../../api/routes';
 import { urlOf } from '../../api/http';
 import { useT } from '../../i18n';
 import { int, moment } from '../../parts/format';
 import { useKeys } from '../../parts/keys';
 import { filterOf, rewritten, useQueryString } from '../../parts/query';
+import { useAnswersOnly } from '../../parts/record';
 import { setTaste, wide } from '../../parts/taste';
 import { Button, css, Empty, ErrorBox, join, Skeleton, useTitle } from '../../parts/ui';
 import { Inference } from '../inference';
@@ -158,9 +158,9 @@ function Panel({ id, onClose, onStep }: { id: string; onClose: () => void; onSte
 function Nothing({ live }: { live: boolean }) {
 	const t = useT();
 	const [params, set] = useQueryString();
-	const { data: health } = useQuery({ queryKey: ['health'], queryFn: ({ signal }) => getHealth(signal), retry: false });
+	const answersOnly = useAnswersOnly();
 	const held = Object.keys(clearFilters(params)).filter((k) => k !== 'sel');
-	const failures = params.get('status') === 'error' && health?.record.answers_only;
+	const failures = params.get('status') === 'error' && answersOnly;
 	if (held.length)
 		return (
 			<Empty icon="search" title={t('logs.noMatch')}>
