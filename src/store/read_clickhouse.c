@@ -231,7 +231,7 @@ int clickhouse_select(struct reader *r, const struct clickhouse_text *sql, struc
 		return 1;
 	q.query.settings = arena_printf(
 		a,
-		"&max_execution_time=%u&cancel_http_readonly_queries_on_client_close=1&max_query_size=%u&output_format_json_validate_utf8=1&output_format_json_escape_forward_slashes=0",
+		"&max_execution_time=%u&cancel_http_readonly_queries_on_client_close=1&max_query_size=%u&optimize_aggregation_in_order=1&output_format_json_validate_utf8=1&output_format_json_escape_forward_slashes=0",
 		(unsigned)((left + 999) / 1000), 2 * CLICKHOUSE_TEXT_MAX);
 	pthread_mutex_lock(&c->lock);
 	bad = want_thread(c);

@@ -81,7 +81,7 @@ struct sums_part {
 	int64_t unix_s;
 	uint64_t n, in, out, priced;
 	int64_t cost_nano;
-	/* pairs: milliseconds, how often */
+	/* pairs: a step of struct times, how often */
 	struct numbers ms, ttft_ms;
 };
 typedef int sums_fn(void *arg, const struct sums_part *);

@@ -14,9 +14,9 @@
 #include "base/map.h"
 #include "base/time.h"
 
-#define CHUNK       1000       /* rows looked up at once */
-#define CHUNK_WORDS 20         /* with bodies, which are looked at for words ... */
-#define JUDGED_MAX  (2u << 20) /* ... if both together are not longer */
+#define CHUNK       1000         /* rows looked up at once */
+#define CHUNK_WORDS 200          /* with bodies, which are looked at for words ... */
+#define JUDGED_MAX  (256u << 10) /* ... if both together are not longer */
 #define CHUNK_BARE  20000
 #define HOUR        ((int64_t)3600000 << 15)
 #define PREVIEW     160

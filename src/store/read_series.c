@@ -359,7 +359,8 @@ static int add_times(struct summing *s, struct times **t, const struct numbers *
 		return -1;
 	for (size_t i = 0; i + 1 < pairs->n; i += 2) {
 		(*t)->n += (uint64_t)pairs->at[i + 1];
-		(*t)->steps[step_of(pairs->at[i])] += (uint32_t)pairs->at[i + 1];
+		(*t)->steps[pairs->at[i] < TIME_STEPS ? pairs->at[i] : TIME_STEPS - 1] +=
+			(uint32_t)pairs->at[i + 1];
 	}
 	return 0;
 }
