@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, test as nodeTest } from 'node:test';
 import { launch, open, settled } from './lib/browser.mjs';
 import { startClickHouse, there } from './lib/clickhouse.mjs';
-import { startGateway } from './lib/gateway.mjs';
+import { debugBinary, startGateway } from './lib/gateway.mjs';
 import { ask, seed } from './lib/seed.mjs';
 
 if (!there) {
@@ -13,7 +13,8 @@ if (!there) {
 	const clickhouse = await startClickHouse();
 	const env = { TENSORZERO_CLICKHOUSE_URL: clickhouse.address('pages') };
 	const world = await seed({ steps: 24, each: 10, large: false, env });
-	const alone = await startGateway({ config: `${world.config}\n[store]\nlocal_days = 0\n`, env });
+	// The engine in process runs one query at a time: on a busy machine a page's deadline would tell more of that than of the page.
+	const alone = await startGateway({ config: `${world.config}\n[store]\nlocal_days = 0\n`, env: { ...env, SIGNET_FAULT: 'reads.patient:1+' }, program: debugBinary });
 	const browser = await launch();
 	after(async () => { await browser.close(); await alone.stop(); await world.stop(); await clickhouse.close(); });
 

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 export const root = resolve(fileURLToPath(import.meta.url), '../../../..');
 export const binary = process.env.SIGNET_UI_BIN ?? join(root, 'build/signet');
+/** The one with the sanitizers, which knows SIGNET_FAULT; where it was not built, the other. */
+export const debugBinary = existsSync(join(root, 'build-asan/signet')) ? join(root, 'build-asan/signet') : binary;
 
 const provider = (model, name, upstream, target, more = '') => `
 [models."${model}".providers.${name}]
@@ -44,8 +46,8 @@ signer = { path = "${wasm}" }
 }
 
 /** Starts a program; resolves with what its standard error says about where it listens. */
-function launch(args, env, said) {
-	const child = spawn(binary, args, { env: { ...process.env, SIGNET_LOG: 'info', MOCK_KEY: 'sk-mock-canary', ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+function launch(args, env, said, program = binary) {
+	const child = spawn(program, args, { env: { ...process.env, SIGNET_LOG: 'info', MOCK_KEY: 'sk-mock-canary', ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
 	let log = '';
 	return new Promise((ready, failed) => {
 		child.stderr.setEncoding('utf8').on('data', (text) => {
@@ -64,10 +66,10 @@ async function end(child) {
 	await gone;
 }
 
-export async function startGateway({ config, dir = mkdtempSync(join(tmpdir(), 'signet-ui-')), env = {}, keep = false }) {
+export async function startGateway({ config, dir = mkdtempSync(join(tmpdir(), 'signet-ui-')), env = {}, keep = false, program = binary }) {
 	const file = join(dir, 'signet.toml');
 	writeFileSync(file, config);
-	const p = await launch(['serve', '--config-file', file, '--data-dir', join(dir, 'data'), '--log-format', 'json'], { DEVICE_ID: 'device-canary', SID: 'sid-canary', ...env }, /listening on ([\d.]+:\d+)/);
+	const p = await launch(['serve', '--config-file', file, '--data-dir', join(dir, 'data'), '--log-format', 'json'], { DEVICE_ID: 'device-canary', SID: 'sid-canary', ...env }, /listening on ([\d.]+:\d+)/, program);
 	return {
 		dir, log: p.log, url: `http://${p.address}`, ui: `http://${p.address.replace('127.0.0.1', 'localhost')}/ui`, child: p.child,
 		stop: async () => { await end(p.child); if (!keep) rmSync(dir, { recursive: true, force: true }); },
