@@ -219,20 +219,23 @@ void config_check(struct app *app, struct config_report *r)
 
 /* ---- what the log says of it ---- */
 
+/* Each in a message of its own: a warning that repeats is written once a minute only. */
 static void log_changes(const struct config_report *r)
 {
+	struct bytes none = B("(unset)");
+	char text[512];
+
 	for (size_t i = 0; i < r->changes.len && i < LOGGED_MAX; i++) {
 		const struct config_change *c = &r->changes.at[i];
-		struct bytes none = B("(unset)");
 		struct bytes old = bytes_set(c->old) ? c->old : none,
 			     new = bytes_set(c->new) ? c->new : none;
 
+		snprintf(text, sizeof(text), "%.*s %s", BFMT(bytes_head(c->key, 400)),
+			 c->restart ? "takes effect with the next start only" : "changed");
 		if (c->restart)
-			log_warn("config", "takes effect with the next start only",
-				 LB("key", c->key), LB("running", old), LB("file", new));
+			log_warn("config", text, LB("running", old), LB("file", new));
 		else
-			log_info("config", "changed", LB("key", c->key), LB("old", old),
-				 LB("new", new));
+			log_info("config", text, LB("old", old), LB("new", new));
 	}
 	if (r->changes.len > LOGGED_MAX)
 		log_info("config", "and more changes", LI("changes", r->changes.len));
@@ -241,21 +244,11 @@ static void log_changes(const struct config_report *r)
 static void log_issues(const struct config_report *r)
 {
 	struct buf line;
-	size_t n = 0;
 
-	for (size_t i = 0; i < r->issues.len && n < LOGGED_MAX; i++) {
-		const struct config_issue *issue = &r->issues.at[i];
-
+	for (size_t i = 0; i < r->issues.len && i < LOGGED_MAX; i++) {
 		buf_init(&line, 1u << 20);
-		if (!config_issue_print(issue, &line)) {
-			struct bytes text = bytes_trim(buf_bytes(&line));
-
-			n++;
-			if (issue->warning)
-				log_warn("config", "in the files", LB("warning", text));
-			else
-				log_error("config", "in the files", LB("error", text));
-		}
+		if (!config_issue_print(&r->issues.at[i], &line) && !buf_putc(&line, '\0'))
+			log_at(r->issues.at[i].warning ? LOG_WARN : LOG_ERROR, "config", line.data);
 		buf_deinit(&line);
 	}
 }

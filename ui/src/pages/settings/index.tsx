@@ -78,7 +78,7 @@ function History({ view, busy, onReturn }: { view: ConfigView; busy: boolean; on
 	return (
 		<Card title={t('settings.history')}>
 			<div className={css.scrollX} tabIndex={0}><table className={css.list}>
-				<thead><tr><th>{t('settings.hash')}</th><th>{t('settings.loadedAt')}</th><th /></tr></thead>
+				<thead><tr><th>{t('settings.hash')}</th><th>{t('settings.loadedAt')}</th><th><span className="sr">{t('settings.return')}</span></th></tr></thead>
 				<tbody>{view.history.map((h, i) => (
 					<tr key={h.hash}><td><code>{h.hash.slice(0, 12)}</code></td><td className="muted">{age(h.loaded_at)}</td>
 						<td style={{ textAlign: 'end' }}>{i === 0 ? <Badge tone="ok">{t('settings.inForce')}</Badge> : <Button small disabled={busy} onClick={() => onReturn(h.hash)}>{t('settings.return')}</Button>}</td></tr>
