@@ -162,7 +162,7 @@ def test_help_lists_what_there_is():
 
 @pytest.mark.parametrize("command,flags", [
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
-               "--log-file F", "--validate-and-exit", "--run-clickhouse-migrations", "--create-api-key", "--expiration TIME", "--disable-api-key ID"]),
+               "--log-file F", "--on-sighup ACTION", "--validate-and-exit", "--run-clickhouse-migrations", "--create-api-key", "--expiration TIME", "--disable-api-key ID"]),
     ("check", ["--config-file GLOB", "--default-config", "--json"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
