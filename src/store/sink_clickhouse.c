@@ -407,31 +407,83 @@ static enum sink_result write_cursor(struct clickhouse_sink *s, struct cursor c)
 	return SINK_OK;
 }
 
-static void forget_tries(struct clickhouse_sink *s, bool verify)
+static struct cursor_token *token_of(struct cursor *c, unsigned table)
+{
+	for (size_t i = 0; i < c->ntokens; i++)
+		if (c->tokens[i].table == table)
+			return &c->tokens[i];
+	return NULL;
+}
+
+static void put_token(struct cursor *c, struct cursor_token token)
+{
+	struct cursor_token *at = token_of(c, token.table);
+
+	if (!at && c->ntokens < CURSOR_TABLES)
+		at = &c->tokens[c->ntokens++];
+	if (at)
+		*at = token;
+}
+
+enum sink_result clickhouse_note_token(struct clickhouse_sink *s, const struct table_batch *t)
+{
+	struct cursor c = s->cursor;
+
+	put_token(&c, (struct cursor_token){ .table = t->table->row,
+					     .number = t->token,
+					     .parts = !t->one_block,
+					     .unix_ms = t->token_ms });
+	return write_cursor(s, c);
+}
+
+/* What the cursor proves of the batch that it notes. `verify`: some of it may be there. */
+static void begin_tries(struct clickhouse_sink *s, bool verify)
 {
 	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++) {
 		struct table_batch *t = &s->tables[i];
+		const struct cursor_token *token = token_of(&s->cursor, t->table->row);
 
 		t->stored = t->refused = false;
 		t->unclear = t->running = verify;
-		t->again = 0;
 		t->sent_ms = verify ? clock_mono_ms() : 0;
+		t->one_block = s->cursor.noted_ms && (!token || !token->parts);
+		t->token = token ? token->number : 0;
+		t->token_ms = token ? token->unix_ms : s->cursor.noted_ms;
+		t->next_token = verify ? t->token + 1 : 0;
+		t->sent_for_views = 0;
 	}
+}
+
+/* Nobody knows under which tokens rows of this batch have been sent: none of a former life is used again. */
+static void note_unknown_tokens(struct cursor *c)
+{
+	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++)
+		put_token(c, (struct cursor_token){ .table = clickhouse_row_tables[i].row,
+						    .number = (unsigned)(c->noted_ms / 1000),
+						    .parts = true,
+						    .unix_ms = c->noted_ms });
 }
 
 /* Before its first byte goes out (rule 3). One that was noted before is known by its borders. */
 static enum sink_result note_batch(struct clickhouse_sink *s)
 {
-	struct cursor c = { s->cursor.delivered, s->first, s->last };
+	struct cursor c = { .delivered = s->cursor.delivered,
+			    .first = s->first,
+			    .last = s->last,
+			    .noted_ms = clock_unix_ms() };
 	bool noted = s->cursor.first == c.first && s->cursor.last == c.last;
-	enum sink_result r;
+	bool verify = c.first <= s->verify_upto || s->cursor.first;
+	enum sink_result r = SINK_OK;
 
 	if (s->tried_first == c.first && s->tried_last == c.last)
 		return SINK_OK; /* another try: what the tables know holds */
-	forget_tries(s, c.first <= s->verify_upto || s->cursor.first);
-	r = noted ? SINK_OK : write_cursor(s, c);
+	if (verify && !(noted && s->cursor.noted_ms))
+		note_unknown_tokens(&c);
+	if (!(noted && s->cursor.noted_ms))
+		r = write_cursor(s, c);
 	if (r != SINK_OK)
 		return r;
+	begin_tries(s, verify);
 	if (s->verify_upto != UINT64_MAX && c.last >= s->verify_upto)
 		s->verify_upto = 0; /* looked at from here on */
 	s->base.batch_ends_at = c.last;
