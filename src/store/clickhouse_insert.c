@@ -230,7 +230,7 @@ static enum sink_result insert_rows(struct clickhouse_sink *s, struct table_batc
 		if (r != SINK_OK)
 			return r;
 		a = insert(s, t, lines);
-		t->next_token = t->token + (a.code >= 0 || a.unclear);
+		t->next_token = t->token + (a.code >= 0 || a.unclear || s->o.visit);
 		if (!a.code) {
 			for (size_t i = from; i < to; i++)
 				t->rows[i].stored |= !t->rows[i].guilty;
@@ -264,9 +264,8 @@ static enum sink_result insert_rows(struct clickhouse_sink *s, struct table_batc
 
 /* ---- all of it is there: are views behind it whole? (rule 7) ---- */
 
-static void count_view_gap(struct clickhouse_sink *s, struct table_batch *t, struct bytes why)
+static void count_view_gap(const struct table_batch *t, struct bytes why)
 {
-	(void)s;
 	METRIC_ADD(&metric_view_gap, 1);
 	log_warn("store", "ClickHouse stored rows, but a view behind their table failed",
 		 LS("table", t->table->name), LB("error", why));
@@ -286,7 +285,7 @@ static enum sink_result send_for_views(struct clickhouse_sink *s, struct table_b
 		t->running |= a.unclear;
 		return clickhouse_failed(s, FAULT_RETRY, a.text);
 	}
-	count_view_gap(s, t, a.text);
+	count_view_gap(t, a.text);
 	return SINK_OK;
 }
 
@@ -303,8 +302,8 @@ static enum sink_result fill_views(struct clickhouse_sink *s, struct table_batch
 	if (known)
 		return send_for_views(s, t);
 	if (t->refused)
-		count_view_gap(s, t, why);
-	else
+		count_view_gap(t, why);
+	else if (!s->o.visit) /* whose rows may have come in any way */
 		log_info(
 			"store",
 			"whether views behind a table of ClickHouse have a block cannot be made sure",
@@ -381,7 +380,8 @@ static enum sink_result bury_guilty(struct clickhouse_sink *s, struct table_batc
 
 		if (!row->guilty)
 			continue;
-		if (dead_letter_add(s->o.dir_fd, &dead)) {
+		if (s->o.visit ? s->o.visit->refused(s->o.visit, &dead)
+			       : dead_letter_add(s->o.dir_fd, &dead)) {
 			t->unclear = true; /* the others are there */
 			return clickhouse_failed(s, FAULT_RETRY,
 						 arena_printf(&s->arena,
@@ -402,7 +402,7 @@ static enum sink_result judge_guilty(struct clickhouse_sink *s, struct table_bat
 
 	if (!guilty)
 		return SINK_OK;
-	if (guilty < t->n || (t->n > 1 && !one_reason))
+	if (s->o.visit || guilty < t->n || (t->n > 1 && !one_reason))
 		return bury_guilty(s, t);
 	why = arena_dup(&s->arena, bytes_of(s->base.error));
 	column = missing_column(s, t);

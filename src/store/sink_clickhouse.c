@@ -20,7 +20,7 @@
 #include "base/version.h"
 #include "store/store.h"
 
-#define SINK_NAME "clickhouse"
+#define SINK_NAME CLICKHOUSE_SINK
 #define IDLE_MS \
 	2500 /* well below a server's own 10 s: a connection that it closed costs a look for rows */
 #define BACKLOG_BY  10 /* with a backlog a batch may have that many times `max_rows` */
@@ -207,8 +207,13 @@ static void end_loop(struct loop_task *task)
 
 static void read_cursor(struct clickhouse_sink *s)
 {
-	int found = cursor_read(s->o.dir_fd, SINK_NAME, &s->cursor);
+	int found;
 
+	if (s->o.visit) {
+		s->verify_upto = UINT64_MAX;
+		return;
+	}
+	found = cursor_read(s->o.dir_fd, SINK_NAME, &s->cursor);
 	s->base.position = s->cursor.delivered;
 	s->base.batch_ends_at = s->cursor.last;
 	/* Without a cursor nobody knows what a former one has sent of what the journal still holds. */
@@ -241,7 +246,9 @@ static struct sink *make(const struct sink_options *o)
 	s->base.batch_rows = c->max_rows;
 	s->base.batch_rows_max = c->max_rows * BACKLOG_BY;
 	s->base.batch_ms = c->flush_interval_ms;
-	hex_print(o->node, sizeof(o->node), s->node);
+	if (o->visit) /* its numbers are its own */
+		random_bytes(s->o.node, sizeof(s->o.node));
+	hex_print(s->o.node, sizeof(s->o.node), s->node);
 	/* config/ has looked at it: it can be parsed */
 	if (clickhouse_server_parse(c->url, &s->texts, &s->server)) {
 		sink_clickhouse.free(&s->base);
@@ -314,6 +321,14 @@ static struct table_batch *table_of(struct clickhouse_sink *s, uint8_t row)
 		if (s->tables[i].table->row == row)
 			return &s->tables[i];
 	return NULL;
+}
+
+bool clickhouse_takes(uint64_t row)
+{
+	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++)
+		if (clickhouse_row_tables[i].row == row)
+			return true;
+	return false;
 }
 
 static enum sink_result bad_row(struct clickhouse_sink *s, const char *why, unsigned table)
@@ -398,9 +413,11 @@ static enum sink_result add(struct sink *base, const struct record_view *v)
 
 static enum sink_result write_cursor(struct clickhouse_sink *s, struct cursor c)
 {
-	if (cursor_write(s->o.dir_fd, SINK_NAME, &c)) {
+	const char *name = s->o.visit ? s->o.visit->name : SINK_NAME;
+
+	if (cursor_write(s->o.dir_fd, name, &c)) {
 		snprintf(s->base.error, sizeof(s->base.error),
-			 "journal/" SINK_NAME ".cursor cannot be written: %s", strerror(errno));
+			 "journal/%s.cursor cannot be written: %s", name, strerror(errno));
 		return errno == ENOSPC || errno == EDQUOT ? SINK_FULL : SINK_DOWN;
 	}
 	s->cursor = c;
@@ -444,7 +461,8 @@ static void begin_tries(struct clickhouse_sink *s, bool verify)
 		const struct cursor_token *token = token_of(&s->cursor, t->table->row);
 
 		t->stored = t->refused = false;
-		t->unclear = t->running = verify;
+		t->unclear = verify;
+		t->running = verify && !s->o.visit; /* a visitor has waited before */
 		t->sent_ms = verify ? clock_mono_ms() : 0;
 		t->one_block = s->cursor.noted_ms && (!token || !token->parts);
 		t->token = token ? token->number : 0;
@@ -617,7 +635,36 @@ static void explain(struct sink *base, enum sink_result r, char *text, size_t n)
 		snprintf(text, n, "ClickHouse at %.*s, database %.*s, %s: %s%s",
 			 BFMT(s->server.url.authority), BFMT(s->server.database),
 			 r == SINK_BLOCKED ? "does not take rows" : "does not answer as it should",
-			 base->error, r == SINK_BLOCKED ? " (the journal keeps them)" : "");
+			 base->error,
+			 r == SINK_BLOCKED && !s->o.visit ? " (the journal keeps them)" : "");
+}
+
+/* ---- a statement of a command ---- */
+
+struct statement {
+	struct bytes sql;
+	uint64_t timeout_ms;
+	struct buf *answer;
+};
+
+static enum sink_result run_statement(struct clickhouse_sink *s, const void *arg)
+{
+	const struct statement *st = arg;
+	struct clickhouse_query q = { .sql = st->sql, .timeout_ms = st->timeout_ms };
+	struct clickhouse_answer a = clickhouse_ask(s->client, &s->server, &q, &s->arena);
+
+	if (a.code)
+		return clickhouse_failed(s, a.code > 0 ? clickhouse_fault_of(a.code) : FAULT_RETRY,
+					 a.text);
+	return buf_append(st->answer, a.text) ? SINK_DOWN : SINK_OK;
+}
+
+enum sink_result clickhouse_run_statement(struct sink *base, struct bytes sql, uint64_t timeout_ms,
+					  struct buf *answer)
+{
+	struct statement st = { sql, timeout_ms, answer };
+
+	return run_there(own(base), run_statement, &st);
 }
 
 int store_clickhouse_migrate(const struct clickhouse_options *o)

@@ -87,6 +87,9 @@ enum sink_result clickhouse_token_is_known(struct clickhouse_sink *, const struc
 /* The sink's result for a fault, its text kept. */
 enum sink_result clickhouse_failed(struct clickhouse_sink *, enum clickhouse_fault,
 				   struct bytes text);
+/* A statement of a command, on the sink's thread; the caller waits. Appends the answer. Else base.error says why not. */
+enum sink_result clickhouse_run_statement(struct sink *, struct bytes sql, uint64_t timeout_ms,
+					  struct buf *answer);
 /* Times, shorter where a test wants them so. */
 uint64_t clickhouse_patience_ms(void); /* for one request */
 

@@ -9,6 +9,7 @@ same password; system.processes knows the requests that a fault holds back, whic
 POST /fault {"match": text, "do": what, "times": n, "code": n, "seconds": n} makes the next n requests whose query has the text go wrong:
   error        answered with this ClickHouse error; nothing is done       error_after  the same when all is done
   hang         nothing is done and nothing answered for so long           hang_after   the same when all is done
+  slow         done, so much later
   cut          the connection is closed instead of an answer              cut_after    the same when all is done
   torn_after   the answer's body ends too early, when all is done
   error_in_views  an INSERT's block is stored, of the views behind its table only "spared" (a list of names) get it, then this error
@@ -199,6 +200,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise ConnectionAbortedError
         if what == "cut" + when:
             raise ConnectionAbortedError
+        if what == "slow" + when:
+            time.sleep(fault["seconds"])
 
     def whole_query(self, params, body):
         kind = self.headers.get("Content-Type", "")
