@@ -70,11 +70,12 @@ struct journal {
 	/* the writer's own */
 	pthread_t writer, syncer;
 	bool threads;
-	int fd;                /* of the open segment; -1 = none */
-	uint64_t offset;       /* where the next record goes */
-	uint64_t allocated;    /* bytes reserved for it on disk */
-	uint64_t opened_first; /* its name */
-	uint64_t records;      /* in it */
+	int fd;                         /* of the open segment; -1 = none */
+	uint64_t offset;                /* where the next record goes */
+	uint64_t allocated;             /* bytes reserved for it on disk */
+	uint64_t opened_first;          /* its name */
+	uint8_t header[SEGMENT_HEADER]; /* its own, for the end record */
+	uint64_t records;               /* in it */
 	uint64_t first_record_ms;
 	uint64_t next_number;
 	struct pending *unsynced, **unsynced_tail;
