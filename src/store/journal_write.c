@@ -73,8 +73,7 @@ static int publish_segment(struct journal *j, uint64_t first, bool replaces)
 {
 	struct segment_info info = { .first = first,
 				     .end = SEGMENT_HEADER,
-				     .generation = ++j->generations,
-				     .made_ms = clock_unix_ms() };
+				     .generation = ++j->generations };
 	int result = 0;
 
 	pthread_mutex_lock(&j->lock);
@@ -306,6 +305,7 @@ static void close_segment(struct journal *j)
 		pthread_mutex_lock(&j->lock);
 		open_segment(j)->end = j->offset;
 		open_segment(j)->last = j->next_number;
+		journal_age_mark(j, j->next_number, clock_unix_ms());
 		pthread_mutex_unlock(&j->lock);
 		atomic_store(&j->written, j->next_number);
 		j->next_number++;
@@ -381,10 +381,9 @@ static void tell_readers(struct journal *j, uint64_t last, uint64_t rows)
 	pthread_mutex_lock(&j->lock);
 	open_segment(j)->end = j->offset;
 	open_segment(j)->last = last;
+	if (last > before)
+		journal_age_mark(j, before + 1, clock_unix_ms());
 	pthread_mutex_unlock(&j->lock);
-	for (size_t i = 0; i < JOURNAL_READERS; i++)
-		if (!atomic_load(&j->backlog_since_ms[i]))
-			atomic_store(&j->backlog_since_ms[i], clock_unix_ms());
 	if (last > before)
 		atomic_store(&j->written, last);
 	total = atomic_fetch_add(&j->written_rows, rows) + rows;

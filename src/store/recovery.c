@@ -158,6 +158,11 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+static uint64_t unix_ms_of(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
+}
+
 /* The end record at the end of a file of `end` bytes with a payload of `n`. Its number, 0: there is none. */
 static uint64_t read_end(int fd, uint64_t end, size_t n, uint8_t payload[SEGMENT_END])
 {
@@ -209,7 +214,7 @@ static enum segment_state header_from_elsewhere(int fd, const struct stat *st, u
 	segment_reader_deinit(&r);
 	*h = (struct segment_header){ .format = SEGMENT_FORMAT,
 				      .first = first,
-				      .unix_ms = (uint64_t)st->st_mtim.tv_sec * 1000 };
+				      .unix_ms = unix_ms_of(&st->st_mtim) };
 	return found == FOUND_RECORD ? SEGMENT_OK : SEGMENT_BAD;
 }
 
@@ -275,9 +280,10 @@ static int look_at(struct journal *j, const char *name, uint64_t first)
 	}
 	if (j->nsegments == MAX_SEGMENTS)
 		return fail(ERR_STORE, "journal: more than %d segments", MAX_SEGMENTS);
-	return journal_add_segment(j, &(struct segment_info){ .first = first,
-							      .end = (uint64_t)st.st_size,
-							      .made_ms = h.unix_ms });
+	return journal_add_segment(j,
+				   &(struct segment_info){ .first = first,
+							   .end = (uint64_t)st.st_size,
+							   .written_ms = unix_ms_of(&st.st_mtim) });
 }
 
 static int list_segments(struct journal *j)
@@ -365,6 +371,8 @@ int journal_recover(struct journal *j, uint64_t delivered)
 
 		for (size_t i = 0; i + 1 < j->nsegments; i++)
 			j->segments[i].last = j->segments[i + 1].first - 1;
+		for (size_t i = 0; i < j->nsegments; i++)
+			journal_age_mark(j, j->segments[i].first, j->segments[i].written_ms);
 		if (find_last(j, s, true, &s->last))
 			return -1;
 		if (s->last > greatest)

@@ -4,6 +4,7 @@ SIGNET_FAULT=clickhouse.soon shortens the waits of a minute that storage §7.8 a
 """
 import json
 import os
+import time
 
 import pytest
 
@@ -515,6 +516,25 @@ def test_a_damaged_cursor_doubles_nothing(up, clickhouse):
     assert "the cursor of ClickHouse is damaged" in signet.stderr()
     stored_once(clickhouse, ids)
     signet.stop()
+
+
+def test_a_sink_that_stores_and_falls_behind_is_slow(up, clickhouse):
+    """Each batch comes through, a second apart, and more waits: the age of the oldest grows, and the state says so."""
+    batches = "[gateway.observability]\nasync_writes = false\nbatch_writes = { enabled = true, max_rows = 1, flush_interval_ms = 10 }\n"
+    with gateway(up, clickhouse, batches, "[store]\nlocal_days = 0\n", env={"SIGNET_FAULT": "drainer.soon:1+"}) as signet:
+        ask(signet)
+        drained(signet)
+        clickhouse.fault("slow", "INSERT INTO ModelInference", seconds=0.7, times=8)
+        ids = ask(signet, 40)  # four at most in a batch
+        ages, states = [], []
+        while record(signet)["backlog_records"]:
+            ages.append(signet.metric("signet_sink_oldest_seconds", sink="clickhouse"))
+            states.append(signet.metric("signet_sink_state", sink="clickhouse"))
+            time.sleep(0.1)
+        assert max(ages) >= 3 and all(b >= a - 1 for a, b in zip(ages[:-10], ages[1:-10]))
+        assert 1 in states and states.index(1) < len(states) / 2 and states[states.index(1):-12].count(0) <= 1
+        raw.wait_for(lambda: record(signet)["state"] == "ok" and record(signet)["oldest_s"] == 0, 10, 0.05)
+        assert clickhouse.count("ChatInference", clickhouse.database) == len(ids) + 1
 
 
 def test_a_stop_does_not_wait_for_a_server_that_hangs(up, clickhouse):
