@@ -124,6 +124,11 @@ static void tags(struct pen *p, const struct answer_facts *f)
 		pen_lit(p, ":");
 		pen_string(p, f->request->tags[i].value);
 	}
+	if (bytes_set(f->request->namespace_)) {
+		pen_item(p);
+		pen_lit(p, "\"tensorzero::namespace\":");
+		pen_string(p, f->request->namespace_);
+	}
 	pen_close(p, '}');
 }
 
