@@ -425,13 +425,16 @@ static int64_t begin_of(const struct log_reader *r, uint64_t first)
 {
 	uint8_t head[SEGMENT_HEADER];
 	struct segment_header h = { 0 };
+	struct stat st = { 0 };
 	int fd = segment_open(r->journal, first, O_RDONLY);
 
 	if (fd < 0)
 		return 0;
 	if (pread(fd, head, sizeof(head), 0) != sizeof(head) ||
-	    segment_header_read(head, sizeof(head), &h) != SEGMENT_OK)
-		h.unix_ms = 0;
+	    segment_header_read(head, sizeof(head), &h) != SEGMENT_OK) {
+		fstat(fd, &st); /* later than that, but not earlier */
+		h.unix_ms = (uint64_t)st.st_mtim.tv_sec * 1000 + 1000;
+	}
 	close(fd);
 	return (int64_t)(h.unix_ms << 15);
 }
