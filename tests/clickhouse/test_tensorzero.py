@@ -270,16 +270,16 @@ def test_tensorzero_reads_what_signet_wrote(databases):
 
 def test_pages_show_what_tensorzero_wrote(databases):
     server = databases["server"]
-    rows = server.rows("SELECT toString(id) AS id, input, output, tags, processing_time_ms AS ms FROM ChatInference ORDER BY toUInt128(id) DESC", "ours")
+    rows = server.rows("SELECT toString(id) AS one, input, output, tags, processing_time_ms AS ms FROM ChatInference ORDER BY toUInt128(id) DESC", "ours")
     with Signet(config(extra="[store]\nlocal_days = 0\n", record=True), env={"TENSORZERO_CLICKHOUSE_URL": server.address("ours"), "SIGNET_FAULT": "reads.patient:1+"}) as signet:
-        assert ids(signet, limit=1000) == [r["id"] for r in rows]
+        assert ids(signet, limit=1000) == [r["one"] for r in rows]
         assert page(signet, "/logs/count")["n"] == len(rows)
         for row in rows[::5]:
-            got = page(signet, "/inferences/" + row["id"])
+            got = page(signet, "/inferences/" + row["one"])
             assert json.loads(row["input"]) == got["input"]["inline"] and json.loads(row["output"]) == got["output"]["inline"]
             assert got["tags"] == row["tags"] and got["row"]["ms"] == row["ms"]
-            calls = server.rows(f"SELECT toString(id) AS id FROM ModelInference WHERE inference_id = '{row['id']}' ORDER BY toUInt128(ModelInference.id)", "ours")
-            assert [a["model_inference_id"] for a in got["attempts"]] == [c["id"] for c in calls]
+            calls = server.rows(f"SELECT toString(id) AS one FROM ModelInference WHERE inference_id = '{row['one']}' ORDER BY toUInt128(id)", "ours")
+            assert [a["model_inference_id"] for a in got["attempts"]] == [c["one"] for c in calls]
         [sums] = server.rows("SELECT sum(input_tokens) AS i, sum(output_tokens) AS o FROM ModelInference", "ours")
         total = page(signet, "/overview", range="24h", by="model")["total"]
         assert (total["n"], total["in"], total["out"]) == (len(rows), int(sums["i"]), int(sums["o"]))
