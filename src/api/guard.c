@@ -208,9 +208,13 @@ static bool is_origin_of(struct bytes origin, struct bytes url)
 	return bytes_ieq(origin, url);
 }
 
-/* Whether a page of another site asks. Its own: the host that the request names, or the address under which the
- * operator says that the gateway is known. */
-static bool is_foreign(const struct exchange *ex)
+bool guard_is_public_url(const struct exchange *ex, struct bytes origin)
+{
+	return is_origin_of(origin, api_app(ex)->config->ui.public_url);
+}
+
+/* Its own: the host that the request names, or the address under which the operator says that the gateway is known. */
+bool guard_is_foreign(const struct exchange *ex)
 {
 	struct bytes origin = exchange_get(ex, B("origin")), host = exchange_get(ex, B("host")),
 		     site = exchange_get(ex, B("sec-fetch-site"));
@@ -218,7 +222,7 @@ static bool is_foreign(const struct exchange *ex)
 
 	if (bytes_set(site) && !bytes_eq(site, B("same-origin")) && !bytes_eq(site, B("none")))
 		return true;
-	if (!bytes_set(origin) || is_origin_of(origin, api_app(ex)->config->ui.public_url))
+	if (!bytes_set(origin) || guard_is_public_url(ex, origin))
 		return false;
 	return at < 0 || !bytes_ieq(bytes_slice(origin, (size_t)at + 3, origin.n), host);
 }
@@ -250,7 +254,7 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 	struct bytes given = exchange_get(ex, B("x-signet-csrf"));
 	char wanted[CSRF_TEXT + 1];
 
-	if (is_foreign(ex))
+	if (guard_is_foreign(ex))
 		return "This request comes from a page of another site";
 	if (!changes_something(ex) || (!*caller->session.id && !is_ours(ex)))
 		return NULL;
@@ -369,16 +373,12 @@ bool guard_admits(struct exchange *ex, enum guard_role needed)
 	return true;
 }
 
-bool guard_session_admits(struct exchange *ex, const struct session *s, error_writer *write)
+const char *guard_session_lacks(const struct exchange *ex, const struct session *s)
 {
 	struct caller caller = { .role = s->role, .method = s->method, .session = *s };
 	const char *why = lacks_proof(ex, &caller);
 
 	if (!why && s->role < (changes_something(ex) ? ROLE_EDITOR : ROLE_VIEWER))
-		why = "This needs the role editor";
-	if (!why)
-		return true;
-	fail(ERR_AUTH, "%s", why);
-	api_respond_error(ex, write, 403, B(""));
-	return false;
+		return "This needs the role editor";
+	return why;
 }
