@@ -77,7 +77,13 @@ struct model_config {
 	size_t nrouting;
 	struct timeouts timeouts;
 	struct bytes namespace_;
+	struct bytes label; /* as metrics name it; unset: its name */
 };
+
+static inline struct bytes model_label(const struct model_config *m)
+{
+	return bytes_set(m->label) ? m->label : m->name;
+}
 
 struct alias {
 	struct bytes name; /* without the '*' if it is a prefix */

@@ -3,7 +3,7 @@
  *
  * A model is first built in the request's arena; only one that works is built again in memory of its
  * own, so that clients who send invented names cannot fill it: at most 1,000 names of at most 512
- * bytes stay. The trap: this runs on a fiber. A signer module takes milliseconds to load and must not
+ * bytes stay, and metrics name the first 100 of them. The trap: this runs on a fiber. A signer module takes milliseconds to load and must not
  * run on its stack, so loading goes to the thread pool, and no lock is held while the fiber waits.
  */
 #include "config/shorthand.h"
@@ -15,14 +15,17 @@
 #include "config/models.h"
 #include "fiber/fiber.h"
 
-#define MAX_KEPT 1000
-#define MAX_NAME 512
-#define KEPT_MAX (16 << 20)
+#define MAX_KEPT     1000
+#define MAX_NAME     512
+#define MAX_LABELLED 100 /* signet-own (f) */
+#define LABEL_NAME   128
+#define KEPT_MAX     (16 << 20)
 
 struct shorthands {
 	const struct config *config;
 	pthread_mutex_t lock;
 	struct map by_name;
+	size_t labelled;
 	struct arena arena;
 };
 
@@ -62,6 +65,7 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 	if (!m || !p || !(m->routing = arena_array(arena, struct provider_config *, 1)))
 		return NULL;
 	m->name = arena_dup(arena, name);
+	m->label = B("other");
 	if (!bytes_set(m->name))
 		return NULL;
 	m->routing[m->nrouting++] = p;
@@ -113,6 +117,19 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 
 /* ---- finding and keeping ---- */
 
+static struct model_config *keep(struct shorthands *s, struct bytes name, struct signer *signer)
+{
+	struct model_config *m = build(s->config, name, signer, &s->arena);
+
+	if (!m || map_put(&s->by_name, m->name, m))
+		return NULL;
+	if (name.n <= LABEL_NAME && s->labelled < MAX_LABELLED) {
+		s->labelled++;
+		m->label = m->name;
+	}
+	return m;
+}
+
 /* The one of that name that stays; else `made`, built again to stay, or itself where there is no room. NULL: neither. */
 static struct model_config *kept_model(struct shorthands *s, struct bytes name,
 				       struct model_config *made)
@@ -121,11 +138,8 @@ static struct model_config *kept_model(struct shorthands *s, struct bytes name,
 
 	pthread_mutex_lock(&s->lock);
 	m = map_get(&s->by_name, name);
-	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT) {
-		m = build(s->config, name, made->routing[0]->signer.signer, &s->arena);
-		if (m && map_put(&s->by_name, m->name, m))
-			m = NULL;
-	}
+	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT)
+		m = keep(s, name, made->routing[0]->signer.signer);
 	pthread_mutex_unlock(&s->lock);
 	return m ? m : made;
 }
