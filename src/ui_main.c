@@ -63,11 +63,6 @@ static struct {
 
 /* ---- what is passed on ---- */
 
-/* Beginnings of paths (ui §7). */
-static const char *const passed[] = { "/internal/",          "/v1/datasets/", "/v1/inferences/",
-				      "/inference",          "/feedback",     "/status",
-				      "/v1/chat/completions" };
-
 /* What a read-only UI shows nobody: it is for administrators. */
 static const char *const for_admins[] = { "/internal/signet/keys", "/internal/signet/sessions",
 					  "/internal/signet/audit" };
@@ -104,17 +99,6 @@ static bool is_one_of(struct bytes name, const char *const *list, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (bytes_ieq(name, bytes_of(list[i])))
 			return true;
-	return false;
-}
-
-static bool is_passed(struct bytes path)
-{
-	for (size_t i = 0; i < COUNT(passed); i++) {
-		struct bytes top = bytes_of(passed[i]);
-
-		if (bytes_starts(path, top) && (bytes_ends(top, B("/")) || path.n == top.n))
-			return true;
-	}
 	return false;
 }
 
@@ -307,9 +291,9 @@ static void answer(struct exchange *ex)
 
 	if (bytes_eq(ex->path, B("/health")))
 		exchange_respond(ex, 200, (struct bytes){ 0 }, B(""));
-	else if (is_passed(ex->path) && ui.read_only && read_only_forbids(ex))
+	else if (ui_asks_for(ex->path) && ui.read_only && read_only_forbids(ex))
 		refuse(ex, 403, "This UI is read-only (TENSORZERO_UI_READ_ONLY).");
-	else if (is_passed(ex->path))
+	else if (ui_asks_for(ex->path))
 		pass(ex);
 	else if (changes(ex))
 		refuse(ex, 405, "Only the gateway's own routes take this method.");

@@ -220,7 +220,8 @@ static bool is_open(const struct config *c, struct bytes path)
 	return bytes_eq(path, B("/health")) || bytes_eq(path, B("/status")) ||
 	       bytes_eq(path, B("/internal/autopilot/status")) ||
 	       (bytes_eq(path, B("/metrics")) && !c->server.metrics_auth) ||
-	       is_below(path, B("/internal/signet")) || is_below(path, B("/ui"));
+	       (c->ui.enabled &&
+		(is_below(path, B("/internal/signet")) || is_below(path, B("/ui"))));
 }
 
 static bool session_admits(struct exchange *ex, const struct session *session,

@@ -160,7 +160,8 @@ bool guard_session(const struct exchange *ex, struct session *s)
 	struct bytes cookie = guard_cookie(ex);
 	struct key_found found;
 
-	if (!cookie.n || !app->keys || !sessions_find(app->keys, cookie, s))
+	if (!cookie.n || !app->keys || !app->config->ui.enabled ||
+	    !sessions_find(app->keys, cookie, s))
 		return false;
 	if (!strcmp(s->method, "password"))
 		s->role = role_today(app, s);

@@ -223,6 +223,13 @@ static bool is_pages(struct bytes path)
 	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
 }
 
+/* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays. */
+static bool is_switched_off(const struct exchange *ex, struct bytes path)
+{
+	return !api_app(ex)->config->ui.enabled &&
+	       (is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal/signet")));
+}
+
 /* Whether the request may go on to its route; if not, it was answered. */
 static bool may_enter(struct exchange *ex, struct bytes path)
 {
@@ -247,6 +254,10 @@ void api_handle(struct exchange *ex)
 	common_headers(ex);
 	if (!may_enter(ex, path))
 		return;
+	if (is_switched_off(ex, path)) {
+		not_found(ex, path);
+		return;
+	}
 	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
 		if (!ex->status && !ex->client_gone && fiber_cancelled())
 			shutting_down(ex, path);

@@ -124,6 +124,8 @@ struct ui_user {
 };
 
 struct ui_config {
+	bool enabled;              /* the pages and their routes are there */
+	struct bytes bind_address; /* "ip:port" of a listener for them alone; unset: none */
 	enum ui_auth auth;
 	enum guard_role default_key_role; /* of keys that have none of their own */
 	struct bytes public_url;          /* unset: whatever Host the browser says */

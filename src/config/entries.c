@@ -19,10 +19,15 @@ static const struct {
 	const char *name;
 	const struct table *table;
 } known[] = {
-	{ "gateway", &gateway_table },   { "server", &server_table },
-	{ "upstream", &upstream_table }, { "signing", &signing_table },
-	{ "surfaces", &surfaces_table }, { "store", &store_table },
-	{ "journal", &journal_table },   { "record", &record_table },
+	{ "gateway", &gateway_table },
+	{ "server", &server_table },
+	{ "upstream", &upstream_table },
+	{ "signing", &signing_table },
+	{ "surfaces", &surfaces_table },
+	{ "store", &store_table },
+	{ "journal", &journal_table },
+	{ "record", &record_table },
+	{ "ui", &ui_table },
 };
 
 /* What environment and command line may set. */
@@ -35,6 +40,9 @@ static const struct given {
 	  offsetof(struct config, gateway.bind_address), "0.0.0.0:3000" },
 	{ "store.data_dir", "SIGNET_DATA_DIR", offsetof(struct config, data_dir), "./signet-data" },
 	{ "upstream.ca_file", "SSL_CERT_FILE", offsetof(struct config, upstream.ca_file), NULL },
+	{ "ui.bind_address", "SIGNET_UI_BIND_ADDRESS", offsetof(struct config, ui.bind_address),
+	  NULL },
+	{ "ui.public_url", "SIGNET_UI_PUBLIC_URL", offsetof(struct config, ui.public_url), NULL },
 };
 
 const char *entry_origin_name(enum entry_origin from)
@@ -131,6 +139,21 @@ static int add_file(struct config_entries *es, const struct toml *t)
 	return arena_push(es->arena, es->files, es->nfiles, es->cap_files, t->file->path) ? 0 : -1;
 }
 
+/* Of [ui] each key has a variable, which wins over the file. */
+static bool is_from_environment(struct bytes key)
+{
+	char name[64] = "SIGNET_UI_";
+	size_t at = strlen(name);
+	const char *value;
+
+	if (!bytes_starts(key, B("ui.")) || key.n - 3 >= sizeof(name) - at)
+		return false;
+	for (size_t i = 3; i < key.n; i++)
+		name[at++] = (char)(key.p[i] >= 'a' && key.p[i] <= 'z' ? key.p[i] - 32 : key.p[i]);
+	value = getenv(name);
+	return value && *value;
+}
+
 static int walk_tree(struct config_entries *es, const struct toml *t, struct bytes path,
 		     const struct table *table)
 {
@@ -141,6 +164,8 @@ static int walk_tree(struct config_entries *es, const struct toml *t, struct byt
 
 		e.key = path.n ? arena_printf(es->arena, "%.*s.%.*s", BFMT(path), BFMT(c->key))
 			       : c->key;
+		if (is_from_environment(e.key))
+			continue;
 		if (c->type == TOML_TABLE && c->child) {
 			for (size_t i = 0; !path.n && i < COUNT(known); i++)
 				if (bytes_eq(bytes_of(known[i].name), c->key))
@@ -238,6 +263,8 @@ static int walk_table(struct config_entries *es, const struct config *c, const c
 		if (bytes_eq(e.key, B("server.workers")) && c->server.workers)
 			e.from = getenv("SIGNET_WORKERS") ? ENTRY_ENVIRONMENT : ENTRY_COMMAND_LINE;
 		if (bytes_eq(e.key, B("server.on_disconnect")) && getenv("SIGNET_ON_DISCONNECT"))
+			e.from = ENTRY_ENVIRONMENT;
+		if (is_from_environment(e.key))
 			e.from = ENTRY_ENVIRONMENT;
 		if (add(es, e))
 			return -1;

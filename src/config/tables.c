@@ -275,6 +275,7 @@ void tables_defaults(struct config *c)
 	c->gateway.max_rows = 1000;
 	c->clickhouse.dedup_window = true;
 	c->server.metrics_auth = true;
+	c->ui.enabled = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =
