@@ -673,7 +673,8 @@ int serve_main(int argc, char **argv)
 	signals_setup();
 	if (serve_log_setup(&args) || signing_init())
 		return flags_failed("");
-	app.config = config_load(&args.config, &issues);
+	app.options = args.config;
+	app.config = config_load(&app.options, &issues);
 	serve_issues_print(&args, &issues, app.config != NULL);
 	config_issues_deinit(&issues);
 	status = 1;

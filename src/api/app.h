@@ -20,6 +20,7 @@ struct worker;
 
 struct app {
 	struct config *config;
+	struct config_options options; /* with which it was loaded */
 	struct shorthands *shorthands; /* of config */
 	struct store *store;           /* NULL: no record (gateway.observability.enabled = false) */
 	struct keys *keys;             /* NULL: nothing asks for any */

@@ -367,7 +367,9 @@ static const char *user_of(const struct caller *c)
 
 static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_PARAMS])
 {
-	static const char *const features[] = { "keys", "sessions", "audit", "auth" };
+	/* the first is always there, those of keys where they can be read, the last where clients must bring one */
+	static const char *const features[] = { "config-check", "keys", "sessions", "audit",
+						"auth" };
 	const struct app *app = api_app(ex);
 	struct caller caller;
 	struct reply r;
@@ -400,7 +402,7 @@ static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_
 	pen_string_or_null(&r.pen, app->config->ui.public_url);
 	pen_key(&r.pen, "features");
 	pen_open(&r.pen, '[');
-	n = !app->keys ? 0 : app->config->gateway.auth ? COUNT(features) : COUNT(features) - 1;
+	n = !app->keys ? 1 : app->config->gateway.auth ? COUNT(features) : COUNT(features) - 1;
 	for (size_t i = 0; i < n; i++) {
 		pen_item(&r.pen);
 		pen_string(&r.pen, bytes_of(features[i]));
