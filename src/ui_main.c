@@ -20,6 +20,7 @@
 #include "fiber/loop.h"
 #include "net/http_client.h"
 #include "net/socket.h"
+#include "net/web_origin.h"
 #include "serve_args.h"
 #include "ui_sign_in_main.h"
 
@@ -128,21 +129,12 @@ static bool peer_is_loopback(const struct exchange *ex)
 	return a.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static bool host_is_local(struct bytes host)
-{
-	struct bytes name =
-		bytes_starts(host, B("[")) ? bytes_cut(&host, ']') : bytes_cut(&host, ':');
-
-	return bytes_ieq(name, B("localhost")) || bytes_eq(name, B("127.0.0.1")) ||
-	       bytes_eq(name, B("[::1"));
-}
-
 static bool is_remote(const struct exchange *ex)
 {
 	for (size_t i = 0; i < ex->nheaders; i++)
 		if (is_forwarding(ex->headers[i].name))
 			return true;
-	return !peer_is_loopback(ex) || !host_is_local(exchange_get(ex, B("host")));
+	return !peer_is_loopback(ex) || !web_host_is_local(exchange_get(ex, B("host")));
 }
 
 /* A page of another site asks: its origin is not where this request went. */

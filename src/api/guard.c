@@ -23,6 +23,7 @@
 #include "api/auth.h"
 #include "base/error.h"
 #include "net/socket.h"
+#include "net/web_origin.h"
 
 /* ---- local ---- */
 
@@ -38,18 +39,6 @@ static bool is_loopback(const struct sockaddr_storage *peer)
 		return false;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
 	       (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
-}
-
-static bool host_is_local(const struct exchange *ex)
-{
-	static const struct bytes names[] = { B("localhost"), B("127.0.0.1"), B("[::1]") };
-	struct bytes host = exchange_get(ex, B("host"));
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (bytes_istarts(host, names[i]) &&
-		    (host.n == names[i].n || host.p[names[i].n] == ':'))
-			return true;
-	return false;
 }
 
 static bool was_forwarded(const struct exchange *ex)
@@ -80,8 +69,8 @@ static bool is_local(const struct exchange *ex)
 	struct sockaddr_storage peer;
 
 	return c->ui.auth == UI_AUTH_AUTO && !c->gateway.auth && !guard_has_users(c) &&
-	       exchange_peer(ex, &peer) && is_loopback(&peer) && host_is_local(ex) &&
-	       !was_forwarded(ex);
+	       exchange_peer(ex, &peer) && is_loopback(&peer) &&
+	       web_host_is_local(exchange_get(ex, B("host"))) && !was_forwarded(ex);
 }
 
 /* ---- sessions ---- */

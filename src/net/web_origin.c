@@ -123,6 +123,17 @@ static bool is_loopback_address(struct bytes host)
 	return ip_parse(host, ip) == 4 && ip[0] == 127;
 }
 
+bool web_host_is_local(struct bytes host)
+{
+	static const struct bytes names[] = { B("localhost"), B("127.0.0.1"), B("[::1]") };
+	struct parts parts;
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (split_host(host, &parts) && bytes_ieq(parts.host, names[i]))
+			return true;
+	return false;
+}
+
 bool web_origin_is_loopback(struct bytes origin)
 {
 	struct parts parts;

@@ -38,6 +38,30 @@ static void test_only_this_machines_pages_are_of_this_machine(void **state)
 		assert_false(web_origin_is_loopback(bad[i]));
 }
 
+static void test_a_host_is_local_as_a_whole(void **state)
+{
+	static const struct bytes good[] = { B("localhost"), B("LocalHost:3000"),
+					     B("127.0.0.1"), B("127.0.0.1:65535"),
+					     B("[::1]"),     B("[::1]:80") };
+	static const struct bytes bad[] = { B("localhost:80@evil.example"),
+					    B("localhost:"),
+					    B("localhost:x"),
+					    B("localhost."),
+					    B("127.0.0.1.evil.example"),
+					    B("127.0.0.2"),
+					    B("[::1"),
+					    B("::1"),
+					    B("[::1]x"),
+					    B(""),
+					    { NULL, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++)
+		assert_true(web_host_is_local(good[i]));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(web_host_is_local(bad[i]));
+}
+
 static void test_every_prefix_of_one_is_read_without_reading_on(void **state)
 {
 	static const char text[] = "https://[2001:db8::1]:8080";
@@ -59,6 +83,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_ways_to_write_an_origin_are_the_same),
 		cmocka_unit_test(test_only_this_machines_pages_are_of_this_machine),
+		cmocka_unit_test(test_a_host_is_local_as_a_whole),
 		cmocka_unit_test(test_every_prefix_of_one_is_read_without_reading_on),
 	};
 
