@@ -230,7 +230,7 @@ static bool session_admits(struct exchange *ex, const struct session *session,
 	struct key_found found;
 	const char *lacks;
 
-	if (api_app(ex)->config->gateway.auth)
+	if (api_config(ex)->gateway.auth)
 		auth_key(ex, &found); /* for attribution: a key on the way from `signet ui` */
 	lacks = guard_session_lacks(ex, session);
 	if (!lacks)
@@ -241,22 +241,21 @@ static bool session_admits(struct exchange *ex, const struct session *session,
 
 bool auth_admits(struct exchange *ex, const struct door *door)
 {
-	struct app *app = api_app(ex);
 	struct key_found found;
 	struct session session;
 
-	if (is_open(app->config, door->path))
+	if (is_open(api_config(ex), door->path))
 		return true;
 	if (guard_session(ex, &session))
 		return session_admits(ex, &session, door);
 	/* Somebody elsewhere, by way of `signet ui`, perhaps a page with a bent name: a key there is the way's, not the caller's,
 	 * and only a session makes it count. */
 	if (bytes_set(exchange_get(ex, B("x-signet-remote"))) &&
-	    (app->config->gateway.auth || app->config->ui.auth != UI_AUTH_NONE)) {
+	    (api_config(ex)->gateway.auth || api_config(ex)->ui.auth != UI_AUTH_NONE)) {
 		missing();
 		return door_refuse(ex, door, 0);
 	}
-	if (!app->config->gateway.auth)
+	if (!api_config(ex)->gateway.auth)
 		return true;
 	switch (auth_key(ex, &found)) {
 	case AUTH_GOOD: return true;

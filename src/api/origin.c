@@ -26,7 +26,7 @@ static bool is_listed(const struct server_config *s, struct bytes origin)
 
 static bool may_call(const struct exchange *ex, struct bytes origin)
 {
-	const struct config *c = api_app(ex)->config;
+	const struct config *c = api_config(ex);
 
 	return web_origin_is_loopback(origin) || is_listed(&c->server, origin) ||
 	       guard_is_public_url(ex, origin);

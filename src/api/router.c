@@ -76,7 +76,7 @@ static bool method_is(const struct route *r, struct bytes method)
 /* The path below gateway.base_path, without a slash at its end. Empty: it is not below it. */
 static struct bytes path_below_base(const struct exchange *ex)
 {
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 	struct bytes path = ex->path;
 
 	if (!bytes_starts(path, base))
@@ -226,7 +226,7 @@ static bool is_pages(struct bytes path)
 /* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays. */
 static bool is_switched_off(const struct exchange *ex, struct bytes path)
 {
-	return !api_app(ex)->config->ui.enabled &&
+	return !api_config(ex)->ui.enabled &&
 	       (is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal/signet")));
 }
 
@@ -246,11 +246,22 @@ static void shutting_down(struct exchange *ex, struct bytes path)
 	api_respond_error(ex, shape_of(path), 503, B(""));
 }
 
+/* Until it is over: see api_config(). */
+static void hold_config(struct exchange *ex)
+{
+	struct config *c = ((struct worker *)ex->user)->config;
+
+	config_ref(c);
+	ex->held = c;
+}
+
 void api_handle(struct exchange *ex)
 {
-	struct bytes path = path_below_base(ex);
+	struct bytes path;
 	const struct route *wrong = NULL;
 
+	hold_config(ex);
+	path = path_below_base(ex);
 	common_headers(ex);
 	if (!may_enter(ex, path))
 		return;
@@ -292,8 +303,7 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 	struct error e = { .kind = code == 503 ? ERR_BUSY : ERR_INVALID_REQUEST,
 			   .message = bytes_of(reason),
 			   .retry_after_ms = -1 };
-	struct error_context context = { .with_json =
-						 api_app(ex)->config->gateway.unstable_error_json };
+	struct error_context context = { .with_json = api_config(ex)->gateway.unstable_error_json };
 
 	common_headers(ex);
 	if (!is_pages(path_below_base(ex)))
@@ -324,7 +334,6 @@ static void access_log(const struct exchange *ex, const char *route, double took
 
 void api_done(struct exchange *ex)
 {
-	struct worker *w = ex->user;
 	const char *route = ex->route ? ex->route : "other";
 	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
 	char digits[U64_DIGITS];
@@ -334,6 +343,8 @@ void api_done(struct exchange *ex)
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);
 	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), code);
-	if (w->app->config->server.access_log)
+	if (api_config(ex)->server.access_log)
 		access_log(ex, route, took);
+	config_unref(ex->held);
+	ex->held = NULL;
 }

@@ -241,7 +241,7 @@ bool ui_asks_for(struct bytes path)
 void api_pages(struct exchange *ex)
 {
 	static const struct ui_place here = { .base = { "", 0 } };
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 
 	if (ui_asks_for(ex->path)) {
 		if (base.n)
@@ -260,7 +260,7 @@ void api_pages(struct exchange *ex)
 
 void api_ui(struct exchange *ex)
 {
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 	struct ui_place at = { .base = arena_printf(ex->arena, "%.*s/ui", BFMT(base)) };
 
 	ui_serve(ex, &at, api_path_id(ex));

@@ -25,7 +25,6 @@ struct shorthands {
 	const struct config *config;
 	pthread_mutex_t lock;
 	struct map by_name;
-	size_t labelled;
 	struct arena arena;
 };
 
@@ -117,16 +116,39 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 
 /* ---- finding and keeping ---- */
 
+/* Names that are labels, for the life of the process: metrics outlive a configuration. */
+static struct {
+	pthread_mutex_t lock;
+	struct bytes at[MAX_LABELLED];
+	size_t len;
+} labelled = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct bytes label_of(struct bytes name)
+{
+	struct bytes label = B("other");
+	char *copy;
+
+	pthread_mutex_lock(&labelled.lock);
+	for (size_t i = 0; i < labelled.len; i++)
+		if (bytes_eq(labelled.at[i], name))
+			label = labelled.at[i];
+	if (bytes_eq(label, B("other")) && name.n <= LABEL_NAME && labelled.len < MAX_LABELLED &&
+	    (copy = malloc(name.n + 1))) {
+		memcpy(copy, name.p, name.n);
+		label = (struct bytes){ copy, name.n };
+		labelled.at[labelled.len++] = label;
+	}
+	pthread_mutex_unlock(&labelled.lock);
+	return label;
+}
+
 static struct model_config *keep(struct shorthands *s, struct bytes name, struct signer *signer)
 {
 	struct model_config *m = build(s->config, name, signer, &s->arena);
 
 	if (!m || map_put(&s->by_name, m->name, m))
 		return NULL;
-	if (name.n <= LABEL_NAME && s->labelled < MAX_LABELLED) {
-		s->labelled++;
-		m->label = m->name;
-	}
+	m->label = label_of(m->name);
 	return m;
 }
 

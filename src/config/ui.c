@@ -143,8 +143,9 @@ static void check_listener(struct loader *l)
 }
 
 static const struct key ui_keys[] = {
-	{ "enabled", KEY_BOOL, OFF(ui.enabled) },
-	{ "bind_address", KEY_CALL, .call = read_ui_address },
+	{ "enabled", KEY_BOOL, OFF(ui.enabled), .at_start = true },
+	{ "bind_address", KEY_CALL, .call = read_ui_address, .at_start = true,
+	  KEPT(ui.bind_address) },
 	{ "auth", KEY_CHOICE, OFF(ui.auth), .choices = auth_choices },
 	{ "default_key_role", KEY_CHOICE, OFF(ui.default_key_role), .choices = role_names },
 	{ "public_url", KEY_CALL, .call = read_public_url },

@@ -45,7 +45,7 @@ def test_files_as_they_were_loaded_differ_in_nothing(gateway):
     assert got.status == 200, got.text
     assert got.headers["cache-control"] == "no-store"
     answer = got.json
-    assert answer.pop("took_ms") >= 0 and answer.pop("hash") == gateway.status()["config_hash"]
+    assert answer.pop("hash") == gateway.status()["config_hash"]
     assert answer == {"ok": True, "errors": [], "warnings": [], "diff": []}
     assert "config-check" in ask(gateway, "GET", SESSION).json["features"]
 
@@ -58,9 +58,9 @@ def test_what_differs_is_told_key_by_key(gateway):
     assert answer["ok"] and answer["errors"] == [] and answer["hash"] != before
     diff = {d["key"]: d for d in answer["diff"]}
     assert diff["models.two.routing"] == {"key": "models.two.routing", "old": ["p0", "p1"], "new": ["p1", "p0"], "file": gateway.toml_path, "line": diff["models.two.routing"]["line"],
-                                          "when": "restart"}
+                                          "when": "now"}
     assert text.splitlines()[diff["models.two.routing"]["line"] - 1] == 'routing = ["p1", "p0"]'
-    assert (diff["server.drain_s"]["old"], diff["server.drain_s"]["new"]) == (30, 7)
+    assert (diff["server.drain_s"]["old"], diff["server.drain_s"]["new"], diff["server.drain_s"]["when"]) == (30, 7, "restart")
     assert (diff["models.m.routing"]["new"], diff["models.m.routing"]["old"]) == (None, ["p"])
     assert diff["models.renamed.routing"]["old"] is None and diff["models.renamed.routing"]["new"] == ["p"]
     assert [d["key"] for d in answer["diff"]] == sorted(diff)
@@ -100,16 +100,14 @@ def test_it_takes_the_command_line_and_the_environment_with_it():
         assert post(signet).json["diff"] == []
 
 
-def test_many_at_once_never_share_a_load(gateway):
+def test_many_at_once(gateway):
     csrf, got = ask(gateway, "GET", SESSION).json["csrf"], []
     threads = [threading.Thread(target=lambda: got.append(post(gateway, csrf=csrf))) for _ in range(8)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    assert {a.status for a in got} <= {200, 503} and any(a.status == 200 for a in got)
-    for a in got:
-        assert a.json["diff"] == [] if a.status == 200 else "Another check" in a.message
+    assert [(a.status, a.json["ok"], a.json["diff"]) for a in got] == [(200, True, [])] * 8
 
 
 def test_it_is_an_admins(gateway):
