@@ -260,7 +260,7 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 	if (!is_json(ex))
 		return "The content type must be application/json";
 	guard_csrf(ex, caller, wanted);
-	if (caller->method &&
+	if (api_config(ex)->ui.enabled && caller->method && /* else no route tells it */
 	    (given.n != CSRF_TEXT || CRYPTO_memcmp(given.p, wanted, CSRF_TEXT) != 0))
 		return "The header X-Signet-CSRF is of another session (reload the page)";
 	return NULL;

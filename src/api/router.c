@@ -223,10 +223,11 @@ static bool is_pages(struct bytes path)
 	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
 }
 
-/* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays. */
+/* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays, and what was there before them. */
 static bool is_switched_off(const struct exchange *ex, struct bytes path)
 {
 	return !api_config(ex)->ui.enabled &&
+	       !bytes_eq(path, B("/internal/signet/config/reload")) &&
 	       (is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal/signet")));
 }
 

@@ -1,4 +1,6 @@
 """Which web pages may call (13 D3): a page elsewhere must not spend the operator's key, a page that may can read what it gets, errors too."""
+import signal
+
 import pytest
 
 from lib import keys, raw, record
@@ -161,6 +163,15 @@ def test_a_preflight_needs_no_key_and_a_401_can_be_read():
         raw.wait_for(lambda: raw.get(signet.port, "/v1/models", [keys.bearer(made)]).status == 200)
         assert raw.post(signet.port, CHAT, chat(), [keys.bearer(made), *origins(LISTED)]).status == 200
         assert raw.post(signet.port, CHAT, chat(), [keys.bearer(made), *origins("https://evil.example")]).status == 403
+
+
+def test_a_reload_changes_who_may_call():
+    with Mock() as mock, Signet(config(openai_model("m", mock.url))) as signet:
+        assert raw.post(signet.port, CHAT, chat(), origins(LISTED)).status == 403
+        with open(signet.toml_path, "w") as f:
+            f.write(config(openai_model("m", mock.url), extra=EXTRA))
+        signet.process.send_signal(signal.SIGHUP)
+        raw.wait_for(lambda: raw.post(signet.port, CHAT, chat(), origins(LISTED)).status == 200, 10)
 
 
 def test_the_pages_own_address_may_call():

@@ -126,6 +126,10 @@ def test_without_the_ui_neither_pages_nor_their_routes_are_there(how):
             got = get(signet.port, path, method=method)
             assert got.status == 404 and got.message == f"Route not found: {method} {path}", path
         assert raw.post(signet.port, CHAT, chat()).status == 200  # the gateway is one all the same
+        proof = [("content-type", "application/json"), ("x-signet-csrf", "1"), ("content-length", "0")]
+        assert get(signet.port, "/internal/signet/config/reload", proof, "POST").status == 200  # it was there before the pages
+        assert get(signet.port, "/internal/signet/config/reload", proof, "POST", host="evil.example").status == 403
+        assert get(signet.port, "/internal/signet/config/reload", [("content-length", "0")], "POST").status == 403
         assert get(signet.port, "/internal/models/count").status == 200  # TensorZero's
         assert get(signet.port, "/status").json["signet"]
 
@@ -140,3 +144,5 @@ def test_without_the_ui_nobody_signs_in_and_no_listener_opens():
             made = keys.create(signet.data_dir, "--role", "admin")
             raw.wait_for(lambda: raw.get(signet.port, "/v1/models", [keys.bearer(made)]).status == 200)
             assert get(signet.port, "/internal/signet/session", [keys.bearer(made)]).status == 404
+            assert get(signet.port, "/internal/signet/config/reload", [("x-signet-csrf", "1"), ("content-type", "application/json"), ("content-length", "0")], "POST").status == 401
+            assert get(signet.port, "/internal/signet/config/reload", [keys.bearer(made), ("content-length", "0")], "POST").status == 200
