@@ -159,6 +159,38 @@ bool want_string(struct loader *l, const struct toml *t, struct bytes path, stru
 	return is_text(t);
 }
 
+/* The words for a value that cannot be an enumeration's: of a provider's own keys others than elsewhere. */
+static struct bytes no_choice(struct loader *l, const struct toml *t, struct bytes path)
+{
+	bool tagged = bytes_find(path, B(": ")) >= 0;
+
+	if (t->type == TOML_TABLE)
+		return tagged     ? B("invalid value: map, expected map with a single key")
+		       : t->child ? B("wanted exactly 1 element, more than 1 element")
+				  : B("wanted exactly 1 element, found 0 elements");
+	if (!tagged)
+		return B("invalid type: unit variant, expected string only");
+	return arena_printf(l->arena, "invalid type: %.*s, expected string or map",
+			    BFMT(toml_describe(t, l->arena)));
+}
+
+/* An enumeration as a table of one name, whose value serde wants to be nothing: TOML has none. */
+static int want_variant(struct loader *l, const struct toml *t, struct bytes path,
+			const struct bytes *names, size_t n, struct bytes list)
+{
+	size_t i = 0;
+
+	while (i < n && !bytes_eq(names[i], t->key))
+		i++;
+	if (i == n)
+		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s", BFMT(t->key),
+			 BFMT(list));
+	else
+		type_error(l, t, path_join(l, path, ".", t->key), "unit",
+			   "write the name alone, in quotes");
+	return -1;
+}
+
 int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 		const char *const *choices)
 {
@@ -174,9 +206,10 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 	if (is_text(t))
 		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s%.*s", BFMT(t->text),
 			 BFMT(list), BFMT(name_hint(l, t->text, names, n, (struct bytes){ 0 })));
+	else if (t->type == TOML_TABLE && t->child && !t->child->next)
+		return want_variant(l, t->child, path, names, n, list);
 	else
-		error_at(l, t, path,
-			 "invalid type: unit variant, expected string only (write %.*s in quotes)",
+		error_at(l, t, path, "%.*s (write %.*s in quotes)", BFMT(no_choice(l, t, path)),
 			 BFMT(list));
 	return -1;
 }
@@ -268,6 +301,18 @@ static void check_off(struct loader *l, struct toml *t, struct bytes path)
 			BFMT(path));
 }
 
+/* Whether it is a table; else said in the words of the table's readers. */
+static bool right_table(struct loader *l, const struct table *table, const struct toml *t,
+			struct bytes path)
+{
+	if (t->type != TOML_TABLE && table->walked)
+		error_text(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
+			   BFMT(path), toml_type_name(t->type), BFMT(path));
+	else
+		want_table(l, t, path, table->expected);
+	return t->type == TOML_TABLE;
+}
+
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
 	uint64_t number;
@@ -320,7 +365,10 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 	case KEY_TABLE: read_table(l, k->table, t, path, ".", at); break;
 	case KEY_CALL: k->call(l, t, path, at); break;
 	case KEY_STRINGS: read_strings(l, t, path, k->choices, (struct strings *)at); break;
-	case KEY_LATER: not_yet(l, t, path, bytes_of(k->name)); break;
+	case KEY_LATER:
+		if (!k->table || right_table(l, k->table, t, path))
+			not_yet(l, t, path, bytes_of(k->name));
+		break;
 	case KEY_REFUSED: error_at(l, t, path, "%s", k->fix); break;
 	case KEY_PASS: break;
 	}
@@ -339,10 +387,7 @@ static const struct key *find_key(const struct table *table, struct bytes name)
 void read_table(struct loader *l, const struct table *table, struct toml *t, struct bytes path,
 		const char *separator, void *into)
 {
-	if (t->type != TOML_TABLE && table->walked)
-		return error_text(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
-				  BFMT(path), toml_type_name(t->type), BFMT(path));
-	if (!want_table(l, t, path, table->expected))
+	if (!right_table(l, table, t, path))
 		return;
 	for (struct toml *c = t->child; c; c = c->next) {
 		const struct key *k = find_key(table, c->key);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/format.h"
 #include "base/json.h"
 #include "net/http_status.h"
 
@@ -32,17 +33,16 @@ static int fail_framed(enum error_kind kind, const struct upstream_said *said, s
 int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
 {
 	const struct upstream_said said = { .provider_type = type, .status = status };
-	char *text = NULL;
+	struct bytes text;
 	va_list args;
-	int n;
 
 	va_start(args, fmt);
-	n = vasprintf(&text, fmt, args);
+	text = format_new(fmt, args);
 	va_end(args);
-	if (n < 0)
+	if (!text.p)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
-	fail_framed(kind, &said, bytes_of(text));
-	free(text);
+	fail_framed(kind, &said, text);
+	free((char *)text.p);
 	return -1;
 }
 
@@ -157,6 +157,53 @@ struct bytes wire_utf8(struct bytes text, struct arena *a)
 		memcpy(out + len, n ? text.p : "\xef\xbf\xbd", n ? n : 3);
 		len += n ? n : 3;
 		text = bytes_slice(text, n ? n : 1, text.n);
+	}
+	return (struct bytes){ out, len };
+}
+
+/* How many bytes are one character, or the longest beginning of one; *whole says which. */
+static size_t sequence(struct bytes s, bool *whole)
+{
+	unsigned char first = (unsigned char)s.p[0];
+	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+	size_t want = first < 0x80   ? 1
+		      : first < 0xc2 ? 0
+		      : first < 0xe0 ? 2
+		      : first < 0xf0 ? 3
+		      : first < 0xf5 ? 4
+				     : 0,
+	       n = 1;
+
+	for (; n < want && n < s.n; n++) {
+		unsigned char c = (unsigned char)s.p[n];
+
+		if (c < (n == 1 ? low : 0x80) || c > (n == 1 ? high : 0xbf))
+			break;
+	}
+	*whole = n == want;
+	return n;
+}
+
+struct bytes wire_body_text(struct bytes body, struct arena *a)
+{
+	size_t len = 0;
+	char *out;
+
+	if (bytes_starts(body, B("\xef\xbb\xbf")))
+		body = bytes_slice(body, 3, body.n);
+	if (!bytes_set(body) || bytes_is_utf8(body))
+		return body;
+	out = body.n > SIZE_MAX / 3 ? NULL : arena_alloc_raw(a, body.n * 3);
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	while (body.n > 0) {
+		bool whole;
+		size_t n = sequence(body, &whole);
+
+		memcpy(out + len, whole ? body.p : "\xef\xbf\xbd", whole ? n : 3);
+		len += whole ? n : 3;
+		body = bytes_slice(body, n, body.n);
 	}
 	return (struct bytes){ out, len };
 }
