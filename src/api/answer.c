@@ -101,8 +101,7 @@ static int prepare(struct request *rq)
 	if (rq->surface->attributes && clients_attribute(rq->x, env, rq->surface->name))
 		return -1;
 	if (episode_id(episode, &rq->episode_id) || check_target(rq) ||
-	    target_check_filters(rq->config, &rq->target, &env->inf.extra_body) ||
-	    target_check_filters(rq->config, &rq->target, &env->inf.extra_headers) ||
+	    target_check_filters(rq->config, &rq->target, &env->inf) ||
 	    check_input(env, rq->arena) || check_tools(env))
 		return -1;
 	if (!env->dryrun)

@@ -101,17 +101,19 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 #define TIME(member) offsetof(struct timeouts, member)
 static const struct key non_streaming_keys[] = { { "total_ms", KEY_U64, TIME(total_ms) } };
 static const struct table non_streaming_table =
-	TABLE("struct NonStreamingTimeouts", non_streaming_keys);
+	TABLE("struct NonStreamingTimeouts", non_streaming_keys, .sequence = true);
 static const struct key streaming_keys[] = {
 	{ "ttft_ms", KEY_U64, TIME(ttft_ms) },
 	{ "total_ms", KEY_U64, TIME(stream_total_ms) },
 };
-static const struct table streaming_table = TABLE("struct StreamingTimeouts", streaming_keys);
+static const struct table streaming_table =
+	TABLE("struct StreamingTimeouts", streaming_keys, .sequence = true);
 static const struct key timeouts_keys[] = {
 	{ "non_streaming", KEY_TABLE, 0, .table = &non_streaming_table },
 	{ "streaming", KEY_TABLE, 0, .table = &streaming_table },
 };
-static const struct table timeouts_table = TABLE("struct TimeoutsConfig", timeouts_keys);
+static const struct table timeouts_table =
+	TABLE("struct TimeoutsConfig", timeouts_keys, .sequence = true);
 
 static const struct toml *find(const struct toml *t, const char *a, const char *b)
 {
@@ -202,7 +204,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
-	if (!type || type->type != TOML_STRING)
+	if (!type || !is_text(type))
 		return error_text(
 			l, type ? type : t, path,
 			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",

@@ -35,7 +35,7 @@ bool is_empty(const struct toml *t)
 }
 
 /* TensorZero reads dates as the texts that they are. */
-static bool is_text(const struct toml *t)
+bool is_text(const struct toml *t)
 {
 	return t->type == TOML_STRING || t->type == TOML_DATETIME;
 }
@@ -94,7 +94,16 @@ void type_error(struct loader *l, const struct toml *t, struct bytes path, const
 		const char *fix)
 {
 	struct bytes value = toml_describe(t, l->arena);
+	uint64_t number;
 
+	if (t->type == TOML_INTEGER && !t->secret &&
+	    (!bytes_to_u64(bytes_slice(t->text, bytes_starts(t->text, B("-")), t->text.n),
+			   &number) ||
+	     number > INT64_MAX))
+		return error_text(
+			l, t, path,
+			"Failed to parse integer: number too large to fit in target type (%.*s = %.*s)",
+			BFMT(path), BFMT(t->text));
 	error_at(l, t, path, "invalid type: %.*s, expected %s%s%s%s", BFMT(value), expected,
 		 fix ? " (" : "", fix ? fix : "", fix ? ")" : "");
 }
@@ -384,9 +393,27 @@ static const struct key *find_key(const struct table *table, struct bytes name)
 	return NULL;
 }
 
+static void read_sequence(struct loader *l, const struct table *table, struct toml *t,
+			  struct bytes path, void *into)
+{
+	struct toml *c = t->child;
+	size_t n = 0;
+
+	for (; c && n < table->nkeys; c = c->next, n++)
+		read_key(l, &table->keys[n], c, path_index(l, path, n), into);
+	if (n < table->nkeys)
+		error_at(l, t, path,
+			 "invalid length %zu, expected %s with %zu element%s (write a table)", n,
+			 table->expected, table->nkeys, table->nkeys == 1 ? "" : "s");
+	else if (c)
+		type_error(l, t, path, table->expected, "write a table");
+}
+
 void read_table(struct loader *l, const struct table *table, struct toml *t, struct bytes path,
 		const char *separator, void *into)
 {
+	if (t->type == TOML_ARRAY && table->sequence)
+		return read_sequence(l, table, t, path, into);
 	if (!right_table(l, table, t, path))
 		return;
 	for (struct toml *c = t->child; c; c = c->next) {

@@ -22,7 +22,7 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	const char *problem;
 	struct bytes base;
 
-	if (t->type != TOML_STRING)
+	if (!is_text(t))
 		return type_error(l, t, path, "a string representing an URL",
 				  "such as \"https://api.openai.com/v1/\"");
 	problem = api_base_problem(t->text);

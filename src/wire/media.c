@@ -68,7 +68,7 @@ bool media_base64(struct bytes s, char err[80])
 	}
 	tail = n % 4;
 	if (pad > 0 && (tail < 2 || tail + pad > 4)) {
-		snprintf(err, 80, "Invalid symbol 61, offset %zu.", tail < 2 ? n : n + 4 - tail);
+		snprintf(err, 80, "Invalid symbol 61, offset %zu.", n);
 		return false;
 	}
 	if (tail == 1) {

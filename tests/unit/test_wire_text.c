@@ -142,10 +142,10 @@ static void test_base64_and_types(void **state)
 	} bad[] = {
 		{ "=", "Invalid symbol 61, offset 0." },
 		{ "A=", "Invalid symbol 61, offset 1." },
-		{ "AA===", "Invalid symbol 61, offset 4." },
-		{ "AAA==", "Invalid symbol 61, offset 4." },
+		{ "AA===", "Invalid symbol 61, offset 2." },
+		{ "AAA==", "Invalid symbol 61, offset 3." },
 		{ "AAAA=", "Invalid symbol 61, offset 4." },
-		{ "AAAAAA===", "Invalid symbol 61, offset 8." },
+		{ "AAAAAA===", "Invalid symbol 61, offset 6." },
 		{ "AA=A", "Invalid symbol 61, offset 2." },
 		{ "AAAA-", "Invalid symbol 45, offset 4." },
 		{ "\xff", "Invalid symbol 255, offset 0." },

@@ -218,8 +218,9 @@ static int read_mime(struct reader *r, const struct where *w, yyjson_val *v, str
 
 	if (yyjson_is_null(v))
 		return 0;
-	if (expect_string(w, v, &text))
-		return -1;
+	if (!yyjson_is_str(v))
+		return expect_type(w, v, r->options->lenient ? "a string" : "a valid MediaType");
+	text = json_str(v);
 	if (!media_mime(text, r->arena, &to->f.mime_type, why))
 		return expect_fail(w, "invalid_value", "invalid MIME: %s", why);
 	r->inf->source_intact = false;

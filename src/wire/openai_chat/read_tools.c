@@ -27,7 +27,7 @@ static struct tool_config *tools_of(struct reader *r)
 
 int chat_read_tag(const struct where *w, yyjson_val *v, const char *type, struct bytes *out)
 {
-	struct where at = WHERE_KEY(w, B("type"));
+	struct where at = { .up = w, .key = B("type"), .show = w->show };
 	yyjson_val *tag;
 
 	if (yyjson_is_arr(v) && yyjson_arr_size(v) == 0)
@@ -103,16 +103,19 @@ static int read_grammar(struct reader *r, struct tool *t, const struct where *w,
 	yyjson_val *grammar, *syntax, *definition;
 	struct bytes name, text;
 	struct buf b;
+	int which;
 
 	if (expect_member(w, format, "grammar", &grammar))
 		return -1;
 	if (!yyjson_is_obj(grammar))
 		return expect_type(&at, grammar, "struct OpenAIGrammarDefinition");
-	if (expect_member(&at, grammar, "syntax", &syntax) || expect_string(&at, syntax, &name) ||
-	    expect_one_of(&at, name, syntaxes, 2) < 0 ||
-	    expect_member(&at, grammar, "definition", &definition) ||
+	if (expect_member(&at, grammar, "syntax", &syntax))
+		return -1;
+	which = expect_choice(&at, syntax, syntaxes, 2);
+	if (which < 0 || expect_member(&at, grammar, "definition", &definition) ||
 	    expect_string(&at, definition, &text))
 		return -1;
+	name = syntaxes[which];
 	buf_init(&b, MAX_FORMAT);
 	if (!buf_append(&b, B("{\"type\":\"grammar\",\"grammar\":{\"syntax\":")) &&
 	    !buf_json_string(&b, name) && !buf_append(&b, B(",\"definition\":")) &&
