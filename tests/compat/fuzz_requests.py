@@ -17,12 +17,12 @@ SLOW = ("slow", "dead")
 
 
 def valid():
-    """The cases' bodies that TensorZero serves."""
+    """The cases' bodies that TensorZero serves, and Signet alike: what is known to differ need not be found at every turn."""
     out = []
     for group, cases in (("request", cases_request.CASES), ("fields", cases_fields.CASES)):
         with open(os.path.join(HERE, "golden", group + ".json")) as f:
             golden = json.load(f)
-        out += [c.body for c in cases if isinstance(c.body, dict) and not c.up and golden[c.name]["status"] == 200
+        out += [c.body for c in cases if isinstance(c.body, dict) and not c.up and not c.signet and golden[c.name]["status"] == 200
                 and not any(word in str(c.body.get("model")) for word in SLOW)]
     return out
 
