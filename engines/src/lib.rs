@@ -272,3 +272,17 @@ pub unsafe extern "C" fn engine_answer_fault(
     let json = String::from_utf8_lossy(bytes(json, n));
     put(fault, guarded(|| Ok(answer::fault(&json, chunk))).ok().flatten());
 }
+
+/// # Safety
+/// `body` holds `n` bytes, `label` holds `label_n`; `text` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_decode(
+    body: *const u8,
+    n: usize,
+    label: *const u8,
+    label_n: usize,
+    text: *mut Text,
+) {
+    let (body, label) = (bytes(body, n), bytes(label, label_n));
+    put(text, guarded(|| Ok(words::decode(body, label))).ok());
+}

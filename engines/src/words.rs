@@ -1,5 +1,5 @@
 //! Small things that TensorZero takes from crates and that clients see: the ending it gives a file without a name, why a text
-//! is no UUID, and how Rust's Debug prints a text.
+//! is no UUID, how Rust's Debug prints a text, and how the bytes of a body become one.
 
 use uuid::Uuid;
 
@@ -16,4 +16,10 @@ pub fn uuid_fault(text: &str) -> Option<String> {
 /// With quotes; what cannot be seen is escaped (a joiner, a combining mark, a space that is none).
 pub fn quote(text: &str) -> String {
     format!("{text:?}")
+}
+
+/// A byte order mark counts more than the label; a label that is none is UTF-8.
+pub fn decode(body: &[u8], label: &[u8]) -> String {
+    let encoding = encoding_rs::Encoding::for_label(label).unwrap_or(encoding_rs::UTF_8);
+    encoding.decode(body).0.into_owned()
 }

@@ -9,8 +9,8 @@
 #include "base/thread.h"
 
 struct question {
-	struct bytes text;
-	enum { EXTENSION, UUID_FAULT, QUOTE, ANSWER_FAULT, CHUNK_FAULT } what;
+	struct bytes text, label;
+	enum { EXTENSION, UUID_FAULT, QUOTE, ANSWER_FAULT, CHUNK_FAULT, DECODE } what;
 	struct engine_text said;
 };
 
@@ -25,6 +25,7 @@ static void ask(void *arg)
 	case UUID_FAULT: engine_uuid_fault(p, n, &q->said); break;
 	case QUOTE: engine_quote(p, n, &q->said); break;
 	case ANSWER_FAULT: engine_answer_fault(p, n, false, &q->said); break;
+	case DECODE: engine_decode(p, n, q->label.p, q->label.n, &q->said); break;
 	case CHUNK_FAULT: engine_answer_fault(p, n, true, &q->said); break;
 	}
 }
@@ -61,6 +62,11 @@ struct bytes words_answer_fault(struct bytes json, bool chunk, struct arena *a)
 {
 	return answer_to(
 		(struct question){ .text = json, .what = chunk ? CHUNK_FAULT : ANSWER_FAULT }, a);
+}
+
+struct bytes words_decode(struct bytes body, struct bytes label, struct arena *a)
+{
+	return answer_to((struct question){ .text = body, .label = label, .what = DECODE }, a);
 }
 
 /* What Rust prints as it is: nothing needs the engine. */

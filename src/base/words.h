@@ -14,6 +14,8 @@ struct bytes words_extension(struct bytes mime, char *space, size_t n);
 struct bytes words_uuid_fault(struct bytes text, struct arena *);
 /* What TensorZero's reader says of a chat completion, or of a chunk of one; unset: it takes it. */
 struct bytes words_answer_fault(struct bytes json, bool chunk, struct arena *);
+/* A body of another charset than UTF-8 as a text, by its byte order mark, else by the label. */
+struct bytes words_decode(struct bytes body, struct bytes label, struct arena *);
 /* Appends a text as Rust's {:?} prints it, in quotes. */
 void words_quote(struct bytes text, struct buf *);
 

@@ -33,8 +33,9 @@ struct bytes url_authorization(struct bytes, struct arena *);
 /* The path of api_base + "chat/completions", its query kept (providers-openai §2.2). */
 struct bytes url_endpoint(struct bytes api_base, struct arena *);
 
-/* The text for a message: empty if it may hold a password. */
+/* The text for a message: empty if it may hold a password; and in quotes, as Rust's {:?} prints it. */
 struct bytes url_shown(struct bytes);
+struct bytes url_quoted(struct bytes, struct arena *);
 
 /* ---- signer tables: signing.c ---- */
 

@@ -90,20 +90,32 @@ static struct bytes expected_names(struct loader *l, const struct bytes *names, 
 	return n > 2 ? arena_cat(l->arena, B("one of "), list) : list;
 }
 
+/* What TensorZero, which reads numbers before all else, says of one that it cannot; NULL: it can. */
+static const char *unreadable_integer(const struct toml *t)
+{
+	struct bytes digits = bytes_slice(t->text, bytes_starts(t->text, B("-")), t->text.n);
+	uint64_t number;
+
+	if (t->type != TOML_INTEGER)
+		return NULL;
+	if (t->radix)
+		return "invalid digit found in string";
+	return bytes_to_u64(digits, &number) && number <= INT64_MAX
+		       ? NULL
+		       : "number too large to fit in target type";
+}
+
 void type_error(struct loader *l, const struct toml *t, struct bytes path, const char *expected,
 		const char *fix)
 {
 	struct bytes value = toml_describe(t, l->arena);
-	uint64_t number;
 
-	if (t->type == TOML_INTEGER && !t->secret &&
-	    (!bytes_to_u64(bytes_slice(t->text, bytes_starts(t->text, B("-")), t->text.n),
-			   &number) ||
-	     number > INT64_MAX))
-		return error_text(
-			l, t, path,
-			"Failed to parse integer: number too large to fit in target type (%.*s = %.*s)",
-			BFMT(path), BFMT(t->text));
+	if (!t->secret && unreadable_integer(t))
+		return error_text(l, t, path, "Failed to parse integer: %s (%.*s = %.*s)",
+				  unreadable_integer(t), BFMT(path), BFMT(t->text));
+	/* the own keys of tagged tables come to TensorZero's reader as JSON */
+	if (t->type == TOML_FLOAT && bytes_chr(t->text, 'n') >= 0 && bytes_find(path, B(": ")) >= 0)
+		value = B("null");
 	error_at(l, t, path, "invalid type: %.*s, expected %s%s%s%s", BFMT(value), expected,
 		 fix ? " (" : "", fix ? fix : "", fix ? ")" : "");
 }

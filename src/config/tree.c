@@ -77,6 +77,12 @@ static struct toml *take_node(struct reading *r, const struct engine_toml_node *
 	t->type = (enum toml_type)e->type;
 	t->file = i ? r->file : NULL;
 	t->line = i ? line_of(r, e->key ? e->key_from : e->from) : 0;
+	if (t->type == TOML_INTEGER) {
+		struct bytes digits = bytes_slice(r->text, e->from, r->text.n);
+
+		t->radix = bytes_starts(digits, B("0x")) || bytes_starts(digits, B("0o")) ||
+			   bytes_starts(digits, B("0b"));
+	}
 	if (e->key && !bytes_set(t->key = arena_dup(r->arena, (struct bytes){ e->key, e->key_n })))
 		return NULL;
 	if (e->text &&

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include "base/address.h"
+#include "base/words.h"
 #include "config/models.h"
 
 #define MAX_URL (1u << 20)
@@ -108,4 +109,16 @@ struct bytes url_endpoint(struct bytes text, struct arena *arena)
 struct bytes url_shown(struct bytes url)
 {
 	return bytes_chr(url, '@') >= 0 ? B("") : url;
+}
+
+struct bytes url_quoted(struct bytes url, struct arena *arena)
+{
+	struct bytes out;
+	struct buf b;
+
+	buf_init(&b, MAX_URL);
+	words_quote(url_shown(url), &b);
+	out = arena_dup(arena, buf_bytes(&b));
+	buf_deinit(&b);
+	return out;
 }

@@ -55,7 +55,8 @@ struct result *upstream_result(struct call *c)
 		call_fail_body(c);
 		return NULL;
 	}
-	d.body = wire_body_text(d.body, c->context->arena);
+	d.body = wire_body_text(d.body, http_call_header(c->http, B("content-type")),
+				c->context->arena);
 	if (!bytes_set(d.body))
 		return NULL;
 	c->attempt->raw_response = d.body;

@@ -95,17 +95,21 @@ static int with_body(const struct call *c, int status, struct bytes body, int64_
 /* The body of an answer that is an error, as far as it can be had and up to ERROR_MAX. Waits. -1: cancelled. */
 static int read_error_body(struct call *c)
 {
-	struct bytes body = c->peeked, piece;
+	struct arena *a = c->context->arena;
+	struct bytes body, piece;
+	struct buf text;
 	int r = 0;
 
-	while (body.n < ERROR_MAX && (r = http_call_read(c->http, &piece)) > 0) {
-		body = arena_cat(c->context->arena, body, bytes_head(piece, ERROR_MAX - body.n));
-		if (!bytes_set(body))
+	buf_init(&text, ERROR_MAX);
+	buf_append(&text, c->peeked);
+	while (text.len < ERROR_MAX && (r = http_call_read(c->http, &piece)) > 0)
+		if (buf_append(&text, bytes_slice(piece, 0, ERROR_MAX - text.len)))
 			break;
-	}
+	body = arena_adopt(a, &text);
+	buf_deinit(&text);
 	if (r < 0 && error_last()->kind == ERR_CANCELLED)
 		return -1;
-	body = wire_body_text(body, c->context->arena);
+	body = wire_body_text(body, http_call_header(c->http, B("content-type")), a);
 	c->attempt->raw_response = bytes_set(body) ? body : B("");
 	error_clear();
 	return 0;

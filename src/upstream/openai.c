@@ -27,8 +27,8 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 				  "such as \"https://api.openai.com/v1/\"");
 	problem = api_base_problem(t->text);
 	if (problem)
-		return error_at(l, t, path, "%s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				problem, BFMT(url_shown(t->text)));
+		return error_at(l, t, path, "%s: %.*s (such as \"https://api.openai.com/v1/\")",
+				problem, BFMT(url_quoted(t->text, l->arena)));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
 		warn_text(

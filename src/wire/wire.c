@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/json.h"
+#include "base/words.h"
 #include "net/http_status.h"
 
 static int fail_framed(enum error_kind kind, const struct upstream_said *said, struct bytes text)
@@ -185,10 +186,51 @@ static size_t sequence(struct bytes s, bool *whole)
 	return n;
 }
 
-struct bytes wire_body_text(struct bytes body, struct arena *a)
+/* The charset of a media type; unset: it names none. */
+static struct bytes charset_of(struct bytes type)
 {
+	bytes_cut(&type, ';');
+	while (type.n > 0) {
+		struct bytes parameter = bytes_trim(bytes_cut(&type, ';')),
+			     name = bytes_cut(&parameter, '=');
+
+		if (!bytes_ieq(name, B("charset")))
+			continue;
+		if (parameter.n > 1 && *parameter.p == '"')
+			parameter = bytes_slice(parameter, 1, parameter.n - 2);
+		return parameter;
+	}
+	return (struct bytes){ NULL, 0 };
+}
+
+static bool is_ascii(struct bytes s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 0x80;
+}
+
+/* Whether the body is of another charset than UTF-8. In all but UTF-16 ASCII is ASCII. */
+static bool is_foreign(struct bytes body, struct bytes charset)
+{
+	if (bytes_starts(body, B("\xff\xfe")) || bytes_starts(body, B("\xfe\xff")))
+		return true;
+	if (!bytes_set(charset) || bytes_ieq(charset, B("utf-8")) ||
+	    bytes_starts(body, B("\xef\xbb\xbf")))
+		return false;
+	return !is_ascii(body) || bytes_ifind(charset, B("16")) >= 0;
+}
+
+struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *a)
+{
+	struct bytes charset = charset_of(content_type);
 	size_t len = 0;
 	char *out;
+
+	if (is_foreign(body, charset))
+		return words_decode(body, charset, a);
 
 	if (bytes_starts(body, B("\xef\xbb\xbf")))
 		body = bytes_slice(body, 3, body.n);

@@ -85,6 +85,12 @@ CASES = [
     fails("g3-page-latin1", page(b"<html>caf\xe9</html>", 502), **RAW),
     fails("g3-page-halves", page(b"\xed\xa0\xbd \xf0\x9f\x98 \xc3", 401), **RAW),
     fails("g3-page-bom", page(b"\xef\xbb\xbf{}", 500), **RAW),
+    fails("g3-page-latin1-label", answer(b"caf\xe9", 502, content_type="text/html; charset=iso-8859-1"), **RAW),
+    fails("g3-page-quoted-label", answer(b"\x93x\x94", 401, content_type='text/html; Charset="windows-1252"'), **RAW),
+    fails("g3-page-utf16", answer("h\xe9".encode("utf-16"), 500, content_type="text/html"), **RAW),
+    fails("g3-page-odd-label", answer(b"caf\xc3\xa9", 500, content_type="text/html; charset=klingon"), **RAW),
+    fails("g3-page-latin1-label-stream", answer(b"caf\xe9", 502, content_type="text/html; charset=latin1"), stream=True, **RAW),
+    Case("g4-latin1-label", body(), [answer(json.dumps(chat_answer("Hello")).encode().replace(b"Hello", b"caf\xe9"), content_type="application/json; charset=latin1")]),
     fails("g3-page-latin1-stream", page(b"caf\xe9", 502), stream=True, **RAW),
     # 4: good answers
     Case("g4-byte-in-content", body(), [good(PLAIN.replace(b"Hello", b"He\xffllo"))]),

@@ -1,11 +1,11 @@
-"""Random configurations: a valid one with one or two lines changed, doubled, taken out or added. Asked is what a start says to them."""
+"""Random configurations: a valid one with a line (of one in ten: two) changed, doubled, taken out or added. Asked is what a start says to them; but
+TensorZero in a process of ours binds no address, so it cannot say what is wrong with one, nor with a base_path."""
 import re
 
 BASE = """\
 [gateway]
 bind_address = "127.0.0.1:3000"
 debug = false
-base_path = "/x"
 unstable_error_json = false
 global_outbound_http_timeout_ms = 5000
 [gateway.observability]
@@ -93,6 +93,6 @@ class Config:
 
 def make(rng):
     lines = fault(rng, BASE)
-    if rng.random() < 0.3:
+    if rng.random() < 0.1:
         lines = fault(rng, lines)
     return Config(lines)
