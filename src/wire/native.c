@@ -282,24 +282,30 @@ static void put_custom(struct pen *p, const struct tool *t)
 	pen_json(p, "format", t->format);
 }
 
-/* TensorZero keeps the two kinds apart: functions come first. */
-void native_put_dynamic_tools(struct pen *p, const struct tool_config *t)
+static void put_tools(struct pen *p, const struct tool_config *t, bool custom)
 {
-	pen_open(p, '[');
-	for (size_t i = 0; i < 2 * t->len; i++) {
-		const struct tool *one = &t->tools[i % t->len];
+	for (size_t i = 0; i < t->len; i++) {
+		const struct tool *one = &t->tools[i];
 
-		if (one->custom != (i >= t->len))
+		if (one->custom != custom)
 			continue;
 		pen_item(p);
 		pen_open(p, '{');
-		pen_text(p, "type", one->custom ? B("openai_custom") : B("function"));
-		if (one->custom)
+		pen_text(p, "type", custom ? B("openai_custom") : B("function"));
+		if (custom)
 			put_custom(p, one);
 		else
 			put_function(p, one);
 		pen_close(p, '}');
 	}
+}
+
+/* TensorZero keeps the two kinds apart: functions come first. */
+void native_put_dynamic_tools(struct pen *p, const struct tool_config *t)
+{
+	pen_open(p, '[');
+	put_tools(p, t, false);
+	put_tools(p, t, true);
 	pen_close(p, ']');
 }
 
