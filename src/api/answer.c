@@ -573,7 +573,7 @@ static void end_stream(struct request *rq, int pumped)
 
 static void answer_stream(struct request *rq)
 {
-	rq->gather = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024 + 4096);
+	rq->gather = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
 	if (rq->gather && !leaves_record(rq))
 		gather_outline(rq->gather);
 	if (rq->gather && complete_answer(rq) == 0)
