@@ -5,6 +5,7 @@
 #include "route/target.h"
 
 #include "base/error.h"
+#include "config/models.h"
 #include "route/model_call.h"
 #include "upstream/upstream.h"
 
@@ -223,8 +224,8 @@ static int check_models(const struct config *config, const struct extras *list)
 		if (!bytes_set(e->model_name))
 			continue;
 		m = config_model(config, e->model_name);
-		if (!m && bytes_find(e->model_name, B("::")) > 0)
-			continue; /* a shorthand: its one provider is named after its type */
+		if (!m && is_shorthand_name(e->model_name))
+			continue; /* its one provider is named after its type */
 		if (!m)
 			return fail(
 				ERR_INVALID_TARGET,

@@ -150,6 +150,9 @@ CASES = [
         body(service_tier={"flex": None}), body(service_tier={"flex": 1}), body(service_tier={}), f("cache_options", {"enabled": {"off": None}}), f("params", {"chat_completion": {"json_mode": {"on": None}}}),
         f("params", {"chat_completion": {"json_mode": {"odd": 1}}}), asks(image("https://x.example/a", detail={"low": None})), asks(image("https://x.example/a", detail={"low": 1})),
         body(tools=[WEATHER], tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": {"required": None}, "tools": []}})))],
+    Case("g14-data-path", asks(image("data:/a b/x;base64,SGVs"))),
+    Case("g14-data-marks", asks(image('data:image/png;base64,SG^s|`{}<>"'))),
+    Case("g8-body-model-colons", extra(model_name="m::x", pointer="/x", value=1)),
     Case("g14-space-in-key", asks({"type": "image_url", "image_url": {"url ": "x"}})),
     # 15: what is refused
     Case("g15-image-key", asks(image("https://x.example/a", x=1))),

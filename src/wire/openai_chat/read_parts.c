@@ -182,7 +182,8 @@ static int read_detail(struct reader *r, const struct where *w, yyjson_val *v, s
 /* A WHATWG parser changes nothing in it (it drops line breaks and blanks at the ends, escapes controls): data URLs may be long. */
 static bool is_printed(struct bytes url)
 {
-	if (url.p[url.n - 1] == ' ' || !bytes_starts(url, B("data:")))
+	if (url.p[url.n - 1] == ' ' || !bytes_starts(url, B("data:")) ||
+	    bytes_starts(url, B("data:/")))
 		return false;
 	for (size_t i = 0; i < url.n; i++)
 		if (url.p[i] < ' ' || url.p[i] > '~' || url.p[i] == '?' || url.p[i] == '#')
