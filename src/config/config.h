@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/map.h"
+#include "config/sync_policy.h"
 #include "inference/extra.h"
 
 struct provider_kind;
@@ -86,7 +87,6 @@ struct alias {
 	int64_t max_input_tokens, max_output_tokens; /* -1 unset */
 };
 
-enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
 enum list_kind {
 	LIST_MODELS = 1,
 	LIST_FUNCTIONS = 2,
