@@ -26,6 +26,7 @@
 #include "base/flags.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "fiber/offload.h"
 #include "net/socket.h"
 #include "serve_args.h"
 #include "sign/signer.h"
@@ -259,6 +260,19 @@ static void crew_end(void)
 	}
 }
 
+/* All threads that requests will need: later, under a limit of tasks or memory, one may not be had. */
+static int helpers_start(const struct config *c)
+{
+	if (offload_start() || (app.reads && reads_start(app.reads)))
+		return -1;
+	for (size_t i = 0; i < c->nmodels; i++)
+		for (size_t k = 0; k < c->models[i]->nrouting; k++)
+			if (c->models[i]->routing[k]->signer.signer &&
+			    signer_start(c->models[i]->routing[k]->signer.signer))
+				return -1;
+	return 0;
+}
+
 static int crew_listen(void)
 {
 	int bad;
@@ -318,7 +332,7 @@ static int store_start(const struct config *c)
 	struct clickhouse_options clickhouse;
 	struct store_options options = {
 		.data_dir = c->data_dir.p,
-		.sync = (int)c->journal.sync,
+		.sync = c->journal.sync,
 		.sync_ms = c->journal.sync_ms,
 		.segment_mb = c->journal.segment_mb,
 		.max_mb = c->journal.max_mb,
@@ -555,7 +569,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		flags_failed("");
 		goto out;
 	}
-	if (crew_start(addr, &options) || crew_listen()) {
+	if (helpers_start(c) || crew_start(addr, &options) || crew_listen()) {
 		flags_failed("");
 	} else {
 		listening(addr);

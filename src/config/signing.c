@@ -272,8 +272,10 @@ static struct signer *load(struct signer_cache *c, const struct signer_config *s
 		if (is_loaded(&c->at[i], s))
 			return c->at[i].signer;
 	e.signer = signer_load(s->path.p, id, s->sha256, &e.limits, dir);
-	if (!e.signer)
+	if (!e.signer || signer_try(e.signer, s->path.p)) {
+		signer_unref(e.signer);
 		return NULL;
+	}
 	e.path = arena_dup(&c->arena, s->path);
 	e.sha256 = arena_dup(&c->arena, s->sha256);
 	if (bytes_set(e.path) && arena_push(&c->arena, c->at, c->len, c->cap, e))
