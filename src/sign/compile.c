@@ -23,6 +23,7 @@ struct compilation {
 	pthread_cond_t changed;
 	bool done, left; /* under the lock: by the thread; by whoever waited */
 	bool endless;    /* injected: it takes too long */
+	wasm_engine_t *engine;
 	wasmtime_module_t *module;
 	wasmtime_error_t *error;
 	size_t n;
@@ -31,6 +32,7 @@ struct compilation {
 
 static void compilation_free(struct compilation *c)
 {
+	engine_give(c->engine);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->changed);
 	free(c);
@@ -42,7 +44,7 @@ static void *compile(void *arg)
 	bool left;
 
 	thread_give_way();
-	c->error = wasmtime_module_new(engine(), c->wasm, c->n, &c->module);
+	c->error = wasmtime_module_new(c->engine, c->wasm, c->n, &c->module);
 	pthread_mutex_lock(&c->lock);
 	while (c->endless && !c->left)
 		pthread_cond_wait(&c->changed, &c->lock);
@@ -86,10 +88,8 @@ static bool wait_for(struct compilation *c, pthread_t thread)
 		c->left = !c->done && (c->endless || too_long(thread));
 	}
 	done = c->done;
-	if (!done) {
-		engine_keep();
+	if (!done)
 		pthread_cond_broadcast(&c->changed);
-	}
 	pthread_mutex_unlock(&c->lock);
 	return done;
 }
@@ -105,6 +105,7 @@ int compile_module(struct bytes wasm, wasmtime_module_t **out)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
+	c->engine = engine_take();
 	c->endless = fault("sign.compile");
 	c->n = wasm.n;
 	memcpy(c->wasm, wasm.p, wasm.n);

@@ -46,7 +46,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;           /* under the lock */
-	atomic_bool keep;    /* engine_keep() */
+	atomic_uint users;   /* signing_init(), and each engine_take() */
 	atomic_bool asleep;  /* the ticker waits for `wake` */
 	atomic_uint running; /* calls between enter and leave */
 	atomic_ulong calls;  /* ever entered */
@@ -62,9 +62,16 @@ const char *engine_key(void)
 	return self.key;
 }
 
-void engine_keep(void)
+wasm_engine_t *engine_take(void)
 {
-	atomic_store(&self.keep, true);
+	atomic_fetch_add(&self.users, 1);
+	return self.engine;
+}
+
+void engine_give(wasm_engine_t *e)
+{
+	if (atomic_fetch_sub(&self.users, 1) == 1)
+		wasm_engine_delete(e);
 }
 
 static wasm_engine_t *configure(void)
@@ -184,11 +191,12 @@ int signing_init(void)
 	self.engine = configure();
 	if (!self.engine)
 		return fail(ERR_SIGNER, "the WebAssembly engine does not start");
+	atomic_fetch_add(&self.users, 1);
 	name_key();
 	self.stop = false;
 	err = thread_start(&self.ticker, tick, NULL);
 	if (err) {
-		wasm_engine_delete(self.engine);
+		engine_give(self.engine);
 		self.engine = NULL;
 		return fail(ERR_SIGNER, "the signers' clock does not start: %s", strerror(err));
 	}
@@ -204,8 +212,7 @@ void signing_deinit(void)
 	pthread_cond_signal(&self.wake);
 	pthread_mutex_unlock(&self.lock);
 	pthread_join(self.ticker, NULL);
-	if (!atomic_load(&self.keep))
-		wasm_engine_delete(self.engine);
+	engine_give(self.engine);
 	self.engine = NULL;
 }
 

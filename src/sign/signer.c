@@ -40,9 +40,9 @@
 #define REST_MS         1000 /* the first time, then twice as long each time */
 #define REST_AT_MOST_MS 30000
 
-/* Whether a signer is called at all. */
+/* Whether a signer is called at all. Changed under the lock; `cuts` is read without it where there were none. */
 struct rest {
-	unsigned cuts;           /* in a row */
+	atomic_uint cuts;        /* in a row */
 	uint64_t until, last_ms; /* clock_mono_ms(); the length of the last rest */
 	bool probing;            /* one call was let through, to see */
 };
@@ -336,6 +336,8 @@ static uint64_t admit(struct signer *s, bool *probe)
 {
 	uint64_t left;
 
+	if (!atomic_load_explicit(&s->rest.cuts, memory_order_relaxed))
+		return 0;
 	pthread_mutex_lock(&s->lock);
 	left = rest_left(s);
 	if (!left && s->rest.cuts >= CUTS_IN_A_ROW) {
@@ -362,13 +364,18 @@ static void note_cut(struct rest *r, uint64_t now)
 /* What a call that was made has shown. */
 static void note_result(struct signer *s, enum signer_result result, bool probe)
 {
+	if (result != SIGNER_TIMEOUT && !probe &&
+	    !atomic_load_explicit(&s->rest.cuts, memory_order_relaxed))
+		return;
 	pthread_mutex_lock(&s->lock);
 	if (probe)
 		s->rest.probing = false;
 	if (result == SIGNER_TIMEOUT)
 		note_cut(&s->rest, clock_mono_ms());
-	else if (result != SIGNER_REFUSED)
-		s->rest = (struct rest){ .probing = s->rest.probing };
+	else if (result != SIGNER_REFUSED) {
+		s->rest.until = s->rest.last_ms = 0;
+		s->rest.cuts = 0;
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 

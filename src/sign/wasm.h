@@ -26,8 +26,10 @@
 wasm_engine_t *engine(void);
 /* "48.0.8-‹8 hex›": version, settings and processor; part of a cached module's name. */
 const char *engine_key(void);
-/* From now on the engine outlives signing_deinit(): a compilation that nobody waits for still uses it. */
-void engine_keep(void);
+/* For a thread that may outlive signing_deinit() (a compilation that nobody waits for): the engine stays until it is given
+ * back. One engine of the process at a time. */
+wasm_engine_t *engine_take(void);
+void engine_give(wasm_engine_t *);
 /* While at least one call is between enter and leave the ticker ticks. Any thread. */
 void engine_enter(void);
 void engine_leave(void);
