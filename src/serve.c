@@ -32,7 +32,11 @@
 #include "sign/signer.h"
 #include "store/clickhouse.h"
 
-#define DRAIN_TELL_MS  5000 /* how often a drain says how many are running */
+#define START_ROOM \
+	(64u       \
+	 << 20) /* address space that the engines need: Rust's allocator ends the process without */
+#define SERVING_ROOM   (64u << 20) /* what must be left when all threads are there */
+#define DRAIN_TELL_MS  5000        /* how often a drain says how many are running */
 #define DRAIN_LOOK_MS  20
 #define CANCEL_WAIT_MS 10000 /* what cancelled requests may still take */
 #define WORKER_FILES   8     /* descriptors of a loop and its listener */
@@ -569,7 +573,8 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		flags_failed("");
 		goto out;
 	}
-	if (helpers_start(c) || crew_start(addr, &options) || crew_listen()) {
+	if (helpers_start(c) || crew_start(addr, &options) || process_room(SERVING_ROOM) ||
+	    crew_listen()) {
 		flags_failed("");
 	} else {
 		listening(addr);
@@ -639,7 +644,7 @@ int serve_main(int argc, char **argv)
 	fault_setup(getenv("SIGNET_FAULT"));
 	crash_setup("signet " SIGNET_VERSION);
 	signals_setup();
-	if (serve_log_setup(&args) || signing_init())
+	if (process_room(START_ROOM) || serve_log_setup(&args) || signing_init())
 		return flags_failed("");
 	app.config = config_load(&args.config, &issues);
 	serve_issues_print(&args, &issues, app.config != NULL);

@@ -64,7 +64,7 @@ def test_a_limit_of_tasks_refuses_the_start_or_is_never_met(mock):
 def test_a_limit_of_address_space_refuses_the_start_or_answers(mock):
     toml = config(openai_model("m", mock.url), extra="[server]\nworkers = 2\n", record=True)
     served = refused = 0
-    for mib in (16, 32, 64, 100, 150, 200, 300, 400, 600, 1000, 2000, 4000):
+    for mib in (48, 64, 100, 150, 200, 300, 400, 600, 1000, 2000, 4000):
         s = starts(toml, lambda mib=mib: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)), program=plain())
         if not s:
             refused += 1
