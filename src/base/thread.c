@@ -29,12 +29,14 @@ static void call(void (*fn)(void *), void *arg)
 	fn(arg);
 }
 
-static void trim(void)
+static void trim(void (*release)(void *), void *arg)
 {
+	if (release)
+		release(arg);
 	malloc_trim(0);
 }
 
-void (*thread_give_back)(void) = trim;
+void (*thread_give_back)(void (*release)(void *), void *arg) = trim;
 void (*thread_own_stack)(void (*fn)(void *), void *arg) = call;
 
 int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)

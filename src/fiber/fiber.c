@@ -263,7 +263,7 @@ static void on_window(uv_timer_t *t)
 	close_spares(l, l->most_alive > l->alive ? l->most_alive - l->alive : 0);
 	l->idle_windows = l->started < FEW ? l->idle_windows + 1 : 0;
 	if (l->idle_windows == 1 || l->idle_windows == LAST_WINDOW)
-		thread_give_back();
+		thread_give_back(NULL, NULL);
 	l->most_alive = l->alive;
 	l->started = 0;
 	if (l->idle_windows < LAST_WINDOW)

@@ -566,6 +566,11 @@ static enum sink_result config(struct sink *base, struct bytes hash, struct byte
 
 /* ---- between batches ---- */
 
+static void release_cache(void *db)
+{
+	sqlite3_db_release_memory(db);
+}
+
 static const char *idle(struct sink *base, uint64_t idle_ms)
 {
 	struct sqlite_sink *s = own(base);
@@ -573,10 +578,8 @@ static const char *idle(struct sink *base, uint64_t idle_ms)
 
 	if (!idle_ms)
 		sqlite_make_room(s, WORK_MS);
-	if (idle_ms >= GIVE_BACK_MS && !s->gave_back) {
-		sqlite3_db_release_memory(s->db);
-		thread_give_back();
-	}
+	if (idle_ms >= GIVE_BACK_MS && !s->gave_back)
+		thread_give_back(release_cache, s->db);
 	s->gave_back = idle_ms >= GIVE_BACK_MS;
 	if (quiet ? s->wal_pages > 0 : s->wal_pages * s->page_bytes > WAL_CHECKPOINT)
 		checkpoint(s, quiet);
