@@ -228,7 +228,8 @@ static void request_end(struct http_conn *c)
 	struct request *rq = c->rq;
 	struct http_server *s = c->server;
 	bool keep = rq->keep && rq->answer == RESPONSE_DONE && !rq->ex.client_gone && !s->draining;
-	bool whole = rq->msg.complete, sent = rq->answer == RESPONSE_DONE, gone = rq->ex.client_gone;
+	bool whole = rq->msg.complete, sent = rq->answer == RESPONSE_DONE,
+	     gone = rq->ex.client_gone;
 	char *pending = c->pending;
 	size_t n = c->npending;
 
