@@ -140,7 +140,7 @@ suite_browser() {
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
 	: >"$log"
-	SIGNET_BROWSER_SHORT=$short watched "$log" node --test --test-reporter=spec tests/browser/all.test.mjs >"$log" 2>&1 || status=$?
+	SIGNET_BROWSER_SHORT=$short watched "$log" node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs >"$log" 2>&1 || status=$?
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
 	passed=$(sed -n 's/^ℹ pass //p' "$log") failed=$(sed -n 's/^ℹ fail //p' "$log")
