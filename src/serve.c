@@ -273,12 +273,7 @@ static int helpers_start(const struct config *c)
 {
 	if (offload_start() || (app.reads && reads_start(app.reads)))
 		return -1;
-	for (size_t i = 0; i < c->nmodels; i++)
-		for (size_t k = 0; k < c->models[i]->nrouting; k++)
-			if (c->models[i]->routing[k]->signer.signer &&
-			    signer_start(c->models[i]->routing[k]->signer.signer))
-				return -1;
-	return 0;
+	return config_start_signers(c);
 }
 
 static int crew_listen(void)

@@ -189,14 +189,9 @@ static void put_own(struct pen *p, const struct app *app, const struct config *c
 	pen_key(p, "streams");
 	pen_printf(p, "%.0f", metric_sum(&signet_streams));
 	pen_number(p, "rss_bytes", process_rss_bytes());
-<<<<<<< HEAD
-	put_record(p, app, a);
-	put_signers(p, app->config);
-	put_pools(p);
-=======
 	put_record(p, app, c, a);
 	put_signers(p, c);
->>>>>>> main
+	put_pools(p);
 	put_debug(p);
 	pen_close(p, '}');
 }

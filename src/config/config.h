@@ -244,6 +244,8 @@ struct config_issues {
  * credentials from the environment and loads signer modules, unless offline. Not on a fiber.
  */
 struct config *config_load(const struct config_options *, struct config_issues *);
+/* Makes the threads of its signers, before it serves. -1: ERR_IO, which says which cannot be had. */
+int config_start_signers(const struct config *);
 void config_ref(struct config *);
 void config_unref(struct config *);
 void config_issues_deinit(struct config_issues *);

@@ -312,6 +312,15 @@ struct signer *signer_get(const struct config *c, const struct signer_config *s,
 	return signer;
 }
 
+int config_start_signers(const struct config *c)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < c->signers->len && !bad; i++)
+		bad = signer_start(c->signers->at[i].signer);
+	return bad;
+}
+
 static void load_signer(struct loader *l, struct provider_config *p)
 {
 	struct bytes path = arena_printf(l->arena, "models.%.*s.providers.%.*s",
