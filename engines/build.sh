@@ -23,5 +23,6 @@ made >"$stamp"
 
 headers=$(ls -dt "$target"/release/build/wasmtime-c-api-impl-*/out/include | head -n 1)
 if ! cmp -s "$lib" "$out/libsignet_engines.a"; then cp "$lib" "$out/libsignet_engines.a"; fi
-if [ ! -d "$out/include" ]; then cp -r "$headers" "$out/include"; fi
+# Which of Wasmtime's functions are declared depends on the features (conf.h): other features, other headers.
+if ! cmp -s "$headers/wasmtime/conf.h" "$out/include/wasmtime/conf.h"; then rm -rf "$out/include"; cp -r "$headers" "$out/include"; fi
 if ! cmp -s "$here/engines.h" "$out/include/engines.h"; then cp "$here/engines.h" "$out/include/engines.h"; fi

@@ -13,6 +13,7 @@
 #include <wasmtime.h>
 
 #include "base/flags.h"
+#include "base/thread.h"
 #include "base/version.h"
 #include "commands.h"
 #include "config/config.h"
@@ -79,15 +80,38 @@ static int version_main(int argc, char **argv)
 
 #define KEEP_FREED_MS 10000
 
+#if defined(SIGNET_MIMALLOC) && MI_MALLOC_VERSION < 210
+static const mi_option_t delays[] = { mi_option_decommit_delay, mi_option_segment_decommit_delay };
+#elif defined(SIGNET_MIMALLOC)
+static const mi_option_t delays[] = { mi_option_purge_delay };
+#endif
+
+#ifdef SIGNET_MIMALLOC
+static long kept_ms[COUNT(delays)];
+
+/* What is freed meanwhile goes at once: mimalloc looks at its delay when a page is freed, not when it is collected. */
+static void give_back(void (*release)(void *), void *arg)
+{
+	for (size_t i = 0; i < COUNT(delays); i++)
+		mi_option_set(delays[i], 0);
+	if (release)
+		release(arg);
+	mi_collect(true);
+	for (size_t i = 0; i < COUNT(delays); i++)
+		mi_option_set(delays[i], kept_ms[i]);
+}
+#endif
+
 /* Records live until their journal segment is synced, so some megabytes are freed and taken again ten times a second.
  * mimalloc's default gives pages back after 25 ms and faults them in anew: 1.5 us an answer. Its variables still win. */
 static void keep_freed_memory(void)
 {
-#if defined(SIGNET_MIMALLOC) && MI_MALLOC_VERSION < 210
-	mi_option_set_default(mi_option_decommit_delay, KEEP_FREED_MS);
-	mi_option_set_default(mi_option_segment_decommit_delay, KEEP_FREED_MS);
-#elif defined(SIGNET_MIMALLOC)
-	mi_option_set_default(mi_option_purge_delay, KEEP_FREED_MS);
+#ifdef SIGNET_MIMALLOC
+	for (size_t i = 0; i < COUNT(delays); i++) {
+		mi_option_set_default(delays[i], KEEP_FREED_MS);
+		kept_ms[i] = mi_option_get(delays[i]);
+	}
+	thread_give_back = give_back;
 #endif
 }
 

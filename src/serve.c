@@ -27,12 +27,17 @@
 #include "base/flags.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "fiber/offload.h"
 #include "net/socket.h"
 #include "serve_args.h"
 #include "sign/signer.h"
 #include "store/clickhouse.h"
 
-#define DRAIN_TELL_MS  5000 /* how often a drain says how many are running */
+#define START_ROOM \
+	(64u       \
+	 << 20) /* address space that the engines need: Rust's allocator ends the process without */
+#define SERVING_ROOM   (64u << 20) /* what must be left when all threads are there */
+#define DRAIN_TELL_MS  5000        /* how often a drain says how many are running */
 #define DRAIN_LOOK_MS  20
 #define CANCEL_WAIT_MS 10000 /* what cancelled requests may still take */
 #define WORKER_FILES   8     /* descriptors of a loop and its listener */
@@ -292,6 +297,14 @@ static void crew_end(void)
 	}
 }
 
+/* All threads that requests will need: later, under a limit of tasks or memory, one may not be had. */
+static int helpers_start(const struct config *c)
+{
+	if (offload_start() || (app.reads && reads_start(app.reads)))
+		return -1;
+	return config_start_signers(c);
+}
+
 static int crew_listen(void)
 {
 	int bad;
@@ -351,7 +364,7 @@ static int store_start(const struct config *c)
 	struct clickhouse_options clickhouse;
 	struct store_options options = {
 		.data_dir = c->data_dir.p,
-		.sync = (int)c->journal.sync,
+		.sync = c->journal.sync,
 		.sync_ms = c->journal.sync_ms,
 		.segment_mb = c->journal.segment_mb,
 		.max_mb = c->journal.max_mb,
@@ -628,7 +641,7 @@ static int serve(const struct serve_args *args, struct listener *at)
 		flags_failed("");
 		goto out;
 	}
-	if (crew_start(at) || crew_listen()) {
+	if (helpers_start(c) || crew_start(at) || process_room(SERVING_ROOM) || crew_listen()) {
 		flags_failed("");
 	} else {
 		listening(at);
@@ -702,7 +715,7 @@ int serve_main(int argc, char **argv)
 	fault_setup(getenv("SIGNET_FAULT"));
 	crash_setup("signet " SIGNET_VERSION);
 	signals_setup();
-	if (serve_log_setup(&args) || signing_init())
+	if (process_room(START_ROOM) || serve_log_setup(&args) || signing_init())
 		return flags_failed("");
 	app.config = config_load(&args.config, &issues);
 	serve_issues_print(&args, &issues, app.config != NULL);

@@ -291,7 +291,7 @@ void config_reload(struct app *app, struct bytes hash, struct config_report *r)
 	look(f, hash, r);
 	if (r->verdict == CONFIG_GOOD) {
 		config_keep(r->to, app->config);
-		if (sign_in_reload(app, r->to)) {
+		if (config_start_signers(r->to) || sign_in_reload(app, r->to)) {
 			r->verdict = CONFIG_NO_ROOM;
 		} else {
 			config_ref(r->to);

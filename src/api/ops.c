@@ -11,6 +11,7 @@
 #include "base/pen.h"
 #include "base/process.h"
 #include "base/version.h"
+#include "fiber/offload.h"
 #include "sign/signer.h"
 
 #define PAGE_MAX (64u << 20)
@@ -112,6 +113,7 @@ static void put_signer(struct pen *p, const struct signer *s)
 	pen_text(p, "sha256", signer_sha256(s));
 	pen_number(p, "calls", signer_counts(s).calls);
 	pen_number(p, "failures", signer_counts(s).failures);
+	pen_number(p, "refused", signer_counts(s).refused);
 	pen_close(p, '}');
 }
 
@@ -123,6 +125,29 @@ static void put_signers(struct pen *p, const struct config *c)
 		for (size_t k = 0; k < c->models[i]->nrouting; k++)
 			if (c->models[i]->routing[k]->signer.signer)
 				put_signer(p, c->models[i]->routing[k]->signer.signer);
+	pen_close(p, ']');
+}
+
+static void put_pool(const struct threads_counts *c, void *arg)
+{
+	struct pen *p = arg;
+
+	pen_item(p);
+	pen_open(p, '{');
+	pen_text(p, "name", c->name);
+	pen_number(p, "threads", c->threads);
+	pen_number(p, "running", c->running);
+	pen_number(p, "queued", c->queued);
+	pen_number(p, "most_queued", c->most_queued);
+	pen_close(p, '}');
+}
+
+/* The pools of threads: bodies, files, names, and one for each signer, under its id. */
+static void put_pools(struct pen *p)
+{
+	pen_key(p, "pools");
+	pen_open(p, '[');
+	threads_each(put_pool, p);
 	pen_close(p, ']');
 }
 
@@ -166,6 +191,7 @@ static void put_own(struct pen *p, const struct app *app, const struct config *c
 	pen_number(p, "rss_bytes", process_rss_bytes());
 	put_record(p, app, c, a);
 	put_signers(p, c);
+	put_pools(p);
 	put_debug(p);
 	pen_close(p, '}');
 }

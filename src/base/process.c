@@ -6,12 +6,17 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 /* The beginning of a small file of /proc or /sys; unset: it is not there. */
 static struct bytes read_small(const char *path, char *out, size_t room)
@@ -73,6 +78,19 @@ static int quota(void)
 	p = read_small("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof(period));
 	snprintf(joined, sizeof(joined), "%.*s %.*s", BFMT(q), BFMT(p));
 	return process_quota_cores(bytes_of(joined));
+}
+
+int process_room(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return fail(
+			ERR_IO,
+			"%zu MiB of memory cannot be had: %s (see the limit of address space: ulimit -v, LimitAS)",
+			bytes >> 20, strerror(errno));
+	munmap(p, bytes);
+	return 0;
 }
 
 int process_cores(void)

@@ -11,6 +11,8 @@ uint64_t process_rss_bytes(void);  /* 0: unknown */
 uint64_t process_open_files(void); /* 0: unknown */
 /* Raises the soft limit of open files to the hard one. Returns what holds then. */
 uint64_t process_raise_file_limit(void);
+/* -1: ERR_IO, which says so: so much address space cannot be had (a limit of the process). Takes nothing. */
+int process_room(size_t bytes);
 /* The quota of a cpu.max file ("150000 100000") in cores, rounded up; 0: none. */
 int process_quota_cores(struct bytes cpu_max);
 

@@ -5,6 +5,7 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -28,14 +29,25 @@ static void call(void (*fn)(void *), void *arg)
 	fn(arg);
 }
 
+static void trim(void (*release)(void *), void *arg)
+{
+	if (release)
+		release(arg);
+	malloc_trim(0);
+}
+
+void (*thread_give_back)(void (*release)(void *), void *arg) = trim;
 void (*thread_own_stack)(void (*fn)(void *), void *arg) = call;
 
 int thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
 {
+	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT };
 	sigset_t all, before;
 	int e;
 
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]); /* what its own code does: the sandbox's traps, a crash */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	e = pthread_create(thread, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -12,8 +12,12 @@
  */
 void thread_give_way(void);
 
-/* Starts a thread that takes no signals: they are main's. An error number. */
+/* Starts a thread that takes no signals but for its own faults: they are main's. An error number. */
 int thread_start(pthread_t *, void *(*fn)(void *), void *arg);
+
+/* Runs release(arg), if it is not NULL, and gives the system what that and others have freed of the calling thread's heap.
+ * Takes up to some milliseconds. (main.c puts in here how its allocator is asked.) */
+extern void (*thread_give_back)(void (*release)(void *), void *arg);
 
 /* Runs fn(arg), which does not wait, on the calling thread's own stack: for engines, which fibers' small stacks do not
  * hold. (fiber/ puts in here how one gets there; without fibers it is a call.) */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/map.h"
+#include "config/sync_policy.h"
 #include "inference/extra.h"
 
 struct provider_kind;
@@ -94,7 +95,6 @@ struct alias {
 	int64_t max_input_tokens, max_output_tokens; /* -1 unset */
 };
 
-enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
 enum list_kind {
 	LIST_MODELS = 1,
 	LIST_FUNCTIONS = 2,
@@ -254,6 +254,8 @@ struct config_issues {
  * credentials from the environment and loads signer modules, unless offline. Not on a fiber.
  */
 struct config *config_load(const struct config_options *, struct config_issues *);
+/* Makes the threads of its signers, before it serves. -1: ERR_IO, which says which cannot be had. */
+int config_start_signers(const struct config *);
 void config_ref(struct config *);
 void config_unref(struct config *);
 void config_issues_deinit(struct config_issues *);

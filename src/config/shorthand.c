@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "config/models.h"
 #include "fiber/fiber.h"
+#include "sign/signer.h"
 
 #define MAX_KEPT     1000
 #define MAX_NAME     512
@@ -96,6 +97,8 @@ static void load_signer(void *arg)
 
 	job->signer = signer_get(job->config, &job->provider->signer, job->provider->type, true,
 				 job->arena);
+	if (job->signer && signer_start(job->signer))
+		job->signer = NULL;
 	if (!job->signer)
 		job->error = error_save(job->arena);
 }

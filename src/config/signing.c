@@ -272,8 +272,10 @@ static struct signer *load(struct signer_cache *c, const struct signer_config *s
 		if (is_loaded(&c->at[i], s))
 			return c->at[i].signer;
 	e.signer = signer_load(s->path.p, id, s->sha256, &e.limits, dir);
-	if (!e.signer)
+	if (!e.signer || signer_try(e.signer, s->path.p)) {
+		signer_unref(e.signer);
 		return NULL;
+	}
 	e.path = arena_dup(&c->arena, s->path);
 	e.sha256 = arena_dup(&c->arena, s->sha256);
 	if (bytes_set(e.path) && arena_push(&c->arena, c->at, c->len, c->cap, e))
@@ -308,6 +310,15 @@ struct signer *signer_get(const struct config *c, const struct signer_config *s,
 	signer = load(c->signers, s, id, dir.p);
 	pthread_mutex_unlock(&c->signers->lock);
 	return signer;
+}
+
+int config_start_signers(const struct config *c)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < c->signers->len && !bad; i++)
+		bad = signer_start(c->signers->at[i].signer);
+	return bad;
 }
 
 static void load_signer(struct loader *l, struct provider_config *p)

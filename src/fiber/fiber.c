@@ -63,6 +63,9 @@ extern void *make_fcontext(void *stack_top, size_t size, void (*fn)(transfer));
 #define STACK_SIZE (64u * 1024)
 #endif
 #define SPARE_STACKS 256
+#define WINDOW_MS    10000 /* how often a loop looks whether it needs what it keeps */
+#define FEW          50    /* fibers started in a window: fewer, and the loop is idle */
+#define LAST_WINDOW  8     /* idle ones in a row: by then kept connections are closed, too */
 #define SLOW_TURN_NS 20000000u
 
 struct fiber {
@@ -103,6 +106,10 @@ struct loop {
 	struct fiber *current;
 	struct fiber *spare; /* dead ones with their stacks */
 	size_t nspare;
+	uv_timer_t window;
+	size_t alive, most_alive, started; /* fibers: now; the most and all of this window */
+	unsigned idle_windows;
+	bool window_open;
 	void *context; /* the scheduler, while a fiber runs */
 	int worker;
 	bool stopping, running, idle_on;
@@ -120,16 +127,11 @@ struct loop {
 };
 
 static _Thread_local struct loop *this_loop;
-static atomic_size_t alive, queued;
+static atomic_size_t alive;
 
 size_t fiber_count(void)
 {
 	return atomic_load(&alive);
-}
-
-size_t offload_queued(void)
-{
-	return atomic_load(&queued);
 }
 
 struct fiber *fiber_self(void)
@@ -234,6 +236,54 @@ static void fiber_free(struct fiber *f)
 	free(f);
 }
 
+/* ---- what an idle loop keeps ---- */
+
+static void timer_closed(uv_handle_t *h)
+{
+	fiber_free(h->data);
+}
+
+static void close_spares(struct loop *l, size_t keep)
+{
+	while (l->nspare > keep) {
+		struct fiber *f = l->spare;
+
+		l->spare = f->all_next;
+		l->nspare--;
+		uv_close((uv_handle_t *)&f->timer, timer_closed);
+	}
+}
+
+/* Stacks that were not needed lately go, and when little was done the heap's free pages do, too: once at the beginning of
+ * idleness, once at its end, after which nothing wakes the loop any more. */
+static void on_window(uv_timer_t *t)
+{
+	struct loop *l = t->data;
+
+	close_spares(l, l->most_alive > l->alive ? l->most_alive - l->alive : 0);
+	l->idle_windows = l->started < FEW ? l->idle_windows + 1 : 0;
+	if (l->idle_windows == 1 || l->idle_windows == LAST_WINDOW)
+		thread_give_back(NULL, NULL);
+	l->most_alive = l->alive;
+	l->started = 0;
+	if (l->idle_windows < LAST_WINDOW)
+		return;
+	l->window_open = false;
+	uv_timer_stop(&l->window);
+}
+
+static void count_fiber(struct loop *l)
+{
+	l->started++;
+	if (++l->alive > l->most_alive)
+		l->most_alive = l->alive;
+	if (l->window_open || l->started < FEW)
+		return;
+	l->window_open = true;
+	l->idle_windows = 0;
+	uv_timer_start(&l->window, on_window, WINDOW_MS, WINDOW_MS);
+}
+
 /* ---- the run queue ---- */
 
 static void enqueue(struct fiber *f)
@@ -251,11 +301,6 @@ static void enqueue(struct fiber *f)
 	l->run_tail = f;
 }
 
-static void timer_closed(uv_handle_t *h)
-{
-	fiber_free(h->data);
-}
-
 static void bury(struct loop *l, struct fiber *f)
 {
 	if (f->all_prev)
@@ -266,6 +311,7 @@ static void bury(struct loop *l, struct fiber *f)
 		f->all_next->all_prev = f->all_prev;
 	error_slot_deinit(&f->error);
 	atomic_fetch_sub_explicit(&alive, 1, memory_order_relaxed);
+	l->alive--;
 	if (l->nspare < SPARE_STACKS) { /* its timer stays open and disarmed with the spare one */
 		uv_timer_stop(&f->timer);
 		f->all_next = l->spare;
@@ -507,6 +553,7 @@ struct fiber *fiber_spawn(const char *name, fiber_fn *fn, void *arg)
 		l->fibers->all_prev = f;
 	l->fibers = f;
 	atomic_fetch_add_explicit(&alive, 1, memory_order_relaxed);
+	count_fiber(l);
 	enqueue(f);
 	return f;
 }
@@ -531,66 +578,13 @@ __attribute__((constructor)) static void show_the_way(void)
 	thread_own_stack = fiber_on_thread_stack;
 }
 
-struct offloaded {
-	uv_work_t work;
-	void (*fn)(void *);
-	void *arg;
-	struct fiber *fiber;
-	struct error error; /* what fn failed with: handed over to the fiber */
-	bool done;
-};
-
-static void offload_run(uv_work_t *w)
-{
-	struct offloaded *o = w->data;
-
-	error_context_swap(&o->error);
-	o->fn(o->arg);
-	error_context_swap(NULL);
-}
-
-static void offload_done(uv_work_t *w, int status)
-{
-	struct offloaded *o = w->data;
-
-	(void)status; /* nothing cancels it */
-	atomic_fetch_sub_explicit(&queued, 1, memory_order_relaxed);
-	o->done = true;
-	if (o->fiber->parked)
-		enqueue(o->fiber);
-}
-
-int offload(void (*fn)(void *), void *arg)
+void fiber_hold(void)
 {
 	struct fiber *f = fiber_self();
-	struct offloaded o = { .fn = fn, .arg = arg, .fiber = f };
 
-	if (!f) {
-		fn(arg);
-		return 0;
-	}
-	o.work.data = &o;
-	if (fault("offload") || uv_queue_work(&f->loop->uv, &o.work, offload_run, offload_done))
-		return fail(ERR_INTERNAL, "the thread pool refused the work");
-	atomic_fetch_add_explicit(&queued, 1, memory_order_relaxed);
-	while (!o.done) { /* deadline and cancellation do not shorten it: `arg` lives on this stack */
-		f->parked = true;
-		suspend(f);
-		f->parked = false;
-	}
-	if (o.error.kind != ERR_NONE) {
-		error_slot_deinit(&f->error);
-		f->error = o.error;
-	}
-	return 0;
-}
-
-int offload_if_big(size_t bytes, void (*fn)(void *), void *arg)
-{
-	if (bytes > OFFLOAD_BYTES)
-		return offload(fn, arg);
-	fn(arg);
-	return 0;
+	f->parked = true;
+	suspend(f);
+	f->parked = false;
 }
 
 /* ---- loops ---- */
@@ -721,6 +715,9 @@ struct loop *loop_new(int worker)
 	uv_prepare_init(&l->uv, &l->prepare);
 	uv_check_init(&l->uv, &l->check);
 	uv_idle_init(&l->uv, &l->idle);
+	uv_timer_init(&l->uv, &l->window);
+	uv_unref((uv_handle_t *)&l->window);
+	l->window.data = l;
 	l->async.data = l->prepare.data = l->check.data = l->idle.data = l;
 	uv_prepare_start(&l->prepare, on_prepare);
 	uv_check_start(&l->check, on_check);

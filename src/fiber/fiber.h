@@ -48,13 +48,13 @@ static inline bool turn_passed(uint64_t deadline)
 	return turn_ms() >= deadline;
 }
 
-/* Runs fn(arg) on libuv's thread pool. Waits until it is done, whatever the deadline says and even when
+/* Runs fn(arg) on a thread for files (fiber/offload.h has those for other kinds of work). Waits until it is done, whatever the deadline says and even when
  * cancelled, because `arg` is usually on the caller's stack. What fn fails with becomes this fiber's
- * error. -1: the pool refused; fn did not run. */
+ * error. -1: there is no thread; fn did not run. */
 int offload(void (*fn)(void *), void *arg);
 /* Runs fn(arg): here if it works on no more than OFFLOAD_BYTES bytes, else by offload(). For parsing and printing,
  * of which this thread does some 1 KiB a microsecond: a loop must not stand still for over 0.5 ms. `fn` is pure or
- * knows that it may be on another thread. -1: the pool refused. Waits. */
+ * knows that it may be on another thread. -1: there is no thread. Waits. */
 #define OFFLOAD_BYTES (256u << 10)
 int offload_if_big(size_t bytes, void (*fn)(void *), void *arg);
 /* Runs fn(arg) on this thread, but on its own big stack. For engines that check the stack. fn must
@@ -62,6 +62,6 @@ int offload_if_big(size_t bytes, void (*fn)(void *), void *arg);
 void fiber_on_thread_stack(void (*fn)(void *), void *arg);
 
 size_t fiber_count(void);    /* alive, of the whole process */
-size_t offload_queued(void); /* handed to the pool and not finished, of the whole process */
+size_t offload_queued(void); /* handed to a pool and not finished, of the whole process */
 
 #endif

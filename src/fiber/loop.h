@@ -31,6 +31,10 @@ uv_loop_t *loop_uv(struct loop *);
 /* From any thread; never blocks, never allocates. */
 void loop_post(struct loop *, struct loop_task *);
 
+/* Suspends the running fiber until fiber_wake(), whatever its deadline says and even when it is cancelled; may wake without
+ * a reason. For who has lent its stack to another thread. */
+void fiber_hold(void);
+
 /* Longest turn of the last 10 s. Any thread may ask. */
 double loop_lag_seconds(const struct loop *);
 /* On the loop's own thread: runs task->fn once at the end of this turn, when all that is runnable has run and before

@@ -1,5 +1,5 @@
 /*
- * getaddrinfo on libuv's pool, each look-up in a fiber of its own: the fiber that asks may give up at its
+ * getaddrinfo on threads of its own, each look-up in a fiber of its own: the fiber that asks may give up at its
  * deadline or be cancelled, the look-up cannot. Those who ask for a name that is being looked up wait for
  * the same answer.
  *
@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/map.h"
+#include "fiber/offload.h"
 #include "net/socket.h"
 
 #define ENTRIES_MAX 1024
@@ -110,7 +111,7 @@ static void resolver(void *arg)
 	struct entry *e = arg;
 	struct dns *d = e->dns;
 
-	if (offload(resolve, e)) {
+	if (offload_to(OFFLOAD_NAMES, resolve, e)) {
 		e->found.len = 0;
 		e->reason = "no thread to ask on";
 	}

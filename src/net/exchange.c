@@ -77,13 +77,13 @@ static int send_all(struct request *rq, struct iovec *iov, int n)
 			break;
 		until = clock_mono_ms() + c->server->opt.write_idle_ms;
 		if (sock_wait(&c->sock, SOCK_WRITE, until)) {
-			rq->answer = ANSWER_BROKEN;
+			rq->answer = RESPONSE_BROKEN;
 			if (error_last()->kind != ERR_DEADLINE || clock_mono_ms() < until)
 				return -1;
 			break; /* it has read nothing for that long */
 		}
 	}
-	rq->answer = ANSWER_BROKEN;
+	rq->answer = RESPONSE_BROKEN;
 	conn_gone(c);
 	return fail(ERR_CLOSED, "the client closed the connection");
 }
@@ -416,12 +416,12 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 
 static int begin_answer(struct request *rq, int status, uint8_t state)
 {
-	if (rq->answer != ANSWER_NONE)
+	if (rq->answer != RESPONSE_NONE)
 		return fail(ERR_INTERNAL, "a second answer to one request");
 	rq->ex.status = status;
 	rq->answer = state;
 	if (rq->ex.client_gone) {
-		rq->answer = ANSWER_BROKEN;
+		rq->answer = RESPONSE_BROKEN;
 		return fail(ERR_CLOSED, "the client closed the connection");
 	}
 	return 0;
@@ -433,11 +433,11 @@ int exchange_respond(struct exchange *ex, int status, struct bytes type, struct 
 	struct bytes head;
 	struct iovec v[2];
 
-	if (begin_answer(rq, status, ANSWER_DONE))
+	if (begin_answer(rq, status, RESPONSE_DONE))
 		return -1;
 	head = answer_head(rq, status, type, (int64_t)body.n);
 	if (!head.p) {
-		rq->answer = ANSWER_BROKEN;
+		rq->answer = RESPONSE_BROKEN;
 		return -1;
 	}
 	v[0] = (struct iovec){ (char *)head.p, head.n };
@@ -449,12 +449,12 @@ int exchange_stream_begin(struct exchange *ex, int status, struct bytes type)
 {
 	struct request *rq = request_of(ex);
 
-	if (begin_answer(rq, status, ANSWER_STREAM))
+	if (begin_answer(rq, status, RESPONSE_STREAM))
 		return -1;
 	buf_init(&rq->out, STREAM_MAX);
 	rq->head = answer_head(rq, status, type, -1);
 	if (!rq->head.p) {
-		rq->answer = ANSWER_BROKEN;
+		rq->answer = RESPONSE_BROKEN;
 		return -1;
 	}
 	rq->streamed = true;
@@ -464,10 +464,10 @@ int exchange_stream_begin(struct exchange *ex, int status, struct bytes type)
 
 static int streaming(struct request *rq)
 {
-	if (rq->answer == ANSWER_STREAM && !rq->ex.client_gone)
+	if (rq->answer == RESPONSE_STREAM && !rq->ex.client_gone)
 		return 0;
 	if (rq->ex.client_gone) {
-		rq->answer = ANSWER_BROKEN;
+		rq->answer = RESPONSE_BROKEN;
 		return fail(ERR_CLOSED, "the client closed the connection");
 	}
 	return fail(ERR_INTERNAL, "no stream is open");
@@ -565,7 +565,7 @@ static int send_stream(struct exchange *ex, bool last)
 	if (streaming(rq))
 		return -1;
 	if (last)
-		rq->answer = ANSWER_DONE;
+		rq->answer = RESPONSE_DONE;
 	n = chunk_pieces(rq, last, size, v);
 	rq->head.n = 0;
 	r = n ? send_all(rq, v, n) : 0;
@@ -607,7 +607,7 @@ void exchange_stream_try_flush(struct exchange *ex)
 	struct iovec v[4], *iov = v;
 	int n, r;
 
-	if (rq->answer != ANSWER_STREAM || ex->client_gone || ex->conn->sock.waiter)
+	if (rq->answer != RESPONSE_STREAM || ex->client_gone || ex->conn->sock.waiter)
 		return;
 	n = chunk_pieces(rq, false, size, v);
 	ex->bytes_sent += iov_total(v, n);
@@ -624,5 +624,5 @@ void exchange_stream_try_flush(struct exchange *ex)
 
 void exchange_abort(struct exchange *ex)
 {
-	request_of(ex)->answer = ANSWER_BROKEN;
+	request_of(ex)->answer = RESPONSE_BROKEN;
 }

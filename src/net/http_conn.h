@@ -25,7 +25,7 @@ struct http_conn {
 	uint8_t state;
 };
 
-enum answer_state { ANSWER_NONE, ANSWER_STREAM, ANSWER_DONE, ANSWER_BROKEN };
+enum response_state { RESPONSE_NONE, RESPONSE_STREAM, RESPONSE_DONE, RESPONSE_BROKEN };
 
 /* One request and its answer. */
 struct request {

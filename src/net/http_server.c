@@ -227,8 +227,9 @@ static void request_end(struct http_conn *c)
 {
 	struct request *rq = c->rq;
 	struct http_server *s = c->server;
-	bool keep = rq->keep && rq->answer == ANSWER_DONE && !rq->ex.client_gone && !s->draining;
-	bool whole = rq->msg.complete, sent = rq->answer == ANSWER_DONE, gone = rq->ex.client_gone;
+	bool keep = rq->keep && rq->answer == RESPONSE_DONE && !rq->ex.client_gone && !s->draining;
+	bool whole = rq->msg.complete, sent = rq->answer == RESPONSE_DONE,
+	     gone = rq->ex.client_gone;
 	char *pending = c->pending;
 	size_t n = c->npending;
 
@@ -265,7 +266,7 @@ static void request_fiber(void *arg)
 	struct request *rq = c->rq;
 
 	c->server->opt.handler(&rq->ex);
-	if (rq->answer == ANSWER_NONE && !rq->ex.client_gone) {
+	if (rq->answer == RESPONSE_NONE && !rq->ex.client_gone) {
 		fiber_cancel_reset();
 		exchange_respond(&rq->ex, 500, (struct bytes){ 0 }, (struct bytes)B(""));
 	}

@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/thread.h"
 #include "sign/wasm.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -35,7 +36,7 @@
 #endif
 
 /* Changes whenever configure() below does: compilations made with other settings are of no use. */
-#define SETTINGS    "1 epoch, stack 512k, 32-bit memory"
+#define SETTINGS    "2 epoch, stack 512k, 32-bit memory, externref"
 #define QUIET_TICKS (1000 / SIGNER_TICK_MS)
 
 static struct {
@@ -45,6 +46,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;           /* under the lock */
+	atomic_uint users;   /* signing_init(), and each engine_take() */
 	atomic_bool asleep;  /* the ticker waits for `wake` */
 	atomic_uint running; /* calls between enter and leave */
 	atomic_ulong calls;  /* ever entered */
@@ -60,6 +62,18 @@ const char *engine_key(void)
 	return self.key;
 }
 
+wasm_engine_t *engine_take(void)
+{
+	atomic_fetch_add(&self.users, 1);
+	return self.engine;
+}
+
+void engine_give(wasm_engine_t *e)
+{
+	if (atomic_fetch_sub(&self.users, 1) == 1)
+		wasm_engine_delete(e);
+}
+
 static wasm_engine_t *configure(void)
 {
 	wasm_config_t *c = wasm_config_new();
@@ -71,6 +85,9 @@ static wasm_engine_t *configure(void)
 	wasmtime_config_wasm_memory64_set(c, false);
 	wasmtime_config_wasm_multi_memory_set(c, false);
 	wasmtime_config_shared_memory_set(c, false);
+	wasmtime_config_wasm_reference_types_set(c, true); /* decision 0013 */
+	wasmtime_config_wasm_gc_set(c, false);
+	wasmtime_config_wasm_exceptions_set(c, false);
 	wasmtime_config_signals_based_traps_set(c, !UNDER_TSAN);
 	return wasm_engine_new_with_config(c);
 }
@@ -174,11 +191,12 @@ int signing_init(void)
 	self.engine = configure();
 	if (!self.engine)
 		return fail(ERR_SIGNER, "the WebAssembly engine does not start");
+	atomic_fetch_add(&self.users, 1);
 	name_key();
 	self.stop = false;
-	err = pthread_create(&self.ticker, NULL, tick, NULL);
+	err = thread_start(&self.ticker, tick, NULL);
 	if (err) {
-		wasm_engine_delete(self.engine);
+		engine_give(self.engine);
 		self.engine = NULL;
 		return fail(ERR_SIGNER, "the signers' clock does not start: %s", strerror(err));
 	}
@@ -194,7 +212,7 @@ void signing_deinit(void)
 	pthread_cond_signal(&self.wake);
 	pthread_mutex_unlock(&self.lock);
 	pthread_join(self.ticker, NULL);
-	wasm_engine_delete(self.engine);
+	engine_give(self.engine);
 	self.engine = NULL;
 }
 

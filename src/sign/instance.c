@@ -42,6 +42,7 @@ static void start_clock(struct instance *in)
 {
 	in->cpu_start = 0;
 	in->cut = false;
+	in->refused = NULL;
 	wasmtime_context_set_epoch_deadline(in->context, 1);
 }
 
@@ -74,6 +75,14 @@ static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm
 			wasm_trap_delete(trap);
 		return say(SIGNER_TIMEOUT, why, "cut after %llu ms of CPU time (signer.timeout_ms)",
 			   (unsigned long long)(in->limit_ns / 1000000));
+	}
+	if (in->refused) {
+		say(SIGNER_TRAP, why, "%s", in->refused);
+		if (e)
+			wasmtime_error_delete(e);
+		if (trap)
+			wasm_trap_delete(trap);
+		return SIGNER_TRAP;
 	}
 	if (trap)
 		engine_trap_text(trap, why, SIGNER_WHY_BYTES);
@@ -112,21 +121,52 @@ static void take_exports(struct instance *in, const wasmtime_instance_t *of, con
 		in->stack = export_of(in, of, m->stack).func;
 }
 
+static enum signer_result call(struct instance *in, const wasmtime_func_t *f, wasmtime_val_raw_t *v,
+			       size_t n, char *why)
+{
+	wasm_trap_t *trap = NULL;
+	wasmtime_error_t *e = wasmtime_func_call_unchecked(in->context, f, v, n, &trap);
+
+	return e || trap ? explain(in, e, trap, why) : SIGNER_OK;
+}
+
+/* With its imports, and begun as wasm-bindgen's script begins it. */
+static enum signer_result begin(struct instance *in, const struct module *m, char *why)
+{
+	wasmtime_extern_t *given = calloc(m->imports.size + 1, sizeof(*given));
+	wasmtime_func_t start;
+	wasmtime_error_t *e;
+	wasm_trap_t *trap = NULL;
+
+	if (!given)
+		return say(SIGNER_MEMORY, why, "out of memory");
+	imports_make(in, m, given);
+	e = wasmtime_instance_new(in->context, m->compiled, given, m->imports.size, &in->own,
+				  &trap);
+	free(given);
+	if (e || trap)
+		return explain(in, e, trap, why);
+	in->made = true;
+	take_exports(in, &in->own, m);
+	if (!m->starts)
+		return SIGNER_OK;
+	start = export_of(in, &in->own, m->start).func;
+	return call(in, &start, NULL, 0, why);
+}
+
 struct instance *instance_new(const struct module *m, const struct signer_limits *limits,
 			      enum signer_result *result, char why[SIGNER_WHY_BYTES])
 {
 	struct instance *in = fault("sign.instance") ? NULL : calloc(1, sizeof(*in));
-	wasmtime_instance_t instance;
-	wasmtime_error_t *e;
-	wasm_trap_t *trap = NULL;
 
 	*result = say(SIGNER_MEMORY, why, "out of memory");
 	if (!in)
 		return NULL;
 	in->abi = m->abi;
+	in->module = m;
 	in->limit_ns = limits->timeout_ms * 1000000ull;
 	in->limit_memory = (uint64_t)limits->memory_mb << 20;
-	in->store = wasmtime_store_new(engine(), NULL, NULL);
+	in->store = wasmtime_store_new(engine(), in, NULL);
 	if (!in->store) {
 		free(in);
 		return NULL;
@@ -135,15 +175,11 @@ struct instance *instance_new(const struct module *m, const struct signer_limits
 	wasmtime_store_limiter(in->store, (int64_t)in->limit_memory, MAX_TABLE_ELEMENTS, 1, 8, 1);
 	wasmtime_store_epoch_deadline_callback(in->store, on_deadline, in, NULL);
 	start_clock(in);
-	e = wasmtime_instance_new(in->context, m->compiled, NULL, 0, &instance, &trap);
-	if (e || trap) {
-		*result = explain(in, e, trap, why);
-		instance_free(in);
-		return NULL;
-	}
-	take_exports(in, &instance, m);
-	*result = SIGNER_OK;
-	return in;
+	*result = begin(in, m, why);
+	if (*result == SIGNER_OK)
+		return in;
+	instance_free(in);
+	return NULL;
 }
 
 void instance_free(struct instance *in)
@@ -160,15 +196,6 @@ size_t instance_memory(struct instance *in)
 }
 
 /* ---- a call ---- */
-
-static enum signer_result call(struct instance *in, const wasmtime_func_t *f, wasmtime_val_raw_t *v,
-			       size_t n, char *why)
-{
-	wasm_trap_t *trap = NULL;
-	wasmtime_error_t *e = wasmtime_func_call_unchecked(in->context, f, v, n, &trap);
-
-	return e || trap ? explain(in, e, trap, why) : SIGNER_OK;
-}
 
 static bool inside(struct instance *in, uint32_t p, size_t n)
 {
@@ -210,15 +237,62 @@ static uint32_t load_u32(struct instance *in, uint32_t at)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* NULL: a legal header value. */
+/* Characters that a log or a terminal obeys, or that nobody sees: no signature has them, and a header with them is not what
+ * it seems. */
+static const struct {
+	uint32_t first, last;
+	bool unseen;
+} bad_characters[] = {
+	{ 0x00, 0x1f, false },
+	{ 0x7f, 0x9f, false }, /* C0, DEL, C1 */
+	{ 0xad, 0xad, true },
+	{ 0x61c, 0x61c, true }, /* soft hyphen; Arabic letter mark */
+	{ 0x180e, 0x180e, true },
+	{ 0x200b, 0x200f, true }, /* zero widths, marks of direction */
+	{ 0x2028, 0x202e, true },
+	{ 0x2060, 0x206f, true }, /* line ends; embeddings, overrides, isolates */
+	{ 0xfeff, 0xfeff, true },
+	{ 0xfff9, 0xfffb, true },   /* byte order mark; annotations */
+	{ 0xe0000, 0xe007f, true }, /* tags */
+};
+
+/* Of valid UTF-8. */
+static uint32_t next_character(struct bytes a, size_t *at)
+{
+	size_t n = utf8_length(bytes_slice(a, *at, a.n));
+	uint32_t c = (uint8_t)a.p[*at] & (n == 1 ? 0x7f : 0xff >> (n + 1));
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((uint8_t)a.p[*at + i] & 0x3f);
+	*at += n;
+	return c;
+}
+
+static const char *character_fault(uint32_t c)
+{
+	for (size_t i = 0; i < COUNT(bad_characters); i++)
+		if (c >= bad_characters[i].first && c <= bad_characters[i].last)
+			return bad_characters[i].unseen
+				       ? "its answer has characters that cannot be seen"
+				       : "its answer has control characters";
+	return NULL;
+}
+
+/* NULL: a legal header value, which looks like what it is. */
 static const char *answer_fault(struct bytes a)
 {
-	for (size_t i = 0; i < a.n; i++)
-		if ((uint8_t)a.p[i] < 0x20 || a.p[i] == 0x7f)
-			return "its answer has control characters";
-	if (a.p[0] == ' ' || a.p[a.n - 1] == ' ')
+	const char *found = NULL;
+
+	if (!bytes_is_utf8(a))
+		return "its answer is not UTF-8";
+	for (size_t at = 0; at < a.n && !found;)
+		if (a.p[at] >= ' ' && a.p[at] < 0x7f)
+			at++; /* all of most answers */
+		else
+			found = character_fault(next_character(a, &at));
+	if (!found && (a.p[0] == ' ' || a.p[a.n - 1] == ' '))
 		return "its answer begins or ends with a blank";
-	return bytes_is_utf8(a) ? NULL : "its answer is not UTF-8";
+	return found;
 }
 
 static enum signer_result take_answer(struct instance *in, uint32_t at, uint32_t n, char *why)

@@ -29,7 +29,6 @@
 #include "sign/wasm.h"
 
 #define PATH_ROOM     4096
-#define IMPORTS_SHOWN 1024 /* bytes, in an error */
 #define EXPORTS_SHOWN 2048
 
 /* ---- reading ---- */
@@ -166,7 +165,7 @@ static bool compile_cached(struct module *m, const char *path)
 	struct buf code;
 	char why[SIGNER_WHY_BYTES];
 
-	buf_init(&code, MODULE_MAX * 4ul);
+	buf_init(&code, COMPILED_MAX);
 	if (!cache_read(path, &code)) {
 		buf_deinit(&code);
 		return false;
@@ -182,10 +181,6 @@ static bool compile_cached(struct module *m, const char *path)
 	return false;
 }
 
-/* wasm-bindgen with current compilers hands JavaScript objects around; a signer has no use for them. */
-static const char externref_hint[] =
-	" (it uses externref, as newer versions of wasm-bindgen do unasked: docs/signing.md says how to build without)";
-
 int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 {
 	char path[PATH_ROOM] = "", why[SIGNER_WHY_BYTES];
@@ -199,11 +194,8 @@ int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 		path[0] = '\0';
 	if (path[0] && compile_cached(m, path))
 		return 0;
-	e = wasmtime_module_new(engine(), (const uint8_t *)wasm.p, wasm.n, &m->compiled);
-	if (e) {
-		engine_error_text(e, why, sizeof(why));
-		return fail(ERR_SIGNER, "%s%s", why, strstr(why, "gc types") ? externref_hint : "");
-	}
+	if (compile_module(wasm, &m->compiled))
+		return -1;
 	if (!path[0])
 		return 0;
 	e = wasmtime_module_serialize(m->compiled, &code);
@@ -219,20 +211,48 @@ int module_compile(struct module *m, struct bytes wasm, const char *cache_dir)
 
 void module_free(struct module *m)
 {
+	imports_free(m);
 	if (m->compiled)
 		wasmtime_module_delete(m->compiled);
 	m->compiled = NULL;
+	free(m->table);
+	m->table = NULL;
 }
 
 /* ---- exports ---- */
 
-static const char *value_name(wasm_valkind_t k)
+/* The C API's own function ends the process at a type that it does not know (v128, typed references). */
+static wasmtime_valtype_kind_t value_kind(const wasm_valtype_t *v)
 {
-	switch (k) {
-	case WASM_I32: return "i32";
-	case WASM_I64: return "i64";
-	case WASM_F32: return "f32";
-	case WASM_F64: return "f64";
+	wasmtime_valtype_kind_t kind;
+	wasmtime_valtype_t type;
+
+	wasmtime_valtype_new(v, &type);
+	kind = type.kind;
+	wasmtime_valtype_delete(&type);
+	return kind;
+}
+
+static bool is_externref(const wasm_valtype_t *v)
+{
+	wasmtime_valtype_t type;
+	bool is;
+
+	wasmtime_valtype_new(v, &type);
+	is = type.kind == WASMTIME_VALTYPE_KIND_REF &&
+	     type.reftype.heaptype.kind == WASMTIME_HEAPTYPE_KIND_EXTERN;
+	wasmtime_valtype_delete(&type);
+	return is;
+}
+
+static const char *value_name(const wasm_valtype_t *v)
+{
+	switch (value_kind(v)) {
+	case WASMTIME_VALTYPE_KIND_I32: return "i32";
+	case WASMTIME_VALTYPE_KIND_I64: return "i64";
+	case WASMTIME_VALTYPE_KIND_F32: return "f32";
+	case WASMTIME_VALTYPE_KIND_F64: return "f64";
+	case WASMTIME_VALTYPE_KIND_V128: return "v128";
 	default: return "ref";
 	}
 }
@@ -241,7 +261,7 @@ static void print_values(struct pen *p, const wasm_valtype_vec_t *v)
 {
 	pen_lit(p, "(");
 	for (size_t i = 0; i < v->size; i++)
-		pen_printf(p, "%s%s", i ? " " : "", value_name(wasm_valtype_kind(v->data[i])));
+		pen_printf(p, "%s%s", i ? " " : "", value_name(v->data[i]));
 	pen_lit(p, ")");
 }
 
@@ -253,7 +273,7 @@ static void print_limits(struct pen *p, const char *what, const wasm_limits_t *l
 }
 
 /* "function (i32 i32) -> (i32)", "memory 17 pages". */
-static void print_type(struct pen *p, const wasm_externtype_t *t)
+void type_print(struct pen *p, const wasm_externtype_t *t)
 {
 	const wasm_functype_t *f = wasm_externtype_as_functype_const(t);
 
@@ -287,7 +307,7 @@ static struct bytes name_of(const wasm_name_t *n)
 static bool all_i32(const wasm_valtype_vec_t *v, size_t n)
 {
 	for (size_t i = 0; i < v->size; i++)
-		if (wasm_valtype_kind(v->data[i]) != WASM_I32)
+		if (value_kind(v->data[i]) != WASMTIME_VALTYPE_KIND_I32)
 			return false;
 	return v->size == n;
 }
@@ -356,6 +376,8 @@ static const char *match(struct module *m, const wasm_exporttype_vec_t *v)
 	m->alloc = find_allocator(v, B("__wbindgen_malloc"), 2, 1);
 	m->release = find_allocator(v, B("__wbindgen_free"), 3, 0);
 	m->stack = find_function(v, B("__wbindgen_add_to_stack_pointer"), 1, 1);
+	m->start = find_function(v, B("__wbindgen_start"), 0, 0);
+	m->starts = m->start != MISSING;
 	m->sign = by_pointer != MISSING ? by_pointer : by_value;
 	if (m->sign == MISSING)
 		return "it has no `sign` with 9 i32 parameters, or with 8 and 2 i32 results";
@@ -378,41 +400,29 @@ static void print_exports(struct pen *p, const wasm_exporttype_vec_t *v, const c
 	for (size_t i = 0; i < v->size; i++) {
 		pen_printf(p, "%s%.*s: ", i ? between : "",
 			   BFMT(name_of(wasm_exporttype_name(v->data[i]))));
-		print_type(p, wasm_exporttype_type(v->data[i]));
+		type_print(p, wasm_exporttype_type(v->data[i]));
 	}
 	if (!v->size)
 		pen_lit(p, "none");
 }
 
-static void print_import(struct pen *p, const wasm_importtype_t *i)
+/* The table that wasm-bindgen's import fills: by its name of today, else the first of its kind. -1: no memory. */
+static int find_table(struct module *m, const wasm_exporttype_vec_t *v)
 {
-	pen_printf(p, "%.*s.%.*s", BFMT(name_of(wasm_importtype_module(i))),
-		   BFMT(name_of(wasm_importtype_name(i))));
-}
+	struct bytes found = { 0 };
 
-static int check_imports(const struct module *m)
-{
-	wasm_importtype_vec_t v;
-	struct buf text;
-	struct pen p = { .b = &text };
-	int rc = 0;
+	for (size_t i = 0; i < v->size; i++) {
+		struct bytes name = name_of(wasm_exporttype_name(v->data[i]));
+		const wasm_tabletype_t *t =
+			wasm_externtype_as_tabletype_const(wasm_exporttype_type(v->data[i]));
 
-	wasmtime_module_imports(m->compiled, &v);
-	buf_init(&text, IMPORTS_SHOWN);
-	if (v.size) {
-		for (size_t i = 0; i < v.size && i < 4 && !p.failed; i++) {
-			pen_bytes(&p, i ? B(", ") : B(""));
-			print_import(&p, v.data[i]);
-		}
-		if (v.size > 4)
-			buf_printf(&text, " and %zu more", v.size - 4);
-		rc = fail(ERR_SIGNER, "it imports %.*s; a signer may import nothing%s",
-			  BFMT(buf_bytes(&text)),
-			  bytes_find(buf_bytes(&text), B("wasi")) >= 0 ? " (no WASI)" : "");
+		if (t && is_externref(wasm_tabletype_element(t)) &&
+		    (!bytes_set(found) || bytes_eq(name, B("__wbindgen_externrefs"))))
+			found = name;
 	}
-	buf_deinit(&text);
-	wasm_importtype_vec_delete(&v);
-	return rc;
+	free(m->table);
+	m->table = bytes_set(found) ? strndup(found.p, found.n) : NULL;
+	return bytes_set(found) && !m->table ? fail(ERR_OUT_OF_MEMORY, "out of memory") : 0;
 }
 
 int module_recognise(struct module *m)
@@ -423,9 +433,10 @@ int module_recognise(struct module *m)
 	struct pen p = { .b = &text };
 	int rc = 0;
 
-	if (check_imports(m))
+	if (imports_take(m))
 		return -1;
 	wasmtime_module_exports(m->compiled, &v);
+	rc = find_table(m, &v);
 	missing = match(m, &v);
 	if (missing) {
 		buf_init(&text, EXPORTS_SHOWN);
@@ -458,37 +469,24 @@ static void print_memory(struct pen *p, const wasm_exporttype_vec_t *v)
 		pen_lit(p, ", no maximum of its own");
 }
 
-static void print_imports(struct pen *p, const wasm_importtype_vec_t *v)
-{
-	for (size_t i = 0; i < v->size; i++) {
-		pen_bytes(p, i ? B("\n         ") : B(""));
-		print_import(p, v->data[i]);
-		pen_lit(p, ": ");
-		print_type(p, wasm_importtype_type(v->data[i]));
-	}
-	pen_bytes(p, v->size ? B("\n         refused: a signer may import nothing") : B("none"));
-}
-
 static int print_module(struct module *m, const char *path, struct buf *out)
 {
 	static const char *const abis[] = { "", "wasm-bindgen", "wasm-bindgen (multi-value)" };
-	wasm_importtype_vec_t imports;
 	wasm_exporttype_vec_t exports;
 	struct pen p = { .b = out };
 	const char *missing;
 
-	wasmtime_module_imports(m->compiled, &imports);
+	wasmtime_module_imports(m->compiled, &m->imports);
 	wasmtime_module_exports(m->compiled, &exports);
 	missing = match(m, &exports);
 	pen_printf(&p, "module   %s (%zu bytes)\nsha256   %s\nabi      %s%s\nimports  ", path,
 		   m->size, m->sha256, missing ? "none: " : "", missing ? missing : abis[m->abi]);
-	print_imports(&p, &imports);
+	imports_print(&p, m);
 	pen_lit(&p, "\nexports  ");
 	print_exports(&p, &exports, "\n         ");
 	pen_lit(&p, "\nmemory   ");
 	print_memory(&p, &exports);
 	pen_lit(&p, "\n");
-	wasm_importtype_vec_delete(&imports);
 	wasm_exporttype_vec_delete(&exports);
 	return pen_done(&p);
 }

@@ -6,8 +6,12 @@
  * or throws it away: after any failure, and when its memory has grown past half of its limit.
  *
  * Where a call runs: on the thread's own stack if it is expected to take under half a millisecond, else
- * in the thread pool. The expectation is measured: a base and a price per byte for every signer, moving
- * averages of what its calls took. A signer that was ever cut by its time limit stays in the pool.
+ * on one of the signer's own threads, `pool` of them: what loops holds up nobody but itself. The expectation is measured: a
+ * base and a price per byte for every signer, moving averages of what its calls took. A signer that was ever cut by its time
+ * limit stays on its threads, which then give way to all others.
+ *
+ * A signer that is cut three times in a row rests: calls fail at once for a second, then one is let through, and if that is
+ * cut, too, for two seconds, and so on to thirty. Those who wait for a thread then fail at once as well.
  *
  * Trap: a reload drops a signer while the threads still keep instances of it. A signer therefore has two
  * counts: its users (configurations), and its pins (one for all users, one for each thread's list).
@@ -20,9 +24,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/time.h"
-#include "fiber/fiber.h"
+#include "fiber/offload.h"
 #include "sign/wasm.h"
 
 #define LOOP_BUDGET_NS  400000 /* longer calls leave the loop's thread (DESIGN §3: 0.5 ms) */
@@ -31,19 +36,31 @@
 #define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
 #define POOL_MAX        64
 #define TIME_STEPS      96 /* a quarter of an octave each */
+#define CUTS_IN_A_ROW   3
+#define REST_MS         1000 /* the first time, then twice as long each time */
+#define REST_AT_MOST_MS 30000
+
+/* Whether a signer is called at all. Changed under the lock; `cuts` is read without it where there were none. */
+struct rest {
+	atomic_uint cuts;        /* in a row */
+	uint64_t until, last_ms; /* clock_mono_ms(); the length of the last rest */
+	bool probing;            /* one call was let through, to see */
+};
 
 struct signer {
 	struct module module;
 	struct signer_limits limits;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
-	atomic_ulong calls, failures, made;
+	atomic_ulong calls, failures, made, refused;
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
 	atomic_ulong traps, timeouts, running, max_us;
 	atomic_uint times[SIGNER_SIZES][TIME_STEPS]; /* good calls by microseconds: step_of() */
-	pthread_mutex_t error_lock;
+	pthread_mutex_t lock;                        /* of what follows */
 	char last_error[160];
+	struct rest rest;
+	struct threads *threads; /* NULL: not made yet */
 	size_t id_len;
 	char id[];
 };
@@ -74,7 +91,7 @@ static METRIC(m_instances, METRIC_GAUGE, "signet_signer_instances", "signer",
 static const struct bytes results[] = {
 	[SIGNER_OK] = B("ok"),           [SIGNER_TRAP] = B("trap"),
 	[SIGNER_TIMEOUT] = B("timeout"), [SIGNER_MEMORY] = B("memory"),
-	[SIGNER_ANSWER] = B("answer"),
+	[SIGNER_ANSWER] = B("answer"),   [SIGNER_REFUSED] = B("refused"),
 };
 
 struct bytes signer_id(const struct signer *s)
@@ -98,6 +115,7 @@ struct signer_counts signer_counts(const struct signer *s)
 	return (struct signer_counts){ .calls = atomic_load(&s->calls),
 				       .failures = atomic_load(&s->failures),
 				       .made = atomic_load(&s->made),
+				       .refused = atomic_load(&s->refused),
 				       .memory = atomic_load(&s->memory) };
 }
 
@@ -137,7 +155,9 @@ static void unpin(struct signer *s)
 {
 	if (atomic_fetch_sub(&s->pins, 1) != 1)
 		return;
+	threads_free(s->threads);
 	module_free(&s->module);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -168,7 +188,7 @@ static struct signer *signer_new(struct bytes id, const struct signer_limits *li
 	atomic_init(&s->pins, 1);
 	atomic_init(&s->base_ns, FIRST_BASE_NS);
 	atomic_init(&s->byte_ps, FIRST_BYTE_PS);
-	pthread_mutex_init(&s->error_lock, NULL);
+	pthread_mutex_init(&s->lock, NULL);
 	return s;
 }
 
@@ -301,12 +321,71 @@ static void give_back(struct signer *s, struct instance *in)
 	p->len++;
 }
 
+/* ---- whether a signer is called ---- */
+
+/* With the lock held: how long it still rests, in ms. */
+static uint64_t rest_left(const struct signer *s)
+{
+	uint64_t now = clock_mono_ms();
+
+	return s->rest.until > now ? s->rest.until - now : 0;
+}
+
+/* 0: a call may be made; else how long none may, in ms. `probe`: this one is to show whether more may. */
+static uint64_t admit(struct signer *s, bool *probe)
+{
+	uint64_t left;
+
+	if (!atomic_load_explicit(&s->rest.cuts, memory_order_relaxed))
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	left = rest_left(s);
+	if (!left && s->rest.cuts >= CUTS_IN_A_ROW) {
+		if (s->rest.probing)
+			left = 1;
+		else
+			*probe = s->rest.probing = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return left;
+}
+
+static void note_cut(struct rest *r, uint64_t now)
+{
+	if (++r->cuts < CUTS_IN_A_ROW ||
+	    r->until > now) /* of several at once the first one counts */
+		return;
+	r->last_ms = r->last_ms ? r->last_ms * 2 : REST_MS;
+	if (r->last_ms > REST_AT_MOST_MS)
+		r->last_ms = REST_AT_MOST_MS;
+	r->until = now + r->last_ms;
+}
+
+/* What a call that was made has shown. */
+static void note_result(struct signer *s, enum signer_result result, bool probe)
+{
+	if (result != SIGNER_TIMEOUT && !probe &&
+	    !atomic_load_explicit(&s->rest.cuts, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&s->lock);
+	if (probe)
+		s->rest.probing = false;
+	if (result == SIGNER_TIMEOUT)
+		note_cut(&s->rest, clock_mono_ms());
+	else if (result != SIGNER_REFUSED) {
+		s->rest.until = s->rest.last_ms = 0;
+		s->rest.cuts = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- a call ---- */
 
 struct job {
 	struct signer *signer;
 	struct instance *instance;
 	const struct bytes *args;
+	bool probe;
 	enum signer_result result;
 	uint64_t ns;
 	char why[SIGNER_WHY_BYTES];
@@ -325,6 +404,69 @@ static void run_job(void *arg)
 		j->result = instance_sign(j->instance, j->args, j->why);
 	j->ns = clock_mono_ns() - start;
 	engine_leave();
+}
+
+int signer_try(struct signer *s, const char *path)
+{
+	static const struct bytes args[SIGNER_ARGS] = {
+		B("00000000-0000-4000-8000-000000000000"), B("1700000000"), B("device"),
+		B("{\"model\":\"signet\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}")
+	};
+	struct job j = { .signer = s, .args = args };
+
+	run_job(&j);
+	drop(s, j.instance);
+	switch (j.result) {
+	case SIGNER_OK: return 0;
+	case SIGNER_TRAP:
+	case SIGNER_MEMORY:
+		fail(ERR_SIGNER, "its first signature failed: %s", j.why);
+		return fail_context("Failed to get WasmSigner instance: %s: ", path);
+	case SIGNER_TIMEOUT: atomic_store(&s->cut, true); break;
+	case SIGNER_ANSWER:
+	case SIGNER_REFUSED: break;
+	}
+	log_warn("sign", "a signer failed when it was tried", LB("signer", signer_id(s)),
+		 LS("error", j.why));
+	return 0;
+}
+
+static void refuse(struct job *j, uint64_t left)
+{
+	j->result = SIGNER_REFUSED;
+	snprintf(
+		j->why, sizeof(j->why),
+		"it was cut %d times in a row and is not called for another %llu ms (signer.timeout_ms)",
+		CUTS_IN_A_ROW, (unsigned long long)left);
+}
+
+/* On one of the signer's threads: others may have shown meanwhile that it is of no use. */
+static void run_queued(void *arg)
+{
+	struct job *j = arg;
+	uint64_t left;
+
+	pthread_mutex_lock(&j->signer->lock);
+	left = j->probe ? 0 : rest_left(j->signer);
+	pthread_mutex_unlock(&j->signer->lock);
+	if (left)
+		refuse(j, left);
+	else
+		run_job(j);
+}
+
+int signer_start(struct signer *s)
+{
+	struct threads *t;
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->threads)
+		s->threads = threads_new(signer_id(s), s->limits.pool);
+	t = s->threads;
+	if (t && atomic_load(&s->cut)) /* when it was tried */
+		threads_give_way(t);
+	pthread_mutex_unlock(&s->lock);
+	return t ? 0 : -1;
 }
 
 static bool is_long(const struct signer *s, size_t bytes)
@@ -394,10 +536,12 @@ static void count_failure(struct signer *s, const struct job *j)
 	} else {
 		atomic_fetch_add_explicit(&s->traps, 1, memory_order_relaxed);
 	}
-	pthread_mutex_lock(&s->error_lock);
+	pthread_mutex_lock(&s->lock);
+	if (s->threads && atomic_load(&s->cut))
+		threads_give_way(s->threads);
 	snprintf(s->last_error, sizeof(s->last_error), "%.*s", (int)sizeof(s->last_error) - 1,
 		 j->why);
-	pthread_mutex_unlock(&s->error_lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* The time that `part` of n calls did not exceed. */
@@ -433,9 +577,9 @@ void signer_times(struct signer *s, struct signer_times *out)
 	}
 	out->p50 = quantile(all, out->n, 0.5);
 	out->p99 = quantile(all, out->n, 0.99);
-	pthread_mutex_lock(&s->error_lock);
+	pthread_mutex_lock(&s->lock);
 	memcpy(out->last_error, s->last_error, sizeof(out->last_error));
-	pthread_mutex_unlock(&s->error_lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 size_t signer_bytes(const struct signer *s)
@@ -447,8 +591,12 @@ static void record(struct job *j, size_t bytes)
 {
 	struct signer *s = j->signer;
 
-	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
 	METRIC_ADD(&m_calls, 1, signer_id(s), results[j->result]);
+	if (j->result == SIGNER_REFUSED) {
+		atomic_fetch_add_explicit(&s->refused, 1, memory_order_relaxed);
+		return;
+	}
+	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
 	METRIC_OBSERVE(&m_seconds, (double)j->ns / 1e9, signer_id(s));
 	if (j->result == SIGNER_OK) {
 		measure(s, bytes, j->ns);
@@ -458,31 +606,57 @@ static void record(struct job *j, size_t bytes)
 	count_failure(s, j);
 }
 
+/* On the thread's own stack, or on one of the signer's threads. -1: it was not made, and nothing is to be told of it. */
+static int make_call(struct job *j, size_t bytes)
+{
+	if (!fiber_self()) {
+		run_job(j);
+		return 0;
+	}
+	if (!is_long(j->signer, bytes)) {
+		fiber_on_thread_stack(run_job, j);
+		return 0;
+	}
+	return signer_start(j->signer) || threads_run(j->signer->threads, run_queued, j) ? -1 : 0;
+}
+
+static int call_failed(struct job *j)
+{
+	drop(j->signer, j->instance);
+	return fail_from_upstream(ERR_SIGNER, &(struct upstream_said){ .code = results[j->result] },
+				  "Signing failed: %s", j->why);
+}
+
 int signer_sign(struct signer *s, const struct bytes args[4], struct arena *arena,
 		struct signature *out)
 {
-	struct job j = { .signer = s, .instance = take_instance(s), .args = args };
+	struct job j = { .signer = s, .args = args };
 	size_t bytes = args[0].n + args[1].n + args[2].n + args[3].n;
+	uint64_t left = admit(s, &j.probe);
+	int bad;
 
+	if (left) {
+		refuse(&j, left);
+		record(&j, bytes);
+		return call_failed(&j);
+	}
+	j.instance = take_instance(s);
 	atomic_fetch_add_explicit(&s->running, 1, memory_order_relaxed);
-	if (!fiber_self()) {
-		run_job(&j);
-	} else if (!is_long(s, bytes)) {
-		fiber_on_thread_stack(run_job, &j);
-	} else if (offload(run_job, &j)) {
+	bad = make_call(&j, bytes);
+	atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
+	note_result(s, bad ? SIGNER_REFUSED : j.result, j.probe);
+	if (bad) {
 		if (j.instance)
 			give_back(s, j.instance);
-		atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
 		return -1;
 	}
-	atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
 	record(&j, bytes);
-	if (j.result != SIGNER_OK) {
-		drop(s, j.instance);
-		return fail_from_upstream(ERR_SIGNER,
-					  &(struct upstream_said){ .code = results[j.result] },
-					  "Signing failed: %s", j.why);
+	if (j.result == SIGNER_REFUSED && j.instance) { /* it was not touched */
+		give_back(s, j.instance);
+		j.instance = NULL;
 	}
+	if (j.result != SIGNER_OK)
+		return call_failed(&j);
 	out->us = j.ns / 1000;
 	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });
 	give_back(s, j.instance);

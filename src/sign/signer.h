@@ -14,7 +14,7 @@ struct signer;
 struct signer_limits {
 	uint32_t memory_mb;  /* linear memory, 16 */
 	uint32_t timeout_ms; /* CPU time of one call, 100 */
-	uint32_t pool;       /* instances kept per worker, 4 */
+	uint32_t pool;       /* instances kept per worker, and threads for long calls, 4 */
 };
 
 /* Once a process, before any other call: engine and ticker thread. -1: error. */
@@ -29,15 +29,20 @@ void signing_deinit(void);
 struct signer *signer_load(const char *path, struct bytes id, struct bytes sha256,
 			   const struct signer_limits *, const char *cache_dir);
 void signer_unref(struct signer *);
+/* Makes its threads, which otherwise are made at the first long call. -1: ERR_IO. Any thread. */
+int signer_start(struct signer *);
+/* Signs once, made-up arguments. One that traps or takes all of its memory then would do so for each request: -1, ERR_SIGNER
+ * as of signer_load(). One that is cut or answers badly is only warned of: it may want other arguments. Not on a fiber. */
+int signer_try(struct signer *, const char *path);
 
 struct signature {
 	struct bytes text; /* in the arena; 1 byte to 4 KiB, a legal header value */
 	uint64_t us;       /* wall time of the call */
 };
 /*
- * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack, or off the loop for
- * large arguments and for modules that were ever cut. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
- * upstream_code is trap, timeout, memory or answer.
+ * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack, or on one of the signer's own threads
+ * for large arguments and for modules that were ever cut. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
+ * upstream_code is trap, timeout, memory, answer or refused.
  */
 int signer_sign(struct signer *, const struct bytes args[4], struct arena *, struct signature *out);
 
@@ -48,6 +53,7 @@ struct bytes signer_abi(const struct signer *); /* "wasm-bindgen" or "wasm-bindg
  * well-behaved module. */
 struct signer_counts {
 	uint64_t calls, failures, made;
+	uint64_t refused; /* calls that were not made (docs/signing.md) */
 	size_t memory;
 };
 struct signer_counts signer_counts(const struct signer *);

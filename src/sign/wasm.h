@@ -8,10 +8,14 @@
 #include <wasm.h>
 #include <wasmtime.h>
 
+#include "base/pen.h"
 #include "sign/signer.h"
 
-#define MODULE_MAX       (64u << 20) /* bytes of a module's file */
-#define SIGNATURE_MAX    4096u       /* bytes of an answer */
+#define MODULE_MAX       (4u << 20)  /* bytes of a module's file */
+#define COMPILED_MAX     (64u << 20) /* bytes of its compilation */
+#define COMPILE_CPU_MS   2000        /* CPU time of one compilation */
+#define IMPORTS_MAX      1000
+#define SIGNATURE_MAX    4096u /* bytes of an answer */
 #define SIGNER_ARGS      4
 #define SIGNER_TICK_MS   5            /* how often a running module is asked how long it ran */
 #define SIGNER_STACK     (512u << 10) /* bytes of a thread's stack that a module may use */
@@ -22,6 +26,10 @@
 wasm_engine_t *engine(void);
 /* "48.0.8-‹8 hex›": version, settings and processor; part of a cached module's name. */
 const char *engine_key(void);
+/* For a thread that may outlive signing_deinit() (a compilation that nobody waits for): the engine stays until it is given
+ * back. One engine of the process at a time. */
+wasm_engine_t *engine_take(void);
+void engine_give(wasm_engine_t *);
 /* While at least one call is between enter and leave the ticker ticks. Any thread. */
 void engine_enter(void);
 void engine_leave(void);
@@ -31,13 +39,23 @@ void engine_trap_text(wasm_trap_t *, char *out, size_t n); /* the same for a tra
 
 enum signer_abi { ABI_NONE, ABI_RETPTR, ABI_MULTI_VALUE };
 
+/* One function that a module imports: nothing of the host, whatever its name (imports.c). */
+struct stub {
+	bool fills_table; /* wasm-bindgen's own, which prepares the module's table of externref */
+	char text[256];   /* what a call of it fails with */
+};
+
 /* A compiled module. The numbers are positions in its export list; those of an unused role are 0. */
 struct module {
 	wasmtime_module_t *compiled;
+	wasm_importtype_vec_t imports;
+	struct stub *stubs; /* one for each import */
+	char *table;        /* the export that is its table of externref; NULL: none */
 	char sha256[65];
 	size_t size;
 	enum signer_abi abi;
-	size_t memory, sign, alloc, release, stack;
+	size_t memory, sign, alloc, release, stack, start;
+	bool starts; /* it has `__wbindgen_start`, to be called once in an instance */
 	bool cached; /* came from the cache */
 };
 
@@ -49,7 +67,30 @@ int module_compile(struct module *, struct bytes wasm, const char *cache_dir);
 int module_recognise(struct module *);
 void module_free(struct module *);
 
-enum signer_result { SIGNER_OK, SIGNER_TRAP, SIGNER_TIMEOUT, SIGNER_MEMORY, SIGNER_ANSWER };
+/* Compiles on a thread of its own, for at most COMPILE_CPU_MS of its CPU time (compile.c). -1: ERR_SIGNER. */
+int compile_module(struct bytes wasm, wasmtime_module_t **);
+/* A type as signers' manuals write it: "function (i32 i32) -> (i32)", "memory 17 pages". */
+void type_print(struct pen *, const wasm_externtype_t *);
+
+/* ---- imports.c ---- */
+
+/* Takes the list of imports and decides about each. -1: ERR_SIGNER with the names of those that cannot be. */
+int imports_take(struct module *);
+void imports_free(struct module *);
+/* "wbg.now: function () -> (f64), a stub: a call of it fails the signature". */
+void imports_print(struct pen *, const struct module *);
+struct instance;
+/* A function for each import, into an array of as many. */
+void imports_make(struct instance *, const struct module *, wasmtime_extern_t *);
+
+enum signer_result {
+	SIGNER_OK,
+	SIGNER_TRAP,
+	SIGNER_TIMEOUT,
+	SIGNER_MEMORY,
+	SIGNER_ANSWER,
+	SIGNER_REFUSED, /* not called: it was cut too often (signer.c) */
+};
 
 /* One instance and the memory its answer is copied to. Used by one thread at a time. */
 struct instance {
@@ -61,8 +102,12 @@ struct instance {
 	enum signer_abi abi;
 	uint64_t limit_ns;     /* CPU time of one call */
 	uint64_t limit_memory; /* bytes */
-	uint64_t cpu_start; /* thread CPU clock at the first tick of this call; 0 = no tick yet */
-	bool cut;           /* this call was stopped by the time limit */
+	uint64_t cpu_start;  /* thread CPU clock at the first tick of this call; 0 = no tick yet */
+	bool cut;            /* this call was stopped by the time limit */
+	const char *refused; /* this call was stopped by an import: its text */
+	const struct module *module;
+	wasmtime_instance_t own;
+	bool made; /* `own` is set */
 	size_t answer_len;
 	char answer[SIGNATURE_MAX];
 };

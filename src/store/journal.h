@@ -11,14 +11,13 @@
 
 #include "base/bytes.h"
 #include "base/metrics.h"
+#include "config/sync_policy.h"
 #include "store/segment.h"
 
 struct fiber;
 struct waker;
 
 #define JOURNAL_READERS 2 /* a drainer for each sink */
-
-enum sync_policy { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_NEVER };
 
 /* Why a record is not in the journal. The order is that of `unrecorded_reasons`. */
 enum unrecorded { RECORDED, QUEUE_FULL, DISK_FULL, WRITE_ERROR, TOO_LARGE, UNRECORDED_REASONS };

@@ -31,6 +31,9 @@ struct reads *reads_new(const struct reads_options *);
 bool reads_answers_only(const struct reads *);
 void reads_free(struct reads *); /* when no loop runs any more */
 
+/* Makes all threads, which are otherwise made when a question finds none idle. -1: ERR_IO. */
+int reads_start(struct reads *);
+
 /* -1: error set. Must look at read_over() where it works long without asking the store. */
 typedef int read_fn(struct reader *, void *arg);
 /* Runs fn(arg) on a reader's thread, at most `ms` from now. Waits, and to its end even when cancelled, because `arg` is

@@ -1,11 +1,13 @@
 /*
- * The threads that read the record. They are started when a question comes and none is idle, at most READERS; each has a
- * connection of its own to the store, which it keeps. A fiber that asks sleeps until its question is answered: when it is
- * cancelled meanwhile (its client has left) the question is told, and SQLite's progress handler ends the statement.
+ * The threads that read the record, READERS of them: all from the gateway's start (reads_start), elsewhere when a question comes
+ * and none is idle. Each has a connection of its own to the store, which it keeps. A fiber that asks sleeps until its question
+ * is answered: when it is cancelled meanwhile (its client has left) the question is told, and SQLite's progress handler ends
+ * the statement.
  */
 #include "store/read_own.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -216,17 +218,37 @@ static void *reader_main(void *arg)
 
 /* ---- those who ask ---- */
 
+/* Under the lock. An error number. */
+static int start_reader(struct reads *rs)
+{
+	struct reader *r = &rs->readers[rs->nthreads];
+	int e;
+
+	*r = (struct reader){ .reads = rs };
+	e = thread_start(&r->thread, reader_main, r);
+	if (!e)
+		rs->nthreads++;
+	return e;
+}
+
 /* Under the lock: somebody will take what was queued. -1: nobody. */
 static int see_to_a_thread(struct reads *rs)
 {
-	struct reader *r = &rs->readers[rs->nthreads];
-
-	if (rs->idle >= rs->queued || rs->nthreads == READERS)
-		return 0;
-	*r = (struct reader){ .reads = rs };
-	if (!thread_start(&r->thread, reader_main, r))
-		rs->nthreads++;
+	if (rs->idle < rs->queued && rs->nthreads < READERS)
+		start_reader(rs);
 	return rs->nthreads ? 0 : -1;
+}
+
+int reads_start(struct reads *rs)
+{
+	int e = 0;
+
+	pthread_mutex_lock(&rs->lock);
+	while (rs->nthreads < READERS && !e)
+		e = start_reader(rs);
+	pthread_mutex_unlock(&rs->lock);
+	return e ? fail(ERR_IO, "a thread that reads the record cannot be had: %s", strerror(e))
+		 : 0;
 }
 
 static int enqueue(struct reads *rs, struct question *q)

@@ -28,8 +28,9 @@
 #define BUSY_MS        5000
 #define WAL_CHECKPOINT (16u << 20)
 #define WAL_WARN       (256u << 20)
-#define EMPTY_WAL_MS   5000 /* of quiet */
-#define WORK_MS        20   /* of retention that cannot wait, after a batch */
+#define EMPTY_WAL_MS   5000  /* of quiet */
+#define GIVE_BACK_MS   20000 /* the same, until the cache is not kept any longer */
+#define WORK_MS        20    /* of retention that cannot wait, after a batch */
 
 /* INSERTs that are not here are made from the lists of columns. */
 static const char *const queries[QUERIES] = {
@@ -565,6 +566,11 @@ static enum sink_result config(struct sink *base, struct bytes hash, struct byte
 
 /* ---- between batches ---- */
 
+static void release_cache(void *db)
+{
+	sqlite3_db_release_memory(db);
+}
+
 static const char *idle(struct sink *base, uint64_t idle_ms)
 {
 	struct sqlite_sink *s = own(base);
@@ -572,6 +578,9 @@ static const char *idle(struct sink *base, uint64_t idle_ms)
 
 	if (!idle_ms)
 		sqlite_make_room(s, WORK_MS);
+	if (idle_ms >= GIVE_BACK_MS && !s->gave_back)
+		thread_give_back(release_cache, s->db);
+	s->gave_back = idle_ms >= GIVE_BACK_MS;
 	if (quiet ? s->wal_pages > 0 : s->wal_pages * s->page_bytes > WAL_CHECKPOINT)
 		checkpoint(s, quiet);
 	if (s->wal_pages * s->page_bytes <= WAL_WARN)

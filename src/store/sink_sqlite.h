@@ -60,6 +60,7 @@ struct sqlite_sink {
 	struct sqlite_work work;
 	int64_t pending;    /* rows of the batch at hand whose words wait */
 	uint64_t wal_pages; /* in the write-ahead log, after the last commit */
+	bool gave_back;     /* its cache, since it is idle */
 	uint64_t page_bytes;
 
 	/* of the record at hand */

@@ -395,7 +395,7 @@ static bool furthest_position(const struct store *s, uint64_t *position)
 
 static int open_journal(struct store *s, const struct store_options *o)
 {
-	struct journal_options jo = { .sync = (enum sync_policy)o->sync,
+	struct journal_options jo = { .sync = o->sync,
 				      .sync_ms = o->sync_ms,
 				      .segment_bytes = o->segment_mb << 20,
 				      .max_bytes = o->max_mb << 20,

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "config/sync_policy.h"
 #include "net/http_client.h"
 #include "store/segment.h"
 
@@ -28,7 +29,7 @@ struct retention_options {
 
 struct store_options {
 	const char *data_dir; /* made if missing, locked */
-	int sync;             /* enum sync_policy: 0 always, 1 interval, 2 never */
+	enum sync_policy sync;
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
 	bool refuse_when_full, compress;
 	uint64_t shutdown_drain_s;

@@ -45,6 +45,25 @@ def check(root: pathlib.Path) -> list[str]:
     return wrong
 
 
+def names_of(text: str) -> set[str]:
+    """What a header gives a name to, for all who include it: tags and members of enumerations, macros but its guard."""
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+    found = set()
+    for tag, body in re.findall(r"\benum\s*(\w*)\s*\{([^}]*)\}", text):
+        found |= {f"enum {tag}"} if tag else set()
+        found |= {re.match(r"\s*(\w+)", member)[1] for member in body.split(",") if re.match(r"\s*[A-Za-z_]", member)}
+    return found | {m for m in re.findall(r"^#define (\w+)", text, re.M) if not m.endswith("_H")}
+
+
+def twice(root: pathlib.Path) -> list[str]:
+    """One name, one meaning: two headers that mean different things by it can never be included together."""
+    where: dict[str, list[str]] = {}
+    for file in sorted((root / "src").rglob("*.h")):
+        for name in names_of(file.read_text()):
+            where.setdefault(name, []).append(file.relative_to(root).as_posix())
+    return [f"{name} stands in {' and in '.join(files)}" for name, files in sorted(where.items()) if len(files) > 1]
+
+
 def self_test() -> None:
     """The check must see a broken arrow."""
     import tempfile
@@ -52,18 +71,20 @@ def self_test() -> None:
     with tempfile.TemporaryDirectory() as d:
         root = pathlib.Path(d)
         for path, text in {
-            "src/base/a.h": '#include "net/b.h"\n',
-            "src/net/b.h": '#include "base/a.h"\n',
+            "src/base/a.h": '#include "net/b.h"\n#define A_H\n#define SAME 1\nenum one { X, /* Y */ Z };\n',
+            "src/net/b.h": '#include "base/a.h"\nenum other { SAME, X = 3 };\nenum one { W };\n',
             "src/attic/c.c": "",
         }.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
         seen = [w for w in check(root) if w.startswith("src/")]
         assert len(seen) == 2 and seen[0].startswith("src/attic/c.c") and seen[1].startswith("src/base/a.h: includes net/b.h"), seen
+        assert [t.split(" stands")[0] for t in twice(root)] == ["SAME", "X", "enum one"], twice(root)
 
 
 if __name__ == "__main__":
     self_test()
-    problems = check(pathlib.Path(__file__).resolve().parents[2])
-    print("\n".join(problems) or "floors: no include points upward")
+    house = pathlib.Path(__file__).resolve().parents[2]
+    problems = check(house) + twice(house)
+    print("\n".join(problems) or "floors: no include points upward, no name stands in two headers")
     sys.exit(1 if problems else 0)

@@ -62,7 +62,7 @@ def test_the_c_signer_of_the_guide(checkout):
 def test_the_rust_signer_of_the_guide(checkout):
     """The command wasm-bindgen is the one of the same version that the tests of signatures build from its library."""
     make, install, build = [b for b in blocks("signer.md") if "cargo" in b or "wasm-bindgen" in b]
-    crate = ROOT / "tests/http/signing/rust-signer"
+    crate, shared = ROOT / "tests/http/signing/rust-signer-today", ROOT / "tests/http/signing/rust-signer"
     probe = subprocess.run(["rustc", "--target", "wasm32-unknown-unknown", "--crate-type", "lib", "--crate-name", "probe", "-o", checkout / "probe", "-"],
                            input="pub fn nothing() {}", capture_output=True, text=True)
     if probe.returncode:
@@ -70,7 +70,7 @@ def test_the_rust_signer_of_the_guide(checkout):
     version = re.search(r'wasm-bindgen = "=([\d.]+)"', make).group(1)
     assert f"--version {version} " in install and f'"={version}"' in (crate / "bindgen/Cargo.toml").read_text()
     names = ("Cargo.toml", "Cargo.lock", "signer/Cargo.toml", "signer/src/lib.rs", "bindgen/Cargo.toml", "bindgen/src/main.rs")
-    key = hashlib.sha256(b"".join((crate / n).read_bytes() for n in names)).hexdigest()[:16]
+    key = hashlib.sha256(b"".join((crate / n if (crate / n).exists() else shared / n).read_bytes() for n in names)).hexdigest()[:16]
     target = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / f"signet/rust-signer-{key}"
     subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--target-dir", target, "-p", "bindgen"], cwd=crate, check=True)
     programs = checkout / "bin"

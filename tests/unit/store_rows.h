@@ -98,7 +98,7 @@ static inline void make_full_record(struct record *r)
 static inline struct store_options test_options(const char *dir)
 {
 	return (struct store_options){ .data_dir = dir,
-				       .sync = 1,
+				       .sync = SYNC_INTERVAL,
 				       .sync_ms = 20,
 				       .segment_mb = 1,
 				       .max_mb = 64,

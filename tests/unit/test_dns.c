@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "fiber/loop.h"
+#include "fiber/offload.h"
 #include "net/dns.h"
 
 static struct loop *loop;
@@ -247,13 +248,13 @@ static void hold(void *arg)
 static void hold_fiber(void *arg)
 {
 	(void)arg;
-	offload(hold, NULL);
+	offload_to(OFFLOAD_NAMES, hold, NULL);
 }
 
-/* All threads of the pool are busy, so the look-up begins later. */
+/* All threads for names are busy, so the look-up begins later. */
 static void fill_pool(void)
 {
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 32; i++)
 		fiber_spawn("hold", hold_fiber, NULL);
 	fiber_sleep(5);
 }

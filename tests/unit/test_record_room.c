@@ -2,8 +2,7 @@
  * The rows of a finished request, whole or not at all: whatever allocation fails, a record is either in the tables, the
  * same as every other one of its kind, or counted as unrecorded.
  */
-#include "route/record.h" /* first: the store's PART_TEXT is a macro, inference/'s an enumerator */
-
+#include "route/record.h"
 #include "store_rows.h"
 
 #include "base/fault.h"
@@ -117,7 +116,7 @@ static struct store *open_store(void)
 	struct store_options o = test_options(dir);
 	struct store *s;
 
-	o.sync = 2;
+	o.sync = SYNC_NEVER;
 	s = store_open(&o);
 	if (!s)
 		fail_msg("%.*s", BFMT(error_last()->message));

@@ -26,7 +26,7 @@ help_test() {
 	END
 }
 
-TEST_DIR=build-asan
+TEST_DIR=build-asan NO_PROGRESS_S=300
 TEST_PASSED=0 TEST_FAILED=0 TEST_SKIPPED=0 TEST_FILTER="" TEST_LINES=()
 
 dev_test() {
@@ -76,6 +76,9 @@ one() {
 	shift
 	if "$@"; then count "$name" 1 0; else echo "FAILED: $name"; count "$name" 0 1; fi
 }
+
+# watched PATH COMMAND…: a suite that makes no progress ends red, and says in which test
+watched() { python3 tools/dev/watched.py "$NO_PROGRESS_S" "$@"; }
 
 suite_unit() {
 	local log=$TEST_DIR/meson-logs/testlog.txt names=() lost=0 file name passed failed broken status=0
@@ -136,7 +139,8 @@ suite_browser() {
 	[ -z "$TEST_FILTER" ] || return 0
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
-	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs >"$log" 2>&1 || status=$?
+	: >"$log"
+	SIGNET_BROWSER_SHORT=$short watched "$log" node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs >"$log" 2>&1 || status=$?
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
 	passed=$(sed -n 's/^ℹ pass //p' "$log") failed=$(sed -n 's/^ℹ fail //p' "$log")
@@ -145,12 +149,13 @@ suite_browser() {
 }
 
 suite_pytest() {
-	local suite=$1 xml=$TEST_DIR/results/$1.xml status=0 parallel=()
+	local suite=$1 xml=$TEST_DIR/results/$1.xml at=$TEST_DIR/results/$1.at status=0 parallel=()
 	ls "tests/$suite"/test_*.py >/dev/null 2>&1 || return 0
-	rm -f "$xml"
+	rm -rf "$xml" "$at"
+	mkdir -p "$at"
 	# Two files side by side: these tests wait more than they compute. The readme's share one checkout.
 	[ "$suite" = readme ] || parallel=(-n 2 --dist loadfile)
-	.venv/bin/python -m pytest -q -rs -c tests/pytest.ini --rootdir tests "${parallel[@]}" --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
+	SIGNET_PROGRESS=$PWD/$at watched "$at" .venv/bin/python -m pytest -q -rs -c tests/pytest.ini --rootdir tests "${parallel[@]}" --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
 	if [ "$status" -eq 5 ]; then return 0; fi # nothing matched the filter
 	local counts=(0 1 0)
 	[ ! -f "$xml" ] || read -ra counts < <(python3 - "$xml" <<-'END'

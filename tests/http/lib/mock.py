@@ -150,6 +150,15 @@ class Conn:
             pass
         self.sock.close()
 
+    def end(self):
+        """From another thread: the connection ends, and its own thread, which finds that out, closes it. Nobody else may: the
+        number of a closed socket belongs to whoever opens the next one, and a TLS connection is for one thread alone."""
+        self.dropping = True
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not SSLSocket's, which takes the connection apart
+        except OSError:
+            pass
+
     def reset(self):
         """Closes with RST."""
         self.open = False
@@ -223,11 +232,11 @@ class Mock:
             idle = list(self._conns)
         for conn in idle:
             if self.tls:
-                conn.dropping = True
+                conn.dropping = True  # its thread says goodbye first
             else:
-                conn.close()
+                conn.end()
         end = time.monotonic() + 5
-        while self.tls and any(c in self._conns for c in idle) and time.monotonic() < end:
+        while any(c in self._conns for c in idle) and time.monotonic() < end:
             time.sleep(0.005)
 
     def close(self):
@@ -240,7 +249,10 @@ class Mock:
         with self._lock:
             conns = list(self._conns)
         for conn in conns:
-            conn.close()
+            conn.end()
+        end = time.monotonic() + 1
+        while self._conns and time.monotonic() < end:
+            time.sleep(0.005)
 
     def __enter__(self):
         return self

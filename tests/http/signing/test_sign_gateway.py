@@ -28,10 +28,12 @@ def sample(tmp_path_factory):
 def bad_module(tmp_path_factory):
     folder = tmp_path_factory.mktemp("modules")
 
-    def build(case):
-        out = str(folder / f"{case}.wasm")
+    def build(case, *flags):
+        """It signs what it is tried with at the start, unless the flags say otherwise: a bad one would stop the start."""
+        flags = flags or ("-DSPARES_TRIAL",)
+        out = str(folder / f"{case}{''.join(flags)}.wasm")
         if not os.path.exists(out):
-            subprocess.run([*CLANG, f"-DCASE={case}", f"-DIS_{case}", "-o", out,
+            subprocess.run([*CLANG, f"-DCASE={case}", f"-DIS_{case}", *flags, "-o", out,
                             os.path.join(ROOT, "tests", "unit", "wasm", "module.c")], check=True)
         return out
     return build
@@ -267,7 +269,7 @@ def test_a_pinned_module_comes_from_its_cache_as_from_its_file(api, sample, tmp_
         for cached in (False, True):  # the second start finds what the first one compiled
             with Signet(toml, folder=str(tmp_path)) as signet:
                 assert text_of(ask(signet, name="m")) == CANNED
-                assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0}]
+                assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0, "refused": 0}]
                 assert len(os.listdir(os.path.join(signet.data_dir, "modules"))) == 1
 
 
@@ -340,13 +342,15 @@ def test_status_with_several_signers_is_json(gateway, bad_module):
 @pytest.mark.parametrize("signer, reason", [
     ('{ path = "/nowhere/sign.wasm" }', "Failed to get WasmSigner instance: /nowhere/sign.wasm: No such file or directory"),
     ('{ path = "SAMPLE", sha256 = "' + "0" * 64 + '" }', "signer.sha256 asks for " + "0" * 64),
-    ('{ path = "WASI" }', "it imports wasi_snapshot_preview1.fd_write; a signer may import nothing (no WASI)"),
+    ('{ path = "WASI" }', "its first signature failed: it called its import wasi_snapshot_preview1.fd_write: a signer may only compute"),
+    ('{ path = "TRAP" }', "its first signature failed: it gave up (unreachable: a panic or abort)"),
+    ('{ path = "GROW" }', "at its memory limit of 16 MiB (signer.memory_limit_mb)"),
     ('{ path = "NO_SIGN" }', "it has no `sign` with 9 i32 parameters"),
 ])
 def test_a_module_that_cannot_be_used_stops_the_start(sample, bad_module, signer, reason):
     signer = signer.replace("SAMPLE", sample)
-    for case in ("WASI", "NO_SIGN"):
-        signer = signer.replace(f'"{case}"', f'"{bad_module(case)}"')
+    for case in ("WASI", "NO_SIGN", "TRAP", "GROW"):
+        signer = signer.replace(f'"{case}"', f'"{bad_module(case, "-DTRIED")}"')
     toml = provider("m", "p", "http://127.0.0.1:9/stream/chat", "x").replace('{ path = "x" }', signer)
     refused = Signet(config('[models.m]\nrouting = ["p"]\n' + toml), start=False)
     status, stderr = refused.fails_to_start()
@@ -355,7 +359,7 @@ def test_a_module_that_cannot_be_used_stops_the_start(sample, bad_module, signer
 
 
 @pytest.mark.parametrize("fault, failures", [
-    ("sign.trap", 1), ("sign.answer", 1), ("sign.instance:2", 1), ("sign.cache_write:1+", 0)])
+    ("sign.trap:2", 1), ("sign.answer:2", 1), ("sign.instance:3", 1), ("sign.cache_write:1+", 0)])
 def test_injected_failures_of_a_signer_cost_one_request(api, sample, fault, failures):
     toml = config(model("m", provider("m", "p", api.endpoint, sample)))
     with Signet(toml, env={"SIGNET_FAULT": fault}) as signet:
@@ -366,6 +370,15 @@ def test_injected_failures_of_a_signer_cost_one_request(api, sample, fault, fail
         assert len(bad) == failures
         assert all(a.status_code == 500 and a.json()["error"]["code"] == "signer_failed" for a in bad)
         assert text_of(answers[-1]) == CANNED
+
+
+@pytest.mark.parametrize("case, said", [("LOOP", "cut after 100 ms of CPU time"), ("NOT_UTF8", "its answer is not UTF-8")])
+def test_a_signer_that_is_only_cut_or_answers_badly_when_it_is_tried_is_warned_of(bad_module, case, said):
+    toml = config(model("m", provider("m", "p", "http://127.0.0.1:9/stream/chat", bad_module(case, "-DTRIED"))))
+    with Signet(toml) as signet:
+        (line,) = [l for l in signet.logs() if l["msg"] == "a signer failed when it was tried"]
+        assert line["signer"] == "models.m.providers.p" and said in line["error"]
+        assert signet.status()["signet"]["signers"][0]["calls"] == 0  # it was tried, not called
 
 
 def test_a_signer_that_has_no_instance_at_the_start_stops_it(sample):
