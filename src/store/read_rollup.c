@@ -140,22 +140,30 @@ struct stretch {
 	"dim = ?1 AND value >= ?2 AND value < ?6 UNION ALL SELECT (SELECT min(value) FROM " table \
 	" WHERE " where                                                                           \
 	"dim = ?1 AND value > v.value AND value < ?6) FROM v WHERE v.value IS NOT NULL) "
+/* Of each value how often it is there. */
+#define COUNTS_OF(from) \
+	"SELECT v.value, 0, (SELECT sum(r.count) FROM " from ") FROM v WHERE v.value IS NOT NULL"
 #define SUMS_OF                                                                              \
 	"SELECT r.value, r.hour, r.count, r.errors, r." N_IN ", r." N_OUT ", r." N_COST_NANO \
 	", r.priced, r.ms, r.ttft FROM v CROSS JOIN "
 #define NARROW \
-	"Rollup r ON r.dim = ?1 AND r.value = v.value AND r.step IN (60, 3600) AND r.hour >= ?3 AND r.hour < ?4"
+	"Rollup r WHERE r.dim = ?1 AND r.value = v.value AND r.step IN (60, 3600) AND r.hour >= ?3 AND r.hour < ?4"
 #define WIDE \
-	"RollupWide r ON r.step = ?5 AND r.dim = ?1 AND r.value = v.value AND r.hour >= ?3 AND r.hour < ?4"
+	"RollupWide r WHERE r.step = ?5 AND r.dim = ?1 AND r.value = v.value AND r.hour >= ?3 AND r.hour < ?4"
+#define EACH_NARROW EACH_VALUE("Rollup", "")
+#define EACH_WIDE   EACH_VALUE("RollupWide", "step = ?5 AND ")
 
-static sqlite3_stmt *stretch_statement(struct reader *r, const struct stretch *at, bool one)
+static sqlite3_stmt *stretch_statement(const struct summing *s, const struct stretch *at, bool one)
 {
-	if (at->step)
-		return read_statement(r, one ? THE_VALUE SUMS_OF WIDE
-					     : EACH_VALUE("RollupWide", "step = ?5 AND ")
-							 SUMS_OF WIDE);
-	return read_statement(r, one ? THE_VALUE SUMS_OF NARROW
-				     : EACH_VALUE("Rollup", "") SUMS_OF NARROW);
+	static const char *const texts[2][2][2] = {
+		/* wide, counting, one */
+		{ { EACH_NARROW SUMS_OF NARROW, THE_VALUE SUMS_OF NARROW },
+		  { EACH_NARROW COUNTS_OF(NARROW), THE_VALUE COUNTS_OF(NARROW) } },
+		{ { EACH_WIDE SUMS_OF WIDE, THE_VALUE SUMS_OF WIDE },
+		  { EACH_WIDE COUNTS_OF(WIDE), THE_VALUE COUNTS_OF(WIDE) } }
+	};
+
+	return read_statement(s->r, texts[at->step != 0][s->counting][one]);
 }
 
 static struct bytes half(struct bytes value, int which, bool paired)
@@ -207,7 +215,7 @@ static int take_sums(struct summing *s, sqlite3_stmt *st, const struct rolled *a
 static int sum_values(struct summing *s, const struct rolled *as, const struct stretch *at,
 		      struct bytes least, struct bytes before, bool one)
 {
-	sqlite3_stmt *st = stretch_statement(s->r, at, one);
+	sqlite3_stmt *st = stretch_statement(s, at, one);
 	int rc = SQLITE_ERROR, bad = 0;
 
 	if (!st)

@@ -132,7 +132,7 @@ int summing_count(struct summing *s, struct bytes value, int64_t n)
 {
 	struct facet *f;
 
-	if (!value.n)
+	if (!value.n || n <= 0)
 		return 0;
 	f = map_get(&s->counted, value);
 	if (f) {
@@ -312,4 +312,38 @@ int read_series(struct reader *r, struct series_question *q)
 	s.by_all = true;
 	s.by_value = q->by.n > 0;
 	return summing_rows(&s, q->filter.from, q->filter.to, false);
+}
+
+/* ---- how many, where that is summed up ---- */
+
+#define ONE_STEP_S (86400ull * 366000) /* a thousand years */
+
+int read_sum(struct reader *r, const struct read_filter *f, uint64_t *n)
+{
+	struct sums all = { 0 };
+	struct series_question q = {
+		.filter = *f, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
+	};
+	struct summing s = { .r = r, .q = &q, .cell = L_CELLS };
+	int bad;
+
+	q.all.at = &all;
+	if (!rollup_answers(&s))
+		return 0;
+	bad = rollup_sum(&s);
+	*n = all.n;
+	return bad || q.partial ? -1 : 1;
+}
+
+int read_values(struct reader *r, const struct read_filter *f, struct bytes dim,
+		struct facet **values, size_t *n)
+{
+	struct series_question q = {
+		.filter = *f, .by = dim, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
+	};
+	struct summing s = { .r = r, .q = &q, .cell = filter_cell(dim) };
+
+	if (s.cell == L_CELLS || !rollup_answers(&s))
+		return 0;
+	return count_values(&s, values, n) || q.partial ? -1 : 1;
 }

@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "store/schema.h"
 
-#define LEAD_MAX  20000
+#define LEAD_MAX 20000
+#define SORT_MAX \
+	10000 /* the same where the index has them in another order: all are read before the first one shows */
 #define BINDS_MAX (4 * FILTER_VALUES + 64)
 
 /* A statement's text and what is bound to it. */
@@ -155,73 +157,192 @@ static void put_condition(struct statement *s, const struct condition *c)
 
 /* ---- the way through the store ---- */
 
-static const struct {
+/* Of the list, by condition. A partial one leads only to what it has: `guard` is its WHERE, for SQLite to see. */
+static const struct index {
+	enum condition_kind kind;
 	enum list_cell cell;
-	const char *index;
+	const char *name, *guard;
+	struct bytes but; /* the value that it leaves out, which is frequent */
+	int64_t bound;    /* of a number: from here on, or up to here */
 } indexes[] = {
-	{ L_FUNCTION, "InferenceById_function" }, { L_MODEL, "InferenceById_model" },
-	{ L_PROVIDER, "InferenceById_provider" }, { L_KEY, "InferenceById_key" },
-	{ L_EPISODE, "InferenceById_episode" },
+	{ CONDITION_ANY, L_FUNCTION, LIST_INDEX("function"), NULL },
+	{ CONDITION_ANY, L_MODEL, LIST_INDEX("model"), NULL },
+	{ CONDITION_ANY, L_PROVIDER, LIST_INDEX("provider"), NULL },
+	{ CONDITION_ANY, L_KEY, LIST_INDEX("key"), NULL },
+	{ CONDITION_ANY, L_EPISODE, LIST_INDEX("episode"), NULL },
+	{ CONDITION_ANY, L_SURFACE, LIST_INDEX("surface"), NULL },
+	{ CONDITION_ANY, L_VARIANT, LIST_INDEX("variant"),
+	  "t." N_FUNCTION " IN (SELECT value FROM Facet WHERE dim = 'function')" },
+	{ CONDITION_ANY, L_FINISH, LIST_INDEX("finish"), "t." N_FINISH " <> 'stop'", B("stop") },
+	{ CONDITION_ANY, L_TYPE, LIST_INDEX("type"), "t." N_TYPE " <> 'chat'", B("chat") },
+	{ CONDITION_ANY, L_ERROR_KIND, LIST_INDEX("error_kind"), "t." N_ERROR_KIND " IS NOT NULL" },
+	{ CONDITION_FLAG, L_SIGNED, LIST_INDEX("signed"), "t." N_SIGNED " = 1" },
+	{ CONDITION_FLAG, L_CACHED, LIST_INDEX("cached"), "t." N_CACHED " = 1" },
+	{ CONDITION_LEAST, L_MS, LIST_INDEX("slow"), "t." N_MS " >= " TAIL_MS, B(""), TAIL_MS_N },
+	{ CONDITION_MOST, L_MS, LIST_INDEX("fast"), "t." N_MS " <= " TAIL_FAST_MS, B(""),
+	  TAIL_FAST_MS_N },
+	{ CONDITION_LEAST, L_TTFT, LIST_INDEX("late"), "t." N_TTFT " >= " TAIL_TTFT, B(""),
+	  TAIL_TTFT_N },
+	{ CONDITION_LEAST, L_COST_NANO, LIST_INDEX("dear"), "t." N_COST_NANO " >= " TAIL_COST,
+	  B(""), TAIL_COST_N },
+	{ CONDITION_LEAST, L_IN, LIST_INDEX("long_in"), "t." N_IN " >= " TAIL_IN, B(""),
+	  TAIL_IN_N },
+	{ CONDITION_LEAST, L_OUT, LIST_INDEX("long_out"), "t." N_OUT " >= " TAIL_OUT, B(""),
+	  TAIL_OUT_N },
 };
 
+enum way { WAY_LIST, WAY_INDEX, WAY_STATES, WAY_CODES, WAY_CLASS, WAY_TAGS, WAY_ATTEMPTS };
+
 struct lead {
-	const struct condition *condition; /* NULL: the list itself, newest first */
-	const char *index;                 /* of the list; NULL: the tags' own table */
+	enum way way; /* WAY_LIST: the list itself, newest first */
+	const struct condition *condition;
+	const struct index *index;
+	bool ordered; /* newest first, as it is */
+	bool whole;   /* nothing of the condition is left to be looked at */
 	size_t rows;
 };
 
-static bool has_index(const struct condition *c, struct lead *out)
+static bool has_value(const struct condition *c, struct bytes value)
 {
-	*out = (struct lead){ .condition = c };
-	if (c->kind == CONDITION_TAG)
-		return c->n == 1;
-	if (c->kind == CONDITION_STATUS) {
-		for (size_t i = 0; i < c->n; i++)
-			if (!bytes_eq(c->values[i], B("error")) &&
-			    !bytes_eq(c->values[i], B("cancelled")) &&
-			    !bytes_eq(c->values[i], B("truncated")))
-				return false;
-		out->index = "InferenceById_state";
-		return true;
+	for (size_t i = 0; i < c->n; i++)
+		if (bytes_eq(c->values[i], value))
+			return true;
+	return false;
+}
+
+static bool leads(const struct index *index, const struct condition *c)
+{
+	if (index->kind != c->kind || index->cell != c->cell)
+		return false;
+	switch (c->kind) {
+	case CONDITION_FLAG: return c->number == 1;
+	case CONDITION_LEAST: return c->number >= index->bound;
+	case CONDITION_MOST: return c->number <= index->bound;
+	default: return !index->but.n || !has_value(c, index->but);
 	}
-	for (size_t i = 0; i < COUNT(indexes) && c->kind == CONDITION_ANY; i++)
-		if (indexes[i].cell == c->cell)
-			out->index = indexes[i].index;
-	return out->index != NULL;
+}
+
+/* States that are not ok, or codes that are not 200, or one class of these: each has an index. */
+static enum way way_of_status(const struct condition *c)
+{
+	size_t codes = 0, states = 0;
+	uint64_t code;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (bytes_ends(c->values[i], B("xx")))
+			return c->n == 1 && *c->values[i].p > '2' ? WAY_CLASS : WAY_LIST;
+		if (bytes_to_u64(c->values[i], &code))
+			codes += code != 200;
+		else
+			states += !bytes_eq(c->values[i], B("ok"));
+	}
+	return states == c->n ? WAY_STATES : codes == c->n ? WAY_CODES : WAY_LIST;
+}
+
+static struct lead lead_of(const struct condition *c)
+{
+	struct lead l = { .condition = c, .whole = true, .ordered = c->n == 1 };
+
+	switch (c->kind) {
+	case CONDITION_TAG:
+	case CONDITION_NO_TAG:
+		l.way = WAY_TAGS;
+		l.whole = c->kind == CONDITION_TAG;
+		l.ordered &= l.whole;
+		return l;
+	case CONDITION_STATUS: l.way = way_of_status(c); return l;
+	case CONDITION_FALLBACK:
+		l.way = c->number ? WAY_ATTEMPTS : WAY_LIST;
+		l.whole = false;
+		l.ordered = true;
+		return l;
+	default: break;
+	}
+	for (size_t i = 0; i < COUNT(indexes); i++)
+		if (leads(&indexes[i], c)) {
+			l.way = WAY_INDEX;
+			l.index = &indexes[i];
+		}
+	l.ordered |= c->kind == CONDITION_FLAG;
+	l.ordered &= c->cell != L_VARIANT;
+	return l;
+}
+
+static void put_tag_lead(struct statement *s, const struct condition *c)
+{
+	put(s, " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
+	bind_text(s, c->tag);
+	if (c->kind == CONDITION_TAG && c->n) {
+		put(s, " AND g.value IN ");
+		put_values(s, c);
+	}
+}
+
+static void put_status_lead(struct statement *s, const struct lead *l)
+{
+	const struct condition *c = l->condition;
+	uint64_t code;
+
+	if (l->way == WAY_STATES) {
+		put(s, LIST_INDEX("state") " WHERE t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
+		put_values(s, c);
+	} else if (l->way == WAY_CLASS) {
+		put(s, LIST_INDEX("status_class") " WHERE t." N_STATUS " <> 200 AND t." N_STATUS
+						  " / 100 = ");
+		bind_int(s, *c->values[0].p - '0');
+	} else {
+		put(s, LIST_INDEX("status") " WHERE t." N_STATUS " <> 200 AND t." N_STATUS " IN (");
+		for (size_t i = 0; i < c->n; i++) {
+			put(s, i ? "," : "");
+			bind_int(s, bytes_to_u64(c->values[i], &code) ? (int64_t)code : 0);
+		}
+		put(s, ")");
+	}
+}
+
+static void put_index_lead(struct statement *s, const struct lead *l)
+{
+	put(s, l->index->name);
+	put(s, " WHERE ");
+	if (l->index->guard)
+		put(s, l->index->guard);
+	if (l->condition->kind == CONDITION_FLAG)
+		return;
+	put(s, l->index->guard ? " AND " : "");
+	put_condition(s, l->condition);
 }
 
 /* FROM and WHERE of what leads, in the filter's time. */
 static void put_lead(struct statement *s, const struct lead *l, const struct read_filter *f,
 		     int64_t before)
 {
-	if (!l->condition) {
-		put(s, " FROM InferenceById t NOT INDEXED WHERE ");
-	} else if (!l->index) {
+	const char *seq = "t.seq";
+
+	switch (l->way) {
+	case WAY_LIST: put(s, " FROM InferenceById t NOT INDEXED WHERE 1"); break;
+	case WAY_TAGS:
+		put_tag_lead(s, l->condition);
+		seq = "g.seq";
+		break;
+	case WAY_ATTEMPTS:
 		put(s,
-		    " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
-		bind_text(s, l->condition->tag);
-		put(s, " AND g.value = ");
-		bind_text(s, l->condition->values[0]);
-		put(s, " AND g.seq < ");
-		bind_int(s, before);
-		put(s, " AND g.seq >= ");
-		bind_int(s, f->from);
-		return;
-	} else {
+		    " FROM RequestError g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g." N_ATTEMPTS
+		    " <> '[]'");
+		seq = "g.seq";
+		break;
+	case WAY_INDEX:
 		put(s, " FROM InferenceById t INDEXED BY ");
-		put(s, l->index);
-		put(s, " WHERE ");
-		if (l->condition->kind == CONDITION_STATUS) {
-			put(s, "t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
-			put_values(s, l->condition);
-		} else {
-			put_condition(s, l->condition);
-		}
-		put(s, " AND ");
+		put_index_lead(s, l);
+		break;
+	default: put(s, " FROM InferenceById t INDEXED BY "); put_status_lead(s, l);
 	}
-	put(s, "t.seq < ");
+	put(s, " AND ");
+	put(s, seq);
+	put(s, " < ");
 	bind_int(s, before);
-	put(s, " AND t.seq >= ");
+	put(s, " AND ");
+	put(s, seq);
+	put(s, " >= ");
 	bind_int(s, f->from);
 }
 
@@ -291,13 +412,14 @@ static struct lead choose_lead(struct reader *r, const struct read_filter *f, in
 	struct lead best = { .rows = LEAD_MAX }, l;
 
 	for (size_t i = 0; i < f->n; i++) {
-		if (!has_index(&f->at[i], &l))
+		l = lead_of(&f->at[i]);
+		if (l.way == WAY_LIST)
 			continue;
-		/* The only condition, with one value: its index is in the order that is wanted. */
-		if (f->n == 1 && !f->typed.n && f->at[i].n == 1)
+		/* The only condition: its index is in the order that is wanted. */
+		if (f->n == 1 && !f->typed.n && l.ordered)
 			return l;
 		l.rows = count_rows(r, &l, f, before);
-		if (l.rows < best.rows)
+		if (l.rows < best.rows && (l.ordered || l.rows < SORT_MAX))
 			best = l;
 	}
 	return best;
@@ -368,8 +490,10 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 	l = choose_lead(r, f, before);
 	put_columns(s, columns);
 	put_lead(s, &l, f, before);
-	put_rest(s, f, l.condition, true);
-	put(s, columns->kind == SQL_GROUPS ? " GROUP BY 1" : " ORDER BY t.seq DESC");
+	put_rest(s, f, l.whole ? l.condition : NULL, true);
+	put(s, columns->kind == SQL_GROUPS                  ? " GROUP BY 1"
+	       : l.way == WAY_TAGS || l.way == WAY_ATTEMPTS ? " ORDER BY g.seq DESC"
+							    : " ORDER BY t.seq DESC");
 	return statement_done(r, s);
 }
 

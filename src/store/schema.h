@@ -13,6 +13,22 @@
 #define SINK_SCHEMA 3
 #define SINK_APP_ID 0x53474E54
 
+#define LIST_INDEX(what) "InferenceById_" what
+/* Where the tails begin that have an index: what is rarer than this leads to few rows, what is not is met soon by who walks
+ * the list newest first. */
+#define TAIL_MS        "10000"
+#define TAIL_MS_N      10000
+#define TAIL_FAST_MS   "200"
+#define TAIL_FAST_MS_N 200
+#define TAIL_TTFT      "2000"
+#define TAIL_TTFT_N    2000
+#define TAIL_COST      "10000000"
+#define TAIL_COST_N    10000000
+#define TAIL_IN        "4000"
+#define TAIL_IN_N      4000
+#define TAIL_OUT       "1000"
+#define TAIL_OUT_N     1000
+
 /* What makes a file of the schema before it one of schema `version`. Steps are for ever, in their order. */
 struct schema_step {
 	int version;
