@@ -57,7 +57,7 @@ function Tiles({ data, filter }: { data: OverviewData | undefined; filter: URLSe
 	const unpriced = total.n > 0 && total.priced < total.n;
 	const tiles: { key: Key; value: string; title?: string; delta: string; tone?: string; href: string; spark: (number | null)[]; colour?: string }[] = [
 		{ key: 'overview.requests', value: short(total.n), title: int(total.n), delta: change(total.n, before.n), href: link({}), spark: series?.n ?? [] },
-		{ key: 'overview.errors', value: percent(total.err, total.n), title: int(total.err), delta: points, tone: r !== null && b !== null && Math.abs(r - b) > 0.05 ? (r > b ? 'bad' : 'ok') : undefined, href: link({ status: 'error' }), spark: series?.err ?? [], colour: '--bad-fill' },
+		{ key: 'overview.errors', value: percent(total.err, total.n), title: int(total.err), delta: points, tone: r !== null && b !== null && Math.abs(r - b) > 0.05 ? (r > b ? 'bad' : 'ok') : undefined, href: `${link({ status: 'error' })}&status=truncated`, spark: series?.err ?? [], colour: '--bad-fill' },
 		{ key: 'overview.p95', value: ms(total.p95), title: total.p95 === null ? undefined : `${total.p95} ms`, delta: change(total.p95, before.p95), href: link(total.p95 ? { min_ms: String(Math.floor(total.p95)) } : {}), spark: series?.p95 ?? [], colour: '--c5' },
 		{ key: 'overview.ttft', value: ms(total.ttft95), delta: change(total.ttft95, before.ttft95), href: link({ stream: '1' }), spark: series?.ttft95 ?? [], colour: '--c3' },
 		{ key: 'overview.tokens', value: short(total.in + total.out), title: `${int(total.in)} / ${int(total.out)}`, delta: total.in + total.out ? t('overview.inOut', { in: short(total.in), out: short(total.out) }) : '', href: link({}), spark: series?.in.map((v, i) => v + (series.out[i] ?? 0)) ?? [], colour: '--c7' },
