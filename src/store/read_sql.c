@@ -157,46 +157,50 @@ static void put_condition(struct statement *s, const struct condition *c)
 
 /* ---- the way through the store ---- */
 
-/* Of the list, by condition. A partial one leads only to what it has: `guard` is its WHERE, for SQLite to see. */
-static const struct index {
-	enum condition_kind kind;
+/* Of the list, newest first for each value, but for the variant's, which has the function before it. */
+static const struct {
 	enum list_cell cell;
-	const char *name, *guard;
-	struct bytes but; /* the value that it leaves out, which is frequent */
-	int64_t bound;    /* of a number: from here on, or up to here */
+	const char *index;
 } indexes[] = {
-	{ CONDITION_ANY, L_FUNCTION, LIST_INDEX("function"), NULL },
-	{ CONDITION_ANY, L_MODEL, LIST_INDEX("model"), NULL },
-	{ CONDITION_ANY, L_PROVIDER, LIST_INDEX("provider"), NULL },
-	{ CONDITION_ANY, L_KEY, LIST_INDEX("key"), NULL },
-	{ CONDITION_ANY, L_EPISODE, LIST_INDEX("episode"), NULL },
-	{ CONDITION_ANY, L_SURFACE, LIST_INDEX("surface"), NULL },
-	{ CONDITION_ANY, L_VARIANT, LIST_INDEX("variant"),
-	  "t." N_FUNCTION " IN (SELECT value FROM Facet WHERE dim = 'function')" },
-	{ CONDITION_ANY, L_FINISH, LIST_INDEX("finish"), "t." N_FINISH " <> 'stop'", B("stop") },
-	{ CONDITION_ANY, L_TYPE, LIST_INDEX("type"), "t." N_TYPE " <> 'chat'", B("chat") },
-	{ CONDITION_ANY, L_ERROR_KIND, LIST_INDEX("error_kind"), "t." N_ERROR_KIND " IS NOT NULL" },
-	{ CONDITION_FLAG, L_SIGNED, LIST_INDEX("signed"), "t." N_SIGNED " = 1" },
-	{ CONDITION_FLAG, L_CACHED, LIST_INDEX("cached"), "t." N_CACHED " = 1" },
-	{ CONDITION_LEAST, L_MS, LIST_INDEX("slow"), "t." N_MS " >= " TAIL_MS, B(""), TAIL_MS_N },
-	{ CONDITION_MOST, L_MS, LIST_INDEX("fast"), "t." N_MS " <= " TAIL_FAST_MS, B(""),
-	  TAIL_FAST_MS_N },
-	{ CONDITION_LEAST, L_TTFT, LIST_INDEX("late"), "t." N_TTFT " >= " TAIL_TTFT, B(""),
-	  TAIL_TTFT_N },
-	{ CONDITION_LEAST, L_COST_NANO, LIST_INDEX("dear"), "t." N_COST_NANO " >= " TAIL_COST,
-	  B(""), TAIL_COST_N },
-	{ CONDITION_LEAST, L_IN, LIST_INDEX("long_in"), "t." N_IN " >= " TAIL_IN, B(""),
-	  TAIL_IN_N },
-	{ CONDITION_LEAST, L_OUT, LIST_INDEX("long_out"), "t." N_OUT " >= " TAIL_OUT, B(""),
-	  TAIL_OUT_N },
+	{ L_FUNCTION, LIST_INDEX("function") }, { L_MODEL, LIST_INDEX("model") },
+	{ L_PROVIDER, LIST_INDEX("provider") }, { L_KEY, LIST_INDEX("key") },
+	{ L_EPISODE, LIST_INDEX("episode") },   { L_SURFACE, LIST_INDEX("surface") },
+	{ L_VARIANT, LIST_INDEX("variant") },
 };
 
-enum way { WAY_LIST, WAY_INDEX, WAY_STATES, WAY_CODES, WAY_CLASS, WAY_TAGS, WAY_ATTEMPTS };
+/* What only rare rows have (schema.h): a text but the frequent one, a flag, a number from there on. */
+static const struct {
+	enum condition_kind kind;
+	enum list_cell cell;
+	struct bytes frequent;
+	int64_t bound;
+} rare[] = {
+	{ CONDITION_ANY, L_ERROR_KIND },
+	{ CONDITION_ANY, L_FINISH, B("stop") },
+	{ CONDITION_ANY, L_TYPE, B("chat") },
+	{ CONDITION_FLAG, L_SIGNED },
+	{ CONDITION_FLAG, L_CACHED },
+	{ CONDITION_LEAST, L_MS, B(""), RARE_MS },
+	{ CONDITION_MOST, L_MS, B(""), RARE_FAST_MS },
+	{ CONDITION_LEAST, L_TTFT, B(""), RARE_TTFT },
+	{ CONDITION_LEAST, L_COST_NANO, B(""), RARE_COST },
+	{ CONDITION_LEAST, L_IN, B(""), RARE_IN },
+	{ CONDITION_LEAST, L_OUT, B(""), RARE_OUT },
+};
+
+enum way {
+	WAY_LIST, /* the list itself, newest first */
+	WAY_RARE, /* its rare rows */
+	WAY_INDEX,
+	WAY_STATES,
+	WAY_TAGS,
+	WAY_ATTEMPTS /* requests in which one failed */
+};
 
 struct lead {
-	enum way way; /* WAY_LIST: the list itself, newest first */
+	enum way way;
 	const struct condition *condition;
-	const struct index *index;
+	const char *index;
 	bool ordered; /* newest first, as it is */
 	bool whole;   /* nothing of the condition is left to be looked at */
 	size_t rows;
@@ -210,19 +214,22 @@ static bool has_value(const struct condition *c, struct bytes value)
 	return false;
 }
 
-static bool leads(const struct index *index, const struct condition *c)
+static bool is_rare(const struct condition *c)
 {
-	if (index->kind != c->kind || index->cell != c->cell)
-		return false;
-	switch (c->kind) {
-	case CONDITION_FLAG: return c->number == 1;
-	case CONDITION_LEAST: return c->number >= index->bound;
-	case CONDITION_MOST: return c->number <= index->bound;
-	default: return !index->but.n || !has_value(c, index->but);
+	for (size_t i = 0; i < COUNT(rare); i++) {
+		if (rare[i].kind != c->kind || rare[i].cell != c->cell)
+			continue;
+		switch (c->kind) {
+		case CONDITION_FLAG: return c->number == 1;
+		case CONDITION_LEAST: return c->number >= rare[i].bound;
+		case CONDITION_MOST: return c->number <= rare[i].bound;
+		default: return !rare[i].frequent.n || !has_value(c, rare[i].frequent);
+		}
 	}
+	return false;
 }
 
-/* States that are not ok, or codes that are not 200, or one class of these: each has an index. */
+/* States that are not ok have an index, codes that are not 200 and classes of these are rare. */
 static enum way way_of_status(const struct condition *c)
 {
 	size_t codes = 0, states = 0;
@@ -230,13 +237,13 @@ static enum way way_of_status(const struct condition *c)
 
 	for (size_t i = 0; i < c->n; i++) {
 		if (bytes_ends(c->values[i], B("xx")))
-			return c->n == 1 && *c->values[i].p > '2' ? WAY_CLASS : WAY_LIST;
-		if (bytes_to_u64(c->values[i], &code))
+			codes += *c->values[i].p != '2';
+		else if (bytes_to_u64(c->values[i], &code))
 			codes += code != 200;
 		else
 			states += !bytes_eq(c->values[i], B("ok"));
 	}
-	return states == c->n ? WAY_STATES : codes == c->n ? WAY_CODES : WAY_LIST;
+	return states == c->n ? WAY_STATES : codes == c->n ? WAY_RARE : WAY_LIST;
 }
 
 static struct lead lead_of(const struct condition *c)
@@ -258,12 +265,13 @@ static struct lead lead_of(const struct condition *c)
 		return l;
 	default: break;
 	}
-	for (size_t i = 0; i < COUNT(indexes); i++)
-		if (leads(&indexes[i], c)) {
+	for (size_t i = 0; i < COUNT(indexes) && c->kind == CONDITION_ANY; i++)
+		if (indexes[i].cell == c->cell) {
 			l.way = WAY_INDEX;
-			l.index = &indexes[i];
+			l.index = indexes[i].index;
 		}
-	l.ordered |= c->kind == CONDITION_FLAG;
+	if (is_rare(c))
+		l.way = WAY_RARE;
 	l.ordered &= c->cell != L_VARIANT;
 	return l;
 }
@@ -276,40 +284,6 @@ static void put_tag_lead(struct statement *s, const struct condition *c)
 		put(s, " AND g.value IN ");
 		put_values(s, c);
 	}
-}
-
-static void put_status_lead(struct statement *s, const struct lead *l)
-{
-	const struct condition *c = l->condition;
-	uint64_t code;
-
-	if (l->way == WAY_STATES) {
-		put(s, LIST_INDEX("state") " WHERE t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
-		put_values(s, c);
-	} else if (l->way == WAY_CLASS) {
-		put(s, LIST_INDEX("status_class") " WHERE t." N_STATUS " <> 200 AND t." N_STATUS
-						  " / 100 = ");
-		bind_int(s, *c->values[0].p - '0');
-	} else {
-		put(s, LIST_INDEX("status") " WHERE t." N_STATUS " <> 200 AND t." N_STATUS " IN (");
-		for (size_t i = 0; i < c->n; i++) {
-			put(s, i ? "," : "");
-			bind_int(s, bytes_to_u64(c->values[i], &code) ? (int64_t)code : 0);
-		}
-		put(s, ")");
-	}
-}
-
-static void put_index_lead(struct statement *s, const struct lead *l)
-{
-	put(s, l->index->name);
-	put(s, " WHERE ");
-	if (l->index->guard)
-		put(s, l->index->guard);
-	if (l->condition->kind == CONDITION_FLAG)
-		return;
-	put(s, l->index->guard ? " AND " : "");
-	put_condition(s, l->condition);
 }
 
 /* FROM and WHERE of what leads, in the filter's time. */
@@ -330,11 +304,26 @@ static void put_lead(struct statement *s, const struct lead *l, const struct rea
 		    " <> '[]'");
 		seq = "g.seq";
 		break;
+	case WAY_RARE:
+		put(s, " FROM InferenceById t INDEXED BY " LIST_INDEX("rare") " WHERE " RARE_ROWS
+									      " AND (");
+		put_condition(s, l->condition);
+		put(s, ")");
+		break;
+	case WAY_STATES:
+		put(s, " FROM InferenceById t INDEXED BY " LIST_INDEX(
+			       "state") " WHERE t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
+		put_values(s, l->condition);
+		break;
 	case WAY_INDEX:
 		put(s, " FROM InferenceById t INDEXED BY ");
-		put_index_lead(s, l);
+		put(s, l->index);
+		put(s, " WHERE ");
+		if (l->condition->cell == L_VARIANT)
+			put(s, "t." N_FUNCTION
+			       " IN (SELECT value FROM Facet WHERE dim = 'function') AND ");
+		put_condition(s, l->condition);
 		break;
-	default: put(s, " FROM InferenceById t INDEXED BY "); put_status_lead(s, l);
 	}
 	put(s, " AND ");
 	put(s, seq);
@@ -415,6 +404,11 @@ static struct lead choose_lead(struct reader *r, const struct read_filter *f, in
 		l = lead_of(&f->at[i]);
 		if (l.way == WAY_LIST)
 			continue;
+		if (l.way == WAY_RARE) { /* newest first, as the list, and shorter */
+			if (best.way == WAY_LIST)
+				best = l, best.rows = LEAD_MAX;
+			continue;
+		}
 		/* The only condition: its index is in the order that is wanted. */
 		if (f->n == 1 && !f->typed.n && l.ordered)
 			return l;

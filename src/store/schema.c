@@ -61,26 +61,17 @@ static const char other_tables[] =
 	"CREATE TABLE Progress(what TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;" \
 	"CREATE TABLE TextPending(seq INTEGER PRIMARY KEY);"
 
-/* What a chart of a month reads: step first, for there the days stand together. And indexes of what is rare in the list,
- * which cost a row nothing that has none of it. */
-#define ON_LIST(what, of)     "CREATE INDEX " LIST_INDEX(what) " ON " LIST "(" of ")"
-#define TAIL(what, of, where) ON_LIST(what, of) " WHERE " of where ";"
-#define SCHEMA_3                                                                                \
-	"CREATE TABLE RollupWide(" SUMMED                                                       \
-	"PRIMARY KEY(step, dim, value, hour)) WITHOUT ROWID;" ON_LIST(                          \
-		"surface", N_SURFACE) ";" TAIL("finish", N_FINISH,                              \
-					       " <> 'stop'") TAIL("type", N_TYPE, " <> 'chat'") \
-		TAIL("error_kind", N_ERROR_KIND, " IS NOT NULL") TAIL(                          \
-			"signed", N_SIGNED, " = 1") TAIL("cached", N_CACHED, " = 1")            \
-			TAIL("status", N_STATUS, " <> 200") ON_LIST(                            \
-				"status_class", N_STATUS                                        \
-				" / 100") " WHERE " N_STATUS " <> 200;" TAIL("slow", N_MS,      \
-									     " >= " TAIL_MS)    \
-				TAIL("fast", N_MS, " <= " TAIL_FAST_MS) TAIL("late", N_TTFT,    \
-									     " >= " TAIL_TTFT)  \
-					TAIL("dear", N_COST_NANO, " >= " TAIL_COST)             \
-						TAIL("long_in", N_IN, " >= " TAIL_IN)           \
-							TAIL("long_out", N_OUT, " >= " TAIL_OUT)
+/* What a chart of a month reads: step first, for there the days stand together. And the list's rare rows. */
+#define SCHEMA_3                                                                                  \
+	"CREATE TABLE RollupWide(" SUMMED "PRIMARY KEY(step, dim, value, hour)) WITHOUT ROWID;"   \
+	"CREATE INDEX " LIST_INDEX("surface") " ON " LIST "(" N_SURFACE ");"                      \
+					      "CREATE INDEX " LIST_INDEX(                         \
+						      "rare") " ON " LIST "(seq, " N_STATUS       \
+							      ", " N_ERROR_KIND ", " N_FINISH     \
+							      ", " N_TYPE ", " N_SIGNED           \
+							      ", " N_CACHED ", " N_MS ", " N_TTFT \
+							      ", " N_COST_NANO ", " N_IN          \
+							      ", " N_OUT ") WHERE " RARE_ROWS ";"
 
 /* A column that is added needs no more than ALTER TABLE ... ADD COLUMN in `sql`; the views are made anew by each step. */
 const struct schema_step schema_steps[] = {

@@ -3,3 +3,4 @@ process.env.SIGNET_BROWSER_ROWS ??= '200000';
 await import('./rows.mjs');
 await import('./logs.mjs');
 await import('./inference.mjs');
+await import('./pages.mjs');
