@@ -132,21 +132,21 @@ suite_packages() { suite_pytest packages; }
 suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }
 
-suite_browser() { run_browser browser all; }
+suite_browser() { run_browser browser "*.test.mjs"; }
 # The release binary: times are judged here.
 suite_browser-rows() {
 	step "building build-release" build_release
 	NINJA_TARGETS=bench-rows step "building bench-rows" build_release
-	SIGNET_UI_BIN=$PWD/build-release/signet run_browser browser-rows rows
+	SIGNET_UI_BIN=$PWD/build-release/signet run_browser browser-rows all_rows.mjs
 }
 
-# run_browser SUITE FILE
+# run_browser SUITE FILES
 run_browser() {
 	local log=$TEST_DIR/results/$1.log short=1 status=0
 	[ -z "$TEST_FILTER" ] || return 0
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
-	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec "tests/browser/$2.test.mjs" >"$log" 2>&1 || status=$?
+	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec tests/browser/$2 >"$log" 2>&1 || status=$?
 	sed -n 's/^# \(.*[0-9].*\)/    \1/p' "$log"
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
