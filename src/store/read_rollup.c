@@ -105,7 +105,11 @@ static bool find_range(struct summing *s)
 	const struct series_question *q = s->q;
 	int64_t now = (int64_t)(clock_unix_ms() / 1000);
 	int64_t first = q->filter.from >> 15, last = q->filter.to >> 15; /* ms */
-	int64_t unit = first / 1000 < now - MINUTES_S ? HOUR_S : 60;
+	int64_t unit;
+
+	if (s->r->clickhouse && first < s->r->horizon >> 15)
+		first = s->r->horizon >> 15; /* what is older is asked of ClickHouse */
+	unit = first / 1000 < now - MINUTES_S ? HOUR_S : 60;
 
 	if (q->step_s % (uint64_t)unit)
 		return false;

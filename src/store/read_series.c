@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "store/read_clickhouse.h"
 #include "store/read_sql.h"
 
 #define VALUES_MAX 100000 /* that are told apart */
@@ -211,7 +212,8 @@ int summing_rows(struct summing *s, int64_t from, int64_t to, bool journal_alone
 				  .lean = !s->tag.n,
 				  .cells = cells,
 				  .ncells = COUNT(cells),
-				  .journal_alone = journal_alone };
+				  .journal_alone = journal_alone,
+				  .no_clickhouse = !s->q->filter.typed.n };
 	struct read_filter f = s->q->filter;
 	int bad;
 
@@ -222,6 +224,65 @@ int summing_rows(struct summing *s, int64_t from, int64_t to, bool journal_alone
 	bad = read_rows(s->r, &f, &page, on_row, s);
 	s->q->partial |= page.partial;
 	return bad;
+}
+
+/* ---- ClickHouse ---- */
+
+bool read_sums_all(const struct reader *r)
+{
+	return r->clickhouse && r->horizon == INT64_MAX;
+}
+
+static int add_times(struct summing *s, struct times **t, const struct numbers *pairs)
+{
+	if (!pairs->n)
+		return 0;
+	if (!times_of(s, t))
+		return -1;
+	for (size_t i = 0; i + 1 < pairs->n; i += 2) {
+		(*t)->n += (uint64_t)pairs->at[i + 1];
+		(*t)->steps[step_of(pairs->at[i])] += (uint32_t)pairs->at[i + 1];
+	}
+	return 0;
+}
+
+static int add_part(void *arg, const struct sums_part *p)
+{
+	struct summing *s = arg;
+	struct series *series = s->by_value ? summing_series(s, p->by) : &s->q->all;
+	struct sums *to;
+
+	if (!series)
+		return 0;
+	to = summing_at(s, series, p->unix_s);
+	to->n += p->n;
+	to->in += p->in;
+	to->out += p->out;
+	to->priced += p->priced;
+	to->cost_nano += p->cost_nano;
+	return add_times(s, &to->ms, &p->ms) || add_times(s, &to->ttft_ms, &p->ttft_ms) ? -1 : 0;
+}
+
+/* Once for all rows, and once for each value. What the journal has is left out by the ids that were seen there. */
+static int sum_clickhouse(struct summing *s)
+{
+	struct series_question *q = s->q;
+	int64_t horizon = s->r->horizon;
+	int bad;
+
+	if (!s->r->clickhouse || q->filter.typed.n)
+		return 0;
+	s->by_value = false;
+	if (clickhouse_sums(s->r, q, s->cell, s->tag, false, add_part, s, &q->partial))
+		return clickhouse_is_missed(s->r, &q->partial);
+	s->by_value = true;
+	if (!q->by.n)
+		return 0;
+	if (s->tag.n) /* a list without bodies has no tags either */
+		s->r->horizon = INT64_MAX;
+	bad = clickhouse_sums(s->r, q, s->cell, s->tag, true, add_part, s, &q->partial);
+	s->r->horizon = horizon;
+	return bad ? clickhouse_is_missed(s->r, &q->partial) : 0;
 }
 
 /* ---- the whole ---- */
@@ -267,12 +328,15 @@ static int choose_series(struct summing *s, bool rolled)
 	struct series_question *q = s->q;
 	struct facet *values;
 	size_t n;
+	int late;
 
 	if (!q->by.n)
 		return 0;
-	if (rolled ? count_values(s, &values, &n)
-		   : read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena))
+	late = rolled ? count_values(s, &values, &n)
+		      : read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena);
+	if (late < 0)
 		return -1;
+	q->partial |= late;
 	q->others = n > SERIES_MAX;
 	q->nseries = q->others ? SERIES_MAX + 1 : n;
 	q->at = arena_array(q->arena, struct series, q->nseries + 1);
@@ -305,13 +369,13 @@ int read_series(struct reader *r, struct series_question *q)
 	if (choose_cell(&s) || series_init(&s, &q->all, (struct bytes){ 0 }))
 		return -1;
 	rolled = rollup_answers(&s);
-	if (choose_series(&s, rolled))
+	if (choose_series(&s, rolled && (!r->clickhouse || q->filter.from >= r->horizon)))
 		return -1;
-	if (rolled)
-		return rollup_sum(&s);
 	s.by_all = true;
 	s.by_value = q->by.n > 0;
-	return summing_rows(&s, q->filter.from, q->filter.to, false);
+	if (rolled ? rollup_sum(&s) : summing_rows(&s, q->filter.from, q->filter.to, false))
+		return -1;
+	return sum_clickhouse(&s);
 }
 
 /* ---- how many, where that is summed up ---- */
@@ -328,11 +392,11 @@ int read_sum(struct reader *r, const struct read_filter *f, uint64_t *n)
 	int bad;
 
 	q.all.at = &all;
-	if (!rollup_answers(&s))
+	if (r->clickhouse || !rollup_answers(&s))
 		return 0;
 	bad = rollup_sum(&s);
 	*n = all.n;
-	return bad || q.partial ? -1 : 1;
+	return bad ? -1 : !q.partial;
 }
 
 int read_values(struct reader *r, const struct read_filter *f, struct bytes dim,
@@ -343,7 +407,7 @@ int read_values(struct reader *r, const struct read_filter *f, struct bytes dim,
 	};
 	struct summing s = { .r = r, .q = &q, .cell = filter_cell(dim) };
 
-	if (s.cell == L_CELLS || !rollup_answers(&s))
+	if (r->clickhouse || s.cell == L_CELLS || !rollup_answers(&s))
 		return 0;
-	return count_values(&s, values, n) || q.partial ? -1 : 1;
+	return count_values(&s, values, n) ? -1 : !q.partial;
 }

@@ -146,7 +146,7 @@ run_browser() {
 	[ -z "$TEST_FILTER" ] || return 0
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
-	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec tests/browser/$2 >"$log" 2>&1 || status=$?
+	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec --test-concurrency=1 tests/browser/$2 >"$log" 2>&1 || status=$?
 	sed -n 's/^# \(.*[0-9].*\)/    \1/p' "$log"
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
