@@ -3,27 +3,17 @@
  * for; the ends of the range, and whatever Rollup does not know, from the rows. Both add to the same sums, and
  * percentiles are those of the merged histograms.
  */
-#include "store/read_series.h"
+#include "store/read_summing.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/time.h"
 #include "store/read_clickhouse.h"
 #include "store/read_sql.h"
-#include "store/rollup.h"
 
-#define MINUTES_S (47 * 3600) /* for so long, to be sure, Rollup has minutes */
-
-struct summing {
-	struct reader *r;
-	struct series_question *q;
-	enum list_cell cell; /* of `by`; L_CELLS: a tag's value, or none */
-	struct bytes tag;
-	bool by_all, by_value; /* which of the two the rows at hand are added to */
-};
+#define VALUES_MAX 100000 /* that are told apart */
 
 /* ---- histograms ---- */
 
@@ -90,8 +80,7 @@ static bool get_varint(struct bytes *in, uint64_t *v)
 	return false;
 }
 
-/* Adds what Rollup keeps: pairs of the distance to the step before, and the count. */
-static int add_blob(struct summing *s, struct times **t, sqlite3_stmt *st, int column)
+int summing_blob(struct summing *s, struct times **t, sqlite3_stmt *st, int column)
 {
 	const void *p = sqlite3_column_blob(st, column);
 	struct bytes in = { p ? p : "", (size_t)sqlite3_column_bytes(st, column) };
@@ -111,23 +100,57 @@ static int add_blob(struct summing *s, struct times **t, sqlite3_stmt *st, int c
 
 /* ---- where a row counts ---- */
 
-static struct series *series_of(struct summing *s, struct bytes value)
+static bool is_of(const struct series *series, struct bytes value)
+{
+	return bytes_eq(series->by, value);
+}
+
+/* Sums of a value come one after the other, so the last one is tried first. */
+struct series *summing_series(struct summing *s, struct bytes value)
 {
 	struct series_question *q = s->q;
 
-	for (size_t i = 0; value.n && i < q->nseries - q->others; i++)
-		if (bytes_eq(q->at[i].by, value))
-			return &q->at[i];
-	return q->others && value.n ? &q->at[q->nseries - 1] : NULL;
+	if (!value.n)
+		return NULL;
+	if (s->last && is_of(s->last, value))
+		return s->last;
+	for (size_t i = 0; i < q->nseries - q->others; i++)
+		if (is_of(&q->at[i], value))
+			return s->last = &q->at[i];
+	return q->others ? &q->at[q->nseries - 1] : NULL;
 }
 
-static struct sums *sums_at(const struct summing *s, struct series *series, int64_t unix_s)
+struct sums *summing_at(const struct summing *s, struct series *series, int64_t unix_s)
 {
 	const struct series_question *q = s->q;
 	uint64_t from = q->from_s, t = unix_s > (int64_t)from ? (uint64_t)unix_s : from;
 	size_t i = (size_t)((t - from) / q->step_s);
 
 	return &series->at[i < q->n ? i : q->n - 1];
+}
+
+int summing_count(struct summing *s, struct bytes value, int64_t n)
+{
+	struct facet *f;
+
+	if (!value.n || n <= 0)
+		return 0;
+	f = map_get(&s->counted, value);
+	if (f) {
+		f->n += n;
+		return 0;
+	}
+	if (s->nvalues >= VALUES_MAX)
+		return 0;
+	f = arena_new(s->q->arena, struct facet);
+	value = arena_dup(s->q->arena, value);
+	if (!f || !bytes_set(value))
+		return -1;
+	*f = (struct facet){ value, n };
+	return map_put(&s->counted, value, f) ||
+			       !arena_push(s->q->arena, s->values, s->nvalues, s->cap_values, f)
+		       ? -1
+		       : 0;
 }
 
 /* ---- rows ---- */
@@ -160,20 +183,25 @@ static int on_row(const struct log_entry *e, void *arg)
 	struct summing *s = arg;
 	int64_t unix_s = (e->seq >> 15) / 1000;
 	struct series *series = NULL;
+	struct bytes value;
 	struct arena a;
 	int bad = 0;
 
 	if (s->by_all)
-		bad = add_row(s, sums_at(s, &s->q->all, unix_s), e);
+		bad = add_row(s, summing_at(s, &s->q->all, unix_s), e);
 	if (bad || !s->by_value)
 		return bad;
 	arena_init(&a, READ_ENTRY_MAX);
-	series = series_of(s, value_of(s, e, &a));
+	value = value_of(s, e, &a);
+	if (s->counting)
+		bad = summing_count(s, value, 1);
+	else
+		series = summing_series(s, value);
 	arena_deinit(&a);
-	return series ? add_row(s, sums_at(s, series, unix_s), e) : 0;
+	return series ? add_row(s, summing_at(s, series, unix_s), e) : bad;
 }
 
-static int sum_rows(struct summing *s, int64_t from, int64_t to, bool journal_alone)
+int summing_rows(struct summing *s, int64_t from, int64_t to, bool journal_alone)
 {
 	const enum list_cell cells[] = {
 		L_STATE, L_IN, L_OUT, L_COST_NANO, L_MS, L_TTFT, s->cell == L_CELLS ? L_ID : s->cell
@@ -196,152 +224,6 @@ static int sum_rows(struct summing *s, int64_t from, int64_t to, bool journal_al
 	bad = read_rows(s->r, &f, &page, on_row, s);
 	s->q->partial |= page.partial;
 	return bad;
-}
-
-/* ---- Rollup ---- */
-
-static const struct {
-	enum list_cell cell;
-	const char *dim;
-} dims[] = {
-	{ L_FUNCTION, "function" }, { L_MODEL, "model" },     { L_PROVIDER, "provider" },
-	{ L_KEY, "key" },           { L_SURFACE, "surface" },
-};
-
-static const char *dim_of(enum list_cell cell)
-{
-	for (size_t i = 0; i < COUNT(dims); i++)
-		if (dims[i].cell == cell)
-			return dims[i].dim;
-	return NULL;
-}
-
-/* Whether all that is stored was added up. */
-static bool rollup_is_whole(struct reader *r)
-{
-	sqlite3_stmt *st = NULL;
-	bool whole;
-
-	if (!r->log.db ||
-	    sqlite3_prepare_v2(r->log.db, "SELECT 1 FROM Progress WHERE what = 'rollup'", -1, &st,
-			       NULL))
-		return false; /* a file that no gateway with charts has opened yet */
-	whole = sqlite3_step(st) == SQLITE_DONE;
-	sqlite3_finalize(st);
-	return whole;
-}
-
-/* The dimension that has the rows of the filter, and its only condition; NULL: none has. Every row has a surface. */
-static const char *dim_of_filter(const struct read_filter *f, const struct condition **only)
-{
-	*only = f->n ? &f->at[0] : NULL;
-	if (f->typed.n || f->n > 1)
-		return NULL;
-	if (!f->n)
-		return "surface";
-	return (*only)->kind == CONDITION_ANY ? dim_of((*only)->cell) : NULL;
-}
-
-static int add_stored(struct summing *s, sqlite3_stmt *st, struct sums *to)
-{
-	to->n += (uint64_t)sqlite3_column_int64(st, 2);
-	to->errors += (uint64_t)sqlite3_column_int64(st, 3);
-	to->in += (uint64_t)sqlite3_column_int64(st, 4);
-	to->out += (uint64_t)sqlite3_column_int64(st, 5);
-	to->cost_nano += sqlite3_column_int64(st, 6);
-	to->priced += (uint64_t)sqlite3_column_int64(st, 7);
-	return add_blob(s, &to->ms, st, 8) || add_blob(s, &to->ttft_ms, st, 9) ? -1 : 0;
-}
-
-/* One value of a dimension, or all of them; from..to in seconds. */
-static int sum_rollup(struct summing *s, const char *dim, struct bytes value, int64_t from,
-		      int64_t to)
-{
-	sqlite3_stmt *st = read_statement(
-		s->r,
-		value.n ? "SELECT value, hour, count, errors, " N_IN ", " N_OUT ", " N_COST_NANO
-			  ", priced, ms, ttft FROM Rollup WHERE dim = ?1 AND value = ?2 AND step IN (60, 3600) AND hour >= ?3 AND hour < ?4"
-			: "SELECT value, hour, count, errors, " N_IN ", " N_OUT ", " N_COST_NANO
-			  ", priced, ms, ttft FROM Rollup WHERE dim = ?1 AND ?2 = '' AND hour >= ?3 AND hour < ?4");
-	int rc = SQLITE_ERROR, bad = 0;
-
-	if (!st)
-		return -1;
-	sqlite3_bind_text(st, 1, dim, -1, SQLITE_STATIC);
-	sqlite3_bind_text(st, 2, value.n ? value.p : "", (int)value.n, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 3, from);
-	sqlite3_bind_int64(st, 4, to);
-	while (!bad && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct bytes is = { (const char *)sqlite3_column_text(st, 0),
-				    (size_t)sqlite3_column_bytes(st, 0) };
-		struct series *series = s->by_value ? series_of(s, is) : &s->q->all;
-
-		if (!s->by_value || series)
-			bad = add_stored(s, st, sums_at(s, series, sqlite3_column_int64(st, 1)));
-	}
-	if (!bad && rc != SQLITE_DONE && !(s->q->partial = read_over(s->r)))
-		bad = fail(ERR_STORE, "%s", sqlite3_errmsg(s->r->log.db));
-	sqlite3_finalize(st);
-	return bad;
-}
-
-static int sum_dim(struct summing *s, const char *dim, const struct condition *only, int64_t from,
-		   int64_t to)
-{
-	int bad = 0;
-
-	if (!only)
-		return sum_rollup(s, dim, B(""), from, to);
-	for (size_t i = 0; !bad && i < only->n; i++)
-		bad = sum_rollup(s, dim, only->values[i], from, to);
-	return bad;
-}
-
-/* The part of the range that Rollup answers, in seconds. false: none. */
-static bool rollup_range(const struct series_question *q, int64_t *from, int64_t *to)
-{
-	int64_t now = (int64_t)(clock_unix_ms() / 1000);
-	int64_t first = q->filter.from >> 15, last = q->filter.to >> 15; /* ms */
-	int64_t unit = first / 1000 < now - MINUTES_S ? 3600 : 60;
-
-	if (q->step_s % (uint64_t)unit)
-		return false;
-	*from = (first + unit * 1000 - 1) / 1000 / unit * unit;
-	if (*from * 1000 < first)
-		*from += unit;
-	unit = last / 1000 < now - MINUTES_S ? 3600 : 60;
-	*to = last / 1000 / unit * unit;
-	return *from < *to;
-}
-
-/* 1: done; 0: Rollup has not what is asked for. */
-static int sum_by_rollup(struct summing *s)
-{
-	struct series_question *q = s->q;
-	const struct condition *only;
-	const char *dim = dim_of_filter(&q->filter, &only), *by = dim_of(s->cell);
-	int64_t from, to;
-
-	if (!dim || !rollup_is_whole(s->r) || !rollup_range(q, &from, &to))
-		return 0;
-	if (q->by.n && (!by || (only && only->cell != s->cell)))
-		return 0;
-	s->by_all = true;
-	s->by_value = false;
-	if (sum_dim(s, dim, only, from, to))
-		return -1;
-	s->by_all = false;
-	s->by_value = true;
-	if (q->by.n && sum_dim(s, by, only, from, to))
-		return -1;
-	s->by_all = true;
-	s->by_value = q->by.n > 0;
-	from *= 1000 << 15;
-	to *= 1000 << 15;
-	if (sum_rows(s, q->filter.from, from, false) || sum_rows(s, to, q->filter.to, false) ||
-	    sum_rows(s, from, to, true))
-		return -1;
-	return 1;
 }
 
 /* ---- ClickHouse ---- */
@@ -368,12 +250,12 @@ static int add_times(struct summing *s, struct times **t, const struct numbers *
 static int add_part(void *arg, const struct sums_part *p)
 {
 	struct summing *s = arg;
-	struct series *series = s->by_value ? series_of(s, p->by) : &s->q->all;
+	struct series *series = s->by_value ? summing_series(s, p->by) : &s->q->all;
 	struct sums *to;
 
 	if (!series)
 		return 0;
-	to = sums_at(s, series, p->unix_s);
+	to = summing_at(s, series, p->unix_s);
 	to->n += p->n;
 	to->in += p->in;
 	to->out += p->out;
@@ -413,8 +295,36 @@ static int series_init(struct summing *s, struct series *series, struct bytes by
 	return series->at ? 0 : -1;
 }
 
+static int most_first(const void *x, const void *y)
+{
+	const struct facet *const *a = x, *const *b = y;
+
+	if ((*a)->n != (*b)->n)
+		return (*a)->n < (*b)->n ? 1 : -1;
+	return bytes_cmp((*a)->value, (*b)->value);
+}
+
+/* Of what is summed up already. */
+static int count_values(struct summing *s, struct facet **values, size_t *n)
+{
+	int bad;
+
+	map_init(&s->counted);
+	s->counting = true;
+	bad = rollup_count(s);
+	s->counting = false;
+	map_deinit(&s->counted);
+	if (s->nvalues)
+		qsort(s->values, s->nvalues, sizeof(struct facet *), most_first);
+	*n = s->nvalues;
+	*values = arena_array(s->q->arena, struct facet, *n + 1);
+	for (size_t i = 0; *values && i < *n; i++)
+		(*values)[i] = *s->values[i];
+	return bad || !*values ? -1 : 0;
+}
+
 /* Which values have a series of their own: the most frequent. */
-static int choose_series(struct summing *s)
+static int choose_series(struct summing *s, bool rolled)
 {
 	struct series_question *q = s->q;
 	struct facet *values;
@@ -423,7 +333,8 @@ static int choose_series(struct summing *s)
 
 	if (!q->by.n)
 		return 0;
-	late = read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena);
+	late = rolled ? count_values(s, &values, &n)
+		      : read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena);
 	if (late < 0)
 		return -1;
 	q->partial |= late;
@@ -454,16 +365,50 @@ static int choose_cell(struct summing *s)
 int read_series(struct reader *r, struct series_question *q)
 {
 	struct summing s = { .r = r, .q = q };
-	int done;
+	bool rolled;
 
-	if (choose_cell(&s) || series_init(&s, &q->all, (struct bytes){ 0 }) || choose_series(&s))
+	if (choose_cell(&s) || series_init(&s, &q->all, (struct bytes){ 0 }))
 		return -1;
-	done = sum_by_rollup(&s);
-	if (done < 0)
+	rolled = rollup_answers(&s);
+	if (choose_series(&s, rolled && (!r->clickhouse || q->filter.from >= r->horizon)))
 		return -1;
 	s.by_all = true;
 	s.by_value = q->by.n > 0;
-	if (!done && sum_rows(&s, q->filter.from, q->filter.to, false))
+	if (rolled ? rollup_sum(&s) : summing_rows(&s, q->filter.from, q->filter.to, false))
 		return -1;
 	return sum_clickhouse(&s);
+}
+
+/* ---- how many, where that is summed up ---- */
+
+#define ONE_STEP_S (86400ull * 366000) /* a thousand years */
+
+int read_sum(struct reader *r, const struct read_filter *f, uint64_t *n)
+{
+	struct sums all = { 0 };
+	struct series_question q = {
+		.filter = *f, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
+	};
+	struct summing s = { .r = r, .q = &q, .cell = L_CELLS };
+	int bad;
+
+	q.all.at = &all;
+	if (r->clickhouse || !rollup_answers(&s))
+		return 0;
+	bad = rollup_sum(&s);
+	*n = all.n;
+	return bad ? -1 : !q.partial;
+}
+
+int read_values(struct reader *r, const struct read_filter *f, struct bytes dim,
+		struct facet **values, size_t *n)
+{
+	struct series_question q = {
+		.filter = *f, .by = dim, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
+	};
+	struct summing s = { .r = r, .q = &q, .cell = filter_cell(dim) };
+
+	if (r->clickhouse || s.cell == L_CELLS || !rollup_answers(&s))
+		return 0;
+	return count_values(&s, values, n) ? -1 : !q.partial;
 }

@@ -42,5 +42,10 @@ struct series_question {
 bool read_sums_all(const struct reader *);
 /* -1: ERR_INVALID_REQUEST for a `by` that there is not, ... */
 int read_series(struct reader *, struct series_question *);
+/* How many rows match, and the values of a parameter, most frequent first, in the filter's arena: where that is summed up
+ * already. 1; 0: it is not, or not in time; -1: error set. */
+int read_sum(struct reader *, const struct read_filter *, uint64_t *n);
+int read_values(struct reader *, const struct read_filter *, struct bytes by, struct facet **,
+		size_t *n);
 
 #endif

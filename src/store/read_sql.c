@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "store/schema.h"
 
-#define LEAD_MAX  20000
+#define LEAD_MAX 20000
+#define SORT_MAX \
+	10000 /* the same where the index has them in another order: all are read before the first one shows */
 #define BINDS_MAX (4 * FILTER_VALUES + 64)
 
 /* A statement's text and what is bound to it. */
@@ -166,73 +168,181 @@ static void put_condition(struct statement *s, const struct condition *c)
 
 /* ---- the way through the store ---- */
 
+/* Of the list, newest first for each value, but for the variant's, which has the function before it. */
 static const struct {
 	enum list_cell cell;
 	const char *index;
 } indexes[] = {
-	{ L_FUNCTION, "InferenceById_function" }, { L_MODEL, "InferenceById_model" },
-	{ L_PROVIDER, "InferenceById_provider" }, { L_KEY, "InferenceById_key" },
-	{ L_EPISODE, "InferenceById_episode" },
+	{ L_FUNCTION, LIST_INDEX("function") }, { L_MODEL, LIST_INDEX("model") },
+	{ L_PROVIDER, LIST_INDEX("provider") }, { L_KEY, LIST_INDEX("key") },
+	{ L_EPISODE, LIST_INDEX("episode") },   { L_SURFACE, LIST_INDEX("surface") },
+	{ L_VARIANT, LIST_INDEX("variant") },
+};
+
+/* What only rare rows have (schema.h): a text but the frequent one, a flag, a number from there on. */
+static const struct {
+	enum condition_kind kind;
+	enum list_cell cell;
+	struct bytes frequent;
+	int64_t bound;
+} rare[] = {
+	{ CONDITION_ANY, L_ERROR_KIND },
+	{ CONDITION_ANY, L_FINISH, B("stop") },
+	{ CONDITION_ANY, L_TYPE, B("chat") },
+	{ CONDITION_FLAG, L_SIGNED },
+	{ CONDITION_FLAG, L_CACHED },
+	{ CONDITION_LEAST, L_MS, B(""), RARE_MS },
+	{ CONDITION_MOST, L_MS, B(""), RARE_FAST_MS },
+	{ CONDITION_LEAST, L_TTFT, B(""), RARE_TTFT },
+	{ CONDITION_LEAST, L_COST_NANO, B(""), RARE_COST },
+	{ CONDITION_LEAST, L_IN, B(""), RARE_IN },
+	{ CONDITION_LEAST, L_OUT, B(""), RARE_OUT },
+};
+
+enum way {
+	WAY_LIST, /* the list itself, newest first */
+	WAY_RARE, /* its rare rows */
+	WAY_INDEX,
+	WAY_STATES,
+	WAY_TAGS,
+	WAY_ATTEMPTS /* requests in which one failed */
 };
 
 struct lead {
-	const struct condition *condition; /* NULL: the list itself, newest first */
-	const char *index;                 /* of the list; NULL: the tags' own table */
+	enum way way;
+	const struct condition *condition;
+	const char *index;
+	bool ordered; /* newest first, as it is */
+	bool whole;   /* nothing of the condition is left to be looked at */
 	size_t rows;
 };
 
-static bool has_index(const struct condition *c, struct lead *out)
+static bool has_value(const struct condition *c, struct bytes value)
 {
-	*out = (struct lead){ .condition = c };
-	if (c->kind == CONDITION_TAG)
-		return c->n == 1;
-	if (c->kind == CONDITION_STATUS) {
-		for (size_t i = 0; i < c->n; i++)
-			if (!bytes_eq(c->values[i], B("error")) &&
-			    !bytes_eq(c->values[i], B("cancelled")) &&
-			    !bytes_eq(c->values[i], B("truncated")))
-				return false;
-		out->index = "InferenceById_state";
-		return true;
+	for (size_t i = 0; i < c->n; i++)
+		if (bytes_eq(c->values[i], value))
+			return true;
+	return false;
+}
+
+static bool is_rare(const struct condition *c)
+{
+	for (size_t i = 0; i < COUNT(rare); i++) {
+		if (rare[i].kind != c->kind || rare[i].cell != c->cell)
+			continue;
+		switch (c->kind) {
+		case CONDITION_FLAG: return c->number == 1;
+		case CONDITION_LEAST: return c->number >= rare[i].bound;
+		case CONDITION_MOST: return c->number <= rare[i].bound;
+		default: return !rare[i].frequent.n || !has_value(c, rare[i].frequent);
+		}
+	}
+	return false;
+}
+
+/* States that are not ok have an index, codes that are not 200 and classes of these are rare. */
+static enum way way_of_status(const struct condition *c)
+{
+	size_t codes = 0, states = 0;
+	uint64_t code;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (bytes_ends(c->values[i], B("xx")))
+			codes += *c->values[i].p != '2';
+		else if (bytes_to_u64(c->values[i], &code))
+			codes += code != 200;
+		else
+			states += !bytes_eq(c->values[i], B("ok"));
+	}
+	return states == c->n ? WAY_STATES : codes == c->n ? WAY_RARE : WAY_LIST;
+}
+
+static struct lead lead_of(const struct condition *c)
+{
+	struct lead l = { .condition = c, .whole = true, .ordered = c->n == 1 };
+
+	switch (c->kind) {
+	case CONDITION_TAG:
+	case CONDITION_NO_TAG:
+		l.way = WAY_TAGS;
+		l.whole = c->kind == CONDITION_TAG;
+		l.ordered &= l.whole;
+		return l;
+	case CONDITION_STATUS: l.way = way_of_status(c); return l;
+	case CONDITION_FALLBACK:
+		l.way = c->number ? WAY_ATTEMPTS : WAY_LIST;
+		l.whole = false;
+		l.ordered = true;
+		return l;
+	default: break;
 	}
 	for (size_t i = 0; i < COUNT(indexes) && c->kind == CONDITION_ANY; i++)
-		if (indexes[i].cell == c->cell)
-			out->index = indexes[i].index;
-	return out->index != NULL;
+		if (indexes[i].cell == c->cell) {
+			l.way = WAY_INDEX;
+			l.index = indexes[i].index;
+		}
+	if (is_rare(c))
+		l.way = WAY_RARE;
+	l.ordered &= c->cell != L_VARIANT;
+	return l;
+}
+
+static void put_tag_lead(struct statement *s, const struct condition *c)
+{
+	put(s, " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
+	bind_text(s, c->tag);
+	if (c->kind == CONDITION_TAG && c->n) {
+		put(s, " AND g.value IN ");
+		put_values(s, c);
+	}
 }
 
 /* FROM and WHERE of what leads, in the filter's time. */
 static void put_lead(struct statement *s, const struct lead *l, const struct read_filter *f,
 		     int64_t before)
 {
-	if (!l->condition) {
-		put(s, " FROM InferenceById t NOT INDEXED WHERE ");
-	} else if (!l->index) {
+	const char *seq = "t.seq";
+
+	switch (l->way) {
+	case WAY_LIST: put(s, " FROM InferenceById t NOT INDEXED WHERE 1"); break;
+	case WAY_TAGS:
+		put_tag_lead(s, l->condition);
+		seq = "g.seq";
+		break;
+	case WAY_ATTEMPTS:
 		put(s,
-		    " FROM TagInference g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g.key = ");
-		bind_text(s, l->condition->tag);
-		put(s, " AND g.value = ");
-		bind_text(s, l->condition->values[0]);
-		put(s, " AND g.seq < ");
-		bind_int(s, before);
-		put(s, " AND g.seq >= ");
-		bind_int(s, f->from);
-		return;
-	} else {
+		    " FROM RequestError g CROSS JOIN InferenceById t ON t.seq = g.seq WHERE g." N_ATTEMPTS
+		    " <> '[]'");
+		seq = "g.seq";
+		break;
+	case WAY_RARE:
+		put(s, " FROM InferenceById t INDEXED BY " LIST_INDEX("rare") " WHERE " RARE_ROWS
+									      " AND (");
+		put_condition(s, l->condition);
+		put(s, ")");
+		break;
+	case WAY_STATES:
+		put(s, " FROM InferenceById t INDEXED BY " LIST_INDEX(
+			       "state") " WHERE t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
+		put_values(s, l->condition);
+		break;
+	case WAY_INDEX:
 		put(s, " FROM InferenceById t INDEXED BY ");
 		put(s, l->index);
 		put(s, " WHERE ");
-		if (l->condition->kind == CONDITION_STATUS) {
-			put(s, "t." N_STATE " <> 'ok' AND t." N_STATE " IN ");
-			put_values(s, l->condition);
-		} else {
-			put_condition(s, l->condition);
-		}
-		put(s, " AND ");
+		if (l->condition->cell == L_VARIANT)
+			put(s, "t." N_FUNCTION
+			       " IN (SELECT value FROM Facet WHERE dim = 'function') AND ");
+		put_condition(s, l->condition);
+		break;
 	}
-	put(s, "t.seq < ");
+	put(s, " AND ");
+	put(s, seq);
+	put(s, " < ");
 	bind_int(s, before);
-	put(s, " AND t.seq >= ");
+	put(s, " AND ");
+	put(s, seq);
+	put(s, " >= ");
 	bind_int(s, f->from);
 }
 
@@ -303,13 +413,19 @@ static struct lead choose_lead(struct reader *r, const struct read_filter *f, in
 	struct lead best = { .rows = LEAD_MAX }, l;
 
 	for (size_t i = 0; i < f->n; i++) {
-		if (!has_index(&f->at[i], &l))
+		l = lead_of(&f->at[i]);
+		if (l.way == WAY_LIST)
 			continue;
-		/* The only condition, with one value: its index is in the order that is wanted. */
-		if (f->n == 1 && !f->typed.n && f->at[i].n == 1)
+		if (l.way == WAY_RARE) { /* newest first, as the list, and shorter */
+			if (best.way == WAY_LIST)
+				best = l, best.rows = LEAD_MAX;
+			continue;
+		}
+		/* The only condition: its index is in the order that is wanted. */
+		if (f->n == 1 && !f->typed.n && l.ordered)
 			return l;
 		l.rows = count_rows(r, &l, f, before);
-		if (l.rows < best.rows)
+		if (l.rows < best.rows && (l.ordered || l.rows < SORT_MAX))
 			best = l;
 	}
 	return best;
@@ -380,8 +496,10 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 	l = choose_lead(r, f, before);
 	put_columns(s, columns);
 	put_lead(s, &l, f, before);
-	put_rest(s, f, l.condition, true);
-	put(s, columns->kind == SQL_GROUPS ? " GROUP BY 1" : " ORDER BY t.seq DESC");
+	put_rest(s, f, l.whole ? l.condition : NULL, true);
+	put(s, columns->kind == SQL_GROUPS                  ? " GROUP BY 1"
+	       : l.way == WAY_TAGS || l.way == WAY_ATTEMPTS ? " ORDER BY g.seq DESC"
+							    : " ORDER BY t.seq DESC");
 	return statement_done(r, s);
 }
 

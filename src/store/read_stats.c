@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "store/read_series.h"
 #include "store/read_clickhouse.h"
 #include "store/read_sql.h"
 #include "store/schema.h"
@@ -28,7 +29,13 @@ int read_count(struct reader *r, const struct read_filter *f, size_t most, size_
 {
 	struct read_page page = { .before = INT64_MAX, .limit = most, .bare = true };
 	size_t more = 0;
+	uint64_t summed;
 
+	if (read_sum(r, f, &summed) > 0) {
+		*exact = summed < most;
+		*n = *exact ? (size_t)summed : most;
+		return 0;
+	}
 	page.no_clickhouse = !f->typed.n; /* words are looked at row by row */
 	*n = 0;
 	if (read_rows(r, f, &page, on_counted, n))
@@ -228,6 +235,35 @@ static struct read_filter others(const struct read_filter *f, enum list_cell cel
 	return out;
 }
 
+/* 1; 0: they are not summed up; -1. */
+static int take_summed(struct values *v, const struct read_filter *f, struct bytes dim)
+{
+	struct facet *at;
+	size_t n;
+	int r = read_values(v->r, f, dim, &at, &n);
+
+	for (size_t i = 0; r > 0 && i < n; i++)
+		if (add_value(v, at[i].value, at[i].n))
+			return -1;
+	return r;
+}
+
+/* From the rows. */
+static int take_rows(struct values *v, const struct read_filter *f, struct bytes dim)
+{
+	if (v->r->log.db && take_dictionary(v, dim))
+		return -1;
+	if (take_journal(v, f))
+		return -1;
+	if (!v->r->log.db)
+		return 0;
+	return take_values(
+		v, v->cell == L_CELLS
+			   ? tags_statement(v, f)
+			   : filter_statement(v->r, f, INT64_MAX,
+					      &(struct sql_columns){ SQL_GROUPS, &v->cell, 1 }));
+}
+
 int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim, struct bytes part,
 		struct facet **out, size_t *n, struct arena *a)
 {
@@ -241,15 +277,8 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 	if (judge_set(&r->judge, f))
 		return -1;
 	map_init(&v.map);
-	if (r->log.db)
-		bad = take_dictionary(&v, dim);
-	bad = bad || take_journal(&v, &rest);
-	if (!bad && r->log.db)
-		bad = take_values(&v, v.cell == L_CELLS
-					      ? tags_statement(&v, &rest)
-					      : filter_statement(r, &rest, INT64_MAX,
-								 &(struct sql_columns){
-									 SQL_GROUPS, &v.cell, 1 }));
+	bad = take_summed(&v, &rest, dim);
+	bad = bad ? bad < 0 : take_rows(&v, &rest, dim);
 	if (!bad && r->clickhouse)
 		bad = clickhouse_values(r, &rest, v.cell, v.tag, add_found, &v, &v.uncounted) &&
 		      clickhouse_is_missed(r, &v.uncounted);

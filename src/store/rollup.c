@@ -3,37 +3,19 @@
  * at each commit that changed it: no read-modify-write in SQL, one statement a row and batch, however many
  * inferences were in the batch. The price: after a roll-back all of it must be forgotten and read again.
  */
-#include "store/rollup.h"
-
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "base/map.h"
-
-/* What a row of Rollup adds up. */
-#define SUMS                                                             \
-	"count, errors, " N_CACHED ", " N_IN ", " N_OUT ", " N_COST_NANO \
-	", priced, ms_sum, ttft_sum"
-enum {
-	SUM_COUNT,
-	SUM_ERRORS,
-	SUM_CACHED,
-	SUM_IN,
-	SUM_OUT,
-	SUM_COST,
-	SUM_PRICED,
-	SUM_MS,
-	SUM_TTFT,
-	NSUMS
-};
+#include "base/time.h"
+#include "store/rollup_own.h"
 
 #define VALUE_MAX 400  /* bytes of a value that count */
 #define KEEP_MAX  4096 /* rows held; past it all are dropped once they are written */
 #define STALE_S   120  /* rows of minutes that ended so long ago are dropped */
 
 /* What is counted. A dimension of two cells has no facet of its own, one that is not summed only that. */
-static const struct dim {
+static const struct rollup_dim {
 	const char *name;
 	int a, b; /* cells; b: -1, none */
 	bool summed;
@@ -52,40 +34,30 @@ static const struct dim {
 };
 #define DIM_TAG (&dims[COUNT(dims) - 1])
 
-/* A row of Rollup, or of Facet alone. */
-struct slot {
-	struct slot *next; /* all of them */
-	const struct dim *dim;
-	struct bytes value;
-	int64_t step, hour;
-	int64_t sums[NSUMS]; /* as SUMS has them */
-	int64_t fresh;       /* counted since the last flush, for the facet */
-	struct hist ms, ttft;
-	bool dirty;
-	char key[];
+static const struct level {
+	char letter; /* of the key */
+	int64_t step;
+	enum rollup_query get, put;
+} levels[ROLLUP_LEVELS] = {
+	[LEVEL_FACET] = { 'f' },
+	[LEVEL_MINUTE] = { 'm', 60, Q_GET, Q_PUT },
+	[LEVEL_HOUR] = { 'h', HOUR_S, Q_GET, Q_PUT },
+	[LEVEL_WIDE_HOUR] = { 'H', HOUR_S, Q_GET_WIDE, Q_PUT_WIDE },
+	[LEVEL_WIDE_DAY] = { 'D', DAY_S, Q_GET_WIDE, Q_PUT_WIDE },
 };
 
-enum { Q_GET, Q_PUT, Q_FACET, Q_FIRST, Q_OLD, Q_DROP, QUERIES };
-#define ONE_ROW "dim=?1 AND value=?2 AND step=?3 AND hour=?4"
+#define GET_FROM(table) \
+	"SELECT " ALL_SUMS " FROM " table " WHERE dim=?1 AND value=?2 AND step=?3 AND hour=?4"
+#define PUT_INTO(table)                                            \
+	"REPLACE INTO " table "(dim, value, step, hour, " ALL_SUMS \
+	") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 static const char *const queries[QUERIES] = {
-	[Q_GET] = "SELECT " SUMS ", ms, ttft FROM Rollup WHERE " ONE_ROW,
-	[Q_PUT] = "REPLACE INTO Rollup(dim, value, step, hour, " SUMS
-		  ", ms, ttft) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+	[Q_GET] = GET_FROM("Rollup"),
+	[Q_PUT] = PUT_INTO("Rollup"),
+	[Q_GET_WIDE] = GET_FROM("RollupWide"),
+	[Q_PUT_WIDE] = PUT_INTO("RollupWide"),
 	[Q_FACET] =
 		"INSERT INTO Facet(dim, value, hour, count) VALUES(?1,?2,?3,?4) ON CONFLICT DO UPDATE SET count = count + ?4, hour = max(hour, ?3)",
-	[Q_FIRST] = "SELECT min(hour) FROM Rollup WHERE step = 60",
-	[Q_OLD] = "SELECT dim, value, hour, " SUMS
-		  ", ms, ttft FROM Rollup WHERE step = 60 AND hour < ?1",
-	[Q_DROP] = "DELETE FROM Rollup WHERE step = 60 AND hour < ?1",
-};
-
-struct rollup {
-	sqlite3 *db;
-	sqlite3_stmt *st[QUERIES];
-	struct map map;
-	struct slot *all;
-	int64_t minute; /* the newest */
-	struct buf blob[2];
 };
 
 /* ---- histograms ---- */
@@ -205,8 +177,8 @@ struct rollup *rollup_new(sqlite3 *db)
 	buf_init(&r->blob[0], 1 << 20);
 	buf_init(&r->blob[1], 1 << 20);
 	for (size_t i = 0; i < QUERIES; i++)
-		if (sqlite3_prepare_v3(db, queries[i], -1, SQLITE_PREPARE_PERSISTENT, &r->st[i],
-				       NULL)) {
+		if (sqlite3_prepare_v3(db, queries[i] ? queries[i] : rollup_fold_queries[i], -1,
+				       SQLITE_PREPARE_PERSISTENT, &r->st[i], NULL)) {
 			fail(ERR_STORE, "%s", sqlite3_errmsg(db));
 			rollup_free(r);
 			return NULL;
@@ -214,23 +186,29 @@ struct rollup *rollup_new(sqlite3 *db)
 	return r;
 }
 
-static void free_slot(struct slot *s)
+static void free_slot(struct rollup_slot *s)
 {
 	hist_deinit(&s->ms);
 	hist_deinit(&s->ttft);
 	free(s);
 }
 
-void rollup_forget(struct rollup *r)
+void rollup_drop_slots(struct rollup *r)
 {
 	while (r->all) {
-		struct slot *s = r->all;
+		struct rollup_slot *s = r->all;
 
 		r->all = s->next;
 		free_slot(s);
 	}
 	map_deinit(&r->map);
 	map_init(&r->map);
+}
+
+void rollup_forget(struct rollup *r)
+{
+	rollup_drop_slots(r);
+	r->knows_wide = false;
 }
 
 void rollup_free(struct rollup *r)
@@ -246,72 +224,63 @@ void rollup_free(struct rollup *r)
 	free(r);
 }
 
-static void bind_bytes(sqlite3_stmt *st, int at, struct bytes b)
-{
-	sqlite3_bind_text(st, at, b.n ? b.p : "", (int)b.n, SQLITE_STATIC);
-}
-
-static struct bytes column_bytes(sqlite3_stmt *st, int i)
-{
-	const void *p = sqlite3_column_blob(st, i);
-
-	return (struct bytes){ p ? p : "", (size_t)sqlite3_column_bytes(st, i) };
-}
-
 /* Adds a stored row whose sums stand in the columns from `at` on. */
-static void add_stored(struct slot *s, sqlite3_stmt *st, int at)
+void rollup_add_stored(struct rollup_slot *s, sqlite3_stmt *st, int at)
 {
 	for (int i = 0; i < NSUMS; i++)
 		s->sums[i] += sqlite3_column_int64(st, at + i);
-	hist_read(&s->ms, column_bytes(st, at + NSUMS));
-	hist_read(&s->ttft, column_bytes(st, at + NSUMS + 1));
+	hist_read(&s->ms, rollup_column(st, at + NSUMS));
+	hist_read(&s->ttft, rollup_column(st, at + NSUMS + 1));
 }
 
 /* Adds what is stored under this key. */
-static int load(struct rollup *r, struct slot *s)
+static int load(struct rollup *r, struct rollup_slot *s)
 {
-	sqlite3_stmt *st = r->st[Q_GET];
+	const struct level *level = &levels[s->level];
+	sqlite3_stmt *st = r->st[level->get];
 	int rc;
 
 	sqlite3_bind_text(st, 1, s->dim->name, -1, SQLITE_STATIC);
-	bind_bytes(st, 2, s->value);
-	sqlite3_bind_int64(st, 3, s->step);
+	rollup_bind(st, 2, s->value);
+	sqlite3_bind_int64(st, 3, level->step);
 	sqlite3_bind_int64(st, 4, s->hour);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_ROW)
-		add_stored(s, st, 0);
+		rollup_add_stored(s, st, 0);
 	sqlite3_reset(st);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0
 						     : fail(ERR_STORE, "%s", sqlite3_errmsg(r->db));
 }
 
 /* The key: the dimension, the bucket, the value. */
-static size_t make_key(char key[VALUE_MAX + 32], const struct dim *dim, struct bytes value,
-		       int64_t step, int64_t hour)
+static size_t make_key(char key[VALUE_MAX + 32], const struct rollup_dim *dim, struct bytes value,
+		       enum rollup_level level, int64_t hour)
 {
 	char *p = key;
 
 	*p++ = (char)(dim - dims);
-	*p++ = step == 60 ? 'm' : step ? 'h' : 'f';
+	*p++ = levels[level].letter;
 	memcpy(p, &hour, sizeof(hour));
 	p += sizeof(hour);
 	memcpy(p, value.p, value.n);
 	return (size_t)(p - key) + value.n;
 }
 
-static struct slot *new_slot(struct rollup *r, const struct dim *dim, int64_t step, int64_t hour,
-			     const char *key, size_t n, size_t value_n)
+static struct rollup_slot *new_slot(struct rollup *r, const struct rollup_dim *dim,
+				    enum rollup_level level, int64_t hour, const char *key,
+				    size_t n, size_t value_n)
 {
-	struct slot *s = calloc(1, sizeof(*s) + n);
+	struct rollup_slot *s = calloc(1, sizeof(*s) + n);
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	memcpy(s->key, key, n);
 	s->dim = dim;
 	s->value = (struct bytes){ s->key + n - value_n, value_n };
-	s->step = step;
+	s->level = level;
 	s->hour = hour;
-	if ((step && load(r, s)) || map_put(&r->map, (struct bytes){ s->key, n }, s)) {
+	if ((level != LEVEL_FACET && load(r, s)) ||
+	    map_put(&r->map, (struct bytes){ s->key, n }, s)) {
 		free_slot(s);
 		return NULL;
 	}
@@ -320,20 +289,19 @@ static struct slot *new_slot(struct rollup *r, const struct dim *dim, int64_t st
 	return s;
 }
 
-/* step 0: of Facet alone. */
-static struct slot *slot_of(struct rollup *r, const struct dim *dim, struct bytes value,
-			    int64_t step, int64_t hour)
+struct rollup_slot *rollup_slot(struct rollup *r, const struct rollup_dim *dim, struct bytes value,
+				enum rollup_level level, int64_t hour)
 {
 	char key[VALUE_MAX + 32];
-	struct slot *s;
+	struct rollup_slot *s;
 	size_t n;
 
 	value = bytes_head(value, VALUE_MAX);
 	while (value.n && value.n == VALUE_MAX && !bytes_is_utf8(value))
 		value.n--;
-	n = make_key(key, dim, value, step, hour);
+	n = make_key(key, dim, value, level, hour);
 	s = map_get(&r->map, (struct bytes){ key, n });
-	return s ? s : new_slot(r, dim, step, hour, key, n, value.n);
+	return s ? s : new_slot(r, dim, level, hour, key, n, value.n);
 }
 
 /* ---- counting ---- */
@@ -343,6 +311,7 @@ struct addend {
 	int64_t sums[NSUMS];
 	int ms, ttft; /* buckets; -1: none */
 	int64_t minute, hour;
+	bool is_old; /* of a time that has no minutes any more */
 };
 
 static int bucket_of(const struct cell *ms, int64_t *sum)
@@ -367,25 +336,21 @@ static struct addend addend_of(const struct cell *l, int64_t seq)
 			  [SUM_COST] = cell_int(&l[L_COST_NANO], 0),
 			  [SUM_PRICED] = l[L_COST_NANO].type == CELL_INT },
 		.minute = s / 60 * 60,
-		.hour = s / 3600 * 3600,
+		.hour = s / HOUR_S * HOUR_S,
 	};
+
+	a.is_old = a.hour < (int64_t)(clock_unix_ms() / 1000) / HOUR_S * HOUR_S - ROLLUP_NARROW_S;
 
 	a.ms = bucket_of(&l[L_MS], &a.sums[SUM_MS]);
 	a.ttft = bucket_of(&l[L_TTFT], &a.sums[SUM_TTFT]);
 	return a;
 }
 
-static int add_sum(struct rollup *r, const struct dim *dim, struct bytes value,
-		   const struct addend *a)
+static int add_to(struct rollup_slot *s, const struct addend *a)
 {
-	struct slot *s = slot_of(r, dim, value, 60, a->minute);
-
 	if (!s)
 		return -1;
-	if (a->minute > r->minute)
-		r->minute = a->minute;
 	s->dirty = true;
-	s->fresh++;
 	for (int i = 0; i < NSUMS; i++)
 		s->sums[i] += a->sums[i];
 	if (a->ms >= 0 && hist_add(&s->ms, a->ms, 1))
@@ -393,10 +358,38 @@ static int add_sum(struct rollup *r, const struct dim *dim, struct bytes value,
 	return a->ttft >= 0 ? hist_add(&s->ttft, a->ttft, 1) : 0;
 }
 
-static int add_facet(struct rollup *r, const struct dim *dim, struct bytes value,
+/* What comes late for sums that stand a second time. */
+static int add_late(struct rollup *r, const struct rollup_dim *dim, struct bytes value,
+		    const struct addend *a)
+{
+	const struct rollup_wide *w = &r->wide;
+
+	if (a->hour >= w->from && a->hour < w->to &&
+	    add_to(rollup_slot(r, dim, value, LEVEL_WIDE_HOUR, a->hour), a))
+		return -1;
+	if (a->hour >= w->days_to)
+		return 0;
+	return add_to(rollup_slot(r, dim, value, LEVEL_WIDE_DAY, a->hour / DAY_S * DAY_S), a);
+}
+
+static int add_sum(struct rollup *r, const struct rollup_dim *dim, struct bytes value,
+		   const struct addend *a)
+{
+	struct rollup_slot *s = rollup_slot(r, dim, value, a->is_old ? LEVEL_HOUR : LEVEL_MINUTE,
+					    a->is_old ? a->hour : a->minute);
+
+	if (add_to(s, a))
+		return -1;
+	if (!a->is_old && a->minute > r->minute)
+		r->minute = a->minute;
+	s->fresh++;
+	return a->hour < r->wide.to || a->hour < r->wide.days_to ? add_late(r, dim, value, a) : 0;
+}
+
+static int add_facet(struct rollup *r, const struct rollup_dim *dim, struct bytes value,
 		     const struct addend *a)
 {
-	struct slot *s = slot_of(r, dim, value, 0, a->hour);
+	struct rollup_slot *s = rollup_slot(r, dim, value, LEVEL_FACET, a->hour);
 
 	if (!s)
 		return -1;
@@ -425,7 +418,9 @@ int rollup_record(struct rollup *r, const struct cell *l, struct bytes tags, int
 	struct bytes key, value;
 	size_t pos = 0;
 
-	for (const struct dim *d = dims; d != DIM_TAG; d++) {
+	if (rollup_learn_wide(r))
+		return fail(ERR_STORE, "%s", sqlite3_errmsg(r->db));
+	for (const struct rollup_dim *d = dims; d != DIM_TAG; d++) {
 		struct bytes v = cell_text(&l[d->a]);
 
 		if (!v.n || (d->b >= 0 && !join(&v, cell_text(&l[d->b]), joined)))
@@ -441,7 +436,7 @@ int rollup_record(struct rollup *r, const struct cell *l, struct bytes tags, int
 
 /* ---- writing ---- */
 
-static int run_once(sqlite3_stmt *st)
+int rollup_run_once(sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 
@@ -449,35 +444,36 @@ static int run_once(sqlite3_stmt *st)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int write_row(struct rollup *r, const struct slot *s)
+static int write_row(struct rollup *r, const struct rollup_slot *s)
 {
-	sqlite3_stmt *st = r->st[Q_PUT];
+	const struct level *level = &levels[s->level];
+	sqlite3_stmt *st = r->st[level->put];
 
 	buf_reset(&r->blob[0]);
 	buf_reset(&r->blob[1]);
 	if (hist_write(&s->ms, &r->blob[0]) || hist_write(&s->ttft, &r->blob[1]))
 		return SQLITE_NOMEM;
 	sqlite3_bind_text(st, 1, s->dim->name, -1, SQLITE_STATIC);
-	bind_bytes(st, 2, s->value);
-	sqlite3_bind_int64(st, 3, s->step);
+	rollup_bind(st, 2, s->value);
+	sqlite3_bind_int64(st, 3, level->step);
 	sqlite3_bind_int64(st, 4, s->hour);
 	for (int i = 0; i < NSUMS; i++)
 		sqlite3_bind_int64(st, 5 + i, s->sums[i]);
 	for (int i = 0; i < 2; i++)
 		sqlite3_bind_blob(st, 5 + NSUMS + i, r->blob[i].len ? r->blob[i].data : "",
 				  (int)r->blob[i].len, SQLITE_STATIC);
-	return run_once(st);
+	return rollup_run_once(st);
 }
 
-static int write_facet(struct rollup *r, const struct slot *s)
+static int write_facet(struct rollup *r, const struct rollup_slot *s)
 {
 	sqlite3_stmt *st = r->st[Q_FACET];
 
 	sqlite3_bind_text(st, 1, s->dim->name, -1, SQLITE_STATIC);
-	bind_bytes(st, 2, s->value);
-	sqlite3_bind_int64(st, 3, s->hour / 3600 * 3600);
+	rollup_bind(st, 2, s->value);
+	sqlite3_bind_int64(st, 3, s->hour / HOUR_S * HOUR_S);
 	sqlite3_bind_int64(st, 4, s->fresh);
-	return run_once(st);
+	return rollup_run_once(st);
 }
 
 int rollup_flush(struct rollup *r)
@@ -485,11 +481,11 @@ int rollup_flush(struct rollup *r)
 	bool stale = r->map.len > KEEP_MAX;
 	int rc = SQLITE_OK;
 
-	for (struct slot *s = r->all; s && rc == SQLITE_OK; s = s->next) {
-		stale |= s->step && s->hour + STALE_S < r->minute;
+	for (struct rollup_slot *s = r->all; s && rc == SQLITE_OK; s = s->next) {
+		stale |= s->level != LEVEL_FACET && s->hour + STALE_S < r->minute;
 		if (!s->dirty)
 			continue;
-		if (s->step)
+		if (s->level != LEVEL_FACET)
 			rc = write_row(r, s);
 		if (rc == SQLITE_OK && s->fresh && s->dim->b < 0)
 			rc = write_facet(r, s);
@@ -497,78 +493,14 @@ int rollup_flush(struct rollup *r)
 		s->fresh = 0;
 	}
 	if (rc == SQLITE_OK && stale)
-		rollup_forget(r);
+		rollup_drop_slots(r);
 	return rc;
 }
 
-/* ---- minutes become hours ---- */
-
-static const struct dim *dim_named(const char *name)
+const struct rollup_dim *rollup_dim_named(const char *name)
 {
-	for (const struct dim *d = dims; d != DIM_TAG; d++)
-		if (!strcmp(name, d->name))
+	for (const struct rollup_dim *d = dims; d != DIM_TAG; d++)
+		if (d->summed && !strcmp(name, d->name))
 			return d;
 	return NULL;
-}
-
-static int64_t first_minute(struct rollup *r)
-{
-	sqlite3_stmt *st = r->st[Q_FIRST];
-	int64_t first = INT64_MAX;
-
-	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
-		first = sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return first;
-}
-
-/* Adds the minutes before `end` to their hours, in memory. */
-static int gather_minutes(struct rollup *r, int64_t end)
-{
-	sqlite3_stmt *st = r->st[Q_OLD];
-	int rc;
-
-	sqlite3_bind_int64(st, 1, end);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		const struct dim *dim = dim_named((const char *)sqlite3_column_text(st, 0));
-		int64_t hour = sqlite3_column_int64(st, 2) / 3600 * 3600;
-		struct slot *s;
-
-		if (!dim)
-			continue;
-		s = slot_of(r, dim, column_bytes(st, 1), 3600, hour);
-		if (!s) {
-			rc = SQLITE_NOMEM;
-			break;
-		}
-		add_stored(s, st, 3);
-		s->dirty = true;
-	}
-	sqlite3_reset(st);
-	return rc;
-}
-
-int rollup_fold(struct rollup *r, uint64_t unix_ms, bool *more)
-{
-	int64_t end = (int64_t)(unix_ms / 3600000 * 3600), first = first_minute(r);
-	int rc;
-
-	*more = false;
-	if (first >= end)
-		return SQLITE_OK;
-	if (first / 3600 * 3600 + 3600 < end) {
-		end = first / 3600 * 3600 + 3600;
-		*more = true;
-	}
-	rollup_forget(r); /* nothing may be held that is folded now */
-	rc = gather_minutes(r, end);
-	if (rc != SQLITE_DONE)
-		return rc;
-	sqlite3_bind_int64(r->st[Q_DROP], 1, end);
-	rc = run_once(r->st[Q_DROP]);
-	if (!rc)
-		rc = rollup_flush(r);
-	if (!rc)
-		rollup_forget(r);
-	return rc;
 }

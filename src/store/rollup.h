@@ -6,6 +6,8 @@
  * value of the last two is both, with a tab between. The bucket is `step` seconds wide, 60 for the last 48 hours and
  * 3600 before, and begins at `hour` (Unix seconds): who sums up takes both steps. errors: rows whose state is error or
  * truncated. priced: rows with a cost. ms, ttft: histograms (below).
+ * RollupWide: the same sums once more of hours that have ended, `step` 3600, for some days, and of days of UTC, 86400, for ever:
+ * what struct rollup_wide says is whole. Progress has its three numbers as wide_from, wide_to and wide_days.
  * Facet: dim = those of one value, and variant, state, error_kind, tag (its key); hour: when it was last seen.
  * A request that was refused before its model was known counts where it has a value: under its surface.
  */
@@ -31,6 +33,15 @@ int hist_read(struct hist *,
 	      struct bytes); /* adds what is stored; -1: no histogram, or no memory */
 void hist_deinit(struct hist *);
 
+/* ---- what RollupWide has, in Unix seconds ---- */
+
+#define ROLLUP_NARROW_S (48 * 3600) /* for so long Rollup has minutes */
+
+struct rollup_wide {
+	int64_t from, to; /* hours */
+	int64_t days_to;  /* all days before it */
+};
+
 /* ---- the sink's: one thread ---- */
 
 struct rollup;
@@ -48,5 +59,7 @@ void rollup_forget(struct rollup *);
 /* The oldest hour of minutes that ended before `unix_ms` becomes hours, in the transaction that is open. *more: there may
  * be another. An SQLite result code. */
 int rollup_fold(struct rollup *, uint64_t unix_ms, bool *more);
+/* The next hour or day that has ended as of `unix_ms` goes to RollupWide; the same. */
+int rollup_widen(struct rollup *, uint64_t unix_ms, bool *more);
 
 #endif

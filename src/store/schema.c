@@ -26,6 +26,13 @@ static const char indexes[] =
 	"CREATE INDEX " LIST "_state ON " LIST "(" N_STATE ") WHERE " N_STATE " <> 'ok';"
 	"CREATE INDEX " MODEL "_inference ON " MODEL "(" N_INFERENCE ");";
 
+#define SUMMED                                                                                   \
+	"dim TEXT NOT NULL, value TEXT NOT NULL, step INTEGER NOT NULL, hour INTEGER NOT NULL, " \
+	"count INTEGER NOT NULL, errors INTEGER NOT NULL, " N_CACHED " INTEGER NOT NULL, " N_IN  \
+	" INTEGER NOT NULL, " N_OUT " INTEGER NOT NULL, " N_COST_NANO " INTEGER NOT NULL, "      \
+	"priced INTEGER NOT NULL, ms_sum INTEGER NOT NULL, ms BLOB NOT NULL, "                   \
+	"ttft_sum INTEGER NOT NULL, ttft BLOB NOT NULL, "
+
 /* What no row of the journal stands for. */
 static const char other_tables[] =
 	"CREATE TABLE TagInference("
@@ -36,13 +43,7 @@ static const char other_tables[] =
 	"CREATE VIEW InferenceTag AS SELECT " N_FUNCTION ", key, value, " N_INFERENCE
 	" FROM TagInference;"
 
-	"CREATE TABLE Rollup("
-	"dim TEXT NOT NULL, value TEXT NOT NULL, step INTEGER NOT NULL, hour INTEGER NOT NULL, "
-	"count INTEGER NOT NULL, errors INTEGER NOT NULL, " N_CACHED " INTEGER NOT NULL, " N_IN
-	" INTEGER NOT NULL, " N_OUT " INTEGER NOT NULL, " N_COST_NANO " INTEGER NOT NULL, "
-	"priced INTEGER NOT NULL, ms_sum INTEGER NOT NULL, ms BLOB NOT NULL, "
-	"ttft_sum INTEGER NOT NULL, ttft BLOB NOT NULL, "
-	"PRIMARY KEY(dim, value, step, hour)) WITHOUT ROWID;"
+	"CREATE TABLE Rollup(" SUMMED "PRIMARY KEY(dim, value, step, hour)) WITHOUT ROWID;"
 
 	"CREATE TABLE Facet("
 	"dim TEXT NOT NULL, value TEXT NOT NULL, hour INTEGER NOT NULL, count INTEGER NOT NULL, "
@@ -60,12 +61,25 @@ static const char other_tables[] =
 	"CREATE TABLE Progress(what TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;" \
 	"CREATE TABLE TextPending(seq INTEGER PRIMARY KEY);"
 
+/* What a chart of a month reads: step first, for there the days stand together. And the list's rare rows. */
+#define SCHEMA_3                                                                                  \
+	"CREATE TABLE RollupWide(" SUMMED "PRIMARY KEY(step, dim, value, hour)) WITHOUT ROWID;"   \
+	"CREATE INDEX " LIST_INDEX("surface") " ON " LIST "(" N_SURFACE ");"                      \
+					      "CREATE INDEX " LIST_INDEX(                         \
+						      "rare") " ON " LIST "(seq, " N_STATUS       \
+							      ", " N_ERROR_KIND ", " N_FINISH     \
+							      ", " N_TYPE ", " N_SIGNED           \
+							      ", " N_CACHED ", " N_MS ", " N_TTFT \
+							      ", " N_COST_NANO ", " N_IN          \
+							      ", " N_OUT ") WHERE " RARE_ROWS ";"
+
 /* A column that is added needs no more than ALTER TABLE ... ADD COLUMN in `sql`; the views are made anew by each step. */
 const struct schema_step schema_steps[] = {
 	{ 2, SCHEMA_2
 	  /* what was there is summed up afterwards, newest first (rollup.h) */
 	  "INSERT INTO Progress(what, at) SELECT 'rollup', max(seq) + 1 FROM " LIST
 	  " HAVING count(*) > 0;" },
+	{ 3, SCHEMA_3 },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 
@@ -175,7 +189,7 @@ int schema_create(struct buf *out)
 	for (size_t i = 0; i < TABLES; i++)
 		if (tables[i].columns)
 			bad |= create_table(&tables[i], out);
-	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2);
+	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2) | put(out, SCHEMA_3);
 	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= create_view(i, out);
 	return bad | buf_putc(out, 0) ? -1 : 0;

@@ -10,8 +10,31 @@
 
 #define SQLITE_SINK "sqlite" /* in Delivered, in metrics and log lines */
 #define SQLITE_FILE "signet.db"
-#define SINK_SCHEMA 2
+#define SINK_SCHEMA 3
 #define SINK_APP_ID 0x53474E54
+
+#define LIST_INDEX(what) "InferenceById_" what
+/* What few rows have. One index has these rows alone, newest first, with the columns that say why: so it costs the others
+ * next to nothing, and who looks for the rare looks at few. Tails begin where a fifth of the rows or less is: what is more
+ * frequent is met soon by who walks the list. */
+#define RARE_MS       10000
+#define RARE_FAST_MS  200
+#define RARE_TTFT     2000
+#define RARE_COST     10000000
+#define RARE_IN       4000
+#define RARE_OUT      1000
+#define RARE_TEXT_(n) #n
+#define RARE_TEXT(n)  RARE_TEXT_(n)
+#define RARE_ROWS                                                                              \
+	"(" N_STATUS " <> 200 OR " N_ERROR_KIND " IS NOT NULL OR " N_FINISH                    \
+	" <> 'stop' OR " N_TYPE " <> 'chat' OR " N_SIGNED " = 1 OR " N_CACHED " = 1 OR " N_MS  \
+	" >= " RARE_TEXT(RARE_MS) " OR " N_MS " <= " RARE_TEXT(                                \
+		RARE_FAST_MS) " OR " N_TTFT                                                    \
+			      " >= " RARE_TEXT(RARE_TTFT) " OR " N_COST_NANO " >= " RARE_TEXT( \
+				      RARE_COST) " OR " N_IN                                   \
+						 " >= " RARE_TEXT(RARE_IN) " OR " N_OUT        \
+									   " >= " RARE_TEXT(   \
+										   RARE_OUT) ")"
 
 /* What makes a file of the schema before it one of schema `version`. Steps are for ever, in their order. */
 struct schema_step {

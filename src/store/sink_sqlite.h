@@ -39,7 +39,7 @@ struct work_state {
 
 struct sqlite_work {
 	struct work_state now, next; /* next: of the transaction at hand */
-	uint64_t rest_until_ms, folded_ms;
+	uint64_t rest_until_ms, folded_ms, widened_ms;
 	bool words_cleared; /* search is off, and nothing of it is left */
 	bool shrinking;
 };

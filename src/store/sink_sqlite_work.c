@@ -19,7 +19,8 @@
 
 #define REST_MS      1000
 #define FOLD_MS      3600000
-#define MINUTES_KEPT (48 * 3600000ull)
+#define MINUTES_KEPT (ROLLUP_NARROW_S * 1000ull)
+#define WIDEN_MS     60000
 #define SUM_ROWS     100
 #define ENQUEUE_ROWS "5000"
 
@@ -248,6 +249,23 @@ static int run_fold(struct sqlite_sink *s, uint64_t until_ms, bool *more)
 	return rc;
 }
 
+/* ---- sums of hours and days ---- */
+
+static bool widen_is_due(struct sqlite_sink *s)
+{
+	return !s->work.widened_ms || clock_mono_ms() - s->work.widened_ms >= WIDEN_MS;
+}
+
+static int run_widen(struct sqlite_sink *s, uint64_t until_ms, bool *more)
+{
+	int rc = rollup_widen(s->rollup, clock_unix_ms(), more);
+
+	(void)until_ms;
+	fault_dies("work.widen");
+	s->work.widened_ms = *more ? 0 : clock_mono_ms();
+	return rc;
+}
+
 /* ---- the word index ---- */
 
 static bool words_are_due(struct sqlite_sink *s)
@@ -379,6 +397,7 @@ static const struct task tasks[] = {
 	{ "giving space back", shrink_is_due, run_shrink },
 	{ "the sums of older rows", sums_are_due, run_sums },
 	{ "folding minutes into hours", fold_is_due, run_fold },
+	{ "the sums of hours and days", widen_is_due, run_widen },
 	{ "the word index", words_are_due, run_words },
 };
 

@@ -31,10 +31,10 @@ CHAT = "/v1/chat/completions"
 
 
 class Row:
-    """One line of the table. `bar`, `goal`: the most that `value` may be; None = printed only."""
+    """One line of the table. `bar`, `goal`: the most that `value` may be, or with `least` the least; None = printed only."""
 
-    def __init__(self, name, unit, bar=None, goal=None):
-        self.name, self.unit, self.bar, self.goal = name, unit, bar, goal
+    def __init__(self, name, unit, bar=None, goal=None, least=False):
+        self.name, self.unit, self.bar, self.goal, self.least = name, unit, bar, goal, least
         self.value = self.floor = self.figure = None
         self.note = ""
 
@@ -46,11 +46,14 @@ class Row:
 
     @property
     def passed(self):
-        return self.value is not None and (self.bar is None or self.value <= self.bar)
+        return self.value is not None and (self.bar is None or self.reaches(self.bar))
+
+    def reaches(self, mark):
+        return self.value >= mark if self.least else self.value <= mark
 
     def cells(self):
         show = lambda x: "" if x is None else f"{x:.2f}{self.unit}" if self.unit == "x" else f"{x:.1f} {self.unit}"
-        result = "FAIL" if not self.passed else "" if self.bar is None else "pass" if self.goal is None or self.value > self.goal else "pass, goal"
+        result = "FAIL" if not self.passed else "" if self.bar is None else "pass" if self.goal is None or not self.reaches(self.goal) else "pass, goal"
         return [self.name, self.floor or "", self.figure or "", show(self.value), show(self.bar), show(self.goal), result, self.note]
 
 
@@ -341,19 +344,25 @@ class Bench:
             self.run([("growth over 1,000,000 requests", "%", 5)], self.soak_requests)
             self.run([("growth over a 10-minute stream of 1,000 events/s", "%", 5)], self.soak_stream)
 
-    def print(self):
-        cells = [["figure", "nginx", "Signet", "value", "bar", "goal", "result", ""]] + [r.cells() for r in self.rows]
-        widths = [max(len(c[i]) for c in cells) for i in range(7)]
-        for c in cells:
-            print("  ".join(x.ljust(w) if i in (0, 6) else x.rjust(w) for i, (x, w) in enumerate(zip(c, widths))) + "  " + c[7])
-        bad = [r.name for r in self.rows if not r.passed]
-        print(f"\n{len(self.rows) - len(bad)} of {len(self.rows)} rows hold" + (f"; not: {'; '.join(bad)}" if bad else ""))
-        return 1 if bad or not self.rows else 0
 
-    def print_markdown(self):
-        print("\n| figure | nginx or floor | Signet | value | bar | goal | result | |\n|---|---|---|---|---|---|---|---|")
-        for r in self.rows:
-            print("| " + " | ".join(r.cells()) + " |")
+HEAD = ["figure", "nginx", "Signet", "value", "bar", "goal"]
+
+
+def print_rows(rows, head=HEAD):
+    """The table on standard output; the exit status that belongs to it."""
+    cells = [[*head, *HEAD[len(head):], "result", ""]] + [r.cells() for r in rows]
+    widths = [max(len(c[i]) for c in cells) for i in range(7)]
+    for c in cells:
+        print("  ".join(x.ljust(w) if i in (0, 6) else x.rjust(w) for i, (x, w) in enumerate(zip(c, widths))) + "  " + c[7])
+    bad = [r.name for r in rows if not r.passed]
+    print(f"\n{len(rows) - len(bad)} of {len(rows)} rows hold" + (f"; not: {'; '.join(bad)}" if bad else ""))
+    return 1 if bad or not rows else 0
+
+
+def print_markdown(rows, head=("figure", "nginx or floor", "Signet", "value", "bar", "goal")):
+    print("\n| " + " | ".join([*head, *HEAD[len(head):]]) + " | result | |\n|---|---|---|---|---|---|---|---|")
+    for r in rows:
+        print("| " + " | ".join(r.cells()) + " |")
 
 
 def first_answer(s):
@@ -411,9 +420,9 @@ def main():
     try:
         bench = Bench(args)
         bench.table()
-        status = bench.print()
+        status = print_rows(bench.rows)
         if args.markdown:
-            bench.print_markdown()
+            print_markdown(bench.rows)
         return status
     finally:
         Process.stop_all()

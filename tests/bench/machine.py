@@ -188,10 +188,21 @@ class Signet(Process):
         return sum(float(m) for m in re.findall(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)", text, re.M))
 
 
-def wrk(port: int, path: str, body: pathlib.Path, seconds: float, expected: str = ANSWER_TEXT) -> dict:
-    """wrk -t2 -c64: requests done, latency; raises Wrong if one answer was not right."""
-    run = subprocess.run(["wrk", "-t2", "-c64", f"-d{max(1, round(seconds))}s", "--timeout", "20s", "-s", str(HERE / "post.lua"),
-                          f"http://127.0.0.1:{port}{path}", "--", str(body), expected], capture_output=True, text=True)
+def wrk(port: int, path: str, body: pathlib.Path, seconds: float, expected: str = ANSWER_TEXT, rate: int = 0) -> dict:
+    """wrk -t2 -c64: requests done, latency; raises Wrong if one answer was not right. `rate`: about so many a second, 0: as many as it can."""
+    return wrk_result(start_wrk(port, path, body, seconds, expected, rate), seconds)
+
+
+def start_wrk(port: int, path: str, body: pathlib.Path, seconds: float, expected: str = ANSWER_TEXT, rate: int = 0) -> subprocess.Popen:
+    """With a rate each connection waits after an answer, so that all of them together ask for it if answers take a millisecond."""
+    connections = 64 if rate <= 5000 else 256
+    return subprocess.Popen(["wrk", "-t2", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s", "-s", str(HERE / "post.lua"),
+                             f"http://127.0.0.1:{port}{path}", "--", str(body), expected, str(connections * 1000 / rate - 1 if rate else 0)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wrk_result(process: subprocess.Popen, seconds: float) -> dict:
+    run = subprocess.CompletedProcess(process.args, 0, *process.communicate())
     m = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", run.stdout, re.M)
     if not m:
         raise Wrong(f"wrk: {run.stdout[-300:]}{run.stderr[-300:]}")

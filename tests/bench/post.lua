@@ -14,7 +14,18 @@ function init(args)
 	wrk.headers["authorization"] = "Bearer none"
 	file:close()
 	expected = args[2]
+	pause = tonumber(args[3] or "0")
+	owed = 0
 	seen = 0
+	if pause <= 0 then delay = nil end
+end
+
+-- Whole milliseconds between an answer and the next request; what is cut off is owed to the next one.
+function delay()
+	owed = owed + pause
+	local ms = math.floor(owed)
+	owed = owed - ms
+	return ms
 end
 
 -- Every answer's status is looked at; of the bodies one in sixteen, so that wrk stays cheaper than what it measures.

@@ -112,33 +112,82 @@ static void test_sums_are_those_of_the_rows(void **state)
 	assert_int_equal(store_close(s), 0);
 }
 
-static void test_minutes_of_two_days_ago_are_hours(void **state)
+/* The sums that stand a second time: how many of them are not what the narrow ones say. */
+static int64_t wrong_wide_sums(void)
+{
+	static const char same[] =
+		"WITH at AS (SELECT (SELECT at FROM Progress WHERE what = 'wide_from') AS f, (SELECT at FROM Progress WHERE what = 'wide_to') AS t, (SELECT at FROM Progress WHERE what = 'wide_days') AS d), narrow AS (SELECT 3600 AS step, dim, value, hour / 3600 * 3600 AS h, sum(count), sum(errors), sum(cost_nano), sum(priced), sum(ms_sum), sum(ttft_sum) FROM Rollup, at WHERE hour >= f AND hour < t GROUP BY 2, 3, 4 UNION ALL SELECT 86400, dim, value, hour / 86400 * 86400 AS h, sum(count), sum(errors), sum(cost_nano), sum(priced), sum(ms_sum), sum(ttft_sum) FROM Rollup, at WHERE hour < d GROUP BY 2, 3, 4), wide AS (SELECT step, dim, value, hour, count, errors, cost_nano, priced, ms_sum, ttft_sum FROM RollupWide) SELECT (SELECT count(*) FROM (SELECT * FROM narrow EXCEPT SELECT * FROM wide)) + (SELECT count(*) FROM (SELECT * FROM wide EXCEPT SELECT * FROM narrow))";
+
+	return db_int(dir, same);
+}
+
+/* Until the work behind has come to the hour before this one. */
+static void wait_wide(void)
+{
+	int64_t want = ((int64_t)(clock_unix_ms() / 1000) - 120) / 3600 * 3600;
+
+	for (int i = 0; i < 1500; i++, usleep(10000))
+		if (db_int(dir, "SELECT at FROM Progress WHERE what = 'wide_to'") >= want &&
+		    db_int(dir, "SELECT at FROM Progress WHERE what = 'wide_days'") + 86400 > want)
+			return;
+	fail_msg("hours and days are not summed up");
+}
+
+/* As the sink does it behind, at another time. */
+static void fold_until(uint64_t unix_ms)
+{
+	struct rollup *r;
+	sqlite3 *db;
+	char path[512];
+	bool more = true;
+
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	r = rollup_new(db);
+	while (more) {
+		assert_int_equal(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(rollup_fold(r, unix_ms, &more), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	}
+	rollup_free(r);
+	sqlite3_close(db);
+}
+
+static void test_minutes_become_hours_and_hours_days(void **state)
 {
 	struct store *s = open_store();
 
 	(void)state;
-	for (unsigned n = 0; n < 200; n++) /* from now to 58 hours ago */
-		append_nth(s, n, n * 1050000ull);
-	assert_int_equal(store_close(s), 0);
-	s = open_store(); /* minutes are folded when one opens it, an hour a step */
-	for (int i = 0; i < 500 && db_int(dir, "SELECT min(hour) FROM Rollup WHERE step = 60") <
-					   (int64_t)(clock_unix_ms() / 1000 - 49 * 3600);
-	     i++)
-		usleep(10000);
+	for (unsigned n = 0; n < 200; n++) /* from now to 116 hours ago */
+		append_nth(s, n, n * 2100000ull);
+	wait_caught_up(s);
+	wait_wide();
+	check_sums(200);
+	assert_int_equal(wrong_wide_sums(), 0);
+	assert_true(db_int(dir, "SELECT count(*) FROM RollupWide WHERE step = 3600") > 0);
+	assert_true(db_int(dir, "SELECT count(*) FROM RollupWide WHERE step = 86400") > 0);
 	assert_int_equal(
 		db_int(dir,
 		       "SELECT count(*) FROM Rollup WHERE step = 60 AND hour < unixepoch() - 49 * 3600"),
 		0);
-	assert_true(db_int(dir, "SELECT count(*) FROM Rollup WHERE step = 3600") > 0);
+	/* late: into minutes, hours and days that are summed up already, and into a time before them all */
+	for (unsigned n = 0; n < 60; n++)
+		append_nth(s, n, 3 * 3600000ull + n * 9000000ull);
+	wait_caught_up(s);
+	check_sums(260);
+	assert_int_equal(wrong_wide_sums(), 0);
+	assert_int_equal(store_close(s), 0);
+	assert_true(db_int(dir, "SELECT count(*) FROM Rollup WHERE step = 60") > 0);
+	fold_until(clock_unix_ms() - 5 * 3600000ull);
+	assert_int_equal(
+		db_int(dir,
+		       "SELECT count(*) FROM Rollup WHERE step = 60 AND hour < (unixepoch() / 3600 - 6) * 3600"),
+		0);
+	assert_true(db_int(dir, "SELECT count(*) FROM Rollup WHERE step = 60") > 0);
 	assert_int_equal(
 		db_int(dir, "SELECT count(*) FROM Rollup WHERE step = 3600 AND hour % 3600"), 0);
-	check_sums(200);
-	append_nth(s, 7, 57 * 3600000ull); /* late: into an hour that is folded already */
-	wait_caught_up(s);
-	check_sums(201);
-	assert_int_equal(store_close(s), 0);
-	assert_int_equal(store_close(open_store()), 0);
-	check_sums(201);
+	check_sums(260);
+	assert_int_equal(wrong_wide_sums(), 0);
 }
 
 /* Of a database that had no sums: all rows are summed up behind, once, also those that come in meanwhile. */
@@ -153,6 +202,8 @@ static void test_rows_from_before_there_were_sums(void **state)
 	db_int(dir, "DELETE FROM Rollup");
 	db_int(dir, "DELETE FROM Facet");
 	db_int(dir, "INSERT INTO Progress SELECT 'rollup', max(seq) + 1 FROM InferenceById");
+	db_int(dir, "DELETE FROM RollupWide");
+	db_int(dir, "DELETE FROM Progress WHERE what LIKE 'wide%'");
 	s = open_store();
 	for (unsigned n = 0; n < 50; n++)
 		append_nth(s, n, n * 110000);
@@ -162,6 +213,8 @@ static void test_rows_from_before_there_were_sums(void **state)
 		usleep(10000);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM Progress WHERE what = 'rollup'"), 0);
 	check_sums(350);
+	wait_wide();
+	assert_int_equal(wrong_wide_sums(), 0);
 	assert_int_equal(store_close(s), 0);
 }
 
@@ -217,7 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_histograms),
 		cmocka_unit_test_setup_teardown(test_sums_are_those_of_the_rows, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_minutes_of_two_days_ago_are_hours, setup,
+		cmocka_unit_test_setup_teardown(test_minutes_become_hours_and_hours_days, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_rows_from_before_there_were_sums, setup,
 						teardown),

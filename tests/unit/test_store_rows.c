@@ -183,6 +183,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='Progress' columns='what TEXT NN pk1, at INTEGER NN'\n"
 		"t='RequestError' columns='seq INTEGER pk1, id TEXT NN, error TEXT, attempts TEXT NN, timestamp INTEGER hidden2'\n"
 		"t='Rollup' columns='dim TEXT NN pk1, value TEXT NN pk2, step INTEGER NN pk3, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
+		"t='RollupWide' columns='dim TEXT NN pk2, value TEXT NN pk3, step INTEGER NN pk1, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
 		"t='TagInference' columns='key TEXT NN pk1, value TEXT NN pk2, seq INTEGER NN pk3, inference_id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN'\n"
 		"t='TextPending' columns='seq INTEGER pk1'\n");
 	assert_string_equal(
@@ -198,6 +199,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='Progress' wr=1 strict=0\n"
 		"t='RequestError' wr=0 strict=0\n"
 		"t='Rollup' wr=1 strict=0\n"
+		"t='RollupWide' wr=1 strict=0\n"
 		"t='TagInference' wr=1 strict=0\n"
 		"t='TextPending' wr=0 strict=0\n"
 		"t='inferences' wr=0 strict=0\n"
@@ -211,7 +213,9 @@ static void test_the_schema_is_what_it_was(void **state)
 		"i='InferenceById_key' u=0 p=1 columns='key_public_id' sql=' WHERE key_public_id IS NOT NULL'\n"
 		"i='InferenceById_model' u=0 p=0 columns='model_name' sql='CREATE INDEX InferenceById_model ON InferenceById(model_name)'\n"
 		"i='InferenceById_provider' u=0 p=0 columns='model_provider_name' sql='CREATE INDEX InferenceById_provider ON InferenceById(model_provider_name)'\n"
+		"i='InferenceById_rare' u=0 p=1 columns='seq, status, error_kind, finish_reason, function_type, signed, cached, processing_time_ms, ttft_ms, cost_nano, input_tokens, output_tokens' sql=' WHERE (status <> 200 OR error_kind IS NOT NULL OR finish_reason <> 'stop' OR function_type <> 'chat' OR signed = 1 OR cached = 1 OR processing_time_ms >= 10000 OR processing_time_ms <= 200 OR ttft_ms >= 2000 OR cost_nano >= 10000000 OR input_tokens >= 4000 OR output_tokens >= 1000)'\n"
 		"i='InferenceById_state' u=0 p=1 columns='state' sql=' WHERE state <> 'ok''\n"
+		"i='InferenceById_surface' u=0 p=0 columns='surface' sql='CREATE INDEX InferenceById_surface ON InferenceById(surface)'\n"
 		"i='InferenceById_variant' u=0 p=0 columns='function_name, variant_name' sql='CREATE INDEX InferenceById_variant ON InferenceById(function_name, variant_name)'\n"
 		"i='ModelInference_inference' u=0 p=0 columns='inference_id' sql='CREATE INDEX ModelInference_inference ON ModelInference(inference_id)'\n"
 		"i='sqlite_autoindex_ConfigSnapshot_1' u=1 p=0 columns='hash' sql=null\n"
@@ -223,7 +227,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
-	assert_int_equal(db_int(dir, "PRAGMA user_version"), 2);
+	assert_int_equal(db_int(dir, "PRAGMA user_version"), 3);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 	assert_int_equal(db_int(dir, "PRAGMA page_size"), 16384);
 	assert_int_equal(db_int(dir, "PRAGMA auto_vacuum"), 2);

@@ -17,6 +17,7 @@ help_test() {
 	            clickhouse its server (ClickHouse's engine in a Python process): rows, faults, TensorZero's rows beside Signet's
 	            kills      kill -9, 20 rounds on each store (alone only)
 	            browser    the web UI in Chromium, against the real binary (its short form; SIGNET_BROWSER_LONG=1: the whole)
+	            browser-rows  the same over 200,000 rows in SQLite, with what a list and a live tail take (only when named)
 	            packages   command line, manual page, completions, unit, compose files, the guide's steps
 	            readme     every command block of README.md and README.zh-CN.md
 	            roots      the Debian package and the Dockerfile's lines in bare Debian roots (root, debootstrap; only when named)
@@ -37,7 +38,7 @@ dev_test() {
 		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | roots) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | browser-rows | roots) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
@@ -134,18 +135,28 @@ suite_packages() { suite_pytest packages; }
 suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }
 
-suite_browser() {
-	local log=$TEST_DIR/results/browser.log short=1 status=0
+suite_browser() { run_browser browser "*.test.mjs"; }
+# The release binary: times are judged here.
+suite_browser-rows() {
+	step "building build-release" build_release
+	NINJA_TARGETS=bench-rows step "building bench-rows" build_release
+	SIGNET_UI_BIN=$PWD/build-release/signet run_browser browser-rows all_rows.mjs
+}
+
+# run_browser SUITE FILES
+run_browser() {
+	local log=$TEST_DIR/results/$1.log short=1 status=0
 	[ -z "$TEST_FILTER" ] || return 0
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
 	: >"$log"
-	SIGNET_BROWSER_SHORT=$short watched "$log" node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs >"$log" 2>&1 || status=$?
+	SIGNET_BROWSER_SHORT=$short watched "$log" node --test --test-reporter=spec --test-concurrency=1 tests/browser/$2 >"$log" 2>&1 || status=$?
+	sed -n 's/^# \(.*[0-9].*\)/    \1/p' "$log"
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
 	passed=$(sed -n 's/^ℹ pass //p' "$log") failed=$(sed -n 's/^ℹ fail //p' "$log")
 	[ "$status" -eq 0 ] || [ "${failed:-0}" -gt 0 ] || failed=1
-	count browser "${passed:-0}" "${failed:-0}"
+	count "$1" "${passed:-0}" "${failed:-0}"
 }
 
 suite_pytest() {

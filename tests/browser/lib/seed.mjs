@@ -1,8 +1,9 @@
 // A day of traffic, recorded by the gateway itself under a clock that runs ahead (clock.c).
+import { execFileSync } from 'node:child_process';
 import { openSync, writeSync, closeSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildClock, configOf, startDeveloperApi, startGateway } from './gateway.mjs';
+import { buildClock, configOf, root, startDeveloperApi, startGateway } from './gateway.mjs';
 import { hash, startUpstream } from './upstream.mjs';
 
 const asks = [
@@ -70,6 +71,21 @@ export async function seed({ steps = 96, each = 24, large = true, scale = 20, en
 	await past.stop();
 	shift(0);
 	closeSync(fd);
+	return start({ dir, upstream, api, config, large, env });
+}
+
+/** A store of so many rows (tests/bench/rows.c), in a copy that the gateway goes on with. */
+export async function stored(rows) {
+	const dir = mkdtempSync(join(root, 'build-rows/browser-'));
+	const tool = process.env.SIGNET_ROWS_TOOL ?? join(root, 'build-release/bench-rows');
+	execFileSync('python3', [join(root, 'tests/bench/stored.py'), '--rows-tool', tool, '--rows', String(rows), '--to', join(dir, 'data')], { stdio: ['ignore', 'ignore', 'inherit'] });
+	const upstream = await startUpstream(), api = await startDeveloperApi(dir);
+	const config = configOf(upstream.url, api.url, api.wasm);
+	return start({ dir, upstream, api, config, large: true });
+}
+
+/** The gateway on what is there, and the rows of each kind. */
+async function start({ dir, upstream, api, config, large, env = {} }) {
 	const gateway = await startGateway({ config, dir, env });
 	const ids = {};
 	for (const s of special) ids[s.name] = (await ask(gateway, s.body)).headers.get('x-signet-inference-id');

@@ -4,10 +4,12 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, test as nodeTest } from 'node:test';
 import { launch, open, settled } from './browser.mjs';
-import { seed } from './seed.mjs';
+import { seed, stored } from './seed.mjs';
 
 const few = process.env.SIGNET_BROWSER_SHORT === '1';
-export const world = await seed({ steps: few ? 48 : 144, each: few ? 20 : 60 });
+/** So many rows made by tests/bench/rows.c; 0: a day of traffic through the gateway. */
+export const rowsStored = Number(process.env.SIGNET_BROWSER_ROWS ?? 0);
+export const world = rowsStored ? await stored(rowsStored) : await seed({ steps: few ? 48 : 144, each: few ? 20 : 60 });
 export const browser = await launch();
 export const ui = world.gateway.ui;
 after(async () => { await browser.close(); await world.stop(); });

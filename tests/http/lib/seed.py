@@ -65,7 +65,7 @@ def wait_until_summed(signet, seconds=120):
     db = sqlite3.connect(f"file:{signet.data_dir}/signet.db?mode=ro", uri=True, timeout=5)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        left = db.execute("select (select count(*) from Progress where what = 'rollup' or at > 0) + (select count(*) from TextPending)").fetchone()[0]
+        left = db.execute("select (select count(*) from Progress where what = 'rollup' or what = 'words' and at > 0) + (select count(*) from TextPending)").fetchone()[0]
         if not left:
             db.close()
             return
