@@ -384,7 +384,11 @@ static int store_start(const struct config *c)
 	app.store = store_open(&options);
 	if (!app.store)
 		return -1;
-	app.reads = reads_new(options.data_dir);
+	app.reads = reads_new(&(struct reads_options){
+		.data_dir = options.data_dir,
+		.clickhouse = options.sqlite_list_only ? options.clickhouse : NULL,
+		.no_sqlite = options.no_sqlite,
+	});
 	return app.reads ? 0 : -1;
 }
 

@@ -143,6 +143,8 @@ static void put_record(struct pen *p, const struct app *app, const struct health
 	pen_key(p, "full_in_s");
 	pen_lit(p, "null");
 	pen_number(p, "unrecorded", st.unrecorded);
+	pen_key(p, "answers_only");
+	pen_bytes(p, reads_answers_only(app->reads) ? B("true") : B("false"));
 	pen_key(p, "sink");
 	pen_open(p, '{');
 	pen_text(p, "type", bytes_of(st.sink));

@@ -31,7 +31,8 @@ struct credential {
 	const struct credential *first, *second; /* fallback */
 };
 
-struct timeouts { /* 0 = unset */
+#define TIMEOUT_AT_ONCE UINT64_MAX /* a configured 0: every call fails */
+struct timeouts {                  /* 0 = unset */
 	uint64_t total_ms, ttft_ms, stream_total_ms;
 };
 
