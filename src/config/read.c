@@ -139,7 +139,7 @@ void not_yet(struct loader *l, const struct toml *t, struct bytes path, struct b
 static void unknown_field(struct loader *l, const struct table *table, const struct toml *t,
 			  struct bytes path)
 {
-	struct bytes names[NAMES_LISTED] = { 0 }, fields[NAMES_LISTED], hint;
+	struct bytes names[NAMES_LISTED] = { 0 }, fields[NAMES_LISTED], hint, expected;
 	size_t n = 0, nfields = 0;
 
 	for (; n < table->nkeys && n < COUNT(names); n++) {
@@ -148,9 +148,11 @@ static void unknown_field(struct loader *l, const struct table *table, const str
 			fields[nfields++] = names[n];
 	}
 	hint = name_hint(l, t->key, names, n, B("remove it"));
+	expected =
+		nfields ? expected_names(l, fields, nfields) : B("no fields"); /* BFMT asks twice */
 	issue_add(l->issues, table->lax, node_file(t), t->line, path,
 		  "%.*s: unknown field `%.*s`, expected %.*s%.*s", BFMT(path), BFMT(t->key),
-		  BFMT(nfields ? expected_names(l, fields, nfields) : B("no fields")), BFMT(hint));
+		  BFMT(expected), BFMT(hint));
 }
 
 /* ---- values ---- */
