@@ -339,6 +339,15 @@ static int judge_entry(struct rows_walk *w, struct log_entry *e, const struct ce
 	return is < 0 ? -1 : 0;
 }
 
+static void put_bodies(struct clickhouse_text *s, const struct clickhouse_answers *t)
+{
+	const char *const bodies[] = { "i." N_INPUT, t->words };
+
+	for (size_t i = 0; i < COUNT(bodies); i++)
+		sql_printf(s, ", if(length(i." N_INPUT ") + length(i." N_OUTPUT ") > %u, NULL, %s)",
+			   JUDGED_MAX, bodies[i]);
+}
+
 static int look_up_answers(struct rows_walk *w, const struct clickhouse_answers *t)
 {
 	struct clickhouse_text s;
@@ -351,11 +360,7 @@ static int look_up_answers(struct rows_walk *w, const struct clickhouse_answers 
 	sql_init(&s);
 	clickhouse_put_answer(&s, t);
 	if (w->r->judge.any)
-		sql_printf(&s,
-			   ", if(length(i." N_INPUT ") + length(i." N_OUTPUT
-			   ") > %1$u, NULL, i." N_INPUT "), if(length(i." N_INPUT
-			   ") + length(i." N_OUTPUT ") > %1$u, NULL, %2$s)",
-			   JUDGED_MAX, t->words);
+		put_bodies(&s, t);
 	sql_printf(&s, " FROM %s AS i", t->table);
 	any = put_keys(&s, w, t->type);
 	sql_put(&s, " AND i.id IN ");
