@@ -105,8 +105,8 @@ static int prepare(struct request *rq)
 	    check_input(env, rq->arena) || check_tools(env))
 		return -1;
 	if (!env->dryrun)
-		count_inference(B("inference"), rq->target.function_name, rq->target.model->name,
-				1);
+		count_inference(B("inference"), rq->target.function_name,
+				model_label(rq->target.model), 1);
 	if (env->has_files && rq->surface->needs_object_storage && !rq->config->object_storage_set)
 		return fail(
 			ERR_OBJECT_STORE_UNCONFIGURED,

@@ -164,7 +164,7 @@ static bool struck(uint64_t deadline, uint64_t before)
 
 static void count_attempt(const struct model_call *call, const char *result)
 {
-	struct bytes model = call->model->name, provider = call->provider->name;
+	struct bytes model = model_label(call->model), provider = call->provider->name;
 
 	METRIC_ADD(&requests, 1, model, provider, bytes_of(result));
 	METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3, model,
@@ -212,7 +212,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 		call->first_ms = turn_ms();
 		METRIC_OBSERVE(&ttft_seconds,
 			       (double)(call->first_ms - call->attempt.started_ms) / 1e3,
-			       call->model->name, p->name);
+			       model_label(call->model), p->name);
 	} else if (r == 0) {
 		count_attempt(call, "ok");
 	}
@@ -295,7 +295,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 
 	for (size_t i = 0; i < model->nrouting; i++) {
 		if (i)
-			METRIC_ADD(&fallbacks, 1, model->name);
+			METRIC_ADD(&fallbacks, 1, model_label(model));
 		if (attempt(call, model->routing[i], inf) == 0)
 			return 0;
 		if (struck(limit, before)) {

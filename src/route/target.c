@@ -116,6 +116,7 @@ static int to_discovered(const struct listed_model *found, struct arena *a, stru
 	p->model = m;
 	*m = *found->provider->model;
 	m->name = found->name;
+	m->label = model_label(found->provider->model); /* not what an upstream lists */
 	m->routing = arena_array(a, struct provider_config *, 1);
 	if (!m->routing)
 		return -1;

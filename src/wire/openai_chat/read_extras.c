@@ -242,6 +242,10 @@ int openai_read_tags(struct reader *r, const struct where *w, yyjson_val *v)
 
 int openai_read_credentials(struct reader *r, const struct where *w, yyjson_val *v)
 {
+	/* a credential one level too high: the error, which is recorded, must not repeat it */
+	if (yyjson_is_str(v))
+		return expect_fail(w, "invalid_type",
+				   "invalid type: string \"[redacted]\", expected a map");
 	return read_pairs(r, w, v, &r->env->credentials, &r->env->ncredentials,
 			  &r->env->ccredentials);
 }
