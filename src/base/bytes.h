@@ -20,7 +20,7 @@ struct bytes {
 
 /* A view of a string literal. */
 #define B(lit) ((struct bytes){ (lit), sizeof(lit) - 1 })
-/* For printf's "%.*s". */
+/* For printf's "%.*s". It asks for b several times: no call that may answer differently the second time. */
 #define BFMT(b) (int)((b).n > INT32_MAX ? INT32_MAX : (b).n), ((b).p ? (b).p : "")
 
 /* Elements of an array. */

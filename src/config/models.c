@@ -69,16 +69,17 @@ static struct provider_config *find_provider(const struct providers *ps, struct 
 static void unknown_provider(struct loader *l, const struct toml *t, struct bytes path,
 			     struct bytes name, const struct providers *ps)
 {
-	struct bytes names[64], have;
+	struct bytes names[64], have, hint;
 	size_t n = 0;
 
 	for (; n < ps->len && n < COUNT(names); n++)
 		names[n] = ps->at[n]->name;
 	have = n ? arena_cat(l->arena, B("it has: "), join_names(l->arena, names, n, "", ", "))
 		 : B("it has none");
+	hint = name_hint(l, name, names, n, have);
 	error_text(l, t, path,
 		   "`%.*s`: `routing` contains entry `%.*s` that does not exist in `providers`%.*s",
-		   BFMT(path), BFMT(name), BFMT(name_hint(l, name, names, n, have)));
+		   BFMT(path), BFMT(name), BFMT(hint));
 }
 
 static bool is_routed(const struct model_config *m, const struct provider_config *p)

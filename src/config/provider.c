@@ -77,7 +77,7 @@ static struct bytes first_type(void)
 
 static void unknown_type(struct loader *l, const struct toml *type, struct bytes path)
 {
-	struct bytes names[KEYS_MAX], built[KEYS_MAX];
+	struct bytes names[KEYS_MAX], built[KEYS_MAX], list, hint;
 	size_t n = 0, nbuilt = 0;
 
 	for (; n < provider_nentries && n < COUNT(names); n++) {
@@ -85,15 +85,17 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 		if (provider_entries[n].kind)
 			built[nbuilt++] = names[n];
 	}
+	list = entry_named(type->text) ? join_names(l->arena, built, nbuilt, "`", ", ")
+				       : join_names(l->arena, names, n, "`", ", ");
+	hint = name_hint(l, type->text, names, n, B("write one of these"));
 	if (entry_named(type->text))
 		error_at(
 			l, type, path,
 			"this version of Signet does not support `type = \"%.*s\"` yet (it has: %.*s)",
-			BFMT(type->text), BFMT(join_names(l->arena, built, nbuilt, "`", ", ")));
+			BFMT(type->text), BFMT(list));
 	else
 		error_at(l, type, path, "unknown variant `%.*s`, expected one of %.*s%.*s",
-			 BFMT(type->text), BFMT(join_names(l->arena, names, n, "`", ", ")),
-			 BFMT(name_hint(l, type->text, names, n, B("write one of these"))));
+			 BFMT(type->text), BFMT(list), BFMT(hint));
 }
 
 /* ---- timeouts (config §2.17) ---- */

@@ -186,6 +186,7 @@ bool want_string(struct loader *l, const struct toml *t, struct bytes path, stru
 static struct bytes no_choice(struct loader *l, const struct toml *t, struct bytes path)
 {
 	bool tagged = bytes_find(path, B(": ")) >= 0;
+	struct bytes value = toml_describe(t, l->arena);
 
 	if (t->type == TOML_TABLE)
 		return tagged     ? B("invalid value: map, expected map with a single key")
@@ -193,8 +194,7 @@ static struct bytes no_choice(struct loader *l, const struct toml *t, struct byt
 				  : B("wanted exactly 1 element, found 0 elements");
 	if (!tagged)
 		return B("invalid type: unit variant, expected string only");
-	return arena_printf(l->arena, "invalid type: %.*s, expected string or map",
-			    BFMT(toml_describe(t, l->arena)));
+	return arena_printf(l->arena, "invalid type: %.*s, expected string or map", BFMT(value));
 }
 
 /* An enumeration as a table of one name, whose value serde wants to be nothing: TOML has none. */
@@ -217,7 +217,7 @@ static int want_variant(struct loader *l, const struct toml *t, struct bytes pat
 int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 		const char *const *choices)
 {
-	struct bytes names[NAMES_LISTED], list;
+	struct bytes names[NAMES_LISTED], list, said;
 	size_t n = 0;
 
 	for (; choices[n] && n < COUNT(names); n++) {
@@ -226,14 +226,15 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 			return (int)n;
 	}
 	list = expected_names(l, names, n);
+	said = is_text(t) ? name_hint(l, t->text, names, n, (struct bytes){ 0 })
+			  : no_choice(l, t, path);
 	if (is_text(t))
 		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s%.*s", BFMT(t->text),
-			 BFMT(list), BFMT(name_hint(l, t->text, names, n, (struct bytes){ 0 })));
+			 BFMT(list), BFMT(said));
 	else if (t->type == TOML_TABLE && t->child && !t->child->next)
 		return want_variant(l, t->child, path, names, n, list);
 	else
-		error_at(l, t, path, "%.*s (write %.*s in quotes)", BFMT(no_choice(l, t, path)),
-			 BFMT(list));
+		error_at(l, t, path, "%.*s (write %.*s in quotes)", BFMT(said), BFMT(list));
 	return -1;
 }
 
@@ -249,13 +250,14 @@ static bool want_bool(struct loader *l, const struct toml *t, struct bytes path,
 static bool want_u64(struct loader *l, const struct toml *t, struct bytes path, const struct key *k,
 		     uint64_t *out)
 {
+	struct bytes value = toml_describe(t, l->arena);
 	uint64_t max = k->max ? k->max : INT64_MAX;
 
 	if (t->type != TOML_INTEGER)
 		type_error(l, t, path, "u64", "write a whole number, without quotes");
 	else if (bytes_starts(t->text, B("-")))
 		error_at(l, t, path, "invalid value: %.*s, expected u64 (at least %llu)",
-			 BFMT(toml_describe(t, l->arena)), (unsigned long long)k->min);
+			 BFMT(value), (unsigned long long)k->min);
 	else if (!bytes_to_u64(t->text, out) || *out > INT64_MAX)
 		error_text(
 			l, t, path,

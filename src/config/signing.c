@@ -64,7 +64,8 @@ static void read_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 	if (!want_array(l, t, path))
 		return;
 	for (struct toml *e = t->child; e; e = e->next, n++) {
-		int choice = want_choice(l, e, path_index(l, path, n), input_names);
+		struct bytes place = path_index(l, path, n);
+		int choice = want_choice(l, e, place, input_names);
 
 		if (choice < 0 || n >= SIGNER_INPUTS)
 			continue;
@@ -72,8 +73,7 @@ static void read_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 		if (kind && bytes_eq(s->inputs[n], kind->protocol->content))
 			error_text(l, e, path,
 				   "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",
-				   BFMT(path_index(l, path, n)), BFMT(s->inputs[n]),
-				   BFMT(kind->name));
+				   BFMT(place), BFMT(s->inputs[n]), BFMT(kind->name));
 	}
 	if (n != SIGNER_INPUTS)
 		error_at(l, t, path, "needs 4 inputs and has %zu (fill up with \"\")", n);

@@ -158,7 +158,7 @@ static int env_choice(struct loader *l, const char *variable, const char *key,
 		      const char *const *choices)
 {
 	struct bytes given = bytes_of(getenv(variable));
-	struct bytes names[8];
+	struct bytes names[8], list;
 	size_t n = 0;
 
 	for (; choices[n] && n < COUNT(names); n++) {
@@ -166,10 +166,11 @@ static int env_choice(struct loader *l, const char *variable, const char *key,
 		if (given.n && bytes_eq(given, names[n]))
 			return (int)n;
 	}
+	list = join_names(l->arena, names, n, "`", ", ");
 	if (given.n)
 		issue_add(l->issues, false, B(""), 0, bytes_of(key),
 			  "%s: unknown variant `%.*s`, expected one of %.*s", variable, BFMT(given),
-			  BFMT(join_names(l->arena, names, n, "`", ", ")));
+			  BFMT(list));
 	return -1;
 }
 

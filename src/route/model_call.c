@@ -148,13 +148,12 @@ static int timed_out(const struct model_call *call, bool of_model, bool first)
 	const struct timeouts *t = of_model ? &call->model->timeouts : &call->provider->timeouts;
 	uint64_t ms;
 	const char *name = timeout_name(t, call->inf.stream, first, &ms);
+	struct bytes span = duration_text(ms == TIMEOUT_AT_ONCE ? 0 : ms, call->context->arena);
 
-	ms = ms == TIMEOUT_AT_ONCE ? 0 : ms;
 	return fail(of_model ? ERR_MODEL_TIMEOUT : ERR_PROVIDER_TIMEOUT,
 		    "%s %.*s timed out due to configured `%s` timeout (%.*s)",
 		    of_model ? "Model" : "Model provider",
-		    BFMT(of_model ? call->model->name : call->provider->name), name,
-		    BFMT(duration_text(ms, call->context->arena)));
+		    BFMT(of_model ? call->model->name : call->provider->name), name, BFMT(span));
 }
 
 /* Whether the last error is this deadline's, and not that of who called with the one before. */

@@ -20,15 +20,16 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	struct provider_config *p = into;
 	struct openai_options *o = p->options;
 	const char *problem;
-	struct bytes base;
+	struct bytes base, shown;
 
 	if (!is_text(t))
 		return type_error(l, t, path, "a string representing an URL",
 				  "such as \"https://api.openai.com/v1/\"");
 	problem = api_base_problem(t->text);
+	shown = url_quoted(t->text, l->arena);
 	if (problem)
 		return error_at(l, t, path, "%s: %.*s (such as \"https://api.openai.com/v1/\")",
-				problem, BFMT(url_quoted(t->text, l->arena)));
+				problem, BFMT(shown));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
 		warn_text(

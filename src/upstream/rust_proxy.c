@@ -162,10 +162,11 @@ static struct bytes missing_text(const struct missing *m, struct bytes path, str
 {
 	struct bytes last = m->len ? m->names[m->len - 1] : B("");
 	size_t before = m->len ? m->len - 1 : 0;
+	struct bytes first = join_names(arena, m->names, before, "", ", ");
 
 	return arena_printf(arena, "Failed to create DevApiClient: %.*s%s%.*s %s not set (%.*s)",
-			    BFMT(join_names(arena, m->names, before, "", ", ")),
-			    before ? " and " : "", BFMT(last), before ? "are" : "is", BFMT(path));
+			    BFMT(first), before ? " and " : "", BFMT(last), before ? "are" : "is",
+			    BFMT(path));
 }
 
 static void defaults(struct provider_config *p)
@@ -176,23 +177,26 @@ static void defaults(struct provider_config *p)
 static void check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
 	struct missing missing = { 0 };
+	struct bytes text;
 
 	read_values(l, t, path, p, &missing);
 	if (bytes_set(missing.problem))
 		error_at(l, t, path, "%.*s", BFMT(missing.problem));
+	text = missing_text(&missing, path, l->arena);
 	if (missing.len)
 		issue_add(l->issues, l->options->offline, node_file(t), t->line, path, "%.*s",
-			  BFMT(missing_text(&missing, path, l->arena)));
+			  BFMT(text));
 }
 
 static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
 {
 	struct missing missing = { 0 };
+	struct bytes text;
 
 	read_values(l, NULL, name, p, &missing);
+	text = missing_text(&missing, name, l->arena);
 	if (missing.len)
-		return fail(ERR_API_KEY_MISSING, "%.*s",
-			    BFMT(missing_text(&missing, name, l->arena)));
+		return fail(ERR_API_KEY_MISSING, "%.*s", BFMT(text));
 	if (bytes_set(missing.problem))
 		return fail(ERR_CONFIG, "%.*s: %.*s", BFMT(name), BFMT(missing.problem));
 	return 0;
