@@ -8,8 +8,7 @@
 
 #include "fiber/fiber.h"
 #include "net/http_client.h"
-
-#define CLICKHOUSE_SINK "clickhouse" /* the sink's name: of its cursor, its metrics */
+#include "store/sink.h"
 
 struct clickhouse_server {
 	struct url url; /* without its query */
