@@ -8,7 +8,6 @@
 
 #include "fiber/fiber.h"
 #include "net/http_client.h"
-#include "store/sink.h"
 
 struct clickhouse_server {
 	struct url url; /* without its query */
