@@ -5,6 +5,7 @@
  * fallback.
  */
 #include "store/log_read.h"
+#include "store/sink.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
  * the statement.
  */
 #include "store/read_own.h"
+#include "store/sink.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -93,7 +93,7 @@ struct sink_type {
 	int (*set_aside)(struct sink *, uint64_t unix_ms);
 };
 
-#define CLICKHOUSE_SINK "clickhouse" /* its name */
+#define CLICKHOUSE_SINK "clickhouse" /* its name: of its cursor, its metrics */
 /* Whether rows of this table of the journal go to ClickHouse. */
 bool clickhouse_takes(uint64_t row);
 

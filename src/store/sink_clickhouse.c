@@ -7,6 +7,7 @@
  * then on its borders stay, whatever fails and whoever restarts, because the server knows it by them.
  */
 #include "store/sink_clickhouse.h"
+#include "store/sink.h"
 
 #include <errno.h>
 #include <inttypes.h>

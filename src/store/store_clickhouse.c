@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "store/sink_clickhouse.h"
+#include "store/sink.h"
 #include "store/store_cmd.h"
 
 #define URL          "TENSORZERO_CLICKHOUSE_URL"

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "store/cursor.h"
+#include "store/sink.h"
 #include "store/log_read.h"
 #include "store/schema.h"
 #include "store/store_cmd.h"

@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "store/journal.h"
+#include "store/sink.h"
 #include "store/schema.h"
 #include "store/store_cmd.h"
 

@@ -436,6 +436,7 @@ def test_full_disk_refuse(up, small_disk):
     small_disk()
     refused = 0
     for _ in range(80):
+        small_disk()  # what was delivered meanwhile has made room
         got = raw.post(s.port, CHAT, chat(content="x" * 60000))
         if got.status == 200:
             ids.append(got.headers["x-signet-inference-id"])
@@ -452,4 +453,5 @@ def test_full_disk_refuse(up, small_disk):
     raw.wait_for(lambda: s.status()["signet"]["record"]["backlog_records"] == 0, 45)
     unrecorded = s.metric("signet_journal_unrecorded_total")
     s.stop()
-    assert len(set(ids) - set(stored(data))) == unrecorded
+    missing = set(ids) - set(stored(data))
+    assert len(missing) == unrecorded, (missing, s.tail())

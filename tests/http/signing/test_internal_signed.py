@@ -94,14 +94,15 @@ def test_a_provider_is_tested_and_leaves_a_row(gateway):
     told = events(got)
     assert [e.get("stage") for e in told] == ["sign", "sent", "first byte", "first token", "done", None]
     assert told[-1]["ok"] is True and told[-1]["http_status"] == 200 and "Hello" in told[-1]["text"] and told[-1]["error"] is None
-    row = page(gateway, "/logs", **{"tag.tensorzero::ui": "true"})["rows"][0]
+    row = raw.wait_for(lambda: page(gateway, "/logs", **{"tag.tensorzero::ui": "true"})["rows"], 10)[0]
     assert row["model"] == "signed" and row["surface"] == "ui" and row["preview_in"] == "Hello?" and row["signed"] is True
 
 
 def test_a_provider_that_cannot_be_reached(gateway):
     told = events(request(gateway, "POST", "/models/keyed/providers/q/test", body={}))
     assert told[-1]["ok"] is False and told[-1]["http_status"] is None and len(told[-1]["error"]) > 10
-    assert page(gateway, "/logs", model="keyed", status="error")["rows"][0]["preview_in"] == "Say hello in one short sentence."
+    rows = raw.wait_for(lambda: page(gateway, "/logs", model="keyed", status="error")["rows"], 10)
+    assert rows[0]["preview_in"] == "Say hello in one short sentence."
 
 
 @pytest.mark.parametrize("path,body,status", [
