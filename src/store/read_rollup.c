@@ -107,6 +107,8 @@ static bool find_range(struct summing *s)
 	int64_t first = q->filter.from >> 15, last = q->filter.to >> 15; /* ms */
 	int64_t unit;
 
+	if (first < s->oldest >> 15)
+		first = s->oldest >> 15;
 	if (s->r->clickhouse && first < s->r->horizon >> 15)
 		first = s->r->horizon >> 15; /* what is older is asked of ClickHouse */
 	unit = first / 1000 < now - MINUTES_S ? HOUR_S : 60;

@@ -383,13 +383,26 @@ int read_series(struct reader *r, struct series_question *q)
 
 #define ONE_STEP_S (86400ull * 366000) /* a thousand years */
 
+/* Sums outlive their rows (retention takes the oldest); here rows are counted. */
+static int64_t oldest_row(struct reader *r)
+{
+	sqlite3_stmt *st =
+		r->log.db ? read_statement(r, "SELECT min(seq) FROM InferenceById") : NULL;
+	int64_t oldest = INT64_MAX;
+
+	if (st && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_type(st, 0) != SQLITE_NULL)
+		oldest = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return oldest;
+}
+
 int read_sum(struct reader *r, const struct read_filter *f, uint64_t *n)
 {
 	struct sums all = { 0 };
 	struct series_question q = {
 		.filter = *f, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
 	};
-	struct summing s = { .r = r, .q = &q, .cell = L_CELLS };
+	struct summing s = { .r = r, .q = &q, .cell = L_CELLS, .oldest = oldest_row(r) };
 	int bad;
 
 	q.all.at = &all;
@@ -406,7 +419,7 @@ int read_values(struct reader *r, const struct read_filter *f, struct bytes dim,
 	struct series_question q = {
 		.filter = *f, .by = dim, .step_s = ONE_STEP_S, .n = 1, .arena = f->arena
 	};
-	struct summing s = { .r = r, .q = &q, .cell = filter_cell(dim) };
+	struct summing s = { .r = r, .q = &q, .cell = filter_cell(dim), .oldest = oldest_row(r) };
 
 	if (r->clickhouse || s.cell == L_CELLS || !rollup_answers(&s))
 		return 0;

@@ -24,6 +24,7 @@ struct summing {
 	/* read_rollup.c */
 	struct rolled all, by;
 	struct rollup_wide wide;
+	int64_t oldest;       /* seq: what is older is not asked of Rollup */
 	int64_t from_s, to_s; /* the part of the range that Rollup answers */
 
 	/* How often each value is there, while series are chosen; then nothing is added up. */

@@ -242,7 +242,7 @@ static int drop_wide_hours(struct rollup *r, int64_t before)
 /* For the first time, and after a rest of days: hours begin where minutes do. */
 static int begin_wide(struct rollup *r, int64_t end)
 {
-	int64_t minutes, hours;
+	int64_t minutes = INT64_MAX, hours = INT64_MAX;
 	int rc = drop_wide_hours(r, end - ROLLUP_NARROW_S);
 
 	r->wide.to = r->wide.from;
