@@ -74,6 +74,9 @@ int http_call_read_all(struct http_call *, size_t max, struct bytes *out);
  * unread but already buffered (a chunked body's last chunk) it still counts as read. */
 void http_call_close(struct http_call *);
 
+/* The value of proxy-authorization that a request to that URL is sent with; unset: none. */
+struct bytes http_client_proxy_secret(const struct http_client *, const struct url *);
+
 /* Upstream connections of the process; any thread. */
 size_t http_client_connections(void);
 /* The same, one call for each origin of each worker (a host may come several times). */

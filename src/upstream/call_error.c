@@ -101,7 +101,7 @@ static int read_error_body(struct call *c)
 		return -1;
 	if (c->peeked.n)
 		body = arena_cat(c->context->arena, c->peeked, body);
-	c->attempt->raw_response = bytes_set(body) ? body : B("");
+	c->attempt->raw_response = call_redact(c, bytes_set(body) ? body : B(""));
 	error_clear();
 	return 0;
 }
