@@ -28,6 +28,8 @@ struct credential {
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
 			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
+	bool blank;   /* missing: something is there, but only white space */
+	bool trimmed; /* static: white space around it was cut off */
 };
 
 struct timeouts { /* 0 = unset */
