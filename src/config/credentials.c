@@ -126,6 +126,18 @@ static struct credential fetch(enum credential_form form, struct bytes rest, str
 	return (struct credential){ .kind = CREDENTIAL_NONE };
 }
 
+/* As keys and passwords have both and words that were mistyped have not. */
+static bool has_digit_and_letter(struct bytes text)
+{
+	bool digit = false, letter = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		digit |= text.p[i] >= '0' && text.p[i] <= '9';
+		letter |= (text.p[i] | 32) >= 'a' && (text.p[i] | 32) <= 'z';
+	}
+	return digit && letter && text.n > 5;
+}
+
 static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
 		      const char *label, struct credential *out)
 {
@@ -142,7 +154,8 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 	}
 	if (!form && !bytes_eq(t->text, B("sdk"))) {
 		/* what looks like a key that was pasted in here is not echoed */
-		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-"));
+		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-")) ||
+			      has_digit_and_letter(t->text);
 
 		t->secret = pasted;
 		error_at(

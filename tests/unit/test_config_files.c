@@ -364,7 +364,7 @@ static void test_every_file_is_read_before_anyone_gives_up(void **state)
 	assert_report(
 		"D/a.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 9: unclosed table, expected `]` (`[gateway`)\n"
 		"D/b.toml: Failed to read config file `D/b.toml`: stream did not contain valid UTF-8\n"
-		"D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 5: string values must be quoted, expected literal string (`y = 1 2`)\n");
+		"D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 5: string values must be quoted, expected literal string (`y = \"…\" \"…\"`)\n");
 	drop(NULL);
 }
 
