@@ -208,7 +208,9 @@ struct http_call *http_send(struct http_client *c, const struct http_send *s)
 	call->read_idle_ms = s->read_idle_ms;
 	http_response_init(&call->msg, s->arena, HEAD_MAX, HEADERS_MAX,
 			   bytes_eq(s->method, B("HEAD")));
-	call->conn = s->fresh ? NULL : origin_take_idle(o);
+	/* a plain proxy resolves the name anew at each request, so it is looked at anew, too */
+	call->conn =
+		s->fresh || (o->public_only && o->proxy && !o->tls) ? NULL : origin_take_idle(o);
 	call->reused = call->conn != NULL;
 	if (!call->conn)
 		call->conn = upconn_connect(c, o, s->head_deadline);

@@ -33,7 +33,8 @@ struct url {
 	uint16_t port;
 	struct bytes target; /* path and query, at least "/" */
 	/* The caller's: connect to addresses of the public Internet only, on connections of their own pool.
-	 * Through a proxy the proxy decides. */
+	 * Through a proxy too: the name is resolved here before the proxy is asked, and a tunnel goes to the
+	 * address that was found. A plain proxy gets the name. */
 	bool public_only;
 };
 /* http and https only; userinfo is refused. The strings point into `text` or the arena. */

@@ -144,6 +144,71 @@ def test_addresses_of_the_inside_are_refused(module_mock, mock, host):
         assert not mock.requests
 
 
+INSIDE = ["127.0.0.1", "127.1", "127.255.0.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "0", "0.0.0.0",
+          "localhost", "169.254.169.254", "2852039166", "0xa9.0xfe.0xa9.0xfe", "10.0.0.1", "172.31.255.254",
+          "192.168.1.1", "100.64.0.1", "100.127.255.254", "198.18.0.1", "192.0.0.170", "224.0.0.1", "255.255.255.255", "[::1]", "[::]",
+          "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[0:0:0:0:0:ffff:7f00:1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
+          "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::a9fe:a9fe]", "[2002:7f00:1::]", "[2001::1]", "[fe80::1]", "[fec0::1]", "[fd00:ec2::254]", "[fc00::1]",
+          "[ff02::1]", "[2001:db8::1]"]
+TRICKS = ["localhost.", "public.example@127.0.0.1", "1.1.1.1@169.254.169.254", "1.1.1.1\\@127.0.0.1", "127.0.0.1\\.example.com", "%31%32%37.0.0.1",
+          "127。0。0。1", "①②⑦.0.0.1", "[fe80::1%25lo]", "[::ffff:127.0.0.1%lo]", "1.1.1.1 127.0.0.1", "1.1.1.1\t@127.0.0.1",
+          "no-such-name.invalid", "127.0.0.1.no-such-name.invalid", ""]
+
+
+@pytest.fixture(scope="module")
+def proxied(module_mock):
+    """A Signet whose way out is a proxy, with the proxy, which serves everything that it is asked for."""
+    with Mock(default=answer(PNG, content_type="image/png")) as proxy:
+        env = {name: proxy.url for name in ("HTTPS_PROXY", "HTTP_PROXY")}
+        with Signet(toml(module_mock), env={**env, "NO_PROXY": "127.0.0.1:%d" % module_mock.port}) as signet:
+            yield signet, proxy
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_is_not_asked_for_addresses_of_the_inside(proxied, mock, scheme):
+    signet, proxy = proxied
+    proxy.reset()
+    for host in INSIDE + TRICKS:
+        for port in ("", ":9"):
+            got = ask(signet, CHAT, "m", f"{scheme}://{host}{port}/latest/meta-data.png")
+            assert got.status >= 400 or "1.1.1.1\\" in host, host
+            if host in INSIDE:
+                assert "is not a public address" in got.message, (host, got.message)
+    # behind the backslash begins the path
+    assert all(r.target.startswith(("http://1.1.1.1/", "http://1.1.1.1:9/", "1.1.1.1:")) for r in proxy.requests)
+
+
+def test_a_proxy_is_asked_for_what_is_outside(proxied, mock):
+    signet, proxy = proxied
+    proxy.reset()
+    mock.reset(json_answer(chat_answer()))
+    for n in (1, 2):
+        assert ask(signet, CHAT, "m", "http://93.184.216.34/a.png").status == 200
+        assert proxy.wait_requests(n)[-1].target == "http://93.184.216.34/a.png"
+    assert sent_image(mock) == DATA
+    assert ask(signet, CHAT, "m", "https://[2606:2800:220:1::1]/a.png").status >= 500  # it speaks no TLS
+    asked = proxy.last()
+    assert (asked.method, asked.target) == ("CONNECT", "[2606:2800:220:1::1]:443")
+
+
+def test_of_what_is_outside_no_redirect_leads_inside(proxied, mock):
+    signet, proxy = proxied
+    proxy.reset()
+    proxy.then(answer(b"", status=302, headers=[("location", "http://169.254.169.254/")]))
+    got = ask(signet, CHAT, "m", "http://93.184.216.34/a.png")
+    assert got.status >= 500 and "status 302" in got.message and len(proxy.requests) == 1
+
+
+def test_without_a_proxy_all_of_them_are_refused(module_mock, mock):
+    with Signet(toml(module_mock)) as signet:
+        for host in INSIDE + [t for t in TRICKS if not t.startswith("1.1.1.1\\")]:
+            got = ask(signet, CHAT, "m", f"http://{host}:9/secret.png")
+            assert got.status >= 400, host
+            if host in INSIDE:
+                assert "is not a public address" in got.message, (host, got.message)
+    assert not mock.requests
+
+
 @BOTH
 def test_without_it_the_upstream_gets_the_url(module_mock, mock, files, path, model):
     files.reset(answer(PNG, content_type="image/png"))
