@@ -654,7 +654,7 @@ static void answer(struct request *rq)
 		start_timer(rq);
 	rq->called = true;
 	if (model_call_open(&rq->call, rq->target.model, &rq->env->inf, &rq->context)) {
-		if (error_last()->kind != ERR_CANCELLED)
+		if (error_last()->kind != ERR_CANCELLED && !rq->call.refused)
 			fail_variants(rq->target.variant_name, rq->arena);
 		if (rq->head_sent)
 			answer_late_error(rq);

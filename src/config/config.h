@@ -154,7 +154,7 @@ struct server_config {
 };
 
 struct upstream_config {
-	uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s;
+	uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s, max_files, max_files_mib;
 	struct bytes ca_file; /* unset: the system's */
 };
 

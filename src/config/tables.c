@@ -70,6 +70,8 @@ static const struct key upstream_keys[] = {
 	NUMBER(upstream, idle_ms, 0, DAY_MS, 60000),
 	NUMBER(upstream, max_idle, 0, 100000, 256),
 	NUMBER(upstream, dns_ttl_s, 0, 86400, 30),
+	NUMBER(upstream, max_files, 0, 1000, 16),
+	NUMBER(upstream, max_files_mib, 1, 1024, 100),
 	{ "ca_file", KEY_CALL, .call = read_ca_file },
 };
 const struct table upstream_table = TABLE("struct UpstreamConfig", upstream_keys);

@@ -144,6 +144,74 @@ def test_addresses_of_the_inside_are_refused(module_mock, mock, host):
         assert not mock.requests
 
 
+def ask_many(signet, path, model, urls, **fields):
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return raw.post(signet.port, path, {"model": model, "messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, *parts]}], **fields}, timeout=60)
+
+
+@BOTH
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_more_than_16_files_are_refused_before_any_is_fetched(fetching, mock, files, path, model, stream):
+    files.reset(answer(PNG, content_type="image/png"))
+    got = ask_many(fetching, path, model, [f"{files.url}/{i}.png" for i in range(17)], stream=stream)
+    assert got.status == 400 and "more than 16 files by URL" in got.message and "max_files" in got.message
+    assert not files.requests and not mock.requests
+    mock.reset(json_answer(chat_answer()))
+    assert ask_many(fetching, path, model, [f"{files.url}/{i}.png" for i in range(16)]).status == 200
+    assert len(files.requests) == 16
+
+
+@BOTH
+def test_one_url_is_fetched_once(fetching, mock, files, path, model):
+    """In one message, over several, in the result of a tool; under another type, too."""
+    files.reset(answer(PNG, content_type="image/png"))
+    mock.reset(json_answer(chat_answer()))
+    assert ask_many(fetching, path, model, [files.url + "/same.png"] * 40).status == 200
+    assert len(files.requests) == 1
+    sent = [p["image_url"]["url"] for p in mock.last().json["messages"][0]["content"] if p["type"] == "image_url"]
+    assert sent == [DATA] * 40
+    got = raw.post(fetching.port, path, {"model": model, "messages": [
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": files.url + f"/{i}.png"}}]} for i in (1, 2, 1, 2)]})
+    assert got.status == 200 and len(files.requests) == 3
+
+
+def test_their_bytes_together_are_bounded(module_mock, mock, files):
+    text = toml(module_mock) + "[upstream]\nmax_files_mib = 1\nmax_files = 3\n"
+    files.reset(answer(PNG + bytes(400_000), content_type="image/png"))
+    with Signet(text, env={"SIGNET_FAULT": "files.loopback:1+"}) as signet:
+        if not signet.debug():
+            pytest.skip("a release build fetches from public addresses only")
+        for path, model in ((CHAT, "m"), (TZ_CHAT, TZ + "m")):
+            mock.reset(json_answer(chat_answer()))
+            assert ask_many(signet, path, model, [f"{files.url}/{i}" for i in range(2)]).status == 200
+            for urls in ([f"{files.url}/{i}" for i in range(3)], [files.url + "/same"] * 3):
+                got = ask_many(signet, path, model, urls)
+                assert got.status == 400 and "larger than 1 MiB together" in got.message and "max_files_mib" in got.message
+            got = ask_many(signet, path, model, [f"{files.url}/{i}" for i in range(4)])
+            assert got.status == 400 and "more than 3 files by URL" in got.message
+            assert len(mock.requests) == 1
+
+
+def test_without_memory_for_them_it_is_503(module_mock, mock, files):
+    """[server] body_memory_mib is for all that requests hold."""
+    text = toml(module_mock) + "[server]\nmax_body_mib = 1\nbody_memory_mib = 24\n"
+    files.reset(answer(PNG + bytes(12 << 20), content_type="image/png"))
+    with Signet(text, env={"SIGNET_FAULT": "files.loopback:1+"}) as signet:
+        if not signet.debug():
+            pytest.skip("a release build fetches from public addresses only")
+        for path, model in ((CHAT, "m"), (TZ_CHAT, TZ + "m")):
+            got = ask_many(signet, path, model, [f"{files.url}/{i}" for i in range(4)])
+            assert got.status == 503 and "no memory for the files" in got.message, got.body
+            assert got.headers["retry-after"]
+    assert not mock.requests
+
+
+def test_images_that_the_upstream_fetches_are_not_counted(module_mock, mock, files):
+    mock.reset(json_answer(chat_answer()))
+    with Signet(toml(module_mock, fetch=False)) as signet:
+        assert ask_many(signet, CHAT, "m", [f"http://127.0.0.1:9/{i}.png" for i in range(30)]).status == 200
+
+
 INSIDE = ["127.0.0.1", "127.1", "127.255.0.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "0", "0.0.0.0",
           "localhost", "169.254.169.254", "2852039166", "0xa9.0xfe.0xa9.0xfe", "10.0.0.1", "172.31.255.254",
           "192.168.1.1", "100.64.0.1", "100.127.255.254", "198.18.0.1", "192.0.0.170", "224.0.0.1", "255.255.255.255", "[::1]", "[::]",
