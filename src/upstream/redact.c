@@ -431,21 +431,25 @@ static struct bytes print(struct reader *r, struct arena *a)
 		if (bare)
 			out[n++] = '"';
 	}
-	if (!out)
-		return redacted;
-	arena_trim(a, out + n);
+	if (out)
+		arena_trim(a, out + n);
 	return (struct bytes){ out, n };
+}
+
+static size_t length_of(const struct secrets *s)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < s->len; i++)
+		all += s->at[i].n;
+	return all;
 }
 
 static int prepare(struct reader *r, const struct secrets *s)
 {
-	size_t all = 0, room = r->text.n + 1;
+	size_t room = r->text.n + 1;
 
-	for (size_t i = 0; i < s->len; i++)
-		all += s->at[i].n;
-	if (all > LOOKED_MAX || s->too_many)
-		return -1;
-	for (r->buckets = BUCKETS; r->buckets < 2 * all;)
+	for (r->buckets = BUCKETS; r->buckets < 2 * length_of(s);)
 		r->buckets *= 2;
 	for (size_t i = 0; i < s->len; i++)
 		if (put_secret(r, s->at[i]))
@@ -466,9 +470,11 @@ struct bytes redact(struct bytes text, const struct secrets *s, struct arena *a)
 
 	if (!text.n || (!s->len && !s->too_many))
 		return text;
+	if (s->too_many || length_of(s) > LOOKED_MAX)
+		return redacted;
 	arena_init(&r.scratch, SCRATCH);
 	if (prepare(&r, s)) {
-		out = redacted;
+		out = (struct bytes){ NULL, 0 };
 	} else {
 		read_all(&r);
 		if (r.found)

@@ -26,8 +26,8 @@ void secrets_add_named(struct secrets *, struct bytes name, struct bytes value, 
 /*
  * The text with `[redacted]` in the place of every secret: whole or a part of 12 bytes and more, in any case, as it is or
  * escaped (JSON, percent, HTML, up to three times), in base64 or hex also inside of something longer, across line ends, and
- * with its middle masked ("sk-abc...wxyz"). Of JSON it stays JSON. Itself where there is none; "[redacted]" when memory is
- * out. Takes time in proportion to text and secrets, 20 ns a byte or so: see offload_if_big().
+ * with its middle masked ("sk-abc...wxyz"). Of JSON it stays JSON. Itself where there is none; unset when memory is out.
+ * Takes time in proportion to text and secrets, 20 ns a byte or so: see offload_if_big().
  */
 struct bytes redact(struct bytes text, const struct secrets *, struct arena *);
 

@@ -162,12 +162,14 @@ static int transmit(struct call *c)
 			if (!arena_push(c->context->arena, headers.at, headers.len, headers.cap,
 					c->headers.at[i]))
 				return -1;
-		call_take_secrets(c, &headers);
+		if (call_take_secrets(c, &headers))
+			return -1;
 		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
 			return -1;
 		if (sign_attempt(c, s.method, &headers))
 			return signing_failed(c);
-		call_take_secrets(c, &headers);
+		if (call_take_secrets(c, &headers))
+			return -1;
 		s.headers = headers.at;
 		s.nheaders = headers.len;
 		c->attempt->sent_ms = turn_ms();
@@ -188,14 +190,15 @@ static int check_head(struct call *c)
 		[FRAMING_SSE] = B("text/event-stream"),
 	};
 	struct bytes type = http_call_header(c->http, B("content-type")),
-		     expected = content_types[c->type->framing];
+		     expected = content_types[c->type->framing], id;
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
 	c->attempt->head_ms = turn_ms();
-	c->attempt->request_id =
-		call_redact(c, arena_dup(c->context->arena,
-					 http_call_header(c->http, c->type->request_id_header)));
+	id = http_call_header(c->http, c->type->request_id_header);
+	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
+	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
+		return -1;
 	if (status < 200 || status > 299)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))

@@ -180,11 +180,11 @@ static void test_when_all_providers_fail_it_is_an_error(void **state)
 	size_t whole = 0, out_of_memory = 0;
 
 	(void)state;
-	for (size_t taken = 0; taken < 8160; taken += 16) {
+	for (size_t taken = 0; taken < 4064; taken += 16) {
 		struct loop *loop = loop_new(0);
 		struct arena a;
 
-		arena_init(&a, 8192);
+		arena_init(&a, 4096);
 		if (taken)
 			assert_non_null(arena_alloc_raw(&a, taken));
 		assert_non_null(loop);
