@@ -11,6 +11,9 @@ uint64_t process_rss_bytes(void);  /* 0: unknown */
 uint64_t process_open_files(void); /* 0: unknown */
 /* Raises the soft limit of open files to the hard one. Returns what holds then. */
 uint64_t process_raise_file_limit(void);
+/* No core dumps, which hold keys and texts, and no debugger of another user, unless SIGNET_CORE=1. /proc/PID belongs to root
+ * then. Does nothing under a sanitizer, whose leak check attaches like a debugger. */
+void process_forbid_core(void);
 /* The quota of a cpu.max file ("150000 100000") in cores, rounded up; 0: none. */
 int process_quota_cores(struct bytes cpu_max);
 
