@@ -169,6 +169,8 @@ export interface Health {
 		disk_free: number;
 		full_in_s: number | null;
 		unrecorded: number;
+		/** All rows are in ClickHouse, which keeps no request that failed. */
+		answers_only: boolean;
 		sink: { type: string; state: 'ok' | 'slow' | 'down' | 'blocked'; since: string | null; last_ok: string | null; rows_per_s: number | null; error: string | null };
 	};
 	providers: ProviderHealth[];
@@ -274,6 +276,8 @@ export interface ConfigEntry {
 	line?: number;
 	deprecated?: boolean;
 	ignored?: boolean;
+	needs_restart?: boolean;
+	running?: unknown;
 }
 
 export interface ConfigView {
@@ -281,6 +285,7 @@ export interface ConfigView {
 	loaded_at: string;
 	files: { path: string; sha256: string }[];
 	entries: ConfigEntry[];
+	history: { hash: string; loaded_at: string }[];
 }
 
 export interface ConfigCheck {
