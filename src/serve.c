@@ -23,6 +23,7 @@
 #include "api/counters.h"
 #include "api/in_force.h"
 #include "api/sign_in.h"
+#include "base/answer_memory.h"
 #include "base/fault.h"
 #include "base/flags.h"
 #include "base/log.h"
@@ -580,6 +581,7 @@ static int serve(const struct serve_args *args, struct sockaddr_storage *addr, s
 		goto out;
 	}
 	counters_setup(&app);
+	answer_memory_limit(c->server.answer_memory_mib << 20);
 	options = server_options(c, clients_by_default());
 	if (http_bind_test((struct sockaddr *)addr, addr_n) || sign_in_start(&app)) {
 		flags_failed("");

@@ -42,6 +42,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, max_headers, 1, 10000, 256),
 	NUMBER(server, max_body_mib, 1, 4096, 100),
 	NUMBER(server, body_memory_mib, 1, 1 << 20, 1024),
+	NUMBER(server, answer_memory_mib, 1, 1 << 20, 1024),
 	NUMBER(server, header_timeout_ms, 1, DAY_MS, 10000),
 	NUMBER(server, body_idle_ms, 1, DAY_MS, 30000),
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),

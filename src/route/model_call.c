@@ -301,6 +301,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 			return note_failure(call);
 		}
 		note_failure(call);
+		call->refused |= error_last()->kind == ERR_BUSY;
 		if (call_ended_above() || call->refused)
 			return -1;
 	}

@@ -39,6 +39,7 @@ int call_fail_transport(const struct call *c, bool in_stream)
 	struct bytes inner;
 
 	switch (error_last()->kind) {
+	case ERR_BUSY:
 	case ERR_CANCELLED:
 	case ERR_OUT_OF_MEMORY: return -1;
 	case ERR_DEADLINE:
@@ -62,7 +63,8 @@ bool call_ended_above(void)
 {
 	enum error_kind kind = error_last()->kind;
 
-	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
+	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY ||
+	       kind == ERR_BUSY;
 }
 
 int call_fail_body(const struct call *c)
