@@ -63,7 +63,8 @@ static struct bytes type_by_name(struct bytes url)
 /* TensorZero's path in the object store: BLAKE3 of the base64 text. */
 static void put_storage_path(struct pen *p, const struct file *f)
 {
-	struct bytes extension = media_extension(f->mime_type);
+	char space[MEDIA_EXTENSION];
+	struct bytes extension = media_extension(f->mime_type, space);
 	uint8_t digest[32];
 	char hex[65];
 

@@ -5,6 +5,7 @@
 #include "wire/openai_chat/read_answer.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/openai_chat/ids.h"
@@ -131,6 +132,7 @@ struct reply {
 	const struct inference *inf;
 	const struct dialect *dialect;
 	struct result *result;
+	struct bytes body;
 	size_t calls;
 };
 
@@ -167,15 +169,25 @@ static int add_parts(struct reply *r, yyjson_val *list)
 	return bytes_set(text) ? add(r, (struct block){ .type = BLOCK_TEXT, .text = text }) : 0;
 }
 
+/* What TensorZero says of the document, else `detail`. */
+static struct result *bad_answer(const struct reply *r, struct bytes detail)
+{
+	struct bytes fault = words_answer_fault(r->body, false, r->arena);
+
+	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type, "Error parsing JSON response: %.*s",
+		  BFMT(bytes_set(fault) ? fault : detail));
+	return NULL;
+}
+
 static int wrong_content(struct reply *r, yyjson_val *content)
 {
 	struct buf b;
 
 	buf_init(&b, MAX_SHOWN);
+	buf_append(&b, B("invalid type: "));
 	expect_print(content, &b);
-	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
-		  "Error parsing JSON response: invalid type: %.*s, expected a string",
-		  BFMT(buf_bytes(&b)));
+	buf_append(&b, B(", expected a string"));
+	bad_answer(r, buf_bytes(&b));
 	buf_deinit(&b);
 	return -1;
 }
@@ -284,13 +296,6 @@ static int mend(yyjson_val *root, struct result *result, struct arena *a)
 	return bytes_set(result->document) ? 0 : -1;
 }
 
-static struct result *bad_answer(const struct dialect *d, struct bytes detail)
-{
-	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
-		  BFMT(detail));
-	return NULL;
-}
-
 static int read_usage(struct reply *r, yyjson_val *root)
 {
 	yyjson_val *usage = openai_chat_read_usage(root, &r->result->usage);
@@ -305,7 +310,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 				       const struct dialect *d, struct arena *a)
 {
 	struct result *result = arena_new(a, struct result);
-	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
+	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result, .body = body };
 	bool halves;
 	yyjson_val *root = json_parse_halves(body, a, &halves),
 		   *choices = json_get(root, "choices"), *choice, *err = json_get(root, "error");
@@ -313,23 +318,25 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	if (!result || (!root && error_last()->kind != ERR_JSON_REQUEST))
 		return NULL;
 	if (!root)
-		return bad_answer(d, arena_dup(a, error_last()->message));
+		return bad_answer(&r, arena_dup(a, error_last()->message));
 	if (!yyjson_is_arr(choices) && err && !yyjson_is_null(err)) {
 		openai_chat_fail_upstream(err, d, false, a);
 		return NULL;
 	}
 	if (!choices)
-		return bad_answer(d, openai_chat_no_choices(body, a));
+		return bad_answer(&r, openai_chat_no_choices(body, a));
 	if (!yyjson_is_arr(choices))
-		return bad_answer(d, B("`choices` is not a list"));
+		return bad_answer(&r, B("`choices` is not a list"));
 	choice = yyjson_arr_get_first(choices);
+	if (!choice && bytes_set(words_answer_fault(body, false, a)))
+		return bad_answer(&r, B(""));
 	if (!choice) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
 			  "Response has invalid number of choices: 0. Expected 1.");
 		return NULL;
 	}
 	if (!yyjson_is_obj(json_get(choice, "message")))
-		return bad_answer(d, B("missing field `message`"));
+		return bad_answer(&r, B("missing field `message`"));
 	if (add_message(&r, choice, json_get(choice, "message")) || read_usage(&r, root))
 		return NULL;
 	result->finish = openai_chat_finish(json_get(choice, "finish_reason"));

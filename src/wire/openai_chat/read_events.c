@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/openai_chat/alike.h"
 #include "wire/openai_chat/ids.h"
 #include "wire/openai_chat/shape.h"
@@ -158,9 +159,10 @@ static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
 static int bad_event(struct wire_stream *s, struct bytes detail, struct delta *out)
 {
 	struct bytes copy = arena_dup(&s->scratch, detail); /* it may be the current error's */
+	struct bytes fault = words_answer_fault(out->raw, true, &s->scratch);
 
 	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "Error parsing chunk. Error: %.*s",
-		  BFMT(copy));
+		  BFMT(bytes_set(fault) ? fault : copy));
 	return error_delta(s, false, out);
 }
 
@@ -625,7 +627,8 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 			  "Response has invalid number of choices: %zu. Expected 1.", n);
 		return error_delta(s, false, out);
 	}
-	choice = own_choice(choices);
+	/* of a single one nobody asks the index */
+	choice = s->forwards ? own_choice(choices) : openai_chat_first_object(choices);
 	if (choice)
 		bad = read_choice(s, choice, out);
 	if (bad != 0 || read_usage(s, root, out))
