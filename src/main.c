@@ -13,6 +13,7 @@
 #include <wasmtime.h>
 
 #include "base/flags.h"
+#include "base/process.h"
 #include "base/thread.h"
 #include "base/version.h"
 #include "commands.h"
@@ -118,6 +119,7 @@ static void keep_freed_memory(void)
 int main(int argc, char **argv)
 {
 	keep_freed_memory();
+	process_forbid_core();
 	if (argc < 2)
 		return print_help(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -23,6 +23,7 @@
 #include "api/counters.h"
 #include "api/in_force.h"
 #include "api/sign_in.h"
+#include "base/answer_memory.h"
 #include "base/fault.h"
 #include "base/flags.h"
 #include "base/log.h"
@@ -634,6 +635,7 @@ static int serve(const struct serve_args *args, struct listener *at)
 		goto out;
 	}
 	counters_setup(&app);
+	answer_memory_limit(c->server.answer_memory_mib << 20);
 	at[LISTENER_API].options = server_options(c, clients_by_default());
 	at[LISTENER_PAGES].options = at[LISTENER_API].options;
 	at[LISTENER_PAGES].options.handler = api_pages;

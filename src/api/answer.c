@@ -13,6 +13,7 @@
 #include "api/clients.h"
 #include "api/counters.h"
 #include "api/surface.h"
+#include "base/answer_memory.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/pen.h"
@@ -23,10 +24,11 @@
 #include "route/target.h"
 #include "upstream/upstream.h"
 
-#define IGNORED_MAX  1024         /* of x-signet-ignored */
-#define HEADER_SHOWN 1024         /* longer values are left out */
-#define ANSWER_MAX   (256u << 20) /* a plain answer as the client gets it */
-#define RAW_MAX      (64u << 20)  /* what failed attempts brought */
+#define IGNORED_MAX   1024         /* of x-signet-ignored */
+#define ROOM_RETRY_MS 10           /* of a stream that is read slower */
+#define HEADER_SHOWN  1024         /* longer values are left out */
+#define ANSWER_MAX    (256u << 20) /* a plain answer as the client gets it */
+#define RAW_MAX       (64u << 20)  /* what failed attempts brought */
 
 /* One request. In its arena. */
 struct request {
@@ -508,12 +510,25 @@ static int stream_error(struct request *rq, const struct error *e)
 	return shown ? 0 : -1;
 }
 
+/* While answers hold all the memory that they may, upstreams are read slower; what then still finds no room is not kept for
+ * the record, but goes on to its client. */
+static int wait_for_room(struct request *rq, uint64_t *waited)
+{
+	if (*waited >= ANSWER_ROOM_WAIT_MS || !answer_memory_full())
+		return 0;
+	*waited += ROOM_RETRY_MS;
+	return flush(rq) || fiber_sleep(ROOM_RETRY_MS) ? -1 : 0;
+}
+
 static int pump(struct request *rq)
 {
 	struct delta *d;
+	uint64_t waited = 0;
 	int r;
 
 	while ((r = model_call_next(&rq->call, &d, flush, rq)) == 1) {
+		if (gather_has_content(rq->gather) && wait_for_room(rq, &waited))
+			return -1;
 		if (gather_add(rq->gather, d))
 			return -1;
 		if (rq->client_gone)
@@ -651,7 +666,7 @@ static void answer(struct request *rq)
 		start_timer(rq);
 	rq->called = true;
 	if (model_call_open(&rq->call, rq->target.model, &rq->env->inf, &rq->context)) {
-		if (error_last()->kind != ERR_CANCELLED)
+		if (error_last()->kind != ERR_CANCELLED && !rq->call.refused)
 			fail_variants(rq->target.variant_name, rq->arena);
 		if (rq->head_sent)
 			answer_late_error(rq);

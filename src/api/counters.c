@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/answer_memory.h"
 #include "base/process.h"
 
 METRIC(tensorzero_requests_total, METRIC_COUNTER, "tensorzero_requests_total",
@@ -37,6 +38,8 @@ static METRIC(client_connections, METRIC_GAUGE, "signet_client_connections", NUL
 	      "Open connections of clients");
 static METRIC(body_memory, METRIC_GAUGE, "signet_body_memory_bytes", NULL,
 	      "Memory that request bodies hold");
+static METRIC(answer_memory, METRIC_GAUGE, "signet_answer_memory_bytes", NULL,
+	      "Memory that answers hold while they are read and recorded");
 static METRIC(loop_lag, METRIC_GAUGE, "signet_loop_lag_seconds", "worker",
 	      "Longest turn of a worker's loop in the last ten seconds");
 static METRIC(offload_queue, METRIC_GAUGE, "signet_offload_queue", NULL,
@@ -71,6 +74,7 @@ static const struct gauge {
 	{ &open_files, process_open_files },
 	{ &client_connections, http_server_connections },
 	{ &body_memory, http_server_body_bytes },
+	{ &answer_memory, answer_memory_bytes },
 	{ &offload_queue, offload_queued },
 };
 

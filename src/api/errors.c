@@ -10,7 +10,8 @@
 #include "route/classify.h"
 #include "wire/openai_chat/openai_chat.h"
 
-#define ERROR_MAX (8u << 20) /* an error body: nested errors carry what upstreams said */
+#define ERROR_TEXT_MAX 8192u      /* of what an OpenAI client is told */
+#define ERROR_MAX      (8u << 20) /* an error body: nested errors carry what upstreams said */
 
 static const struct {
 	int status;
@@ -53,6 +54,18 @@ int api_error_status(const struct error *e, bool upstream_errors, const struct c
 	return openai[classify(leaf)].status;
 }
 
+/* What clients show and log: the whole text is in the record. */
+static struct bytes cut_text(struct bytes text, struct arena *a)
+{
+	static const struct bytes ellipsis = B("\xe2\x80\xa6");
+	struct bytes cut;
+
+	if (text.n <= ERROR_TEXT_MAX)
+		return text;
+	cut = arena_cat(a, bytes_head(text, ERROR_TEXT_MAX - ellipsis.n), ellipsis);
+	return bytes_set(cut) ? cut : B("out of memory");
+}
+
 struct error *api_openai_error(const struct error *e, int status, struct arena *a)
 {
 	const struct error *leaf = error_leaf(e);
@@ -63,7 +76,7 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	*out = *leaf;
 	out->owned = NULL;
 	out->nested = NULL;
-	out->message = e->message;
+	out->message = cut_text(e->message, a);
 	if (!of_upstream(leaf->kind))
 		return out;
 	if (openai_error_without_html(out, a))
@@ -90,7 +103,8 @@ struct bytes api_upstream_body(const struct error *e, bool client_credential, in
 	if (s < 400 || s > 599 || ((s == 401 || s == 402 || s == 403) && !client_credential))
 		return (struct bytes){ NULL, 0 };
 	/* only a body that a parser has read as an object with an error */
-	if (!bytes_set(leaf->upstream_body) || !bytes_set(leaf->upstream_message) ||
+	if (leaf->upstream_body.n > ERROR_TEXT_MAX || !bytes_set(leaf->upstream_body) ||
+	    !bytes_set(leaf->upstream_message) ||
 	    bytes_eq(leaf->upstream_body, leaf->upstream_message) || leaf->upstream_body.n == 0 ||
 	    leaf->upstream_body.p[0] != '{' ||
 	    !json_find_member(leaf->upstream_body, B("error"), &member))

@@ -43,6 +43,9 @@ static inline yyjson_val *json_get(yyjson_val *obj, const char *key)
 	return json_get_n(obj, key,
 			  strlen(key)); /* inline: keys are literals, their length a constant */
 }
+/* A key that stands twice in one object, at any depth: 1, with its path ("messages[0].role"); 0: none; -1: out of memory. Of
+ * what was parsed, no deeper than JSON_MAX_DEPTH. */
+int json_repeated_key(yyjson_val *, struct arena *, struct bytes *path);
 struct bytes json_str(yyjson_val *);        /* {NULL,0} unless it is a string */
 struct bytes json_raw(yyjson_val *);        /* the digits of a number, {NULL,0} otherwise */
 bool json_u64(yyjson_val *, uint64_t *out); /* an integer (also written 3.0) >= 0 that fits */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -142,4 +143,17 @@ uint64_t process_raise_file_limit(void)
 			limit = raised;
 	}
 	return limit.rlim_cur == RLIM_INFINITY ? 1u << 20 : limit.rlim_cur;
+}
+
+void process_forbid_core(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	const char *allowed = getenv("SIGNET_CORE");
+	struct rlimit none = { 0, 0 };
+
+	if (allowed && !strcmp(allowed, "1"))
+		return;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &none);
+#endif
 }

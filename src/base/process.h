@@ -13,6 +13,9 @@ uint64_t process_open_files(void); /* 0: unknown */
 uint64_t process_raise_file_limit(void);
 /* -1: ERR_IO, which says so: so much address space cannot be had (a limit of the process). Takes nothing. */
 int process_room(size_t bytes);
+/* No core dumps, which hold keys and texts, and no debugger of another user, unless SIGNET_CORE=1. /proc/PID belongs to root
+ * then. Does nothing under a sanitizer, whose leak check attaches like a debugger. */
+void process_forbid_core(void);
 /* The quota of a cpu.max file ("150000 100000") in cores, rounded up; 0: none. */
 int process_quota_cores(struct bytes cpu_max);
 

@@ -30,6 +30,8 @@ struct credential {
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
 			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
+	bool blank;   /* missing: something is there, but only white space */
+	bool trimmed; /* static: white space around it was cut off */
 };
 
 #define TIMEOUT_AT_ONCE UINT64_MAX /* a configured 0: every call fails */
@@ -155,7 +157,8 @@ struct server_config {
 	int workers; /* 0 = as many as there are cores allowed */
 	bool finish_on_disconnect;
 	uint64_t drain_s;
-	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
+	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib,
+		answer_memory_mib;
 	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
 	bool access_log;
 	bool metrics_auth;           /* /metrics needs a key where one is asked for */
@@ -163,7 +166,7 @@ struct server_config {
 };
 
 struct upstream_config {
-	uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s;
+	uint64_t connect_timeout_ms, idle_ms, max_idle, dns_ttl_s, max_files, max_files_mib;
 	struct bytes ca_file; /* unset: the system's */
 };
 

@@ -26,16 +26,46 @@ static const struct form {
 	{ B("dynamic::"), FORM_DYNAMIC },
 };
 
+/* What a line of a file, an editor or a copied page leaves around a key; none of it can be a part of one. */
+static struct bytes without_white(struct bytes text)
+{
+	static const struct bytes white[] = { B(" "),        B("\t"),           B("\n"),
+					      B("\r"),       B("\v"),           B("\f"),
+					      B("\xc2\xa0"), B("\xe2\x80\x8b"), B("\xef\xbb\xbf") };
+	bool cut;
+
+	do {
+		cut = false;
+		for (size_t i = 0; i < COUNT(white); i++) {
+			size_t n = white[i].n;
+
+			if (bytes_starts(text, white[i]))
+				cut = true, text = bytes_slice(text, n, text.n);
+			if (bytes_ends(text, white[i]))
+				cut = true, text.n -= n;
+		}
+	} while (cut);
+	return text;
+}
+
 struct credential credential_env(const char *name, struct arena *arena)
 {
-	const char *value = getenv(name);
+	struct bytes value = bytes_of(getenv(name)), text = without_white(value);
+	struct credential c = { .kind = CREDENTIAL_MISSING,
+				.key = arena_dup(arena, bytes_of(name)) };
 
-	return (struct credential){
-		.kind = value ? CREDENTIAL_STATIC : CREDENTIAL_MISSING,
-		.value = value ? arena_dup(arena, bytes_of(value))
-			       : arena_printf(arena, "Environment variable `%s` is missing", name),
-		.key = arena_dup(arena, bytes_of(name)),
-	};
+	if (text.n) {
+		c.kind = CREDENTIAL_STATIC;
+		c.value = arena_dup(arena, text);
+		c.trimmed = text.n < value.n;
+		return c;
+	}
+	c.blank = bytes_set(value);
+	c.value = arena_printf(arena, "Environment variable `%s` is %s", name,
+			       !c.blank  ? "missing"
+			       : value.n ? "blank"
+					 : "empty");
+	return c;
 }
 
 /* A file's contents without the line end an editor leaves. */
@@ -45,45 +75,67 @@ static struct credential credential_file(const char *path, struct arena *arena)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool ok = fd >= 0 && file_read(fd, MAX_FILE, &text, arena);
 	int error = errno;
+	struct bytes inner;
 
 	if (fd >= 0)
 		close(fd);
 	while (bytes_ends(text, B("\n")) || bytes_ends(text, B("\r")))
 		text.n--;
+	inner = without_white(text);
 	if (!ok)
 		text = arena_printf(arena, "Failed to read credentials file - %s (os error %d)",
 				    strerror(error), error);
 	else if (text.n > MAX_FILE)
 		text = B("The credentials file is larger than 64 KiB");
+	else if (!inner.n)
+		return (struct credential){ .kind = CREDENTIAL_MISSING,
+					    .blank = true,
+					    .value = B("The credentials file is empty") };
 	else
 		return (struct credential){ .kind = CREDENTIAL_STATIC,
-					    .value = arena_dup(arena, text) };
+					    .trimmed = inner.n < text.n,
+					    .value = arena_dup(arena, inner) };
 	return (struct credential){ .kind = CREDENTIAL_MISSING, .value = text };
 }
 
 static struct credential fetch(enum credential_form form, struct bytes rest, struct arena *arena)
 {
-	const char *path;
+	struct credential path, file;
 
 	switch (form) {
 	case FORM_ENV: return credential_env(rest.p, arena);
 	case FORM_DYNAMIC: return (struct credential){ .kind = CREDENTIAL_DYNAMIC, .key = rest };
 	case FORM_PATH: return credential_file(rest.p, arena);
 	case FORM_PATH_FROM_ENV:
-		path = getenv(rest.p);
-		if (path)
-			return credential_file(path, arena);
+		path = credential_env(rest.p, arena);
+		if (path.kind == CREDENTIAL_STATIC) {
+			file = credential_file(path.value.p, arena);
+			file.trimmed |= path.trimmed;
+			return file;
+		}
 		return (struct credential){
 			.kind = CREDENTIAL_MISSING,
+			.blank = path.blank,
 			.value = arena_printf(
-				arena,
-				"Environment variable `%.*s` for credentials path is missing",
-				BFMT(rest))
+				arena, "Environment variable `%.*s` for credentials path is %s",
+				BFMT(rest), path.blank ? "empty" : "missing")
 		};
 	case FORM_NONE:
 	case FORM_TABLE: break;
 	}
 	return (struct credential){ .kind = CREDENTIAL_NONE };
+}
+
+/* As keys and passwords have both and words that were mistyped have not. */
+static bool has_digit_and_letter(struct bytes text)
+{
+	bool digit = false, letter = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		digit |= text.p[i] >= '0' && text.p[i] <= '9';
+		letter |= (text.p[i] | 32) >= 'a' && (text.p[i] | 32) <= 'z';
+	}
+	return digit && letter && text.n > 5;
 }
 
 static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
@@ -102,7 +154,8 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 	}
 	if (!form && !bytes_eq(t->text, B("sdk"))) {
 		/* what looks like a key that was pasted in here is not echoed */
-		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-"));
+		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-")) ||
+			      has_digit_and_letter(t->text);
 
 		t->secret = pasted;
 		error_at(
@@ -189,6 +242,42 @@ struct bytes credential_problem(const struct credential *c)
 	return c->kind == CREDENTIAL_FALLBACK ? credential_problem(c->first) : c->value;
 }
 
+/* Where it is, for messages. */
+static struct bytes place_of(const struct credential *c, struct arena *a)
+{
+	return bytes_set(c->key) ? arena_printf(a, "Environment variable `%.*s`", BFMT(c->key))
+				 : B("The credentials file");
+}
+
+struct bytes credential_flaw(const struct credential *c, struct arena *a)
+{
+	struct bytes flaw = { NULL, 0 };
+
+	if (c->kind == CREDENTIAL_FALLBACK) {
+		flaw = credential_flaw(c->first, a);
+		return bytes_set(flaw) ? flaw : credential_flaw(c->second, a);
+	}
+	if (c->blank)
+		return c->value;
+	if (c->kind == CREDENTIAL_STATIC && !is_header_value(c->value))
+		flaw = arena_printf(a, "%.*s holds a line break or another control character",
+				    BFMT(place_of(c, a)));
+	return flaw;
+}
+
+void credential_warn(struct loader *l, const struct toml *t, struct bytes path,
+		     const struct credential *c)
+{
+	if (c->kind == CREDENTIAL_FALLBACK) {
+		credential_warn(l, t, path, c->first);
+		credential_warn(l, t, path, c->second);
+	}
+	if (c->trimmed)
+		warn_at(l, t, path,
+			"%.*s has white space around its value, which is cut off (remove it)",
+			BFMT(place_of(c, l->arena)));
+}
+
 /* ---- secrets that may stand in the TOML themselves ---- */
 
 const struct secret_source device_id_source = { "device_id", "device_id_location", "DEVICE_ID",
@@ -202,14 +291,20 @@ void missing_add(struct missing *m, struct bytes name)
 
 bool secret_is_usable(struct bytes value, const char *placeholder)
 {
-	return value.n > 0 && !bytes_eq(value, bytes_of(placeholder)) && is_header_value(value);
+	return without_white(value).n > 0 && !bytes_eq(value, bytes_of(placeholder)) &&
+	       is_header_value(value);
 }
 
 /* Puts what cannot be used among the missing, by the name under which an operator knows it. */
 static void judge(const struct credential *c, const struct secret_source *s,
-		  struct missing *missing)
+		  struct missing *missing, struct arena *a)
 {
-	if (c->kind == CREDENTIAL_MISSING && !bytes_set(c->key))
+	struct bytes flaw =
+		bytes_set(c->key) || c->blank ? credential_flaw(c, a) : (struct bytes){ NULL, 0 };
+
+	if (bytes_set(flaw))
+		missing->problem = flaw;
+	else if (c->kind == CREDENTIAL_MISSING && !bytes_set(c->key))
 		missing->problem = c->value;
 	else if (c->kind == CREDENTIAL_MISSING ||
 		 (c->kind == CREDENTIAL_STATIC && !secret_is_usable(c->value, s->placeholder)))
@@ -241,5 +336,7 @@ void secret_read(struct loader *l, struct toml *t, struct bytes path, const char
 	} else {
 		*out = credential_env(s->variable, l->arena);
 	}
-	judge(out, s, missing);
+	judge(out, s, missing, l->arena);
+	if (t)
+		credential_warn(l, t, path, out);
 }

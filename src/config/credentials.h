@@ -20,12 +20,17 @@ enum credential_form {
  */
 bool credential_read(struct loader *, struct toml *, struct bytes path, unsigned forms,
 		     const char *label, struct credential *out);
-/* The environment variable's value; CREDENTIAL_MISSING if it is not set. */
+/* The environment variable's value, without white space around it; CREDENTIAL_MISSING if it is not set, or blank. */
 struct credential credential_env(const char *name, struct arena *);
 /* Whether it can be used at all; a fallback needs only one of its two. */
 bool credential_usable(const struct credential *);
 /* Of a missing one: "Environment variable `X` is missing". */
 struct bytes credential_problem(const struct credential *);
+/* What is there and can never be sent: nothing but white space, a line break inside. Unset: it is good, or not there. */
+struct bytes credential_flaw(const struct credential *, struct arena *);
+/* Tells of white space that was cut off. */
+void credential_warn(struct loader *, const struct toml *, struct bytes path,
+		     const struct credential *);
 
 /* ---- secrets that may stand in the TOML themselves ---- */
 

@@ -32,17 +32,19 @@ bool is_header_value(struct bytes value)
 	return true;
 }
 
-static bool is_secret_header(struct bytes name)
+bool is_secret_header(struct bytes name)
 {
-	static const char *const names[] = { "authorization", "proxy-authorization",
-					     "cookie",        "x-api-key",
-					     "api-key",       "sid",
-					     "x-auth-token" };
+	static const struct bytes whole[] = { B("sid"), B("sign"), B("sig"), B("device-id"),
+					      B("cookie") },
+				  parts[] = { B("auth"),  B("token"),      B("secret"),   B("key"),
+					      B("passw"), B("credential"), B("signature") };
+	bool secret = false;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (bytes_ieq(name, bytes_of(names[i])))
-			return true;
-	return false;
+	for (size_t i = 0; i < COUNT(whole); i++)
+		secret |= bytes_ieq(name, whole[i]);
+	for (size_t i = 0; i < COUNT(parts); i++)
+		secret |= bytes_ifind(name, parts[i]) >= 0;
+	return secret;
 }
 
 struct kind {

@@ -38,6 +38,52 @@ static void sort_paths(struct glob_list *list)
 	list->len = n;
 }
 
+/* ---- one file, two paths ---- */
+
+struct found {
+	struct bytes path;
+	dev_t device;
+	ino_t inode;
+};
+
+/* The same file stands together, the shortest path to it first: of a ConfigMap that is the mount's own name for it, not
+ * `..data/NAME` or `..2024_05_01_…/NAME`. */
+static int compare_files(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->device != y->device)
+		return x->device < y->device ? -1 : 1;
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	if (x->path.n != y->path.n)
+		return x->path.n < y->path.n ? -1 : 1;
+	return bytes_cmp(x->path, y->path);
+}
+
+/* Leaves one path to each file. What cannot be looked at stays: reading it says why. */
+static bool drop_same(struct glob_list *list, struct arena *arena)
+{
+	struct found *all = arena_array(arena, struct found, list->len + 1);
+	size_t n = 0, known = 0;
+	struct stat st;
+
+	if (!all)
+		return false;
+	for (size_t i = 0; i < list->len; i++)
+		if (stat(list->at[i].p, &st))
+			list->at[n++] = list->at[i];
+		else
+			all[known++] = (struct found){ list->at[i], st.st_dev, st.st_ino };
+	qsort(all, known, sizeof(*all), compare_files);
+	for (size_t i = 0; i < known; i++)
+		if (i == 0 || all[i].device != all[i - 1].device ||
+		    all[i].inode != all[i - 1].inode)
+			list->at[n++] = all[i].path;
+	list->len = n;
+	return true;
+}
+
 static void find_glob(const char *glob, struct glob_list *list, struct config_issues *issues,
 		      struct arena *arena)
 {
@@ -143,6 +189,8 @@ bool files_read(const struct config_options *options, struct toml *root, struct 
 	for (size_t i = 0; options->globs && options->globs[i]; i++)
 		find_glob(options->globs[i], &list, issues, arena);
 	whole = issues_errors(issues) == 0;
+	if (!drop_same(&list, arena))
+		return unreadable(&(struct toml_file){ .path = B("") }, "out of memory", issues);
 	sort_paths(&list);
 	for (size_t i = 0; i < list.len; i++)
 		whole &= add_file(root, list.at[i], (struct bytes){ NULL, 0 }, issues, arena);

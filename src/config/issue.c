@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include "base/pen.h"
+#include "config/shown.h"
 
 #define MAX_BYTES  (64 << 20)
 #define MAX_TEXT   (32 << 20) /* a file may hold a key of 16 MiB */
@@ -35,6 +36,19 @@ static void out_of_memory(struct config_issues *issues)
 	issues->len = 1;
 }
 
+/* A copy without what nobody may read. Unset: out of memory. */
+static struct bytes shown(struct bytes text, struct arena *a)
+{
+	struct bytes copy = { NULL, 0 };
+	struct buf out;
+
+	buf_init(&out, MAX_TEXT);
+	if (show_text(bytes_set(text) ? text : B(""), &out) == 0)
+		copy = arena_dup(a, buf_bytes(&out));
+	buf_deinit(&out);
+	return copy;
+}
+
 void issue_add(struct config_issues *issues, bool warning, struct bytes file, size_t line,
 	       struct bytes key, const char *fmt, ...)
 {
@@ -49,10 +63,10 @@ void issue_add(struct config_issues *issues, bool warning, struct bytes file, si
 	va_start(ap, fmt);
 	bad = buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	issue.text = arena_dup(&issues->arena, buf_bytes(&text));
+	issue.text = shown(buf_bytes(&text), &issues->arena);
 	buf_deinit(&text);
 	issue.file = arena_dup(&issues->arena, bytes_set(file) ? file : B(""));
-	issue.key = arena_dup(&issues->arena, bytes_set(key) ? key : B(""));
+	issue.key = shown(key, &issues->arena);
 	if (bad || !bytes_set(issue.text) || !bytes_set(issue.file) || !bytes_set(issue.key) ||
 	    !arena_push(&issues->arena, issues->at, issues->len, issues->cap, issue))
 		out_of_memory(issues);

@@ -248,15 +248,20 @@ static struct credential *default_key(const struct config *c, const struct provi
 
 void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
+	struct bytes flaw;
+
 	if (!toml_get(t, "api_key_location"))
 		p->api_key = *default_key(l->config, p->kind);
-	if (!credential_usable(&p->api_key))
+	flaw = credential_flaw(&p->api_key, l->arena);
+	if (bytes_set(flaw) || !credential_usable(&p->api_key))
 		issue_add(
-			l->issues, l->options->offline, node_file(t), t->line, path,
+			l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line,
+			path,
 			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
-			BFMT(path), p->kind->label, BFMT(credential_problem(&p->api_key)));
-	else if (p->api_key.kind == CREDENTIAL_STATIC && p->api_key.value.n == 0)
-		warn_at(l, t, path, "Environment variable `%.*s` is empty", BFMT(p->api_key.key));
+			BFMT(path), p->kind->label,
+			BFMT(bytes_set(flaw) ? flaw : credential_problem(&p->api_key)));
+	else
+		credential_warn(l, t, path, &p->api_key);
 }
 
 int shorthand_api_key(struct loader *l, struct bytes name, struct provider_config *p)

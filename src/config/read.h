@@ -128,8 +128,9 @@ struct bytes name_hint(struct loader *, struct bytes word, const struct bytes *n
 /* Both fill a struct extras. */
 void read_extra_body(struct loader *, struct toml *, struct bytes path, void *into);
 void read_extra_headers(struct loader *, struct toml *, struct bytes path, void *into);
-bool is_header_name(struct bytes);  /* RFC 9110 token */
-bool is_header_value(struct bytes); /* no control characters but tab */
+bool is_secret_header(struct bytes); /* by its name: its value is shown to nobody */
+bool is_header_name(struct bytes);   /* RFC 9110 token */
+bool is_header_value(struct bytes);  /* no control characters but tab */
 
 #define TABLE(expected_, keys_, ...)                                                         \
 	{                                                                                    \

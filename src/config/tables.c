@@ -65,6 +65,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, max_headers, 1, 10000, 256),
 	NUMBER(server, max_body_mib, 1, 4096, 100),
 	NUMBER(server, body_memory_mib, 1, 1 << 20, 1024),
+	NUMBER(server, answer_memory_mib, 1, 1 << 20, 1024),
 	NUMBER(server, header_timeout_ms, 1, DAY_MS, 10000),
 	NUMBER(server, body_idle_ms, 1, DAY_MS, 30000),
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
@@ -94,6 +95,8 @@ static const struct key upstream_keys[] = {
 	NUMBER(upstream, idle_ms, 0, DAY_MS, 60000),
 	NUMBER(upstream, max_idle, 0, 100000, 256),
 	NUMBER(upstream, dns_ttl_s, 0, 86400, 30),
+	NUMBER(upstream, max_files, 0, 1000, 16),
+	NUMBER(upstream, max_files_mib, 1, 1024, 100),
 	{ "ca_file", KEY_CALL, .call = read_ca_file, KEPT(upstream.ca_file) },
 };
 const struct table upstream_table = TABLE("struct UpstreamConfig", upstream_keys, .at_start = true);

@@ -18,6 +18,7 @@
 #include "base/words.h"
 #include "base/pen.h"
 #include "config/issue.h"
+#include "config/shown.h"
 
 #define MAX_SHOWN      200
 #define PATH_MAX_BYTES (1 << 20) /* of a key, with all that it stands in */
@@ -111,22 +112,26 @@ static struct toml *take_tree(struct reading *r, const struct engine_toml_node *
 static void report_syntax(struct reading *r, const struct engine_toml *doc,
 			  struct config_issues *issues)
 {
+	struct buf shown;
 	size_t n;
 	const struct engine_toml_error *e = engine_toml_errors(doc, &n);
 
+	buf_init(&shown, MAX_SHOWN);
 	for (size_t i = 0; i < n; i++) {
 		size_t from = e[i].line <= r->nlines ? r->lines[e[i].line - 1] : r->text.n;
-		struct bytes rest = bytes_slice(r->text, from, r->text.n),
-			     line = bytes_trim(bytes_cut(&rest, '\n'));
+		struct bytes line;
 
-		if (line.n > 60 || !bytes_is_utf8(line))
-			line.n = 0;
+		buf_reset(&shown);
+		if (show_line(r->text, from, &shown))
+			buf_reset(&shown);
+		line = bytes_trim(buf_bytes(&shown));
 		issue_add(
 			issues, false, r->file->path, e[i].line, B(""),
 			"Failed to parse config file as valid TOML: TOML parse error at line %zu, column %zu: %.*s%s%.*s%s",
 			e[i].line, e[i].column, (int)e[i].message_n, e[i].message,
 			line.n ? " (`" : "", BFMT(line), line.n ? "`)" : "");
 	}
+	buf_deinit(&shown);
 }
 
 struct toml *toml_read(const struct toml_file *file, struct bytes text,

@@ -36,7 +36,7 @@ static void read_hash(struct loader *l, struct toml *t, struct bytes path, void 
 	else if (c.kind == CREDENTIAL_STATIC)
 		error_at(l, t, path, "`%.*s` holds no hash of a password (" HASH_FIX ")",
 			 BFMT(t->text));
-	else if (l->options->offline)
+	else if (l->options->offline && !c.blank)
 		warn_at(l, t, path, "%.*s", BFMT(credential_problem(&c)));
 	else
 		error_at(l, t, path, "%.*s (" HASH_FIX ")", BFMT(credential_problem(&c)));

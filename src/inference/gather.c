@@ -14,11 +14,14 @@
 
 #include <stdlib.h>
 
+#include "base/answer_memory.h"
 #include "base/error.h"
 
 #define GATHER_MAX_BYTES     (128u << 20) /* of one block: an upstream body ends at 100 MiB */
 #define GATHER_MAX_BLOCKS    1024 /* a text, a thought, 128 calls; unknown blocks come by id */
 #define GATHER_MAX_SUMMARIES 1024
+#define GATHER_KEPT          (16u << 20)  /* of all texts of an answer, for the record */
+#define HOLD_STEP            (256u << 10) /* of the memory of answers, taken at a time */
 
 struct gathered_summary {
 	struct bytes id;
@@ -49,6 +52,9 @@ struct gather {
 	size_t tail_at, tail_len;
 	uint64_t raw_total;
 	bool content, outline;
+	struct answer_hold hold;
+	size_t texts;      /* bytes that are kept */
+	bool text_cut;     /* texts went on that were not */
 	const char *alike; /* the last delta's: what all of these have in common is known already */
 };
 
@@ -96,12 +102,38 @@ static int tail_add(struct gather *g, struct bytes b)
 	return 0;
 }
 
+/* Whether n bytes more may be kept. */
+static bool has_room(struct gather *g, size_t n)
+{
+	size_t now = g->texts + g->raw.len + n;
+
+	return now <= g->hold.n || answer_hold_take(&g->hold, (now - g->hold.n + HOLD_STEP - 1) /
+								      HOLD_STEP * HOLD_STEP);
+}
+
+/* A text's next piece, as far as the record keeps it. */
+static int text_add(struct gather *g, struct buf *to, struct bytes text)
+{
+	if (!text.n || g->text_cut)
+		return 0;
+	g->text_cut = g->texts + text.n > GATHER_KEPT || !has_room(g, text.n);
+	if (g->text_cut)
+		return 0;
+	g->texts += text.n;
+	return buf_append(to, text);
+}
+
 static int raw_add(struct gather *g, struct bytes b)
 {
 	size_t room = g->raw.len < g->raw_max ? g->raw_max - g->raw.len : 0;
 	struct bytes head = bytes_slice(b, 0, room);
 
 	g->raw_total += b.n;
+	if (head.n &&
+	    !has_room(g, head.n)) { /* cut in the middle, as ever: the end is in the ring */
+		g->raw_max = g->raw.len;
+		head.n = 0;
+	}
 	if (head.n > 0 && buf_append(&g->raw, head))
 		return -1;
 	return tail_add(g, bytes_slice(b, head.n, b.n));
@@ -206,7 +238,8 @@ static int part_add(struct gather *g, const struct part *p)
 	switch (p->type) {
 	case PART_TOOL_CALL:
 		s->block.custom |= p->custom;
-		return buf_append(&s->name, p->name) || buf_append(&s->text, p->arguments) ? -1 : 0;
+		return buf_append(&s->name, p->name) || text_add(g, &s->text, p->arguments) ? -1
+											    : 0;
 	case PART_UNKNOWN: buf_reset(&s->text); return buf_append(&s->text, p->text);
 	case PART_THOUGHT:
 		s->has_text |= bytes_set(p->text);
@@ -218,7 +251,7 @@ static int part_add(struct gather *g, const struct part *p)
 	case PART_TEXT:
 	case PART_REFUSAL: break;
 	}
-	return buf_append(&s->text, p->text);
+	return text_add(g, &s->text, p->text);
 }
 
 int gather_add(struct gather *g, const struct delta *d)
@@ -287,13 +320,18 @@ static void whole_characters(struct gather *g)
 		g->tail_len--;
 }
 
+static bool raw_is_cut(const struct gather *g)
+{
+	return g->raw_total > g->raw_max + g->tail_max;
+}
+
 static int raw_finish(struct gather *g, struct result *out)
 {
 	size_t from, first;
 
 	if (g->tail_max == 0 || !g->tail)
 		return 0;
-	if (gather_raw_cut(g)) {
+	if (raw_is_cut(g)) {
 		whole_characters(g);
 		out->raw_gap = g->raw.len;
 		out->raw_missing = g->raw_total - g->raw.len - g->tail_len;
@@ -339,7 +377,7 @@ bool gather_has_content(const struct gather *g)
 
 bool gather_raw_cut(const struct gather *g)
 {
-	return g->raw_total > g->raw_max + g->tail_max;
+	return g->text_cut || raw_is_cut(g);
 }
 
 void gather_free(struct gather *g)
@@ -355,6 +393,7 @@ void gather_free(struct gather *g)
 		for (size_t j = 0; j < s->nsummaries; j++)
 			buf_deinit(&s->summaries[j].text);
 	}
+	answer_hold_give(&g->hold);
 	buf_deinit(&g->raw);
 	buf_deinit(&g->raw_usage);
 	free(g->tail);

@@ -11,6 +11,7 @@ struct surface_options {
 	/* reading a request */
 	bool lenient; /* takes all that real clients send: further fields, flat and older forms, kinds of
 			       * parts and tools that are not known, null for what is absent */
+	bool unique_keys; /* a key twice in an object refuses the request, else the last one counts */
 	bool prefixed_names;  /* a model has a name only as tensorzero::model_name::… */
 	bool keeps_source;    /* the client's own body is kept, for pass-through */
 	bool system_in_place; /* late system texts stay where they stand, else all go to the front */

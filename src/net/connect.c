@@ -92,12 +92,30 @@ static struct upconn *connect_host(struct http_client *c, struct origin *o, stru
 	return u;
 }
 
-/* Asks the proxy for a tunnel. Waits. */
-static int tunnel(struct upconn *u, uint64_t deadline)
+/*
+ * Looks where a proxy would go, since what is behind it is not seen from here: every address of the name must be public.
+ * `ip` is the text of one of them. Waits.
+ */
+static int find_public(struct http_client *c, const struct origin *o, uint64_t deadline,
+		       char ip[SOCK_ADDRESS_TEXT])
+{
+	struct dns_addresses found;
+
+	if (dns_lookup(c->dns, o->host, deadline, &found))
+		return -1;
+	for (size_t i = 0; i < found.len; i++)
+		if (!sock_address_public((struct sockaddr *)&found.at[i].addr))
+			return fail(ERR_IO, "%.*s is not a public address", BFMT(o->host));
+	sock_ip_text((struct sockaddr *)&found.at[0].addr, ip);
+	return 0;
+}
+
+/* Asks the proxy for a tunnel to the host, or to the address that was found for it. Waits. */
+static int tunnel(struct upconn *u, struct bytes host, uint64_t deadline)
 {
 	struct origin *o = u->origin;
 	struct bytes auth = o->proxy->authorization, rq;
-	bool v6 = bytes_chr(o->host, ':') >= 0;
+	bool v6 = bytes_chr(host, ':') >= 0;
 	struct arena a;
 	struct http_message m;
 	struct iovec v;
@@ -107,8 +125,8 @@ static int tunnel(struct upconn *u, uint64_t deadline)
 
 	arena_init(&a, LOOKUP_MEMORY_MAX);
 	rq = arena_printf(&a, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nhost: %s%.*s%s:%u\r\n%s%.*s%s\r\n",
-			  v6 ? "[" : "", BFMT(o->host), v6 ? "]" : "", o->port, v6 ? "[" : "",
-			  BFMT(o->host), v6 ? "]" : "", o->port,
+			  v6 ? "[" : "", BFMT(host), v6 ? "]" : "", o->port, v6 ? "[" : "",
+			  BFMT(host), v6 ? "]" : "", o->port,
 			  bytes_set(auth) ? "proxy-authorization: " : "", BFMT(auth),
 			  bytes_set(auth) ? "\r\n" : "");
 	if (!rq.p)
@@ -183,10 +201,14 @@ static void *not_connected(const struct origin *o, uint64_t callers)
 struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t deadline)
 {
 	uint64_t own = clock_mono_ms() + c->opt.connect_timeout_ms, callers = deadline;
+	bool pinned = o->public_only && o->proxy;
+	char ip[SOCK_ADDRESS_TEXT];
 	struct upconn *u;
 
 	if (deadline > own)
 		deadline = own;
+	if (pinned && find_public(c, o, deadline, ip))
+		return not_connected(o, callers);
 	u = connect_host(c, o, o->proxy ? o->proxy->host : o->host,
 			 o->proxy ? o->proxy->port : o->port, deadline);
 	if (!u) {
@@ -194,7 +216,8 @@ struct upconn *upconn_connect(struct http_client *c, struct origin *o, uint64_t 
 			fail_context("through the proxy: ");
 		return not_connected(o, callers);
 	}
-	if (o->tls && ((o->proxy && tunnel(u, deadline)) || secure(u, deadline))) {
+	if (o->tls && ((o->proxy && tunnel(u, pinned ? bytes_of(ip) : o->host, deadline)) ||
+		       secure(u, deadline))) {
 		upconn_drop(u);
 		return not_connected(o, callers);
 	}

@@ -13,15 +13,20 @@
 
 #include <stdlib.h>
 
+#include "base/answer_memory.h"
 #include "base/error.h"
+#include "fiber/fiber.h"
 #include "net/decode.h"
 #include "net/http_put.h"
 #include "net/upconn.h"
 
-#define HEAD_MAX    (256u << 10)
-#define HEADERS_MAX 1000
-#define YIELD_BYTES (256u << 10)
-#define ALLOC_AHEAD (1u << 20) /* an announced length is believed up to here */
+#define HEAD_MAX      (256u << 10)
+#define HEADERS_MAX   1000
+#define YIELD_BYTES   (256u << 10)
+#define ALLOC_AHEAD   (1u << 20) /* an announced length is believed up to here */
+#define UNHELD        (1u << 20) /* of each body, towards the memory of answers */
+#define HOLD_STEP     (1u << 20)
+#define HOLD_RETRY_MS 10
 
 struct http_call {
 	struct upconn *conn;
@@ -32,6 +37,7 @@ struct http_call {
 	char *io, *plain; /* buffers of the thread's pool: the last read, the decoder's output */
 	uint64_t read_idle_ms;
 	size_t since_yield; /* decoded bytes */
+	struct answer_hold hold;
 	enum coding coding;
 	bool reused, failed, more; /* more: the decoder filled its output */
 };
@@ -208,7 +214,9 @@ struct http_call *http_send(struct http_client *c, const struct http_send *s)
 	call->read_idle_ms = s->read_idle_ms;
 	http_response_init(&call->msg, s->arena, HEAD_MAX, HEADERS_MAX,
 			   bytes_eq(s->method, B("HEAD")));
-	call->conn = s->fresh ? NULL : origin_take_idle(o);
+	/* a plain proxy resolves the name anew at each request, so it is looked at anew, too */
+	call->conn =
+		s->fresh || (o->public_only && o->proxy && !o->tls) ? NULL : origin_take_idle(o);
 	call->reused = call->conn != NULL;
 	if (!call->conn)
 		call->conn = upconn_connect(c, o, s->head_deadline);
@@ -333,6 +341,20 @@ int http_call_read(struct http_call *call, struct bytes *piece)
 	return r;
 }
 
+/* So much more of the memory of answers. Waits, and so does the upstream. -1: ERR_BUSY, ERR_CANCELLED, ERR_DEADLINE. */
+static int hold_more(struct http_call *call)
+{
+	uint64_t until = clock_mono_ms() + ANSWER_ROOM_WAIT_MS;
+
+	while (!answer_hold_take(&call->hold, HOLD_STEP)) {
+		if (clock_mono_ms() >= until)
+			return fail(ERR_BUSY, "too many large answers at once");
+		if (fiber_sleep(HOLD_RETRY_MS))
+			return -1;
+	}
+	return 0;
+}
+
 static int body_too_large(struct http_call *call, size_t max)
 {
 	call->failed = true;
@@ -353,7 +375,10 @@ static int collect(struct http_call *call, size_t max, struct bytes first, struc
 			r = body_too_large(call, max);
 			break;
 		}
-		if (buf_append(&b, first)) {
+		/* twice: decoded, it takes as much again */
+		if ((b.len + first.n > UNHELD && 2 * (b.len + first.n) > call->hold.n &&
+		     hold_more(call)) ||
+		    buf_append(&b, first)) {
 			call->failed = true;
 			r = -1;
 			break;
@@ -388,6 +413,7 @@ void http_call_close(struct http_call *call)
 {
 	struct upconn *u = call->conn;
 
+	answer_hold_give(&call->hold);
 	io_buffer_give(call->io);
 	io_buffer_give(call->plain);
 	decoder_free(call->decoder);

@@ -33,7 +33,8 @@ struct url {
 	uint16_t port;
 	struct bytes target; /* path and query, at least "/" */
 	/* The caller's: connect to addresses of the public Internet only, on connections of their own pool.
-	 * Through a proxy the proxy decides. */
+	 * Through a proxy too: the name is resolved here before the proxy is asked, and a tunnel goes to the
+	 * address that was found. A plain proxy gets the name. */
 	bool public_only;
 };
 /* http and https only; userinfo is refused. The strings point into `text` or the arena. */
@@ -73,6 +74,9 @@ int http_call_read_all(struct http_call *, size_t max, struct bytes *out);
  * called exactly once, also after errors and when cancelled. Does not wait. With the end of the body
  * unread but already buffered (a chunked body's last chunk) it still counts as read. */
 void http_call_close(struct http_call *);
+
+/* The value of proxy-authorization that a request to that URL is sent with; unset: none. */
+struct bytes http_client_proxy_secret(const struct http_client *, const struct url *);
 
 /* Upstream connections of the process; any thread. */
 size_t http_client_connections(void);

@@ -290,6 +290,12 @@ bool sock_address_parse(struct bytes text, struct sockaddr_storage *out, socklen
 	return true;
 }
 
+void sock_ip_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
+{
+	if (!inet_ntop(a->sa_family, ip_of(a), out, SOCK_ADDRESS_TEXT))
+		*out = '\0';
+}
+
 void sock_address_text(const struct sockaddr *a, char out[SOCK_ADDRESS_TEXT])
 {
 	char ip[INET6_ADDRSTRLEN] = "?";

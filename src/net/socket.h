@@ -61,6 +61,8 @@ in_port_t *sock_port(const struct sockaddr *); /* in network order */
 /* Whether it belongs to the public Internet: not loopback, private, link-local, shared, multicast or reserved. */
 bool sock_address_public(const struct sockaddr *);
 void sock_address_text(const struct sockaddr *, char out[SOCK_ADDRESS_TEXT]);
+void sock_ip_text(const struct sockaddr *,
+		  char out[SOCK_ADDRESS_TEXT]); /* without brackets and port */
 
 /* A timer for lists in order of their deadlines: it goes off at the earliest that it was armed with. *armed is TIME_NEVER
  * while it is not. */

@@ -70,6 +70,13 @@ static const struct proxy *proxy_of(const struct http_client *c, const struct ur
 	return p;
 }
 
+struct bytes http_client_proxy_secret(const struct http_client *c, const struct url *u)
+{
+	const struct proxy *p = proxy_of(c, u);
+
+	return p ? p->authorization : (struct bytes){ NULL, 0 };
+}
+
 struct origin *origin_of(struct http_client *c, const struct url *u)
 {
 	char text[300];

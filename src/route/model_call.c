@@ -199,7 +199,9 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	    check_provider_tools(&call->inf, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
-	if (files_fetch(&call->inf, p, call->context) == 0)
+	if (files_fetch(&call->inf, p, call->context))
+		call->refused = files_refused();
+	else
 		call->upstream = upstream_open(p, &call->inf, call->context, &call->attempt);
 	if (call->upstream && !inf->stream)
 		call->result = upstream_result(call->upstream);
@@ -303,7 +305,8 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 			return note_failure(call);
 		}
 		note_failure(call);
-		if (call_ended_above())
+		call->refused |= error_last()->kind == ERR_BUSY;
+		if (call_ended_above() || call->refused)
 			return -1;
 	}
 	return fail_providers(call);

@@ -31,11 +31,12 @@ struct model_call {
 	uint64_t started_ms, first_ms; /* clock_mono_ms(); 0: no first delta yet */
 	struct delta late;             /* the error of a stream that ran out of time */
 	bool ended;
+	bool refused; /* no provider is at fault: the request itself, or there is no memory for its files */
 };
 
 /*
  * Tries the providers. Plain: `result` is there. Stream: the first delta is there. Waits. -1:
- * ERR_ALL_PROVIDERS_FAILED with the errors nested in order, ERR_MODEL_TIMEOUT, ERR_CANCELLED, or
+ * ERR_ALL_PROVIDERS_FAILED with the errors nested in order, what files_refused() tells (`refused`), ERR_MODEL_TIMEOUT, ERR_CANCELLED, or
  * the outer deadline. model_call_close() is due in every case.
  */
 int model_call_open(struct model_call *, const struct model_config *, const struct inference *,

@@ -5,9 +5,12 @@
  */
 #include "route/record.h"
 
+#include <stdatomic.h>
+
 #include <inttypes.h>
 #include <engines.h>
 
+#include "base/answer_memory.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
@@ -557,6 +560,10 @@ struct building {
 	int failed;
 };
 
+#define LARGE_RECORD (1u << 20)
+#define PRINTING_MAX (128u << 20)
+#define TURN_MS      5
+
 /* About how much there is to print. */
 static size_t weight(const struct answer_facts *f)
 {
@@ -622,10 +629,33 @@ static void build(void *arg)
 	b->failed = r;
 }
 
+static atomic_size_t
+	printing; /* bytes of large records that are printed, or wait for the journal */
+
+/* A large record waits for its turn before it is printed, not after; at last it goes on without. */
+static void wait_for_turn(size_t n)
+{
+	uint64_t until = clock_mono_ms() + ANSWER_ROOM_WAIT_MS;
+
+	for (;;) {
+		size_t before = atomic_fetch_add(&printing, n);
+
+		if (!before || before + n <= PRINTING_MAX || !fiber_self() ||
+		    clock_mono_ms() >= until)
+			return;
+		atomic_fetch_sub(&printing, n);
+		if (fiber_sleep(TURN_MS)) /* cancelled: its record is printed all the same */
+			until = 0;
+	}
+}
+
 int record_answer(struct store *store, const struct answer_facts *f)
 {
 	struct building b = { .facts = f, .failed = -1 };
+	size_t large = weight(f) > LARGE_RECORD ? weight(f) : 0;
 
+	if (large)
+		wait_for_turn(large);
 	if (offload_if_big(weight(f), build, &b) || b.failed) {
 		log_error("route", "a record could not be built",
 			  LB("error", error_last()->message));
@@ -634,5 +664,6 @@ int record_answer(struct store *store, const struct answer_facts *f)
 	}
 	store_append(store, &b.rec);
 	record_deinit(&b.rec);
+	atomic_fetch_sub(&printing, large);
 	return b.failed ? -1 : 0;
 }

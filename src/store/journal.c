@@ -163,6 +163,7 @@ void journal_finish(struct journal *j, struct pending *group, enum unrecorded re
 
 		group = next;
 		atomic_fetch_sub(&j->queued_bytes, p->head.len);
+		atomic_fetch_add_explicit(&j->finished, 1, memory_order_relaxed);
 		p->result = result;
 		if (result == RECORDED && p->head.flags & RECORD_CUT)
 			METRIC_ADD(&metric_cut, 1);
@@ -211,12 +212,13 @@ bool journal_is_full(const struct journal *j)
 	       atomic_load_explicit(&j->queued_bytes, memory_order_relaxed) >= j->o.queue_bytes;
 }
 
-/* Whether a record of n bytes may be handed over; an empty queue takes any. */
+/* Whether a record of n bytes may be handed over. A large one needs half of the queue only: its bytes are in memory whether
+ * it waits here or there, and small ones would never leave it the whole. */
 static bool take_room(struct journal *j, uint64_t n)
 {
-	uint64_t before = atomic_fetch_add(&j->queued_bytes, n);
+	uint64_t before = atomic_fetch_add(&j->queued_bytes, n), half = j->o.queue_bytes / 2;
 
-	if (!before || before + n <= j->o.queue_bytes)
+	if (!before || before + (n < half ? n : half) <= j->o.queue_bytes)
 		return true;
 	atomic_fetch_sub(&j->queued_bytes, n);
 	return false;
@@ -242,16 +244,31 @@ static void note_cancel(bool *cancelled)
 	}
 }
 
+/* wait_ms is for a writer that stands still: while it finishes records, those behind it wait on. */
+static uint64_t still_waits(struct journal *j, uint64_t *finished, uint64_t until)
+{
+	uint64_t now = atomic_load_explicit(&j->finished, memory_order_relaxed);
+
+	if (now == *finished || clock_mono_ms() < until)
+		return until;
+	*finished = now;
+	return clock_mono_ms() + j->o.wait_ms;
+}
+
 /* Waits for room in the queue. 0: had; else the reason. A cancelled fiber waits like any other. */
 static enum unrecorded wait_for_room(struct journal *j, uint64_t n, uint64_t until, bool *cancelled)
 {
+	uint64_t finished;
+
 	if (!j->o.refuse_when_full) {
 		if (atomic_load(&j->full))
 			return DISK_FULL;
 		if (atomic_load(&j->broken))
 			return WRITE_ERROR;
 	}
+	finished = atomic_load(&j->finished);
 	while (!take_room(j, n)) {
+		until = still_waits(j, &finished, until);
 		if (clock_mono_ms() >= until)
 			return QUEUE_FULL;
 		pause_ms(2);
@@ -291,12 +308,17 @@ static bool withdraw(struct pending *p)
 
 /* On a fiber. The reason; UNRECORDED_REASONS: the writer counts it, should it fail. Once p is done its
  * waker holds it, so only the waker's word ends the wait. */
-static enum unrecorded wait_on_fiber(struct pending *p, uint64_t until, bool *cancelled)
+static enum unrecorded wait_on_fiber(struct journal *j, struct pending *p, uint64_t until,
+				     bool *cancelled)
 {
+	uint64_t finished = atomic_load(&j->finished);
+
 	while (!p->woken) {
 		if (!fiber_park())
 			continue;
 		note_cancel(cancelled);
+		until = still_waits(j, &finished, until);
+		fiber_deadline_restore(until);
 		if (clock_mono_ms() < until)
 			continue;
 		if (withdraw(p))
@@ -386,7 +408,7 @@ static enum unrecorded hand_over(struct journal *j, struct pending *p, uint64_t 
 		old = fiber_deadline();
 		fiber_deadline_restore(until);
 		push(j, p);
-		why = wait_on_fiber(p, until, cancelled);
+		why = wait_on_fiber(j, p, until, cancelled);
 		fiber_deadline_restore(old);
 		return why;
 	}
@@ -410,8 +432,8 @@ static enum unrecorded append(struct journal *j, struct buf *payload,
 		return WRITE_ERROR;
 	}
 	atomic_fetch_sub(&j->queued_bytes, n - p->head.len); /* what compress() saved */
-	p->queued_ms = now;
-	why = hand_over(j, p, until, cancelled);
+	p->queued_ms = now = clock_mono_ms();
+	why = hand_over(j, p, now + j->o.wait_ms, cancelled);
 	pending_drop(p);
 	return why;
 }

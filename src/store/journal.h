@@ -76,6 +76,8 @@ struct journal {
 	/* workers -> writer */
 	_Atomic(struct pending *) queue;
 	atomic_uint_fast64_t queued_bytes;
+	atomic_uint_fast64_t
+		finished; /* records that the writer is done with: whether it moves at all */
 	atomic_uint bell; /* a futex: 0 = the writer may sleep */
 	atomic_bool closing;
 	pthread_mutex_t done_lock;

@@ -131,7 +131,23 @@ static const char *why_of(const struct attempt *at, size_t i)
 
 /* ---- text ---- */
 
-/* As it is, but for what could steer a terminal. `lines`: newlines and tabs stay. */
+/* A character at the front that turns the direction of text round, so that it reads other than it is, or breaks its line: the
+ * bidirectional controls, U+2028 and U+2029. */
+static bool is_turning(struct bytes t, unsigned *code)
+{
+	if (t.n < 2 || !utf8_length(bytes_slice(t, 0, 4)))
+		return false;
+	*code = ((unsigned char)t.p[0] & 0x1fu) << 6 | ((unsigned char)t.p[1] & 0x3fu);
+	if (utf8_continues(t.p[1]) && *code == 0x61c && (unsigned char)t.p[0] == 0xd8)
+		return true;
+	if (t.n < 3 || (unsigned char)t.p[0] != 0xe2)
+		return false;
+	*code = 0x2000u | ((unsigned char)t.p[1] & 0x3fu) << 6 | ((unsigned char)t.p[2] & 0x3fu);
+	return *code == 0x200e || *code == 0x200f || (*code >= 0x2028 && *code <= 0x202e) ||
+	       (*code >= 0x2066 && *code <= 0x2069);
+}
+
+/* As it is, but for what could steer a terminal or its reader. `lines`: newlines and tabs stay. */
 static int put_safe(struct buf *out, struct bytes t, bool lines)
 {
 	size_t from = 0;
@@ -140,7 +156,15 @@ static int put_safe(struct buf *out, struct bytes t, bool lines)
 	for (size_t i = 0; i < t.n; i++) {
 		unsigned char c = (unsigned char)t.p[i];
 		bool c1 = c == 0xc2 && i + 1 < t.n && (unsigned char)t.p[i + 1] < 0xa0;
+		unsigned code;
 
+		if (c >= 0xd8 && is_turning(bytes_slice(t, i, t.n), &code)) {
+			bad |= buf_append(out, bytes_slice(t, from, i - from)) ||
+			       buf_printf(out, "\\u%04x", code);
+			from = i + (code == 0x61c ? 2 : 3);
+			i = from - 1;
+			continue;
+		}
 		if (!c1 && c >= 32 && c != 127)
 			continue;
 		if (lines && (c == '\n' || c == '\t'))

@@ -42,7 +42,7 @@ static void decode_here(void *arg)
 			c->type->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
 }
 
-struct result *upstream_result(struct call *c)
+static struct result *read_result(struct call *c)
 {
 	uint64_t before = fiber_deadline_narrow(c->deadline);
 	struct decoding d = { .call = c };
@@ -74,6 +74,22 @@ struct result *upstream_result(struct call *c)
 	r->request_id = c->attempt->request_id;
 	r->response_ms = c->attempt->end_ms - c->attempt->started_ms;
 	return r;
+}
+
+struct result *upstream_result(struct call *c)
+{
+	struct result *r = read_result(c);
+	struct error *failure;
+
+	if (r || call_ended_above())
+		return r;
+	failure = error_save(c->context->arena);
+	if (!failure)
+		return NULL;
+	call_redact_error(c, failure);
+	c->attempt->raw_response = call_redact(c, c->attempt->raw_response);
+	fail_with(failure);
+	return NULL;
 }
 
 /* ---- a stream ---- */
@@ -165,7 +181,7 @@ static int step(struct call *c)
 	return 0;
 }
 
-int upstream_next(struct call *c, struct delta **out, int (*idle)(void *), void *arg)
+static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), void *arg)
 {
 	*out = &c->delta;
 	if (c->first_waits) {
@@ -186,6 +202,18 @@ int upstream_next(struct call *c, struct delta **out, int (*idle)(void *), void 
 		}
 	}
 	return 0;
+}
+
+int upstream_next(struct call *c, struct delta **out, int (*idle)(void *), void *arg)
+{
+	int r = next_delta(c, out, idle, arg);
+	struct delta *d = *out;
+
+	if (r == 1 && d->error) {
+		call_redact_error(c, d->error);
+		d->raw = call_redact(c, d->raw);
+	}
+	return r;
 }
 
 int answer_peek(struct call *c)

@@ -7,6 +7,7 @@
 
 #include "net/sse.h"
 #include "upstream/provider_type.h"
+#include "upstream/redact.h"
 
 #define ERROR_MAX (1u << 20) /* of a body that says what is wrong (providers-openai §2.12) */
 
@@ -29,6 +30,7 @@ struct call {
 	struct bytes body, endpoint;
 	struct url url;
 	struct header_list headers; /* without the signer's */
+	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */
 	uint64_t deadline;          /* of the whole outbound request; absolute ms */
 	bool encoded;
 	/* a stream */
@@ -60,6 +62,16 @@ int64_t retry_after_ms(struct bytes ms, struct bytes after, int64_t now);
 /* mask.c: the body for the record, files being large and kept elsewhere: <TENSORZERO_FILE_i> in the place of each file's
  * base64 text; itself where it has none, or memory is out. */
 struct bytes mask_files(struct bytes body, const struct inference *, struct arena *);
+
+/* ---- secrets: call_secrets.c ---- */
+
+/* Notes what these headers, the URL, the signer's device id and the proxy's password give away. -1: out of memory. */
+int call_take_secrets(struct call *, const struct header_list *sent);
+/* redact() with what the call has sent; "[redacted]" when memory is out. Waits (a long text is read on another thread). */
+struct bytes call_redact(const struct call *, struct bytes text);
+/* The same of what is no error; unset when memory is out. */
+struct bytes call_redact_good(const struct call *, struct bytes text);
+void call_redact_error(const struct call *, struct error *); /* all of its texts */
 
 /* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
 

@@ -39,6 +39,7 @@ int call_fail_transport(const struct call *c, bool in_stream)
 	struct bytes inner;
 
 	switch (error_last()->kind) {
+	case ERR_BUSY:
 	case ERR_CANCELLED:
 	case ERR_OUT_OF_MEMORY: return -1;
 	case ERR_DEADLINE:
@@ -62,7 +63,8 @@ bool call_ended_above(void)
 {
 	enum error_kind kind = error_last()->kind;
 
-	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY;
+	return kind == ERR_CANCELLED || kind == ERR_DEADLINE || kind == ERR_OUT_OF_MEMORY ||
+	       kind == ERR_BUSY;
 }
 
 int call_fail_body(const struct call *c)
@@ -110,7 +112,7 @@ static int read_error_body(struct call *c)
 	if (r < 0 && error_last()->kind == ERR_CANCELLED)
 		return -1;
 	body = wire_body_text(body, http_call_header(c->http, B("content-type")), a);
-	c->attempt->raw_response = bytes_set(body) ? body : B("");
+	c->attempt->raw_response = call_redact(c, bytes_set(body) ? body : B(""));
 	error_clear();
 	return 0;
 }

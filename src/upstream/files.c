@@ -34,6 +34,20 @@ static void encode(void *arg)
 		};
 }
 
+/* One file that was fetched, for all blocks that name it. */
+struct fetched {
+	struct bytes url, data, header; /* header: content-type */
+};
+
+struct walk {
+	const struct call_context *context;
+	bool (*by_url)(const struct file *); /* what the upstream fetches itself; NULL: nothing */
+	struct fetched *list;                /* max_files */
+	size_t len;
+	uint64_t bytes; /* of all, as often as they are named */
+	bool any;
+};
+
 /* What the client said it is, else the server, else its first bytes. */
 static int set_type(struct file *f, struct bytes header, struct bytes data, struct arena *a)
 {
@@ -52,21 +66,38 @@ static int set_type(struct file *f, struct bytes header, struct bytes data, stru
 	return bytes_set(f->mime_type) ? 0 : -1;
 }
 
-static int take(struct file *f, struct http_call *call, struct arena *a)
+static uint64_t bytes_max(const struct call_context *context)
 {
+	return context->config->upstream.max_files_mib << 20;
+}
+
+static int too_many_bytes(const struct call_context *context)
+{
+	return fail_param(
+		ERR_INVALID_REQUEST, B("messages"), NULL,
+		"The files that the request names by URL are larger than %llu MiB together, the most that one request may have here (`[upstream] max_files_mib`)",
+		(unsigned long long)context->config->upstream.max_files_mib);
+}
+
+static int take(struct walk *w, struct fetched *f, struct http_call *call)
+{
+	struct arena *a = w->context->arena;
 	struct encoding e = { .raw = B(""), .arena = a };
+	uint64_t left = bytes_max(w->context) - w->bytes;
 
 	if (http_call_status(call) != 200)
 		return fail(ERR_BAD_FILE_FETCH, "the server answered with status %d",
 			    http_call_status(call));
-	if (http_call_read_all(call, FILE_MAX, &e.raw))
-		return -1;
+	if (http_call_read_all(call, left < FILE_MAX ? (size_t)left : FILE_MAX, &e.raw))
+		return error_last()->kind == ERR_TOO_LARGE && left < FILE_MAX
+			       ? too_many_bytes(w->context)
+			       : -1;
 	if (!e.raw.n)
 		return fail(ERR_BAD_FILE_FETCH, "the file is empty");
-	if (offload_if_big(e.raw.n, encode, &e) || !bytes_set(e.text) ||
-	    set_type(f, http_call_header(call, B("content-type")), e.text, a))
+	if (offload_if_big(e.raw.n, encode, &e) || !bytes_set(e.text))
 		return -1;
 	f->data = e.text;
+	f->header = arena_dup(a, http_call_header(call, B("content-type")));
 	return 0;
 }
 
@@ -80,12 +111,27 @@ struct http_call *send_unsigned(struct http_client *client, struct http_send *s)
 	return http_send(client, s);
 }
 
-static int fetch(struct file *f, const struct call_context *context)
+/* Not the server's fault: it ends the request, not this attempt alone. */
+static int as_it_is(void)
+{
+	switch (error_last()->kind) {
+	case ERR_BUSY:
+	case ERR_BODY_TOO_LARGE:
+		return fail(ERR_BUSY, "no memory for the files that the request names by URL");
+	case ERR_CANCELLED:
+	case ERR_OUT_OF_MEMORY:
+	case ERR_INVALID_REQUEST: return -1;
+	default: return clock_mono_ms() >= fiber_deadline() ? -1 : 0;
+	}
+}
+
+static int fetch(struct walk *w, struct fetched *f)
 {
 	static const struct http_header headers[] = {
 		{ B("accept"), B("*/*") },
 		{ B("user-agent"), B("Signet/" SIGNET_VERSION) },
 	};
+	const struct call_context *context = w->context;
 	struct url url;
 	struct http_send s = {
 		.url = &url,
@@ -104,30 +150,73 @@ static int fetch(struct file *f, const struct call_context *context)
 		call = send_unsigned(context->client, &s);
 	}
 	if (call) {
-		r = take(f, call, context->arena);
+		r = take(w, f, call);
 		http_call_close(call);
 	}
-	if (r == 0 || error_last()->kind == ERR_CANCELLED ||
-	    error_last()->kind == ERR_OUT_OF_MEMORY || clock_mono_ms() >= fiber_deadline())
-		return r;
-	fail_context("Error fetching file from %.*s: ", BFMT(f->url));
-	return fail_as(ERR_BAD_FILE_FETCH);
+	return r;
 }
 
-/* `by_url`: what the upstream fetches itself; NULL: nothing. */
-static int visit(const struct block *blocks, size_t n, const struct call_context *context,
-		 bool (*by_url)(const struct file *), bool *fetched)
+static struct fetched *known(const struct walk *w, struct bytes url)
+{
+	for (size_t i = 0; i < w->len; i++)
+		if (bytes_eq(w->list[i].url, url))
+			return &w->list[i];
+	return NULL;
+}
+
+/* Names the file among those to fetch; one that an attempt before has fetched is in it with its data. */
+static int note(struct walk *w, struct file *f)
+{
+	uint64_t max = w->context->config->upstream.max_files;
+
+	w->any = true;
+	if (known(w, f->url))
+		return 0;
+	if (w->len == max)
+		return fail_param(
+			ERR_INVALID_REQUEST, B("messages"), NULL,
+			"The request names more than %llu files by URL, the most that one request may here (`[upstream] max_files`)",
+			(unsigned long long)max);
+	w->list[w->len++] = (struct fetched){ .url = f->url };
+	return 0;
+}
+
+/* Gives the file its data, fetched for this block or for one before. */
+static int give(struct walk *w, struct file *f)
+{
+	struct fetched *one = known(w, f->url);
+	int r = 0;
+
+	if (bytes_set(f->data)) {
+		one->data = f->data;
+	} else {
+		if (!bytes_set(one->data))
+			r = fetch(w, one);
+		if (r == 0) {
+			f->data = one->data;
+			r = set_type(f, one->header, one->data, w->context->arena);
+		}
+		if (r) {
+			f->data = (struct bytes){ NULL, 0 };
+			if (as_it_is())
+				return -1;
+			fail_context("Error fetching file from %.*s: ", BFMT(f->url));
+			return fail_as(ERR_BAD_FILE_FETCH);
+		}
+	}
+	w->bytes += f->data.n / 4 * 3;
+	return w->bytes > bytes_max(w->context) ? too_many_bytes(w->context) : 0;
+}
+
+static int visit(struct walk *w, const struct block *blocks, size_t n,
+		 int (*fn)(struct walk *, struct file *))
 {
 	for (size_t i = 0; i < n; i++) {
 		struct file *f = blocks[i].type == BLOCK_FILE ? blocks[i].file : NULL;
 
-		if (visit(blocks[i].parts, blocks[i].nparts, context, by_url, fetched))
+		if (visit(w, blocks[i].parts, blocks[i].nparts, fn) ||
+		    (f && f->is_url && !(w->by_url && w->by_url(f)) && fn(w, f)))
 			return -1;
-		if (!f || !f->is_url || (by_url && by_url(f)))
-			continue;
-		if (!bytes_set(f->data) && fetch(f, context))
-			return -1;
-		*fetched = true;
 	}
 	return 0;
 }
@@ -135,16 +224,28 @@ static int visit(const struct block *blocks, size_t n, const struct call_context
 int files_fetch(struct inference *inf, const struct provider_config *p,
 		const struct call_context *context)
 {
+	static int (*const steps[])(struct walk *, struct file *) = { note, give };
 	const struct provider_type *type = provider_type_of(p);
-	bool fetched = false;
+	struct walk w = { .context = context, .by_url = inf->fetch_files ? NULL : type->takes_url };
 
 	if (!type->takes_files)
 		return 0;
-	for (size_t i = 0; i < inf->nmessages; i++)
-		if (visit(inf->messages[i].content, inf->messages[i].len, context,
-			  inf->fetch_files ? NULL : type->takes_url, &fetched))
-			return -1;
-	if (fetched)
+	w.list = arena_array(context->arena, struct fetched,
+			     context->config->upstream.max_files + 1);
+	if (!w.list)
+		return -1;
+	for (size_t k = 0; k < COUNT(steps); k++)
+		for (size_t i = 0; i < inf->nmessages; i++)
+			if (visit(&w, inf->messages[i].content, inf->messages[i].len, steps[k]))
+				return -1;
+	if (w.any)
 		inf->source_intact = false;
 	return 0;
+}
+
+bool files_refused(void)
+{
+	enum error_kind kind = error_last()->kind;
+
+	return kind == ERR_INVALID_REQUEST || kind == ERR_BUSY || kind == ERR_OUT_OF_MEMORY;
 }

@@ -92,7 +92,9 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	const char *problem;
 
 	p->endpoint = c.kind == CREDENTIAL_STATIC ? c.value : B("");
-	if (!secret_is_usable(p->endpoint, "https://xxx"))
+	if (c.blank)
+		missing->problem = c.value;
+	else if (!secret_is_usable(p->endpoint, "https://xxx"))
 		return missing_add(missing, c.key);
 	problem = url_problem(p->endpoint);
 	if (problem)
@@ -109,7 +111,9 @@ static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 	bool given = c.kind == CREDENTIAL_STATIC;
 
 	o->os_type = given ? c.value : B("3");
-	if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+	if (c.blank)
+		missing->problem = c.value;
+	else if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
 		missing_add(missing, c.key);
 }
 

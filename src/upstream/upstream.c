@@ -162,10 +162,14 @@ static int transmit(struct call *c)
 			if (!arena_push(c->context->arena, headers.at, headers.len, headers.cap,
 					c->headers.at[i]))
 				return -1;
+		if (call_take_secrets(c, &headers))
+			return -1;
 		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
 			return -1;
 		if (sign_attempt(c, s.method, &headers))
 			return signing_failed(c);
+		if (call_take_secrets(c, &headers))
+			return -1;
 		s.headers = headers.at;
 		s.nheaders = headers.len;
 		c->attempt->sent_ms = turn_ms();
@@ -186,13 +190,15 @@ static int check_head(struct call *c)
 		[FRAMING_SSE] = B("text/event-stream"),
 	};
 	struct bytes type = http_call_header(c->http, B("content-type")),
-		     expected = content_types[c->type->framing];
+		     expected = content_types[c->type->framing], id;
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
 	c->attempt->head_ms = turn_ms();
-	c->attempt->request_id =
-		arena_dup(c->context->arena, http_call_header(c->http, c->type->request_id_header));
+	id = http_call_header(c->http, c->type->request_id_header);
+	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
+	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
+		return -1;
 	if (status < 200 || status > 299)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
@@ -268,6 +274,9 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	if (r == 0)
 		return c;
 	failure = error_save(context->arena);
+	if (failure)
+		call_redact_error(c, failure);
+	attempt->raw_response = call_redact(c, attempt->raw_response);
 	upstream_close(c);
 	if (failure)
 		fail_with(failure);

@@ -503,6 +503,77 @@ static void test_credentials(void **state)
 	drop(c);
 }
 
+static void test_white_space_around_a_key_is_cut_off(void **state)
+{
+	static const char *const values[] = { "sk-mine\n",
+					      "sk-mine\r\n",
+					      " sk-mine",
+					      "\tsk-mine \n ",
+					      "sk-mine\xc2\xa0",
+					      "\xef\xbb\xbfsk-mine",
+					      "sk-mine\xe2\x80\x8b\n" };
+	struct config *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		setenv("MINE", values[i], 1);
+		c = load(OPENAI "api_key_location = \"env::MINE\"\n", false);
+		assert_non_null(c);
+		assert_bytes(first(c, "m")->api_key.value, "sk-mine");
+		assert_int_equal(issues.len, 1);
+		assert_true(issues.at[0].warning);
+		assert_bytes(
+			issues.at[0].text,
+			"models.m.providers.p: Environment variable `MINE` has white space around its value, which is cut off (remove it)");
+		drop(c);
+	}
+	setenv("MINE", "sk mine", 1); /* inside it is a part of the key */
+	c = load(OPENAI "api_key_location = \"env::MINE\"\n", false);
+	assert_bytes(first(c, "m")->api_key.value, "sk mine");
+	assert_int_equal(issues.len, 0);
+	drop(c);
+}
+
+/* For `check`, too, to which a variable that is not there is only a warning. */
+static void test_a_key_that_is_blank_stops_the_start(void **state)
+{
+	static const struct {
+		const char *value, *what;
+	} cases[] = {
+		{ "", "is empty" },
+		{ "  ", "is blank" },
+		{ "\n", "is blank" },
+		{ "\xc2\xa0\r\n", "is blank" },
+		{ "sk-a\nsk-b", "holds a line break or another control character" },
+		{ "sk-\x01", "holds a line break or another control character" },
+	};
+	static const char *const places[] = {
+		OPENAI "api_key_location = \"env::MINE\"\n",
+		OPENAI
+		"api_key_location = { default = \"env::MINE\", fallback = \"env::OTHER\" }\n",
+		OPENAI
+		"api_key_location = { default = \"env::OTHER\", fallback = \"env::MINE\" }\n",
+		"[provider_types.openai.defaults]\napi_key_location = \"env::MINE\"\n" OPENAI,
+	};
+
+	(void)state;
+	setenv("OTHER", "sk-other", 1);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t k = 0; k < 2 * sizeof places / sizeof *places; k++) {
+			setenv("MINE", cases[i].value, 1);
+			assert_null(load(places[k / 2], k % 2));
+			assert_int_equal(issues.len, 1);
+			assert_false(issues.at[0].warning);
+			if (bytes_find(issues.at[0].text, bytes_of(cases[i].what)) < 0)
+				fail_msg("%s is not in %.*s", cases[i].what,
+					 BFMT(issues.at[0].text));
+			drop(NULL);
+		}
+	setenv("OPENAI_API_KEY", "", 1); /* nobody uses it */
+	drop(load_good(OPENAI "api_key_location = \"env::OTHER\"\n"));
+	unsetenv("OPENAI_API_KEY");
+}
+
 /* What may be a key that was pasted in: of more than 20 characters only the first three are shown. */
 static void test_a_location_that_is_none_may_be_a_key(void **state)
 {
@@ -545,6 +616,26 @@ static void test_an_alias_leads_to_a_model_that_is_there(void **state)
 #define RUST_PROXY                                                       \
 	"[models.r]\nrouting = [\"d\"]\n[models.r.providers.d]\ntype = " \
 	"\"rust_proxy\"\nmodel_name = \"claude\"\n"
+
+static void test_blank_variables_of_a_rust_proxy_stop_the_start(void **state)
+{
+	static const char *const names[] = { "API_ENDPOINT", "DEVICE_ID", "SID", "OS_TYPE" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		setenv("API_ENDPOINT", "http://127.0.0.1:9/stream/chat", 1);
+		setenv("DEVICE_ID", "dev", 1);
+		setenv("SID", "session", 1);
+		setenv("OS_TYPE", "3", 1);
+		setenv(names[i], " \n", 1);
+		assert_null(load(RUST_PROXY, true));
+		assert_false(issues.at[0].warning);
+		if (bytes_find(issues.at[0].text, bytes_of(names[i])) < 0)
+			fail_msg("%s is not in %.*s", names[i], BFMT(issues.at[0].text));
+		drop(NULL);
+	}
+	unsetenv("OS_TYPE");
+}
 
 static void test_rust_proxy_from_the_environment(void **state)
 {
@@ -829,6 +920,10 @@ int main(void)
 		cmocka_unit_test_setup(test_extras_keep_order_and_numbers, fresh_environment),
 		cmocka_unit_test_setup(test_routing_order_and_names, fresh_environment),
 		cmocka_unit_test_setup(test_credentials, fresh_environment),
+		cmocka_unit_test_setup(test_white_space_around_a_key_is_cut_off, fresh_environment),
+		cmocka_unit_test_setup(test_a_key_that_is_blank_stops_the_start, fresh_environment),
+		cmocka_unit_test_setup(test_blank_variables_of_a_rust_proxy_stop_the_start,
+				       fresh_environment),
 		cmocka_unit_test_setup(test_a_credentials_file_has_a_bound, fresh_environment),
 		cmocka_unit_test_setup(test_a_location_that_is_none_may_be_a_key,
 				       fresh_environment),

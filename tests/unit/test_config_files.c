@@ -59,6 +59,19 @@ static void put(const char *name, const char *text)
 	assert_int_equal(chmod(in_dir(name), 0600), 0);
 }
 
+static void put_link(const char *name, const char *target)
+{
+	assert_int_equal(symlink(target, in_dir(name)), 0);
+}
+
+static void put_hard_link(const char *name, const char *target)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s", in_dir(target));
+	assert_int_equal(link(path, in_dir(name)), 0);
+}
+
 static struct config *load(const char *glob, bool offline)
 {
 	struct config_options options = { .glob = in_dir(glob), .offline = offline };
@@ -338,6 +351,37 @@ static void test_files_come_sorted_and_once(void **state)
 	drop(c);
 }
 
+/* As kubelet mounts a ConfigMap: names that lead into `..data`, which leads into a folder of its own. */
+static void test_a_file_that_two_paths_lead_to_counts_once(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	assert_int_equal(mkdir(in_dir("..2024_05_01"), 0700), 0);
+	put("..2024_05_01/a.toml", "[gateway]\ndebug = true\n");
+	put("..2024_05_01/b.toml",
+	    "[models.m]\nrouting = [\"p\"]\n[models.m.providers.p]\ntype = \"openai\"\n"
+	    "model_name = \"1\"\napi_key_location = \"none\"\n");
+	put_link("..data", "..2024_05_01");
+	put_link("a.toml", "..data/a.toml");
+	put_link("b.toml", "..data/b.toml");
+	c = load("**/*.toml", false);
+	assert_non_null(c);
+	assert_int_equal(issues.files, 2);
+	drop(c);
+	put_link("c.toml", "a.toml"); /* a link to a link, and a second name of the inode */
+	put_hard_link("d.toml", "..2024_05_01/b.toml");
+	c = load("{*.toml,**/*.toml}", false);
+	assert_non_null(c);
+	assert_int_equal(issues.files, 2);
+	drop(c);
+	put("e.toml", "[gateway]\ndebug = true\n"); /* the same text, but a file of its own */
+	assert_null(load("**/*.toml", false));
+	assert_report(
+		"D/e.toml:2: `gateway.debug`: Found duplicate values in globbed TOML config files `D/a.toml` and `D/e.toml` (first at line 2; remove one of them)\n");
+	drop(NULL);
+}
+
 static void test_what_stands_twice_is_refused_even_if_equal(void **state)
 {
 	(void)state;
@@ -364,7 +408,7 @@ static void test_every_file_is_read_before_anyone_gives_up(void **state)
 	assert_report(
 		"D/a.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 9: unclosed table, expected `]` (`[gateway`)\n"
 		"D/b.toml: Failed to read config file `D/b.toml`: stream did not contain valid UTF-8\n"
-		"D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 5: string values must be quoted, expected literal string (`y = 1 2`)\n");
+		"D/c.toml:1: Failed to parse config file as valid TOML: TOML parse error at line 1, column 5: string values must be quoted, expected literal string (`y = \"…\" \"…\"`)\n");
 	drop(NULL);
 }
 
@@ -848,6 +892,7 @@ int main(void)
 		IN_DIR(test_a_lone_star_warns),
 		IN_DIR(test_tables_merge_over_files),
 		IN_DIR(test_files_come_sorted_and_once),
+		IN_DIR(test_a_file_that_two_paths_lead_to_counts_once),
 		IN_DIR(test_what_stands_twice_is_refused_even_if_equal),
 		IN_DIR(test_every_file_is_read_before_anyone_gives_up),
 		IN_DIR(test_errors_of_all_files_come_in_their_order),

@@ -255,22 +255,43 @@ static void test_addresses_that_are_not_public_are_not_called(void **state)
 	close(fd);
 }
 
-static void test_through_a_proxy_the_proxy_decides(void **state)
+static void test_a_proxy_is_asked_for_public_addresses_only(void **state)
 {
 	struct harness *h = *state;
-	char proxy[64];
+	char proxy[64], *got;
 	int fd;
 
 	snprintf(proxy, sizeof proxy, "127.0.0.1:%u", up_port);
-	h->client_options.http_proxy = proxy;
+	h->client_options.http_proxy = h->client_options.https_proxy = proxy;
 	call.public_only = true;
-	snprintf(call.url, sizeof call.url, "http://10.0.0.1/");
 	harness_start(h);
+	snprintf(call.url, sizeof call.url, "http://10.0.0.1/");
+	run_to(h, ERR_IO, "10.0.0.1 is not a public address");
+	snprintf(call.url, sizeof call.url, "https://localhost/");
+	run_to(h, ERR_IO, "localhost is not a public address");
+	snprintf(call.url, sizeof call.url, "https://no-such-name.invalid/");
 	harness_begin(h, run_call);
-	fd = serve(ANSWER);
 	harness_join(h);
-	assert_string_equal("ok", call.body);
+	assert_int_equal(call.kind, ERR_IO);
+	assert_memory_equal(call.message, "cannot resolve no-such-name.invalid", 35);
+	assert_int_equal(0, http_client_connections());
+	snprintf(call.url, sizeof call.url, "http://93.184.216.34/");
+	for (int i = 0; i < 2; i++) { /* looked at anew, on a connection of its own, each time */
+		harness_begin(h, run_call);
+		fd = serve(ANSWER);
+		harness_join(h);
+		assert_string_equal("ok", call.body);
+		close(fd);
+	}
+	snprintf(call.url, sizeof call.url, "https://93.184.216.34/");
+	harness_begin(h, run_call);
+	fd = take();
+	got = hear(fd, "\r\n\r\n", 3000);
+	assert_string_equal(
+		got, "CONNECT 93.184.216.34:443 HTTP/1.1\r\nhost: 93.184.216.34:443\r\n\r\n");
+	free(got);
 	close(fd);
+	harness_join(h);
 }
 
 static void test_a_host_of_no_proxy_is_called_itself(void **state)
@@ -761,7 +782,7 @@ int main(void)
 		T(test_what_speaks_while_idle_is_dropped),
 		T(test_the_rest_of_an_answer_is_read_up_to_a_bound),
 		T(test_addresses_that_are_not_public_are_not_called),
-		T(test_through_a_proxy_the_proxy_decides),
+		T(test_a_proxy_is_asked_for_public_addresses_only),
 		T(test_a_host_of_no_proxy_is_called_itself),
 		T(test_a_proxy_that_is_not_there_is_named),
 		T(test_what_a_proxy_may_answer_to_connect),

@@ -111,8 +111,11 @@ static void test_the_queue_takes_what_fits(void **state)
 	j->o.wait_ms = 30;
 	assert_int_equal(append(j, 301, false), QUEUE_FULL);
 	assert_int_equal(atomic_load(&j->queued_bytes), QUEUE - 300);
-	atomic_store(&j->queued_bytes, 1);
+	atomic_store(&j->queued_bytes, QUEUE / 2 + 1);
 	assert_int_equal(append(j, QUEUE, false), QUEUE_FULL);
+	atomic_store(&j->queued_bytes, QUEUE / 2); /* a large one needs half of it */
+	assert_int_equal(append(j, 2 * QUEUE, false), RECORDED);
+	assert_int_equal(atomic_load(&j->queued_bytes), QUEUE / 2);
 	atomic_store(&j->queued_bytes, 0);
 	j->o.wait_ms = 20000;
 	assert_int_equal(append(j, QUEUE + 1, false), RECORDED); /* an empty one takes any */

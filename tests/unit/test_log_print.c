@@ -131,11 +131,24 @@ static void test_nothing_steers_a_terminal(void **state)
 	static const struct {
 		const char *is, *shown;
 	} cases[] = {
-		{ "\033[2J", "\\x1b[2J" },   { "a\nb\tc", "a\\nb\\x09c" }, { "\x7f", "\\x7f" },
-		{ "\xc2\x9b", "\\x9b" },    /* C1, in UTF-8 */
+		{ "\033[2J", "\\x1b[2J" },
+		{ "a\nb\tc", "a\\nb\\x09c" },
+		{ "\x7f", "\\x7f" },
+		{ "\xc2\x9b", "\\x9b" }, /* C1, in UTF-8 */
+		/* what turns text round: marks, embeddings, overrides, isolates, separators of lines */
+		{ "a\u202eb\u202c", "a\\u202eb\\u202c" },
+		{ "\u061c\u200e\u200f\u202a\u202b\u202d",
+		  "\\u061c\\u200e\\u200f\\u202a\\u202b\\u202d" },
+		{ "\u2066\u2067\u2068\u2069\u2028\u2029",
+		  "\\u2066\\u2067\\u2068\\u2069\\u2028\\u2029" },
+		{ "\u2027\u202f\u2065\u206a\u061b\u200d\u2026",
+		  "\u2027\u202f\u2065\u206a\u061b\u200d\u2026" },
+		{ "\xe2\x80", "\xe2\x80" },
 		{ "\xc2\xa0", "\xc2\xa0" }, /* no C1 */
 		{ "\xc2", "\xc2" },         /* cut */
-		{ "x\xc2\x80y", "x\\x80y" }, { "\xc3\xa9", "\xc3\xa9" },   { "\x1f ", "\\x1f " },
+		{ "x\xc2\x80y", "x\\x80y" },
+		{ "\xc3\xa9", "\xc3\xa9" },
+		{ "\x1f ", "\\x1f " },
 	};
 
 	(void)state;

@@ -90,15 +90,13 @@ static void test_the_prompt_becomes_the_one_message(void **state)
 	assert_true(bytes_find(env->inf.source, B("suffix")) < 0);
 }
 
-static void test_the_last_of_two_prompts_counts(void **state)
+static void test_two_prompts_are_refused(void **state)
 {
-	struct envelope *env =
-		read_body("{\"prompt\":\"a\",\"model\":\"m\",\"prompt\":\"b\",\"messages\":7}");
-
 	(void)state;
-	assert_non_null(env);
-	assert_int_equal(1, env->inf.nmessages);
-	assert_true(bytes_eq(env->inf.messages[0].content[0].text, B("b")));
+	assert_null(
+		read_body("{\"prompt\":\"a\",\"model\":\"m\",\"prompt\":\"b\",\"messages\":7}"));
+	assert_int_equal(error_last()->kind, ERR_INVALID_REQUEST);
+	assert_true(bytes_eq(error_last()->param, B("prompt")));
 }
 
 static void test_refusals_name_the_field(void **state)
@@ -227,7 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_prompt_becomes_the_one_message),
-		TEST(test_the_last_of_two_prompts_counts),
+		TEST(test_two_prompts_are_refused),
 		TEST(test_refusals_name_the_field),
 		TEST(test_logprobs_are_named_behind_what_was_left_out_anyway),
 		TEST(test_a_plain_answer),

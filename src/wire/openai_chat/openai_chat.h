@@ -5,6 +5,7 @@
 #ifndef SIGNET_WIRE_OPENAI_CHAT_H
 #define SIGNET_WIRE_OPENAI_CHAT_H
 
+#include "base/json.h"
 #include "base/pen.h"
 #include "inference/envelope.h"
 #include "wire/wire.h"
@@ -25,6 +26,8 @@ struct chat_request {
  * `param` and `code` set. Does not look at what needs the configuration (model names, object storage, filters). `body`
  * must live as long as the request.
  */
+/* options.unique_keys: -1 with ERR_INVALID_REQUEST and its path if a key stands twice in an object of the body. */
+int openai_check_keys(yyjson_val *, const struct surface_options *, struct arena *);
 struct envelope *openai_chat_read_request(struct bytes body, const struct surface_options *,
 					  struct arena *);
 /*

@@ -6,6 +6,7 @@
 
 const struct surface_options openai_chat_options = {
 	.lenient = true,
+	.unique_keys = true,
 	.keeps_source = true,
 	.system_in_place = true,
 	.results_as_sent = true,

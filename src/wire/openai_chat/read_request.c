@@ -469,6 +469,17 @@ static yyjson_val *parse_body(struct bytes body, struct arena *a)
 			 BFMT(path), path.n ? ": " : "", BFMT(error_last()->message));
 }
 
+int openai_check_keys(yyjson_val *root, const struct surface_options *options, struct arena *a)
+{
+	struct bytes path;
+	int r = options->unique_keys ? json_repeated_key(root, a, &path) : 0;
+
+	return r > 0 ? fail_param(ERR_INVALID_REQUEST, path, "invalid_request",
+				  "The request body has the key `%.*s` twice (leave one of them)",
+				  BFMT(path))
+		     : r;
+}
+
 static int read_all(struct reader *r, yyjson_val *root)
 {
 	struct members m = { 0 };
@@ -508,7 +519,7 @@ struct envelope *openai_chat_read_request(struct bytes body, const struct surfac
 	root = parse_body(body, a);
 	if (root && !options->lenient)
 		root = json_last_of_keys(root, a);
-	bad = !root || read_all(&r, root);
+	bad = !root || openai_check_keys(root, options, a) || read_all(&r, root);
 	map_deinit(&r.calls);
 	map_deinit(&r.legacy_calls);
 	return bad ? NULL : r.env;

@@ -143,7 +143,7 @@ struct envelope *openai_completions_read_request(struct bytes body,
 		openai_chat_read_request(body, options, a);
 		return NULL;
 	}
-	if (read_own_fields(&c, root))
+	if (openai_check_keys(root, options, a) || read_own_fields(&c, root))
 		return NULL;
 	edited = chat_body(&c, body, a);
 	chat = bytes_set(edited) ? openai_chat_read_request(edited, options, a) : NULL;
