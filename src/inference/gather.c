@@ -175,26 +175,12 @@ static int summary_add(struct gather *g, struct slot *s, const struct part *p)
 	return buf_append(&s->summaries[i].text, p->summary_text);
 }
 
-static bool is_empty(const struct part *p)
-{
-	switch (p->type) {
-	case PART_TOOL_CALL:
-	case PART_UNKNOWN: return false;
-	case PART_THOUGHT:
-		return p->text.n == 0 && p->signature.n == 0 && p->summary_text.n == 0 &&
-		       !bytes_set(p->extra_data);
-	case PART_TEXT:
-	case PART_REFUSAL: break;
-	}
-	return p->text.n == 0;
-}
-
 static int part_add(struct gather *g, const struct part *p)
 {
 	struct slot *s = find(g, p->type, p->id);
 
 	if (!s) {
-		if (is_empty(p))
+		if (part_is_empty(p))
 			return 0;
 		s = add(g, p);
 		if (!s)

@@ -212,6 +212,7 @@ struct delta {
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
 	struct bytes
 		mended; /* pass-through: goes out in the place of `raw`, which is no chunk of the format */
+	bool beyond; /* pass-through: `raw` has content that no part holds, such as audio */
 	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat/alike.h): what all of them
 	 * have in common, of the same address each time; the strings, as they stand in the JSON. All but the parts'
 	 * texts is the same in each of them. Lives as long as the stream. */
@@ -219,6 +220,12 @@ struct delta {
 	struct bytes holes[DELTA_HOLES];
 	size_t nholes;
 };
+
+bool part_is_empty(const struct part *);
+/* Any text, thought, refusal or call: what an answer begins with. A role, usage, a finish reason are none. */
+bool delta_has_content(const struct delta *);
+/* All of it goes into the arena, to live longer than until the next event. -1: out of memory. It has no error. */
+int delta_keep(struct delta *, struct arena *);
 
 /*
  * Joins deltas into a result (providers-openai §1.5): parts of one (kind, id) form one block at the

@@ -1,6 +1,6 @@
 /*
  * Every error of a provider moves on to the next one; only cancellation, the model's own timeout and a
- * caller's deadline end the walk. A stream's provider counts as good with its first delta, after which there
+ * caller's deadline end the walk. A stream's provider counts as good with its first content, after which there
  * is no way back: a timeout or a break then is an error inside the stream.
  *
  * Deadlines nest by narrowing the fiber's: which one struck is found by comparing the clock with each, the
@@ -25,7 +25,7 @@ static METRIC(requests, METRIC_COUNTER, "signet_upstream_requests_total", "model
 static METRIC(seconds, METRIC_HISTOGRAM, "signet_upstream_seconds", "model,provider",
 	      "Time of an attempt from its first byte to the end of the answer");
 static METRIC(ttft_seconds, METRIC_HISTOGRAM, "signet_upstream_ttft_seconds", "model,provider",
-	      "Time to the first delta of a stream");
+	      "Time to the first content of a stream");
 static METRIC(fallbacks, METRIC_COUNTER, "signet_fallbacks_total", "model",
 	      "Attempts that followed a failed one of the same request");
 
@@ -179,9 +179,9 @@ static uint64_t deadline_of(const struct timeouts *t, bool stream, uint64_t now,
 	return stream ? sooner(after(now, t->ttft_ms), *all) : after(now, t->total_ms);
 }
 
-/* Opens the call at one provider and, if it is plain, reads the result. */
+/* Opens the call at one provider and, if it is plain, reads the result. `last`: there is no other to ask. */
 static int attempt(struct model_call *call, const struct provider_config *p,
-		   const struct inference *inf)
+		   const struct inference *inf, bool last)
 {
 	uint64_t now = turn_ms(), before,
 		 limit = deadline_of(&p->timeouts, inf->stream, now, &call->provider_deadline);
@@ -190,7 +190,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	call->provider = p;
 	call->inf = *inf;
 	call->inf.id = uuid_v7();
-	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
+	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream, .last = last };
 	if (filter_blocks(&call->inf, p, call->context->arena) ||
 	    check_provider_tools(&call->inf, p))
 		return -1;
@@ -292,7 +292,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 	for (size_t i = 0; i < model->nrouting; i++) {
 		if (i)
 			METRIC_ADD(&fallbacks, 1, model->name);
-		if (attempt(call, model->routing[i], inf) == 0)
+		if (attempt(call, model->routing[i], inf, i + 1 == model->nrouting) == 0)
 			return 0;
 		if (struck(limit, before)) {
 			timed_out(call, true, true);

@@ -26,15 +26,15 @@ struct model_call {
 	struct result *result; /* a plain call's answer */
 	struct failed_attempt *failed;
 	size_t nfailed, cfailed;
-	/* a stream after its first delta */
+	/* a stream after its first content */
 	uint64_t provider_deadline, model_deadline;
-	uint64_t started_ms, first_ms; /* clock_mono_ms(); 0: no first delta yet */
+	uint64_t started_ms, first_ms; /* clock_mono_ms(); 0: no content yet */
 	struct delta late;             /* the error of a stream that ran out of time */
 	bool ended;
 };
 
 /*
- * Tries the providers. Plain: `result` is there. Stream: the first delta is there. Waits. -1:
+ * Tries the providers. Plain: `result` is there. Stream: the first content is there. Waits. -1:
  * ERR_ALL_PROVIDERS_FAILED with the errors nested in order, ERR_MODEL_TIMEOUT, ERR_CANCELLED, or
  * the outer deadline. model_call_close() is due in every case.
  */

@@ -238,7 +238,7 @@ static int open_call(struct call *c)
 		return -1;
 	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
 		return -1;
-	return c->inf->stream ? answer_first_delta(c) : 0;
+	return c->inf->stream ? answer_begin(c) : 0;
 }
 
 struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
@@ -249,7 +249,9 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	uint64_t before;
 	int r;
 
-	*attempt = (struct attempt){ .started_ms = turn_ms(), .stream = inf->stream };
+	*attempt = (struct attempt){ .started_ms = turn_ms(),
+				     .stream = inf->stream,
+				     .last = attempt->last };
 	if (!c)
 		return NULL;
 	c->provider = p;

@@ -46,7 +46,7 @@ struct wire_stream {
 	size_t nparts, cparts;
 	struct call *calls; /* in the arena */
 	size_t ncalls, ccalls, last;
-	bool touched, events, finished;
+	bool touched, events, finished, begun; /* begun: some event had content */
 	bool mend; /* the current event: the client cannot read it as it came */
 	struct part
 		held; /* text: the first half of a character that the next event ends; unset: there is none */
@@ -496,6 +496,32 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 	s->events = true;
 }
 
+static bool is_nothing(yyjson_val *v)
+{
+	return yyjson_is_ctn(v) ? unsafe_yyjson_get_len(v) == 0 : json_str(v).n == 0;
+}
+
+/* Content that is no part: audio, and whatever comes tomorrow. A delta may have any member. */
+static bool has_more(yyjson_val *delta)
+{
+	static const struct bytes parts[] = { B("role"),         B("content"),
+					      B("refusal"),      B("reasoning_content"),
+					      B("reasoning"),    B("tool_calls"),
+					      B("function_call") };
+	yyjson_obj_iter it = yyjson_obj_iter_with(delta);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it))) {
+		size_t i = 0;
+
+		while (i < COUNT(parts) && !bytes_eq(parts[i], json_str(key)))
+			i++;
+		if (i == COUNT(parts) && !is_nothing(yyjson_obj_iter_get_val(key)))
+			return true;
+	}
+	return false;
+}
+
 static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
 {
 	int n;
@@ -507,6 +533,7 @@ static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *
 		return n;
 	out->finish = openai_chat_finish(json_get(choice, "finish_reason"));
 	s->finished |= out->finish != FINISH_UNSET;
+	out->beyond = s->forwards && !s->begun && has_more(json_get(choice, "delta"));
 	return 0;
 }
 
@@ -639,6 +666,7 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	out->service_tier = json_str(json_get(root, "service_tier"));
 	out->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
 	out->forward = s->forwards;
+	s->begun = s->begun || delta_has_content(out);
 	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, choice, out))
 		return -1;
 	return 1;
