@@ -202,7 +202,8 @@ static struct config *config_new(void)
 	tables_defaults(c);
 	c->signers = signer_cache_new();
 	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
-	if (!c->signers || !c->default_keys) {
+	c->default_endpoints = arena_array(&c->arena, struct bytes, provider_nentries);
+	if (!c->signers || !c->default_keys || !c->default_endpoints) {
 		config_unref(c);
 		return NULL;
 	}

@@ -379,6 +379,28 @@ static size_t attempts(const struct answer_facts *f, size_t end)
 	return n;
 }
 
+/* Of several choices those beside the answer's output, which is the first call's. */
+static void other_choices(struct pen *p, const struct answer_facts *f)
+{
+	pen_key(p, N_OTHERS);
+	pen_open(p, '[');
+	for (size_t i = 0; i < f->result->nothers; i++) {
+		const struct result *one = &f->result->others[i];
+		size_t from;
+
+		pen_item(p);
+		pen_open(p, '{');
+		number(p, "index", (int64_t)one->choice);
+		text(p, N_FINISH, finish_reason_name(one->finish));
+		pen_key(p, N_OUTPUT);
+		from = p->b->len;
+		native_put_blocks(p, one->content, one->len);
+		content_json(f->config, p, from, FORM_BLOCKS);
+		pen_close(p, '}');
+	}
+	pen_close(p, ']');
+}
+
 /* `calls` of the list row: Signet's columns of the ModelInference rows. */
 static void calls(struct pen *p, const struct answer_facts *f)
 {
@@ -405,6 +427,8 @@ static void calls(struct pen *p, const struct answer_facts *f)
 		span(p, "wait", mc->started_ms, at->sent_ms, at->head_ms);
 		span(p, "answer", mc->started_ms, at->head_ms, at->end_ms);
 		pen_close(p, ']');
+		if (i == 0 && f->result && f->result->nothers)
+			other_choices(p, f);
 		pen_close(p, '}');
 	}
 	pen_close(p, ']');

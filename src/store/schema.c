@@ -66,6 +66,7 @@ const struct schema_step schema_steps[] = {
 	  /* what was there is summed up afterwards, newest first (rollup.h) */
 	  "INSERT INTO Progress(what, at) SELECT 'rollup', max(seq) + 1 FROM " LIST
 	  " HAVING count(*) > 0;" },
+	{ 3, "ALTER TABLE " MODEL " ADD COLUMN " N_OTHERS " TEXT;" },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 

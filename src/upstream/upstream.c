@@ -59,8 +59,9 @@ static int write_body(struct call *c)
 	struct buf out;
 	int r;
 
-	if (context->ignored && source && source != wire && source->foreign_fields)
-		source->foreign_fields(c->inf, context->ignored);
+	if (source && source != wire && source->foreign_fields &&
+	    source->foreign_fields(c->inf, context->ignored))
+		return -1;
 	buf_init(&out, BODY_MAX);
 	r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {

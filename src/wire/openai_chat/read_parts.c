@@ -151,7 +151,8 @@ static int inner_string(const struct where *w, yyjson_val *obj, const char *key,
 	return expect_string(&at, v, out);
 }
 
-static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out)
+static int read_detail(const struct reader *r, const struct where *w, yyjson_val *obj,
+		       struct bytes *out)
 {
 	static const struct bytes levels[] = { B("low"), B("high"), B("auto") };
 	struct where at = WHERE_KEY(w, B("detail"));
@@ -162,7 +163,7 @@ static int read_detail(const struct where *w, yyjson_val *obj, struct bytes *out
 	if (!yyjson_is_str(v))
 		return expect_type(&at, v, "string or map");
 	*out = json_str(v);
-	return expect_one_of(&at, *out, levels, 3) < 0 ? -1 : 0;
+	return r->options->lenient || expect_one_of(&at, *out, levels, 3) >= 0 ? 0 : -1;
 }
 
 static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
@@ -195,7 +196,7 @@ static int read_image_url(struct reader *r, const struct where *w, yyjson_val *p
 		}
 		*url = printed;
 	}
-	if (read_detail(&at, image, &f->detail) ||
+	if (read_detail(r, &at, image, &f->detail) ||
 	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type))
 		return -1;
 	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
@@ -269,6 +270,8 @@ static int read_audio(struct reader *r, struct draft *d, const struct where *w, 
 		return openai_refuse(&at, "invalid_value", "Invalid base64 data in input_audio: %s",
 				     err);
 	f.mime_type = media_sniff(f.data);
+	if (r->options->lenient && !bytes_starts(f.mime_type, B("audio/")))
+		return unknown_add(r, d, part); /* raw samples, and what comes tomorrow */
 	if (!bytes_set(f.mime_type))
 		return openai_refuse(
 			&at, "invalid_value",
