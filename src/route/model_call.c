@@ -161,10 +161,12 @@ static bool struck(uint64_t deadline, uint64_t before)
 static void count_attempt(const struct model_call *call, const char *result)
 {
 	struct bytes model = call->model->name, provider = call->provider->name;
+	size_t n = model_call_count(call);
 
-	METRIC_ADD(&requests, 1, model, provider, bytes_of(result));
-	METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3, model,
-		       provider);
+	METRIC_ADD(&requests, (double)n, model, provider, bytes_of(result));
+	for (size_t i = 0; i < n; i++)
+		METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3,
+			       model, provider);
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -177,6 +179,51 @@ static uint64_t deadline_of(const struct timeouts *t, bool stream, uint64_t now,
 {
 	*all = after(now, t->stream_total_ms);
 	return stream ? sooner(after(now, t->ttft_ms), *all) : after(now, t->total_ms);
+}
+
+static int open_one(struct model_call *call)
+{
+	call->upstream = upstream_open(call->provider, &call->inf, call->context, &call->attempt);
+	if (!call->upstream || call->inf.stream)
+		return call->upstream ? 0 : -1;
+	call->result = upstream_result(call->upstream);
+	return call->result ? 0 : -1;
+}
+
+/* The answers of plain calls as one. */
+static int join_results(struct model_call *call)
+{
+	struct arena *a = call->context->arena;
+	size_t n = fan_len(call->fan);
+	struct result *all = arena_array(a, struct result, n),
+		      *others = arena_array(a, struct result, n),
+		      *joined = arena_new(a, struct result);
+
+	if (!all || !others || !joined)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		all[i] = *fan_at(call->fan, i)->result;
+	fan_combine(all, n, others, joined);
+	call->result = joined;
+	return 0;
+}
+
+/* As many calls as choices are asked for. */
+static int open_several(struct model_call *call, bool last)
+{
+	int r;
+
+	if (call->nfans == FANS_MAX)
+		return fail(ERR_TOO_LARGE, "`n` at more than %d providers", FANS_MAX);
+	r = fan_open(call->provider, &call->inf, call->context, last, &call->fan, &call->attempt);
+	if (!call->fan)
+		return -1;
+	call->fans[call->nfans++] = call->fan;
+	if (r)
+		return -1;
+	call->inf.id = fan_at(call->fan, 0)->inf.id;
+	call->attempt = fan_at(call->fan, 0)->attempt;
+	return call->inf.stream ? 0 : join_results(call);
 }
 
 /* Opens the call at one provider and, if it is plain, reads the result. `last`: there is no other to ask. */
@@ -196,11 +243,8 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 		return -1;
 	before = fiber_deadline_narrow(limit);
 	if (files_fetch(&call->inf, p, call->context) == 0)
-		call->upstream = upstream_open(p, &call->inf, call->context, &call->attempt);
-	if (call->upstream && !inf->stream)
-		call->result = upstream_result(call->upstream);
-	if (call->upstream && (inf->stream || call->result))
-		r = 0;
+		r = inf->n > 1 && !provider_wire(p)->has_choices ? open_several(call, last)
+								 : open_one(call);
 	fiber_deadline_restore(before);
 	if (r && struck(limit, before))
 		timed_out(call, false, true);
@@ -342,7 +386,8 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 	if (call->ended)
 		return 0;
 	before = fiber_deadline_narrow(limit);
-	r = upstream_next(call->upstream, out, idle, arg);
+	r = call->fan ? fan_next(call->fan, out, &call->from, idle, arg)
+		      : upstream_next(call->upstream, out, idle, arg);
 	fiber_deadline_restore(before);
 	if (r < 0 && struck(limit, before))
 		r = late_delta(call, out);
@@ -360,6 +405,34 @@ void model_call_close(struct model_call *call)
 {
 	upstream_close(call->upstream);
 	call->upstream = NULL;
+	if (call->fan)
+		fan_stop(call->fan);
+	call->fan = NULL;
+}
+
+void model_call_free(struct model_call *call)
+{
+	while (call->nfans)
+		fan_free(call->fans[--call->nfans]);
+}
+
+size_t model_call_count(const struct model_call *call)
+{
+	return call->fan ? fan_len(call->fan) : 1;
+}
+
+struct model_call model_call_at(const struct model_call *call, size_t i)
+{
+	struct model_call one = *call;
+
+	if (!call->fan)
+		return one;
+	one.inf.id = fan_at(call->fan, i)->inf.id;
+	one.attempt = fan_at(call->fan, i)->attempt;
+	one.result = fan_at(call->fan, i)->result;
+	if (i)
+		one.nfailed = 0;
+	return one;
 }
 
 int fail_variants(struct bytes variant_name, struct arena *a)

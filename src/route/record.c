@@ -471,11 +471,16 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	truth(&p, N_STREAM, inf->stream);
 	truth(&p, N_CACHED, false);
 	truth(&p, N_SIGNED, mc && mc->attempt.signature.set);
+	if (res && f->ncalls > 1) { /* of all calls; the model rows have each its own */
+		known_number(&p, N_IN, res->usage.input_tokens);
+		known_number(&p, N_OUT, res->usage.output_tokens);
+		pen_set(&p, N_FINISH, finish_reason_name(res->finish));
+	}
 	if (alone) { /* else the model row has them */
 		pen_set(&p, N_MODEL, mc ? mc->model->name : f->variant_name);
 		if (mc && mc->provider)
 			pen_set(&p, N_PROVIDER, mc->provider->name);
-		if (res) {
+		if (res && f->ncalls == 1) {
 			known_number(&p, N_IN, res->usage.input_tokens);
 			known_number(&p, N_OUT, res->usage.output_tokens);
 			pen_set(&p, N_FINISH, finish_reason_name(res->finish));

@@ -45,6 +45,7 @@ struct wire_writer;
 
 struct wire {
 	struct bytes name; /* "openai_chat", "developer_api" */
+	bool has_choices;  /* a request may ask for several (inference.n) */
 
 	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and
 	 * another format cannot. -1: refused, where it must not be left out. May be NULL. */

@@ -190,7 +190,7 @@ static int write_delta(struct wire_writer *w, struct pen *p, const struct delta 
 		return -1;
 	for (size_t i = 0; i < d->len; i++)
 		put_part(w, p, &d->parts[i], at.block[i], at.fresh[i]);
-	w->choice = 0; /* what follows is of the whole event */
+	w->choice = d->choices ? (unsigned)__builtin_ctz(d->choices) : 0;
 	if (bytes_set(d->annotations)) {
 		put_role(w, p);
 		chunk_open(w, p);
@@ -208,6 +208,7 @@ static int write_delta(struct wire_writer *w, struct pen *p, const struct delta 
 		chunk_put_raws(w, p, d);
 		pen_lit(p, "}\n\n");
 	}
+	w->choice = 0;
 	return pen_done(p);
 }
 
