@@ -5,7 +5,7 @@
  *
  * The end of it: on the first SIGTERM or SIGINT the listeners close and running requests go on; when they are
  * done, or after `[server] drain_s` are cancelled, the loops end, then the store writes what it holds. A second
- * signal ends the process at once.
+ * signal ends the process at once. SIGHUP loads the configuration anew (api/in_force.h), or ends like SIGTERM.
  * Trap: a worker's loop is asked for its lag by all others (/metrics), so none is freed before all have ended.
  */
 #include "serve.h"
@@ -21,6 +21,7 @@
 
 #include "api/api.h"
 #include "api/counters.h"
+#include "api/in_force.h"
 #include "api/sign_in.h"
 #include "base/fault.h"
 #include "base/flags.h"
@@ -157,7 +158,7 @@ static void on_end(struct loop_task *task)
 
 static int worker_make(struct worker *w)
 {
-	const struct config *c = w->app->config;
+	const struct config *c = w->config;
 	struct http_client_options options = {
 		.connect_timeout_ms = c->upstream.connect_timeout_ms,
 		.idle_ms = c->upstream.idle_ms,
@@ -190,8 +191,10 @@ static int worker_listen(struct crew *c)
 /* What a worker does between its start and the freeing of everything. */
 static void worker_live(struct crew *c)
 {
-	int bad = worker_make(c->worker);
+	int bad;
 
+	worker_config_begin(c->worker);
+	bad = worker_make(c->worker);
 	if (!bad) {
 		phase_set(c, PHASE_READY);
 		if (wait_until(&meeting.go)) /* another one failed */
@@ -218,6 +221,7 @@ static void *worker_main(void *arg)
 	wait_until(&meeting.freeing);
 	http_server_free(w->server);
 	http_client_free(w->client);
+	worker_config_end(w);
 	signer_thread_end();
 	loop_free(w->loop);
 	error_slot_deinit(error_last());
@@ -497,14 +501,31 @@ static void drain(uint64_t drain_s)
 	_exit(1);
 }
 
-static void run(uint64_t drain_s)
+static void reload(void)
 {
-	int sig = signal_wait(TIME_NEVER);
+	struct config_report report;
 
+	log_info("serve", "SIGHUP: loading the configuration anew");
+	config_reload(&app, (struct bytes){ 0 }, &report);
+	config_report_deinit(&report);
+}
+
+/* Until the process shall end. */
+static void wait_for_the_end(bool exit_on_hangup)
+{
+	int sig;
+
+	while ((sig = signal_wait(TIME_NEVER)) == SIGHUP && !exit_on_hangup)
+		reload();
 	if (sig == SIGHUP) { /* TensorZero waits a second, for a terminal that closes sends both */
 		log_info("serve", "SIGHUP: draining in a second");
 		signal_wait(HANGUP_MS);
 	}
+}
+
+static void run(bool exit_on_hangup, uint64_t drain_s)
+{
+	wait_for_the_end(exit_on_hangup);
 	log_info("serve", "draining: no new connections, running requests go on",
 		 LI("seconds_left", drain_s));
 	drain(drain_s);
@@ -536,7 +557,7 @@ static void store_end(void)
 }
 
 /* From opened store to the drain's end. The exit status. */
-static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
+static int serve(const struct serve_args *args, struct sockaddr_storage *addr, socklen_t addr_n)
 {
 	const struct config *c = app.config;
 	struct http_server_options options;
@@ -549,6 +570,11 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		fprintf(stderr, "no memory for %d workers\n", app.nworkers);
 		goto out;
 	}
+	app.in_force = in_force_new(&app, app.config, &args->config, serve_log_debug);
+	if (!app.in_force) {
+		flags_failed("");
+		goto out;
+	}
 	counters_setup(&app);
 	options = server_options(c, clients_by_default());
 	if (http_bind_test((struct sockaddr *)addr, addr_n) || sign_in_start(&app)) {
@@ -559,7 +585,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 		flags_failed("");
 	} else {
 		listening(addr);
-		run(c->server.drain_s);
+		run(args->exit_on_hangup, c->server.drain_s);
 		status = 0;
 	}
 	sign_in_end(&app);
@@ -567,6 +593,7 @@ static int serve(struct sockaddr_storage *addr, socklen_t addr_n)
 	crew_end();
 out:
 	sign_in_end(&app);
+	in_force_free(app.in_force);
 	free(crew);
 	free(app.workers);
 	return status;
@@ -603,7 +630,7 @@ static int serve_config(const struct serve_args *args)
 		return flags_failed("");
 	if (args->validate)
 		log_info("serve", "Configuration is valid. Exiting.");
-	status = args->validate ? 0 : serve(&addr, addr_n);
+	status = args->validate ? 0 : serve(args, &addr, addr_n);
 	store_end();
 	if (!status && !args->validate)
 		log_info("serve", "ended");
@@ -631,15 +658,13 @@ int serve_main(int argc, char **argv)
 	serve_issues_print(&args, &issues, app.config != NULL);
 	config_issues_deinit(&issues);
 	status = 1;
-	app.shorthands = app.config ? shorthands_new(app.config) : NULL;
-	if (app.shorthands) {
-		serve_log_debug(&args, app.config->gateway.debug);
+	if (app.config) {
+		serve_log_debug(app.config->gateway.debug);
 		if (args.migrate)
 			status = clickhouse_migrate(app.config) ? flags_failed("") : 0;
 		else
 			status = serve_config(&args);
 	}
-	shorthands_free(app.shorthands);
 	config_unref(app.config);
 	signing_deinit();
 	log_flush();

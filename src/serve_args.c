@@ -32,6 +32,8 @@ static const char help[] =
 	"  --workers N             threads that answer (server.workers, one a core; also SIGNET_WORKERS)\n"
 	"  --log-format F          pretty or json (pretty on a terminal, else json)\n"
 	"  --log-file F            the log goes there; SIGUSR1 opens it anew after rotation\n"
+	"  --on-sighup ACTION      reload: SIGHUP loads the files anew and puts them in force if they are\n"
+	"                          valid (the default); exit: it drains after a second, as TensorZero does\n"
 	"  --validate-and-exit     does all of a start but listen\n"
 	"  --run-clickhouse-migrations\n"
 	"                          makes TensorZero's tables in the empty database that\n"
@@ -44,8 +46,8 @@ static const char help[] =
 	"\"signet --config-file ...\" is the same: without a command, a first argument that begins with --\n"
 	"means serve. SIGNET_LOG=info,net=debug sets what is logged.\n"
 	"\n"
-	"Signals: SIGTERM and SIGINT drain (server.drain_s, 30 s; a second one ends at once), SIGHUP drains\n"
-	"after a second. Exit status: 0 drained, 1 the start was refused (the reason is on standard error),\n"
+	"Signals: SIGTERM and SIGINT drain (server.drain_s, 30 s; a second one ends at once), SIGHUP reloads\n"
+	"the configuration. Exit status: 0 drained, 1 the start was refused (the reason is on standard error),\n"
 	"2 wrong usage.\n"
 	"\n"
 	"  signet serve --config-file signet.toml\n"
@@ -62,7 +64,7 @@ static bool is_address(const char *text)
 
 static int read_flags(int argc, char **argv, struct serve_args *a)
 {
-	const char *format = NULL;
+	const char *format = NULL, *on_hangup = NULL;
 	uint64_t workers = 0;
 	const struct flag flags[] = {
 		{ "--config-file", .text = &a->config.glob },
@@ -72,6 +74,7 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 		{ "--workers", .number = &workers, .most = MAX_WORKERS },
 		{ "--log-format", .text = &format },
 		{ "--log-file", .text = &a->log_file, .not_empty = true },
+		{ "--on-sighup", .text = &on_hangup },
 		{ "--validate-and-exit", .on = &a->validate },
 		{ "--run-clickhouse-migrations", .on = &a->migrate },
 		{ "--run-migrations", .on = &a->migrate },
@@ -97,6 +100,10 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 	if (format && strcmp(format, "pretty") && strcmp(format, "json"))
 		return flags_wrong(&serve, "invalid value '%s' for '--log-format': pretty or json",
 				   format);
+	if (on_hangup && strcmp(on_hangup, "reload") && strcmp(on_hangup, "exit"))
+		return flags_wrong(&serve, "invalid value '%s' for '--on-sighup': reload or exit",
+				   on_hangup);
+	a->exit_on_hangup = on_hangup && *on_hangup == 'e';
 	if (format)
 		a->log_format = *format == 'p' ? LOG_PRETTY : LOG_JSON;
 	return -1;
@@ -157,10 +164,10 @@ int serve_log_setup(const struct serve_args *a)
 	return a->log_file ? log_open_file(a->log_file) : 0;
 }
 
-void serve_log_debug(const struct serve_args *a, bool debug)
+void serve_log_debug(bool debug)
 {
-	if (debug && !filter_of_environment())
-		log_setup(a->log_format, "debug");
+	if (!filter_of_environment())
+		log_level(debug ? LOG_DEBUG : LOG_INFO);
 }
 
 static void print_files(const char *pattern)

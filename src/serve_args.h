@@ -13,6 +13,7 @@ struct serve_args {
 	const char *log_file; /* NULL: stderr */
 	bool validate;        /* --validate-and-exit */
 	bool migrate;         /* --run-clickhouse-migrations */
+	bool exit_on_hangup;  /* --on-sighup exit */
 	bool create_key;      /* --create-api-key, and then until when */
 	const char *expiration, *disable_key;
 };
@@ -22,8 +23,8 @@ int serve_args_read(int argc, char **argv, struct serve_args *);
 
 /* Level and areas of SIGNET_LOG, else RUST_LOG; --log-file. -1: error. */
 int serve_log_setup(const struct serve_args *);
-/* `gateway.debug` shows debug lines, unless the environment has said what to show. */
-void serve_log_debug(const struct serve_args *, bool debug);
+/* `gateway.debug` shows debug lines, unless the environment has said what to show. Any thread. */
+void serve_log_debug(bool debug);
 
 /* Errors go to stderr under TensorZero's first lines, one line each; warnings to the log. */
 void serve_issues_print(const struct serve_args *, struct config_issues *, bool loaded);

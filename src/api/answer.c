@@ -33,7 +33,7 @@ struct request {
 	struct exchange *x;
 	const struct surface *surface;
 	struct app *app;
-	struct config *config;
+	const struct config *config;
 	struct arena *arena;
 	struct envelope *env; /* NULL: the body was no request */
 	struct target target;
@@ -83,7 +83,7 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
-	if (target_resolve(rq->config, rq->app->shorthands, rq->surface->options->prefixed_names,
+	if (target_resolve(rq->config, rq->config->shorthands, rq->surface->options->prefixed_names,
 			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
@@ -747,8 +747,7 @@ static struct request *request_new(struct exchange *x, const struct surface *sur
 	rq->x = x;
 	rq->surface = surface;
 	rq->app = api_app(x);
-	rq->config = rq->app->config;
-	config_ref(rq->config);
+	rq->config = api_config(x);
 	rq->arena = x->arena;
 	rq->inference_id = inference_id(x);
 	rq->started_ms = rq->last_ms = turn_ms();
@@ -765,7 +764,6 @@ static void request_end(struct request *rq)
 		gather_free(rq->gathers[i]);
 	model_call_free(&rq->call);
 	buf_deinit(&rq->ignored);
-	config_unref(rq->config);
 }
 
 void answer_request(struct exchange *x, const struct surface *surface)

@@ -25,6 +25,12 @@ static inline struct app *api_app(const struct exchange *x)
 	return ((struct worker *)x->user)->app;
 }
 
+/* The configuration that the exchange began with, whatever is reloaded meanwhile. It lives as long as the exchange. */
+static inline const struct config *api_config(const struct exchange *x)
+{
+	return x->held ? x->held : ((struct worker *)x->user)->config;
+}
+
 /* models.c */
 http_handler api_models;
 

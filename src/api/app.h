@@ -19,10 +19,10 @@
 struct worker;
 
 struct app {
-	struct config *config;
-	struct shorthands *shorthands; /* of config */
-	struct store *store;           /* NULL: no record (gateway.observability.enabled = false) */
-	struct keys *keys;             /* NULL: nothing asks for any */
+	struct config *config;     /* the one it was started with, for what is read at start only */
+	struct in_force *in_force; /* the one in force (in_force.h) */
+	struct store *store;       /* NULL: no record (gateway.observability.enabled = false) */
+	struct keys *keys;         /* NULL: nothing asks for any */
 	struct sign_in *sign_in;
 	struct bytes admin_hash; /* of SIGNET_UI_PASSWORD; unset: there is none */
 	struct reads *reads;     /* of the store; NULL with it */
@@ -38,6 +38,11 @@ struct worker {
 	struct loop *loop;
 	struct http_server *server;
 	struct http_client *client;
+	struct config *config; /* in force here; changes between two requests (in_force.h) */
+	struct config_swap {
+		struct loop_task task;
+		struct config *next;
+	} swap;
 };
 
 #endif

@@ -231,19 +231,18 @@ static bool answered(struct exchange *ex, error_writer *write)
 
 bool auth_admits(struct exchange *ex, struct bytes path, error_writer *write)
 {
-	struct app *app = api_app(ex);
 	struct key_found found;
 	struct session session;
 
-	if (is_open(app->config, path))
+	if (is_open(api_config(ex), path))
 		return true;
 	if (guard_session(ex, &session)) {
 		/* for attribution: a key on the way from `signet ui` */
-		if (app->config->gateway.auth)
+		if (api_config(ex)->gateway.auth)
 			auth_key(ex, &found);
 		return guard_session_admits(ex, &session, write);
 	}
-	if (!app->config->gateway.auth)
+	if (!api_config(ex)->gateway.auth)
 		return true;
 	/* such a key is the way's, not the caller's: only a session makes it count */
 	if (bytes_set(exchange_get(ex, B("x-signet-remote")))) {

@@ -176,8 +176,7 @@ void api_retry_after(struct exchange *x, const struct error *e, int status)
 
 int api_respond_error(struct exchange *x, error_writer *write, int status, struct bytes members)
 {
-	struct error_context context = { .with_json =
-						 api_app(x)->config->gateway.unstable_error_json,
+	struct error_context context = { .with_json = api_config(x)->gateway.unstable_error_json,
 					 .request_id = api_request_id(x),
 					 .members = members };
 	struct error none = { .message = B("out of memory"), .retry_after_ms = -1 };

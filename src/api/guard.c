@@ -74,21 +74,27 @@ bool guard_has_users(const struct config *c)
 	return c->ui.nusers || bytes_set(c->ui.password);
 }
 
-static bool is_local(const struct exchange *ex)
+bool guard_is_near(const struct exchange *ex)
 {
-	const struct config *c = api_app(ex)->config;
 	struct sockaddr_storage peer;
 
-	return c->ui.auth == UI_AUTH_AUTO && !c->gateway.auth && !guard_has_users(c) &&
-	       exchange_peer(ex, &peer) && is_loopback(&peer) && host_is_local(ex) &&
+	return exchange_peer(ex, &peer) && is_loopback(&peer) && host_is_local(ex) &&
 	       !was_forwarded(ex);
+}
+
+static bool is_local(const struct exchange *ex)
+{
+	const struct config *c = api_config(ex);
+
+	return c->ui.auth == UI_AUTH_AUTO && !c->gateway.auth && !guard_has_users(c) &&
+	       guard_is_near(ex);
 }
 
 /* ---- sessions ---- */
 
 bool guard_is_https(const struct exchange *ex)
 {
-	struct bytes url = api_app(ex)->config->ui.public_url;
+	struct bytes url = api_config(ex)->ui.public_url;
 
 	return bytes_istarts(url, B("https://")) ||
 	       bytes_ieq(exchange_get(ex, B("x-forwarded-proto")), B("https"));
@@ -130,9 +136,10 @@ void guard_password_proof(struct bytes password_hash, char out[33])
 }
 
 /* What the user of a password's session may do today: nothing, if the user or the password is another. */
-static enum guard_role role_today(const struct app *app, const struct session *s)
+static enum guard_role role_today(const struct exchange *ex, const struct session *s)
 {
-	const struct ui_config *ui = &app->config->ui;
+	const struct ui_config *ui = &api_config(ex)->ui;
+	const struct app *app = api_app(ex);
 	char proof[33];
 
 	if (bytes_set(app->admin_hash) && bytes_eq(bytes_of(s->user), UI_ADMIN)) {
@@ -149,9 +156,9 @@ static enum guard_role role_today(const struct app *app, const struct session *s
 	return ROLE_NONE;
 }
 
-static enum guard_role key_role(const struct app *app, const struct key_found *found)
+static enum guard_role key_role(const struct exchange *ex, const struct key_found *found)
 {
-	return found->role < 0 ? app->config->ui.default_key_role : (enum guard_role)found->role;
+	return found->role < 0 ? api_config(ex)->ui.default_key_role : (enum guard_role)found->role;
 }
 
 bool guard_session(const struct exchange *ex, struct session *s)
@@ -163,10 +170,10 @@ bool guard_session(const struct exchange *ex, struct session *s)
 	if (!cookie.n || !app->keys || !sessions_find(app->keys, cookie, s))
 		return false;
 	if (!strcmp(s->method, "password"))
-		s->role = role_today(app, s);
+		s->role = role_today(ex, s);
 	else if (!strcmp(s->method, "key"))
 		s->role = keys_state(app->keys, bytes_of(s->key_public_id), &found) == KEY_GOOD
-				  ? key_role(app, &found)
+				  ? key_role(ex, &found)
 				  : ROLE_NONE;
 	return s->role != ROLE_NONE;
 }
@@ -218,7 +225,7 @@ static bool is_foreign(const struct exchange *ex)
 
 	if (bytes_set(site) && !bytes_eq(site, B("same-origin")) && !bytes_eq(site, B("none")))
 		return true;
-	if (!bytes_set(origin) || is_origin_of(origin, api_app(ex)->config->ui.public_url))
+	if (!bytes_set(origin) || is_origin_of(origin, api_config(ex)->ui.public_url))
 		return false;
 	return at < 0 || !bytes_ieq(bytes_slice(origin, (size_t)at + 3, origin.n), host);
 }
@@ -238,7 +245,7 @@ static bool is_json(const struct exchange *ex)
 /* A route of Signet's own, none of TensorZero's. */
 static bool is_ours(const struct exchange *ex)
 {
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 
 	return bytes_starts(bytes_slice(ex->path, base.n, ex->path.n), B("/internal/signet"));
 }
@@ -269,7 +276,6 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 
 void guard_caller(struct exchange *ex, struct caller *out)
 {
-	struct app *app = api_app(ex);
 	struct key_found found;
 
 	*out = (struct caller){ 0 };
@@ -279,7 +285,7 @@ void guard_caller(struct exchange *ex, struct caller *out)
 		return;
 	}
 	out->session = (struct session){ 0 };
-	if (app->config->ui.auth == UI_AUTH_NONE) {
+	if (api_config(ex)->ui.auth == UI_AUTH_NONE) {
 		out->method = "none";
 		out->role = ROLE_EDITOR;
 	} else if (is_local(ex)) {
@@ -288,7 +294,7 @@ void guard_caller(struct exchange *ex, struct caller *out)
 	} else if (!bytes_set(exchange_get(ex, B("x-signet-remote"))) &&
 		   auth_key(ex, &found) == AUTH_GOOD) {
 		out->method = "bearer";
-		out->role = key_role(app, &found);
+		out->role = key_role(ex, &found);
 		memcpy(out->key_public_id, found.public_id, sizeof(found.public_id));
 	}
 }

@@ -25,6 +25,9 @@ void guard_caller(struct exchange *, struct caller *);
 /* Its name and address, for the audit; in the request's arena. */
 struct actor guard_actor(struct exchange *, const struct caller *);
 
+/* Whether a process of this machine calls, under a local name, and no proxy says that it passes on for somebody else. */
+bool guard_is_near(const struct exchange *);
+
 /* The session of the request's cookie, if it has not ended: its role is that which its user has today. */
 bool guard_session(const struct exchange *, struct session *);
 /* Whether this session may use a route that is TensorZero's: reading needs viewer, the rest editor. If not, it was

@@ -11,7 +11,7 @@ static const struct internal_route *const lists[] = {
 	internal_record_routes,  internal_charts_routes, internal_gateway_routes,
 	internal_signer_routes,  internal_health_routes, internal_overview_routes,
 	internal_live_routes,    internal_action_routes, internal_tensorzero_routes,
-	internal_session_routes, internal_key_routes
+	internal_session_routes, internal_key_routes,    internal_config_routes
 };
 
 /* ---- routes ---- */

@@ -28,9 +28,10 @@ struct internal_route {
 };
 /* A list for each file, a row of no path at its end. */
 extern const struct internal_route internal_record_routes[], internal_charts_routes[],
-	internal_gateway_routes[], internal_signer_routes[], internal_health_routes[],
-	internal_overview_routes[], internal_live_routes[], internal_action_routes[],
-	internal_tensorzero_routes[], internal_session_routes[], internal_key_routes[];
+	internal_gateway_routes[], internal_config_routes[], internal_signer_routes[],
+	internal_health_routes[], internal_overview_routes[], internal_live_routes[],
+	internal_action_routes[], internal_tensorzero_routes[], internal_session_routes[],
+	internal_key_routes[];
 
 /* A path under /internal/, below the base path. false: no route is there, nothing was answered. Waits. */
 bool internal_handle(struct exchange *, struct bytes path);

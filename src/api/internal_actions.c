@@ -264,10 +264,10 @@ static void test_provider(struct exchange *ex, const struct bytes *params)
 
 	if (t) {
 		t->ex = ex;
-		t->provider = provider_named(api_app(ex)->config, params);
+		t->provider = provider_named(api_config(ex), params);
 	}
 	if (!t || !t->provider || read_test(t) ||
-	    !(t->gather = gather_new(ex->arena, api_app(ex)->config->max_raw_kib << 10))) {
+	    !(t->gather = gather_new(ex->arena, api_config(ex)->max_raw_kib << 10))) {
 		reply_error(ex, 0);
 		return;
 	}
@@ -288,7 +288,7 @@ static void test_provider(struct exchange *ex, const struct bytes *params)
 
 static void discover(struct exchange *ex, const struct bytes *params)
 {
-	const struct provider_config *p = provider_named(api_app(ex)->config, params);
+	const struct provider_config *p = provider_named(api_config(ex), params);
 	struct call_context context = internal_context(ex, params[0]);
 	struct discovered d;
 	struct reply reply;

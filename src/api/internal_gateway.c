@@ -1,5 +1,5 @@
 /*
- * What pages show of the gateway itself: who asks, what is configured, its signers. No secret is printed: of a credential
+ * What pages show of the gateway itself: what is configured, its signers. No secret is printed: of a credential
  * its place and whether something is there, of a signer's device id nothing.
  */
 #include "api/internal.h"
@@ -23,113 +23,6 @@ static void put_bool(struct pen *p, struct bytes key, bool value)
 {
 	pen_member(p, key);
 	pen_bytes(p, value ? B("true") : B("false"));
-}
-
-/* ---- configuration ---- */
-
-struct config_page {
-	const struct config *config;
-	struct config_entries entries;
-	struct bytes *sums; /* of the files, as they are now */
-	int bad;
-};
-
-static struct bytes sum_of(struct bytes path, struct arena *a)
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	char hex[2 * SHA256_DIGEST_LENGTH + 1], name[4096];
-	struct buf text;
-	FILE *f;
-	int bad;
-
-	snprintf(name, sizeof(name), "%.*s", BFMT(path));
-	f = fopen(name, "re");
-	if (!f)
-		return (struct bytes){ 0 };
-	buf_init(&text, FILE_MAX);
-	bad = buf_read(&text, fileno(f));
-	fclose(f);
-	if (!bad)
-		SHA256((const unsigned char *)buf_bytes(&text).p, text.len, digest);
-	buf_deinit(&text);
-	hex_print(digest, sizeof(digest), hex);
-	return bad ? (struct bytes){ 0 } : arena_dup(a, bytes_of(hex));
-}
-
-static void make_config_page(void *arg)
-{
-	struct config_page *page = arg;
-	struct arena *a = page->entries.arena;
-
-	page->bad = config_entries(page->config, &page->entries);
-	page->sums = arena_array(a, struct bytes, page->entries.nfiles + 1);
-	for (size_t i = 0; page->sums && i < page->entries.nfiles; i++)
-		page->sums[i] = sum_of(page->entries.files[i], a);
-	if (!page->sums)
-		page->bad = -1;
-}
-
-static void put_entry(struct pen *p, const struct config_entry *e)
-{
-	pen_item(p);
-	pen_open(p, '{');
-	pen_text(p, "key", e->key);
-	pen_key(p, "value");
-	pen_bytes(p, e->value);
-	pen_text(p, "from", bytes_of(entry_origin_name(e->from)));
-	if (bytes_set(e->file)) {
-		pen_text(p, "file", e->file);
-		pen_number(p, "line", e->line);
-	}
-	if (e->deprecated)
-		put_bool(p, B(",\"deprecated\":"), true);
-	if (e->ignored)
-		put_bool(p, B(",\"ignored\":"), true);
-	pen_close(p, '}');
-}
-
-static void put_config(struct pen *p, const struct config_page *page)
-{
-	pen_text(p, "hash", bytes_of(page->config->hash));
-	pen_key(p, "loaded_at");
-	pen_time(p, page->config->loaded_unix_s * 1000);
-	pen_key(p, "files");
-	pen_open(p, '[');
-	for (size_t i = 0; i < page->entries.nfiles; i++) {
-		pen_item(p);
-		pen_open(p, '{');
-		pen_text(p, "path", page->entries.files[i]);
-		pen_null_or_text(p, B(",\"sha256\":"), page->sums[i]);
-		pen_close(p, '}');
-	}
-	pen_close(p, ']');
-	pen_key(p, "entries");
-	pen_open(p, '[');
-	for (size_t i = 0; i < page->entries.len; i++)
-		put_entry(p, &page->entries.at[i]);
-	pen_close(p, ']');
-}
-
-static void get_config(struct exchange *ex, const struct bytes *params)
-{
-	struct config_page page = { .config = api_app(ex)->config, .entries.arena = ex->arena };
-	struct bytes hash = query_get(ex, B("hash"));
-	struct reply reply;
-
-	(void)params;
-	if (hash.n && !bytes_eq(hash, bytes_of(page.config->hash))) {
-		fail(ERR_NOT_FOUND, "hash=%.*s is not the configuration in force",
-		     BFMT(bytes_head(hash, 100)));
-		reply_error(ex, 404);
-		return;
-	}
-	if (offload(make_config_page, &page) || page.bad) {
-		reply_error(ex, 500);
-		return;
-	}
-	reply_begin(&reply, ex);
-	put_config(&reply.pen, &page);
-	reply_end(&reply, 0);
 }
 
 /* ---- models ---- */
@@ -225,7 +118,7 @@ void put_discovered(struct pen *p, const struct provider_config *provider,
 
 struct call_context internal_context(struct exchange *ex, struct bytes model)
 {
-	return (struct call_context){ .config = api_app(ex)->config,
+	return (struct call_context){ .config = api_config(ex),
 				      .client = ((struct worker *)ex->user)->client,
 				      .arena = ex->arena,
 				      .request_id = api_request_id(ex),
@@ -250,7 +143,7 @@ static void put_all_discovered(struct pen *p, struct exchange *ex, const struct 
 
 static void get_models(struct exchange *ex, const struct bytes *params)
 {
-	const struct config *c = api_app(ex)->config;
+	const struct config *c = api_config(ex);
 	struct reply reply;
 	struct pen *p = &reply.pen;
 
@@ -271,6 +164,5 @@ static void get_models(struct exchange *ex, const struct bytes *params)
 
 const struct internal_route internal_gateway_routes[] = {
 	{ "GET", "/internal/signet/models", ROLE_VIEWER, get_models },
-	{ "GET", "/internal/signet/config", ROLE_VIEWER, get_config },
 	{ 0 },
 };

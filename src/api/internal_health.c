@@ -42,7 +42,10 @@ static bool has_changed(const struct config *c, struct bytes path)
 	struct stat st;
 
 	snprintf(name, sizeof(name), "%.*s", BFMT(path));
-	return stat(name, &st) || (uint64_t)st.st_mtime > c->loaded_unix_s;
+	/* ctime: an older file may have been moved into its place */
+	return stat(name, &st) ||
+	       (uint64_t)st.st_ctim.tv_sec * 1000 + (uint64_t)st.st_ctim.tv_nsec / 1000000 >
+		       c->loaded_unix_ms;
 }
 
 static void look_at_files(void *arg)
@@ -126,7 +129,7 @@ static void put_record(struct pen *p, const struct app *app, const struct health
 	pen_number(p, "bytes", st.backlog_bytes);
 	pen_number(p, "rows", st.backlog_records);
 	pen_number(p, "oldest_s", st.oldest_s);
-	pen_number(p, "limit_bytes", app->config->journal.max_mb << 20);
+	pen_number(p, "limit_bytes", h->config->journal.max_mb << 20);
 	pen_number(p, "disk_free", st.disk_free_bytes);
 	pen_key(p, "full_in_s");
 	pen_lit(p, "null");
@@ -195,7 +198,7 @@ static void put_provider(struct pen *p, const struct config *c, struct provider_
 static void put_health(struct pen *p, const struct app *app, struct health *h)
 {
 	pen_number(p, "uptime_s", (clock_mono_ms() - app->started_mono_ms) / 1000);
-	pen_text(p, "config_hash", bytes_of(app->config->hash));
+	pen_text(p, "config_hash", bytes_of(h->config->hash));
 	pen_key(p, "files_changed");
 	pen_bytes(p, h->files_changed ? B("true") : B("false"));
 	put_workers(p, app);
@@ -204,14 +207,16 @@ static void put_health(struct pen *p, const struct app *app, struct health *h)
 	pen_key(p, "providers");
 	pen_open(p, '[');
 	for (size_t i = 0; i < h->nproviders; i++)
-		put_provider(p, app->config, &h->providers[i]);
+		put_provider(p, h->config, &h->providers[i]);
 	pen_close(p, ']');
 }
 
 static void get_health(struct exchange *ex, const struct bytes *params)
 {
 	const struct app *app = api_app(ex);
-	struct health h = { .config = app->config, .arena = ex->arena, .entries.arena = ex->arena };
+	struct health h = { .config = api_config(ex),
+			    .arena = ex->arena,
+			    .entries.arena = ex->arena };
 	struct reply reply;
 	int bad = offload(look_at_files, &h) ||
 		  (app->reads && internal_read(ex, READ_LIST_MS, look_at_rows, &h)) ||

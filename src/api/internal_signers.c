@@ -133,7 +133,7 @@ static void put_signer(struct pen *p, const struct provider_config *provider)
 
 static void get_signers(struct exchange *ex, const struct bytes *params)
 {
-	const struct config *c = api_app(ex)->config;
+	const struct config *c = api_config(ex);
 	struct reply reply;
 
 	(void)params;
@@ -286,7 +286,7 @@ static void put_test(struct pen *p, const struct sign_test *t)
 
 static void test_signer(struct exchange *ex, const struct bytes *params)
 {
-	const struct provider_config *provider = signer_named(api_app(ex)->config, params[0]);
+	const struct provider_config *provider = signer_named(api_config(ex), params[0]);
 	struct sign_test t = { 0 };
 	struct reply reply;
 	int bad;

@@ -72,7 +72,7 @@ static void put_model(struct pen *p, const struct config *c, const struct listed
 	pen_open(p, '{');
 	pen_text(p, "id", m->id);
 	pen_text(p, "object", B("model"));
-	pen_number(p, "created", c->loaded_unix_s);
+	pen_number(p, "created", c->loaded_unix_ms / 1000);
 	pen_text(p, "owned_by", m->owned_by);
 	if (m->alias) {
 		pen_set(p, "display_name", m->alias->display_name);
@@ -101,14 +101,13 @@ static int put_list(struct pen *p, const struct config *c, struct arena *a)
 
 /* One model under the name that was asked for: every form that a request may name. That a credential is
  * missing is not this route's matter. */
-static int put_one(struct pen *p, const struct app *app, struct bytes asked, struct arena *a)
+static int put_one(struct pen *p, const struct config *c, struct bytes asked, struct arena *a)
 {
-	const struct config *c = app->config;
 	const struct alias *alias = config_model(c, asked) ? NULL : config_alias(c, asked);
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
 	struct target target;
 
-	if (!target_resolve(c, app->shorthands, false, asked, a, &target)) {
+	if (!target_resolve(c, c->shorthands, false, asked, a, &target)) {
 		if (target.model->nrouting)
 			m.owned_by = target.model->routing[0]->type;
 	} else {
@@ -137,15 +136,14 @@ static bool etag_matches(struct bytes header, struct bytes etag)
 
 void api_models(struct exchange *ex)
 {
-	const struct app *app = api_app(ex);
-	const struct config *c = app->config;
+	const struct config *c = api_config(ex);
 	struct bytes id = api_path_id(ex), etag = arena_printf(ex->arena, "\"%s\"", c->hash);
 	struct buf out;
 	struct pen p = { .b = &out };
 	int bad;
 
 	buf_init(&out, LIST_MAX);
-	bad = bytes_set(id) ? put_one(&p, app, id, ex->arena) : put_list(&p, c, ex->arena);
+	bad = bytes_set(id) ? put_one(&p, c, id, ex->arena) : put_list(&p, c, ex->arena);
 	if (bad) {
 		api_respond_error(ex, write_openai_error, 0, B(""));
 	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {

@@ -72,7 +72,8 @@ static void put_sinks(struct pen *p, const struct store_status *st)
 	pen_close(p, ']');
 }
 
-static void put_record(struct pen *p, const struct app *app, struct arena *a)
+static void put_record(struct pen *p, const struct app *app, const struct config *c,
+		       struct arena *a)
 {
 	static const struct bytes contents[] = { B("full"), B("metadata"), B("hash") };
 	struct store_status st = { 0 };
@@ -84,7 +85,7 @@ static void put_record(struct pen *p, const struct app *app, struct arena *a)
 	}
 	store_status(app->store, &st, a);
 	pen_open(p, '{');
-	pen_text(p, "content", contents[app->config->record_content]);
+	pen_text(p, "content", contents[c->record_content]);
 	pen_text(p, "sink", bytes_of(st.sink));
 	pen_text(p, "state", bytes_of(st.state));
 	pen_number(p, "backlog_records", st.backlog_records);
@@ -148,11 +149,11 @@ static bool is_stranger(struct exchange *ex)
 	struct key_found found;
 	struct session session;
 
-	return api_app(ex)->config->gateway.auth && !guard_session(ex, &session) &&
+	return api_config(ex)->gateway.auth && !guard_session(ex, &session) &&
 	       auth_key(ex, &found) != AUTH_GOOD;
 }
 
-static void put_own(struct pen *p, const struct app *app, struct arena *a)
+static void put_own(struct pen *p, const struct app *app, const struct config *c, struct arena *a)
 {
 	pen_key(p, "signet");
 	pen_open(p, '{');
@@ -163,8 +164,8 @@ static void put_own(struct pen *p, const struct app *app, struct arena *a)
 	pen_key(p, "streams");
 	pen_printf(p, "%.0f", metric_sum(&signet_streams));
 	pen_number(p, "rss_bytes", process_rss_bytes());
-	put_record(p, app, a);
-	put_signers(p, app->config);
+	put_record(p, app, c, a);
+	put_signers(p, c);
 	put_debug(p);
 	pen_close(p, '}');
 }
@@ -179,9 +180,9 @@ void api_status(struct exchange *ex)
 	pen_open(&p, '{');
 	pen_text(&p, "status", B("ok"));
 	pen_text(&p, "version", B(TENSORZERO_VERSION));
-	pen_text(&p, "config_hash", bytes_of(app->config->hash));
+	pen_text(&p, "config_hash", bytes_of(api_config(ex)->hash));
 	if (!is_stranger(ex))
-		put_own(&p, app, ex->arena);
+		put_own(&p, app, api_config(ex), ex->arena);
 	pen_close(&p, '}');
 	respond(ex, 200, B("application/json"), &out, pen_done(&p));
 }

@@ -75,7 +75,7 @@ static bool method_is(const struct route *r, struct bytes method)
 /* The path below gateway.base_path, without a slash at its end. Empty: it is not below it. */
 static struct bytes path_below_base(const struct exchange *ex)
 {
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 	struct bytes path = ex->path;
 
 	if (!bytes_starts(path, base))
@@ -216,11 +216,22 @@ static void shutting_down(struct exchange *ex, struct bytes path)
 	api_respond_error(ex, shape_of(path), 503, B(""));
 }
 
+/* Until it is over: see api_config(). */
+static void hold_config(struct exchange *ex)
+{
+	struct config *c = ((struct worker *)ex->user)->config;
+
+	config_ref(c);
+	ex->held = c;
+}
+
 void api_handle(struct exchange *ex)
 {
-	struct bytes path = path_below_base(ex);
+	struct bytes path;
 	const struct route *wrong = NULL;
 
+	hold_config(ex);
+	path = path_below_base(ex);
 	common_headers(ex);
 	if (!auth_admits(ex, path, shape_of(path)))
 		return;
@@ -258,8 +269,7 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 	struct error e = { .kind = code == 503 ? ERR_BUSY : ERR_INVALID_REQUEST,
 			   .message = bytes_of(reason),
 			   .retry_after_ms = -1 };
-	struct error_context context = { .with_json =
-						 api_app(ex)->config->gateway.unstable_error_json };
+	struct error_context context = { .with_json = api_config(ex)->gateway.unstable_error_json };
 
 	common_headers(ex);
 	context.request_id = api_request_id(ex);
@@ -288,7 +298,6 @@ static void access_log(const struct exchange *ex, const char *route, double took
 
 void api_done(struct exchange *ex)
 {
-	struct worker *w = ex->user;
 	const char *route = ex->route ? ex->route : "other";
 	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
 	char digits[U64_DIGITS];
@@ -298,6 +307,8 @@ void api_done(struct exchange *ex)
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);
 	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), code);
-	if (w->app->config->server.access_log)
+	if (api_config(ex)->server.access_log)
 		access_log(ex, route, took);
+	config_unref(ex->held);
+	ex->held = NULL;
 }

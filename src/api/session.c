@@ -31,6 +31,7 @@ enum verdict { REFUSED, ADMITTED, NO_ROLE, TOO_MANY, NO_STORE };
 
 struct sign_in_try {
 	struct app *app;
+	const struct config *config;
 	struct bytes user, password, api_key, link; /* as they came; unset: not there */
 	struct bytes hash;                          /* of that user; unset: there is none */
 	struct bytes old_id;                        /* of the session that the browser had */
@@ -65,7 +66,7 @@ static int read_try(struct exchange *ex, struct sign_in_try *t)
 static void find_user(struct sign_in_try *t)
 {
 	const struct app *app = t->app;
-	const struct ui_config *ui = &app->config->ui;
+	const struct ui_config *ui = &t->config->ui;
 	size_t users = ui->nusers + bytes_set(app->admin_hash);
 
 	if (!bytes_set(t->user) && users == 1)
@@ -120,8 +121,7 @@ static void try_key(struct sign_in_try *t)
 			t->verdict = NO_STORE;
 		return;
 	}
-	s->role =
-		found.role < 0 ? t->app->config->ui.default_key_role : (enum guard_role)found.role;
+	s->role = found.role < 0 ? t->config->ui.default_key_role : (enum guard_role)found.role;
 	t->verdict = s->role == ROLE_NONE ? NO_ROLE : ADMITTED;
 	put(s->user, sizeof(s->user), bytes_of(found.public_id));
 	put(s->key_public_id, sizeof(s->key_public_id), bytes_of(found.public_id));
@@ -249,6 +249,7 @@ static void post_session(struct exchange *ex, const struct bytes params[INTERNAL
 		return;
 	}
 	t->app = api_app(ex);
+	t->config = api_config(ex);
 	t->actor = guard_actor(ex, &(struct caller){ 0 });
 	if (read_try(ex, t)) {
 		reply_error(ex, error_last()->kind == ERR_PROTOCOL ? 400 : 0);
@@ -341,14 +342,14 @@ static void answer_stranger(struct exchange *ex)
 	pen_key(&p, "login");
 	pen_open(&p, '[');
 	for (size_t i = 0; app->keys && i < COUNT(ways); i++)
-		if (i > 0 || guard_has_users(app->config)) {
+		if (i > 0 || guard_has_users(api_config(ex))) {
 			pen_item(&p);
 			pen_string(&p, ways[i]);
 		}
 	pen_close(&p, ']');
 	pen_key(&p, "needs_user");
-	pen_bytes(&p,
-		  app->config->ui.nusers + bytes_set(app->admin_hash) > 1 ? B("true") : B("false"));
+	pen_bytes(&p, api_config(ex)->ui.nusers + bytes_set(app->admin_hash) > 1 ? B("true")
+										 : B("false"));
 	pen_close(&p, '}');
 	if (!pen_done(&p))
 		exchange_respond(ex, 401, B("application/json"), buf_bytes(&out));
@@ -367,7 +368,8 @@ static const char *user_of(const struct caller *c)
 
 static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_PARAMS])
 {
-	static const char *const features[] = { "keys", "sessions", "audit", "auth" };
+	static const char *const features[] = { "config-check", "config-reload", "keys",
+						"sessions",     "audit",         "auth" };
 	const struct app *app = api_app(ex);
 	struct caller caller;
 	struct reply r;
@@ -395,12 +397,12 @@ static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_
 	else
 		pen_lit(&r.pen, "null");
 	pen_text(&r.pen, "version", B(SIGNET_VERSION));
-	pen_text(&r.pen, "base", app->config->gateway.base_path);
+	pen_text(&r.pen, "base", api_config(ex)->gateway.base_path);
 	pen_key(&r.pen, "public_url");
-	pen_string_or_null(&r.pen, app->config->ui.public_url);
+	pen_string_or_null(&r.pen, api_config(ex)->ui.public_url);
 	pen_key(&r.pen, "features");
 	pen_open(&r.pen, '[');
-	n = !app->keys ? 0 : app->config->gateway.auth ? COUNT(features) : COUNT(features) - 1;
+	n = !app->keys ? 2 : api_config(ex)->gateway.auth ? COUNT(features) : COUNT(features) - 1;
 	for (size_t i = 0; i < n; i++) {
 		pen_item(&r.pen);
 		pen_string(&r.pen, bytes_of(features[i]));

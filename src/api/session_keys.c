@@ -215,7 +215,7 @@ static void get_keys(struct exchange *ex, const struct bytes params[INTERNAL_PAR
 		return;
 	reply_begin(&r, ex);
 	pen_key(&r.pen, "enforced");
-	pen_bytes(&r.pen, api_app(ex)->config->gateway.auth ? B("true") : B("false"));
+	pen_bytes(&r.pen, api_config(ex)->gateway.auth ? B("true") : B("false"));
 	pen_key(&r.pen, "keys");
 	pen_open(&r.pen, '[');
 	for (size_t i = 0; i < w->n; i++)

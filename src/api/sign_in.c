@@ -207,6 +207,15 @@ int sign_in_start(struct app *app)
 	return 0;
 }
 
+int sign_in_reload(const struct app *app, const struct config *c)
+{
+	if (app->keys || !(c->gateway.auth || guard_has_users(c)))
+		return 0;
+	return fail(
+		ERR_CONFIG,
+		"gateway.auth and users of [ui] need the store of keys, which was not opened at the start: restart");
+}
+
 void sign_in_end(struct app *app)
 {
 	keys_close(app->keys);

@@ -20,5 +20,7 @@ void sign_in_count(struct sign_in *, struct bytes user, struct bytes address, bo
  * sign-in, which the log gets where nobody could sign in otherwise. -1: error. */
 int sign_in_start(struct app *);
 void sign_in_end(struct app *);
+/* Whether what was opened at the start is enough for this configuration. -1: ERR_CONFIG. Any thread. */
+int sign_in_reload(const struct app *, const struct config *);
 
 #endif

@@ -223,7 +223,7 @@ void ui_serve(struct exchange *ex, const struct ui_place *at, struct bytes path)
 
 void api_ui(struct exchange *ex)
 {
-	struct bytes base = api_app(ex)->config->gateway.base_path;
+	struct bytes base = api_config(ex)->gateway.base_path;
 	struct ui_place at = { .base = arena_printf(ex->arena, "%.*s/ui", BFMT(base)) };
 
 	ui_serve(ex, &at, api_path_id(ex));

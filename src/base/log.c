@@ -52,8 +52,8 @@ static struct {
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .format = LOG_JSON };
 
 /* Set once at start, read by all threads after. */
-static atomic_int highest = LOG_INFO; /* of all areas */
-static enum log_level default_level = LOG_INFO;
+static atomic_int highest = LOG_INFO;       /* of all areas */
+static atomic_int default_level = LOG_INFO; /* may change while all run: log_level() */
 static struct {
 	char name[24];
 	enum log_level level;
@@ -96,7 +96,7 @@ static int filter_part(struct bytes part)
 		return fail(ERR_CONFIG, "\"%.*s\" is no log level (use error, warn, info or debug)",
 			    BFMT(level));
 	if (of_all) {
-		default_level = parsed;
+		atomic_store(&default_level, (int)parsed);
 		return 0;
 	}
 	if (nareas == MAX_AREAS)
@@ -110,8 +110,7 @@ static int filter_part(struct bytes part)
 static int filter_set(const char *filter)
 {
 	struct bytes rest = bytes_of(filter ? filter : "info");
-	enum log_level top;
-	int bad = 0;
+	int top, bad = 0;
 
 	nareas = 0;
 	default_level = LOG_INFO;
@@ -123,9 +122,19 @@ static int filter_set(const char *filter)
 	}
 	top = default_level;
 	for (size_t i = 0; i < nareas; i++)
-		top = areas[i].level > top ? areas[i].level : top;
-	atomic_store(&highest, (int)top);
+		top = (int)areas[i].level > top ? (int)areas[i].level : top;
+	atomic_store(&highest, top);
 	return bad;
+}
+
+void log_level(enum log_level level)
+{
+	int top = (int)level;
+
+	for (size_t i = 0; i < nareas; i++)
+		top = (int)areas[i].level > top ? (int)areas[i].level : top;
+	atomic_store(&default_level, (int)level);
+	atomic_store(&highest, top);
 }
 
 static void look_decide(void)
@@ -195,7 +204,7 @@ bool log_enabled(enum log_level level, const char *area)
 	for (size_t i = 0; i < nareas; i++)
 		if (!strcmp(areas[i].name, area))
 			return level <= areas[i].level;
-	return level <= default_level;
+	return (int)level <= atomic_load_explicit(&default_level, memory_order_relaxed);
 }
 
 static void put(struct line *l, const char *p, size_t n)

@@ -42,6 +42,8 @@ bool log_enabled(enum log_level, const char *area);
 
 /* `filter` as SIGNET_LOG ("info", "warn,net=debug"); NULL = "info". -1: it names no level. */
 int log_setup(enum log_format, const char *filter);
+/* Of all areas that the filter does not name, from now on. Any thread. */
+void log_level(enum log_level);
 int log_open_file(const char *path); /* --log-file; -1 with errno's text in the error */
 void log_reopen(void);               /* SIGUSR1 */
 void log_flush(void); /* at the end: writes the warnings that were held back, with their counts */

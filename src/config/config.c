@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "config/files.h"
 #include "config/models.h"
+#include "config/shorthand.h"
 #include "config/tables.h"
 #include "net/socket.h"
 
@@ -198,12 +199,13 @@ static struct config *config_new(void)
 	arena_init(&c->arena, MAX_BYTES);
 	map_init(&c->model_by_name);
 	c->refs = 1;
-	c->loaded_unix_s = (uint64_t)time(NULL);
+	c->loaded_unix_ms = clock_unix_ms();
 	tables_defaults(c);
 	c->signers = signer_cache_new();
 	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
 	c->default_endpoints = arena_array(&c->arena, struct bytes, provider_nentries);
-	if (!c->signers || !c->default_keys || !c->default_endpoints) {
+	c->shorthands = shorthands_new(c);
+	if (!c->signers || !c->default_keys || !c->default_endpoints || !c->shorthands) {
 		config_unref(c);
 		return NULL;
 	}
@@ -287,6 +289,7 @@ void config_unref(struct config *c)
 {
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
+	shorthands_free(c->shorthands);
 	signer_cache_free(c->signers);
 	map_deinit(&c->model_by_name);
 	arena_deinit(&c->arena);

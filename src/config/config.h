@@ -12,6 +12,7 @@
 #include "inference/extra.h"
 
 struct provider_kind;
+struct shorthands;
 struct signer;
 struct toml;
 
@@ -181,7 +182,7 @@ struct config {
 	size_t refs; /* atomic */
 	char hash[65];
 	char hash_decimal[80]; /* the same number in decimal, as rows have it */
-	uint64_t loaded_unix_s;
+	uint64_t loaded_unix_ms;
 	struct bytes snapshot;   /* the canonical text that was hashed, without secrets */
 	const struct toml *root; /* what was read, for entries.h */
 
@@ -211,7 +212,8 @@ struct config {
 
 	struct bytes base_dir; /* of the first file, for signer paths of shorthands */
 
-	struct signer_cache *signers; /* config/'s own: the modules, loaded once each */
+	struct signer_cache *signers;  /* config/'s own: the modules, loaded once each */
+	struct shorthands *shorthands; /* models that no table names, made on first use */
 };
 
 struct config_options {

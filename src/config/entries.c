@@ -15,14 +15,16 @@
 
 #define VALUE_MAX (1u << 20)
 
-static const struct {
-	const char *name;
-	const struct table *table;
-} known[] = {
-	{ "gateway", &gateway_table },   { "server", &server_table },
-	{ "upstream", &upstream_table }, { "signing", &signing_table },
-	{ "surfaces", &surfaces_table }, { "store", &store_table },
-	{ "journal", &journal_table },   { "record", &record_table },
+const struct known_table known_tables[] = {
+	{ "gateway", &gateway_table },
+	{ "server", &server_table },
+	{ "upstream", &upstream_table },
+	{ "signing", &signing_table },
+	{ "surfaces", &surfaces_table },
+	{ "store", &store_table },
+	{ "journal", &journal_table },
+	{ "record", &record_table },
+	{ NULL, NULL },
 };
 
 /* What environment and command line may set. */
@@ -131,21 +133,29 @@ static int add_file(struct config_entries *es, const struct toml *t)
 	return arena_push(es->arena, es->files, es->nfiles, es->cap_files, t->file->path) ? 0 : -1;
 }
 
+static bool is_at_start(const struct table *table, const struct key *k)
+{
+	return (table && table->at_start && !(k && k->at_once)) || (k && k->at_start);
+}
+
 static int walk_tree(struct config_entries *es, const struct toml *t, struct bytes path,
-		     const struct table *table)
+		     const struct table *table, bool at_start)
 {
 	for (const struct toml *c = t->child; c; c = c->next) {
 		const struct key *k = key_of(table, c->key);
 		const struct table *below = k ? k->table : NULL;
-		struct config_entry e = { .from = ENTRY_FILE, .line = c->line };
+		struct config_entry e = { .from = ENTRY_FILE,
+					  .line = c->line,
+					  .at_start = at_start || is_at_start(table, k) };
 
 		e.key = path.n ? arena_printf(es->arena, "%.*s.%.*s", BFMT(path), BFMT(c->key))
 			       : c->key;
 		if (c->type == TOML_TABLE && c->child) {
-			for (size_t i = 0; !path.n && i < COUNT(known); i++)
-				if (bytes_eq(bytes_of(known[i].name), c->key))
-					below = known[i].table;
-			if (walk_tree(es, c, e.key, below))
+			for (const struct known_table *top = known_tables; !path.n && top->name;
+			     top++)
+				if (bytes_eq(bytes_of(top->name), c->key))
+					below = top->table;
+			if (walk_tree(es, c, e.key, below, e.at_start))
 				return -1;
 			continue;
 		}
@@ -227,7 +237,8 @@ static int walk_table(struct config_entries *es, const struct config *c, const c
 {
 	for (size_t i = 0; i < table->nkeys; i++) {
 		const struct key *k = &table->keys[i];
-		struct config_entry e = { .from = ENTRY_DEFAULT };
+		struct config_entry e = { .from = ENTRY_DEFAULT,
+					  .at_start = is_at_start(table, k) };
 
 		e.key = arena_printf(es->arena, "%s.%s", name, k->name);
 		if (k->kind == KEY_TABLE && k->table && !k->offset)
@@ -249,7 +260,9 @@ static int add_given(struct config_entries *es, const struct config *c, const st
 {
 	const struct bytes *value = (const void *)((const char *)c + g->offset);
 	struct bytes now = bytes_of(getenv(g->variable));
-	struct config_entry e = { .key = bytes_of(g->key), .from = ENTRY_COMMAND_LINE };
+	struct config_entry e = { .key = bytes_of(g->key),
+				  .from = ENTRY_COMMAND_LINE,
+				  .at_start = true };
 
 	if (is_there(es, e.key))
 		return 0;
@@ -269,12 +282,12 @@ static int by_key(const void *x, const void *y)
 
 int config_entries(const struct config *c, struct config_entries *es)
 {
-	int bad = c->root ? walk_tree(es, c->root, B(""), NULL) : 0;
+	int bad = c->root ? walk_tree(es, c->root, B(""), NULL, false) : 0;
 
 	for (size_t i = 0; !bad && i < COUNT(givens); i++)
 		bad = add_given(es, c, &givens[i]);
-	for (size_t i = 0; !bad && i < COUNT(known); i++)
-		bad = walk_table(es, c, known[i].name, known[i].table);
+	for (const struct known_table *top = known_tables; !bad && top->name; top++)
+		bad = walk_table(es, c, top->name, top->table);
 	if (!bad && es->len)
 		qsort(es->at, es->len, sizeof(*es->at), by_key);
 	return bad;

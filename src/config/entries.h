@@ -14,6 +14,7 @@ struct config_entry {
 	struct bytes file; /* unset: in none */
 	size_t line;
 	bool deprecated, ignored;
+	bool at_start; /* read at start only: a reload does not change it */
 };
 struct config_entries {
 	struct config_entry *at;

@@ -281,8 +281,10 @@ static const struct table access_table =
 #define GW(member) offsetof(struct config, gateway.member)
 
 static const struct key gateway_keys[] = {
-	{ "bind_address", KEY_CALL, .call = read_bind_address },
-	{ "observability", KEY_CALL, .call = read_observability },
+	{ "bind_address", KEY_CALL, .call = read_bind_address, .at_start = true,
+	  KEPT(gateway.bind_address) },
+	{ "observability", KEY_CALL, .call = read_observability, .at_start = true,
+	  KEPT_RANGE(gateway.observability, gateway.max_rows) },
 	{ "debug", KEY_BOOL, GW(debug) },
 	{ "template_filesystem_access", KEY_TABLE, .table = &access_table },
 	{ "export", KEY_TABLE, .table = &export_table },
@@ -297,7 +299,8 @@ static const struct key gateway_keys[] = {
 	{ "global_outbound_http_intra_stream_read_timeout_ms", KEY_U64,
 	  GW(outbound_read_timeout_ms), .min = 1 },
 	{ "relay", KEY_LATER },
-	{ "metrics", KEY_TABLE, .table = &metrics_table },
+	{ "metrics", KEY_TABLE, .table = &metrics_table, .at_start = true,
+	  KEPT_RANGE(gateway.overhead_buckets, gateway.noverhead_buckets) },
 	{ "cache", KEY_CALL, .call = read_cache },
 };
 const struct table gateway_table =

@@ -28,6 +28,7 @@ struct table {
 	size_t nkeys;
 	bool lax; /* an unknown key is a warning */
 	bool walked; /* TensorZero walks through it before it is typed: "Expected a table, found integer" */
+	bool at_start; /* its keys are read at start only: a reload changes none (but those `at_once`) */
 };
 
 enum key_kind {
@@ -70,7 +71,10 @@ struct key {
 	void (*call)(struct loader *, struct toml *, struct bytes path, void *into);
 	const char *
 		fix; /* what to write, for "missing field" and choices of `later`; KEY_REFUSED: why */
-	const char *warning; /* said where the key is there */
+	const char *warning;    /* said where the key is there */
+	bool at_start, at_once; /* whether a reload changes it, where its table says otherwise */
+	size_t kept_offset,
+		kept_size; /* of a key at_start that is no plain member: where its value is kept */
 };
 
 /* The separator between a table's path and the name of one of its keys: ".", or ": " for the own keys

@@ -6,7 +6,7 @@
 
 struct shorthands;
 
-/* Of that configuration, which must outlive it. NULL: out of memory. */
+/* Of that configuration, whose own they are (config.c). NULL: out of memory. */
 struct shorthands *shorthands_new(const struct config *);
 void shorthands_free(struct shorthands *);
 /*

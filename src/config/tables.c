@@ -46,10 +46,10 @@ static const struct key server_keys[] = {
 	NUMBER(server, body_idle_ms, 1, DAY_MS, 30000),
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
-	{ "access_log", KEY_BOOL, OFF(server.access_log) },
-	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth) },
+	{ "access_log", KEY_BOOL, OFF(server.access_log), .at_once = true },
+	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth), .at_once = true },
 };
-const struct table server_table = TABLE("struct ServerConfig", server_keys);
+const struct table server_table = TABLE("struct ServerConfig", server_keys, .at_start = true);
 
 static void read_ca_file(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
@@ -70,9 +70,9 @@ static const struct key upstream_keys[] = {
 	NUMBER(upstream, idle_ms, 0, DAY_MS, 60000),
 	NUMBER(upstream, max_idle, 0, 100000, 256),
 	NUMBER(upstream, dns_ttl_s, 0, 86400, 30),
-	{ "ca_file", KEY_CALL, .call = read_ca_file },
+	{ "ca_file", KEY_CALL, .call = read_ca_file, KEPT(upstream.ca_file) },
 };
-const struct table upstream_table = TABLE("struct UpstreamConfig", upstream_keys);
+const struct table upstream_table = TABLE("struct UpstreamConfig", upstream_keys, .at_start = true);
 
 static const struct key signing_keys[] = { { "cache_dir", KEY_STRING, OFF(module_cache_dir) } };
 const struct table signing_table = TABLE("struct SigningConfig", signing_keys);
@@ -197,14 +197,14 @@ static void read_data_dir(struct loader *l, struct toml *t, struct bytes path, v
 }
 
 static const struct key store_keys[] = {
-	{ "data_dir", KEY_CALL, .call = read_data_dir },
+	{ "data_dir", KEY_CALL, .call = read_data_dir, KEPT(data_dir) },
 	{ "shutdown_drain_s", KEY_U64, OFF(shutdown_drain_s), .max = 86400, .normal = 10 },
 	{ "also", KEY_BITS, OFF(also), .choices = also_choices },
 	{ "local_days", KEY_U64, OFF(local_days), .max = 36500, .normal = 7 },
-	{ "clickhouse", KEY_TABLE, 0, .table = &store_clickhouse_table },
-	{ "sqlite", KEY_TABLE, .table = &sqlite_table },
+	{ "clickhouse", KEY_TABLE, 0, .table = &store_clickhouse_table, KEPT(clickhouse) },
+	{ "sqlite", KEY_TABLE, .table = &sqlite_table, KEPT(sqlite) },
 };
-const struct table store_table = TABLE("struct StoreConfig", store_keys);
+const struct table store_table = TABLE("struct StoreConfig", store_keys, .at_start = true);
 
 static const struct key journal_keys[] = {
 	{ "sync", KEY_CHOICE, OFF(journal.sync), .choices = sync_choices },
@@ -218,7 +218,7 @@ static const struct key journal_keys[] = {
 	NUMBER(journal, reserve_mb, 0, 1 << 16, 16),
 	{ "compress", KEY_BOOL, OFF(journal.compress) },
 };
-const struct table journal_table = TABLE("struct JournalConfig", journal_keys);
+const struct table journal_table = TABLE("struct JournalConfig", journal_keys, .at_start = true);
 
 static const char *const content_choices[] = { "full", "metadata", "hash", NULL };
 static const struct key record_keys[] = {

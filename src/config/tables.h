@@ -10,6 +10,20 @@ extern const struct table gateway_table, server_table, upstream_table, signing_t
 	surfaces_table, store_table, journal_table, record_table, clickhouse_table,
 	store_clickhouse_table, sqlite_table, ui_table;
 
+/* Of a key: the member that it is kept in. */
+#define KEPT(member) KEPT_RANGE(member, member)
+#define KEPT_RANGE(first, last)                                                              \
+	.kept_offset = offsetof(struct config, first),                                       \
+	.kept_size = offsetof(struct config, last) + sizeof(((struct config *)NULL)->last) - \
+		     offsetof(struct config, first)
+
+/* A top-level table whose keys fill struct config. */
+struct known_table {
+	const char *name;
+	const struct table *table;
+};
+extern const struct known_table known_tables[]; /* ends with no name (entries.c) */
+
 void read_object_storage(struct loader *, struct toml *, struct bytes path, void *into);
 void read_postgres(struct loader *, struct toml *, struct bytes path, void *into);
 void read_rate_limiting(struct loader *, struct toml *, struct bytes path, void *into);

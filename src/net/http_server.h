@@ -31,6 +31,7 @@ struct exchange {
 	uint64_t started_ns; /* clock_mono_ns() when the first byte of the request was there */
 	bool head;           /* HEAD: bodies are counted, not sent */
 	void *user;          /* the server's `user` */
+	void *held;          /* what the handler holds for the exchange; done() lets it go */
 
 	/* headers for whatever answer comes, added by exchange_header() */
 	struct http_header *out;

@@ -249,12 +249,40 @@ static void trouble(struct drainer *d, enum sink_result r)
 		back_off(d);
 }
 
+int drainer_config(struct drainer *d, struct bytes hash, struct bytes text)
+{
+	struct config_note *note = malloc(sizeof(*note) + hash.n + text.n);
+
+	if (!note)
+		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	memcpy(note->texts, hash.p, hash.n);
+	memcpy(note->texts + hash.n, text.p, text.n);
+	note->hash = (struct bytes){ note->texts, hash.n };
+	note->text = (struct bytes){ note->texts + hash.n, text.n };
+	free(atomic_exchange(&d->next_note, note));
+	return 0;
+}
+
+static void take_note(struct drainer *d)
+{
+	struct config_note *note = atomic_exchange(&d->next_note, NULL);
+
+	if (!note)
+		return;
+	free(d->note);
+	d->note = note;
+	d->config_hash = note->hash;
+	d->config_text = note->text;
+	d->config_told = false;
+}
+
 /* Opens what is closed, tells the configuration. The sink's own position is where reading goes on. */
 static bool sink_is_ready(struct drainer *d)
 {
 	struct sink *sink = d->sink;
 	enum sink_result r = SINK_OK;
 
+	take_note(d);
 	if (atomic_load(&sink->damaged)) {
 		snprintf(sink->error, sizeof(sink->error),
 			 "found by the check after an unclean stop");

@@ -25,6 +25,12 @@ struct drain_thread {
 	pthread_t id;
 };
 
+/* A configuration that came into force while the store was open; one allocation. */
+struct config_note {
+	struct bytes hash, text;
+	char texts[];
+};
+
 struct drainer {
 	struct journal *j;
 	struct journal_reader reader;
@@ -32,7 +38,8 @@ struct drainer {
 	struct sink *sink; /* the store's */
 	bool sink_is_open;
 	int dir;                               /* ‹data› */
-	struct bytes config_hash, config_text; /* decimal; texts of the store */
+	struct bytes config_hash, config_text; /* decimal; texts of the store or of `note` */
+	struct config_note *note;              /* the last one that was told of; NULL: none */
 	struct drain_thread threads[PACES];
 	bool running;
 
@@ -44,6 +51,7 @@ struct drainer {
 
 	uint64_t backoff_ms, idle_since_ms;
 	bool config_told;
+	_Atomic(struct config_note *) next_note; /* to be told of; NULL: none */
 
 	atomic_bool stopping;
 	atomic_uint_fast64_t stop_at_ms;
@@ -57,6 +65,8 @@ struct drainer {
 /* The journal is open, the sink too or not (sink_is_open); of a remote one the position is known all the same.
  * -1: error set. */
 int drainer_start(struct drainer *);
+/* The sink hears of it before the next batch. Any thread. -1: out of memory. */
+int drainer_config(struct drainer *, struct bytes hash, struct bytes text);
 /* Tells it to end, so that several do at once; drainer_stop() follows. */
 void drainer_hurry(struct drainer *, uint64_t ms);
 /* Lets it work until nothing is left or `ms` are over; joins. The sink is closed then. */

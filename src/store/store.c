@@ -422,14 +422,25 @@ static int open_journal(struct store *s, const struct store_options *o)
 
 static void free_store(struct store *s)
 {
-	for (size_t i = 0; i < s->nsinks; i++)
+	for (size_t i = 0; i < s->nsinks; i++) {
 		s->drainers[i].sink->type->free(s->drainers[i].sink);
+		free(s->drainers[i].note);
+		free(atomic_load(&s->drainers[i].next_note));
+	}
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	if (s->dir >= 0)
 		close(s->dir);
 	arena_deinit(&s->texts);
 	free(s);
+}
+
+void store_config(struct store *s, struct bytes hash, struct bytes text)
+{
+	for (size_t i = 0; i < s->nsinks; i++)
+		if (drainer_config(&s->drainers[i], hash, text))
+			log_error("store", "no memory for the text of the configuration in force",
+				  LS("sink", s->drainers[i].sink->type->name));
 }
 
 static int start_drainers(struct store *s)

@@ -1,4 +1,6 @@
 // Keys and signing in, by people (ui §9: 19, 24). A gateway of their own: it has a password and demands keys.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test as plain } from 'node:test';
 import { open, settled } from './lib/browser.mjs';
 import { configOf, startGateway, startUi } from './lib/gateway.mjs';
@@ -103,6 +105,49 @@ plain('through signet ui the session works too, and the Playground with it', { t
 		await page.screenshot({ path: '/tmp/signet-browser-own.png' }).catch(() => undefined);
 		await page.context().close();
 		await own.stop();
+		await gateway.stop();
+	}
+});
+
+// 22: what is on disk is checked first, then put in force, then taken back; a broken file gives its line and changes nothing.
+plain('settings: a broken file, what would change, reload, 409 after a change between, return to the one before', { timeout: 60000 }, async () => {
+	const config = configOf(world.upstream.url);
+	const gateway = await startGateway({ config });
+	const page = await open(browser, { base: gateway.ui, allow: [/409|422|Failed to load/] });
+	const file = join(gateway.dir, 'signet.toml');
+	const asks = async (model) => (await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }] }) })).status;
+	const more = config.replace('[models.gpt-4o]', '[surfaces.aliases]\nfresh = "gpt-4o"\n\n[models.gpt-4o]') + '\n[server]\nkeepalive_ms = 61000\n';
+	const check = () => page.getByRole('button', { name: 'Check the files' }).click();
+	try {
+		await page.goto(`${gateway.ui}/settings`);
+		writeFileSync(file, config + '\n[models.x\n');
+		await check();
+		await page.getByText(/signet\.toml:\d+/).first().waitFor();
+		assert.equal(await asks('fresh'), 404);
+		writeFileSync(file, more);
+		await check();
+		const status = page.getByRole('status');
+		await status.getByRole('row').filter({ hasText: 'surfaces.aliases.fresh' }).waitFor();
+		await status.getByRole('row').filter({ hasText: 'server.keepalive_ms' }).filter({ hasText: 'at a restart' }).waitFor();
+		assert.equal(await asks('fresh'), 404, 'a check changes nothing');
+		assert.deepEqual(await page.axe(), []);
+		writeFileSync(file, more + '# changed between\n[record]\nmax_raw_kib = 5\n');
+		await page.getByRole('button', { name: 'Reload exactly this' }).click();
+		await page.getByText(/no longer those that were checked/).waitFor();
+		assert.equal(await asks('fresh'), 404);
+		writeFileSync(file, more);
+		await check();
+		await page.getByRole('button', { name: 'Reload exactly this' }).click();
+		await page.getByRole('button', { name: 'Return to it' }).waitFor();
+		assert.equal(await asks('fresh'), 200);
+		await page.getByLabel('Find a key or a value').fill('server.keepalive_ms');
+		await page.getByText(/at a restart; runs with 75000/).waitFor();
+		assert.deepEqual(await page.axe(), []);
+		await page.getByRole('button', { name: 'Return to it' }).click();
+		await page.getByText(/at a restart/).waitFor({ state: 'detached' });
+		assert.equal(await asks('fresh'), 404);
+	} finally {
+		await page.context().close();
 		await gateway.stop();
 	}
 });

@@ -185,7 +185,7 @@ static void test_both_forms_of_the_hash_are_one_number(void **state)
 	assert_int_equal(strlen(c->hash_decimal), n);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(c->hash_decimal[i], digits[n - 1 - i]);
-	assert_true(c->loaded_unix_s > 1700000000);
+	assert_true(c->loaded_unix_ms > 1700000000);
 	drop(c);
 }
 

@@ -168,7 +168,7 @@ static int setup(void **state)
 	config_issues_deinit(&issues);
 	if (!app.config)
 		return -1;
-	app.shorthands = shorthands_new(app.config);
+	worker.config = app.config;
 	app.workers = &worker;
 	app.nworkers = 1;
 	worker.app = &app;
@@ -203,7 +203,6 @@ static int teardown(void **state)
 		usleep(5000);
 	harness_begin(&harness, nothing);
 	harness_join(&harness);
-	shorthands_free(app.shorthands);
 	config_unref(app.config);
 	harness_begin(&harness, end_signers);
 	harness_join(&harness);

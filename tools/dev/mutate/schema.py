@@ -122,7 +122,7 @@ def write_if_new(path, text):
 def copy_tree(to, replaced, count):
     """The checkout's build files, src/ and tests/unit in `to`, some with another text. Only what differs is written."""
     kept = set()
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "meson.build", "meson_options.txt", "src", "tests/unit"],
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "meson.build", "meson_options.txt", "ui/none.c", "src", "tests/unit"],
                             capture_output=True, text=True, check=True).stdout.split("\n")
     for path in filter(os.path.exists, listed):
         if path in replaced or path.endswith((".c", ".h", ".build", ".txt")):

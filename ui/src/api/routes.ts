@@ -54,6 +54,7 @@ export const testSigner = (signer: string, body: { content: string; device_id?: 
 
 export const getConfig = (signal?: AbortSignal) => call<ConfigView>(at('/config'), { signal });
 export const checkConfig = () => call<ConfigCheck>(at('/config/check'), { method: 'POST' });
+export const activateConfig = (hash: string) => call<{ hash: string }>(at('/config/activate'), { method: 'POST', body: { hash } });
 export const reloadConfig = (hash: string) => call<{ hash: string }>(at('/config/reload'), { method: 'POST', body: { hash } });
 
 export const getKeys = (signal?: AbortSignal) => call<{ keys: KeyInfo[]; enforced?: boolean }>(at('/keys'), { signal });

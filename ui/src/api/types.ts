@@ -274,6 +274,8 @@ export interface ConfigEntry {
 	line?: number;
 	deprecated?: boolean;
 	ignored?: boolean;
+	needs_restart?: boolean;
+	running?: unknown;
 }
 
 export interface ConfigView {
@@ -281,6 +283,7 @@ export interface ConfigView {
 	loaded_at: string;
 	files: { path: string; sha256: string }[];
 	entries: ConfigEntry[];
+	history: { hash: string; loaded_at: string }[];
 }
 
 export interface ConfigCheck {

@@ -2,8 +2,8 @@
 import { useMemo, useState } from 'react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Tabs } from 'radix-ui';
-import { checkConfig, getConfig, getHealth, reloadConfig } from '../../api/routes';
-import type { ConfigCheck } from '../../api/types';
+import { activateConfig, checkConfig, getConfig, getHealth, reloadConfig } from '../../api/routes';
+import type { ConfigCheck, ConfigView } from '../../api/types';
 import { useT, type Key } from '../../i18n';
 import { age, bytes, int, json, ms, span, visible } from '../../parts/format';
 import { useMay, useSession } from '../../parts/session';
@@ -38,6 +38,8 @@ function Configuration() {
 	const { data, error, refetch } = useQuery({ queryKey: ['config'], queryFn: ({ signal }) => getConfig(signal) });
 	const check = useMutation({ mutationFn: checkConfig });
 	const reload = useMutation({ mutationFn: (hash: string) => reloadConfig(hash), onSuccess: () => { check.reset(); void client.invalidateQueries(); } });
+	const activate = useMutation({ mutationFn: activateConfig, onSuccess: () => { check.reset(); void client.invalidateQueries(); } });
+	const failed = check.error ?? reload.error ?? activate.error;
 	const shown = useMemo(() => {
 		const words = find.toLowerCase().split(/\s+/).filter(Boolean);
 		return (data?.entries ?? []).filter((e) => (!changed || e.from !== 'default') && words.every((w) => e.key.toLowerCase().includes(w) || json(e.value ?? '').toLowerCase().includes(w)));
@@ -48,7 +50,7 @@ function Configuration() {
 		<>
 			<Card title={<span className={css.row}><code style={{ fontSize: 13 }}>{data.hash.slice(0, 12)}</code><span className="muted" style={{ fontWeight: 400 }}>{t('settings.loaded', { time: age(data.loaded_at) })} · {data.files.map((f) => f.path).join(', ') || t('settings.noFiles')}</span></span>}
 				actions={admin && <Button small icon="refresh" disabled={check.isPending} onClick={() => check.mutate()}>{t('settings.check')}</Button>}>
-				{(check.error || reload.error) && <div style={{ padding: 12 }}><ErrorBox error={check.error ?? reload.error} /></div>}
+				{failed && <div style={{ padding: 12 }}><ErrorBox error={failed} /></div>}
 				{check.data && <Checked check={check.data} onReload={session.features.includes('config-reload') ? (hash) => reload.mutate(hash) : null} busy={reload.isPending} />}
 				<div className={css.row} style={{ padding: '10px 14px', borderBottom: '1px solid var(--line)' }}>
 					<input className={css.input} style={{ flex: 1, maxWidth: 420 }} aria-label={t('settings.find')} placeholder={t('settings.find')} value={find} onChange={(e) => setFind(e.target.value)} />
@@ -59,13 +61,30 @@ function Configuration() {
 					<div className={css.scrollX} tabIndex={0}><table className={css.list}>
 						<thead><tr><th>{t('settings.key')}</th><th>{t('col.value')}</th><th>{t('col.from')}</th></tr></thead>
 						<tbody>{shown.map((e) => (
-							<tr key={e.key}><td><code>{e.key}</code> {e.deprecated && <Badge tone="warn">{t('settings.deprecated')}</Badge>}{e.ignored && <Badge tone="warn">{t('settings.ignored')}</Badge>}</td><td><code style={{ overflowWrap: 'anywhere' }}>{visible(json(e.value) ?? 'null')}</code></td>
+							<tr key={e.key}><td><code>{e.key}</code> {e.deprecated && <Badge tone="warn">{t('settings.deprecated')}</Badge>}{e.ignored && <Badge tone="warn">{t('settings.ignored')}</Badge>}{e.needs_restart && <Badge tone="warn">{t('settings.needsRestart', { value: json(e.running) ?? 'null' })}</Badge>}</td><td><code style={{ overflowWrap: 'anywhere' }}>{visible(json(e.value) ?? 'null')}</code></td>
 								<td className="muted" style={{ whiteSpace: 'nowrap' }}>{e.from === 'file' && e.file ? <code>{e.file.split('/').at(-1)}:{e.line}</code> : t(`from.${e.from}` as Key)}</td></tr>
 						))}</tbody>
 					</table></div>
 				)}
 			</Card>
+			{admin && data.history.length > 1 && <History view={data} busy={activate.isPending} onReturn={(hash) => activate.mutate(hash)} />}
 		</>
+	);
+}
+
+// Those that were in force before, as long as the gateway runs.
+function History({ view, busy, onReturn }: { view: ConfigView; busy: boolean; onReturn: (hash: string) => void }) {
+	const t = useT();
+	return (
+		<Card title={t('settings.history')}>
+			<div className={css.scrollX} tabIndex={0}><table className={css.list}>
+				<thead><tr><th>{t('settings.hash')}</th><th>{t('settings.loadedAt')}</th><th><span className="sr">{t('settings.return')}</span></th></tr></thead>
+				<tbody>{view.history.map((h, i) => (
+					<tr key={h.hash}><td><code>{h.hash.slice(0, 12)}</code></td><td className="muted">{age(h.loaded_at)}</td>
+						<td style={{ textAlign: 'end' }}>{i === 0 ? <Badge tone="ok">{t('settings.inForce')}</Badge> : <Button small disabled={busy} onClick={() => onReturn(h.hash)}>{t('settings.return')}</Button>}</td></tr>
+				))}</tbody>
+			</table></div>
+		</Card>
 	);
 }
 

@@ -1,0 +1,80 @@
+#include "config/change.h"
+
+#include <string.h>
+
+#include "config/tables.h"
+
+/* ---- what differs ---- */
+
+static int add_change(struct config_changes *list, struct arena *a, const struct config_entry *old,
+		      const struct config_entry *new)
+{
+	const struct config_entry *place = new &&bytes_set(new->file) ? new : old;
+	struct config_change c = { .key = new ? new->key : old->key,
+				   .old = old ? old->value : (struct bytes){ 0 },
+				   .new = new ? new->value : (struct bytes){ 0 },
+				   .restart = (new ? new : old)->at_start };
+
+	if (place) {
+		c.file = place->file;
+		c.line = place->line;
+	}
+	return arena_push(a, list->at, list->len, list->cap, c) ? 0 : -1;
+}
+
+int config_changes(const struct config *from, const struct config *to, struct config_changes *out,
+		   struct arena *a)
+{
+	struct config_entries olds = { .arena = a }, news = { .arena = a };
+	size_t i = 0, k = 0;
+	int bad = config_entries(from, &olds) || config_entries(to, &news) ? -1 : 0;
+
+	*out = (struct config_changes){ 0 };
+	while (!bad && (i < olds.len || k < news.len)) {
+		const struct config_entry *old = i < olds.len ? &olds.at[i] : NULL,
+					  *new = k < news.len ? &news.at[k] : NULL;
+		int order = !old ? 1 : !new ? -1 : bytes_cmp(old->key, new->key);
+
+		i += order <= 0;
+		k += order >= 0;
+		if (order)
+			bad = order < 0 ? add_change(out, a, old, NULL)
+					: add_change(out, a, NULL, new);
+		else if (!bytes_eq(old->value, new->value))
+			bad = add_change(out, a, old, new);
+	}
+	return bad;
+}
+
+/* ---- what stays ---- */
+
+static size_t size_of(enum key_kind kind)
+{
+	switch (kind) {
+	case KEY_STRING: return sizeof(struct bytes);
+	case KEY_BOOL:
+	case KEY_SWITCH: return sizeof(bool);
+	case KEY_U64:
+	case KEY_I64: return sizeof(uint64_t);
+	case KEY_U32: return sizeof(uint32_t);
+	case KEY_INT:
+	case KEY_FLAG:
+	case KEY_CHOICE: return sizeof(int);
+	case KEY_BITS: return sizeof(unsigned);
+	case KEY_STRINGS: return sizeof(struct strings);
+	default: return 0; /* kept by hand, if at all */
+	}
+}
+
+void config_keep(struct config *next, const struct config *first)
+{
+	for (const struct known_table *t = known_tables; t->name; t++)
+		for (size_t i = 0; i < t->table->nkeys; i++) {
+			const struct key *k = &t->table->keys[i];
+			size_t offset = k->kept_size ? k->kept_offset : k->offset,
+			       size = k->kept_size ? k->kept_size : size_of(k->kind);
+
+			if (k->at_start || (t->table->at_start && !k->at_once))
+				memcpy((char *)next + offset, (const char *)first + offset, size);
+		}
+}
