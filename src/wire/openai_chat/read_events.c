@@ -448,7 +448,10 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text"));
 		bool known = bytes_set(text);
 
-		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN, known ? text : text_of(s, one)))
+		if (yyjson_is_null(one))
+			continue;
+		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN,
+			     known ? text : print_part(s, one)))
 			return -1;
 	}
 	return 0;
