@@ -206,10 +206,8 @@ static void test_openai_errors_name_param_and_code(void **state)
 		",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":5}}]}",
 		"tools[0]: invalid type: integer `5`, expected a string", "tools[0].function.name",
 		"invalid_type");
-	refused("{\"model\":\"m\"," HI ",\"n\":2}",
-		PREFIX
-		"`n` other than 1 is not supported. Please omit this parameter or set it to 1.",
-		"n", "unsupported_value");
+	refused("{\"model\":\"m\"," HI ",\"n\":9}", PREFIX "`n` must be from 1 to 8", "n",
+		"unsupported_value");
 	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"x\",\"content\":\"y\"}]}",
 		PREFIX "tool call id not found", "messages[0]", "invalid_value");
 }

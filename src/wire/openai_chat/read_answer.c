@@ -86,6 +86,31 @@ struct bytes openai_chat_reasoning(yyjson_val *message)
 	return b.n > 0 || !bytes_set(a) ? b : a;
 }
 
+static bool is_nothing(yyjson_val *v)
+{
+	return yyjson_is_ctn(v) ? unsafe_yyjson_get_len(v) == 0 : json_str(v).n == 0;
+}
+
+bool openai_chat_has_more(yyjson_val *delta)
+{
+	static const struct bytes parts[] = { B("role"),         B("content"),
+					      B("refusal"),      B("reasoning_content"),
+					      B("reasoning"),    B("tool_calls"),
+					      B("function_call") };
+	yyjson_obj_iter it = yyjson_obj_iter_with(delta);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it))) {
+		size_t i = 0;
+
+		while (i < COUNT(parts) && !bytes_eq(parts[i], json_str(key)))
+			i++;
+		if (i == COUNT(parts) && !is_nothing(yyjson_obj_iter_get_val(key)))
+			return true;
+	}
+	return false;
+}
+
 int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *d, bool stream,
 			      struct arena *a)
 {

@@ -530,32 +530,6 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 	s->events = true;
 }
 
-static bool is_nothing(yyjson_val *v)
-{
-	return yyjson_is_ctn(v) ? unsafe_yyjson_get_len(v) == 0 : json_str(v).n == 0;
-}
-
-/* Content that is no part: audio, and whatever comes tomorrow. A delta may have any member. */
-static bool has_more(yyjson_val *delta)
-{
-	static const struct bytes parts[] = { B("role"),         B("content"),
-					      B("refusal"),      B("reasoning_content"),
-					      B("reasoning"),    B("tool_calls"),
-					      B("function_call") };
-	yyjson_obj_iter it = yyjson_obj_iter_with(delta);
-	yyjson_val *key;
-
-	while ((key = yyjson_obj_iter_next(&it))) {
-		size_t i = 0;
-
-		while (i < COUNT(parts) && !bytes_eq(parts[i], json_str(key)))
-			i++;
-		if (i == COUNT(parts) && !is_nothing(yyjson_obj_iter_get_val(key)))
-			return true;
-	}
-	return false;
-}
-
 static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
 {
 	enum finish_reason finish;
@@ -573,7 +547,7 @@ static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *
 	if (finish != FINISH_UNSET)
 		s->ended |= 1u << s->choice;
 	s->finished |= s->ended && !(s->came & ~s->ended);
-	out->beyond |= s->forwards && !s->begun && has_more(json_get(choice, "delta"));
+	out->beyond |= s->forwards && !s->begun && openai_chat_has_more(json_get(choice, "delta"));
 	return 0;
 }
 
