@@ -124,4 +124,18 @@ struct engine_url {
 /* 0, or -1 and `error` ("relative URL without a base"). Host names beyond ASCII become xn-- names. */
 int engine_url_parse(const char *text, size_t n, struct engine_url *, struct engine_text *error);
 
+/* ---- words ---- */
+
+/* The ending that TensorZero gives a file of this media type ("csv"); {NULL, 0}: it knows none. */
+void engine_mime_extension(const char *mime, size_t n, struct engine_text *extension);
+/* Why a text is no UUID, in the words of TensorZero's crate; {NULL, 0}: it is one. */
+void engine_uuid_fault(const char *text, size_t n, struct engine_text *fault);
+/* A text as Rust's {:?} prints it, in quotes. */
+void engine_quote(const char *text, size_t n, struct engine_text *quoted);
+/* A body as a text: by its byte order mark, else by the label of its charset ("iso-8859-1"), else as UTF-8. */
+void engine_decode(const char *body, size_t n, const char *label, size_t label_n,
+		   struct engine_text *text);
+/* What TensorZero's reader says of a chat completion, or of a chunk of one; {NULL, 0}: it takes it. */
+void engine_answer_fault(const char *json, size_t n, bool chunk, struct engine_text *fault);
+
 #endif

@@ -40,11 +40,18 @@
 
 enum phase { PHASE_STARTING, PHASE_READY, PHASE_LISTENING, PHASE_ENDED, PHASE_FAILED };
 
+/* Where to listen and what answers there. */
+struct listener {
+	struct sockaddr_storage addr;
+	socklen_t addr_n; /* 0: nowhere */
+	struct http_server_options options;
+};
+enum { LISTENER_API, LISTENER_PAGES, LISTENERS };
+
 /* A worker's thread and how the main thread speaks with it. */
 struct crew {
 	struct worker *worker;
-	struct sockaddr_storage *addr;
-	const struct http_server_options *options;
+	const struct listener *listeners;
 	pthread_t thread;
 	enum phase phase; /* under `meeting` */
 	char *error;      /* why it failed; heap */
@@ -110,6 +117,18 @@ static int wait_for_all(enum phase phase)
 
 /* ---- a worker ---- */
 
+static size_t running_of(const struct worker *w)
+{
+	return http_server_running(w->server) + (w->pages ? http_server_running(w->pages) : 0);
+}
+
+static void cancel_all(struct worker *w)
+{
+	http_server_cancel_all(w->server);
+	if (w->pages)
+		http_server_cancel_all(w->pages);
+}
+
 /* Runs while the drain does, and keeps the number that the main thread reads. */
 static void drain_fiber(void *arg)
 {
@@ -117,7 +136,9 @@ static void drain_fiber(void *arg)
 	size_t running;
 
 	http_server_drain(c->worker->server);
-	while ((running = http_server_running(c->worker->server)) > 0 && !c->ending) {
+	if (c->worker->pages)
+		http_server_drain(c->worker->pages);
+	while ((running = running_of(c->worker)) > 0 && !c->ending) {
 		atomic_store(&c->running, running);
 		if (fiber_sleep(DRAIN_LOOK_MS))
 			fiber_cancel_reset();
@@ -138,14 +159,14 @@ static void on_drain(struct loop_task *task)
 	if (!fiber_spawn("drain", drain_fiber, c)) {
 		log_error("serve", "no memory to drain: requests are cut",
 			  LI("worker", c->worker->number));
-		http_server_cancel_all(c->worker->server);
+		cancel_all(c->worker);
 		loop_stop(c->worker->loop);
 	}
 }
 
 static void on_cancel(struct loop_task *task)
 {
-	http_server_cancel_all(crew_of(task, offsetof(struct crew, cancel))->worker->server);
+	cancel_all(crew_of(task, offsetof(struct crew, cancel))->worker);
 }
 
 static void on_end(struct loop_task *task)
@@ -177,15 +198,23 @@ static int worker_make(struct worker *w)
 	return w->client ? 0 : -1;
 }
 
+static struct http_server *listen_at(const struct listener *l, struct worker *w)
+{
+	struct http_server_options options = l->options;
+
+	options.user = w;
+	return http_server_listen((const struct sockaddr *)&l->addr, l->addr_n, &options);
+}
+
 static int worker_listen(struct crew *c)
 {
-	socklen_t n = c->addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						     : sizeof(struct sockaddr_in);
-	struct http_server_options options = *c->options;
+	struct worker *w = c->worker;
 
-	options.user = c->worker;
-	c->worker->server = http_server_listen((struct sockaddr *)c->addr, n, &options);
-	return c->worker->server ? 0 : -1;
+	w->server = listen_at(&c->listeners[LISTENER_API], w);
+	if (!w->server || !c->listeners[LISTENER_PAGES].addr_n)
+		return w->server ? 0 : -1;
+	w->pages = listen_at(&c->listeners[LISTENER_PAGES], w);
+	return w->pages ? 0 : -1;
 }
 
 /* What a worker does between its start and the freeing of everything. */
@@ -219,6 +248,7 @@ static void *worker_main(void *arg)
 	crash_thread_begin();
 	worker_live(c);
 	wait_until(&meeting.freeing);
+	http_server_free(w->pages);
 	http_server_free(w->server);
 	http_client_free(w->client);
 	worker_config_end(w);
@@ -231,15 +261,14 @@ static void *worker_main(void *arg)
 
 /* ---- start ---- */
 
-static int crew_start(struct sockaddr_storage *addr, const struct http_server_options *options)
+static int crew_start(const struct listener *listeners)
 {
 	for (int i = 0; i < app.nworkers; i++) {
 		int err;
 
 		app.workers[i] = (struct worker){ .app = &app, .number = i };
 		crew[i].worker = &app.workers[i];
-		crew[i].addr = addr;
-		crew[i].options = options;
+		crew[i].listeners = listeners;
 		crew[i].drain.fn = on_drain;
 		crew[i].cancel.fn = on_cancel;
 		crew[i].end.fn = on_end;
@@ -355,7 +384,11 @@ static int store_start(const struct config *c)
 	app.store = store_open(&options);
 	if (!app.store)
 		return -1;
-	app.reads = reads_new(options.data_dir);
+	app.reads = reads_new(&(struct reads_options){
+		.data_dir = options.data_dir,
+		.clickhouse = options.sqlite_list_only ? options.clickhouse : NULL,
+		.no_sqlite = options.no_sqlite,
+	});
 	return app.reads ? 0 : -1;
 }
 
@@ -533,15 +566,20 @@ static void run(bool exit_on_hangup, uint64_t drain_s)
 
 /* ---- the whole ---- */
 
-static void listening(const struct sockaddr_storage *addr)
+static void listening(const struct listener *at)
 {
-	char text[16 + SOCK_ADDRESS_TEXT] = "listening on ";
+	char text[32 + SOCK_ADDRESS_TEXT] = "listening on ";
 
-	sock_address_text((const struct sockaddr *)addr, text + strlen(text));
+	sock_address_text((const struct sockaddr *)&at[LISTENER_API].addr, text + strlen(text));
 	log_info("serve", text, LI("workers", app.nworkers),
 		 LB("store", app.store ? app.config->data_dir : B("off")),
 		 LI("models", app.config->nmodels),
 		 LI("ms", clock_mono_ms() - app.started_mono_ms));
+	if (!at[LISTENER_PAGES].addr_n)
+		return;
+	snprintf(text, sizeof(text), "the web UI is at http://");
+	sock_address_text((const struct sockaddr *)&at[LISTENER_PAGES].addr, text + strlen(text));
+	log_info("serve", text);
 }
 
 /* While the loops still exist, if no longer run: the journal's thread may be waking one at this moment. */
@@ -556,11 +594,18 @@ static void store_end(void)
 		log_warn("serve", "records are left for the next start", LI("records", left));
 }
 
+static int bind_tests(struct listener *at)
+{
+	for (int i = 0; i < LISTENERS; i++)
+		if (at[i].addr_n && http_bind_test((struct sockaddr *)&at[i].addr, at[i].addr_n))
+			return -1;
+	return 0;
+}
+
 /* From opened store to the drain's end. The exit status. */
-static int serve(const struct serve_args *args, struct sockaddr_storage *addr, socklen_t addr_n)
+static int serve(const struct serve_args *args, struct listener *at)
 {
 	const struct config *c = app.config;
-	struct http_server_options options;
 	int status = 1;
 
 	app.nworkers = c->server.workers ? c->server.workers : process_cores();
@@ -576,15 +621,17 @@ static int serve(const struct serve_args *args, struct sockaddr_storage *addr, s
 		goto out;
 	}
 	counters_setup(&app);
-	options = server_options(c, clients_by_default());
-	if (http_bind_test((struct sockaddr *)addr, addr_n) || sign_in_start(&app)) {
+	at[LISTENER_API].options = server_options(c, clients_by_default());
+	at[LISTENER_PAGES].options = at[LISTENER_API].options;
+	at[LISTENER_PAGES].options.handler = api_pages;
+	if (bind_tests(at) || sign_in_start(&app)) {
 		flags_failed("");
 		goto out;
 	}
-	if (crew_start(addr, &options) || crew_listen()) {
+	if (crew_start(at) || crew_listen()) {
 		flags_failed("");
 	} else {
-		listening(addr);
+		listening(at);
 		run(args->exit_on_hangup, c->server.drain_s);
 		status = 0;
 	}
@@ -620,17 +667,20 @@ static int take_data_dir(const struct serve_args *args, int *lock_fd)
 
 static int serve_config(const struct serve_args *args)
 {
-	struct sockaddr_storage addr;
-	socklen_t addr_n;
+	const struct ui_config *ui = &app.config->ui;
+	struct listener at[LISTENERS] = { 0 };
+	struct listener *api = &at[LISTENER_API], *pages = &at[LISTENER_PAGES];
 	int lock_fd = -1, status;
 
-	if (!sock_address_parse(app.config->gateway.bind_address, &addr, &addr_n))
-		return 1; /* config/ has checked it */
+	if (!sock_address_parse(app.config->gateway.bind_address, &api->addr, &api->addr_n) ||
+	    (ui->enabled && bytes_set(ui->bind_address) &&
+	     !sock_address_parse(ui->bind_address, &pages->addr, &pages->addr_n)))
+		return 1; /* config/ has checked them */
 	if (take_data_dir(args, &lock_fd))
 		return flags_failed("");
 	if (args->validate)
 		log_info("serve", "Configuration is valid. Exiting.");
-	status = args->validate ? 0 : serve(args, &addr, addr_n);
+	status = args->validate ? 0 : serve(args, at);
 	store_end();
 	if (!status && !args->validate)
 		log_info("serve", "ended");

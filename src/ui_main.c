@@ -20,6 +20,7 @@
 #include "fiber/loop.h"
 #include "net/http_client.h"
 #include "net/socket.h"
+#include "net/web_origin.h"
 #include "serve_args.h"
 #include "ui_sign_in_main.h"
 
@@ -63,11 +64,6 @@ static struct {
 
 /* ---- what is passed on ---- */
 
-/* Beginnings of paths (ui §7). */
-static const char *const passed[] = { "/internal/",          "/v1/datasets/", "/v1/inferences/",
-				      "/inference",          "/feedback",     "/status",
-				      "/v1/chat/completions" };
-
 /* What a read-only UI shows nobody: it is for administrators. */
 static const char *const for_admins[] = { "/internal/signet/keys", "/internal/signet/sessions",
 					  "/internal/signet/audit" };
@@ -107,17 +103,6 @@ static bool is_one_of(struct bytes name, const char *const *list, size_t n)
 	return false;
 }
 
-static bool is_passed(struct bytes path)
-{
-	for (size_t i = 0; i < COUNT(passed); i++) {
-		struct bytes top = bytes_of(passed[i]);
-
-		if (bytes_starts(path, top) && (bytes_ends(top, B("/")) || path.n == top.n))
-			return true;
-	}
-	return false;
-}
-
 static bool changes(const struct exchange *ex)
 {
 	return !bytes_eq(ex->method, B("GET")) && !ex->head;
@@ -144,21 +129,12 @@ static bool peer_is_loopback(const struct exchange *ex)
 	return a.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static bool host_is_local(struct bytes host)
-{
-	struct bytes name =
-		bytes_starts(host, B("[")) ? bytes_cut(&host, ']') : bytes_cut(&host, ':');
-
-	return bytes_ieq(name, B("localhost")) || bytes_eq(name, B("127.0.0.1")) ||
-	       bytes_eq(name, B("[::1"));
-}
-
 static bool is_remote(const struct exchange *ex)
 {
 	for (size_t i = 0; i < ex->nheaders; i++)
 		if (is_forwarding(ex->headers[i].name))
 			return true;
-	return !peer_is_loopback(ex) || !host_is_local(exchange_get(ex, B("host")));
+	return !peer_is_loopback(ex) || !web_host_is_local(exchange_get(ex, B("host")));
 }
 
 /* A page of another site asks: its origin is not where this request went. */
@@ -307,9 +283,9 @@ static void answer(struct exchange *ex)
 
 	if (bytes_eq(ex->path, B("/health")))
 		exchange_respond(ex, 200, (struct bytes){ 0 }, B(""));
-	else if (is_passed(ex->path) && ui.read_only && read_only_forbids(ex))
+	else if (ui_asks_for(ex->path) && ui.read_only && read_only_forbids(ex))
 		refuse(ex, 403, "This UI is read-only (TENSORZERO_UI_READ_ONLY).");
-	else if (is_passed(ex->path))
+	else if (ui_asks_for(ex->path))
 		pass(ex);
 	else if (changes(ex))
 		refuse(ex, 405, "Only the gateway's own routes take this method.");

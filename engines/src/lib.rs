@@ -4,10 +4,12 @@
 extern crate wasmtime_c_api as _;
 
 mod address;
+mod answer;
 mod glob;
 mod json;
 mod schema;
 mod toml_doc;
+mod words;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -232,4 +234,55 @@ pub unsafe extern "C" fn engine_url_parse(
     let text = bytes(text, n);
     let parsed = guarded(|| address::Address::parse(text));
     status(parsed.map(|parts| url.write(parts)), error)
+}
+
+/// # Safety
+/// `mime` holds `n` bytes; `extension` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_mime_extension(mime: *const u8, n: usize, extension: *mut Text) {
+    let mime = String::from_utf8_lossy(bytes(mime, n));
+    put(extension, guarded(|| Ok(words::extension(&mime))).ok().flatten());
+}
+
+/// # Safety
+/// `text` holds `n` bytes; `fault` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_uuid_fault(text: *const u8, n: usize, fault: *mut Text) {
+    let text = String::from_utf8_lossy(bytes(text, n));
+    put(fault, guarded(|| Ok(words::uuid_fault(&text))).ok().flatten());
+}
+
+/// # Safety
+/// `text` holds `n` bytes; `quoted` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_quote(text: *const u8, n: usize, quoted: *mut Text) {
+    let text = String::from_utf8_lossy(bytes(text, n));
+    put(quoted, guarded(|| Ok(words::quote(&text))).ok());
+}
+
+/// # Safety
+/// `json` holds `n` bytes; `fault` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_answer_fault(
+    json: *const u8,
+    n: usize,
+    chunk: bool,
+    fault: *mut Text,
+) {
+    let json = String::from_utf8_lossy(bytes(json, n));
+    put(fault, guarded(|| Ok(answer::fault(&json, chunk))).ok().flatten());
+}
+
+/// # Safety
+/// `body` holds `n` bytes, `label` holds `label_n`; `text` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn engine_decode(
+    body: *const u8,
+    n: usize,
+    label: *const u8,
+    label_n: usize,
+    text: *mut Text,
+) {
+    let (body, label) = (bytes(body, n), bytes(label, label_n));
+    put(text, guarded(|| Ok(words::decode(body, label))).ok());
 }

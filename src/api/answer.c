@@ -65,9 +65,8 @@ static int check_namespace(struct request *rq)
 		return 0;
 	return fail(
 		ERR_INVALID_REQUEST,
-		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%s%.*s%s`. Namespaced models can only be used with a matching namespace.",
-		BFMT(rq->target.model->name), BFMT(want), bytes_set(have) ? "Some(\"" : "None",
-		BFMT(have), bytes_set(have) ? "\")" : "");
+		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%.*s`. Namespaced models can only be used with a matching namespace.",
+		BFMT(rq->target.model->name), BFMT(want), BFMT(bytes_set(have) ? have : B("None")));
 }
 
 static int check_target(struct request *rq)
@@ -103,14 +102,12 @@ static int prepare(struct request *rq)
 	if (rq->surface->attributes && clients_attribute(rq->x, env, rq->surface->name))
 		return -1;
 	if (episode_id(episode, &rq->episode_id) || check_target(rq) ||
-	    check_input(env, rq->arena) ||
-	    target_check_filters(rq->config, &rq->target, &env->inf.extra_body) ||
-	    target_check_filters(rq->config, &rq->target, &env->inf.extra_headers) ||
-	    check_tools(env))
+	    target_check_filters(rq->config, &rq->target, &env->inf) ||
+	    check_input(env, rq->arena) || check_tools(env))
 		return -1;
 	if (!env->dryrun)
-		count_inference(B("inference"), rq->target.function_name, rq->target.model->name,
-				1);
+		count_inference(B("inference"), rq->target.function_name,
+				model_label(rq->target.model), 1);
 	if (env->has_files && rq->surface->needs_object_storage && !rq->config->object_storage_set)
 		return fail(
 			ERR_OBJECT_STORE_UNCONFIGURED,
@@ -627,8 +624,7 @@ static void end_stream(struct request *rq, int pumped)
 static int gathers_new(struct request *rq)
 {
 	for (size_t i = 0; i < model_call_count(&rq->call); i++) {
-		struct gather *g =
-			gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024 + 4096);
+		struct gather *g = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
 
 		rq->gathers[i] = g;
 		if (!g)

@@ -36,6 +36,8 @@ http_handler api_models;
 
 /* ui.c */
 http_handler api_ui;
+http_handler
+	api_pages; /* of the listener of [ui] bind_address: pages at /, and what they ask for */
 
 /* ops.c */
 http_handler api_health, api_status, api_metrics;

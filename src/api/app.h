@@ -37,6 +37,7 @@ struct worker {
 	int number;
 	struct loop *loop;
 	struct http_server *server;
+	struct http_server *pages; /* of [ui] bind_address; NULL: there is none */
 	struct http_client *client;
 	struct config *config; /* in force here; changes between two requests (in_force.h) */
 	struct config_swap {

@@ -220,39 +220,47 @@ static bool is_open(const struct config *c, struct bytes path)
 	return bytes_eq(path, B("/health")) || bytes_eq(path, B("/status")) ||
 	       bytes_eq(path, B("/internal/autopilot/status")) ||
 	       (bytes_eq(path, B("/metrics")) && !c->server.metrics_auth) ||
-	       is_below(path, B("/internal/signet")) || is_below(path, B("/ui"));
+	       (c->ui.enabled &&
+		(is_below(path, B("/internal/signet")) || is_below(path, B("/ui"))));
 }
 
-static bool answered(struct exchange *ex, error_writer *write)
+static bool session_admits(struct exchange *ex, const struct session *session,
+			   const struct door *door)
 {
-	api_respond_error(ex, write, 0, B(""));
-	return false;
+	struct key_found found;
+	const char *lacks;
+
+	if (api_config(ex)->gateway.auth)
+		auth_key(ex, &found); /* for attribution: a key on the way from `signet ui` */
+	lacks = guard_session_lacks(ex, session);
+	if (!lacks)
+		return true;
+	fail(ERR_AUTH, "%s", lacks);
+	return door_refuse(ex, door, 403);
 }
 
-bool auth_admits(struct exchange *ex, struct bytes path, error_writer *write)
+bool auth_admits(struct exchange *ex, const struct door *door)
 {
 	struct key_found found;
 	struct session session;
 
-	if (is_open(api_config(ex), path))
+	if (is_open(api_config(ex), door->path))
 		return true;
-	if (guard_session(ex, &session)) {
-		/* for attribution: a key on the way from `signet ui` */
-		if (api_config(ex)->gateway.auth)
-			auth_key(ex, &found);
-		return guard_session_admits(ex, &session, write);
+	if (guard_session(ex, &session))
+		return session_admits(ex, &session, door);
+	/* Somebody elsewhere, by way of `signet ui`, perhaps a page with a bent name: a key there is the way's, not the caller's,
+	 * and only a session makes it count. */
+	if (bytes_set(exchange_get(ex, B("x-signet-remote"))) &&
+	    (api_config(ex)->gateway.auth || api_config(ex)->ui.auth != UI_AUTH_NONE)) {
+		missing();
+		return door_refuse(ex, door, 0);
 	}
 	if (!api_config(ex)->gateway.auth)
 		return true;
-	/* such a key is the way's, not the caller's: only a session makes it count */
-	if (bytes_set(exchange_get(ex, B("x-signet-remote")))) {
-		missing();
-		return answered(ex, write);
-	}
 	switch (auth_key(ex, &found)) {
 	case AUTH_GOOD: return true;
 	case AUTH_NONE: refuse("missing"); break;
 	case AUTH_BAD: break;
 	}
-	return answered(ex, write);
+	return door_refuse(ex, door, 0);
 }

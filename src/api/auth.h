@@ -6,7 +6,7 @@
 #define SIGNET_API_AUTH_H
 
 #include "api/api.h"
-#include "api/errors.h"
+#include "api/door.h"
 #include "store/keys.h"
 
 enum auth_result { AUTH_NONE, AUTH_GOOD, AUTH_BAD };
@@ -17,9 +17,9 @@ enum auth_result auth_key(struct exchange *, struct key_found *);
 /* Whether a key's text is good, for one that comes in a body. AUTH_BAD: as above. */
 enum auth_result auth_key_text(struct app *, struct bytes text, struct key_found *);
 
-/* The door of every route: whether a request for this path (below the base path) may go on. If not, it was answered.
- * Pages and /internal/signet have guards of their own and pass. */
-bool auth_admits(struct exchange *, struct bytes path, error_writer *);
+/* The door of every route: whether a request may go on. If not, it was answered. Pages and /internal/signet have guards of
+ * their own and pass. Waits. */
+bool auth_admits(struct exchange *, const struct door *);
 
 /* signet_auth_failures_total. */
 void auth_count_failure(const char *result);

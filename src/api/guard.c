@@ -23,6 +23,7 @@
 #include "api/auth.h"
 #include "base/error.h"
 #include "net/socket.h"
+#include "net/web_origin.h"
 
 /* ---- local ---- */
 
@@ -38,18 +39,6 @@ static bool is_loopback(const struct sockaddr_storage *peer)
 		return false;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
 	       (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
-}
-
-static bool host_is_local(const struct exchange *ex)
-{
-	static const struct bytes names[] = { B("localhost"), B("127.0.0.1"), B("[::1]") };
-	struct bytes host = exchange_get(ex, B("host"));
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (bytes_istarts(host, names[i]) &&
-		    (host.n == names[i].n || host.p[names[i].n] == ':'))
-			return true;
-	return false;
 }
 
 static bool was_forwarded(const struct exchange *ex)
@@ -78,8 +67,8 @@ bool guard_is_near(const struct exchange *ex)
 {
 	struct sockaddr_storage peer;
 
-	return exchange_peer(ex, &peer) && is_loopback(&peer) && host_is_local(ex) &&
-	       !was_forwarded(ex);
+	return exchange_peer(ex, &peer) && is_loopback(&peer) &&
+	       web_host_is_local(exchange_get(ex, B("host"))) && !was_forwarded(ex);
 }
 
 static bool is_local(const struct exchange *ex)
@@ -167,7 +156,8 @@ bool guard_session(const struct exchange *ex, struct session *s)
 	struct bytes cookie = guard_cookie(ex);
 	struct key_found found;
 
-	if (!cookie.n || !app->keys || !sessions_find(app->keys, cookie, s))
+	if (!cookie.n || !app->keys || !api_config(ex)->ui.enabled ||
+	    !sessions_find(app->keys, cookie, s))
 		return false;
 	if (!strcmp(s->method, "password"))
 		s->role = role_today(ex, s);
@@ -215,9 +205,13 @@ static bool is_origin_of(struct bytes origin, struct bytes url)
 	return bytes_ieq(origin, url);
 }
 
-/* Whether a page of another site asks. Its own: the host that the request names, or the address under which the
- * operator says that the gateway is known. */
-static bool is_foreign(const struct exchange *ex)
+bool guard_is_public_url(const struct exchange *ex, struct bytes origin)
+{
+	return is_origin_of(origin, api_config(ex)->ui.public_url);
+}
+
+/* Its own: the host that the request names, or the address under which the operator says that the gateway is known. */
+bool guard_is_foreign(const struct exchange *ex)
 {
 	struct bytes origin = exchange_get(ex, B("origin")), host = exchange_get(ex, B("host")),
 		     site = exchange_get(ex, B("sec-fetch-site"));
@@ -225,7 +219,7 @@ static bool is_foreign(const struct exchange *ex)
 
 	if (bytes_set(site) && !bytes_eq(site, B("same-origin")) && !bytes_eq(site, B("none")))
 		return true;
-	if (!bytes_set(origin) || is_origin_of(origin, api_config(ex)->ui.public_url))
+	if (!bytes_set(origin) || guard_is_public_url(ex, origin))
 		return false;
 	return at < 0 || !bytes_ieq(bytes_slice(origin, (size_t)at + 3, origin.n), host);
 }
@@ -257,7 +251,7 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 	struct bytes given = exchange_get(ex, B("x-signet-csrf"));
 	char wanted[CSRF_TEXT + 1];
 
-	if (is_foreign(ex))
+	if (guard_is_foreign(ex))
 		return "This request comes from a page of another site";
 	if (!changes_something(ex) || (!*caller->session.id && !is_ours(ex)))
 		return NULL;
@@ -266,7 +260,7 @@ static const char *lacks_proof(const struct exchange *ex, const struct caller *c
 	if (!is_json(ex))
 		return "The content type must be application/json";
 	guard_csrf(ex, caller, wanted);
-	if (caller->method &&
+	if (api_config(ex)->ui.enabled && caller->method && /* else no route tells it */
 	    (given.n != CSRF_TEXT || CRYPTO_memcmp(given.p, wanted, CSRF_TEXT) != 0))
 		return "The header X-Signet-CSRF is of another session (reload the page)";
 	return NULL;
@@ -375,16 +369,12 @@ bool guard_admits(struct exchange *ex, enum guard_role needed)
 	return true;
 }
 
-bool guard_session_admits(struct exchange *ex, const struct session *s, error_writer *write)
+const char *guard_session_lacks(const struct exchange *ex, const struct session *s)
 {
 	struct caller caller = { .role = s->role, .method = s->method, .session = *s };
 	const char *why = lacks_proof(ex, &caller);
 
 	if (!why && s->role < (changes_something(ex) ? ROLE_EDITOR : ROLE_VIEWER))
-		why = "This needs the role editor";
-	if (!why)
-		return true;
-	fail(ERR_AUTH, "%s", why);
-	api_respond_error(ex, write, 403, B(""));
-	return false;
+		return "This needs the role editor";
+	return why;
 }

@@ -30,9 +30,11 @@ bool guard_is_near(const struct exchange *);
 
 /* The session of the request's cookie, if it has not ended: its role is that which its user has today. */
 bool guard_session(const struct exchange *, struct session *);
-/* Whether this session may use a route that is TensorZero's: reading needs viewer, the rest editor. If not, it was
- * answered in that shape. Waits. */
-bool guard_session_admits(struct exchange *, const struct session *, error_writer *);
+/* What this session lacks to use a route that is TensorZero's (reading needs viewer, the rest editor); NULL: nothing. */
+const char *guard_session_lacks(const struct exchange *, const struct session *);
+/* Whether a page asks that is not of the host which the request names, nor of `[ui] public_url`. */
+bool guard_is_foreign(const struct exchange *);
+bool guard_is_public_url(const struct exchange *, struct bytes origin);
 
 #define CSRF_TEXT 32
 /* What X-Signet-CSRF must say: for this session, or, with none, for callers without one. */

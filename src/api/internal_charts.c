@@ -18,7 +18,7 @@ static int count_rows(struct reader *r, void *arg)
 {
 	struct counting *c = arg;
 
-	return read_count(r, &c->filter, &c->n, &c->exact);
+	return read_count(r, &c->filter, COUNT_MAX, &c->n, &c->exact);
 }
 
 static void get_count(struct exchange *ex, const struct bytes *params)
@@ -83,7 +83,7 @@ static int read_histogram(struct reader *r, void *arg)
 	struct read_page page = { .before = INT64_MAX, .limit = SIZE_MAX, .bare = true };
 	int bad;
 
-	if (h->filter.n <= 1 && !h->filter.typed.n)
+	if ((h->filter.n <= 1 || read_sums_all(r)) && !h->filter.typed.n)
 		return read_sums(r, h);
 	bad = read_rows(r, &h->filter, &page, on_row, h);
 
@@ -166,6 +166,7 @@ struct facets {
 	size_t ndims;
 	struct facet *at[DIMS_MAX];
 	size_t n[DIMS_MAX];
+	bool partial;
 	struct arena *arena;
 };
 
@@ -173,9 +174,14 @@ static int list_facets(struct reader *r, void *arg)
 {
 	struct facets *f = arg;
 
-	for (size_t i = 0; i < f->ndims; i++)
-		if (read_facets(r, &f->filter, f->dims[i], f->part, &f->at[i], &f->n[i], f->arena))
+	for (size_t i = 0; i < f->ndims; i++) {
+		int late = read_facets(r, &f->filter, f->dims[i], f->part, &f->at[i], &f->n[i],
+				       f->arena);
+
+		if (late < 0)
 			return -1;
+		f->partial |= late;
+	}
 	return 0;
 }
 
@@ -230,6 +236,7 @@ static void get_facets(struct exchange *ex, const struct bytes *params)
 	reply_begin(&reply, ex);
 	if (!bad)
 		put_facets(&reply.pen, &f);
+	reply.partial = f.partial;
 	reply_end(&reply, bad);
 }
 

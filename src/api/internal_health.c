@@ -97,6 +97,16 @@ static void put_int_or_null(struct pen *p, struct bytes key, int64_t n, int64_t 
 		pen_printf(p, "%" PRId64, n);
 }
 
+static size_t connections_of(const struct http_server *s)
+{
+	return s ? http_server_own_connections(s) : 0;
+}
+
+static size_t streams_of(const struct http_server *s)
+{
+	return s ? http_server_own_streams(s) : 0;
+}
+
 static void put_workers(struct pen *p, const struct app *app)
 {
 	pen_key(p, "workers");
@@ -106,9 +116,8 @@ static void put_workers(struct pen *p, const struct app *app)
 
 		pen_item(p);
 		pen_open(p, '{');
-		pen_number(p, "connections",
-			   w->server ? http_server_own_connections(w->server) : 0);
-		pen_number(p, "streams", w->server ? http_server_own_streams(w->server) : 0);
+		pen_number(p, "connections", connections_of(w->server) + connections_of(w->pages));
+		pen_number(p, "streams", streams_of(w->server) + streams_of(w->pages));
 		pen_key(p, "loop_lag_ms");
 		pen_printf(p, "%.1f", loop_lag_seconds(w->loop) * 1000);
 		pen_close(p, '}');
@@ -134,6 +143,8 @@ static void put_record(struct pen *p, const struct app *app, const struct health
 	pen_key(p, "full_in_s");
 	pen_lit(p, "null");
 	pen_number(p, "unrecorded", st.unrecorded);
+	pen_key(p, "answers_only");
+	pen_bytes(p, reads_answers_only(app->reads) ? B("true") : B("false"));
 	pen_key(p, "sink");
 	pen_open(p, '{');
 	pen_text(p, "type", bytes_of(st.sink));

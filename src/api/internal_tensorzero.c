@@ -286,6 +286,7 @@ static void get_metadata(struct exchange *ex, const struct bytes *params)
 	pen_close(&reply.pen, ']');
 	for (size_t i = 0; m.ring && i < m.limit && i < m.n; i++)
 		arena_deinit(&m.ring[i].arena);
+	reply.partial = m.page.partial;
 	reply_end(&reply, bad);
 }
 
@@ -296,21 +297,14 @@ struct total {
 	size_t n;
 };
 
-static int on_counted(const struct log_entry *e, void *arg)
-{
-	(void)e;
-	((struct total *)arg)->n++;
-	return 0;
-}
-
 static int count_all(struct reader *r, void *arg)
 {
 	struct total *t = arg;
-	struct read_page page = { .before = INT64_MAX, .limit = SIZE_MAX, .bare = true };
+	bool exact;
 
-	if (read_rows(r, &t->filter, &page, on_counted, t))
+	if (read_count(r, &t->filter, SIZE_MAX, &t->n, &exact))
 		return -1;
-	return page.partial ? fail(ERR_BUSY, "Too many inferences to count in time: narrow it") : 0;
+	return exact ? 0 : fail(ERR_BUSY, "Too many inferences to count in time: narrow it");
 }
 
 static int shape_count(struct exchange *ex, struct total *t)
@@ -366,7 +360,9 @@ static int list_model_names(struct reader *r, void *arg)
 {
 	struct models_count *m = arg;
 
-	return read_facets(r, &m->filter, B("model"), B(""), &m->at, &m->n, m->arena);
+	int late = read_facets(r, &m->filter, B("model"), B(""), &m->at, &m->n, m->arena);
+
+	return late > 0 ? fail(ERR_BUSY, "Too many models to count in time") : late;
 }
 
 static void get_models_count(struct exchange *ex, const struct bytes *params)

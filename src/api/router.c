@@ -10,6 +10,7 @@
 #include "api/auth.h"
 #include "api/counters.h"
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -141,6 +142,16 @@ static const struct surface *surface_of(const struct route *r, const struct exch
 	return twin && bytes_eq(bytes_of(twin->profile), profile_of(ex)) ? twin : r->surface;
 }
 
+/* The surface whose route the path is, whatever the method, but for what a browser asks by itself. NULL: none. */
+static const struct surface *surface_at(struct bytes path, const struct exchange *ex)
+{
+	for (size_t i = 0; i < COUNT(routes); i++)
+		if (routes[i].surface && route_is(&routes[i], path))
+			return bytes_eq(ex->method, B("OPTIONS")) ? NULL
+								  : surface_of(&routes[i], ex);
+	return NULL;
+}
+
 /* As the access log names it: that of the surface which answered. */
 static struct bytes answered_profile(const struct exchange *ex)
 {
@@ -189,9 +200,8 @@ static void wrong_method(struct exchange *ex, struct bytes path, const struct ro
 	exchange_header(ex, B("allow"), bytes_of(allow));
 	fail(ERR_METHOD_NOT_ALLOWED, "Method not allowed: %.*s %.*s (allowed: %s)",
 	     BFMT(ex->method), BFMT(ex->path), allow);
-	if (route->surface &&
-	    !bytes_eq(ex->method, B("OPTIONS"))) /* a browser asks that by itself */
-		answer_refused(ex, surface_of(route, ex), 405);
+	if (surface_at(path, ex))
+		answer_refused(ex, surface_at(path, ex), 405);
 	api_respond_error(ex, shape_of(path), 405, B(""));
 }
 
@@ -206,6 +216,27 @@ static void common_headers(struct exchange *ex)
 	exchange_header(ex, B("x-tensorzero-gateway-version"), B(TENSORZERO_VERSION));
 	exchange_header(ex, B("x-request-id"), id);
 	exchange_header(ex, B("request-id"), id);
+}
+
+static bool is_pages(struct bytes path)
+{
+	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
+}
+
+/* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays, and what was there before them. */
+static bool is_switched_off(const struct exchange *ex, struct bytes path)
+{
+	return !api_config(ex)->ui.enabled &&
+	       !bytes_eq(path, B("/internal/signet/config/reload")) &&
+	       (is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal/signet")));
+}
+
+/* Whether the request may go on to its route; if not, it was answered. */
+static bool may_enter(struct exchange *ex, struct bytes path)
+{
+	const struct door door = { path, shape_of(path), surface_at(path, ex) };
+
+	return (is_pages(path) || origin_admits(ex, &door)) && auth_admits(ex, &door);
 }
 
 /* A handler that was cancelled has not answered. The client is still there: it is the drain that ended. */
@@ -233,8 +264,12 @@ void api_handle(struct exchange *ex)
 	hold_config(ex);
 	path = path_below_base(ex);
 	common_headers(ex);
-	if (!auth_admits(ex, path, shape_of(path)))
+	if (!may_enter(ex, path))
 		return;
+	if (is_switched_off(ex, path)) {
+		not_found(ex, path);
+		return;
+	}
 	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
 		if (!ex->status && !ex->client_gone && fiber_cancelled())
 			shutting_down(ex, path);
@@ -272,6 +307,8 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 	struct error_context context = { .with_json = api_config(ex)->gateway.unstable_error_json };
 
 	common_headers(ex);
+	if (!is_pages(path_below_base(ex)))
+		origin_headers(ex);
 	context.request_id = api_request_id(ex);
 	exchange_header(ex, B("content-type"), B("application/json"));
 	api_retry_after(ex, &e, code);

@@ -368,6 +368,7 @@ static const char *user_of(const struct caller *c)
 
 static void get_session(struct exchange *ex, const struct bytes params[INTERNAL_PARAMS])
 {
+	/* the first two are always there, those of keys where they can be read, the last where clients must bring one */
 	static const char *const features[] = { "config-check", "config-reload", "keys",
 						"sessions",     "audit",         "auth" };
 	const struct app *app = api_app(ex);

@@ -8,6 +8,7 @@
 #include "api/auth.h"
 #include "api/guard.h"
 #include "api/internal.h"
+#include "api/key_use.h"
 #include "base/json.h"
 #include "base/time.h"
 
@@ -178,7 +179,25 @@ static void answer_new_key(struct exchange *ex, struct key_work *w)
 	buf_deinit(&out);
 }
 
-static void put_key(struct pen *p, const struct key_facts *f)
+static void put_use(struct pen *p, const struct key_use *use)
+{
+	pen_key(p, "use_30d");
+	if (!use || !use->known) {
+		pen_lit(p, "null");
+		return;
+	}
+	pen_open(p, '{');
+	pen_number(p, "n", use->n);
+	pen_number(p, "tokens", use->tokens);
+	pen_key(p, "cost");
+	if (use->priced)
+		pen_printf(p, "%.9g", (double)use->cost_nano / 1e9);
+	else
+		pen_lit(p, "null");
+	pen_close(p, '}');
+}
+
+static void put_key(struct pen *p, const struct key_facts *f, const struct key_use *use)
 {
 	pen_item(p);
 	pen_open(p, '{');
@@ -191,8 +210,7 @@ static void put_key(struct pen *p, const struct key_facts *f)
 	pen_lit(p, "null");
 	pen_key(p, "last_used_at");
 	key_put_time(p, f->used_ms);
-	pen_key(p, "use_30d");
-	pen_lit(p, "null");
+	put_use(p, use);
 	pen_close(p, '}');
 }
 
@@ -208,18 +226,22 @@ static void list_keys(void *arg)
 static void get_keys(struct exchange *ex, const struct bytes params[INTERNAL_PARAMS])
 {
 	struct key_work *w = work_new(ex);
+	struct key_use *use;
 	struct reply r;
 
 	(void)params;
 	if (!w || !run(ex, list_keys, w))
 		return;
+	use = arena_array(ex->arena, struct key_use, w->n + 1);
+	if (use)
+		key_use_read(ex, w->list, w->n, use);
 	reply_begin(&r, ex);
 	pen_key(&r.pen, "enforced");
 	pen_bytes(&r.pen, api_config(ex)->gateway.auth ? B("true") : B("false"));
 	pen_key(&r.pen, "keys");
 	pen_open(&r.pen, '[');
 	for (size_t i = 0; i < w->n; i++)
-		put_key(&r.pen, &w->list[i]);
+		put_key(&r.pen, &w->list[i], use ? &use[i] : NULL);
 	pen_close(&r.pen, ']');
 	reply_end(&r, 0);
 }

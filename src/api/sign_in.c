@@ -117,16 +117,22 @@ void sign_in_count(struct sign_in *s, struct bytes user, struct bytes address, b
 
 /* ---- the start ---- */
 
-/* Whether the listener takes connections from other machines. */
+/* Whether a listener there takes connections from other machines. */
+static bool is_open_to_others(struct bytes address)
+{
+	return bytes_set(address) && !bytes_starts(address, B("127.")) &&
+	       !bytes_starts(address, B("[::1]"));
+}
+
 static bool is_reachable(const struct config *c)
 {
-	struct bytes address = c->gateway.bind_address;
-
-	return !bytes_starts(address, B("127.")) && !bytes_starts(address, B("[::1]"));
+	return is_open_to_others(c->gateway.bind_address) || is_open_to_others(c->ui.bind_address);
 }
 
 static bool wants_keys(const struct config *c)
 {
+	if (!c->ui.enabled)
+		return c->gateway.auth;
 	return c->gateway.observability != 0 || c->gateway.auth || guard_has_users(c) ||
 	       c->ui.auth == UI_AUTH_REQUIRED;
 }
@@ -141,7 +147,7 @@ static void offer_link(struct app *app)
 
 	while ((at = bytes_chr(port, ':')) >= 0)
 		port = bytes_slice(port, (size_t)at + 1, port.n);
-	if (guard_has_users(c) || c->ui.auth == UI_AUTH_NONE ||
+	if (!c->ui.enabled || guard_has_users(c) || c->ui.auth == UI_AUTH_NONE ||
 	    (c->ui.auth == UI_AUTH_AUTO && !c->gateway.auth && !is_reachable(c)))
 		return;
 	if (links_create(app->keys, secret)) {
@@ -199,7 +205,7 @@ int sign_in_start(struct app *app)
 		log_warn("api", "nobody can sign in", LB("error", error_last()->message));
 		return 0;
 	}
-	if (c->ui.auth == UI_AUTH_NONE)
+	if (c->ui.enabled && c->ui.auth == UI_AUTH_NONE)
 		log_warn(
 			"api",
 			"ui.auth is \"none\": whoever reaches this gateway may read what it records and spend its money");

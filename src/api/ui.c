@@ -221,6 +221,43 @@ void ui_serve(struct exchange *ex, const struct ui_place *at, struct bytes path)
 		index_page(ex, at);
 }
 
+/* ---- a port of their own ---- */
+
+bool ui_asks_for(struct bytes path)
+{
+	static const struct bytes tops[] = {
+		B("/internal/"), B("/v1/datasets/"), B("/v1/inferences/"),      B("/inference"),
+		B("/feedback"),  B("/status"),       B("/v1/chat/completions"),
+	};
+
+	for (size_t i = 0; i < COUNT(tops); i++)
+		if (bytes_starts(path, tops[i]) &&
+		    (bytes_ends(tops[i], B("/")) || path.n == tops[i].n))
+			return true;
+	return false;
+}
+
+/* As by `signet ui`, but in this process: what pages ask for goes the way of every request. */
+void api_pages(struct exchange *ex)
+{
+	static const struct ui_place here = { .base = { "", 0 } };
+	struct bytes base = api_config(ex)->gateway.base_path;
+
+	if (ui_asks_for(ex->path)) {
+		if (base.n)
+			ex->path = arena_cat(ex->arena, base, ex->path);
+		api_handle(ex);
+	} else if (bytes_eq(ex->path, B("/health"))) {
+		exchange_respond(ex, 200, (struct bytes){ 0 }, B(""));
+	} else if (!ex->head && !bytes_eq(ex->method, B("GET"))) {
+		exchange_header(ex, B("allow"), B("GET,HEAD"));
+		plain(ex, 405, B("pages are read with GET\n"));
+	} else {
+		ex->route = "/ui";
+		ui_serve(ex, &here, bytes_slice(ex->path, 1, ex->path.n));
+	}
+}
+
 void api_ui(struct exchange *ex)
 {
 	struct bytes base = api_config(ex)->gateway.base_path;

@@ -25,5 +25,7 @@ struct ui_place {
 /* Answers GET and HEAD of one path below the base: a file, a redirect from a path of TensorZero's UI, or index.html,
  * which finds the page itself. Waits. */
 void ui_serve(struct exchange *, const struct ui_place *, struct bytes path);
+/* Whether a path (below the base path) is one of the gateway's that pages ask for: on a port of their own no other is there. */
+bool ui_asks_for(struct bytes path);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/format.h"
 
 #define CHUNK_FIRST   4096u
 #define CHUNK_LARGEST (256u * 1024)
@@ -285,17 +286,15 @@ struct bytes arena_cat(struct arena *a, struct bytes x, struct bytes y)
 
 struct bytes arena_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list args, again;
+	va_list args;
+	size_t n;
 	char *p;
-	int n;
 
 	va_start(args, fmt);
-	va_copy(again, args);
-	n = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
-	p = n < 0 ? NULL : arena_alloc_raw(a, (size_t)n + 1);
+	n = format_text(NULL, 0, fmt, args);
+	p = arena_alloc_raw(a, n + 1);
 	if (p)
-		vsnprintf(p, (size_t)n + 1, fmt, again);
-	va_end(again);
-	return p ? (struct bytes){ p, (size_t)n } : (struct bytes){ NULL, 0 };
+		format_text(p, n + 1, fmt, args);
+	va_end(args);
+	return p ? (struct bytes){ p, n } : (struct bytes){ NULL, 0 };
 }

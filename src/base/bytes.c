@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fault.h"
+#include "base/format.h"
 
 struct bytes bytes_of(const char *cstr)
 {
@@ -429,19 +430,13 @@ int buf_read(struct buf *b, int fd)
 
 int buf_vprintf(struct buf *b, const char *fmt, va_list args)
 {
-	va_list again;
-	int n;
+	size_t n = format_text(NULL, 0, fmt, args);
 
-	va_copy(again, args);
-	n = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	if (n < 0)
-		return fail(ERR_INTERNAL, "a format that cannot be printed");
-	/* vsnprintf writes a NUL behind the text: room for it, but it is not counted */
-	if (buf_reserve(b, (size_t)n + 1))
+	/* it writes a NUL behind the text: room for it, but it is not counted */
+	if (buf_reserve(b, n + 1))
 		return -1;
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
-	b->len += (size_t)n;
+	format_text(b->data + b->len, n + 1, fmt, args);
+	b->len += n;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/format.h"
 
 struct kind {
 	const char *name;
@@ -102,17 +103,16 @@ void error_clear(void)
 static void set(enum error_kind kind, const char *fmt, va_list args)
 {
 	struct error *e = error_last();
-	char *text = NULL;
-	int n = vasprintf(&text, fmt, args);
+	struct bytes text = format_new(fmt, args); /* before the error goes that it may speak of */
 
 	text_release(e);
 	*e = (struct error){ .kind = kind, .retry_after_ms = -1 };
-	if (n < 0) {
+	if (!text.p) {
 		e->message = B("out of memory");
 		return;
 	}
-	e->owned = text;
-	e->message = (struct bytes){ text, (size_t)n };
+	e->owned = (char *)text.p;
+	e->message = text;
 }
 
 int fail(enum error_kind kind, const char *fmt, ...)
@@ -172,22 +172,23 @@ int fail_as(enum error_kind kind)
 int fail_context(const char *fmt, ...)
 {
 	struct error *e = error_last();
-	char *prefix = NULL, *text = NULL;
+	struct bytes prefix;
 	va_list args;
-	int n;
+	char *text;
 
 	va_start(args, fmt);
-	n = vasprintf(&prefix, fmt, args);
+	prefix = format_new(fmt, args);
 	va_end(args);
-	if (n < 0)
-		return -1;
-	n = asprintf(&text, "%s%.*s", prefix, BFMT(e->message));
-	free(prefix);
-	if (n < 0)
-		return -1;
-	text_release(e);
-	e->owned = text;
-	e->message = (struct bytes){ text, (size_t)n };
+	text = prefix.p ? malloc(prefix.n + e->message.n + 1) : NULL;
+	if (text) {
+		memcpy(mempcpy(text, prefix.p, prefix.n), e->message.p, e->message.n);
+		prefix.n += e->message.n;
+		text[prefix.n] = '\0';
+		text_release(e);
+		e->owned = text;
+		e->message = (struct bytes){ text, prefix.n };
+	}
+	free((char *)prefix.p);
 	return -1;
 }
 

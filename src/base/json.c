@@ -65,7 +65,7 @@ static bool number_fits(yyjson_val *v)
 }
 
 /* The limits of serde_json, which yyjson has not: nesting and the size of numbers. */
-static bool within_limits(yyjson_doc *doc)
+static bool within_limits(yyjson_doc *doc, bool any_number)
 {
 	yyjson_val *ends[JSON_MAX_DEPTH], *v = doc->root;
 	size_t depth = 0;
@@ -77,7 +77,7 @@ static bool within_limits(yyjson_doc *doc)
 			if (depth + 1 == JSON_MAX_DEPTH)
 				return false;
 			ends[depth++] = unsafe_yyjson_get_next(v);
-		} else if (unsafe_yyjson_is_raw(v) && !number_fits(v)) {
+		} else if (unsafe_yyjson_is_raw(v) && !any_number && !number_fits(v)) {
 			return false;
 		}
 	}
@@ -85,8 +85,8 @@ static bool within_limits(yyjson_doc *doc)
 }
 
 /* NULL with *code set, or with the arena's error for want of memory. */
-static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct arena *a,
-			     yyjson_read_err *err)
+static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, bool any_number,
+			     struct arena *a, yyjson_read_err *err)
 {
 	yyjson_alc alc = json_alc(a);
 	yyjson_doc *doc;
@@ -97,7 +97,7 @@ static yyjson_val *read_text(struct bytes text, yyjson_read_flag flags, struct a
 		return NULL;
 	doc = yyjson_read_opts((char *)text.p, text.n, flags | YYJSON_READ_NUMBER_AS_RAW, &alc,
 			       err);
-	if (!doc || !within_limits(doc))
+	if (!doc || !within_limits(doc, any_number))
 		return NULL;
 	arena_trim(a, doc->root + doc->val_read); /* yyjson takes the most that there could be */
 	return doc->root;
@@ -142,7 +142,7 @@ static yyjson_val *explain(struct bytes text, const yyjson_read_err *err, struct
 yyjson_val *json_parse_path(struct bytes text, struct arena *a, struct bytes *path)
 {
 	yyjson_read_err err;
-	yyjson_val *root = read_text(text, 0, a, &err);
+	yyjson_val *root = read_text(text, 0, false, a, &err);
 
 	return root ? root : explain(text, &err, a, path);
 }
@@ -162,7 +162,7 @@ yyjson_val *json_parse_lenient(struct bytes text, struct arena *a)
 yyjson_val *json_parse_halves(struct bytes text, struct arena *a, bool *had_halves)
 {
 	yyjson_read_err err;
-	yyjson_val *root = read_text(text, 0, a, &err);
+	yyjson_val *root = read_text(text, 0, true, a, &err);
 	struct bytes mended;
 
 	*had_halves = false;
@@ -170,7 +170,7 @@ yyjson_val *json_parse_halves(struct bytes text, struct arena *a, bool *had_halv
 		return root ? root : explain(text, &err, a, NULL);
 	mended = json_without_halves(text, a);
 	if (mended.p)
-		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, a, &err);
+		root = read_text(mended, YYJSON_READ_ALLOW_INVALID_UNICODE, true, a, &err);
 	*had_halves = true;
 	return root ? root : explain(text, &err, a, NULL);
 }

@@ -21,7 +21,7 @@
 #include "base/pen.h"
 
 #define MAX_METRICS 128
-#define MAX_LABEL   512  /* bytes of a value */
+#define MAX_LABEL   128  /* bytes of a value, signet-own (f) */
 #define MAX_SETS    1000 /* signet-own (f) */
 #define MAX_LABELS  6
 #define FIRST_CELLS 64
@@ -169,21 +169,27 @@ static bool is_long(const struct bytes *values, size_t n)
 	return false;
 }
 
-/* Under the lock. The series of these values, or that of "other" when there are too many, or one is too long: clients
- * choose names of models. */
+/* Under the lock. The series of these values, or that of "other" when there are too many. */
 static struct series *series_get(struct metric *m, uint64_t hash, const struct bytes *values,
 				 size_t n)
 {
-	struct bytes other[MAX_LABELS];
-	struct series *s = series_find(m, hash, values, n);
+	struct bytes instead[MAX_LABELS];
+	struct series *s;
 
-	if (s || (metrics[m->id - 1].sets < MAX_SETS && !is_long(values, n)))
+	if (is_long(values, n)) {
+		for (size_t i = 0; i < n; i++)
+			instead[i] = bytes_head(values[i], MAX_LABEL);
+		values = instead;
+		hash = series_hash(m, values, n);
+	}
+	s = series_find(m, hash, values, n);
+	if (s || metrics[m->id - 1].sets < MAX_SETS)
 		return s ? s : series_make(m, hash, values, n);
 	for (size_t i = 0; i < n; i++)
-		other[i] = B("other");
-	hash = series_hash(m, other, n);
-	s = series_find(m, hash, other, n);
-	return s ? s : series_make(m, hash, other, n);
+		instead[i] = B("other");
+	hash = series_hash(m, instead, n);
+	s = series_find(m, hash, instead, n);
+	return s ? s : series_make(m, hash, instead, n);
 }
 
 static struct cell **cell_place(struct cell **cells, size_t cap, const struct series *s)

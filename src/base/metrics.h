@@ -38,8 +38,8 @@ struct metric {
 	_Static_assert(sizeof(name_) > 1, "a metric has a name")
 
 void metrics_register(struct metric *); /* of METRIC(); before any thread counts */
-/* Label values in the order of the names; a label whose value is empty is left out of the page. At most 1,000
- * sets of values a metric; beyond that all are "other". */
+/* Label values in the order of the names; a label whose value is empty is left out of the page, one of more than 128 bytes is
+ * cut. At most 1,000 sets of values a metric; beyond that all are "other". */
 void metric_add(struct metric *, double value, const struct bytes *values, size_t n);
 void metric_observe(struct metric *, double value, const struct bytes *values, size_t n);
 /* A gauge that is read when scraped; `fn` may be called from any thread. */

@@ -27,6 +27,11 @@
 
 /* ---- the top level ---- */
 
+/* Of what this version does not have, the type is checked all the same. */
+static const struct table map_table = { .expected = "a map" };
+static const struct table walked_map = { .expected = "a map", .walked = true };
+static const struct table autopilot_table = { .expected = "struct AutopilotConfig" };
+
 static const struct key top_keys[] = {
 	{ "gateway", KEY_PASS },
 	{ "clickhouse", KEY_TABLE, 0, .table = &clickhouse_table },
@@ -34,14 +39,14 @@ static const struct key top_keys[] = {
 	{ "rate_limiting", KEY_CALL, .call = read_rate_limiting },
 	{ "object_storage", KEY_CALL, .call = read_object_storage },
 	{ "models", KEY_CALL, .call = read_models },
-	{ "embedding_models", KEY_LATER },
-	{ "functions", KEY_LATER },
-	{ "metrics", KEY_LATER },
-	{ "tools", KEY_LATER },
-	{ "evaluations", KEY_LATER },
+	{ "embedding_models", KEY_LATER, .table = &map_table },
+	{ "functions", KEY_LATER, .table = &walked_map },
+	{ "metrics", KEY_LATER, .table = &map_table },
+	{ "tools", KEY_LATER, .table = &walked_map },
+	{ "evaluations", KEY_LATER, .table = &walked_map },
 	{ "provider_types", KEY_PASS },
-	{ "optimizers", KEY_LATER },
-	{ "autopilot", KEY_LATER },
+	{ "optimizers", KEY_LATER, .table = &map_table },
+	{ "autopilot", KEY_LATER, .table = &autopilot_table },
 	{ "server", KEY_TABLE, 0, .table = &server_table },
 	{ "upstream", KEY_TABLE, 0, .table = &upstream_table },
 	{ "signing", KEY_TABLE, 0, .table = &signing_table },

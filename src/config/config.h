@@ -31,7 +31,8 @@ struct credential {
 	const struct credential *first, *second; /* fallback */
 };
 
-struct timeouts { /* 0 = unset */
+#define TIMEOUT_AT_ONCE UINT64_MAX /* a configured 0: every call fails */
+struct timeouts {                  /* 0 = unset */
 	uint64_t total_ms, ttft_ms, stream_total_ms;
 };
 
@@ -78,7 +79,13 @@ struct model_config {
 	size_t nrouting;
 	struct timeouts timeouts;
 	struct bytes namespace_;
+	struct bytes label; /* as metrics name it; unset: its name */
 };
+
+static inline struct bytes model_label(const struct model_config *m)
+{
+	return bytes_set(m->label) ? m->label : m->name;
+}
 
 struct alias {
 	struct bytes name; /* without the '*' if it is a prefix */
@@ -119,6 +126,8 @@ struct ui_user {
 };
 
 struct ui_config {
+	bool enabled;              /* the pages and their routes are there */
+	struct bytes bind_address; /* "ip:port" of a listener for them alone; unset: none */
 	enum ui_auth auth;
 	enum guard_role default_key_role; /* of keys that have none of their own */
 	struct bytes public_url;          /* unset: whatever Host the browser says */
@@ -149,7 +158,8 @@ struct server_config {
 	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib;
 	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
 	bool access_log;
-	bool metrics_auth; /* /metrics needs a key where one is asked for */
+	bool metrics_auth;           /* /metrics needs a key where one is asked for */
+	struct strings cors_origins; /* of web pages that may call */
 };
 
 struct upstream_config {

@@ -149,7 +149,7 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 		if (!c)
 			missing_field(l, t, path, names[i],
 				      "it: a location as in `api_key_location`");
-		else if (c->type != TOML_STRING)
+		else if (!is_text(c))
 			type_error(l, c, path_join(l, path, ".", c->key), "a string",
 				   "write one location in quotes");
 		else
@@ -165,7 +165,7 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 bool credential_read(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
 		     const char *label, struct credential *out)
 {
-	if (t->type == TOML_STRING)
+	if (is_text(t))
 		return read_text(l, t, path, allowed, label, out);
 	if (t->type == TOML_TABLE && (allowed & FORM_TABLE))
 		return read_pair(l, t, path, allowed, label, out);

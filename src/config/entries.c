@@ -24,6 +24,7 @@ const struct known_table known_tables[] = {
 	{ "store", &store_table },
 	{ "journal", &journal_table },
 	{ "record", &record_table },
+	{ "ui", &ui_table },
 	{ NULL, NULL },
 };
 
@@ -32,11 +33,16 @@ static const struct given {
 	const char *key, *variable;
 	size_t offset;        /* struct bytes in struct config; of `workers` its number */
 	const char *fallback; /* the default */
+	bool at_once;         /* a reload changes it */
 } givens[] = {
 	{ "gateway.bind_address", "TENSORZERO_GATEWAY_BIND_ADDRESS",
 	  offsetof(struct config, gateway.bind_address), "0.0.0.0:3000" },
 	{ "store.data_dir", "SIGNET_DATA_DIR", offsetof(struct config, data_dir), "./signet-data" },
 	{ "upstream.ca_file", "SSL_CERT_FILE", offsetof(struct config, upstream.ca_file), NULL },
+	{ "ui.bind_address", "SIGNET_UI_BIND_ADDRESS", offsetof(struct config, ui.bind_address),
+	  NULL },
+	{ "ui.public_url", "SIGNET_UI_PUBLIC_URL", offsetof(struct config, ui.public_url), NULL,
+	  true },
 };
 
 const char *entry_origin_name(enum entry_origin from)
@@ -133,6 +139,21 @@ static int add_file(struct config_entries *es, const struct toml *t)
 	return arena_push(es->arena, es->files, es->nfiles, es->cap_files, t->file->path) ? 0 : -1;
 }
 
+/* Of [ui] each key has a variable, which wins over the file. */
+static bool is_from_environment(struct bytes key)
+{
+	char name[64] = "SIGNET_UI_";
+	size_t at = strlen(name);
+	const char *value;
+
+	if (!bytes_starts(key, B("ui.")) || key.n - 3 >= sizeof(name) - at)
+		return false;
+	for (size_t i = 3; i < key.n; i++)
+		name[at++] = (char)(key.p[i] >= 'a' && key.p[i] <= 'z' ? key.p[i] - 32 : key.p[i]);
+	value = getenv(name);
+	return value && *value;
+}
+
 static bool is_at_start(const struct table *table, const struct key *k)
 {
 	return (table && table->at_start && !(k && k->at_once)) || (k && k->at_start);
@@ -150,6 +171,8 @@ static int walk_tree(struct config_entries *es, const struct toml *t, struct byt
 
 		e.key = path.n ? arena_printf(es->arena, "%.*s.%.*s", BFMT(path), BFMT(c->key))
 			       : c->key;
+		if (is_from_environment(e.key))
+			continue;
 		if (c->type == TOML_TABLE && c->child) {
 			for (const struct known_table *top = known_tables; !path.n && top->name;
 			     top++)
@@ -250,6 +273,8 @@ static int walk_table(struct config_entries *es, const struct config *c, const c
 			e.from = getenv("SIGNET_WORKERS") ? ENTRY_ENVIRONMENT : ENTRY_COMMAND_LINE;
 		if (bytes_eq(e.key, B("server.on_disconnect")) && getenv("SIGNET_ON_DISCONNECT"))
 			e.from = ENTRY_ENVIRONMENT;
+		if (is_from_environment(e.key))
+			e.from = ENTRY_ENVIRONMENT;
 		if (add(es, e))
 			return -1;
 	}
@@ -262,7 +287,7 @@ static int add_given(struct config_entries *es, const struct config *c, const st
 	struct bytes now = bytes_of(getenv(g->variable));
 	struct config_entry e = { .key = bytes_of(g->key),
 				  .from = ENTRY_COMMAND_LINE,
-				  .at_start = true };
+				  .at_start = !g->at_once };
 
 	if (is_there(es, e.key))
 		return 0;

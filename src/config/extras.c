@@ -54,6 +54,17 @@ static const struct kind body_kind = { "struct ExtraBodyReplacement", "ExtraBody
 				       "pointer", false };
 static const struct kind header_kind = { "struct ExtraHeader", "ExtraHeaderKind", "name", true };
 
+/* Depth is bounded by that of the file (tree.h). */
+static bool holds_nan(const struct toml *t)
+{
+	if (t->type == TOML_FLOAT)
+		return bytes_chr(t->text, 'n') >= 0;
+	for (const struct toml *c = t->child; c; c = c->next)
+		if (holds_nan(c))
+			return true;
+	return false;
+}
+
 static bool read_value(struct loader *l, struct toml *t, struct bytes path, const struct kind *kind,
 		       struct extra *out)
 {
@@ -67,6 +78,13 @@ static bool read_value(struct loader *l, struct toml *t, struct bytes path, cons
 			warn_at(l, t, path,
 				"the value is no legal header value: every request to this provider will fail");
 		return true;
+	}
+	if (holds_nan(t)) {
+		error_text(
+			l, t, path,
+			"Failed to serialize stored config: unsupported unit type (%.*s: JSON has no NaN and no infinity)",
+			BFMT(path));
+		return false;
 	}
 	buf_init(&json, MAX_VALUE);
 	if (toml_json(t, &json) == 0)
@@ -103,7 +121,7 @@ static bool read_entry(struct loader *l, struct toml *t, struct bytes path, cons
 		missing_field(l, t, path, kind->place, NULL);
 		return false;
 	}
-	if (!want_string(l, place, path, &out->pointer))
+	if (!want_string(l, place, path_join(l, path, ".", place->key), &out->pointer))
 		return false;
 	for (struct toml *c = t->child; c; c = c->next) {
 		if (bytes_eq(c->key, B("value")) || bytes_eq(c->key, B("delete")))

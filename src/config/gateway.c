@@ -243,7 +243,8 @@ static void read_buckets(struct loader *l, struct toml *t, struct bytes path, vo
 static const struct key metrics_keys[] = {
 	{ "tensorzero_inference_latency_overhead_seconds_buckets", KEY_CALL, .call = read_buckets }
 };
-static const struct table metrics_table = TABLE("struct MetricsConfig", metrics_keys);
+static const struct table metrics_table =
+	TABLE("struct MetricsConfig", metrics_keys, .sequence = true);
 
 /* ---- gateway.template_filesystem_access ---- */
 
@@ -323,7 +324,7 @@ void read_object_storage(struct loader *l, struct toml *t, struct bytes path, vo
 	if (!type)
 		return missing_field(l, t, path, "type", "`type = \"disabled\"`");
 	path = path_join(l, path, ".", B("type"));
-	if (type->type != TOML_STRING)
+	if (!is_text(type))
 		return type_error(l, type, path, "variant identifier", "write \"disabled\"");
 	read_key(l, &type_key, type, path, into);
 	l->config->object_storage_set = true;

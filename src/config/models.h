@@ -27,11 +27,16 @@ const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *mode
 
 /* What url::ParseError says of a text that is no http(s) URL; NULL: it is one. */
 const char *url_problem(struct bytes);
+/* The same of an api_base, as far as TensorZero minds: blanks around it, a user and a password are fine. */
+const char *api_base_problem(struct bytes);
+/* "Basic …" of the user and password in a URL; unset: it has none. */
+struct bytes url_authorization(struct bytes, struct arena *);
 /* The path of api_base + "chat/completions", its query kept (providers-openai §2.2). */
 struct bytes url_endpoint(struct bytes api_base, struct arena *);
 
-/* The text for a message: empty if it may hold a password. */
+/* The text for a message: empty if it may hold a password; and in quotes, as Rust's {:?} prints it. */
 struct bytes url_shown(struct bytes);
+struct bytes url_quoted(struct bytes, struct arena *);
 
 /* ---- signer tables: signing.c ---- */
 

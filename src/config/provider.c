@@ -99,20 +99,21 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 /* ---- timeouts (config §2.17) ---- */
 
 #define TIME(member) offsetof(struct timeouts, member)
-static const struct key non_streaming_keys[] = { { "total_ms", KEY_U64, TIME(total_ms),
-						   .min = 1 } };
+static const struct key non_streaming_keys[] = { { "total_ms", KEY_U64, TIME(total_ms) } };
 static const struct table non_streaming_table =
-	TABLE("struct NonStreamingTimeouts", non_streaming_keys);
+	TABLE("struct NonStreamingTimeouts", non_streaming_keys, .sequence = true);
 static const struct key streaming_keys[] = {
-	{ "ttft_ms", KEY_U64, TIME(ttft_ms), .min = 1 },
-	{ "total_ms", KEY_U64, TIME(stream_total_ms), .min = 1 },
+	{ "ttft_ms", KEY_U64, TIME(ttft_ms) },
+	{ "total_ms", KEY_U64, TIME(stream_total_ms) },
 };
-static const struct table streaming_table = TABLE("struct StreamingTimeouts", streaming_keys);
+static const struct table streaming_table =
+	TABLE("struct StreamingTimeouts", streaming_keys, .sequence = true);
 static const struct key timeouts_keys[] = {
 	{ "non_streaming", KEY_TABLE, 0, .table = &non_streaming_table },
 	{ "streaming", KEY_TABLE, 0, .table = &streaming_table },
 };
-static const struct table timeouts_table = TABLE("struct TimeoutsConfig", timeouts_keys);
+static const struct table timeouts_table =
+	TABLE("struct TimeoutsConfig", timeouts_keys, .sequence = true);
 
 static const struct toml *find(const struct toml *t, const char *a, const char *b)
 {
@@ -121,16 +122,23 @@ static const struct toml *find(const struct toml *t, const char *a, const char *
 	return leaf ? leaf : t;
 }
 
+/* A 0 that stands there is a time that is over at once; TensorZero starts with it. */
 static void check_limit(struct loader *l, const struct toml *t, struct bytes path,
-			const char *table, const char *key, uint64_t value)
+			const char *table, const char *key, uint64_t *value)
 {
+	const struct toml *leaf = toml_get(toml_get(t, table), key);
 	uint64_t limit = l->config->gateway.outbound_timeout_ms;
 
-	if (value > limit)
+	if (leaf && leaf->type == TOML_INTEGER && bytes_eq(leaf->text, B("0"))) {
+		*value = TIMEOUT_AT_ONCE;
+		warn_text(l, leaf, path,
+			  "%.*s.%s.%s: with 0 every call fails at once (remove it for no limit)",
+			  BFMT(path), table, key);
+	} else if (*value > limit)
 		error_text(
 			l, find(t, table, key), path,
 			"The `timeouts.%s.%s` value `%llu` is greater than `gateway.global_outbound_http_timeout_ms`: `%llu` (%.*s.%s.%s; lower it, or raise the global one)",
-			table, key, (unsigned long long)value, (unsigned long long)limit,
+			table, key, (unsigned long long)*value, (unsigned long long)limit,
 			BFMT(path), table, key);
 }
 
@@ -139,10 +147,11 @@ void read_timeouts(struct loader *l, struct toml *t, struct bytes path, void *in
 	struct timeouts *out = into;
 
 	read_table(l, &timeouts_table, t, path, ".", out);
-	check_limit(l, t, path, "non_streaming", "total_ms", out->total_ms);
-	check_limit(l, t, path, "streaming", "ttft_ms", out->ttft_ms);
-	check_limit(l, t, path, "streaming", "total_ms", out->stream_total_ms);
-	if (out->ttft_ms && out->stream_total_ms && out->stream_total_ms < out->ttft_ms)
+	check_limit(l, t, path, "non_streaming", "total_ms", &out->total_ms);
+	check_limit(l, t, path, "streaming", "ttft_ms", &out->ttft_ms);
+	check_limit(l, t, path, "streaming", "total_ms", &out->stream_total_ms);
+	if (out->ttft_ms && out->stream_total_ms && out->stream_total_ms < out->ttft_ms &&
+	    out->ttft_ms != TIMEOUT_AT_ONCE)
 		warn_text(
 			l, find(t, "streaming", "total_ms"), path,
 			"The `timeouts.streaming.total_ms` value `%llu` is less than `timeouts.streaming.ttft_ms` value `%llu`. The `total_ms` timeout may fire before the `ttft_ms` timeout. (%.*s)",
@@ -209,7 +218,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
-	if (!type || type->type != TOML_STRING)
+	if (!type || !is_text(type))
 		return error_text(
 			l, type ? type : t, path,
 			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",

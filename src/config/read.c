@@ -35,7 +35,7 @@ bool is_empty(const struct toml *t)
 }
 
 /* TensorZero reads dates as the texts that they are. */
-static bool is_text(const struct toml *t)
+bool is_text(const struct toml *t)
 {
 	return t->type == TOML_STRING || t->type == TOML_DATETIME;
 }
@@ -90,11 +90,32 @@ static struct bytes expected_names(struct loader *l, const struct bytes *names, 
 	return n > 2 ? arena_cat(l->arena, B("one of "), list) : list;
 }
 
+/* What TensorZero, which reads numbers before all else, says of one that it cannot; NULL: it can. */
+static const char *unreadable_integer(const struct toml *t)
+{
+	struct bytes digits = bytes_slice(t->text, bytes_starts(t->text, B("-")), t->text.n);
+	uint64_t number;
+
+	if (t->type != TOML_INTEGER)
+		return NULL;
+	if (t->radix)
+		return "invalid digit found in string";
+	return bytes_to_u64(digits, &number) && number <= INT64_MAX
+		       ? NULL
+		       : "number too large to fit in target type";
+}
+
 void type_error(struct loader *l, const struct toml *t, struct bytes path, const char *expected,
 		const char *fix)
 {
 	struct bytes value = toml_describe(t, l->arena);
 
+	if (!t->secret && unreadable_integer(t))
+		return error_text(l, t, path, "Failed to parse integer: %s (%.*s = %.*s)",
+				  unreadable_integer(t), BFMT(path), BFMT(t->text));
+	/* the own keys of tagged tables come to TensorZero's reader as JSON */
+	if (t->type == TOML_FLOAT && bytes_chr(t->text, 'n') >= 0 && bytes_find(path, B(": ")) >= 0)
+		value = B("null");
 	error_at(l, t, path, "invalid type: %.*s, expected %s%s%s%s", BFMT(value), expected,
 		 fix ? " (" : "", fix ? fix : "", fix ? ")" : "");
 }
@@ -159,6 +180,38 @@ bool want_string(struct loader *l, const struct toml *t, struct bytes path, stru
 	return is_text(t);
 }
 
+/* The words for a value that cannot be an enumeration's: of a provider's own keys others than elsewhere. */
+static struct bytes no_choice(struct loader *l, const struct toml *t, struct bytes path)
+{
+	bool tagged = bytes_find(path, B(": ")) >= 0;
+
+	if (t->type == TOML_TABLE)
+		return tagged     ? B("invalid value: map, expected map with a single key")
+		       : t->child ? B("wanted exactly 1 element, more than 1 element")
+				  : B("wanted exactly 1 element, found 0 elements");
+	if (!tagged)
+		return B("invalid type: unit variant, expected string only");
+	return arena_printf(l->arena, "invalid type: %.*s, expected string or map",
+			    BFMT(toml_describe(t, l->arena)));
+}
+
+/* An enumeration as a table of one name, whose value serde wants to be nothing: TOML has none. */
+static int want_variant(struct loader *l, const struct toml *t, struct bytes path,
+			const struct bytes *names, size_t n, struct bytes list)
+{
+	size_t i = 0;
+
+	while (i < n && !bytes_eq(names[i], t->key))
+		i++;
+	if (i == n)
+		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s", BFMT(t->key),
+			 BFMT(list));
+	else
+		type_error(l, t, path_join(l, path, ".", t->key), "unit",
+			   "write the name alone, in quotes");
+	return -1;
+}
+
 int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 		const char *const *choices)
 {
@@ -174,9 +227,10 @@ int want_choice(struct loader *l, const struct toml *t, struct bytes path,
 	if (is_text(t))
 		error_at(l, t, path, "unknown variant `%.*s`, expected %.*s%.*s", BFMT(t->text),
 			 BFMT(list), BFMT(name_hint(l, t->text, names, n, (struct bytes){ 0 })));
+	else if (t->type == TOML_TABLE && t->child && !t->child->next)
+		return want_variant(l, t->child, path, names, n, list);
 	else
-		error_at(l, t, path,
-			 "invalid type: unit variant, expected string only (write %.*s in quotes)",
+		error_at(l, t, path, "%.*s (write %.*s in quotes)", BFMT(no_choice(l, t, path)),
 			 BFMT(list));
 	return -1;
 }
@@ -268,6 +322,18 @@ static void check_off(struct loader *l, struct toml *t, struct bytes path)
 			BFMT(path));
 }
 
+/* Whether it is a table; else said in the words of the table's readers. */
+static bool right_table(struct loader *l, const struct table *table, const struct toml *t,
+			struct bytes path)
+{
+	if (t->type != TOML_TABLE && table->walked)
+		error_text(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
+			   BFMT(path), toml_type_name(t->type), BFMT(path));
+	else
+		want_table(l, t, path, table->expected);
+	return t->type == TOML_TABLE;
+}
+
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
 	uint64_t number;
@@ -320,7 +386,10 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 	case KEY_TABLE: read_table(l, k->table, t, path, ".", at); break;
 	case KEY_CALL: k->call(l, t, path, at); break;
 	case KEY_STRINGS: read_strings(l, t, path, k->choices, (struct strings *)at); break;
-	case KEY_LATER: not_yet(l, t, path, bytes_of(k->name)); break;
+	case KEY_LATER:
+		if (!k->table || right_table(l, k->table, t, path))
+			not_yet(l, t, path, bytes_of(k->name));
+		break;
 	case KEY_REFUSED: error_at(l, t, path, "%s", k->fix); break;
 	case KEY_PASS: break;
 	}
@@ -336,13 +405,28 @@ static const struct key *find_key(const struct table *table, struct bytes name)
 	return NULL;
 }
 
+static void read_sequence(struct loader *l, const struct table *table, struct toml *t,
+			  struct bytes path, void *into)
+{
+	struct toml *c = t->child;
+	size_t n = 0;
+
+	for (; c && n < table->nkeys; c = c->next, n++)
+		read_key(l, &table->keys[n], c, path_index(l, path, n), into);
+	if (n < table->nkeys)
+		error_at(l, t, path,
+			 "invalid length %zu, expected %s with %zu element%s (write a table)", n,
+			 table->expected, table->nkeys, table->nkeys == 1 ? "" : "s");
+	else if (c)
+		type_error(l, t, path, table->expected, "write a table");
+}
+
 void read_table(struct loader *l, const struct table *table, struct toml *t, struct bytes path,
 		const char *separator, void *into)
 {
-	if (t->type != TOML_TABLE && table->walked)
-		return error_text(l, t, path, "`%.*s`: Expected a table, found %s (write [%.*s])",
-				  BFMT(path), toml_type_name(t->type), BFMT(path));
-	if (!want_table(l, t, path, table->expected))
+	if (t->type == TOML_ARRAY && table->sequence)
+		return read_sequence(l, table, t, path, into);
+	if (!right_table(l, table, t, path))
 		return;
 	for (struct toml *c = t->child; c; c = c->next) {
 		const struct key *k = find_key(table, c->key);

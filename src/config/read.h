@@ -26,7 +26,8 @@ struct table {
 	const char *expected; /* serde's name: "struct TimeoutsConfig", "a map" */
 	const struct key *keys;
 	size_t nkeys;
-	bool lax; /* an unknown key is a warning */
+	bool lax;      /* an unknown key is a warning */
+	bool sequence; /* a list is read as its values in the order of the keys, as serde does */
 	bool walked; /* TensorZero walks through it before it is typed: "Expected a table, found integer" */
 	bool at_start; /* its keys are read at start only: a reload changes none (but those `at_once`) */
 };
@@ -101,6 +102,8 @@ struct bytes node_file(const struct toml *);
 /* "‹path›: invalid type: ‹value›, expected ‹expected› (‹fix›)"; fix may be NULL. */
 void type_error(struct loader *, const struct toml *, struct bytes path, const char *expected,
 		const char *fix);
+/* A text, or a date, which TensorZero reads as one. */
+bool is_text(const struct toml *);
 /* False: it is not of that type, which is reported. */
 bool want_table(struct loader *, const struct toml *, struct bytes path, const char *expected);
 bool want_array(struct loader *, const struct toml *, struct bytes path);

@@ -3,7 +3,7 @@
  *
  * A model is first built in the request's arena; only one that works is built again in memory of its
  * own, so that clients who send invented names cannot fill it: at most 1,000 names of at most 512
- * bytes stay. The trap: this runs on a fiber. A signer module takes milliseconds to load and must not
+ * bytes stay, and metrics name the first 100 of them. The trap: this runs on a fiber. A signer module takes milliseconds to load and must not
  * run on its stack, so loading goes to the thread pool, and no lock is held while the fiber waits.
  */
 #include "config/shorthand.h"
@@ -15,9 +15,11 @@
 #include "config/models.h"
 #include "fiber/fiber.h"
 
-#define MAX_KEPT 1000
-#define MAX_NAME 512
-#define KEPT_MAX (16 << 20)
+#define MAX_KEPT     1000
+#define MAX_NAME     512
+#define MAX_LABELLED 100 /* signet-own (f) */
+#define LABEL_NAME   128
+#define KEPT_MAX     (16 << 20)
 
 struct shorthands {
 	const struct config *config;
@@ -62,6 +64,7 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 	if (!m || !p || !(m->routing = arena_array(arena, struct provider_config *, 1)))
 		return NULL;
 	m->name = arena_dup(arena, name);
+	m->label = B("other");
 	if (!bytes_set(m->name))
 		return NULL;
 	m->routing[m->nrouting++] = p;
@@ -113,6 +116,42 @@ static struct signer *get_signer(const struct config *c, const struct provider_c
 
 /* ---- finding and keeping ---- */
 
+/* Names that are labels, for the life of the process: metrics outlive a configuration. */
+static struct {
+	pthread_mutex_t lock;
+	struct bytes at[MAX_LABELLED];
+	size_t len;
+} labelled = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct bytes label_of(struct bytes name)
+{
+	struct bytes label = B("other");
+	char *copy;
+
+	pthread_mutex_lock(&labelled.lock);
+	for (size_t i = 0; i < labelled.len; i++)
+		if (bytes_eq(labelled.at[i], name))
+			label = labelled.at[i];
+	if (bytes_eq(label, B("other")) && name.n <= LABEL_NAME && labelled.len < MAX_LABELLED &&
+	    (copy = malloc(name.n + 1))) {
+		memcpy(copy, name.p, name.n);
+		label = (struct bytes){ copy, name.n };
+		labelled.at[labelled.len++] = label;
+	}
+	pthread_mutex_unlock(&labelled.lock);
+	return label;
+}
+
+static struct model_config *keep(struct shorthands *s, struct bytes name, struct signer *signer)
+{
+	struct model_config *m = build(s->config, name, signer, &s->arena);
+
+	if (!m || map_put(&s->by_name, m->name, m))
+		return NULL;
+	m->label = label_of(m->name);
+	return m;
+}
+
 /* The one of that name that stays; else `made`, built again to stay, or itself where there is no room. NULL: neither. */
 static struct model_config *kept_model(struct shorthands *s, struct bytes name,
 				       struct model_config *made)
@@ -121,11 +160,8 @@ static struct model_config *kept_model(struct shorthands *s, struct bytes name,
 
 	pthread_mutex_lock(&s->lock);
 	m = map_get(&s->by_name, name);
-	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT) {
-		m = build(s->config, name, made->routing[0]->signer.signer, &s->arena);
-		if (m && map_put(&s->by_name, m->name, m))
-			m = NULL;
-	}
+	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT)
+		m = keep(s, name, made->routing[0]->signer.signer);
 	pthread_mutex_unlock(&s->lock);
 	return m ? m : made;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config/models.h"
+#include "net/web_origin.h"
 
 #define OFF(member) offsetof(struct config, member)
 #define DAY_MS      86400000
@@ -32,6 +33,28 @@ static const char *const list_choices[] = { "models",  "functions",  "embeddings
 
 /* ---- [server], [upstream], [signing] ---- */
 
+static void read_cors_origins(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct strings *list = &((struct config *)into)->server.cors_origins;
+	struct bytes origin;
+	size_t i = 0;
+
+	if (!want_array(l, t, path))
+		return;
+	for (struct toml *e = t->child; e; e = e->next) {
+		struct bytes at = path_index(l, path, i++);
+
+		if (!want_string(l, e, at, &origin))
+			continue;
+		if (!web_origin_is_valid(origin))
+			error_at(
+				l, e, at,
+				"`%.*s` is no origin of a web page (write it as its browser does, `https://app.example.com`; there is no wildcard)",
+				BFMT(origin));
+		(void)arena_push(l->arena, list->at, list->len, list->cap, origin);
+	}
+}
+
 static const struct key server_keys[] = {
 	{ "workers", KEY_INT, OFF(server.workers), .min = 1, .max = 1024 },
 	{ "on_disconnect", KEY_SWITCH, OFF(server.finish_on_disconnect),
@@ -47,6 +70,7 @@ static const struct key server_keys[] = {
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
 	{ "access_log", KEY_BOOL, OFF(server.access_log), .at_once = true },
+	{ "cors_origins", KEY_CALL, .call = read_cors_origins, .at_once = true },
 	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth), .at_once = true },
 };
 const struct table server_table = TABLE("struct ServerConfig", server_keys, .at_start = true);
@@ -251,6 +275,7 @@ void tables_defaults(struct config *c)
 	c->gateway.max_rows = 1000;
 	c->clickhouse.dedup_window = true;
 	c->server.metrics_auth = true;
+	c->ui.enabled = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
 	c->surfaces.list =

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "base/words.h"
 #include "base/pen.h"
 #include "config/issue.h"
 
@@ -76,6 +77,12 @@ static struct toml *take_node(struct reading *r, const struct engine_toml_node *
 	t->type = (enum toml_type)e->type;
 	t->file = i ? r->file : NULL;
 	t->line = i ? line_of(r, e->key ? e->key_from : e->from) : 0;
+	if (t->type == TOML_INTEGER) {
+		struct bytes digits = bytes_slice(r->text, e->from, r->text.n);
+
+		t->radix = bytes_starts(digits, B("0x")) || bytes_starts(digits, B("0o")) ||
+			   bytes_starts(digits, B("0b"));
+	}
 	if (e->key && !bytes_set(t->key = arena_dup(r->arena, (struct bytes){ e->key, e->key_n })))
 		return NULL;
 	if (e->text &&
@@ -218,29 +225,6 @@ bool toml_merge(struct toml *into, struct toml *from, struct config_issues *issu
 
 /* ---- printing ---- */
 
-/* Rust's {:?} of a string: quotes and backslashes escaped, controls as \n, \t, \r or \u{..}. */
-static void put_debug_string(struct pen *p, struct bytes s)
-{
-	pen_lit(p, "\"");
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c == '"' || c == '\\')
-			pen_lit(p, "\\");
-		if (c == '\n')
-			pen_lit(p, "\\n");
-		else if (c == '\t')
-			pen_lit(p, "\\t");
-		else if (c == '\r')
-			pen_lit(p, "\\r");
-		else if (c < 0x20 || c == 0x7f)
-			p->failed |= buf_printf(p->b, "\\u{%x}", c) != 0;
-		else
-			pen_bytes(p, bytes_slice(s, i, 1));
-	}
-	pen_lit(p, "\"");
-}
-
 /* A float as Rust's Display prints it, with ".0" where it is whole. */
 static struct bytes describe_float(struct bytes text, struct arena *arena)
 {
@@ -274,7 +258,6 @@ struct bytes toml_describe(const struct toml *t, struct arena *arena)
 					     "string" };
 	struct bytes out = bytes_of(kinds[t->type]);
 	struct buf text;
-	struct pen p = { .b = &text };
 
 	if (t->secret || t->type == TOML_TABLE || t->type == TOML_ARRAY)
 		return out;
@@ -282,8 +265,8 @@ struct bytes toml_describe(const struct toml *t, struct arena *arena)
 		return describe_float(t->text, arena);
 	if (t->type == TOML_INTEGER || t->type == TOML_BOOL)
 		return arena_printf(arena, "%.*s `%.*s`", BFMT(out), BFMT(t->text));
-	buf_init(&text, 6 * MAX_SHOWN + 16);
-	put_debug_string(&p, bytes_head(t->text, MAX_SHOWN));
+	buf_init(&text, 10 * MAX_SHOWN + 16);
+	words_quote(bytes_head(t->text, MAX_SHOWN), &text);
 	out = arena_printf(arena, "string %.*s%s", BFMT(buf_bytes(&text)),
 			   t->text.n > MAX_SHOWN ? "..." : "");
 	buf_deinit(&text);

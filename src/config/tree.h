@@ -31,6 +31,7 @@ struct toml {
 	struct toml *child, *next;
 	const struct toml_file *file; /* NULL: the root */
 	size_t line;                  /* of the key, of the value in arrays */
+	bool radix;                   /* an integer that is written as 0x, 0o or 0b */
 	bool secret;                  /* printed as "<secret>" in the canonical form */
 };
 

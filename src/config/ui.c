@@ -9,6 +9,7 @@
 
 #include "config/credentials.h"
 #include "config/tables.h"
+#include "net/socket.h"
 
 #define OFF(member) offsetof(struct config, member)
 
@@ -87,7 +88,64 @@ static void read_public_url(struct loader *l, struct toml *t, struct bytes path,
 			 BFMT(ui->public_url));
 }
 
+/* ---- the listener ---- */
+
+static bool is_address(struct bytes text)
+{
+	struct sockaddr_storage a;
+	socklen_t n;
+
+	return sock_address_parse(text, &a, &n);
+}
+
+static void read_ui_address(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct ui_config *ui = &((struct config *)into)->ui;
+
+	if (!want_string(l, t, path, &ui->bind_address) || is_address(ui->bind_address))
+		return;
+	error_at(l, t, path, "invalid socket address syntax (`%.*s`; write 127.0.0.1:4000)",
+		 BFMT(ui->bind_address));
+	ui->bind_address = (struct bytes){ 0 };
+}
+
+/* Whether both would share a port: one of them would get what was meant for the other. */
+static bool is_taken(struct bytes one, struct bytes other)
+{
+	struct sockaddr_storage a, b;
+	socklen_t an, bn;
+	bool any;
+
+	if (!sock_address_parse(one, &a, &an) || !sock_address_parse(other, &b, &bn))
+		return false;
+	any = bytes_starts(one, B("0.0.0.0:")) || bytes_starts(other, B("0.0.0.0:")) ||
+	      bytes_starts(one, B("[::]:")) || bytes_starts(other, B("[::]:"));
+	return *sock_port((struct sockaddr *)&a) &&
+	       *sock_port((struct sockaddr *)&a) == *sock_port((struct sockaddr *)&b) &&
+	       (any || (an == bn && !memcmp(&a, &b, an)));
+}
+
+/* With all known that says where to listen. */
+static void check_listener(struct loader *l)
+{
+	struct ui_config *ui = &l->config->ui;
+
+	if (!bytes_set(ui->bind_address))
+		return;
+	if (is_taken(ui->bind_address, l->config->gateway.bind_address))
+		issue_add(
+			l->issues, false, B(""), 0, B("ui.bind_address"),
+			"ui.bind_address: `%.*s` is where the gateway listens (gateway.bind_address; choose another port, such as 4000)",
+			BFMT(ui->bind_address));
+	if (!ui->enabled)
+		issue_add(l->issues, true, B(""), 0, B("ui.bind_address"),
+			  "ui.bind_address: is not used (ui.enabled is false)");
+}
+
 static const struct key ui_keys[] = {
+	{ "enabled", KEY_BOOL, OFF(ui.enabled), .at_start = true },
+	{ "bind_address", KEY_CALL, .call = read_ui_address, .at_start = true,
+	  KEPT(ui.bind_address) },
 	{ "auth", KEY_CHOICE, OFF(ui.auth), .choices = auth_choices },
 	{ "default_key_role", KEY_CHOICE, OFF(ui.default_key_role), .choices = role_names },
 	{ "public_url", KEY_CALL, .call = read_public_url },
@@ -115,6 +173,25 @@ static int env_choice(struct loader *l, const char *variable, const char *key,
 	return -1;
 }
 
+static void apply_listener(struct loader *l)
+{
+	static const char *const switches[] = { "false", "true", "0", "1", NULL };
+	struct bytes address = bytes_of(getenv("SIGNET_UI_BIND_ADDRESS"));
+	struct ui_config *ui = &l->config->ui;
+	int enabled = env_choice(l, "SIGNET_UI_ENABLED", "ui.enabled", switches);
+
+	if (enabled >= 0)
+		ui->enabled = enabled % 2;
+	if (address.n && !is_address(address))
+		issue_add(
+			l->issues, false, B(""), 0, B("ui.bind_address"),
+			"SIGNET_UI_BIND_ADDRESS: invalid socket address syntax (`%.*s`; write 127.0.0.1:4000)",
+			BFMT(address));
+	else if (address.n)
+		ui->bind_address = arena_dup(l->arena, address);
+	check_listener(l);
+}
+
 void ui_apply_environment(struct loader *l)
 {
 	struct ui_config *ui = &l->config->ui;
@@ -136,4 +213,5 @@ void ui_apply_environment(struct loader *l)
 	}
 	if (password && *password)
 		ui->password = arena_dup(l->arena, bytes_of(password));
+	apply_listener(l);
 }

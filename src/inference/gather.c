@@ -7,7 +7,8 @@
  * these buffers, which is why gather_free() comes after the result was used.
  *
  * Raw events are joined by LF. Past the cap the middle goes: the first half stays, the second half is
- * a ring that always holds the newest bytes.
+ * a ring that always holds the newest bytes. The result says how much is missing and where; what stands there in the record is
+ * the record's.
  */
 #include "inference/inference.h"
 
@@ -18,7 +19,6 @@
 #define GATHER_MAX_BYTES     (128u << 20) /* of one block: an upstream body ends at 100 MiB */
 #define GATHER_MAX_BLOCKS    1024 /* a text, a thought, 128 calls; unknown blocks come by id */
 #define GATHER_MAX_SUMMARIES 1024
-#define CUT_MARK             64 /* what stands in the place of what was cut */
 
 struct gathered_summary {
 	struct bytes id;
@@ -65,7 +65,7 @@ struct gather *gather_new(struct arena *a, size_t max_raw)
 	g->tail_max = max_raw / 2;
 	g->raw_max = max_raw - g->tail_max;
 	usage_init(&g->so_far.usage);
-	buf_init(&g->raw, max_raw + CUT_MARK);
+	buf_init(&g->raw, max_raw + 1);
 	buf_init(&g->raw_usage, GATHER_MAX_BYTES);
 	return g;
 }
@@ -283,7 +283,7 @@ static void whole_characters(struct gather *g)
 		g->tail_len--;
 }
 
-static int raw_finish(struct gather *g)
+static int raw_finish(struct gather *g, struct result *out)
 {
 	size_t from, first;
 
@@ -291,9 +291,8 @@ static int raw_finish(struct gather *g)
 		return 0;
 	if (gather_raw_cut(g)) {
 		whole_characters(g);
-		if (buf_printf(&g->raw, "\n[%llu bytes cut]\n",
-			       (unsigned long long)(g->raw_total - g->raw.len - g->tail_len)))
-			return -1;
+		out->raw_gap = g->raw.len;
+		out->raw_missing = g->raw_total - g->raw.len - g->tail_len;
 	}
 	from = (g->tail_at + g->tail_max - g->tail_len) % g->tail_max;
 	first = g->tail_len < g->tail_max - from ? g->tail_len : g->tail_max - from;
@@ -358,7 +357,7 @@ int gather_finish(struct gather *g, struct result *out)
 		i++;
 	if (i < out->len)
 		out->content[i].annotations = out->annotations;
-	if (raw_finish(g))
+	if (raw_finish(g, out))
 		return -1;
 	out->raw_response = buf_bytes(&g->raw);
 	if (g->raw_usage.len > 0)

@@ -173,8 +173,11 @@ struct result {
 	size_t len, cap;
 	struct usage usage;
 	enum finish_reason finish;
-	struct bytes raw_request;      /* as sent, file data replaced by <TENSORZERO_FILE_i> */
-	struct bytes raw_response;     /* the body; streams: event data joined by LF */
+	struct bytes raw_request;  /* as sent, file data replaced by <TENSORZERO_FILE_i> */
+	struct bytes raw_response; /* the body; streams: event data joined by LF */
+	/* Bytes that are left out of its middle, at offset `raw_gap`, without a word; 0: none. */
+	uint64_t raw_missing;
+	size_t raw_gap;
 	struct bytes raw_usage;        /* JSON, unset = none */
 	uint64_t response_ms, ttft_ms; /* ttft only of streams */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;

@@ -76,7 +76,8 @@ void http_call_close(struct http_call *);
 
 /* Upstream connections of the process; any thread. */
 size_t http_client_connections(void);
-/* The same, one call for each origin of each worker (a host may come several times). */
+/* The same, one call for each origin of each worker (a host may come several times). Hosts that clients chose (public_only)
+ * are all called "files". */
 void http_client_visit(void (*)(void *arg, struct bytes host, size_t idle, size_t busy), void *arg);
 
 #endif

@@ -40,7 +40,7 @@ void http_client_visit(void (*fn)(void *, struct bytes host, size_t idle, size_t
 
 	pthread_mutex_lock(&registry_lock);
 	LIST_FOREACH(o, &registry, registered)
-	fn(arg, o->host, o->nidle, o->nbusy);
+	fn(arg, o->public_only ? B("files") : o->host, o->nidle, o->nbusy);
 	pthread_mutex_unlock(&registry_lock);
 }
 

@@ -34,6 +34,8 @@ struct bytes duration_text(uint64_t ms, struct arena *a)
 	char digits[32];
 	int n;
 
+	if (ms == 0)
+		return B("0ns");
 	if (ms < 1000)
 		return arena_printf(a, "%llums", (unsigned long long)ms);
 	n = snprintf(digits, sizeof digits, "%llu.%03llu", (unsigned long long)(ms / 1000),
@@ -47,6 +49,8 @@ struct bytes duration_text(uint64_t ms, struct arena *a)
 
 static uint64_t after(uint64_t from, uint64_t ms)
 {
+	if (ms == TIMEOUT_AT_ONCE)
+		return from;
 	return ms ? from + ms : TIME_NEVER;
 }
 
@@ -130,7 +134,7 @@ static const char *timeout_name(const struct timeouts *t, bool stream, bool firs
 		*ms = t->total_ms;
 		return "non_streaming.total_ms";
 	}
-	if (first && t->ttft_ms && (!t->stream_total_ms || t->ttft_ms < t->stream_total_ms)) {
+	if (first && t->ttft_ms && after(0, t->ttft_ms) < after(0, t->stream_total_ms)) {
 		*ms = t->ttft_ms;
 		return "streaming.ttft_ms";
 	}
@@ -145,6 +149,7 @@ static int timed_out(const struct model_call *call, bool of_model, bool first)
 	uint64_t ms;
 	const char *name = timeout_name(t, call->inf.stream, first, &ms);
 
+	ms = ms == TIMEOUT_AT_ONCE ? 0 : ms;
 	return fail(of_model ? ERR_MODEL_TIMEOUT : ERR_PROVIDER_TIMEOUT,
 		    "%s %.*s timed out due to configured `%s` timeout (%.*s)",
 		    of_model ? "Model" : "Model provider",
@@ -160,7 +165,7 @@ static bool struck(uint64_t deadline, uint64_t before)
 
 static void count_attempt(const struct model_call *call, const char *result)
 {
-	struct bytes model = call->model->name, provider = call->provider->name;
+	struct bytes model = model_label(call->model), provider = call->provider->name;
 	size_t n = model_call_count(call);
 
 	METRIC_ADD(&requests, (double)n, model, provider, bytes_of(result));
@@ -252,7 +257,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 		call->first_ms = turn_ms();
 		METRIC_OBSERVE(&ttft_seconds,
 			       (double)(call->first_ms - call->attempt.started_ms) / 1e3,
-			       call->model->name, p->name);
+			       model_label(call->model), p->name);
 	} else if (r == 0) {
 		count_attempt(call, "ok");
 	}
@@ -335,7 +340,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 
 	for (size_t i = 0; i < model->nrouting; i++) {
 		if (i)
-			METRIC_ADD(&fallbacks, 1, model->name);
+			METRIC_ADD(&fallbacks, 1, model_label(model));
 		if (attempt(call, model->routing[i], inf, i + 1 == model->nrouting) == 0)
 			return 0;
 		if (struck(limit, before)) {

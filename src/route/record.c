@@ -5,6 +5,7 @@
  */
 #include "route/record.h"
 
+#include <inttypes.h>
 #include <engines.h>
 
 #include "base/log.h"
@@ -123,6 +124,11 @@ static void tags(struct pen *p, const struct answer_facts *f)
 		pen_lit(p, ":");
 		pen_string(p, f->request->tags[i].value);
 	}
+	if (bytes_set(f->request->namespace_)) {
+		pen_item(p);
+		pen_lit(p, "\"tensorzero::namespace\":");
+		pen_string(p, f->request->namespace_);
+	}
 	pen_close(p, '}');
 }
 
@@ -181,26 +187,37 @@ static size_t tool_calls(const struct result *res)
 	return n;
 }
 
+/* What went over the wire, as far as it was kept. */
+struct raw {
+	struct bytes text;
+	size_t gap; /* where `missing` bytes of it are */
+	uint64_t missing;
+};
+
 /* The body, or if it is over the cap its two ends in `joined`, and the record says so: what is kept may be longer than
  * the body was, by the words that stand in the gap. */
-static struct bytes cut_body(struct record *rec, struct bytes body, uint64_t max_kib,
+static struct bytes cut_body(struct record *rec, struct raw body, uint64_t max_kib,
 			     struct buf *joined)
 {
-	size_t max = (size_t)max_kib * 1024;
-	struct bytes head = bytes_head(body, max / 2), tail = bytes_tail(body, max / 2);
+	size_t max = (size_t)max_kib * 1024, n = body.text.n;
+	struct bytes head = bytes_slice(body.text, 0, body.missing ? body.gap : n),
+		     tail = bytes_slice(body.text, body.missing ? body.gap : 0, n);
 
-	if (body.n <= max)
-		return bytes_set(body) ? body : B("");
+	if (n <= max && !body.missing)
+		return bytes_set(body.text) ? body.text : B("");
+	head = bytes_head(head, max / 2);
+	tail = bytes_tail(tail, max / 2);
 	rec->cut = true;
 	if (buf_append(joined, head) ||
-	    buf_printf(joined, "\n… %zu bytes cut …\n", body.n - head.n - tail.n) ||
+	    buf_printf(joined, "\n… %" PRIu64 " bytes cut …\n",
+		       n + body.missing - head.n - tail.n) ||
 	    buf_append(joined, tail))
 		return (struct bytes){ NULL, 0 };
 	return buf_bytes(joined);
 }
 
 /* A raw body as a JSON string. */
-static void raw_body(struct pen *p, struct record *rec, struct bytes body, uint64_t max_kib)
+static void raw_body(struct pen *p, struct record *rec, struct raw body, uint64_t max_kib)
 {
 	struct buf joined;
 	struct bytes kept;
@@ -224,7 +241,7 @@ static int text_beside(struct record *rec, enum row_text column, struct bytes va
 	return !out || buf_append(out, value) || record_close_part(rec) ? -1 : 0;
 }
 
-static int raw_beside(struct record *rec, enum row_text column, struct bytes body, uint64_t max_kib,
+static int raw_beside(struct record *rec, enum row_text column, struct raw body, uint64_t max_kib,
 		      bool *beside)
 {
 	struct buf joined;
@@ -295,9 +312,11 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	uint64_t cap = f->config->max_raw_kib;
 	bool request, response, system;
 	char room[3][CONTENT_TEXT];
-	struct bytes sent = content_text(f->config, mc->attempt.raw_request, room[0]),
-		     came = content_text(f->config, res->raw_response, room[1]),
-		     prompt = content_text(f->config, mc->inf.system, room[2]);
+	struct raw sent = { .text = content_text(f->config, mc->attempt.raw_request, room[0]) },
+		   came = { .text = content_text(f->config, res->raw_response, room[1]),
+			    .gap = res->raw_gap,
+			    .missing = f->config->record_content ? 0 : res->raw_missing };
+	struct bytes prompt = content_text(f->config, mc->inf.system, room[2]);
 	struct pen p;
 
 	if (raw_beside(rec, TEXT_RAW_REQUEST, sent, cap, &request) ||
@@ -532,10 +551,14 @@ static void failed_attempts(struct pen *p, struct record *rec, const struct answ
 			pen_key(p, N_SIGNATURE);
 			signature(p, &a->attempt.signature);
 			pen_key(p, N_RAW_REQUEST);
-			raw_body(p, rec, content_text(f->config, a->attempt.raw_request, room),
+			raw_body(p, rec,
+				 (struct raw){ .text = content_text(f->config,
+								    a->attempt.raw_request, room) },
 				 cap);
 			pen_key(p, N_RAW_RESPONSE);
-			raw_body(p, rec, content_text(f->config, a->attempt.raw_response, room),
+			raw_body(p, rec,
+				 (struct raw){ .text = content_text(
+						       f->config, a->attempt.raw_response, room) },
 				 cap);
 			pen_close(p, '}');
 		}

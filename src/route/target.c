@@ -115,6 +115,7 @@ static int to_discovered(const struct listed_model *found, struct arena *a, stru
 	p->model = m;
 	*m = *found->provider->model;
 	m->name = found->name;
+	m->label = model_label(found->provider->model); /* not what an upstream lists */
 	m->routing = arena_array(a, struct provider_config *, 1);
 	if (!m->routing)
 		return -1;
@@ -212,18 +213,13 @@ int target_resolve(const struct config *config, struct shorthands *shorthands, b
 		       : -1;
 }
 
-int target_check_filters(const struct config *config, const struct target *target,
-			 const struct extras *list)
+static int check_models(const struct config *config, const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {
 		const struct extra *e = &list->at[i];
 		const struct model_config *m;
 		bool there = false;
 
-		/* a model call has one variant, which bears the model's name */
-		if (bytes_set(e->variant_name) && !bytes_eq(e->variant_name, target->variant_name))
-			return fail(ERR_UNKNOWN_VARIANT, "Unknown variant: %.*s",
-				    BFMT(e->variant_name));
 		if (!bytes_set(e->model_name))
 			continue;
 		m = config_model(config, e->model_name);
@@ -243,4 +239,27 @@ int target_check_filters(const struct config *config, const struct target *targe
 				BFMT(e->provider_name), BFMT(e->model_name));
 	}
 	return 0;
+}
+
+/* A model call has one variant, which bears the model's name. */
+static int check_variants(const struct target *target, const struct extras *list)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		struct bytes name = list->at[i].variant_name;
+
+		if (bytes_set(name) && !bytes_eq(name, target->variant_name))
+			return fail(ERR_UNKNOWN_VARIANT, "Unknown variant: %.*s", BFMT(name));
+	}
+	return 0;
+}
+
+int target_check_filters(const struct config *config, const struct target *target,
+			 const struct inference *inf)
+{
+	return check_models(config, &inf->extra_body) ||
+			       check_models(config, &inf->extra_headers) ||
+			       check_variants(target, &inf->extra_body) ||
+			       check_variants(target, &inf->extra_headers)
+		       ? -1
+		       : 0;
 }

@@ -17,6 +17,6 @@ int target_resolve(const struct config *, struct shorthands *, bool prefixed_onl
 		   struct bytes name, struct arena *, struct target *);
 
 /* The filters of extra_body and extra_headers name things that exist (http-api §8). */
-int target_check_filters(const struct config *, const struct target *, const struct extras *);
+int target_check_filters(const struct config *, const struct target *, const struct inference *);
 
 #endif

@@ -9,6 +9,8 @@
 #include "fiber/fiber.h"
 #include "net/http_client.h"
 
+#define CLICKHOUSE_SINK "clickhouse" /* the sink's name: of its cursor, its metrics */
+
 struct clickhouse_server {
 	struct url url; /* without its query */
 	struct bytes user, password, database;

@@ -1,7 +1,11 @@
 /*
  * The rows of one table into ClickHouse, each once (storage §7.8). A plain MergeTree keeps every copy of a row, so nothing is
  * sent twice that may be there: after any end that does not prove the contrary the ids are asked for first, and only what is
- * missing goes out again, under another token.
+ * missing goes out again, under another token: the server may know the first one although it has lost the block.
+ *
+ * Where everything is there, views behind the table may still have missed the block: a server that was killed between the
+ * two, a view that failed. Once more under its own token then fills them and doubles nothing, if the rows came as one block
+ * and every table concerned still knows that token (docs/decisions/0012).
  *
  * A row that ClickHouse will never take goes to the dead letter, and the others are stored; "(at row n)" of the error names it,
  * else the batch is halved. When every row is refused for one reason it is not the rows' fault, and nothing is given up.
@@ -22,6 +26,8 @@
 #define REQUEST_MS      65000 /* over the 60 s that the server gives the query */
 #define ASK_ROWS        4000  /* ids in one question: the text stays under the server's 256 KiB */
 #define PROCESS_POLL_MS 1000
+#define VIEWS_TRIES     5           /* of sending a block once more that get no answer */
+#define BLOCK_BYTES     (64u << 20) /* a larger text may become several blocks */
 
 static METRIC(metric_view_gap, METRIC_COUNTER, "signet_sink_view_gap_total", NULL,
 	      "Tables whose rows were stored while a view behind them failed");
@@ -125,24 +131,6 @@ static size_t count_missing(const struct table_batch *t)
 	return n;
 }
 
-static enum sink_result find_out(struct clickhouse_sink *s, struct table_batch *t)
-{
-	enum sink_result r = wait_until_over(s, t);
-
-	for (size_t i = 0; r == SINK_OK && i < t->n; i += ASK_ROWS)
-		r = look_for_rows(s, t, i, i + ASK_ROWS < t->n ? i + ASK_ROWS : t->n);
-	if (r != SINK_OK)
-		return r;
-	if (t->refused && !count_missing(t)) {
-		METRIC_ADD(&metric_view_gap, 1);
-		log_warn("store", "ClickHouse stored rows, but a view behind their table failed",
-			 LS("table", t->table->name));
-	}
-	t->unclear = t->refused = false;
-	t->again++;
-	return SINK_OK;
-}
-
 /* ---- one INSERT ---- */
 
 /* What of rows from..to is to be sent. *n: how many. */
@@ -174,8 +162,8 @@ static struct clickhouse_answer insert(struct clickhouse_sink *s, struct table_b
 	struct clickhouse_query q = { .rows = lines, .timeout_ms = clickhouse_patience_ms() };
 
 	put_query_id(s, t, id);
-	if (t->again)
-		snprintf(again, sizeof(again), "-r%u", t->again);
+	if (t->token)
+		snprintf(again, sizeof(again), "-r%u", t->token);
 	q.sql = arena_printf(&s->arena, "INSERT INTO %s FORMAT JSONEachRow", t->table->name);
 	q.settings = arena_printf(
 		&s->arena,
@@ -183,6 +171,28 @@ static struct clickhouse_answer insert(struct clickhouse_sink *s, struct table_b
 		id, id, again);
 	t->sent_ms = clock_mono_ms();
 	return clickhouse_ask(s->client, &s->server, &q, &s->arena);
+}
+
+/* Takes the next token, and notes it where the cursor's word for the batch does not cover it. `whole`: all its rows go, and
+ * none of them is there. */
+static enum sink_result take_token(struct clickhouse_sink *s, struct table_batch *t, bool whole)
+{
+	bool repeated = t->token && t->token == t->next_token && t->one_block == whole;
+
+	if (repeated)
+		return SINK_OK; /* nothing came of the last time */
+	t->one_block = whole;
+	t->token = t->next_token;
+	if (!t->token && whole)
+		return SINK_OK; /* since the batch was noted, and no other */
+	t->token_ms = clock_unix_ms();
+	return clickhouse_note_token(s, t);
+}
+
+/* A view's error, not the block's: that was stored. */
+static bool of_a_view(const struct clickhouse_answer *a)
+{
+	return bytes_find(a->text, B("while pushing to view")) >= 0;
 }
 
 /* The n-th row of those that were sent, from 1. NULL: there is none. */
@@ -216,21 +226,27 @@ static enum sink_result insert_rows(struct clickhouse_sink *s, struct table_batc
 	struct bytes lines;
 
 	while ((lines = lines_of(s, t, from, to, &n)).n && n) {
+		r = take_token(s, t, n == t->n);
+		if (r != SINK_OK)
+			return r;
 		a = insert(s, t, lines);
+		t->next_token = t->token + (a.code >= 0 || a.unclear || s->o.visit);
 		if (!a.code) {
 			for (size_t i = from; i < to; i++)
 				t->rows[i].stored |= !t->rows[i].guilty;
 			return SINK_OK;
 		}
-		if (clickhouse_fault_of(a.code) != FAULT_ROWS) {
+		if (clickhouse_fault_of(a.code) != FAULT_ROWS || of_a_view(&a)) {
 			t->unclear |= a.code > 0 || a.unclear;
 			t->running |= a.code < 0 && a.unclear;
 			t->refused |= a.code > 0;
-			return clickhouse_failed(
-				s, a.code > 0 ? clickhouse_fault_of(a.code) : FAULT_RETRY, a.text);
+			return clickhouse_failed(s,
+						 a.code > 0 && !of_a_view(&a)
+							 ? clickhouse_fault_of(a.code)
+							 : FAULT_RETRY,
+						 a.text);
 		}
 		clickhouse_failed(s, FAULT_ROWS, a.text);
-		t->again++;
 		guilty = row_named(t, from, to, a.text);
 		if (!guilty && n == 1)
 			guilty = nth_sent(t, from, to, 1);
@@ -244,6 +260,68 @@ static enum sink_result insert_rows(struct clickhouse_sink *s, struct table_batc
 		guilty->guilty = a.code;
 	}
 	return SINK_OK;
+}
+
+/* ---- all of it is there: are views behind it whole? (rule 7) ---- */
+
+static void count_view_gap(const struct table_batch *t, struct bytes why)
+{
+	METRIC_ADD(&metric_view_gap, 1);
+	log_warn("store", "ClickHouse stored rows, but a view behind their table failed",
+		 LS("table", t->table->name), LB("error", why));
+}
+
+/* The block once more under its own token. */
+static enum sink_result send_for_views(struct clickhouse_sink *s, struct table_batch *t)
+{
+	struct clickhouse_answer a = insert(s, t, buf_bytes(&t->lines));
+
+	if (!a.code) {
+		log_info("store", "a block went to ClickHouse once more, so that no view lacks it",
+			 LS("table", t->table->name), LI("rows", t->n));
+		return SINK_OK;
+	}
+	if (a.code < 0 && ++t->sent_for_views < VIEWS_TRIES) {
+		t->running |= a.unclear;
+		return clickhouse_failed(s, FAULT_RETRY, a.text);
+	}
+	count_view_gap(t, a.text);
+	return SINK_OK;
+}
+
+static enum sink_result fill_views(struct clickhouse_sink *s, struct table_batch *t)
+{
+	struct bytes why = B("its rows did not come as one block");
+	bool known = false;
+	enum sink_result r = SINK_OK;
+
+	if (t->one_block && t->lines.len <= BLOCK_BYTES)
+		r = clickhouse_token_is_known(s, t, &known, &why);
+	if (r != SINK_OK)
+		return r;
+	if (known)
+		return send_for_views(s, t);
+	if (t->refused)
+		count_view_gap(t, why);
+	else if (!s->o.visit) /* whose rows may have come in any way */
+		log_info(
+			"store",
+			"whether views behind a table of ClickHouse have a block cannot be made sure",
+			LS("table", t->table->name), LB("error", why));
+	return SINK_OK;
+}
+
+static enum sink_result find_out(struct clickhouse_sink *s, struct table_batch *t)
+{
+	enum sink_result r = wait_until_over(s, t);
+
+	for (size_t i = 0; r == SINK_OK && i < t->n; i += ASK_ROWS)
+		r = look_for_rows(s, t, i, i + ASK_ROWS < t->n ? i + ASK_ROWS : t->n);
+	if (r == SINK_OK && !count_missing(t))
+		r = fill_views(s, t);
+	if (r == SINK_OK)
+		t->unclear = t->refused = false;
+	return r;
 }
 
 /* ---- rows at fault ---- */
@@ -302,7 +380,8 @@ static enum sink_result bury_guilty(struct clickhouse_sink *s, struct table_batc
 
 		if (!row->guilty)
 			continue;
-		if (dead_letter_add(s->o.dir_fd, &dead)) {
+		if (s->o.visit ? s->o.visit->refused(s->o.visit, &dead)
+			       : dead_letter_add(s->o.dir_fd, &dead)) {
 			t->unclear = true; /* the others are there */
 			return clickhouse_failed(s, FAULT_RETRY,
 						 arena_printf(&s->arena,
@@ -323,7 +402,7 @@ static enum sink_result judge_guilty(struct clickhouse_sink *s, struct table_bat
 
 	if (!guilty)
 		return SINK_OK;
-	if (guilty < t->n || (t->n > 1 && !one_reason))
+	if (s->o.visit || guilty < t->n || (t->n > 1 && !one_reason))
 		return bury_guilty(s, t);
 	why = arena_dup(&s->arena, bytes_of(s->base.error));
 	column = missing_column(s, t);

@@ -78,7 +78,7 @@ static int put_engine(const struct clickhouse_table *t, const struct clickhouse_
 int clickhouse_create_table(const struct clickhouse_table *t, const struct clickhouse_server *s,
 			    struct buf *out)
 {
-	bool window = s->dedup_window && t->written && !bytes_set(s->cluster);
+	bool window = s->dedup_window && !bytes_set(s->cluster);
 
 	if (buf_printf(out, "CREATE TABLE IF NOT EXISTS %s", t->name) || on_cluster(s, out) ||
 	    buf_printf(out, " (%s)", t->columns) || put_engine(t, s, out) ||

@@ -45,8 +45,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "Array(String), allowed_tools Nullable(String), tool_choice Nullable(String), "
 		  "parallel_tool_calls Nullable(Bool), " N_HASH " Nullable(UInt256)",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (batch_id, inference_id)",
-	  .written = true },
+	  .order = "ORDER BY (batch_id, inference_id)" },
 	{ .name = "BatchRequest",
 	  .columns =
 		  "batch_id UUID, id UUID, batch_params String, model_name LowCardinality(String), "
@@ -55,8 +54,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "raw_request String, raw_response String, function_name LowCardinality(String), variant_name "
 		  "LowCardinality(String), " N_HASH " Nullable(UInt256)",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (batch_id, id)",
-	  .written = true },
+	  .order = "ORDER BY (batch_id, id)" },
 	{ .name = "BooleanMetricFeedback",
 	  .columns =
 		  "id UUID, target_id UUID, metric_name LowCardinality(String), value Bool, timestamp DateTime "
@@ -64,8 +62,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  " "
 		  "Nullable(UInt256), INDEX id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (metric_name, target_id)",
-	  .written = true },
+	  .order = "ORDER BY (metric_name, target_id)" },
 	{ .name = "ChatInference",
 	  .columns =
 		  "id UUID, function_name LowCardinality(String), variant_name LowCardinality(String), "
@@ -78,8 +75,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  " Nullable(UInt256), INDEX "
 		  "inference_id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (function_name, variant_name, episode_id)",
-	  .written = true },
+	  .order = "ORDER BY (function_name, variant_name, episode_id)" },
 	{ .name = "ChatInferenceDatapoint",
 	  .columns =
 		  "dataset_name LowCardinality(String), function_name LowCardinality(String), id UUID, "
@@ -93,8 +89,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "Nullable(UInt256), INDEX id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "updated_at, is_deleted",
-	  .order = "ORDER BY (dataset_name, function_name, id)",
-	  .written = true },
+	  .order = "ORDER BY (dataset_name, function_name, id)" },
 	{ .name = "CommentFeedback",
 	  .columns =
 		  "id UUID, target_id UUID, target_type Enum8('inference' = 1, 'episode' = 2), value String, "
@@ -102,8 +97,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "map(), " N_HASH
 		  " Nullable(UInt256), INDEX id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY target_id",
-	  .written = true },
+	  .order = "ORDER BY target_id" },
 	{ .name = "ConfigSnapshot",
 	  .columns =
 		  "config String, extra_templates Map(String, String), hash UInt256, tensorzero_version String, "
@@ -112,24 +106,21 @@ const struct clickhouse_table clickhouse_tables[] = {
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "last_used",
 	  .order = "ORDER BY hash",
-	  .granularity = 256,
-	  .written = true },
+	  .granularity = 256 },
 	{ .name = "DemonstrationFeedback",
 	  .columns = "id UUID, inference_id UUID, value String, timestamp DateTime MATERIALIZED "
 		     "UUIDv7ToDateTime(id), tags Map(String, String) DEFAULT map(), " N_HASH
 		     " Nullable(UInt256), INDEX "
 		     "id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY inference_id",
-	  .written = true },
+	  .order = "ORDER BY inference_id" },
 	{ .name = "DeploymentID",
 	  .columns =
 		  "deployment_id String, dummy UInt32 DEFAULT 0, created_at DateTime DEFAULT now(), "
 		  "version_number UInt32 DEFAULT 4294967295 - toUInt32(now())",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "version_number",
-	  .order = "ORDER BY dummy",
-	  .written = true },
+	  .order = "ORDER BY dummy" },
 	{ .name = "DynamicEvaluationRun",
 	  .columns =
 		  "run_id_uint UInt128, variant_pins Map(String, String), tags Map(String, String), "
@@ -138,8 +129,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  " Nullable(UInt256)",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "updated_at, is_deleted",
-	  .order = "ORDER BY run_id_uint",
-	  .written = true },
+	  .order = "ORDER BY run_id_uint" },
 	{ .name = "DynamicEvaluationRunEpisode",
 	  .columns =
 		  "run_id UUID, episode_id_uint UInt128, variant_pins Map(String, String), datapoint_name "
@@ -147,16 +137,14 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "DateTime64(6, 'UTC') DEFAULT now(), " N_HASH " Nullable(UInt256)",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "updated_at, is_deleted",
-	  .order = "ORDER BY episode_id_uint",
-	  .written = true },
+	  .order = "ORDER BY episode_id_uint" },
 	{ .name = "DynamicInContextLearningExample",
 	  .columns =
 		  "id UUID, function_name LowCardinality(String), variant_name LowCardinality(String), "
 		  "namespace String, input String, output String, embedding Array(Float32), timestamp DateTime "
 		  "MATERIALIZED UUIDv7ToDateTime(id)",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (function_name, variant_name, namespace)",
-	  .written = true },
+	  .order = "ORDER BY (function_name, variant_name, namespace)" },
 	{ .name = "FloatMetricFeedback",
 	  .columns =
 		  "id UUID, target_id UUID, metric_name LowCardinality(String), value Float32, timestamp "
@@ -164,8 +152,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  " "
 		  "Nullable(UInt256), INDEX id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (metric_name, target_id)",
-	  .written = true },
+	  .order = "ORDER BY (metric_name, target_id)" },
 	{ .name = "InferenceEvaluationRuns",
 	  .columns =
 		  "run_id_uint UInt128, evaluation_name String, function_name String, function_type "
@@ -175,8 +162,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "updated_at DateTime64(3, 'UTC')",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "updated_at",
-	  .order = "ORDER BY (run_id_uint)",
-	  .written = true },
+	  .order = "ORDER BY (run_id_uint)" },
 	{ .name = "JsonInference",
 	  .columns =
 		  "id UUID, function_name LowCardinality(String), variant_name LowCardinality(String), "
@@ -187,8 +173,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  " Nullable(UInt256), INDEX inference_id_index id TYPE bloom_filter "
 		  "GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY (function_name, variant_name, episode_id)",
-	  .written = true },
+	  .order = "ORDER BY (function_name, variant_name, episode_id)" },
 	{ .name = "JsonInferenceDatapoint",
 	  .columns =
 		  "dataset_name LowCardinality(String), function_name LowCardinality(String), id UUID, "
@@ -200,8 +185,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "Nullable(UInt256), INDEX id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "ReplacingMergeTree",
 	  .arguments = "updated_at, is_deleted",
-	  .order = "ORDER BY (dataset_name, function_name, id)",
-	  .written = true },
+	  .order = "ORDER BY (dataset_name, function_name, id)" },
 	{ .name = "ModelInference",
 	  .columns =
 		  "id UUID, inference_id UUID, raw_request String, raw_response String, model_name "
@@ -216,8 +200,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "LowCardinality(String) DEFAULT '', variant_name LowCardinality(String) DEFAULT '', INDEX "
 		  "id_index id TYPE bloom_filter GRANULARITY 1",
 	  .engine = "MergeTree",
-	  .order = "ORDER BY inference_id",
-	  .written = true },
+	  .order = "ORDER BY inference_id" },
 	{ .name = "ModelInferenceCache",
 	  .columns =
 		  "short_cache_key UInt64, long_cache_key FixedString(64), timestamp DateTime DEFAULT now(), "
@@ -229,8 +212,7 @@ const struct clickhouse_table clickhouse_tables[] = {
 	  .arguments = "timestamp, is_deleted",
 	  .order =
 		  "PARTITION BY toYYYYMM(timestamp) PRIMARY KEY (short_cache_key) ORDER BY (short_cache_key, long_cache_key)",
-	  .granularity = 256,
-	  .written = true },
+	  .granularity = 256 },
 	{ .name = "StaticEvaluationHumanFeedback",
 	  .columns =
 		  "metric_name LowCardinality(String), datapoint_id UUID, output String, value String, "
@@ -238,16 +220,14 @@ const struct clickhouse_table clickhouse_tables[] = {
 		  "UUIDv7ToDateTime(feedback_id)",
 	  .engine = "MergeTree",
 	  .order = "ORDER BY (metric_name, datapoint_id, output)",
-	  .granularity = 256,
-	  .written = true },
+	  .granularity = 256 },
 	{ .name = "TensorZeroMigration",
 	  .columns =
 		  "migration_id UInt32, migration_name String, gateway_version String, gateway_git_sha String, "
 		  "applied_at DateTime64(6, 'UTC') DEFAULT now(), execution_time_ms UInt64, extra_data "
 		  "Nullable(String)",
 	  .engine = "MergeTree",
-	  .order = "PRIMARY KEY (migration_id) ORDER BY (migration_id)",
-	  .written = true },
+	  .order = "PRIMARY KEY (migration_id) ORDER BY (migration_id)" },
 	{ .name = "BatchIdByInferenceId",
 	  .columns = "inference_id UUID, batch_id UUID",
 	  .engine = "MergeTree",

@@ -10,7 +10,6 @@ struct clickhouse_table {
 	const char *arguments;      /* of the engine; NULL: none */
 	const char *order;          /* ORDER BY, PARTITION BY, PRIMARY KEY */
 	unsigned granularity;       /* 0: the server's 8192 */
-	bool written;               /* by gateways (§1.1); else filled by views */
 };
 struct clickhouse_view {
 	const char *name, *into, *select;

@@ -367,6 +367,14 @@ static enum sink_result fill_batch(struct drainer *d, struct batch *b)
 	return SINK_OK;
 }
 
+/* The oldest record that the sink has not has waited for longer than it should. */
+static bool is_slow(struct drainer *d)
+{
+	uint64_t since = journal_waiting_since(d->j, atomic_load(&d->delivered));
+
+	return since && clock_unix_ms() > since + (fault("drainer.soon") ? 1500 : SLOW_MS);
+}
+
 static void count_rows(struct sink *s)
 {
 	for (size_t t = 0; t < TABLES; t++)
@@ -396,17 +404,11 @@ static void batch_is_stored(struct drainer *d)
 	journal_move_reader(j, d->id, (struct journal_place){ r->at.first, r->at.offset });
 	journal_drop_delivered(j, atomic_load(&j->full) ? 0 : j->o.keep_bytes);
 	journal_let_pages_go(r, false);
-	if (r->at.last >= atomic_load(&j->written)) {
-		atomic_store(&j->backlog_since_ms[d->id], 0);
-		if (r->at.last < atomic_load(&j->written)) /* one came in between */
-			atomic_store(&j->backlog_since_ms[d->id], clock_unix_ms());
-	} else {
-		atomic_store(&j->backlog_since_ms[d->id], clock_unix_ms() - batch_ms(d));
-	}
+	journal_age_stored(j, d->id, r->at.last);
 	tell_dead_rows(d);
 	d->backoff_ms = 0;
 	set_alarm(d, "");
-	note_state(d, SINK_STATE_OK);
+	note_state(d, is_slow(d) ? SINK_STATE_SLOW : SINK_STATE_OK);
 	warning = d->sink->type->idle(d->sink, 0);
 	if (*warning)
 		set_alarm(d, warning);
@@ -448,9 +450,7 @@ static int run_batch(struct drainer *d, struct batch *b)
 
 static void watch_age(struct drainer *d)
 {
-	uint64_t since = atomic_load(&d->j->backlog_since_ms[d->id]), now = clock_unix_ms();
-
-	if (since && now > since + SLOW_MS && atomic_load(&d->state) == SINK_STATE_OK) {
+	if (atomic_load(&d->state) == SINK_STATE_OK && is_slow(d)) {
 		note_state(d, SINK_STATE_SLOW);
 		log_warn("store", "rows have been waiting for the sink for over a minute",
 			 LI("records", atomic_load(&d->j->written) - atomic_load(&d->delivered)));

@@ -50,8 +50,23 @@ struct segment_info {
 	uint64_t end;   /* bytes that readers may look at */
 	uint64_t
 		last; /* greatest number written by this process, or known from its successor; 0 = unknown */
-	uint64_t made_ms;    /* Unix */
+	uint64_t written_ms; /* Unix: the last time before this process; 0: by it alone */
 	unsigned generation; /* another one for each file: a name may come back */
+};
+
+/* When what was written (journal_age.c). */
+#define JOURNAL_MARKS   256
+#define JOURNAL_SAMPLES 32
+struct journal_age {
+	struct journal_mark {
+		uint64_t number, unix_ms; /* records from it on were not written before */
+	} marks[JOURNAL_MARKS];
+	size_t nmarks;
+	uint64_t stored[JOURNAL_READERS]; /* record number that the reader's sink has */
+	struct journal_sample {
+		uint64_t unix_ms, bytes; /* that waited then for the slowest */
+	} samples[JOURNAL_SAMPLES];
+	size_t nsamples;
 };
 
 struct journal {
@@ -70,11 +85,12 @@ struct journal {
 	/* the writer's own */
 	pthread_t writer, syncer;
 	bool threads;
-	int fd;                /* of the open segment; -1 = none */
-	uint64_t offset;       /* where the next record goes */
-	uint64_t allocated;    /* bytes reserved for it on disk */
-	uint64_t opened_first; /* its name */
-	uint64_t records;      /* in it */
+	int fd;                         /* of the open segment; -1 = none */
+	uint64_t offset;                /* where the next record goes */
+	uint64_t allocated;             /* bytes reserved for it on disk */
+	uint64_t opened_first;          /* its name */
+	uint8_t header[SEGMENT_HEADER]; /* its own, for the end record */
+	uint64_t records;               /* in it */
 	uint64_t first_record_ms;
 	uint64_t next_number;
 	struct pending *unsynced, **unsynced_tail;
@@ -104,7 +120,7 @@ struct journal {
 	atomic_bool full, broken;
 	atomic_uint_fast64_t disk_free;
 	atomic_uint_fast64_t unrecorded[UNRECORDED_REASONS];
-	atomic_uint_fast64_t backlog_since_ms[JOURNAL_READERS];
+	struct journal_age age; /* under the lock */
 
 	/* writer -> drainers */
 	atomic_uint_fast64_t reader_wants_rows
@@ -146,6 +162,16 @@ void journal_move_reader(struct journal *, unsigned reader, struct journal_place
 uint64_t journal_backlog(struct journal *, unsigned reader);
 /* Deletes delivered segments, oldest first, until at most `keep` bytes of them are left. */
 void journal_drop_delivered(struct journal *, uint64_t keep);
+
+/* Unix milliseconds at which the oldest record was written that a sink has not which has those up to `delivered`; 0: it has all. */
+uint64_t journal_waiting_since(struct journal *, uint64_t delivered);
+/* When the journal will be full of the slowest sink's backlog, at the pace of the last minutes, else at that since `since`.
+ * Unix milliseconds; 0: the backlog does not grow. */
+uint64_t journal_full_at(struct journal *, uint64_t backlog, uint64_t since);
+/* A reader's sink has everything up to this number. */
+void journal_age_stored(struct journal *, unsigned reader, uint64_t delivered);
+void journal_age_mark(struct journal *, uint64_t number, uint64_t unix_ms); /* under the lock */
+void journal_age_sample(struct journal *, uint64_t backlog);                /* from time to time */
 
 /* For waits on conditions of the monotonic clock. */
 struct timespec journal_deadline(uint64_t ms);

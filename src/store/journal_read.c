@@ -137,6 +137,25 @@ static int read_further(struct journal_reader *r)
 	return !last && go_to_successor(r, UINT64_MAX);
 }
 
+/* What is missing between the last record and this one. A damaged end record is no loss: it held no row. */
+static uint64_t lost_before(const struct journal_reader *r, uint64_t number)
+{
+	uint64_t expected = r->at.last + 1;
+
+	if (number <= expected || expected <= r->jump_to)
+		return 0;
+	return number - expected - (r->end_number == expected);
+}
+
+/* The last bytes of a segment, as many as its end record has. */
+static bool is_end_record(const struct segment_reader *s)
+{
+	uint64_t n = s->to - s->from;
+
+	return s->to == s->limit &&
+	       (n == record_size(SEGMENT_END) || n == record_size(SEGMENT_COUNTS));
+}
+
 static void set_damage_aside(struct journal_reader *r)
 {
 	char suffix[40];
@@ -165,8 +184,7 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 		case FOUND_RECORD:
 			if (out->number > expected && go_to_successor(r, expected))
 				continue;
-			if (out->number > expected && expected > r->jump_to)
-				r->lost += out->number - expected;
+			r->lost += lost_before(r, out->number);
 			r->at.last = out->number;
 			r->at.offset = r->segment.offset;
 			return 1;
@@ -174,6 +192,8 @@ int journal_next(struct journal_reader *r, struct record_view *out)
 		case FOUND_TORN:
 			if (go_to_successor(r, expected))
 				continue;
+			if (is_end_record(&r->segment))
+				r->end_number = expected;
 			set_damage_aside(r);
 			r->at.offset = r->segment.offset;
 			continue;

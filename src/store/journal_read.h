@@ -15,6 +15,7 @@ struct journal_reader {
 	struct place at;
 	bool baseline_unknown; /* the first record is where counting begins */
 	uint64_t jump_to;      /* numbers below were never used: no loss */
+	uint64_t end_number;   /* of a damaged end record, which held no row; 0: none */
 	/* since somebody set them to 0 */
 	uint64_t lost, corrupt;
 

@@ -51,9 +51,11 @@ void journal_look_at_disk(struct journal *j)
 {
 	struct statvfs v;
 	uint64_t free_bytes, need = j->o.reserve_bytes + j->o.segment_bytes, ahead = 0;
+	uint64_t backlog = journal_totals(j).backlog;
 	bool full, was = atomic_load(&j->full);
 
 	j->space_checked_ms = clock_mono_ms();
+	journal_age_sample(j, backlog);
 	if (fstatvfs(j->dir, &v))
 		return;
 	free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
@@ -62,7 +64,7 @@ void journal_look_at_disk(struct journal *j)
 		ahead = j->allocated - j->offset;
 	if (j->reserve_gone)
 		need += j->o.reserve_bytes;
-	full = free_bytes + ahead < need || journal_totals(j).backlog > j->o.max_bytes;
+	full = free_bytes + ahead < need || backlog > j->o.max_bytes;
 	if (full) {
 		journal_drop_delivered(j, 0);
 	} else if (j->reserve_gone && journal_make_reserve(j)) {

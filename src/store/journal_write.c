@@ -73,8 +73,7 @@ static int publish_segment(struct journal *j, uint64_t first, bool replaces)
 {
 	struct segment_info info = { .first = first,
 				     .end = SEGMENT_HEADER,
-				     .generation = ++j->generations,
-				     .made_ms = clock_unix_ms() };
+				     .generation = ++j->generations };
 	int result = 0;
 
 	pthread_mutex_lock(&j->lock);
@@ -99,7 +98,6 @@ static int write_all(int fd, const void *p, size_t n, uint64_t at)
 /* A file with header and reserved blocks. -1: errno. */
 static int make_segment_file(struct journal *j, const char *name, uint64_t first)
 {
-	uint8_t head[SEGMENT_HEADER];
 	struct segment_header h = { .format = SEGMENT_FORMAT,
 				    .first = first,
 				    .unix_ms = clock_unix_ms() };
@@ -111,7 +109,7 @@ static int make_segment_file(struct journal *j, const char *name, uint64_t first
 	if (fd < 0)
 		return -1;
 	memcpy(h.node, j->node, 16);
-	segment_header_write(&h, head);
+	segment_header_write(&h, j->header);
 	j->allocated = 0;
 	if (fault("journal.fallocate"))
 		e = ENOSPC;
@@ -124,7 +122,7 @@ static int make_segment_file(struct journal *j, const char *name, uint64_t first
 		errno = e;
 		goto failed;
 	}
-	if (write_all(fd, head, sizeof(head), 0))
+	if (write_all(fd, j->header, sizeof(j->header), 0))
 		goto failed;
 	if (j->o.sync != SYNC_NEVER)
 		fsync(j->dir); /* the name must survive a power cut too */
@@ -285,11 +283,12 @@ static void remove_empty(struct journal *j)
 static void close_segment(struct journal *j)
 {
 	struct pending end = { .head = { .number = j->next_number,
-					 .len = 16,
+					 .len = SEGMENT_END,
 					 .type = RECORD_END,
 					 .parts = 0 } },
 		       *one = &end;
 	uint64_t counts[2] = { htole64(j->records), htole64(j->offset - SEGMENT_HEADER) }, bytes;
+	uint8_t payload[SEGMENT_END];
 
 	if (j->fd < 0)
 		return;
@@ -297,13 +296,16 @@ static void close_segment(struct journal *j)
 		remove_empty(j);
 		return;
 	}
-	end.payload = (struct buf){ .data = (char *)counts, .len = 16 };
-	end.head.payload_crc = crc32c(0, counts, 16);
+	memcpy(payload, counts, SEGMENT_COUNTS);
+	memcpy(payload + SEGMENT_COUNTS, j->header, SEGMENT_HEADER);
+	end.payload = (struct buf){ .data = (char *)payload, .len = SEGMENT_END };
+	end.head.payload_crc = crc32c(0, payload, SEGMENT_END);
 	if (!write_records(j, &one, 1, &bytes)) {
 		j->offset += bytes;
 		pthread_mutex_lock(&j->lock);
 		open_segment(j)->end = j->offset;
 		open_segment(j)->last = j->next_number;
+		journal_age_mark(j, j->next_number, clock_unix_ms());
 		pthread_mutex_unlock(&j->lock);
 		atomic_store(&j->written, j->next_number);
 		j->next_number++;
@@ -352,7 +354,7 @@ static void take_sync_result(struct journal *j)
 static void rotate_if_due(struct journal *j, uint64_t more)
 {
 	bool old = j->records && clock_mono_ms() - j->first_record_ms >= SEGMENT_OLD_MS;
-	bool full = j->records && j->offset + more + RECORD_HEADER + 16 > j->o.segment_bytes;
+	bool full = j->records && j->offset + more + record_size(SEGMENT_END) > j->o.segment_bytes;
 
 	if (j->fd < 0 || !(old || full))
 		return;
@@ -379,10 +381,9 @@ static void tell_readers(struct journal *j, uint64_t last, uint64_t rows)
 	pthread_mutex_lock(&j->lock);
 	open_segment(j)->end = j->offset;
 	open_segment(j)->last = last;
+	if (last > before)
+		journal_age_mark(j, before + 1, clock_unix_ms());
 	pthread_mutex_unlock(&j->lock);
-	for (size_t i = 0; i < JOURNAL_READERS; i++)
-		if (!atomic_load(&j->backlog_since_ms[i]))
-			atomic_store(&j->backlog_since_ms[i], clock_unix_ms());
 	if (last > before)
 		atomic_store(&j->written, last);
 	total = atomic_fetch_add(&j->written_rows, rows) + rows;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "store/clickhouse.h"
 #include "store/schema.h"
 
 #define INLINE_MAX 65536
@@ -758,9 +759,9 @@ int log_print_detail_json(const struct log_entry *e, struct buf *out, struct are
 	bad |= put_tags(out, e, SIZE_MAX, a) | put_str(out, "config_hash", hash_hex(e->hash, hex));
 	bad |= put_json(out, "limits", B("[]"), none) | put_spans(out, e);
 	bad |= key(out, "record");
-	bad |= buf_printf(out,
-			  "{\"state\":\"%s\",\"sink\":\"" SQLITE_SINK "\",\"journal_ms\":null}",
-			  e->stored ? "stored" : "journal");
+	bad |= buf_printf(out, "{\"state\":\"%s\",\"sink\":\"%s\",\"journal_ms\":null}",
+			  e->stored ? "stored" : "journal",
+			  e->remote ? CLICKHOUSE_SINK : SQLITE_SINK);
 	bad |= put_str(out, N_ERROR, e->has_error ? cell_text(&e->error[E_ERROR]) : none);
 	bad |= key(out, N_ATTEMPTS) | buf_putc(out, '[');
 	for (size_t i = 0; i < n; i++)

@@ -14,9 +14,14 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "store/cursor.h"
 #include "store/journal.h"
 #include "store/schema.h"
 #include "store/store.h"
+
+#define SEGMENTS_MAX  1024
+#define DELIVERED_MAX 2 /* segments that are looked at although a store has them */
+#define LONGEST       ((int64_t)3600000 << 15) /* no request takes longer */
 
 /* Columns: a cell each, then seq. */
 static const struct {
@@ -107,17 +112,46 @@ static int open_db(struct log_reader *r, const char *dir)
 	return begin_view(r);
 }
 
-int log_reader_open(struct log_reader *r, const char *dir)
+/* What the sink has not by its cursor. Without one it has nothing. */
+static void look_at_cursor(struct log_reader *r)
+{
+	struct cursor c;
+
+	if (r->dir < 0)
+		return;
+	(void)cursor_read(r->dir, r->sink, &c);
+	r->delivered = c.delivered;
+}
+
+static int open_journal(struct log_reader *r, const char *dir)
 {
 	char path[4096];
 
-	*r = (struct log_reader){ .journal = -1, .fd = -1 };
+	*r = (struct log_reader){ .journal = -1, .fd = -1, .dir = -1 };
 	buf_init(&r->unpacked, (size_t)RECORD_MAX + 1);
 	snprintf(path, sizeof(path), "%s/journal", dir);
 	r->journal = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->journal < 0 && errno == EACCES)
 		return fail(ERR_STORE, "%s: %s", path, strerror(errno));
-	if (open_db(r, dir))
+	return 0;
+}
+
+int log_reader_open_journal(struct log_reader *r, const char *dir, const char *sink)
+{
+	if (open_journal(r, dir))
+		return -1;
+	r->sink = sink;
+	r->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->dir < 0)
+		return fail(ERR_STORE, "%s: %s", dir, strerror(errno));
+	look_at_cursor(r);
+	r->last = r->delivered;
+	return 0;
+}
+
+int log_reader_open(struct log_reader *r, const char *dir)
+{
+	if (open_journal(r, dir) || open_db(r, dir))
 		return -1;
 	if (!r->db && r->journal < 0)
 		return fail(ERR_STORE, "no record in %s (see --data-dir)", dir);
@@ -141,6 +175,7 @@ int log_look_anew(struct log_reader *r)
 {
 	if (r->db && begin_view(r))
 		return -1;
+	look_at_cursor(r);
 	log_rewind_journal(r);
 	return 0;
 }
@@ -160,6 +195,8 @@ void log_reader_close(struct log_reader *r)
 	close_segment(r);
 	if (r->journal >= 0)
 		close(r->journal);
+	if (r->dir >= 0)
+		close(r->dir);
 	buf_deinit(&r->unpacked);
 }
 
@@ -307,6 +344,8 @@ static int take_record(struct log_reader *r, const struct record_view *v, struct
 
 	if (v->type != RECORD_GROUP || record_payload(v, &r->unpacked, &payload))
 		return 0;
+	if (r->wanted.n && bytes_find(payload, r->wanted) < 0)
+		return 0;
 	payload = arena_dup(a, payload);
 	scratch.cap = scratch.max = payload.n * 2 + 64;
 	scratch.data = arena_alloc_raw(a, scratch.cap);
@@ -386,13 +425,16 @@ static int64_t begin_of(const struct log_reader *r, uint64_t first)
 {
 	uint8_t head[SEGMENT_HEADER];
 	struct segment_header h = { 0 };
+	struct stat st = { 0 };
 	int fd = segment_open(r->journal, first, O_RDONLY);
 
 	if (fd < 0)
 		return 0;
 	if (pread(fd, head, sizeof(head), 0) != sizeof(head) ||
-	    segment_header_read(head, sizeof(head), &h) != SEGMENT_OK)
-		h.unix_ms = 0;
+	    segment_header_read(head, sizeof(head), &h) != SEGMENT_OK) {
+		fstat(fd, &st); /* later than that, but not earlier */
+		h.unix_ms = (uint64_t)st.st_mtim.tv_sec * 1000 + 1000;
+	}
 	close(fd);
 	return (int64_t)(h.unix_ms << 15);
 }
@@ -466,6 +508,67 @@ int log_place_of(struct log_reader *r, struct bytes id, struct follow_place *at)
 	}
 	if (found > 0)
 		note_place(r, at);
+	return found;
+}
+
+static bool has_id(const struct log_entry *e, struct bytes id)
+{
+	bool has = bytes_eq(e->list[L_ID].text, id);
+
+	for (size_t i = 0; i < e->nmodels; i++)
+		has |= bytes_eq(e->models[i].m[M_ID].text, id);
+	return has;
+}
+
+/* In the segment at hand. 1, 0, -1. */
+static int find_in_segment(struct log_reader *r, struct bytes id, struct log_entry *e,
+			   struct arena *a)
+{
+	int found;
+
+	while ((found = log_next_in_journal(r, e, a)) > 0) {
+		if (has_id(e, id))
+			return 1;
+		arena_deinit(a); /* the next one takes its place */
+	}
+	return found;
+}
+
+/* A record is written after its id's time, and before the next segment begins. */
+static int find_near(struct log_reader *r, struct bytes id, int64_t seq, uint64_t delivered,
+		     struct log_entry *e, struct arena *a)
+{
+	struct journal_segment at[SEGMENTS_MAX];
+	size_t i = log_undelivered(r, at, SEGMENTS_MAX), old = 0;
+	int found = 0;
+
+	while (!found && i-- > 0 && at[i].seq <= seq + LONGEST) {
+		if (i && (at[i - 1].seq < seq ||
+			  (at[i - 1].first <= delivered + 1 && old++ >= DELIVERED_MAX)))
+			continue;
+		if (log_enter_segment(r, at[i].first))
+			found = find_in_segment(r, id, e, a);
+	}
+	return found;
+}
+
+int log_find_in_journal(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	uint64_t delivered = r->delivered;
+	struct uuid u;
+	int found;
+
+	if (!uuid_parse(id, &u))
+		return 0;
+	r->delivered = r->begin.first = 0; /* what was delivered is there for a while, too */
+	r->wanted = id;
+	found = find_near(r, id, row_seq(u), delivered, e, a);
+	if (found > 0)
+		e->stored = r->last <= delivered;
+	r->wanted = (struct bytes){ 0 };
+	r->delivered = delivered;
+	r->begin.first = 0;
+	log_rewind_journal(r);
 	return found;
 }
 
@@ -618,7 +721,15 @@ int log_load_bodies(struct log_reader *r, struct log_entry *e, struct arena *a)
 	return rc == SQLITE_DONE ? load_error(r, e, a) : db_error(r);
 }
 
-static int find_stored(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+int log_find_listed(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	if (!r->db)
+		return 0;
+	sqlite3_bind_text(r->by_id, 1, id.p, (int)id.n, SQLITE_STATIC);
+	return take_list(r, r->by_id, e, a);
+}
+
+int log_find_stored(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
 	struct bytes owner = id;
 	int found;
@@ -645,17 +756,12 @@ static int find_stored(struct log_reader *r, struct bytes id, struct log_entry *
 
 int log_find(struct log_reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
-	int found = find_stored(r, id, e, a);
+	int found = log_find_stored(r, id, e, a);
 
 	if (found)
 		return found;
-	while ((found = log_next_in_journal(r, e, a)) > 0) {
-		if (bytes_eq(e->list[L_ID].text, id))
-			return 1;
-		for (size_t i = 0; i < e->nmodels; i++)
-			if (bytes_eq(e->models[i].m[M_ID].text, id))
-				return 1;
-		arena_deinit(a); /* the next one takes its place */
-	}
-	return found < 0 ? -1 : find_stored(r, id, e, a); /* it may have moved meanwhile */
+	found = find_in_segment(r, id, e, a);
+	if (found > 0)
+		return 1;
+	return found < 0 ? -1 : log_find_stored(r, id, e, a); /* it may have moved meanwhile */
 }

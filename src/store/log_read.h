@@ -12,6 +12,7 @@
 struct log_entry {
 	int64_t seq; /* >> 15: Unix milliseconds */
 	bool stored, cut;
+	bool remote; /* its list row is ClickHouse's, which knows less */
 	struct {
 		uint64_t first, offset;
 	} place; /* in the journal, if it is not stored */
@@ -30,12 +31,16 @@ struct log_reader {
 	sqlite3 *db; /* NULL: there is no signet.db yet */
 	int journal; /* folder; -1: none */
 	uint64_t delivered;
+	int dir; /* ‹data›, for the cursor of a sink that keeps its place there; -1: SQLite keeps it */
+	const char *sink;
 	struct {
 		uint64_t first, offset; /* 0: unknown */
 	} begin; /* a place in the journal before the first record that the store has not */
 	/* where in the journal it is */
 	uint64_t first, last; /* segment, last number given out */
 	int fd;
+	struct bytes
+		wanted; /* records that do not have this text are passed over; empty: all are read */
 	bool one_segment; /* does not go on to the next one */
 	bool (*over)(
 		void *arg); /* whoever waits for a look through the journal has had enough; NULL: never */
@@ -47,6 +52,8 @@ struct log_reader {
 
 /* -1: error set ("no record in ‹dir›"). */
 int log_reader_open(struct log_reader *, const char *dir);
+/* The same of the journal alone, as far as another sink has not delivered it. */
+int log_reader_open_journal(struct log_reader *, const char *dir, const char *sink);
 /* A new view of the store after log_let_go(); the journal is read again from where the store ends. -1: error set. */
 int log_look_anew(struct log_reader *);
 /* The journal once more, from where the store ends. */
@@ -74,6 +81,9 @@ struct follow_place {
 int log_follow(struct log_reader *, struct follow_place *, struct log_entry *, struct arena *);
 /* The place behind the inference of that id, looked for in the newest segments. 1; 0: not there; -1. */
 int log_place_of(struct log_reader *, struct bytes id, struct follow_place *);
+/* The inference of that id, or with a model inference of that id, in a segment of about its time, delivered or not. Reading goes
+ * on elsewhere behind it. 1; 0: not there; -1. */
+int log_find_in_journal(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
 /* The one at a place where one was found. 1; 0: it is not there any more; -1. */
 int log_at_place(struct log_reader *, uint64_t first, uint64_t offset, struct log_entry *,
 		 struct arena *);
@@ -85,7 +95,11 @@ int log_load_line(struct log_reader *, struct log_entry *, struct arena *);
 int log_copy_cells(sqlite3_stmt *, int from, struct cell *, size_t n, struct arena *);
 /* Bodies and attempts of a stored entry. */
 int log_load_bodies(struct log_reader *, struct log_entry *, struct arena *);
-/* By the id of an inference or of a model inference, in either place. 1, 0, -1. */
+/* By the id of an inference or of a model inference. 1, 0, -1. */
+int log_find_stored(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
+/* Its list row alone, by the id of an inference. */
+int log_find_listed(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
+/* The first, in either place. */
 int log_find(struct log_reader *, struct bytes id, struct log_entry *, struct arena *);
 
 /* A list row's members, between its time and what is counted elsewhere; NULL: the name is the column's. */

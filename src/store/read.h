@@ -18,8 +18,17 @@
 struct reads;
 struct reader; /* one of its connections, while it answers a question */
 
-/* Takes a copy of the folder's name. NULL: out of memory. */
-struct reads *reads_new(const char *data_dir);
+struct clickhouse_options;
+struct reads_options {
+	const char *data_dir;
+	/* Where bodies, and rows older than SQLite's list, are; NULL: SQLite has everything. Texts outlive the reads. */
+	const struct clickhouse_options *clickhouse;
+	bool no_sqlite; /* its file has no rows */
+};
+/* NULL: out of memory. */
+struct reads *reads_new(const struct reads_options *);
+/* Whether all rows are ClickHouse's, which has answers alone: no request that failed. */
+bool reads_answers_only(const struct reads *);
 void reads_free(struct reads *); /* when no loop runs any more */
 
 /* -1: error set. Must look at read_over() where it works long without asking the store. */
@@ -43,6 +52,7 @@ struct read_page {
 	bool lean;                   /* without tags and failed attempts */
 	bool unordered;              /* the journal's first, in any order */
 	bool journal_alone;          /* what is stored was told of by other means */
+	bool no_clickhouse;          /* what ClickHouse has was told of by other means */
 	const enum list_cell *cells; /* of a stored row only these; NULL: all */
 	size_t ncells;
 	/* out */
@@ -56,8 +66,8 @@ int read_rows(struct reader *, const struct read_filter *, struct read_page *, r
 bool row_failed(const struct log_entry *);
 
 #define COUNT_MAX 100000
-/* How many rows match, up to COUNT_MAX. *exact: that is all of them. */
-int read_count(struct reader *, const struct read_filter *, size_t *n, bool *exact);
+/* How many rows match, up to `most`; SIZE_MAX: no bound. *exact: that is all of them. */
+int read_count(struct reader *, const struct read_filter *, size_t most, size_t *n, bool *exact);
 
 /* Values of a column among the rows that match, most frequent first; a row of the journal counts, too. */
 struct facet {
@@ -66,7 +76,7 @@ struct facet {
 };
 #define FACETS_MAX 1000
 /* `dim` is a parameter of the filter (fn, model, ..., tag, tag.K); `part` must stand in the value, in any case. -1:
- * ERR_INVALID_REQUEST: there is no such list. The filter's own condition on it is left out. */
+ * ERR_INVALID_REQUEST: there is no such list. 1: the deadline came first. The filter's own condition on it is left out. */
 int read_facets(struct reader *, const struct read_filter *, struct bytes dim, struct bytes part,
 		struct facet **, size_t *n, struct arena *);
 

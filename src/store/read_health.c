@@ -112,5 +112,7 @@ int read_provider_health(struct reader *r, uint64_t since_unix_ms, struct provid
 	*n = 0;
 	filter_init(&f, a);
 	f.from = (int64_t)(since_unix_ms << 15);
-	return read_rows(r, &f, &page, on_row, &l);
+	page.no_clickhouse = true; /* what failed is not there */
+	return r->clickhouse && !r->log.db ? read_recent(r, &f, &page, on_row, &l)
+					   : read_rows(r, &f, &page, on_row, &l);
 }

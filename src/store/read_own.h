@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/ids.h"
 #include "store/read.h"
 
 struct question;
@@ -33,8 +34,28 @@ int walk_words(struct reader *, const struct read_filter *, int64_t before,
 	       const struct sql_columns *, int (*row)(sqlite3_stmt *, void *), void *arg,
 	       bool *partial);
 
+/* ids that the journal has and a server may have too by now: from there they are not told of again. */
+#define JOURNAL_IDS 30000
+struct journal_ids {
+	struct uuid *at;
+	size_t n, cap;
+	bool sorted;
+};
+int journal_ids_add(struct journal_ids *, struct uuid);
+void journal_ids_sort(struct journal_ids *);
+
+struct clickhouse_reads;
+
+/*
+ * What is stored is signet.db's rows and, below the horizon, those of ClickHouse (read_clickhouse.h). Where SQLite is the main
+ * store there is no ClickHouse here; where it keeps the list of the last days without bodies, the horizon is its oldest row;
+ * where it keeps no rows, all are ClickHouse's.
+ */
 struct reader {
 	struct reads *reads;
+	struct clickhouse_reads *clickhouse; /* NULL: none */
+	int64_t horizon;                     /* of the question at hand */
+	struct journal_ids ids;
 	struct question *question; /* at hand; NULL: none */
 	pthread_t thread;
 	bool open;
@@ -44,6 +65,17 @@ struct reader {
 	int64_t seen; /* the seq that a statement looked at last */
 	struct judge judge;
 };
+
+/* As read_rows(), of what the journal has on its disk still, delivered or not. */
+int read_recent(struct reader *, const struct read_filter *, struct read_page *, row_fn *,
+		void *arg);
+
+/* A row of the journal was seen. -1: error set. */
+int note_in_journal(struct reader *, const struct log_entry *);
+
+/* Whether nobody waits for the question at hand any more; the time that it has left, at least 0. */
+bool read_left(const struct reader *);
+uint64_t read_left_ms(const struct reader *);
 
 /* SQL functions of a connection: signet_at(seq) notes where a statement is, signet_words(...) looks for the words. -1:
  * error set. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "store/read_clickhouse.h"
 #include "store/read_sql.h"
 #include "store/schema.h"
 
@@ -28,6 +29,7 @@ struct walk {
 	struct waiting *waiting;
 	size_t n, cap, next;
 	size_t given;
+	int64_t last; /* seq given last */
 };
 
 static int newest_first(const void *x, const void *y)
@@ -72,9 +74,20 @@ static int give(struct walk *w, const struct log_entry *e)
 {
 	int r = w->fn(e, w->arg);
 
+	w->last = e->seq;
+
 	if (!r && ++w->given >= w->page->limit)
 		r = 1;
 	return r;
+}
+
+int note_in_journal(struct reader *r, const struct log_entry *e)
+{
+	struct uuid id;
+
+	if (!r->clickhouse || !uuid_parse(e->list[L_ID].text, &id))
+		return 0;
+	return journal_ids_add(&r->ids, id);
 }
 
 /* What of the segment at hand matches: kept in its place, or told at once where the order does not matter. */
@@ -86,6 +99,8 @@ static int walk_segment(struct walk *w)
 	while (!r && (found = log_next_in_journal(&w->r->log, &e, &w->a)) > 0) {
 		int match = e.seq < w->page->before ? reader_matches(w->r, w->f, &e, &w->a) : 0;
 
+		if (note_in_journal(w->r, &e))
+			match = -1;
 		if (match)
 			r = match < 0 ? -1 : w->page->unordered ? give(w, &e) : keep_place(w, &e);
 		arena_deinit(&w->a);
@@ -172,6 +187,14 @@ static int take_row(struct walk *w, sqlite3_stmt *st, struct log_entry *e)
 }
 
 /* A row of the store, behind the journal's that are newer. 0: go on; 1: enough; -1. */
+static int give_stored(const struct log_entry *e, void *arg)
+{
+	struct walk *w = arg;
+	int r = give_waiting(w, e->seq);
+
+	return r ? r : give(w, e);
+}
+
 static int give_row(sqlite3_stmt *st, void *arg)
 {
 	struct walk *w = arg;
@@ -179,9 +202,7 @@ static int give_row(sqlite3_stmt *st, void *arg)
 	int r = take_row(w, st, &e);
 
 	if (!r)
-		r = give_waiting(w, e.seq);
-	if (!r)
-		r = give(w, &e);
+		r = give_stored(&e, w);
 	arena_deinit(&w->a);
 	return r;
 }
@@ -229,6 +250,41 @@ static int walk_store(struct walk *w)
 	return r;
 }
 
+/* What ClickHouse has below SQLite's list. When it does not answer, what was found before stands: the page says how far it goes,
+ * and going on from there says why. */
+static int walk_clickhouse(struct walk *w)
+{
+	int r;
+
+	if (!w->r->clickhouse || w->page->journal_alone || w->page->no_clickhouse)
+		return 0;
+	journal_ids_sort(&w->r->ids);
+	r = clickhouse_rows(w->r, w->f, w->page, give_stored, w);
+	if (r >= 0 || w->page->unordered || !(w->given || w->n))
+		return r;
+	w->page->partial = true;
+	if (w->next < w->n)
+		w->page->reached = w->waiting[w->n - 1].seq;
+	else
+		w->page->reached = w->last;
+	return give_waiting(w, w->page->reached - 1);
+}
+
+static int walk_stored(struct walk *w)
+{
+	int r;
+
+	/* Words of a list without bodies are in ClickHouse; while that is away, previews have some. */
+	if (w->r->judge.any && w->r->clickhouse && w->r->log.db && !w->page->journal_alone) {
+		journal_ids_sort(&w->r->ids);
+		r = both_words(w->r, w->f, w->page, give_stored, w);
+		if (r >= 0 || w->given)
+			return r;
+	}
+	r = walk_store(w);
+	return r || w->page->partial ? r : walk_clickhouse(w);
+}
+
 int read_rows(struct reader *r, const struct read_filter *f, struct read_page *page, row_fn *fn,
 	      void *arg)
 {
@@ -240,11 +296,12 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	if (judge_set(&r->judge, f))
 		return -1;
 	page->reached = page->before;
+	r->ids.n = 0;
 	arena_init(&w.a, READ_ENTRY_MAX);
 	arena_init(&w.journal, READ_ENTRY_MAX);
 	result = walk_journal(&w);
 	if (!result && !page->partial)
-		result = walk_store(&w);
+		result = walk_stored(&w);
 	if (!result) /* out of time: what is newer than where it got to is whole */
 		result = give_waiting(&w, page->partial ? page->reached : INT64_MIN);
 	arena_deinit(&w.a);
@@ -253,9 +310,65 @@ int read_rows(struct reader *r, const struct read_filter *f, struct read_page *p
 	return result < 0 ? -1 : 0;
 }
 
+int read_recent(struct reader *r, const struct read_filter *f, struct read_page *page, row_fn *fn,
+		void *arg)
+{
+	uint64_t delivered = r->log.delivered;
+	int bad;
+
+	page->journal_alone = true;
+	r->log.delivered = r->log.begin.first = 0;
+	bad = read_rows(r, f, page, fn, arg);
+	r->log.delivered = delivered;
+	r->log.begin.first = 0;
+	log_rewind_journal(&r->log);
+	return bad;
+}
+
+/* Only SQLite's own list row was there: its bodies are in ClickHouse, or on the way to it. */
+static int find_bodies(struct reader *r, struct log_entry *e, struct arena *a)
+{
+	bool answered = !bytes_eq(cell_text(&e->list[L_STATE]), B("error"));
+
+	return e->stored && !e->has_chat && answered ? clickhouse_bodies(r, e, a) : 0;
+}
+
+/* Found by the id of one of its calls, which SQLite does not know: its own list row says more. */
+static int prefer_own_row(struct reader *r, struct log_entry *e, struct arena *a)
+{
+	struct log_entry own;
+	int found = r->log.db ? log_find_stored(&r->log, e->list[L_ID].text, &own, a) : 0;
+
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	memcpy(own.chat, e->chat, sizeof(own.chat));
+	own.has_chat = e->has_chat;
+	own.models = e->models;
+	own.nmodels = e->nmodels;
+	*e = own;
+	return 1;
+}
+
+/* The journal first: as long as it has a record, it has all of it. */
+static int find_anywhere(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
+{
+	int found;
+
+	if (!r->clickhouse)
+		return log_find(&r->log, id, e, a);
+	found = log_find_in_journal(&r->log, id, e, a);
+	if (!found && r->log.db)
+		found = log_find_stored(&r->log, id, e, a);
+	if (!found) {
+		found = clickhouse_find(r, id, e, a);
+		return found > 0 ? prefer_own_row(r, e, a) : found;
+	}
+	return found < 0 || find_bodies(r, e, a) < 0 ? -1 : 1;
+}
+
 int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct arena *a)
 {
-	int found = log_find(&r->log, id, e, a);
+	int found = find_anywhere(r, id, e, a);
 
 	if (!found && read_over(r))
 		return fail(ERR_BUSY, "The record did not answer in time");
@@ -264,7 +377,11 @@ int read_find(struct reader *r, struct bytes id, struct log_entry *e, struct are
 
 int read_bodies(struct reader *r, struct log_entry *e, struct arena *a)
 {
-	return log_load_bodies(&r->log, e, a);
+	if (e->remote)
+		return clickhouse_bodies(r, e, a) < 0 ? -1 : 0;
+	if (log_load_bodies(&r->log, e, a))
+		return -1;
+	return r->clickhouse ? find_bodies(r, e, a) < 0 ? -1 : 0 : 0;
 }
 
 static int tell_live(struct reader *r, const struct read_filter *f, struct read_live *live,

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "store/read_clickhouse.h"
 #include "store/read_sql.h"
 #include "store/rollup.h"
 
@@ -183,7 +184,8 @@ static int sum_rows(struct summing *s, int64_t from, int64_t to, bool journal_al
 				  .lean = !s->tag.n,
 				  .cells = cells,
 				  .ncells = COUNT(cells),
-				  .journal_alone = journal_alone };
+				  .journal_alone = journal_alone,
+				  .no_clickhouse = !s->q->filter.typed.n };
 	struct read_filter f = s->q->filter;
 	int bad;
 
@@ -342,6 +344,65 @@ static int sum_by_rollup(struct summing *s)
 	return 1;
 }
 
+/* ---- ClickHouse ---- */
+
+bool read_sums_all(const struct reader *r)
+{
+	return r->clickhouse && r->horizon == INT64_MAX;
+}
+
+static int add_times(struct summing *s, struct times **t, const struct numbers *pairs)
+{
+	if (!pairs->n)
+		return 0;
+	if (!times_of(s, t))
+		return -1;
+	for (size_t i = 0; i + 1 < pairs->n; i += 2) {
+		(*t)->n += (uint64_t)pairs->at[i + 1];
+		(*t)->steps[step_of(pairs->at[i])] += (uint32_t)pairs->at[i + 1];
+	}
+	return 0;
+}
+
+static int add_part(void *arg, const struct sums_part *p)
+{
+	struct summing *s = arg;
+	struct series *series = s->by_value ? series_of(s, p->by) : &s->q->all;
+	struct sums *to;
+
+	if (!series)
+		return 0;
+	to = sums_at(s, series, p->unix_s);
+	to->n += p->n;
+	to->in += p->in;
+	to->out += p->out;
+	to->priced += p->priced;
+	to->cost_nano += p->cost_nano;
+	return add_times(s, &to->ms, &p->ms) || add_times(s, &to->ttft_ms, &p->ttft_ms) ? -1 : 0;
+}
+
+/* Once for all rows, and once for each value. What the journal has is left out by the ids that were seen there. */
+static int sum_clickhouse(struct summing *s)
+{
+	struct series_question *q = s->q;
+	int64_t horizon = s->r->horizon;
+	int bad;
+
+	if (!s->r->clickhouse || q->filter.typed.n)
+		return 0;
+	s->by_value = false;
+	if (clickhouse_sums(s->r, q, s->cell, s->tag, false, add_part, s, &q->partial))
+		return clickhouse_is_missed(s->r, &q->partial);
+	s->by_value = true;
+	if (!q->by.n)
+		return 0;
+	if (s->tag.n) /* a list without bodies has no tags either */
+		s->r->horizon = INT64_MAX;
+	bad = clickhouse_sums(s->r, q, s->cell, s->tag, true, add_part, s, &q->partial);
+	s->r->horizon = horizon;
+	return bad ? clickhouse_is_missed(s->r, &q->partial) : 0;
+}
+
 /* ---- the whole ---- */
 
 static int series_init(struct summing *s, struct series *series, struct bytes by)
@@ -357,11 +418,14 @@ static int choose_series(struct summing *s)
 	struct series_question *q = s->q;
 	struct facet *values;
 	size_t n;
+	int late;
 
 	if (!q->by.n)
 		return 0;
-	if (read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena))
+	late = read_facets(s->r, &q->filter, q->by, B(""), &values, &n, q->arena);
+	if (late < 0)
 		return -1;
+	q->partial |= late;
 	q->others = n > SERIES_MAX;
 	q->nseries = q->others ? SERIES_MAX + 1 : n;
 	q->at = arena_array(q->arena, struct series, q->nseries + 1);
@@ -394,9 +458,11 @@ int read_series(struct reader *r, struct series_question *q)
 	if (choose_cell(&s) || series_init(&s, &q->all, (struct bytes){ 0 }) || choose_series(&s))
 		return -1;
 	done = sum_by_rollup(&s);
-	if (done)
-		return done < 0 ? -1 : 0;
+	if (done < 0)
+		return -1;
 	s.by_all = true;
 	s.by_value = q->by.n > 0;
-	return sum_rows(&s, q->filter.from, q->filter.to, false);
+	if (!done && sum_rows(&s, q->filter.from, q->filter.to, false))
+		return -1;
+	return sum_clickhouse(&s);
 }

@@ -38,6 +38,8 @@ struct series_question {
 	size_t nseries;
 	bool others, partial;
 };
+/* Whether sums of any filter without words come as quickly as those of a simple one: walking its rows is no help. */
+bool read_sums_all(const struct reader *);
 /* -1: ERR_INVALID_REQUEST for a `by` that there is not, ... */
 int read_series(struct reader *, struct series_question *);
 

@@ -18,7 +18,7 @@
 /* A statement's text and what is bound to it. */
 struct statement {
 	struct buf text;
-	bool failed;
+	bool failed, tags_apart; /* the rows' own tags are elsewhere, their table alone has them */
 	int n;
 	struct cell binds[BINDS_MAX];
 };
@@ -101,6 +101,17 @@ static void put_tag(struct statement *s, const struct condition *c)
 		put(s, " AND g.value = ");
 		bind_text(s, c->values[0]);
 		put(s, " AND g.seq = t.seq)");
+		return;
+	}
+	if (s->tags_apart) {
+		put(s, "t.seq IN (SELECT g.seq FROM TagInference g WHERE g.key = ");
+		bind_text(s, c->tag);
+		if (c->n) {
+			put(s,
+			    c->kind == CONDITION_TAG ? " AND g.value IN " : " AND g.value NOT IN ");
+			put_values(s, c);
+		}
+		put(s, ")");
 		return;
 	}
 	put(s, TAGS_OF_ROW);
@@ -245,13 +256,14 @@ static sqlite3_stmt *prepare(struct reader *r, struct statement *s)
 	return st;
 }
 
-static struct statement *statement_new(void)
+static struct statement *statement_new(const struct reader *r)
 {
 	struct statement *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	buf_init(&s->text, SQL_MAX);
+	s->tags_apart = r->clickhouse != NULL;
 	return s;
 }
 
@@ -268,7 +280,7 @@ static sqlite3_stmt *statement_done(struct reader *r, struct statement *s)
 static size_t count_rows(struct reader *r, const struct lead *l, const struct read_filter *f,
 			 int64_t before)
 {
-	struct statement *s = statement_new();
+	struct statement *s = statement_new(r);
 	sqlite3_stmt *st;
 	size_t n = LEAD_MAX;
 
@@ -358,7 +370,7 @@ static void put_rest(struct statement *s, const struct read_filter *f, const str
 sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, int64_t before,
 			       const struct sql_columns *columns)
 {
-	struct statement *s = statement_new();
+	struct statement *s = statement_new(r);
 	struct lead l;
 
 	if (!s)
@@ -376,7 +388,7 @@ sqlite3_stmt *filter_statement(struct reader *r, const struct read_filter *f, in
 sqlite3_stmt *filter_point(struct reader *r, const struct read_filter *f,
 			   const struct sql_columns *columns, bool with_words)
 {
-	struct statement *s = statement_new();
+	struct statement *s = statement_new(r);
 
 	if (!s)
 		return NULL;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "store/read_clickhouse.h"
 #include "store/read_sql.h"
 #include "store/schema.h"
 
@@ -23,14 +24,21 @@ static int on_counted(const struct log_entry *e, void *arg)
 	return 0;
 }
 
-int read_count(struct reader *r, const struct read_filter *f, size_t *n, bool *exact)
+int read_count(struct reader *r, const struct read_filter *f, size_t most, size_t *n, bool *exact)
 {
-	struct read_page page = { .before = INT64_MAX, .limit = COUNT_MAX, .bare = true };
+	struct read_page page = { .before = INT64_MAX, .limit = most, .bare = true };
+	size_t more = 0;
 
+	page.no_clickhouse = !f->typed.n; /* words are looked at row by row */
 	*n = 0;
 	if (read_rows(r, f, &page, on_counted, n))
 		return -1;
-	*exact = !page.partial && *n < COUNT_MAX;
+	if (r->clickhouse && page.no_clickhouse && !page.partial && *n < most &&
+	    clickhouse_count(r, f, most == SIZE_MAX ? most : most - *n, &more, &page.partial) &&
+	    clickhouse_is_missed(r, &page.partial))
+		return -1;
+	*n += more;
+	*exact = !page.partial && *n < most;
 	return 0;
 }
 
@@ -67,6 +75,11 @@ static int add_value(struct values *v, struct bytes value, int64_t n)
 		return -1;
 	*f = (struct facet){ value, n };
 	return map_put(&v->map, value, f) || !arena_push(v->arena, v->at, v->n, v->cap, f) ? -1 : 0;
+}
+
+static int add_found(void *arg, struct bytes value, int64_t n)
+{
+	return add_value(arg, value, n);
 }
 
 /* Each value that the statement gives, with its count in the second column. */
@@ -117,10 +130,13 @@ static int take_journal(struct values *v, const struct read_filter *f)
 	int found = 0, bad = 0;
 
 	arena_init(&a, READ_ENTRY_MAX);
+	v->r->ids.n = 0;
 	log_rewind_journal(&v->r->log);
 	while (!bad && (found = log_next_in_journal(&v->r->log, &e, &a)) > 0) {
 		int match = reader_matches(v->r, f, &e, &a);
 
+		if (note_in_journal(v->r, &e))
+			match = -1;
 		if (match < 0)
 			bad = -1;
 		else if (match)
@@ -234,6 +250,9 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 					      : filter_statement(r, &rest, INT64_MAX,
 								 &(struct sql_columns){
 									 SQL_GROUPS, &v.cell, 1 }));
+	if (!bad && r->clickhouse)
+		bad = clickhouse_values(r, &rest, v.cell, v.tag, add_found, &v, &v.uncounted) &&
+		      clickhouse_is_missed(r, &v.uncounted);
 	map_deinit(&v.map);
 	if (bad)
 		return -1;
@@ -245,5 +264,5 @@ int read_facets(struct reader *r, const struct read_filter *f, struct bytes dim,
 		if (v.uncounted || v.at[i]->n) /* known of old, but not among these rows */
 			(*out)[(*n)++] =
 				(struct facet){ v.at[i]->value, v.uncounted ? -1 : v.at[i]->n };
-	return *out ? 0 : -1;
+	return !*out ? -1 : v.uncounted;
 }

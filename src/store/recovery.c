@@ -2,10 +2,10 @@
  * What a start finds in the journal's folder (storage §7.5).
  *
  * Every header is read; only the last segment is walked, because only it can end in the middle of a record;
- * and not even that one when it was closed in order, which its last 40 bytes tell. Damage in the middle of
+ * and not even that one when it was closed in order, which its last bytes tell. Damage in the middle of
  * older segments is met by the drainer, which reads them anyway: a start with 8 GB of backlog takes no
- * longer than one with none. Nothing here gives up, but for a segment of a later format: a downgrade must
- * not eat records.
+ * longer than one with none. A damaged header costs nothing: what it says stands elsewhere (segment.h). Nothing
+ * here gives up, but for a segment of a later format: a downgrade must not eat records.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -49,9 +49,16 @@ bool segment_name_parse(const char *name, uint64_t *first)
 int segment_open(int dir, uint64_t first, int flags)
 {
 	char name[20];
+	struct stat st;
+	int fd;
 
 	segment_name(first, name);
-	return openat(dir, name, flags | O_CLOEXEC);
+	fd = openat(dir, name, flags | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) || S_ISREG(st.st_mode))
+		return fd;
+	close(fd); /* of that name, but no segment */
+	errno = ENOENT;
+	return -1;
 }
 
 int segment_remove(int dir, uint64_t first)
@@ -79,7 +86,7 @@ static int make_bad(struct journal *j)
 	return 0;
 }
 
-/* Moves a file to bad/. */
+/* Moves it to bad/, under a name of its own. */
 static int set_aside(struct journal *j, const char *name)
 {
 	char to[80];
@@ -87,6 +94,8 @@ static int set_aside(struct journal *j, const char *name)
 	if (make_bad(j))
 		return -1;
 	snprintf(to, sizeof(to), "bad/%.40s", name);
+	if (!faccessat(j->dir, to, F_OK, AT_SYMLINK_NOFOLLOW))
+		snprintf(to, sizeof(to), "bad/%.40s-%" PRIu64, name, clock_unix_ms());
 	if (renameat(j->dir, name, j->dir, to))
 		return fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
 	return 0;
@@ -149,46 +158,132 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+static uint64_t unix_ms_of(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * 1000 + (uint64_t)t->tv_nsec / 1000000;
+}
+
+/* The end record at the end of a file of `end` bytes with a payload of `n`. Its number, 0: there is none. */
+static uint64_t read_end(int fd, uint64_t end, size_t n, uint8_t payload[SEGMENT_END])
+{
+	uint8_t last[SEGMENT_HEADER + RECORD_HEADER + SEGMENT_END] = { 0 };
+	size_t size = RECORD_HEADER + n;
+	struct segment_reader r;
+	struct record_view v;
+	uint64_t number = 0;
+
+	if (end < SEGMENT_HEADER + size ||
+	    pread(fd, last + SEGMENT_HEADER, size, (off_t)(end - size)) != (ssize_t)size)
+		return 0;
+	segment_reader_init_mem(&r, last, SEGMENT_HEADER + size, 0);
+	if (segment_next(&r, &v) == FOUND_RECORD && v.type == RECORD_END && v.payload.n == n) {
+		number = v.number;
+		memcpy(payload, v.payload.p, n);
+	}
+	segment_reader_deinit(&r);
+	return number;
+}
+
+/* The end record's number, 0 if the file does not end in one. */
+static uint64_t closed_in_order(int fd, const struct segment_info *s)
+{
+	uint8_t payload[SEGMENT_END];
+	uint64_t number = read_end(fd, s->end, SEGMENT_END, payload);
+
+	if (!number)
+		number = read_end(fd, s->end, SEGMENT_COUNTS, payload);
+	return number >= s->first ? number : 0;
+}
+
+/* Of a damaged header, out of the end record, else out of the first record that holds. */
+static enum segment_state header_from_elsewhere(int fd, const struct stat *st, uint64_t first,
+						struct segment_header *h)
+{
+	uint64_t end = (uint64_t)st->st_size;
+	uint8_t payload[SEGMENT_END];
+	struct segment_reader r;
+	struct record_view v;
+	enum segment_found found;
+
+	if (read_end(fd, end, SEGMENT_END, payload))
+		return segment_header_read(payload + SEGMENT_COUNTS, SEGMENT_HEADER, h);
+	segment_reader_init(&r, fd, end, first - 1);
+	do
+		found = segment_next(&r, &v);
+	while (found == FOUND_DAMAGE);
+	segment_reader_deinit(&r);
+	*h = (struct segment_header){ .format = SEGMENT_FORMAT,
+				      .first = first,
+				      .unix_ms = unix_ms_of(&st->st_mtim) };
+	return found == FOUND_RECORD ? SEGMENT_OK : SEGMENT_BAD;
+}
+
+/* -1: errno. */
+static int read_header(int fd, const struct stat *st, const char *name, uint64_t first,
+		       struct segment_header *h)
+{
+	uint8_t head[SEGMENT_HEADER];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+	enum segment_state state;
+
+	if (n < 0)
+		return -1;
+	state = segment_header_read(head, (size_t)n, h);
+	if ((state != SEGMENT_BAD && state != SEGMENT_EMPTY) || st->st_size <= SEGMENT_HEADER)
+		return state;
+	state = header_from_elsewhere(fd, st, first, h);
+	if (state == SEGMENT_OK) {
+		METRIC_ADD(&metric_corrupt, 1);
+		log_error(
+			"store",
+			"the header of a journal segment is damaged; its records are read all the same",
+			LS("file", name));
+	}
+	return state;
+}
+
 /* 0: taken or set aside; -1: the start must end here. */
 static int look_at(struct journal *j, const char *name, uint64_t first)
 {
-	uint8_t head[SEGMENT_HEADER];
 	struct segment_header h = { 0 };
+	int state = SEGMENT_BAD; /* enum segment_state */
 	struct stat st;
-	ssize_t n;
-	int fd = openat(j->dir, name, O_RDONLY | O_CLOEXEC);
-	enum segment_state state = SEGMENT_BAD;
+	int fd = openat(j->dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
-		return fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
-	n = pread(fd, head, sizeof(head), 0);
-	if (n < 0 || fstat(fd, &st)) {
+	if (fd < 0 || fstat(fd, &st))
+		state = -1;
+	else if (S_ISREG(st.st_mode))
+		state = read_header(fd, &st, name, first, &h);
+	if (state < 0)
 		fail(ERR_STORE, "journal/%s: %s", name, strerror(errno));
+	if (fd >= 0)
 		close(fd);
+	if (state < 0)
 		return -1;
-	}
-	close(fd);
-	state = segment_header_read(head, (size_t)n, &h);
 	if (state == SEGMENT_NEWER)
 		return fail(
 			ERR_STORE,
 			"journal/%s is of a later format than this version reads (%d): start the later version again, or let it deliver what is left first",
 			name, SEGMENT_FORMAT);
-	if (state == SEGMENT_EMPTY && st.st_size <= SEGMENT_HEADER) {
+	if (state == SEGMENT_EMPTY) {
 		unlinkat(j->dir, name, 0); /* the process ended between open and header */
 		return 0;
 	}
 	if (state != SEGMENT_OK || h.first != first) {
-		log_warn("store", "a journal segment without a valid header was set aside",
+		log_warn("store",
+			 S_ISREG(st.st_mode)
+				 ? "a journal segment in which nothing can be read was set aside"
+				 : "what has a journal segment's name and is no file was set aside",
 			 LS("file", name));
 		METRIC_ADD(&metric_corrupt, 1);
 		return set_aside(j, name);
 	}
 	if (j->nsegments == MAX_SEGMENTS)
 		return fail(ERR_STORE, "journal: more than %d segments", MAX_SEGMENTS);
-	return journal_add_segment(j, &(struct segment_info){ .first = first,
-							      .end = (uint64_t)st.st_size,
-							      .made_ms = h.unix_ms });
+	return journal_add_segment(j,
+				   &(struct segment_info){ .first = first,
+							   .end = (uint64_t)st.st_size,
+							   .written_ms = unix_ms_of(&st.st_mtim) });
 }
 
 static int list_segments(struct journal *j)
@@ -212,27 +307,6 @@ static int list_segments(struct journal *j)
 	if (j->nsegments)
 		qsort(j->segments, j->nsegments, sizeof(*j->segments), by_first);
 	return result;
-}
-
-/* The end record's number, 0 if the file does not end in one. */
-static uint64_t closed_in_order(int fd, const struct segment_info *s)
-{
-	uint8_t last[RECORD_HEADER + 16 + SEGMENT_HEADER] = { 0 };
-	struct segment_reader r;
-	struct record_view v;
-	uint64_t number = 0;
-
-	if (s->end < SEGMENT_HEADER + RECORD_HEADER + 16)
-		return 0;
-	if (pread(fd, last + SEGMENT_HEADER, RECORD_HEADER + 16,
-		  (off_t)(s->end - RECORD_HEADER - 16)) != RECORD_HEADER + 16)
-		return 0;
-	segment_reader_init_mem(&r, last, sizeof(last), 0);
-	if (segment_next(&r, &v) == FOUND_RECORD && v.type == RECORD_END && v.payload.n == 16 &&
-	    v.number >= s->first)
-		number = v.number;
-	segment_reader_deinit(&r);
-	return number;
 }
 
 /* Cuts the tail off; what stood there goes to bad/ unless it was all zero. */
@@ -297,6 +371,8 @@ int journal_recover(struct journal *j, uint64_t delivered)
 
 		for (size_t i = 0; i + 1 < j->nsegments; i++)
 			j->segments[i].last = j->segments[i + 1].first - 1;
+		for (size_t i = 0; i < j->nsegments; i++)
+			journal_age_mark(j, j->segments[i].first, j->segments[i].written_ms);
 		if (find_last(j, s, true, &s->last))
 			return -1;
 		if (s->last > greatest)

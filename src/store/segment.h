@@ -12,6 +12,13 @@
 #define RECORD_HEADER  24
 #define RECORD_MAX     (256u << 20)
 #define SEGMENT_FORMAT 2 /* 1 had no texts beside rows; it is read too */
+/*
+ * What a header says stands once more elsewhere, so that a damaged one costs nothing: its number in the file's name, all of
+ * it behind the counts in the end record's payload (older versions left it out), and its format in each record: the sums of a
+ * later format's records begin from its number, so that they do not hold for a version that does not know it.
+ */
+#define SEGMENT_COUNTS 16 /* of an end record: u64 records, u64 their bytes */
+#define SEGMENT_END    (SEGMENT_COUNTS + SEGMENT_HEADER)
 
 enum record_type { RECORD_GROUP = 1, RECORD_FEEDBACK = 2, RECORD_CONTROL = 3, RECORD_END = 4 };
 enum record_flag { RECORD_ZSTD = 1, RECORD_CUT = 2, RECORD_REPLAYED = 4 };

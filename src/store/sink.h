@@ -35,6 +35,14 @@ struct sink {
 };
 
 struct clickhouse_options;
+struct dead_row;
+
+/* A command that brings rows once, in place of the drainer: rows are always looked for before any is sent, batches are noted
+ * under a name of its own, and what is refused for good is the command's to keep. */
+struct sink_visit {
+	const char *name; /* journal/‹name›.cursor */
+	int (*refused)(struct sink_visit *, const struct dead_row *); /* -1: errno */
+};
 
 struct sink_options {
 	int dir_fd; /* ‹data›, of the caller */
@@ -42,6 +50,7 @@ struct sink_options {
 	uint8_t node[16];
 	bool list_only;                              /* no bodies: they go to another sink */
 	const struct clickhouse_options *clickhouse; /* of the caller */
+	struct sink_visit *visit;                    /* of the caller; NULL: a drainer */
 	bool search_off;                             /* no word index */
 	struct retention_options retention;
 };
@@ -83,6 +92,10 @@ struct sink_type {
 	/* Renames a closed one to ‹aside›‹UTC time›. -1: error set. */
 	int (*set_aside)(struct sink *, uint64_t unix_ms);
 };
+
+#define CLICKHOUSE_SINK "clickhouse" /* its name */
+/* Whether rows of this table of the journal go to ClickHouse. */
+bool clickhouse_takes(uint64_t row);
 
 /* The stores that there are. */
 extern const struct sink_type sink_sqlite, sink_clickhouse;

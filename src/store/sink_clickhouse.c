@@ -20,7 +20,7 @@
 #include "base/version.h"
 #include "store/store.h"
 
-#define SINK_NAME "clickhouse"
+#define SINK_NAME CLICKHOUSE_SINK
 #define IDLE_MS \
 	2500 /* well below a server's own 10 s: a connection that it closed costs a look for rows */
 #define BACKLOG_BY  10 /* with a backlog a batch may have that many times `max_rows` */
@@ -207,8 +207,13 @@ static void end_loop(struct loop_task *task)
 
 static void read_cursor(struct clickhouse_sink *s)
 {
-	int found = cursor_read(s->o.dir_fd, SINK_NAME, &s->cursor);
+	int found;
 
+	if (s->o.visit) {
+		s->verify_upto = UINT64_MAX;
+		return;
+	}
+	found = cursor_read(s->o.dir_fd, SINK_NAME, &s->cursor);
 	s->base.position = s->cursor.delivered;
 	s->base.batch_ends_at = s->cursor.last;
 	/* Without a cursor nobody knows what a former one has sent of what the journal still holds. */
@@ -241,7 +246,9 @@ static struct sink *make(const struct sink_options *o)
 	s->base.batch_rows = c->max_rows;
 	s->base.batch_rows_max = c->max_rows * BACKLOG_BY;
 	s->base.batch_ms = c->flush_interval_ms;
-	hex_print(o->node, sizeof(o->node), s->node);
+	if (o->visit) /* its numbers are its own */
+		random_bytes(s->o.node, sizeof(s->o.node));
+	hex_print(s->o.node, sizeof(s->o.node), s->node);
 	/* config/ has looked at it: it can be parsed */
 	if (clickhouse_server_parse(c->url, &s->texts, &s->server)) {
 		sink_clickhouse.free(&s->base);
@@ -314,6 +321,14 @@ static struct table_batch *table_of(struct clickhouse_sink *s, uint8_t row)
 		if (s->tables[i].table->row == row)
 			return &s->tables[i];
 	return NULL;
+}
+
+bool clickhouse_takes(uint64_t row)
+{
+	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++)
+		if (clickhouse_row_tables[i].row == row)
+			return true;
+	return false;
 }
 
 static enum sink_result bad_row(struct clickhouse_sink *s, const char *why, unsigned table)
@@ -398,40 +413,95 @@ static enum sink_result add(struct sink *base, const struct record_view *v)
 
 static enum sink_result write_cursor(struct clickhouse_sink *s, struct cursor c)
 {
-	if (cursor_write(s->o.dir_fd, SINK_NAME, &c)) {
+	const char *name = s->o.visit ? s->o.visit->name : SINK_NAME;
+
+	if (cursor_write(s->o.dir_fd, name, &c)) {
 		snprintf(s->base.error, sizeof(s->base.error),
-			 "journal/" SINK_NAME ".cursor cannot be written: %s", strerror(errno));
+			 "journal/%s.cursor cannot be written: %s", name, strerror(errno));
 		return errno == ENOSPC || errno == EDQUOT ? SINK_FULL : SINK_DOWN;
 	}
 	s->cursor = c;
 	return SINK_OK;
 }
 
-static void forget_tries(struct clickhouse_sink *s, bool verify)
+static struct cursor_token *token_of(struct cursor *c, unsigned table)
+{
+	for (size_t i = 0; i < c->ntokens; i++)
+		if (c->tokens[i].table == table)
+			return &c->tokens[i];
+	return NULL;
+}
+
+static void put_token(struct cursor *c, struct cursor_token token)
+{
+	struct cursor_token *at = token_of(c, token.table);
+
+	if (!at && c->ntokens < CURSOR_TABLES)
+		at = &c->tokens[c->ntokens++];
+	if (at)
+		*at = token;
+}
+
+enum sink_result clickhouse_note_token(struct clickhouse_sink *s, const struct table_batch *t)
+{
+	struct cursor c = s->cursor;
+
+	put_token(&c, (struct cursor_token){ .table = t->table->row,
+					     .number = t->token,
+					     .parts = !t->one_block,
+					     .unix_ms = t->token_ms });
+	return write_cursor(s, c);
+}
+
+/* What the cursor proves of the batch that it notes. `verify`: some of it may be there. */
+static void begin_tries(struct clickhouse_sink *s, bool verify)
 {
 	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++) {
 		struct table_batch *t = &s->tables[i];
+		const struct cursor_token *token = token_of(&s->cursor, t->table->row);
 
 		t->stored = t->refused = false;
-		t->unclear = t->running = verify;
-		t->again = 0;
+		t->unclear = verify;
+		t->running = verify && !s->o.visit; /* a visitor has waited before */
 		t->sent_ms = verify ? clock_mono_ms() : 0;
+		t->one_block = s->cursor.noted_ms && (!token || !token->parts);
+		t->token = token ? token->number : 0;
+		t->token_ms = token ? token->unix_ms : s->cursor.noted_ms;
+		t->next_token = verify ? t->token + 1 : 0;
+		t->sent_for_views = 0;
 	}
+}
+
+/* Nobody knows under which tokens rows of this batch have been sent: none of a former life is used again. */
+static void note_unknown_tokens(struct cursor *c)
+{
+	for (size_t i = 0; i < CLICKHOUSE_ROW_TABLES; i++)
+		put_token(c, (struct cursor_token){ .table = clickhouse_row_tables[i].row,
+						    .number = (unsigned)(c->noted_ms / 1000),
+						    .parts = true,
+						    .unix_ms = c->noted_ms });
 }
 
 /* Before its first byte goes out (rule 3). One that was noted before is known by its borders. */
 static enum sink_result note_batch(struct clickhouse_sink *s)
 {
-	struct cursor c = { s->cursor.delivered, s->first, s->last };
+	struct cursor c = { .delivered = s->cursor.delivered,
+			    .first = s->first,
+			    .last = s->last,
+			    .noted_ms = clock_unix_ms() };
 	bool noted = s->cursor.first == c.first && s->cursor.last == c.last;
-	enum sink_result r;
+	bool verify = c.first <= s->verify_upto || s->cursor.first;
+	enum sink_result r = SINK_OK;
 
 	if (s->tried_first == c.first && s->tried_last == c.last)
 		return SINK_OK; /* another try: what the tables know holds */
-	forget_tries(s, c.first <= s->verify_upto || s->cursor.first);
-	r = noted ? SINK_OK : write_cursor(s, c);
+	if (verify && !(noted && s->cursor.noted_ms))
+		note_unknown_tokens(&c);
+	if (!(noted && s->cursor.noted_ms))
+		r = write_cursor(s, c);
 	if (r != SINK_OK)
 		return r;
+	begin_tries(s, verify);
 	if (s->verify_upto != UINT64_MAX && c.last >= s->verify_upto)
 		s->verify_upto = 0; /* looked at from here on */
 	s->base.batch_ends_at = c.last;
@@ -565,7 +635,36 @@ static void explain(struct sink *base, enum sink_result r, char *text, size_t n)
 		snprintf(text, n, "ClickHouse at %.*s, database %.*s, %s: %s%s",
 			 BFMT(s->server.url.authority), BFMT(s->server.database),
 			 r == SINK_BLOCKED ? "does not take rows" : "does not answer as it should",
-			 base->error, r == SINK_BLOCKED ? " (the journal keeps them)" : "");
+			 base->error,
+			 r == SINK_BLOCKED && !s->o.visit ? " (the journal keeps them)" : "");
+}
+
+/* ---- a statement of a command ---- */
+
+struct statement {
+	struct bytes sql;
+	uint64_t timeout_ms;
+	struct buf *answer;
+};
+
+static enum sink_result run_statement(struct clickhouse_sink *s, const void *arg)
+{
+	const struct statement *st = arg;
+	struct clickhouse_query q = { .sql = st->sql, .timeout_ms = st->timeout_ms };
+	struct clickhouse_answer a = clickhouse_ask(s->client, &s->server, &q, &s->arena);
+
+	if (a.code)
+		return clickhouse_failed(s, a.code > 0 ? clickhouse_fault_of(a.code) : FAULT_RETRY,
+					 a.text);
+	return buf_append(st->answer, a.text) ? SINK_DOWN : SINK_OK;
+}
+
+enum sink_result clickhouse_run_statement(struct sink *base, struct bytes sql, uint64_t timeout_ms,
+					  struct buf *answer)
+{
+	struct statement st = { sql, timeout_ms, answer };
+
+	return run_there(own(base), run_statement, &st);
 }
 
 int store_clickhouse_migrate(const struct clickhouse_options *o)

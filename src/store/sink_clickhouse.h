@@ -38,11 +38,15 @@ struct table_batch {
 	size_t n, cap;
 	/* these outlive a try */
 	bool stored;
-	bool unclear;   /* some of it may be there */
-	bool running;   /* the query may still be at it */
-	bool refused;   /* the server answered with an error */
-	unsigned again; /* tries that were not the first */
+	bool unclear; /* some of it may be there */
+	bool running; /* the query may still be at it */
+	bool refused; /* the server answered with an error */
 	uint64_t sent_ms;
+	/* Whatever is there came as one block under `token`, the last that was sent (0: the plain one, n: -r‹n›). */
+	bool one_block;
+	unsigned token, next_token; /* no token is used for two different sets of rows */
+	uint64_t token_ms;          /* Unix: it was not sent before */
+	unsigned sent_for_views;    /* times without an answer */
 };
 
 struct clickhouse_sink {
@@ -74,9 +78,18 @@ struct clickhouse_sink {
 
 /* All rows of the table that are not there yet, and those at fault to the dead letter. Waits. SINK_OK: stored. */
 enum sink_result clickhouse_store_table(struct clickhouse_sink *, struct table_batch *);
+/* Notes in the cursor under which token the table's rows go out now. */
+enum sink_result clickhouse_note_token(struct clickhouse_sink *, const struct table_batch *);
+/* Whether the server would know a block of the table by its token if it came once more, and so would all views behind it
+ * (clickhouse_window.c); `why` says why not, in the arena. Waits. SINK_OK: it is known. */
+enum sink_result clickhouse_token_is_known(struct clickhouse_sink *, const struct table_batch *,
+					   bool *known, struct bytes *why);
 /* The sink's result for a fault, its text kept. */
 enum sink_result clickhouse_failed(struct clickhouse_sink *, enum clickhouse_fault,
 				   struct bytes text);
+/* A statement of a command, on the sink's thread; the caller waits. Appends the answer. Else base.error says why not. */
+enum sink_result clickhouse_run_statement(struct sink *, struct bytes sql, uint64_t timeout_ms,
+					  struct buf *answer);
 /* Times, shorter where a test wants them so. */
 uint64_t clickhouse_patience_ms(void); /* for one request */
 

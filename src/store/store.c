@@ -169,11 +169,12 @@ static uint64_t backlog_records(const struct store *s, const struct drainer *d)
 	return written > delivered ? written - delivered : 0;
 }
 
-static uint64_t oldest_s(const struct store *s, const struct drainer *d)
+static uint64_t oldest_s(struct store *s, const struct drainer *d)
 {
-	uint64_t since = atomic_load(&s->journal.backlog_since_ms[d->id]), now = clock_unix_ms();
+	uint64_t since = journal_waiting_since(&s->journal, atomic_load(&d->delivered)),
+		 now = clock_unix_ms();
 
-	return since && now > since && backlog_records(s, d) ? (now - since) / 1000 : 0;
+	return since && now > since ? (now - since) / 1000 : 0;
 }
 
 /* X(id, name, what it says, what it reads of the store `s`) */
@@ -536,14 +537,14 @@ bool store_refuses(const struct store *s)
 
 /* ---- /status ---- */
 
-static void journal_alarm(const struct store *s, uint64_t bytes, char *text, size_t n)
+static void journal_alarm(struct store *s, uint64_t bytes, char *text, size_t n)
 {
-	const struct journal *j = &s->journal;
-	uint64_t since = 0, now = clock_unix_ms(), at;
+	struct journal *j = &s->journal;
+	uint64_t since = 0, at;
 	char when[25];
 
 	for (size_t i = 0; i < s->nsinks; i++) { /* of the one that is furthest behind */
-		uint64_t one = atomic_load(&j->backlog_since_ms[i]);
+		uint64_t one = journal_waiting_since(j, atomic_load(&s->drainers[i].delivered));
 
 		if (one && (!since || one < since))
 			since = one;
@@ -555,11 +556,13 @@ static void journal_alarm(const struct store *s, uint64_t bytes, char *text, siz
 	} else if (atomic_load(&j->broken)) {
 		snprintf(text, n, "the journal cannot be written: %s",
 			 strerror(atomic_load(&j->last_errno)));
-	} else if (bytes > j->o.max_bytes / 2 && since && now > since) {
-		/* at the pace at which it has grown so far */
-		at = now + (now - since) * (j->o.max_bytes - bytes) / (bytes ? bytes : 1);
+	} else if (bytes > j->o.max_bytes / 2 && since) {
+		at = journal_full_at(j, bytes, since);
 		time_rfc3339_ms(at, when);
-		snprintf(text, n, "the journal is half full and will be full at %s", when);
+		snprintf(text, n,
+			 at ? "the journal is half full and will be full at %s"
+			    : "the journal is half full and is not growing",
+			 when);
 	}
 }
 

@@ -1,7 +1,8 @@
 /*
  * `signet store dead`: rows that a store will never take, in journal/dead/‹sink›-‹yyyymm›.ndjson (storage §7.7). After
- * what was wrong is mended (a table, a version), retry gives them to SQLite again, all rows of a record together; what
- * still does not fit is written to a new file, which takes the old one's name when it is whole.
+ * what was wrong is mended (a table, a version), retry gives them to their store again: to SQLite all rows of a record together,
+ * to ClickHouse each by itself. What still does not fit is written to a new file, which takes the old one's name when it is
+ * whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #define NAME_MAX_BYTES 100
 #define FILES_MAX      1000
 #define NEW_FILE       ".retry.tmp"
+#define GIVEN_MAX      (256u << 20) /* 8 bytes a line of a file */
 
 struct dead_files {
 	char names[FILES_MAX][NAME_MAX_BYTES];
@@ -198,9 +200,106 @@ static int replace_file(struct retry *r, int folder, const char *name)
 	return 0;
 }
 
+/* ---- retry: ClickHouse ---- */
+
+/* Number i of a line that was put into a record; 0: it cannot be, and is kept. */
+static int give_line(struct retry *r, struct store_clickhouse *to, struct bytes line,
+		     uint64_t *number)
+{
+	struct json_member table, row;
+	struct record rec;
+	uint64_t t = 0;
+	int bad;
+
+	*number = 0;
+	if (!json_find_member(line, B("table"), &table) || !bytes_to_u64(table.value, &t) ||
+	    !clickhouse_takes(t) || !json_find_member(line, B("row"), &row) ||
+	    !bytes_starts(row.value, B("{")))
+		return 0;
+	record_init(&rec);
+	bad = record_add(&rec, (enum row_table)t, row.value) || store_clickhouse_add(to, &rec);
+	*number = to->number;
+	record_deinit(&rec);
+	r->stored += !bad;
+	return bad ? -1 : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Lines that were not given (0), or were refused, stay. */
+static int keep_lines(struct retry *r, const struct store_clickhouse *to, FILE *f,
+		      const struct buf *given)
+{
+	const uint64_t *numbers = (const uint64_t *)(const void *)given->data;
+	size_t nrefused = to->refused.len / sizeof(uint64_t);
+	char *text = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	int bad = 0;
+
+	if (nrefused)
+		qsort(to->refused.data, nrefused, sizeof(uint64_t), by_number);
+	rewind(f);
+	for (size_t i = 0; !bad && (n = getline(&text, &cap, f)) > 0; i++) {
+		bool refused = nrefused && numbers[i] &&
+			       bsearch(&numbers[i], to->refused.data, nrefused, sizeof(uint64_t),
+				       by_number);
+
+		if (numbers[i] && !refused)
+			continue;
+		r->left++;
+		r->stored -= refused;
+		if (fwrite(text, 1, (size_t)n, r->kept) != (size_t)n)
+			bad = fail(ERR_STORE, "journal/dead/" NEW_FILE ": %s", strerror(errno));
+	}
+	free(text);
+	return bad;
+}
+
+/* All of the file goes out before it is looked at again for what stays. */
+static int retry_remote_lines(struct retry *r, struct store_clickhouse *to, FILE *f)
+{
+	struct buf given;
+	char *text = NULL;
+	size_t cap = 0;
+	uint64_t number;
+	ssize_t n;
+	int bad = 0;
+
+	buf_init(&given, GIVEN_MAX);
+	while (!bad && (n = getline(&text, &cap, f)) > 0) {
+		bad = give_line(r, to, (struct bytes){ text, (size_t)n }, &number);
+		bad = bad || buf_append(&given, (struct bytes){ (char *)&number, sizeof(number) });
+	}
+	free(text);
+	bad = bad || store_clickhouse_flush(to) || keep_lines(r, to, f, &given);
+	buf_deinit(&given);
+	return bad ? -1 : 0;
+}
+
+static int retry_remote(struct retry *r, FILE *f)
+{
+	struct store_clickhouse to;
+	int bad = store_clickhouse_open(&to, NULL, "retry", r->w.dir_fd) ||
+		  retry_remote_lines(r, &to, f);
+
+	if (!bad && to.refused.len)
+		fprintf(stderr, "refused again: %s\n", to.error);
+	store_clickhouse_close(&to, !bad);
+	return bad ? -1 : 0;
+}
+
+/* ---- retry: all files ---- */
+
 static int retry_file(struct retry *r, int folder, const char *name)
 {
 	int fd = openat(folder, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), bad;
+	bool remote = bytes_starts(bytes_of(name), B(CLICKHOUSE_SINK "-"));
 	FILE *f = open_in(folder, name);
 
 	r->left = 0;
@@ -208,12 +307,31 @@ static int retry_file(struct retry *r, int folder, const char *name)
 	if (!f || !r->kept)
 		bad = f ? fail(ERR_STORE, "journal/dead/" NEW_FILE ": %s", strerror(errno)) : -1;
 	else
-		bad = retry_lines(r, f) || replace_file(r, folder, name) ? -1 : 0;
+		bad = (remote ? retry_remote(r, f) : retry_lines(r, f)) ||
+				      replace_file(r, folder, name)
+			      ? -1
+			      : 0;
 	if (f)
 		fclose(f);
 	if (r->kept)
 		fclose(r->kept);
 	return bad;
+}
+
+/* Whether there is a store here that the file's rows can go to. */
+static bool can_be_tried(const char *name)
+{
+	const char *url = getenv("TENSORZERO_CLICKHOUSE_URL");
+
+	if (bytes_starts(bytes_of(name), B(SQLITE_SINK "-")))
+		return true;
+	if (!bytes_starts(bytes_of(name), B(CLICKHOUSE_SINK "-")))
+		fprintf(stderr, "%s: of a store that this version does not know\n", name);
+	else if (!url || !*url)
+		fprintf(stderr, "%s: set TENSORZERO_CLICKHOUSE_URL to try its rows again\n", name);
+	else
+		return true;
+	return false;
 }
 
 static int retry(struct store_cmd *c, int folder, struct dead_files *files)
@@ -226,10 +344,7 @@ static int retry(struct store_cmd *c, int folder, struct dead_files *files)
 	record_init(&r.rec);
 	bad = store_writer_open(&r.w, c->dir);
 	for (size_t i = 0; !bad && i < files->n; i++) {
-		if (!bytes_starts(bytes_of(files->names[i]), B(SQLITE_SINK "-"))) {
-			fprintf(stderr,
-				"%s: only rows of " SQLITE_SINK " can be tried again here\n",
-				files->names[i]);
+		if (!can_be_tried(files->names[i])) {
 			left++;
 			continue;
 		}

@@ -91,6 +91,16 @@ static void put_row(struct pen *p, enum table_id t, const struct cell *cells, st
 	close_line(p);
 }
 
+int store_print_row(enum table_id t, const struct cell *cells, struct buf *out, struct arena *a)
+{
+	struct pen p = { .b = out };
+
+	pen_open(&p, '{');
+	put_cells(&p, tables[t].columns, tables[t].ncolumns, cells, a);
+	pen_close(&p, '}');
+	return pen_done(&p);
+}
+
 /* Signet's own of the model inferences, for their list row. */
 static void put_calls(struct pen *p, const struct log_entry *e, struct arena *a)
 {

@@ -31,22 +31,27 @@ static const char help_text[] =
 	"       signet store sql [QUERY]        a question in SQL, read-only; without QUERY from standard input\n"
 	"       signet store export             its rows, a JSON object a line, newest first\n"
 	"       signet store import FILE        rows of an export (- is standard input); those that are there stay\n"
+	"       signet store copy-to-clickhouse [URL]  its answers to a ClickHouse, each once; may be stopped and run again\n"
+	"       signet store retention          deletes rows of ClickHouse that are older than --clickhouse-days N\n"
 	"       signet store dead list          rows that a store refused for good, a JSON object a line\n"
 	"       signet store dead retry         tries them once more and keeps those that still do not fit\n"
 	"       signet store dead drop          deletes them\n"
 	"\n"
 	"  --data-dir D   the data directory (SIGNET_DATA_DIR, default ./signet-data)\n"
-	"  --from T       export: only inferences from then on (2026-11-30 or 2026-11-30T12:00:00Z)\n"
-	"  --to T         export: only those before\n"
+	"  --from T       export, copy-to-clickhouse: only inferences from then on (2026-11-30 or 2026-11-30T12:00:00Z)\n"
+	"  --to T         the same: only those before\n"
 	"  --out F        export: into this file instead of standard output\n"
 	"  --sink NAME    dead: only those of this store (sqlite, clickhouse)\n"
+	"  --clickhouse-days N  retention: how many days stay\n"
 	"\n"
-	"check, sql, export and dead list may run beside a gateway, the others not. Progress is on standard error.\n"
+	"ClickHouse is the one of TENSORZERO_CLICKHOUSE_URL, where no URL is given. retention needs no data directory.\n"
+	"check, sql, export, retention and dead list may run beside a gateway, the others not. Progress is on standard error.\n"
 	"Exit status: 0 done, 1 failed or not whole, 2 wrong usage.\n"
 	"\n"
 	"  signet store check --data-dir /var/lib/signet\n"
 	"  signet store sql 'SELECT model_name, count(*) FROM inferences GROUP BY 1'\n"
 	"  signet store export --from 2026-11-01 --to 2026-12-01 --out november.ndjson\n"
+	"  signet store copy-to-clickhouse http://user:password@host:8123/tensorzero --from 2026-11-01\n"
 	"  grep '^{\"table\":\"ChatInference\"' november.ndjson | clickhouse-client -q 'INSERT INTO ChatInference SETTINGS input_format_skip_unknown_fields=1 FORMAT JSONEachRow'\n";
 
 void store_progress(struct store_cmd *c, const char *fmt, ...)
@@ -319,6 +324,8 @@ static const struct store_command {
 	{ "vacuum", store_vacuum, NULL },
 	{ "export", store_export, NULL },
 	{ "import", store_import, "a file, or - for standard input" },
+	{ "copy-to-clickhouse", store_copy, "one URL, or none", true },
+	{ "retention", store_retention, NULL },
 	{ "dead", store_dead, "list, retry or drop" },
 	{ "sql", store_sql, "one query, or none and standard input", true },
 };
@@ -362,6 +369,7 @@ static int read_options(int argc, char **argv, struct store_cmd *c,
 		{ "--to", .text = &c->to_text },
 		{ "--out", .text = &c->out, .not_empty = true },
 		{ "--sink", .text = &c->sink },
+		{ "--clickhouse-days", .number = &c->clickhouse_days, .most = 36500 },
 	};
 	const struct command store = { "signet store", help_text, flags, COUNT(flags), true };
 	int status = flags_read(&store, argc, argv);
@@ -381,7 +389,7 @@ static int read_options(int argc, char **argv, struct store_cmd *c,
 		return argv[0] ? flags_wrong(&store, "unknown command %s", argv[0])
 			       : flags_wrong(
 					 &store,
-					 "check, vacuum, sql, export, import or dead is missing");
+					 "check, vacuum, sql, export, import, copy-to-clickhouse, retention or dead is missing");
 	c->words = argv + 1;
 	if (!(*cmd)->words && c->words[0])
 		return flags_wrong(&store, "%s takes no words", (*cmd)->name);

@@ -212,6 +212,16 @@ static int put_terms(struct bytes typed, bool unwanted, struct bytes word, struc
 	return bad;
 }
 
+bool words_next_wanted(struct bytes *typed, struct bytes *term)
+{
+	bool without, begins;
+
+	while (next_term(typed, term, &without, &begins))
+		if (!without && has_word(*term))
+			return true;
+	return false;
+}
+
 int words_expression(struct bytes typed, enum words_side side, struct buf *out)
 {
 	static const char *const sides[] = { "", "input : ", "output : ", "error : " };

@@ -25,6 +25,8 @@ enum words_side { WORDS_ANY, WORDS_INPUT, WORDS_OUTPUT, WORDS_ERROR };
  * is no word to look for in it; -1: out of memory.
  */
 int words_expression(struct bytes typed, enum words_side, struct buf *out);
+/* The next term that is wanted, of what somebody typed, without its marks: for a store that has no index. */
+bool words_next_wanted(struct bytes *typed, struct bytes *term);
 
 #define WORDS_MONTHS 1200
 

@@ -55,6 +55,10 @@ struct result *upstream_result(struct call *c)
 		call_fail_body(c);
 		return NULL;
 	}
+	d.body = wire_body_text(d.body, http_call_header(c->http, B("content-type")),
+				c->context->arena);
+	if (!bytes_set(d.body))
+		return NULL;
 	c->attempt->raw_response = d.body;
 	if (offload_if_big(d.body.n, decode_here, &d))
 		return NULL;
@@ -117,12 +121,14 @@ static int take_next(struct call *c)
 	return r == 1 ? take_event(c, &event) : r;
 }
 
-/* The body is over, and an event without its blank line still counts. */
+/* The body is over. An event without its blank line still counts, but not for TensorZero. */
 static int take_unfinished(struct call *c)
 {
 	struct sse_event event;
 
 	c->state = STREAM_CLOSING;
+	if (!c->inf->options->lenient)
+		return 0;
 	return sse_end(&c->sse, &event) ? take_event(c, &event) : 0;
 }
 

@@ -92,15 +92,24 @@ static int with_body(const struct call *c, int status, struct bytes body, int64_
 	return fail_with(e);
 }
 
-/* The body of an answer that is an error, as far as it can be had. Waits. -1: cancelled. */
+/* The body of an answer that is an error, as far as it can be had and up to ERROR_MAX. Waits. -1: cancelled. */
 static int read_error_body(struct call *c)
 {
-	struct bytes body = B("");
+	struct arena *a = c->context->arena;
+	struct bytes body, piece;
+	struct buf text;
+	int r = 0;
 
-	if (http_call_read_all(c->http, ERROR_MAX, &body) && error_last()->kind == ERR_CANCELLED)
+	buf_init(&text, ERROR_MAX);
+	buf_append(&text, c->peeked);
+	while (text.len < ERROR_MAX && (r = http_call_read(c->http, &piece)) > 0)
+		if (buf_append(&text, bytes_slice(piece, 0, ERROR_MAX - text.len)))
+			break;
+	body = arena_adopt(a, &text);
+	buf_deinit(&text);
+	if (r < 0 && error_last()->kind == ERR_CANCELLED)
 		return -1;
-	if (c->peeked.n)
-		body = arena_cat(c->context->arena, c->peeked, body);
+	body = wire_body_text(body, http_call_header(c->http, B("content-type")), a);
 	c->attempt->raw_response = bytes_set(body) ? body : B("");
 	error_clear();
 	return 0;

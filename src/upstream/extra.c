@@ -10,8 +10,6 @@
 #include "base/log.h"
 #include "config/read.h"
 
-#define INDEX_SHOWN 20 /* of an index that is none */
-
 static bool names(struct bytes filter, struct bytes have)
 {
 	return !bytes_set(filter) || bytes_eq(filter, have);
@@ -85,8 +83,16 @@ static bool as_index(struct bytes token, uint64_t *index)
 
 static int no_index(const struct edit *e, struct bytes token, size_t len)
 {
-	return refuse(e, "Could not find array index %.*s in target array (len %zu)",
-		      BFMT(bytes_slice(token, 0, INDEX_SHOWN)), len);
+	return refuse(e, "Could not find array index %.*s in target array (len %zu)", BFMT(token),
+		      len);
+}
+
+static int no_container(const struct edit *e, struct bytes token)
+{
+	return refuse(
+		e,
+		"TensorZero doesn't support pointing an index (%.*s) if its container doesn't exist. We'd love to hear about your use case (& help)! Please open a GitHub Discussion: https://github.com/tensorzero/tensorzero/discussions/new",
+		BFMT(token));
 }
 
 static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes token)
@@ -96,7 +102,7 @@ static int put_in_array(struct edit *e, yyjson_mut_val *array, struct bytes toke
 
 	if (bytes_eq(token, B("-"))) {
 		if (!e->value)
-			return refuse(e, "Cannot delete array append operator `-`");
+			return refuse(e, "Cannot delete using array append operator `-`");
 		return yyjson_mut_arr_append(array, e->value)
 			       ? 0
 			       : fail(ERR_OUT_OF_MEMORY, "out of memory");
@@ -140,15 +146,18 @@ static bool remove_member(struct edit *e, yyjson_mut_val *object, struct bytes n
 
 static int put_in_object(struct edit *e, yyjson_mut_val *object, struct bytes token)
 {
+	bool there = yyjson_mut_obj_getn(object, token.p, token.n) != NULL;
 	yyjson_mut_val *key;
+	uint64_t index;
 
 	if (!e->value)
 		return remove_member(e, object, token) ? 0 : nothing_to_delete(e);
+	if (!there && as_index(token, &index))
+		return no_container(e, token);
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
 	/* replaces in place, so that the key order of the body stays */
-	if (key && (yyjson_mut_obj_getn(object, token.p, token.n)
-			    ? yyjson_mut_obj_replace(object, key, e->value)
-			    : yyjson_mut_obj_add(object, key, e->value)))
+	if (key && (there ? yyjson_mut_obj_replace(object, key, e->value)
+			  : yyjson_mut_obj_add(object, key, e->value)))
 		return 0;
 	return fail(ERR_OUT_OF_MEMORY, "out of memory");
 }
@@ -159,38 +168,29 @@ static int step(struct edit *e, yyjson_mut_val *at, struct bytes token, yyjson_m
 	yyjson_mut_val *key;
 	uint64_t index;
 
-	if (yyjson_mut_is_arr(at) && bytes_eq(token, B("-")))
+	*next = NULL;
+	if (yyjson_mut_is_arr(at) && bytes_eq(token, B("-"))) {
+		if (!e->value)
+			return refuse(e, "Cannot delete using array append operator `-`");
 		return refuse(e,
 			      "Array append operator `-` can only be used at the end of a pointer");
+	}
 	if (yyjson_mut_is_arr(at)) {
 		*next = as_index(token, &index) ? yyjson_mut_arr_get(at, index) : NULL;
-		return *next ? 0 : no_index(e, token, yyjson_mut_arr_size(at));
+		return *next || !e->value ? 0 : no_index(e, token, yyjson_mut_arr_size(at));
 	}
 	if (!yyjson_mut_is_obj(at))
-		return not_a_container(e, at);
+		return e->value ? not_a_container(e, at) : 0;
 	*next = yyjson_mut_obj_getn(at, token.p, token.n);
 	if (*next || !e->value)
 		return 0;
+	if (as_index(token, &index))
+		return no_container(e, token);
 	key = yyjson_mut_strn(e->doc, token.p, token.n);
 	*next = yyjson_mut_obj(e->doc);
 	return key && *next && yyjson_mut_obj_add(at, key, *next)
 		       ? 0
 		       : fail(ERR_OUT_OF_MEMORY, "out of memory");
-}
-
-/* An empty object, made or found, cannot be indexed by a number that follows. */
-static int check_following(const struct edit *e, yyjson_mut_val *object, struct bytes rest)
-{
-	struct bytes following = bytes_cut(&rest, '/');
-	uint64_t index;
-
-	if (!e->value || !yyjson_mut_is_obj(object) || yyjson_mut_obj_size(object) ||
-	    !(as_index(following, &index) || bytes_eq(following, B("-"))))
-		return 0;
-	return refuse(
-		e,
-		"TensorZero doesn't support pointing an index (%.*s) if its container doesn't exist",
-		BFMT(bytes_slice(following, 0, INDEX_SHOWN)));
 }
 
 static int walk(struct edit *e)
@@ -211,8 +211,6 @@ static int walk(struct edit *e)
 			return -1;
 		if (!next)
 			return nothing_to_delete(e);
-		if (check_following(e, next, rest))
-			return -1;
 		at = next;
 	}
 	token = unescape(rest, e->arena);
@@ -222,7 +220,7 @@ static int walk(struct edit *e)
 		return put_in_array(e, at, token);
 	if (yyjson_mut_is_obj(at))
 		return put_in_object(e, at, token);
-	return not_a_container(e, at);
+	return e->value ? not_a_container(e, at) : nothing_to_delete(e);
 }
 
 static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
@@ -253,6 +251,14 @@ static int apply_list(yyjson_mut_doc *doc, const struct extras *list,
 	return 0;
 }
 
+/* yyjson writes \u001F, all else here \u001f. */
+static void lower_escapes(char *text, size_t n)
+{
+	for (char *end = text + n, *at = text; (at = memchr(at, '\\', (size_t)(end - at))); at += 2)
+		for (size_t i = 2; at[1] == 'u' && i < 6; i++)
+			at[i] = (char)(at[i] >= 'A' && at[i] <= 'F' ? at[i] + 32 : at[i]);
+}
+
 int extra_body_apply(struct bytes *body, const struct extras *provider,
 		     const struct extras *request, const struct extra_scope *scope, struct arena *a)
 {
@@ -274,6 +280,7 @@ int extra_body_apply(struct bytes *body, const struct extras *provider,
 	text = yyjson_mut_write_opts(doc, YYJSON_WRITE_NOFLAG, &alc, &n, NULL);
 	if (!text)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
+	lower_escapes(text, n);
 	*body = (struct bytes){ text, n };
 	return 0;
 }

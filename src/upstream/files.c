@@ -37,11 +37,13 @@ static void encode(void *arg)
 /* What the client said it is, else the server, else its first bytes. */
 static int set_type(struct file *f, struct bytes header, struct bytes data, struct arena *a)
 {
-	struct bytes type = bytes_trim(bytes_cut(&header, ';'));
+	struct bytes type = bytes_trim(bytes_cut(&header, ';')), printed;
+	char why[MEDIA_WORDS];
 
 	if (bytes_set(f->mime_type))
 		return 0;
-	if (!type.n || media_bad_mime(type) || bytes_ieq(type, B("application/octet-stream")))
+	if (!type.n || !media_mime(type, a, &printed, why) ||
+	    bytes_ieq(type, B("application/octet-stream")))
 		type = media_sniff(data);
 	if (!type.n)
 		return fail(ERR_BAD_FILE_FETCH,

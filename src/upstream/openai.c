@@ -18,23 +18,25 @@ static const char *const strict_places[] = { "outer", "inner", NULL };
 static void read_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct provider_config *p = into;
+	struct openai_options *o = p->options;
 	const char *problem;
 	struct bytes base;
 
-	if (t->type != TOML_STRING)
+	if (!is_text(t))
 		return type_error(l, t, path, "a string representing an URL",
 				  "such as \"https://api.openai.com/v1/\"");
-	problem = url_problem(t->text);
+	problem = api_base_problem(t->text);
 	if (problem)
-		return error_at(l, t, path, "%s: \"%.*s\" (such as \"https://api.openai.com/v1/\")",
-				problem, BFMT(url_shown(t->text)));
+		return error_at(l, t, path, "%s: %.*s (such as \"https://api.openai.com/v1/\")",
+				problem, BFMT(url_quoted(t->text, l->arena)));
 	base = bytes_ends(t->text, B("/")) ? bytes_slice(t->text, 0, t->text.n - 1) : t->text;
 	if (bytes_ends(base, B("/chat/completions")))
 		warn_text(
 			l, t, path,
 			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
-			BFMT(t->text));
+			BFMT(url_shown(t->text)));
 	p->endpoint = url_endpoint(t->text, l->arena);
+	o->basic = url_authorization(t->text, l->arena);
 }
 
 static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -114,6 +116,7 @@ static void set_dialect(const struct provider_config *p, struct dialect *d)
 static int headers(const struct provider_config *p, const struct inference *inf,
 		   const struct call_context *context, struct header_list *l)
 {
+	const struct openai_options *o = p->options;
 	struct bytes key;
 
 	if (credential_get(&p->api_key, context, LABEL, &key) ||
@@ -130,6 +133,9 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		if (!bytes_set(value) || header_set(l, B("authorization"), value, context->arena))
 			return -1;
 	}
+	if (!bytes_set(key) && bytes_set(o->basic) &&
+	    header_set(l, B("authorization"), o->basic, context->arena))
+		return -1;
 	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
 }
 
@@ -142,6 +148,8 @@ static struct bytes status_text(int status, struct bytes reason, struct bytes bo
 				  ? arena_printf(a, " [request_id: %.*s]", BFMT(request_id))
 				  : B("");
 
+	if (stream && !reason.n)
+		reason = B("<unknown status code>");
 	if (stream)
 		return arena_printf(a, "Invalid status code: %d %.*s: %.*s%.*s", status,
 				    BFMT(reason), BFMT(body), BFMT(id));

@@ -9,6 +9,8 @@ struct openai_options {
 	enum strict_place tool_strict;
 	struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
+	struct bytes
+		basic; /* "Basic …" of api_base's user and password, sent where there is no key */
 };
 
 #endif

@@ -177,7 +177,7 @@ static int transmit(struct call *c)
 			return call_fail_transport(c,
 						   c->inf->stream && c->type->words.fatal_stream);
 		s.fresh = true;
-		METRIC_ADD(&retries, 1, c->context->model_name);
+		METRIC_ADD(&retries, 1, model_label(c->provider->model));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/words.h"
 
 #define EXPECT_MAX_TEXT \
 	(64u << 10) /* of an error's message: a wrong value may be a whole document */
@@ -74,7 +75,7 @@ int expect_fail(const struct where *w, const char *code, const char *fmt, ...)
 
 	buf_init(&b, EXPECT_MAX_TEXT);
 	print_path(w, &b, false);
-	if (b.len > 0 && b.data[b.len - 1] != ' ')
+	if (b.len > 0 && !bytes_ends(buf_bytes(&b), B(": ")))
 		buf_append(&b, B(": "));
 	va_start(args, fmt);
 	buf_vprintf(&b, fmt, args);
@@ -131,27 +132,6 @@ static void print_float(double d, struct buf *out)
 	}
 }
 
-void expect_quote(struct bytes s, struct buf *out)
-{
-	static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
-
-	buf_putc(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		const char *simple = c ? strchr(from, c) : NULL;
-
-		if (simple)
-			buf_printf(out, "\\%c", to[simple - from]);
-		else if (c == '\0')
-			buf_append(out, B("\\0"));
-		else if (c < 0x20 || c == 0x7f)
-			buf_printf(out, "\\u{%x}", c);
-		else
-			buf_putc(out, (char)c);
-	}
-	buf_putc(out, '"');
-}
-
 void expect_print(yyjson_val *v, struct buf *out)
 {
 	struct bytes digits = json_raw(v);
@@ -171,7 +151,7 @@ void expect_print(yyjson_val *v, struct buf *out)
 		buf_putc(out, '`');
 	} else if (yyjson_is_str(v)) {
 		buf_append(out, B("string "));
-		expect_quote(json_str(v), out);
+		words_quote(json_str(v), out);
 	} else if (yyjson_is_bool(v)) {
 		buf_printf(out, "boolean `%s`", yyjson_is_true(v) ? "true" : "false");
 	} else {
@@ -266,6 +246,15 @@ int expect_i64(const struct where *w, yyjson_val *v, struct bytes *out)
 	return expect_int(w, v, "i64", INT64_MIN, INT64_MAX, out);
 }
 
+int expect_usize(const struct where *w, yyjson_val *v)
+{
+	struct bytes digits = json_raw(v);
+
+	if (!bytes_set(digits) || is_float(digits))
+		return expect_type(w, v, "usize");
+	return *digits.p == '-' ? expect_value(w, v, "usize") : 0;
+}
+
 int expect_f32(const struct where *w, yyjson_val *v, struct bytes *out)
 {
 	if (!bytes_set(json_raw(v)))
@@ -304,6 +293,27 @@ int expect_one_of(const struct where *w, struct bytes got, const struct bytes *n
 	expect_variant(w, got, list.data ? list.data : "");
 	buf_deinit(&list);
 	return -1;
+}
+
+int expect_choice(const struct where *w, yyjson_val *v, const struct bytes *names, size_t n)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(v);
+	yyjson_val *key = yyjson_obj_iter_next(&it);
+	struct where inside;
+	int which;
+
+	if (yyjson_is_str(v))
+		return expect_one_of(w, json_str(v), names, n);
+	if (!yyjson_is_obj(v))
+		return expect_type(w, v, "string or map");
+	if (yyjson_obj_size(v) != 1)
+		return expect_fail(w, "invalid_value",
+				   "invalid value: map, expected map with a single key");
+	which = expect_one_of(w, json_str(key), names, n);
+	if (which < 0 || yyjson_is_null(yyjson_obj_iter_get_val(key)))
+		return which;
+	inside = (struct where){ .up = w, .key = json_str(key), .show = w->show };
+	return expect_type(&inside, yyjson_obj_iter_get_val(key), "unit");
 }
 
 int expect_only(const struct where *w, yyjson_val *obj, const struct bytes *names, size_t n,

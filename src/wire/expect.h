@@ -56,10 +56,13 @@ int expect_bool(const struct where *, yyjson_val *, bool *out);
 int expect_u32(const struct where *, yyjson_val *, struct bytes *out);
 int expect_i32(const struct where *, yyjson_val *, struct bytes *out);
 int expect_i64(const struct where *, yyjson_val *, struct bytes *out);
+int expect_usize(const struct where *, yyjson_val *);
 int expect_f32(const struct where *, yyjson_val *, struct bytes *out);
 
 /* The index of `got` among the names; -1: the error that lists them. */
 int expect_one_of(const struct where *, struct bytes got, const struct bytes *names, size_t n);
+/* The same of a value as serde reads an enumeration: a string, or a map of one name to null. */
+int expect_choice(const struct where *, yyjson_val *, const struct bytes *names, size_t n);
 /* That every key of the object is one of the names, or "type" if it is tagged. */
 int expect_only(const struct where *, yyjson_val *obj, const struct bytes *names, size_t n,
 		bool tagged);
@@ -72,7 +75,5 @@ struct bytes where_param(const struct where *);
 void where_mark(const struct where *, const char *code);
 /* The value as serde's Unexpected prints it, for a message (as far as there is room): integer `5`, string "x", map. */
 void expect_print(yyjson_val *, struct buf *out);
-/* A string as Rust's {:?} prints it. */
-void expect_quote(struct bytes, struct buf *out);
 
 #endif

@@ -7,11 +7,7 @@
 #include <stdio.h>
 
 #include "base/address.h"
-
-static char lower(char c)
-{
-	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-}
+#include "base/words.h"
 
 const char *media_url(struct bytes url, struct arena *a, struct bytes *out)
 {
@@ -23,22 +19,11 @@ const char *media_url(struct bytes url, struct arena *a, struct bytes *out)
 	return bad;
 }
 
-const char *media_bad_mime(struct bytes mime)
-{
-	ptrdiff_t slash = bytes_chr(mime, '/');
-
-	if (slash < 0)
-		return "a slash (/) was missing between the type and subtype";
-	if (slash == 0 || (size_t)slash + 1 == mime.n)
-		return "an invalid token was encountered, 2F at position 0";
-	return NULL;
-}
-
 enum data_url media_data_url(struct bytes url, struct arena *a, struct bytes *mime,
 			     struct bytes *data)
 {
+	char why[MEDIA_WORDS];
 	ptrdiff_t cut;
-	char *text;
 
 	if (!bytes_istarts(url, B("data:")))
 		return DATA_URL_NO_PREFIX;
@@ -48,15 +33,7 @@ enum data_url media_data_url(struct bytes url, struct arena *a, struct bytes *mi
 		return DATA_URL_NO_BASE64;
 	*mime = bytes_slice(url, 0, (size_t)cut);
 	*data = bytes_slice(url, (size_t)cut + 8, url.n);
-	if (media_bad_mime(*mime))
-		return DATA_URL_BAD_MIME;
-	text = arena_alloc_raw(a, mime->n);
-	if (!text)
-		return DATA_URL_MEMORY;
-	for (size_t i = 0; i < mime->n; i++)
-		text[i] = lower(mime->p[i]);
-	mime->p = text;
-	return DATA_URL_OK;
+	return media_mime(*mime, a, mime, why) ? DATA_URL_OK : DATA_URL_BAD_MIME;
 }
 
 static int digit(char c)
@@ -74,6 +51,11 @@ bool media_base64(struct bytes s, char err[80])
 {
 	size_t n = s.n, pad = 0, tail;
 
+	if (s.n % 4 == 1 && s.p[s.n - 1] != '=' && digit(s.p[s.n - 1]) < 0) { /* looked at first */
+		snprintf(err, 80, "Invalid symbol %u, offset %zu.", (unsigned char)s.p[s.n - 1],
+			 s.n - 1);
+		return false;
+	}
 	while (n > 0 && s.p[n - 1] == '=')
 		n--;
 	pad = s.n - n;
@@ -86,7 +68,7 @@ bool media_base64(struct bytes s, char err[80])
 	}
 	tail = n % 4;
 	if (pad > 0 && (tail < 2 || tail + pad > 4)) {
-		snprintf(err, 80, "Invalid symbol 61, offset %zu.", tail < 2 ? n : n + 4 - tail);
+		snprintf(err, 80, "Invalid symbol 61, offset %zu.", n);
 		return false;
 	}
 	if (tail == 1) {
@@ -186,67 +168,24 @@ struct named {
 	{                        \
 		B(mime), B(name) \
 	}
+/* Its own choices, before the table of all types. */
 static const struct named extensions[] = {
-	N("image/jpeg", "jpg"),
-	N("image/jpg", "jpg"),
-	N("image/png", "png"),
-	N("image/gif", "gif"),
-	N("image/webp", "webp"),
-	N("image/svg+xml", "svg"),
-	N("image/bmp", "bmp"),
-	N("image/tiff", "tiff"),
-	N("image/heic", "heic"),
-	N("application/pdf", "pdf"),
-	N("application/json", "json"),
-	N("application/xml", "xml"),
-	N("application/zip", "zip"),
-	N("application/rtf", "rtf"),
-	N("application/msword", "doc"),
-	N("application/vnd.ms-excel", "xls"),
-	N("application/vnd.ms-powerpoint", "ppt"),
-	N("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"),
-	N("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
-	N("application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"),
-	N("text/plain", "txt"),
-	N("text/csv", "csv"),
-	N("text/markdown", "md"),
-	N("text/html", "shtml"),
-	N("text/xml", "xml"),
-	N("text/css", "css"),
-	N("text/javascript", "js"),
-	N("video/mp4", "mpg4"),
-	N("video/mpeg", "mpeg"),
-	N("video/webm", "webm"),
-	N("video/quicktime", "mov"),
-};
-
-static const struct named audio[] = {
-	N("audio/midi", "mid"),    N("audio/mpeg", "mp3"),  N("audio/mp3", "mp3"),
-	N("audio/m4a", "m4a"),     N("audio/mp4", "m4a"),   N("audio/ogg", "ogg"),
-	N("audio/x-flac", "flac"), N("audio/flac", "flac"), N("audio/wav", "wav"),
-	N("audio/wave", "wav"),    N("audio/x-wav", "wav"), N("audio/amr", "amr"),
-	N("audio/aac", "aac"),     N("audio/x-aac", "aac"), N("audio/aiff", "aiff"),
-	N("audio/x-aiff", "aiff"), N("audio/x-dsf", "dsf"), N("audio/x-ape", "ape"),
+	N("image/jpeg", "jpg"),    N("image/png", "png"),       N("image/gif", "gif"),
+	N("image/webp", "webp"),   N("application/pdf", "pdf"), N("text/plain", "txt"),
+	N("audio/midi", "mid"),    N("audio/mpeg", "mp3"),      N("audio/mp3", "mp3"),
+	N("audio/m4a", "m4a"),     N("audio/mp4", "m4a"),       N("audio/ogg", "ogg"),
+	N("audio/x-flac", "flac"), N("audio/flac", "flac"),     N("audio/wav", "wav"),
+	N("audio/wave", "wav"),    N("audio/x-wav", "wav"),     N("audio/amr", "amr"),
+	N("audio/aac", "aac"),     N("audio/x-aac", "aac"),     N("audio/aiff", "aiff"),
+	N("audio/x-aiff", "aiff"), N("audio/x-dsf", "dsf"),     N("audio/x-ape", "ape"),
 	N("audio/webm", "webm"),
 };
 #undef N
 
-static struct bytes name_of(struct bytes mime, const struct named *names, size_t n)
+struct bytes media_extension(struct bytes mime, char space[MEDIA_EXTENSION])
 {
-	for (size_t i = 0; i < n; i++)
-		if (bytes_eq(names[i].mime, mime))
-			return names[i].name;
-	return (struct bytes){ NULL, 0 };
-}
-
-struct bytes media_extension(struct bytes mime)
-{
-	struct bytes name = name_of(mime, extensions, COUNT(extensions));
-
-	return bytes_set(name) ? name : media_audio_format(mime);
-}
-
-struct bytes media_audio_format(struct bytes mime)
-{
-	return name_of(mime, audio, COUNT(audio));
+	for (size_t i = 0; i < COUNT(extensions); i++)
+		if (bytes_eq(extensions[i].mime, mime))
+			return extensions[i].name;
+	return words_extension(mime, space, MEDIA_EXTENSION);
 }

@@ -18,7 +18,7 @@ enum data_url {
 	DATA_URL_BAD_MIME,
 	DATA_URL_MEMORY
 };
-/* Takes "data:image/png;base64,…" apart; `mime` is lower case. DATA_URL_BAD_MIME leaves the bad text in it. */
+/* Takes "data:image/png;base64,…" apart; `mime` as media_mime() prints it. DATA_URL_BAD_MIME leaves the bad text in it. */
 enum data_url media_data_url(struct bytes url, struct arena *, struct bytes *mime,
 			     struct bytes *data);
 
@@ -26,11 +26,12 @@ enum data_url media_data_url(struct bytes url, struct arena *, struct bytes *mim
 bool media_base64(struct bytes text, char err[80]);
 /* The media type of what the base64 text holds, by its first bytes. Unset: not recognised. */
 struct bytes media_sniff(struct bytes base64);
-/* "png" for "image/png"; unset: not known. */
-struct bytes media_extension(struct bytes mime);
-/* The name a provider takes for an audio type ("mp3", "wav"); unset: not a supported one. */
-struct bytes media_audio_format(struct bytes mime);
-/* Whether it is type "/" subtype; why not otherwise (text of the reader that TensorZero uses). */
-const char *media_bad_mime(struct bytes mime);
+#define MEDIA_EXTENSION 32
+/* "png" for "image/png", "mp3" for "audio/mpeg" (what a provider takes as the format), in `space` where it is none of the names that stand here; unset: not known. */
+struct bytes media_extension(struct bytes mime, char space[MEDIA_EXTENSION]);
+
+#define MEDIA_WORDS 96
+/* mime.c: type "/" subtype and parameters, printed as TensorZero prints them; else false, and why not in its words. */
+bool media_mime(struct bytes text, struct arena *, struct bytes *out, char err[MEDIA_WORDS]);
 
 #endif

@@ -63,7 +63,8 @@ static struct bytes type_by_name(struct bytes url)
 /* TensorZero's path in the object store: BLAKE3 of the base64 text. */
 static void put_storage_path(struct pen *p, const struct file *f)
 {
-	struct bytes extension = media_extension(f->mime_type);
+	char space[MEDIA_EXTENSION];
+	struct bytes extension = media_extension(f->mime_type, space);
 	uint8_t digest[32];
 	char hex[65];
 
@@ -281,12 +282,15 @@ static void put_custom(struct pen *p, const struct tool *t)
 	pen_json(p, "format", t->format);
 }
 
+/* TensorZero keeps the two kinds apart: functions come first. */
 void native_put_dynamic_tools(struct pen *p, const struct tool_config *t)
 {
 	pen_open(p, '[');
-	for (size_t i = 0; i < t->len; i++) {
-		const struct tool *one = &t->tools[i];
+	for (size_t i = 0; i < 2 * t->len; i++) {
+		const struct tool *one = &t->tools[i % t->len];
 
+		if (one->custom != (i >= t->len))
+			continue;
 		pen_item(p);
 		pen_open(p, '{');
 		pen_text(p, "type", one->custom ? B("openai_custom") : B("function"));
@@ -384,8 +388,10 @@ void native_put_extra_body(struct pen *p, const struct extras *e)
 		pen_open(p, '{');
 		pen_set(p, "variant_name", one->variant_name);
 		pen_set(p, "model_name", one->model_name);
-		if (bytes_set(one->model_name))
-			pen_set(p, "provider_name", one->provider_name);
+		if (bytes_set(one->provider_name))
+			pen_text(p, "provider_name", one->provider_name);
+		else if (bytes_set(one->model_name))
+			pen_json(p, "provider_name", B("null"));
 		pen_text(p, "pointer", one->pointer);
 		if (one->remove)
 			pen_lit(p, ",\"delete\":true");

@@ -7,11 +7,12 @@
 static int read_tier(const struct where *w, yyjson_val *v, struct bytes *out)
 {
 	static const struct bytes tiers[] = { B("auto"), B("default"), B("priority"), B("flex") };
+	int which = expect_choice(w, v, tiers, COUNT(tiers));
 
-	if (!yyjson_is_str(v))
-		return expect_type(w, v, "string or map");
-	*out = json_str(v);
-	return expect_one_of(w, *out, tiers, 4) < 0 ? -1 : 0;
+	if (which < 0)
+		return -1;
+	*out = tiers[which];
+	return 0;
 }
 
 int param_read(const struct where *w, enum param p, yyjson_val *v, bool open, struct bytes *out)

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/format.h"
 #include "base/json.h"
+#include "base/words.h"
 #include "net/http_status.h"
 
 static int fail_framed(enum error_kind kind, const struct upstream_said *said, struct bytes text)
@@ -32,17 +34,16 @@ static int fail_framed(enum error_kind kind, const struct upstream_said *said, s
 int wire_fail(enum error_kind kind, int status, struct bytes type, const char *fmt, ...)
 {
 	const struct upstream_said said = { .provider_type = type, .status = status };
-	char *text = NULL;
+	struct bytes text;
 	va_list args;
-	int n;
 
 	va_start(args, fmt);
-	n = vasprintf(&text, fmt, args);
+	text = format_new(fmt, args);
 	va_end(args);
-	if (n < 0)
+	if (!text.p)
 		return fail(ERR_OUT_OF_MEMORY, "out of memory");
-	fail_framed(kind, &said, bytes_of(text));
-	free(text);
+	fail_framed(kind, &said, text);
+	free((char *)text.p);
 	return -1;
 }
 
@@ -157,6 +158,94 @@ struct bytes wire_utf8(struct bytes text, struct arena *a)
 		memcpy(out + len, n ? text.p : "\xef\xbf\xbd", n ? n : 3);
 		len += n ? n : 3;
 		text = bytes_slice(text, n ? n : 1, text.n);
+	}
+	return (struct bytes){ out, len };
+}
+
+/* How many bytes are one character, or the longest beginning of one; *whole says which. */
+static size_t sequence(struct bytes s, bool *whole)
+{
+	unsigned char first = (unsigned char)s.p[0];
+	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+	size_t want = first < 0x80   ? 1
+		      : first < 0xc2 ? 0
+		      : first < 0xe0 ? 2
+		      : first < 0xf0 ? 3
+		      : first < 0xf5 ? 4
+				     : 0,
+	       n = 1;
+
+	for (; n < want && n < s.n; n++) {
+		unsigned char c = (unsigned char)s.p[n];
+
+		if (c < (n == 1 ? low : 0x80) || c > (n == 1 ? high : 0xbf))
+			break;
+	}
+	*whole = n == want;
+	return n;
+}
+
+/* The charset of a media type; unset: it names none. */
+static struct bytes charset_of(struct bytes type)
+{
+	bytes_cut(&type, ';');
+	while (type.n > 0) {
+		struct bytes parameter = bytes_trim(bytes_cut(&type, ';')),
+			     name = bytes_cut(&parameter, '=');
+
+		if (!bytes_ieq(name, B("charset")))
+			continue;
+		if (parameter.n > 1 && *parameter.p == '"')
+			parameter = bytes_slice(parameter, 1, parameter.n - 2);
+		return parameter;
+	}
+	return (struct bytes){ NULL, 0 };
+}
+
+static bool is_ascii(struct bytes s)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 0x80;
+}
+
+/* Whether the body is of another charset than UTF-8. In all but UTF-16 ASCII is ASCII. */
+static bool is_foreign(struct bytes body, struct bytes charset)
+{
+	if (bytes_starts(body, B("\xff\xfe")) || bytes_starts(body, B("\xfe\xff")))
+		return true;
+	if (!bytes_set(charset) || bytes_ieq(charset, B("utf-8")) ||
+	    bytes_starts(body, B("\xef\xbb\xbf")))
+		return false;
+	return !is_ascii(body) || bytes_ifind(charset, B("16")) >= 0;
+}
+
+struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *a)
+{
+	struct bytes charset = charset_of(content_type);
+	size_t len = 0;
+	char *out;
+
+	if (is_foreign(body, charset))
+		return words_decode(body, charset, a);
+
+	if (bytes_starts(body, B("\xef\xbb\xbf")))
+		body = bytes_slice(body, 3, body.n);
+	if (!bytes_set(body) || bytes_is_utf8(body))
+		return body;
+	out = body.n > SIZE_MAX / 3 ? NULL : arena_alloc_raw(a, body.n * 3);
+	if (!out)
+		return (struct bytes){ NULL, 0 };
+	while (body.n > 0) {
+		bool whole;
+		size_t n = sequence(body, &whole);
+
+		memcpy(out + len, whole ? body.p : "\xef\xbf\xbd", whole ? n : 3);
+		len += whole ? n : 3;
+		body = bytes_slice(body, n, body.n);
 	}
 	return (struct bytes){ out, len };
 }

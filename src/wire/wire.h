@@ -92,6 +92,9 @@ void wire_read_error_body(struct error *e, struct bytes body, struct arena *);
 /* The text itself if it is UTF-8 (also with half surrogates as base/json.h keeps them), else a copy with U+FFFD for
  * what is not. p == NULL: out of memory. */
 struct bytes wire_utf8(struct bytes text, struct arena *);
+/* A body as TensorZero's client decodes it: by its byte order mark, which goes, else by the charset of its type, else as UTF-8
+ * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
+struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
 extern const struct wire wire_openai_chat;
 

@@ -1,5 +1,7 @@
 // How the files and `signet ui` are served (ui §7; ui §9: 25, 27, 28).
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import { test as plain } from 'node:test';
 import { open, settled } from './lib/browser.mjs';
 import { configOf, startGateway, startUi } from './lib/gateway.mjs';
@@ -69,6 +71,54 @@ plain('under a base path the pages, their files and their data are below it', as
 		assert.deepEqual(await page.check(), []);
 		await page.context().close();
 	} finally {
+		await gateway.stop();
+	}
+});
+
+plain('[ui] bind_address: the same pages at / of a port of their own, in the gateway itself', async () => {
+	const gateway = await startGateway({ config: configOf(world.upstream.url), env: { SIGNET_UI_BIND_ADDRESS: '127.0.0.1:0' } });
+	try {
+		const found = /the web UI is at http:\/\/127\.0\.0\.1:(\d+)/;
+		while (!found.test(gateway.log())) await new Promise((r) => setTimeout(r, 20));
+		const own = `http://localhost:${found.exec(gateway.log())[1]}`;
+		const page = await open(browser, { base: own });
+		await page.goto(`${own}/logs`);
+		await page.getByText('Nothing').first().waitFor();
+		await page.getByRole('link', { name: 'Settings' }).click();
+		await page.getByRole('button', { name: 'Check the files' }).click();
+		await page.getByText('The files are as loaded').waitFor();
+		assert.equal(new URL(page.url()).pathname, '/settings');
+		assert.deepEqual(await page.check(), []);
+		await page.context().close();
+	} finally {
+		await gateway.stop();
+	}
+});
+
+plain('Settings: files that are broken give file:line, files that differ say where, and nothing that runs changes', async () => {
+	const text = configOf(world.upstream.url);
+	const gateway = await startGateway({ config: text });
+	const page = await open(browser, { base: gateway.ui });
+	const write = (now) => writeFileSync(join(gateway.dir, 'signet.toml'), now);
+	const check = () => page.getByRole('button', { name: 'Check the files' }).click();
+	try {
+		await page.goto(`${gateway.ui}/settings`);
+		write(text + '\n[server]\nfoo = 1\n');
+		await check();
+		await page.getByText(/signet\.toml:\d+: server\.foo: unknown field/).waitFor();
+		write(text + '\n[server]\ndrain_s = 7\n');
+		await check();
+		const row = page.getByRole('status').getByRole('row').filter({ hasText: 'server.drain_s' });
+		await row.getByText('30', { exact: true }).waitFor();
+		await row.getByText('7', { exact: true }).waitFor();
+		await page.getByText('Restart the gateway to apply what differs.').waitFor();
+		assert.deepEqual(await page.axe(), []);
+		write(text);
+		await check();
+		await page.getByText('The files are as loaded').waitFor();
+		assert.deepEqual(await page.check(), []);
+	} finally {
+		await page.context().close();
 		await gateway.stop();
 	}
 });

@@ -9,8 +9,11 @@ same password; system.processes knows the requests that a fault holds back, whic
 POST /fault {"match": text, "do": what, "times": n, "code": n, "seconds": n} makes the next n requests whose query has the text go wrong:
   error        answered with this ClickHouse error; nothing is done       error_after  the same when all is done
   hang         nothing is done and nothing answered for so long           hang_after   the same when all is done
+  slow         done, so much later
   cut          the connection is closed instead of an answer              cut_after    the same when all is done
   torn_after   the answer's body ends too early, when all is done
+  error_in_views  an INSERT's block is stored, of the views behind its table only "spared" (a list of names) get it, then this error
+  kill_in_views   the same, and the process is killed
 DELETE /fault forgets them. GET /log lists the requests that were served, as [{"query", "id", "settings", "encoding", "bytes", "connection"}].
 """
 import argparse
@@ -19,7 +22,9 @@ import email.parser
 import email.policy
 import http.server
 import json
+import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -166,7 +171,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.state.running[query_id] = True
             try:
                 self.go_wrong(fault, "", 0)
-                answer = self.execute(user, query, params)
+                answer = self.execute(user, query, params, fault)
                 self.go_wrong(fault, "_after", 0)
             finally:
                 self.state.running.pop(query_id, None)
@@ -195,6 +200,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise ConnectionAbortedError
         if what == "cut" + when:
             raise ConnectionAbortedError
+        if what == "slow" + when:
+            time.sleep(fault["seconds"])
 
     def whole_query(self, params, body):
         kind = self.headers.get("Content-Type", "")
@@ -211,7 +218,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         source = f"format({parts[name + '_format']}, {quoted(parts[name + '_structure'])}, {quoted(parts[name])})"
         return re.sub(rf"\b(FROM|JOIN)\s+{name}\b", lambda m: f"{m[1]} {source} AS {name}", query, flags=re.I)
 
-    def execute(self, user, query, params):
+    def without_views(self, query, database, fault):
+        """Views behind the table of this INSERT are away; attaches them on leaving."""
+        table = re.search(r"INSERT INTO (\w+)", query)[1]
+        run = lambda sql: self.state.engine.run(sql, database, {}, {}, "TabSeparated").decode()
+        views = run(f"SELECT arrayJoin(dependencies_table) FROM system.tables WHERE database = currentDatabase() AND name = '{table}'").split()
+        away = [v for v in views if v not in fault.get("spared", [])]
+        assert away, "a fault of the tests that does nothing"
+        for view in away:
+            run(f"DETACH TABLE {view}")
+        return lambda: [run(f"ATTACH TABLE {view}") for view in away]
+
+    def execute(self, user, query, params, fault):
         if user != self.state.user and WRITES.match(query):
             raise Failure(*{"readonly": (164, "readonly: Cannot execute query in readonly mode. (READONLY)"),
                             "nogrants": (497, "nogrants: Not enough privileges. (ACCESS_DENIED)")}[user])
@@ -221,8 +239,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         settings = {k: v for k, v in params.items() if k not in NOT_SETTINGS + OF_ANSWERS and not k.startswith("param_")}
         arguments = {k[6:]: v for k, v in params.items() if k.startswith("param_")}
         query = re.sub(r"\bSETTINGS\s+async_insert\s*=\s*\d\s*,\s*wait_for_async_insert\s*=\s*\d", "", query)
-        return self.state.engine.run(query, params.get("database", "default"), settings, arguments,
-                                     params.get("default_format", "TabSeparated"))
+        database, what = params.get("database", "default"), fault.get("do", "")
+        bring_back = self.without_views(query, database, fault) if what.endswith("_in_views") else None
+        answer = self.state.engine.run(query, database, settings, arguments, params.get("default_format", "TabSeparated"))
+        if what == "kill_in_views":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "error_in_views":
+            bring_back()
+            raise Failure(fault["code"], "made by a test: while pushing to view (TEST)")
+        return answer
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -20,7 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "compat"))
 
 from lib import raw  # noqa: E402
-from lib.signet import Signet  # noqa: E402
+from lib.internal import ids, page  # noqa: E402
+from lib.signet import Signet, config  # noqa: E402
 from peers import ENV, Peer  # noqa: E402
 
 TAG = "tensorzero::tags"
@@ -42,8 +43,8 @@ ALWAYS = {
 
 
 def cases():
-    # cache-on asks a table that this version does not fill
-    every = {f"{g}-{c.name}": c for g in GROUPS for c in importlib.import_module("cases_" + g).CASES if c.name != "cache-on"}
+    # they ask a table that this version does not fill
+    every = {f"{g}-{c.name}": c for g in GROUPS for c in importlib.import_module("cases_" + g).CASES if c.name not in ("cache-on", "cache-read-only")}
     if os.environ.get("SIGNET_ALL_ROWS"):
         return every
     return {n: c for n, c in every.items() if ALWAYS[n.split("-")[0]] == "*" or c.name in ALWAYS[n.split("-")[0]].split()}
@@ -52,10 +53,22 @@ def cases():
 CASES = cases()
 UNCOMPARED = {"id", "inference_id", "episode_id", "timestamp", "snapshot_hash"}
 LATENCIES = {"processing_time_ms", "response_time_ms", "ttft_ms"}
+AS_WRITTEN = ({"raw_request", "inference_params"}, "numbers go up as they were written (providers-openai §7.3)")
+HINT = ({"raw_request"}, "the hint stands whenever json_object is sent (providers-openai §7.3)")
 DIFFERS = {  # case: (columns, why)
+    "request-numbers": AS_WRITTEN, "request-numbers-integers": AS_WRITTEN, "request-temperature-out-of-range": AS_WRITTEN,
+    "request-format-schema-no-schema": HINT, "request-format-schema-3-5": HINT,
+    "request-history-empty-arguments": ({"raw_request"}, "arguments go back as {}, never as an empty text (providers-openai §8 #12)"),
+    "stream-discard-unknown": ({"raw_response"}, "an event that is no chunk is skipped and kept in the record (surfaces §1.6)"),
     "stream-finish-unknown": ({"finish_reason"}, "`eos` is some servers' word for stop"),
     "stream-bad-json-event": ({"raw_response"}, "TensorZero drops what comes behind an event that it cannot read (providers-openai §7.3)"),
     "stream-two-choices": ({"raw_response"}, "the same"),
+}
+FETCHED = "TensorZero answers, and loses the row: to keep it, it fetches the file, whose host is not there"
+ONLY_HERE = {  # case: why TensorZero has no row of it
+    "errors-choices-two": "the first choice is the result (providers-openai §7.3)",
+    "request-image-url": FETCHED, "request-image-url-detail": FETCHED, "request-image-url-detail-low": FETCHED,
+    "request-image-url-mime": FETCHED, "request-image-url-odd": FETCHED,
 }
 
 
@@ -223,13 +236,16 @@ def test_a_finished_database_is_not_touched(databases):
 
 
 def test_both_have_rows_of_the_same_calls(databases):
-    assert sorted(databases["signet"]) == sorted(databases["tensorzero"])
+    assert sorted(set(databases["signet"]) - set(ONLY_HERE)) == sorted(databases["tensorzero"])
     assert len(databases["tensorzero"]) >= 60
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_rows_are_equal(databases, name):
     theirs, ours = databases["tensorzero"].get(name), databases["signet"].get(name)
+    if name in ONLY_HERE:
+        assert theirs is None and ours, "it has a row there by now"
+        return
     if theirs is None:
         assert ours is None, "a call that leaves nothing in TensorZero's tables"
         return
@@ -242,7 +258,7 @@ def test_rows_are_equal(databases, name):
 
 def test_tensorzero_reads_what_signet_wrote(databases):
     server, peer = databases["server"], databases["peer"]
-    ids = [r["id"] for r in server.rows("SELECT id FROM ChatInference ORDER BY id LIMIT 20", "theirs")]
+    ids = [r["id"] for r in server.rows("SELECT id FROM ChatInference WHERE mapContains(tags, 'case') ORDER BY id LIMIT 20", "theirs")]
     peer.url, url = server.address("theirs"), peer.url
     reader = peer.spawn(*ids)
     peer.url = url
@@ -250,3 +266,20 @@ def test_tensorzero_reads_what_signet_wrote(databases):
     found = json.loads(next(line for line in text.splitlines() if line.startswith("read "))[5:])
     assert sorted(i["id"] for i in found) == sorted(ids)
     assert all("case" in i["tags"] for i in found)
+
+
+def test_pages_show_what_tensorzero_wrote(databases):
+    server = databases["server"]
+    rows = server.rows("SELECT toString(id) AS id, input, output, tags, processing_time_ms AS ms FROM ChatInference ORDER BY toUInt128(id) DESC", "ours")
+    with Signet(config(extra="[store]\nlocal_days = 0\n", record=True), env={"TENSORZERO_CLICKHOUSE_URL": server.address("ours"), "SIGNET_FAULT": "reads.patient:1+"}) as signet:
+        assert ids(signet, limit=1000) == [r["id"] for r in rows]
+        assert page(signet, "/logs/count")["n"] == len(rows)
+        for row in rows[::5]:
+            got = page(signet, "/inferences/" + row["id"])
+            assert json.loads(row["input"]) == got["input"]["inline"] and json.loads(row["output"]) == got["output"]["inline"]
+            assert got["tags"] == row["tags"] and got["row"]["ms"] == row["ms"]
+            calls = server.rows(f"SELECT toString(id) AS id FROM ModelInference WHERE inference_id = '{row['id']}' ORDER BY toUInt128(ModelInference.id)", "ours")
+            assert [a["model_inference_id"] for a in got["attempts"]] == [c["id"] for c in calls]
+        [sums] = server.rows("SELECT sum(input_tokens) AS i, sum(output_tokens) AS o FROM ModelInference", "ours")
+        total = page(signet, "/overview", range="24h", by="model")["total"]
+        assert (total["n"], total["in"], total["out"]) == (len(rows), int(sums["i"]), int(sums["o"]))

@@ -25,7 +25,7 @@ class Peer:
         self._dead.bind(("127.0.0.1", 0))
         self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
         with open(os.path.join(HERE, "gateway.toml")) as f:
-            self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead)
+            self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead).replace("PORT", self.mock.url.split(":")[2])
 
     def run(self, case):
         """Sends the case; returns its record (compare.record)."""

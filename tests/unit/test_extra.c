@@ -85,7 +85,7 @@ static void test_arrays_take_an_index_that_exists_or_the_append_sign(void **stat
 	expect("{\"a\":[]}", set("/a/-", "{\"b\":1.0}"), "{\"a\":[{\"b\":1.0}]}");
 	expect_error(
 		"{\"a\":[1]}", take("/a/-"),
-		"Error replacing extra body: `Cannot delete array append operator `-`` with pointer: `/a/-`");
+		"Error replacing extra body: `Cannot delete using array append operator `-`` with pointer: `/a/-`");
 	expect_error(
 		"{\"a\":[1]}", set("/a/00", "1"),
 		"Error replacing extra body: `Could not find array index 00 in target array (len 1)` with pointer: `/a/00`");
@@ -94,7 +94,7 @@ static void test_arrays_take_an_index_that_exists_or_the_append_sign(void **stat
 		"Error replacing extra body: `Could not find array index 1 in target array (len 1)` with pointer: `/a/1/b`");
 	expect_error(
 		"{\"a\":[1]}", set("/a/123456789012345678901234567890", "1"),
-		"Error replacing extra body: `Could not find array index 12345678901234567890 in target array (len 1)` with pointer: `/a/123456789012345678901234567890`");
+		"Error replacing extra body: `Could not find array index 123456789012345678901234567890 in target array (len 1)` with pointer: `/a/123456789012345678901234567890`");
 	expect_error(
 		"{\"a\":[1]}", set("/a/3", "1"),
 		"Error replacing extra body: `Could not find array index 3 in target array (len 1)` with pointer: `/a/3`");
@@ -138,14 +138,19 @@ static void test_bad_pointers_are_named(void **state)
 			     : "Error replacing extra body: `Can only index into object or array - found target 5` with pointer: `/a/b`");
 	expect_error(
 		"{}", set("/a/0", "1"),
-		"Error replacing extra body: `TensorZero doesn't support pointing an index (0) if its container doesn't exist` with pointer: `/a/0`");
-	expect_error(
-		"{}", set("/a/-", "1"),
-		"Error replacing extra body: `TensorZero doesn't support pointing an index (-) if its container doesn't exist` with pointer: `/a/-`");
+		"Error replacing extra body: `TensorZero doesn't support pointing an index (0) if its container doesn't exist. We'd love to hear about your use case (& help)! Please open a GitHub Discussion: https://github.com/tensorzero/tensorzero/discussions/new` with pointer: `/a/0`");
+	expect("{}", set("/a/-", "1"), "{\"a\":{\"-\":1}}");
+	expect("{}", set("/a/01", "1"), "{\"a\":{\"01\":1}}");
+	expect("{\"a\":5}", take("/a/b/c"), "{\"a\":5}");
+	expect("{\"a\":[]}", take("/a/0/c"), "{\"a\":[]}");
+	expect("{\"a\":1}", set("/b", "\"\\u001F\""), "{\"a\":1,\"b\":\"\\u001f\"}");
 	expect_error("{}", set("/a", "{no"),
 		     "Error replacing extra body: `the value is not JSON` with pointer: `/a`");
 	expect("{\"a\":{}}", take("/a/0"), "{\"a\":{}}");
-	expect("{\"a\":{\"b\":1}}", set("/a/0", "1"), "{\"a\":{\"b\":1,\"0\":1}}");
+	expect_error(
+		"{\"a\":{\"b\":1}}", set("/a/0", "1"),
+		"Error replacing extra body: `TensorZero doesn't support pointing an index (0) if its container doesn't exist. We'd love to hear about your use case (& help)! Please open a GitHub Discussion: https://github.com/tensorzero/tensorzero/discussions/new` with pointer: `/a/0`");
+	expect("{\"a\":{\"0\":2}}", set("/a/0", "1"), "{\"a\":{\"0\":1}}");
 	expect("{\"a\":1}", set("/x~2~", "1"), "{\"a\":1,\"x~2~\":1}");
 }
 

@@ -259,7 +259,7 @@ static void test_a_segment_is_as_large_as_it_was_asked_to_be(void **state)
 		o.segment_bytes = 4096;
 		j = open_journal(o);
 		assert_int_equal(append(j, 1000, false), RECORDED);
-		assert_int_equal(append(j, 2944 + (over ? 1 : 0), false), RECORDED);
+		assert_int_equal(append(j, 2880 + (over ? 1 : 0), false), RECORDED);
 		drop(j);
 		assert_int_equal(is_there("0000000000000003.sj"), over);
 		if (!over) {
@@ -399,7 +399,7 @@ static void test_totals_and_what_may_go(void **state)
 	a = size_of(j, "0000000000000001.sj");
 	b = size_of(j, "0000000000000005.sj");
 	c = SEGMENT_HEADER + 1024;
-	assert_int_equal(a, SEGMENT_HEADER + 3 * 1024 + 40);
+	assert_int_equal(a, SEGMENT_HEADER + 3 * 1024 + record_size(SEGMENT_END));
 	expect_totals(j, 3, a + b + c, a + b + c - 3 * SEGMENT_HEADER);
 	j->slowest.first = 1;
 	j->slowest.offset = SEGMENT_HEADER + 1024;
@@ -590,6 +590,105 @@ static void test_a_segment_that_cannot_be_made(void **state)
 }
 #endif
 
+/* ---- how long it has waited ---- */
+
+/* A sink that stores something all the time and falls behind all the same: each record has the age that it has. */
+static void test_the_oldest_is_as_old_as_it_is(void **state)
+{
+	struct journal *j = open_journal(plain());
+	uint64_t wrote[8] = { 0 };
+
+	(void)state;
+	journal_place_reader(j, 0, 0);
+	assert_int_equal(journal_waiting_since(j, 0), 0);
+	for (int i = 1; i < 8; i++) {
+		wrote[i] = clock_unix_ms();
+		assert_int_equal(append(j, 100, false), RECORDED);
+		usleep(130000);
+	}
+	for (uint64_t stored = 0; stored < 7; stored++) {
+		uint64_t since = journal_waiting_since(j, stored);
+
+		assert_in_range(since, wrote[stored + 1], wrote[stored + 1] + 100);
+		journal_age_stored(j, 0, stored);
+		assert_true(journal_waiting_since(j, stored) == since);
+	}
+	assert_int_equal(journal_waiting_since(j, 7), 0);
+	journal_age_stored(j, 0, 7);
+	assert_int_equal(j->age.nmarks, 1);
+	drop(j);
+}
+
+/* Hours of a backlog: as many marks as there is room for, each age right within 10 %, the newest to the mark. */
+static void test_marks_of_hours(void **state)
+{
+	struct journal *j = open_journal(plain());
+	uint64_t begin = 1000000, now = begin + 4 * 3600000;
+
+	(void)state;
+	for (uint64_t n = 1; n <= 4 * 36000; n++)
+		journal_age_mark(j, n, begin + n * 100);
+	assert_true(j->age.nmarks <= JOURNAL_MARKS);
+	atomic_store(&j->written, 4 * 36000);
+	for (uint64_t n = 1; n <= 4 * 36000; n += 97) {
+		uint64_t age = now - begin - n * 100, told = now - journal_waiting_since(j, n - 1);
+
+		if (told < age || told > age + age / 10 + 200)
+			fail_msg("record %d: %d ms old, told are %d", (int)n, (int)age, (int)told);
+	}
+	drop(j);
+}
+
+/* What an earlier process left is as old as its file. */
+static void test_the_age_of_what_was_left(void **state)
+{
+	struct timespec old[2] = { { time(NULL) - 7200, 0 }, { time(NULL) - 7200, 0 } };
+	struct journal *j = open_journal(plain());
+	uint64_t since;
+
+	(void)state;
+	assert_int_equal(append(j, 100, false), RECORDED);
+	drop(j);
+	assert_int_equal(utimensat(open_folder(), "0000000000000001.sj", old, 0), 0);
+	j = open_journal(plain());
+	since = journal_waiting_since(j, 0);
+	assert_true(since == (uint64_t)old[0].tv_sec * 1000);
+	assert_int_equal(append(j, 100, false), RECORDED);
+	assert_true(journal_waiting_since(j, 0) == since);
+	assert_in_range(journal_waiting_since(j, 2), clock_unix_ms() - 5000, clock_unix_ms());
+	drop(j);
+}
+
+static void put_samples(struct journal *j, const uint64_t *mb, size_t n)
+{
+	uint64_t now = clock_unix_ms();
+
+	j->age.nsamples = n;
+	for (size_t i = 0; i < n; i++)
+		j->age.samples[i] = (struct journal_sample){ now - (n - i) * 10000, mb[i] << 20 };
+}
+
+/* From its growth, not from how long the newest batch took. */
+static void test_when_it_will_be_full(void **state)
+{
+	static const uint64_t grows[] = { 5, 5, 5, 10, 15, 20, 25, 30 },
+			      falls[] = { 60, 50, 45, 40, 39, 38, 37, 35 },
+			      stays[] = { 35, 35, 35, 35, 35, 35, 35, 35 };
+	struct journal *j = open_journal(plain());
+	uint64_t now = clock_unix_ms();
+
+	(void)state;
+	put_samples(j, grows, 8); /* 5 MB in 10 s, and 29 are left */
+	assert_in_range(journal_full_at(j, 35 << 20, now - 20), now + 50000, now + 70000);
+	put_samples(j, falls, 8);
+	assert_int_equal(journal_full_at(j, 36 << 20, now - 20), 0);
+	put_samples(j, stays, 8);
+	assert_int_equal(journal_full_at(j, 35 << 20, now - 20), 0);
+	put_samples(j, stays, 0); /* nothing is known yet but that all of it came in 100 s */
+	assert_in_range(journal_full_at(j, 32 << 20, now - 100000), now + 99000, now + 102000);
+	drop(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,6 +709,11 @@ int main(void)
 		T(test_a_failed_rewrite_is_tried_again),
 		T(test_a_segment_that_cannot_be_made),
 #endif
+		cmocka_unit_test_setup_teardown(test_the_oldest_is_as_old_as_it_is, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_marks_of_hours, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_age_of_what_was_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_when_it_will_be_full, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

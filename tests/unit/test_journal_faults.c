@@ -762,7 +762,35 @@ static void test_segment_left_half_made_is_in_nobodys_way(void **state)
 	free(ids);
 }
 
-static void test_bad_header_is_set_aside(void **state)
+/* Nothing in the file holds. */
+static void spoil(int fd)
+{
+	off_t n = lseek(fd, 0, SEEK_END);
+
+	for (off_t at = 0; at < n; at++)
+		assert_int_equal(pwrite(fd, "!", 1, at), 1);
+}
+
+static void test_bad_header_costs_nothing(void **state)
+{
+	struct store_options o = test_options(dir);
+	struct ids *ids = calloc(1, sizeof(*ids));
+	double corrupt = metric_sum(&metric_corrupt), lost = metric_sum(&metric_lost);
+	int fd;
+
+	(void)state;
+	write_journal(ids, 5);
+	fd = open_first_segment();
+	assert_int_equal(pwrite(fd, "!", 1, 20), 1);
+	close(fd);
+	deliver(&o);
+	check_ids(ids, "a damaged header");
+	assert_true(metric_sum(&metric_corrupt) - corrupt == 1);
+	assert_true(metric_sum(&metric_lost) == lost);
+	free(ids);
+}
+
+static void test_a_spoilt_segment_is_set_aside(void **state)
 {
 	struct store_options o = test_options(dir);
 	struct ids *ids = calloc(1, sizeof(*ids));
@@ -771,7 +799,7 @@ static void test_bad_header_is_set_aside(void **state)
 	(void)state;
 	write_journal(ids, 5);
 	fd = open_first_segment();
-	assert_int_equal(pwrite(fd, "!", 1, 20), 1);
+	spoil(fd);
 	close(fd);
 	deliver(&o);
 	assert_int_equal(db_int(dir, "SELECT count(*) FROM InferenceById"), 0);
@@ -799,7 +827,7 @@ static int open_again(void)
 }
 
 /* What cannot be set aside must not be written over: the start is refused. */
-static void test_bad_header_that_cannot_be_set_aside_is_refused(void **state)
+static void test_a_spoilt_segment_that_cannot_be_set_aside_is_refused(void **state)
 {
 	struct ids *ids = calloc(1, sizeof(*ids));
 	char path[400];
@@ -812,7 +840,7 @@ static void test_bad_header_that_cannot_be_set_aside_is_refused(void **state)
 	}
 	write_journal(ids, 5);
 	fd = open_first_segment();
-	assert_int_equal(pwrite(fd, "!", 1, 20), 1);
+	spoil(fd);
 	assert_int_equal(open_again(), -1); /* no inode is left */
 	assert_string_equal(error_last()->message.p, "journal/bad: No space left on device");
 	assert_int_equal(mount("tmpfs", dir, "tmpfs", MS_REMOUNT, "size=8m,nr_inodes=9"), 0);
@@ -1016,8 +1044,9 @@ int main(void)
 		T(test_torn_tail_is_cut_and_kept),
 		T(test_a_torn_tail_that_cannot_be_kept_is_cut_all_the_same),
 		T(test_segment_left_half_made_is_in_nobodys_way),
-		T(test_bad_header_is_set_aside),
-		T(test_bad_header_that_cannot_be_set_aside_is_refused),
+		T(test_bad_header_costs_nothing),
+		T(test_a_spoilt_segment_is_set_aside),
+		T(test_a_spoilt_segment_that_cannot_be_set_aside_is_refused),
 		T(test_nobody_else_may_read_it),
 		T(test_later_format_is_refused),
 		T(test_unknown_table_goes_to_the_dead_letter),

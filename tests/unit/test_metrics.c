@@ -188,6 +188,25 @@ static void test_more_than_1000_label_sets_become_other(void **state)
 	assert_page_has("names_total{model=\"other\",provider=\"other\"} 1000\n");
 }
 
+static void test_a_long_value_is_cut_between_characters(void **state)
+{
+	static struct metric m = { "long_total", "x", "model,provider", METRIC_COUNTER };
+	char a[200], b[200], want[300];
+
+	(void)state;
+	metrics_register(&m);
+	memset(a, 'x', sizeof(a));
+	memcpy(b, a, sizeof(b));
+	memcpy(a + 127, "\xc3\xa4", 2); /* over the edge */
+	memcpy(b + 127, "\xc3\xb6", 2);
+	METRIC_ADD(&m, 1, (struct bytes){ a, sizeof(a) }, B("p"));
+	METRIC_ADD(&m, 1, (struct bytes){ b, sizeof(b) }, B("p"));
+	METRIC_ADD(&m, 1, (struct bytes){ a, 128 }, B("q"));
+	snprintf(want, sizeof(want), "long_total{model=\"%.127s\",provider=\"p\"} 2\n", a);
+	assert_page_has(want);
+	assert_page_lacks("other");
+}
+
 static METRIC(defined, METRIC_COUNTER, "defined_total", NULL, "Defined in one row");
 static METRIC(bounded, METRIC_HISTOGRAM, "bounded_seconds", "who", "With a field more",
 	      .bounds = (const double[]){ 1, 2, 0 });
@@ -246,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_a_gauge_is_read_when_scraped),
 		cmocka_unit_test(test_collected_series_are_those_of_the_scrape),
 		cmocka_unit_test(test_threads_add_up_also_when_they_have_ended),
+		cmocka_unit_test(test_a_long_value_is_cut_between_characters),
 		cmocka_unit_test(test_more_than_1000_label_sets_become_other),
 		cmocka_unit_test(test_a_defined_metric_is_on_the_page_from_the_start),
 		cmocka_unit_test(test_an_unregistered_metric_counts_nowhere),

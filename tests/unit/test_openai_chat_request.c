@@ -148,7 +148,7 @@ static void test_tensorzero_fields(void **state)
 	struct envelope *r = read_ok(
 		&f, &tensorzero_chat_options,
 		"{\"model\":\"tensorzero::function_name::f\"," HI
-		",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero::episode_id\":\"{01A2109EBE667301AEC3D18092EF2125}\",\"tensorzero::namespace\":\"n\",\"tensorzero::cache_options\":{\"enabled\": \"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":\"s\"},\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": 1.0}},{\"pointer\":\"/c\",\"delete\":true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":[{\"name\":\"x\",\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
+		",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"tensorzero::variant_name\":\"v\",\"tensorzero::dryrun\":true,\"tensorzero::episode_id\":\"{01A2109E-BE66-7301-AEC3-D18092EF2125}\",\"tensorzero::namespace\":\"n\",\"tensorzero::cache_options\":{\"enabled\": \"on\"},\"tensorzero::tags\":{\"a\":\"b\"},\"tensorzero::credentials\":{\"k\":\"s\"},\"tensorzero::extra_body\":[{\"pointer\":\"/a/b\",\"value\":{\"x\": 1.0}},{\"pointer\":\"/c\",\"delete\":true,\"model_name\":\"m\",\"provider_name\":\"p\"}],\"tensorzero::extra_headers\":[{\"name\":\"x\",\"value\":\"y\"}],\"tensorzero::include_raw_response\":true,\"foo\":1,\"bar\":2}");
 
 	(void)state;
 	assert_true(r->stream && r->inf.stream && r->dryrun && r->include_raw_response);

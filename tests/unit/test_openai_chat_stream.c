@@ -539,7 +539,7 @@ static void test_deep_and_huge_events(void **state)
 	buf_append(&text, B("}\n\ndata: [DONE]\n\n"));
 	stream_is(
 		&tensorzero_chat_options, buf_bytes(&text),
-		"delta error=Error from openai server: Error parsing chunk. Error: recursion limit exceeded at line 1 column 138\n",
+		"delta error=Error from openai server: Error parsing chunk. Error: invalid type: sequence, expected a string at line 1 column 14\n",
 		NULL);
 	buf_reset(&text);
 	buf_append(&text, B("data: {\"choices\":[{\"delta\":{\"content\":\""));

@@ -298,7 +298,9 @@ static void test_file_data_cannot_break_out_of_its_string(void **state)
 	setup(&f, &tensorzero_chat_options,
 	      "{" TZ
 	      ",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,A\\\"},\\\"x\"}}]}]}");
-	assert_int_equal(-1, wire_openai_chat.write_request(&f.r->inf, &f.d, &f.body, NULL));
+	write_is(
+		&f,
+		"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,A\\\"},\\\"x\"}}]}],\"model\":\"gpt-4.1-mini\",\"stream\":false}");
 	teardown(&f);
 }
 

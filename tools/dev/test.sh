@@ -136,7 +136,7 @@ suite_browser() {
 	[ -z "$TEST_FILTER" ] || return 0
 	[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || { echo "skipped: there is no Chromium (./dev setup test)"; TEST_SKIPPED=$((TEST_SKIPPED + 1)); return 0; }
 	[ -z "${SIGNET_BROWSER_LONG:-}" ] || short=0
-	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec tests/browser/all.test.mjs >"$log" 2>&1 || status=$?
+	SIGNET_BROWSER_SHORT=$short node --test --test-reporter=spec --test-concurrency=1 tests/browser/*.test.mjs >"$log" 2>&1 || status=$?
 	[ "$status" -eq 0 ] || sed -n '/failing tests/,$p' "$log"
 	local passed failed
 	passed=$(sed -n 's/^ℹ pass //p' "$log") failed=$(sed -n 's/^ℹ fail //p' "$log")

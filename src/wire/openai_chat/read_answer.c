@@ -5,6 +5,7 @@
 #include "wire/openai_chat/read_answer.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/openai_chat/ids.h"
@@ -74,6 +75,16 @@ enum finish_reason openai_chat_finish(yyjson_val *v)
 		if (bytes_eq(reasons[i].name, name))
 			return reasons[i].finish;
 	return FINISH_UNKNOWN;
+}
+
+yyjson_val *openai_chat_first_object(yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one = yyjson_arr_iter_next(&it);
+
+	while (one && !yyjson_is_obj(one))
+		one = yyjson_arr_iter_next(&it);
+	return one;
 }
 
 struct bytes openai_chat_reasoning(yyjson_val *message)
@@ -146,6 +157,7 @@ struct reply {
 	const struct inference *inf;
 	const struct dialect *dialect;
 	struct result *result;
+	struct bytes body;
 	size_t calls;
 };
 
@@ -182,15 +194,25 @@ static int add_parts(struct reply *r, yyjson_val *list)
 	return bytes_set(text) ? add(r, (struct block){ .type = BLOCK_TEXT, .text = text }) : 0;
 }
 
+/* What TensorZero says of the document, else `detail`. */
+static struct result *bad_answer(const struct reply *r, struct bytes detail)
+{
+	struct bytes fault = words_answer_fault(r->body, false, r->arena);
+
+	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type, "Error parsing JSON response: %.*s",
+		  BFMT(bytes_set(fault) ? fault : detail));
+	return NULL;
+}
+
 static int wrong_content(struct reply *r, yyjson_val *content)
 {
 	struct buf b;
 
 	buf_init(&b, MAX_SHOWN);
+	buf_append(&b, B("invalid type: "));
 	expect_print(content, &b);
-	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
-		  "Error parsing JSON response: invalid type: %.*s, expected a string",
-		  BFMT(buf_bytes(&b)));
+	buf_append(&b, B(", expected a string"));
+	bad_answer(r, buf_bytes(&b));
 	buf_deinit(&b);
 	return -1;
 }
@@ -305,13 +327,6 @@ static int mend(yyjson_val *root, struct result *result, const struct choices *o
 	return bytes_set(result->document) ? 0 : -1;
 }
 
-static struct result *bad_answer(const struct dialect *d, struct bytes detail)
-{
-	wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
-		  BFMT(detail));
-	return NULL;
-}
-
 static int read_usage(struct reply *r, yyjson_val *root)
 {
 	yyjson_val *usage = openai_chat_read_usage(root, &r->result->usage);
@@ -384,7 +399,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 				       const struct dialect *d, struct arena *a)
 {
 	struct result *result = arena_new(a, struct result);
-	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
+	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result, .body = body };
 	struct choices own;
 	bool halves;
 	yyjson_val *root = json_parse_halves(body, a, &halves),
@@ -393,23 +408,25 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	if (!result || (!root && error_last()->kind != ERR_JSON_REQUEST))
 		return NULL;
 	if (!root)
-		return bad_answer(d, arena_dup(a, error_last()->message));
+		return bad_answer(&r, arena_dup(a, error_last()->message));
 	if (!yyjson_is_arr(choices) && err && !yyjson_is_null(err)) {
 		openai_chat_fail_upstream(err, d, false, a);
 		return NULL;
 	}
 	if (!choices)
-		return bad_answer(d, openai_chat_no_choices(body, a));
+		return bad_answer(&r, openai_chat_no_choices(body, a));
 	if (!yyjson_is_arr(choices))
-		return bad_answer(d, B("`choices` is not a list"));
+		return bad_answer(&r, B("`choices` is not a list"));
 	find_choices(choices, inf->n, &own);
+	if (!own.at[0].json && bytes_set(words_answer_fault(body, false, a)))
+		return bad_answer(&r, B(""));
 	if (!own.at[0].json) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
 			  "Response has invalid number of choices: 0. Expected 1.");
 		return NULL;
 	}
 	if (!yyjson_is_obj(json_get(own.at[0].json, "message")))
-		return bad_answer(d, B("missing field `message`"));
+		return bad_answer(&r, B("missing field `message`"));
 	if (add_choices(&r, result, &own) || read_usage(&r, root))
 		return NULL;
 	result->raw_response = body;

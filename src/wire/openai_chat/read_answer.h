@@ -24,6 +24,8 @@ enum finish_reason openai_chat_finish(yyjson_val *);
 /* An error that an upstream put into a 200 answer: sets the current error, with kind and status by its code.
  * Strings of it go into the arena. Returns -1. */
 int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *, bool stream, struct arena *);
+/* The first element that is an object: what else stands in the list is not sent on. NULL: none. */
+yyjson_val *openai_chat_first_object(yyjson_val *list);
 /* Whether a delta has content that is no part: audio, and whatever comes tomorrow. It may have any member. */
 bool openai_chat_has_more(yyjson_val *delta);
 /* The first of `reasoning` and `reasoning_content` that is not empty, else one that is there. */

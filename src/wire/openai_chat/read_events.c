@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/openai_chat/alike.h"
 #include "wire/openai_chat/ids.h"
 #include "wire/openai_chat/shape.h"
@@ -163,9 +164,10 @@ static int error_delta(struct wire_stream *s, bool fatal, struct delta *out)
 static int bad_event(struct wire_stream *s, struct bytes detail, struct delta *out)
 {
 	struct bytes copy = arena_dup(&s->scratch, detail); /* it may be the current error's */
+	struct bytes fault = words_answer_fault(out->raw, true, &s->scratch);
 
 	wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "Error parsing chunk. Error: %.*s",
-		  BFMT(copy));
+		  BFMT(bytes_set(fault) ? fault : copy));
 	return error_delta(s, false, out);
 }
 
@@ -661,7 +663,10 @@ static yyjson_val *own_choice(yyjson_val *choices)
 static void find_choices(const struct wire_stream *s, yyjson_val *list, struct choices *own)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(list);
-	yyjson_val *one = s->n > 1 ? NULL : own_choice(list);
+	/* of a single one nobody asks the index, where it is not passed on */
+	yyjson_val *one = s->n > 1      ? NULL
+			  : s->forwards ? own_choice(list)
+					: openai_chat_first_object(list);
 	unsigned seen = 0;
 	size_t place = 0;
 

@@ -5,6 +5,7 @@
 #include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
+#include "base/words.h"
 
 #define MAX_METADATA       16
 #define MAX_METADATA_KEY   64
@@ -28,6 +29,7 @@ static struct bytes *extra_member(struct extra *e, struct bytes key, bool header
 static bool read_members(yyjson_val *v, bool header, struct extra *e, yyjson_val **value)
 {
 	yyjson_obj_iter it = yyjson_obj_iter_with(v);
+	bool any_provider = false; /* "provider_name": null is a model's filter */
 	yyjson_val *key;
 
 	while ((key = yyjson_obj_iter_next(&it))) {
@@ -40,6 +42,8 @@ static bool read_members(yyjson_val *v, bool header, struct extra *e, yyjson_val
 			if (!yyjson_is_true(member))
 				return false;
 			e->remove = true;
+		} else if (to == &e->provider_name && yyjson_is_null(member)) {
+			any_provider = true;
 		} else if (!yyjson_is_str(member)) {
 			return false;
 		} else if (to) {
@@ -48,7 +52,24 @@ static bool read_members(yyjson_val *v, bool header, struct extra *e, yyjson_val
 			return false; /* that older filter is read and applies everywhere */
 		}
 	}
-	return true;
+	return !any_provider || bytes_set(e->model_name);
+}
+
+/* The older form: whatever else it holds, it applies everywhere. */
+static int read_older(const struct where *w, yyjson_val *v, struct extra *e, yyjson_val **value)
+{
+	e->pointer = json_str(json_get(v, "pointer"));
+	*value = json_get(v, "value");
+	e->remove = !*value && yyjson_is_true(json_get(v, "delete"));
+	if (!bytes_set(e->pointer))
+		return expect_fail(
+			w, "invalid_value",
+			"legacy `extra_body` entry with `model_provider_name` is missing `pointer`");
+	if (!*value && !e->remove)
+		return expect_fail(
+			w, "invalid_value",
+			"legacy `extra_body` entry with `model_provider_name` has neither `value` nor `delete: true`");
+	return 0;
 }
 
 static bool is_extra(const struct extra *e, yyjson_val *value, bool header)
@@ -70,11 +91,16 @@ static int extra_add(struct reader *r, const struct where *w, yyjson_val *v, boo
 
 	if (!header) /* TensorZero names the header's index, not the body's */
 		at.show = WHERE_HIDDEN;
-	if (!yyjson_is_obj(v) || !read_members(v, header, &e, &value) ||
-	    !is_extra(&e, value, header))
+	if (!header && json_get(v, "model_provider_name")) {
+		if (read_older(&at, v, &e, &value))
+			return -1;
+	} else if (!yyjson_is_obj(v) || !read_members(v, header, &e, &value) ||
+		   (header && !r->options->lenient && json_get(v, "model_provider_name")) ||
+		   !is_extra(&e, value, header)) {
 		return expect_fail(&at, "invalid_value",
 				   "data did not match any variant of untagged enum %s",
 				   header ? "ExtraHeader" : "ExtraBody");
+	}
 	if (to->len == CHAT_MAX_EXTRAS)
 		return expect_fail(w->up, "invalid_value", "more than %d entries", CHAT_MAX_EXTRAS);
 	if (value) {
@@ -107,20 +133,30 @@ int openai_read_extra_headers(struct reader *r, const struct where *w, yyjson_va
 
 /* ---- names and ids ---- */
 
-int openai_read_cache_options(struct reader *r, const struct where *w, yyjson_val *v)
+static int is_cache_mode(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	static const struct bytes modes[] = { B("on"), B("off"), B("read_only"), B("write_only") };
-	struct where age_at = WHERE_KEY(w, B("max_age_s")), enabled_at = WHERE_KEY(w, B("enabled"));
-	yyjson_val *age = json_get(v, "max_age_s"), *enabled = json_get(v, "enabled");
-	struct bytes digits;
+
+	(void)r;
+	return expect_choice(w, v, modes, COUNT(modes)) < 0 ? -1 : 0;
+}
+
+static int is_age(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	struct bytes ignored;
+
+	(void)r;
+	return expect_u32(w, v, &ignored);
+}
+
+int openai_read_cache_options(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	static const struct chat_member members[] = { { B("enabled"), is_cache_mode },
+						      { B("max_age_s"), is_age, true } };
 
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "struct CacheParamsOptions");
-	if (age && !yyjson_is_null(age) && expect_u32(&age_at, age, &digits))
-		return -1;
-	if (enabled && !yyjson_is_str(enabled))
-		return expect_type(&enabled_at, enabled, "string or map");
-	if (enabled && expect_one_of(&enabled_at, json_str(enabled), modes, 4) < 0)
+	if (chat_check_members(r, w, v, members, COUNT(members)))
 		return -1;
 	r->env->cache_options = json_print_arena(v, r->arena);
 	return bytes_set(r->env->cache_options) ? 0 : -1;
@@ -157,40 +193,23 @@ int openai_read_dynamic_variant(struct reader *r, const struct where *w, yyjson_
 	return expect_one_of(w, type, types, COUNT(types)) < 0 ? -1 : 0;
 }
 
-/* What is wrong, in the words of the crate `uuid`. */
-static int bad_uuid(const struct where *w, struct bytes text, struct bytes bare)
-{
-	for (size_t i = 0; i < bare.n; i++) {
-		size_t width = 1;
-
-		if (hex_digit(bare.p[i]) >= 0 || bare.p[i] == '-')
-			continue;
-		while (i + width < bare.n && utf8_continues(bare.p[i + width]))
-			width++;
-		return expect_fail(w, "invalid_value",
-				   "UUID parsing failed: invalid character: found `%.*s` at %zu",
-				   (int)width, bare.p + i, i + 1 + (size_t)(bare.p - text.p));
-	}
-	return expect_fail(
-		w, "invalid_value",
-		"UUID parsing failed: invalid length: expected length 32 for simple format, found %zu",
-		bare.n);
-}
-
 int openai_read_episode_id(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	struct bytes urn = B("urn:uuid:"), text = json_str(v), bare = text;
+	struct bytes text = json_str(v), bare = text, fault = { NULL, 0 };
 	char canonical[UUID_TEXT + 1];
 	struct uuid id;
 
 	if (!yyjson_is_str(v))
 		return expect_type(w, v, "a formatted UUID string");
-	if (bytes_istarts(bare, urn))
-		bare = bytes_slice(bare, urn.n, bare.n);
-	else if (bare.n > 2 && *bare.p == '{' && bare.p[bare.n - 1] == '}')
-		bare = bytes_slice(bare, 1, bare.n - 2);
-	if (!uuid_parse(bare, &id))
-		return bad_uuid(w, text, bare);
+	if (text.n != UUID_TEXT || !uuid_parse(text, &id)) {
+		fault = words_uuid_fault(text, r->arena);
+		if (bytes_starts(bare, B("urn:uuid:")))
+			bare = bytes_slice(bare, 9, bare.n);
+		else if (bare.n > 2 && *bare.p == '{')
+			bare = bytes_slice(bare, 1, bare.n - 2);
+	}
+	if (bytes_set(fault) || !uuid_parse(bare, &id))
+		return expect_fail(w, "invalid_value", "UUID parsing failed: %.*s", BFMT(fault));
 	r->env->episode_id = arena_dup(r->arena, uuid_text(id, canonical));
 	return bytes_set(r->env->episode_id) ? 0 : -1;
 }
@@ -223,6 +242,10 @@ int openai_read_tags(struct reader *r, const struct where *w, yyjson_val *v)
 
 int openai_read_credentials(struct reader *r, const struct where *w, yyjson_val *v)
 {
+	/* a credential one level too high: the error, which is recorded, must not repeat it */
+	if (yyjson_is_str(v))
+		return expect_fail(w, "invalid_type",
+				   "invalid type: string \"[redacted]\", expected a map");
 	return read_pairs(r, w, v, &r->env->credentials, &r->env->ncredentials,
 			  &r->env->ccredentials);
 }

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "wire/openai_chat/ids.h"
 
+#define MAX_SAID (16u << 10) /* of a wrong value */
+
 /* ---- first pass: types ---- */
 
 static int check_string(const struct where *w, yyjson_val *obj, const char *key)
@@ -25,15 +27,16 @@ static int check_string(const struct where *w, yyjson_val *obj, const char *key)
 
 static int check_function(struct reader *r, const struct where *w, yyjson_val *f)
 {
+	static const struct chat_member members[] = { { B("name"), chat_is_string },
+						      { B("arguments"), chat_is_string } };
+
 	if (!yyjson_is_obj(f))
 		return expect_type(w, f, "struct OpenAICompatibleFunctionCall");
+	if (chat_check_members(r, w, f, members, COUNT(members)))
+		return -1;
 	if (!json_get(f, "name"))
 		return expect_field(w, "name");
-	if (check_string(w, f, "name"))
-		return -1;
-	if (!json_get(f, "arguments") && !r->options->lenient)
-		return expect_field(w, "arguments");
-	return check_string(w, f, "arguments");
+	return json_get(f, "arguments") || r->options->lenient ? 0 : expect_field(w, "arguments");
 }
 
 /* A call of a kind that only the server which made it knows: it goes back in the client's own body. */
@@ -46,14 +49,15 @@ static bool is_open_call(yyjson_val *v)
 
 static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	struct where at = WHERE_KEY(w, B("function"));
+	static const struct chat_member members[] = { { B("id"), chat_is_string },
+						      { B("type"), chat_is_string },
+						      { B("function"), check_function } };
 	yyjson_val *f = json_get(v, "function");
 	bool lenient = r->options->lenient;
 
 	if (!yyjson_is_obj(v))
 		return expect_type(w, v, "struct OpenAICompatibleToolCall");
-	if (check_string(w, v, "id") || check_string(w, v, "type") ||
-	    (f && check_function(r, &at, f)))
+	if (chat_check_members(r, w, v, members, COUNT(members)))
 		return -1;
 	if (!json_get(v, "id"))
 		return expect_field(w, "id");
@@ -66,45 +70,101 @@ static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
 	return f ? 0 : expect_field(w, "function");
 }
 
-static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
+static int check_summary(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	static const struct bytes types[] = { B("thought"), B("unknown") };
-	static const char *const texts[] = { "text", "signature", "provider_type" };
-	struct where at = WHERE_KEY(w, B("type"));
-	yyjson_val *type = json_get(v, "type"), *index = json_get(v, "insert_index");
-	uint64_t n;
+	static const struct bytes kinds[] = { B("summary_text") };
+	yyjson_val *kind = json_get(v, "type"), *text = json_get(v, "text");
+	struct buf said;
 
 	(void)r;
+	if (bytes_set(json_raw(v)))
+		return expect_fail(w, "invalid_type", "invalid type: number, expected object");
 	if (!yyjson_is_obj(v))
-		return expect_type(w, v, "internally tagged enum OpenAICompatibleExtraContent");
-	if (!type)
-		return expect_field(w, "type");
-	if (!yyjson_is_str(type))
-		return expect_type(&at, type, "variant identifier");
-	if (index && !yyjson_is_null(index) && !bytes_set(json_raw(index)))
-		return expect_type(w, index, "usize");
-	if (index && !yyjson_is_null(index) && !json_u64(index, &n))
-		return expect_value(w, index, "usize");
-	if (bytes_eq(json_str(type), B("unknown")))
-		return json_get(v, "data") ? 0 : expect_field(w, "data");
-	if (expect_one_of(&at, json_str(type), types, 2) < 0)
+		return expect_type(w, v, "object");
+	if (!yyjson_is_str(kind))
+		return expect_fail(w, "missing_required_parameter",
+				   "TensorZeroDerive: missing tag field `type`");
+	if (expect_one_of(w, json_str(kind), kinds, 1) < 0)
 		return -1;
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		yyjson_val *one = json_get(v, texts[i]);
+	if (!text)
+		return expect_field(w, "text");
+	if (yyjson_is_str(text))
+		return 0;
+	buf_init(&said, MAX_SAID); /* of a path that is lost the last step shows all the same */
+	expect_print(text, &said);
+	expect_fail(w, "invalid_type", "text: invalid type: %.*s, expected a string",
+		    BFMT(buf_bytes(&said)));
+	buf_deinit(&said);
+	return -1;
+}
 
-		if (one && !yyjson_is_null(one) && !yyjson_is_str(one))
-			return expect_type(w, one, "a string");
-	}
+static int check_index(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	(void)r;
+	return expect_usize(w, v);
+}
+
+static int check_summaries(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	return chat_each(r, w, v, check_summary);
+}
+
+/* A member of a thought or an unknown block, whose place TensorZero loses. */
+static int check_extra_member(struct reader *r, const struct where *w, yyjson_val *key,
+			      bool thought)
+{
+	static const struct {
+		struct bytes name;
+		chat_read_fn *check;
+		bool thought, unknown;
+	} members[] = {
+		{ B("insert_index"), check_index, true, true },
+		{ B("text"), chat_is_string, true, false },
+		{ B("signature"), chat_is_string, true, false },
+		{ B("provider_type"), chat_is_string, true, false },
+		{ B("_internal_provider_type"), chat_is_string, true, false },
+		{ B("summary"), check_summaries, true, false },
+		{ B("model_name"), chat_is_string, false, true },
+		{ B("provider_name"), chat_is_string, false, true },
+	};
+	yyjson_val *v = yyjson_obj_iter_get_val(key);
+	struct where at = WHERE_LOST(w, json_str(key));
+
+	for (size_t i = 0; i < COUNT(members) && !yyjson_is_null(v); i++)
+		if (bytes_eq(members[i].name, at.key) &&
+		    (thought ? members[i].thought : members[i].unknown))
+			return members[i].check(r, &at, v);
 	return 0;
 }
 
-static int check_list(struct reader *r, const struct where *w, yyjson_val *message, const char *key,
-		      chat_read_fn *check)
+static int check_extra(struct reader *r, const struct where *w, yyjson_val *v)
 {
-	struct where list = WHERE_KEY(w, bytes_of(key));
-	yyjson_val *v = json_get(message, key);
+	static const struct bytes types[] = { B("thought"), B("unknown") };
+	struct where at = WHERE_KEY(w, B("type"));
+	yyjson_obj_iter it = yyjson_obj_iter_with(v);
+	yyjson_val *key;
+	struct bytes type;
+	int which;
 
-	return !v || yyjson_is_null(v) ? 0 : chat_each(r, &list, v, check);
+	if (chat_read_tag(w, v, "ExtraContentBlock", &type))
+		return -1;
+	which = expect_one_of(&at, type, types, 2);
+	if (which < 0)
+		return -1;
+	while ((key = yyjson_obj_iter_next(&it)))
+		if (check_extra_member(r, w, key, which == 0))
+			return -1;
+	return which == 1 && !json_get(v, "data") ? expect_field(w, "data") : 0;
+}
+
+static int check_calls(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	return chat_each(r, w, v, check_call);
+}
+
+static int check_extras(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	return chat_each(r, w, v, check_extra);
 }
 
 static const struct bytes role_names[CHAT_ROLES] = {
@@ -123,6 +183,10 @@ static enum chat_role role_of(yyjson_val *message)
 
 static int check_message(struct reader *r, const struct where *place, yyjson_val *v)
 {
+	static const struct chat_member of_assistant[] = {
+		{ B("tool_calls"), check_calls, true },
+		{ B("tensorzero_extra_content"), check_extras, true },
+	};
 	struct where inner = *place, *w = &inner;
 	yyjson_val *role = json_get(v, "role");
 
@@ -135,11 +199,7 @@ static int check_message(struct reader *r, const struct where *place, yyjson_val
 		return expect_fail(w, "missing_required_parameter",
 				   "TensorZeroDerive: missing tag field `role`");
 	switch (role_of(v)) {
-	case CHAT_ASSISTANT:
-		return check_list(r, w, v, "tool_calls", check_call) ||
-				       check_list(r, w, v, "tensorzero_extra_content", check_extra)
-			       ? -1
-			       : 0;
+	case CHAT_ASSISTANT: return chat_check_members(r, w, v, of_assistant, COUNT(of_assistant));
 	case CHAT_TOOL:
 		if (!json_get(v, "tool_call_id"))
 			return expect_field(w, "tool_call_id");
@@ -390,7 +450,7 @@ static int read_extra(struct reader *r, yyjson_val *v, struct block *b)
 	return bytes_set(b->text) ? 0 : -1;
 }
 
-/* The one of lowest rank, which is its index and one, 0 without an index. The first of equals. */
+/* The one of lowest rank, which is its index; without one it comes last. The first of equals. */
 static yyjson_val *next_extra(yyjson_val *list, bool *done, uint64_t *rank)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(list);
@@ -398,11 +458,12 @@ static yyjson_val *next_extra(yyjson_val *list, bool *done, uint64_t *rank)
 	size_t chosen = 0;
 
 	for (size_t i = 0; (v = yyjson_arr_iter_next(&it)); i++) {
-		uint64_t index, mine;
+		uint64_t mine;
 
 		if (done[i])
 			continue;
-		mine = json_u64(json_get(v, "insert_index"), &index) ? index + 1 : 0;
+		if (!json_u64(json_get(v, "insert_index"), &mine))
+			mine = UINT64_MAX;
 		if (best && mine >= *rank)
 			continue;
 		best = v;
@@ -413,7 +474,7 @@ static yyjson_val *next_extra(yyjson_val *list, bool *done, uint64_t *rank)
 	return best;
 }
 
-/* Those without an index go to the front in their order, then the others by ascending index. */
+/* By ascending index first; then those without one go to the front, in their order. */
 static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *list)
 {
 	size_t n = yyjson_arr_size(list), front = 0;
@@ -428,7 +489,7 @@ static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *lis
 		uint64_t rank = 0;
 
 		if (read_extra(r, next_extra(list, done, &rank), &b) ||
-		    block_insert(r, d, b, rank ? (size_t)(rank - 1) : front++))
+		    block_insert(r, d, b, rank == UINT64_MAX ? front++ : (size_t)rank))
 			return -1;
 	}
 	return 0;

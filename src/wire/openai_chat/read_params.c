@@ -8,20 +8,19 @@
 
 static int read_json_schema(struct reader *r, const struct where *w, yyjson_val *v)
 {
+	static const struct chat_member members[] = { { B("name"), chat_is_string },
+						      { B("description"), chat_is_string, true },
+						      { B("strict"), chat_is_bool,
+							.null_is_lenient = true } };
 	struct where at = WHERE_LOST(w, B("json_schema"));
-	struct where name_at = WHERE_LOST(&at, B("name")), strict_at = WHERE_LOST(&at, B("strict"));
-	yyjson_val *info, *name, *schema, *strict;
-	struct bytes ignored;
-	bool flag;
+	yyjson_val *info, *name, *schema;
 
 	if (expect_member(w, v, "json_schema", &info))
 		return -1;
 	if (!yyjson_is_obj(info))
 		return expect_type(&at, info, "struct JsonSchemaInfo");
-	strict = json_get(info, "strict");
-	if (!chat_is_absent(r, strict) && expect_bool(&strict_at, strict, &flag))
-		return -1;
-	if (expect_member(&at, info, "name", &name) || expect_string(&name_at, name, &ignored))
+	if (chat_check_members(r, &at, info, members, COUNT(members)) ||
+	    expect_member(&at, info, "name", &name))
 		return -1;
 	schema = json_get(info, "schema");
 	if (!schema || yyjson_is_null(schema))
@@ -115,23 +114,12 @@ static int read_json_mode(struct reader *r, const struct where *w, yyjson_val *v
 					      B("tool") };
 	static const enum json_mode modes[] = { JSON_MODE_OFF, JSON_MODE_ON, JSON_MODE_STRICT,
 						JSON_MODE_TOOL, JSON_MODE_TOOL };
-	int which;
+	int which = expect_choice(w, v, names, 5);
 
-	if (!yyjson_is_str(v))
-		return expect_type(w, v, "string or map");
-	which = expect_one_of(w, json_str(v), names, 5);
 	if (which < 0)
 		return -1;
 	r->params->json_mode = modes[which];
 	return 0;
-}
-
-static int check_string(struct reader *r, const struct where *w, yyjson_val *v)
-{
-	struct bytes ignored;
-
-	(void)r;
-	return expect_string(w, v, &ignored);
 }
 
 static int read_own_param(struct reader *r, const struct where *w, yyjson_val *v, enum param p)
@@ -142,7 +130,7 @@ static int read_own_param(struct reader *r, const struct where *w, yyjson_val *v
 		return param_read(w, p, v, false, &r->params->params[p]);
 	if (param_rows[p].kind == PARAM_JSON_MODE)
 		return read_json_mode(r, w, v);
-	if (chat_each(r, w, v, check_string))
+	if (chat_each(r, w, v, chat_is_string))
 		return -1;
 	r->params->stop_set = true;
 	return read_strings(r, v, r->params);

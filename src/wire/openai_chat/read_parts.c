@@ -6,6 +6,7 @@
 #include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
+#include "base/words.h"
 #include "wire/media.h"
 
 #define URL_SHOWN 2048 /* bytes of a bad one in the error */
@@ -95,6 +96,12 @@ static int read_text(struct reader *r, struct draft *d, const struct where *w, y
 	return read_template(r, d, template_of_role(d->role), arguments);
 }
 
+/* An image_url part as it is read. */
+struct image {
+	struct bytes url;
+	struct file f;
+};
+
 static int file_add(struct reader *r, struct draft *d, struct file f)
 {
 	struct file *copy = arena_new(r->arena, struct file);
@@ -108,15 +115,21 @@ static int file_add(struct reader *r, struct draft *d, struct file f)
 
 static int read_data_url(struct reader *r, const struct where *w, struct bytes url, struct file *f)
 {
-	switch (media_data_url(url, r->arena, &f->mime_type, &f->data)) {
+	bool begins = r->options->lenient ? bytes_istarts(url, B("data:"))
+					  : bytes_starts(url, B("data:"));
+
+	switch (begins ? media_data_url(url, r->arena, &f->mime_type, &f->data)
+		       : DATA_URL_NO_PREFIX) {
 	case DATA_URL_OK: return 0;
 	case DATA_URL_NO_PREFIX:
 	case DATA_URL_NO_BASE64:
 		return openai_refuse(
 			w, "invalid_value",
 			"Expected a base64-encoded data URL with MIME type (e.g. `data:image/png;base64,SGVsbG8sIFdvcmxkIQ==`), but got a value without the `%s.",
-			bytes_istarts(url, B("data:")) ? ";base64,` separator" : "data:` prefix");
+			begins ? ";base64,` separator" : "data:` prefix");
 	case DATA_URL_BAD_MIME:
+		if (r->options->lenient && bytes_chr(f->mime_type, '/') > 0)
+			return 0; /* whoever gets it may know it */
 		return openai_refuse(w, "invalid_value", "Unknown MIME type `%.*s` in data URL",
 				     BFMT(f->mime_type));
 	case DATA_URL_MEMORY: break;
@@ -151,76 +164,114 @@ static int inner_string(const struct where *w, yyjson_val *obj, const char *key,
 	return expect_string(&at, v, out);
 }
 
-static int read_detail(const struct reader *r, const struct where *w, yyjson_val *obj,
-		       struct bytes *out)
+static int read_detail(struct reader *r, const struct where *w, yyjson_val *v, struct image *to)
 {
 	static const struct bytes levels[] = { B("low"), B("high"), B("auto") };
-	struct where at = WHERE_KEY(w, B("detail"));
-	yyjson_val *v = json_get(obj, "detail");
+	int which;
 
-	if (!v || yyjson_is_null(v))
+	if (yyjson_is_null(v))
 		return 0;
-	if (!yyjson_is_str(v))
-		return expect_type(&at, v, "string or map");
-	*out = json_str(v);
-	return r->options->lenient || expect_one_of(&at, *out, levels, 3) >= 0 ? 0 : -1;
+	if (r->options->lenient && yyjson_is_str(v)) { /* a list that the upstream owns */
+		to->f.detail = json_str(v);
+		return 0;
+	}
+	which = expect_choice(w, v, levels, COUNT(levels));
+	if (which < 0)
+		return -1;
+	to->f.detail = levels[which];
+	return 0;
 }
 
-static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
-			  struct bytes *url, struct file *f)
+/* A WHATWG parser changes nothing in it (it drops line breaks and blanks at the ends, escapes controls): data URLs may be long. */
+static bool is_printed(struct bytes url)
 {
-	struct where at = WHERE_KEY(w, B("image_url")), url_at = WHERE_KEY(&at, B("url"));
-	struct where mime_at = WHERE_KEY(&at, B("tensorzero::mime_type"));
-	yyjson_val *image, *v;
-	struct bytes printed;
-	const char *bad;
+	if (url.p[url.n - 1] == ' ' || !bytes_starts(url, B("data:")))
+		return false;
+	for (size_t i = 0; i < url.n; i++)
+		if (url.p[i] < ' ' || url.p[i] > '~' || url.p[i] == '?' || url.p[i] == '#')
+			return false;
+	return true;
+}
+
+static int read_url(struct reader *r, const struct where *w, yyjson_val *v, struct image *to)
+{
+	struct bytes text = json_str(v);
 	struct buf quoted;
+	const char *bad;
+
+	if (!yyjson_is_str(v))
+		return expect_type(w, v, "a string representing an URL");
+	to->url = text;
+	if (r->options->lenient ? bytes_istarts(text, B("data:")) : text.n > 0 && is_printed(text))
+		return 0;
+	bad = media_url(text, r->arena, &to->url);
+	if (!bad)
+		return 0;
+	buf_init(&quoted, 8 * URL_SHOWN);
+	words_quote(bytes_slice(text, 0, URL_SHOWN), &quoted);
+	expect_fail(w, "invalid_value", "%s: %.*s", bad, BFMT(buf_bytes(&quoted)));
+	buf_deinit(&quoted);
+	return -1;
+}
+
+static int read_mime(struct reader *r, const struct where *w, yyjson_val *v, struct image *to)
+{
+	char why[MEDIA_WORDS];
+	struct bytes text;
+
+	if (yyjson_is_null(v))
+		return 0;
+	if (!yyjson_is_str(v))
+		return expect_type(w, v, r->options->lenient ? "a string" : "a valid MediaType");
+	text = json_str(v);
+	if (!media_mime(text, r->arena, &to->f.mime_type, why))
+		return expect_fail(w, "invalid_value", "invalid MIME: %s", why);
+	r->inf->source_intact = false;
+	return 0;
+}
+
+/* Members in the order of the document: the first that is wrong is told. */
+static int read_image_url(struct reader *r, const struct where *w, yyjson_val *part,
+			  struct image *to)
+{
+	static const struct bytes names[] = { B("url"), B("tensorzero::mime_type"), B("detail") };
+	static int (*const read[])(struct reader *, const struct where *, yyjson_val *,
+				   struct image *) = { read_url, read_mime, read_detail };
+	struct where at = WHERE_KEY(w, B("image_url"));
+	yyjson_val *image, *key;
+	yyjson_obj_iter it;
 
 	if (inner_object(r, w, part, "image_url", "struct OpenAICompatibleImageUrl", &image))
 		return -1;
-	v = json_get(image, "url");
-	if (!v)
-		return expect_field(&at, "url");
-	if (!yyjson_is_str(v))
-		return expect_type(&url_at, v, "a string representing an URL");
-	*url = json_str(v);
-	if (!bytes_istarts(*url, B("data:"))) {
-		bad = media_url(*url, r->arena, &printed);
-		if (bad) {
-			buf_init(&quoted, 2 * URL_SHOWN);
-			expect_quote(bytes_slice(*url, 0, URL_SHOWN), &quoted);
-			expect_fail(&url_at, "invalid_value", "%s: %.*s", bad,
-				    BFMT(buf_bytes(&quoted)));
-			buf_deinit(&quoted);
+	it = yyjson_obj_iter_with(image);
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct where member = WHERE_KEY(&at, json_str(key));
+		size_t i = 0;
+
+		while (i < COUNT(names) && !bytes_eq(names[i], member.key))
+			i++;
+		if (i < COUNT(names) ? read[i](r, &member, yyjson_obj_iter_get_val(key), to)
+				     : !r->options->lenient &&
+					       expect_only(&at, image, names, COUNT(names), false))
 			return -1;
-		}
-		*url = printed;
 	}
-	if (read_detail(r, &at, image, &f->detail) ||
-	    inner_string(&at, image, "tensorzero::mime_type", false, &f->mime_type))
-		return -1;
-	if (bytes_set(f->mime_type) && (bad = media_bad_mime(f->mime_type)))
-		return expect_fail(&mime_at, "invalid_value", "invalid MIME: %s", bad);
-	if (bytes_set(f->mime_type))
-		r->inf->source_intact = false;
-	return 0;
+	return bytes_set(to->url) ? 0 : expect_field(&at, "url");
 }
 
 static int read_image(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
 	struct where at = WHERE_KEY(w, B("image_url"));
-	struct bytes url = { NULL, 0 };
-	struct file f = { 0 };
+	struct image image = { 0 };
 
-	if (read_image_url(r, w, part, &url, &f))
+	if (read_image_url(r, w, part, &image))
 		return part_refuse(w, part);
-	if (!bytes_istarts(url, B("data:"))) {
-		f.is_url = true;
-		f.url = url;
-	} else if (read_data_url(r, &at, url, &f)) {
+	if (!bytes_istarts(image.url, B("data:"))) {
+		image.f.is_url = true;
+		image.f.url = image.url;
+	} else if (read_data_url(r, &at, image.url, &image.f)) {
 		return -1;
 	}
-	return file_add(r, d, f);
+	return file_add(r, d, image.f);
 }
 
 static int unknown_add(struct reader *r, struct draft *d, yyjson_val *part)
@@ -232,6 +283,8 @@ static int unknown_add(struct reader *r, struct draft *d, yyjson_val *part)
 
 static int read_file(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
+	static const struct chat_member members[] = { { B("file_data"), chat_is_string },
+						      { B("filename"), chat_is_string, true } };
 	struct where at = WHERE_KEY(w, B("file"));
 	struct bytes data = { NULL, 0 };
 	struct file f = { 0 };
@@ -246,6 +299,8 @@ static int read_file(struct reader *r, struct draft *d, const struct where *w, y
 			return part_refuse(w, part);
 	}
 	f.is_url = bytes_set(f.url);
+	if (!r->options->lenient && chat_check_members(r, &at, file, members, COUNT(members)))
+		return part_refuse(w, part);
 	if ((!f.is_url && inner_string(&at, file, "file_data", true, &data)) ||
 	    inner_string(&at, file, "filename", false, &f.filename))
 		return part_refuse(w, part);
@@ -256,6 +311,8 @@ static int read_file(struct reader *r, struct draft *d, const struct where *w, y
 
 static int read_audio(struct reader *r, struct draft *d, const struct where *w, yyjson_val *part)
 {
+	static const struct chat_member members[] = { { B("data"), chat_is_string },
+						      { B("format"), chat_is_string } };
 	struct where at = WHERE_KEY(w, B("input_audio"));
 	struct bytes format = { NULL, 0 };
 	struct file f = { 0 };
@@ -263,6 +320,7 @@ static int read_audio(struct reader *r, struct draft *d, const struct where *w, 
 	char err[80];
 
 	if (inner_object(r, w, part, "input_audio", "struct OpenAICompatibleInputAudio", &audio) ||
+	    chat_check_members(r, &at, audio, members, COUNT(members)) ||
 	    inner_string(&at, audio, "data", true, &f.data) ||
 	    inner_string(&at, audio, "format", true, &format))
 		return part_refuse(w, part);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/json_last.h"
 #include "wire/json_edit.h"
 #include "wire/openai_chat/write_request.h"
 
@@ -50,6 +51,45 @@ int chat_each(struct reader *r, const struct where *w, yyjson_val *list, chat_re
 			return -1;
 	}
 	return 0;
+}
+
+int chat_check_members(struct reader *r, const struct where *w, yyjson_val *obj,
+		       const struct chat_member *members, size_t n)
+{
+	yyjson_obj_iter it = yyjson_obj_iter_with(obj);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it))) {
+		struct where at = { .up = w, .key = json_str(key), .show = w->show };
+		yyjson_val *v = yyjson_obj_iter_get_val(key);
+		size_t i = 0;
+
+		while (i < n && !bytes_eq(members[i].name, at.key))
+			i++;
+		if (i == n ||
+		    (yyjson_is_null(v) && (members[i].null_is_absent ||
+					   (members[i].null_is_lenient && r->options->lenient))))
+			continue;
+		if (members[i].check(r, &at, v))
+			return -1;
+	}
+	return 0;
+}
+
+int chat_is_string(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	struct bytes ignored;
+
+	(void)r;
+	return expect_string(w, v, &ignored);
+}
+
+int chat_is_bool(struct reader *r, const struct where *w, yyjson_val *v)
+{
+	bool ignored;
+
+	(void)r;
+	return expect_bool(w, v, &ignored);
 }
 
 /* ---- the fields ---- */
@@ -486,6 +526,8 @@ struct envelope *openai_chat_read_request(struct bytes body, const struct surfac
 		r.inf->source_intact = true; /* until a message says otherwise */
 	}
 	root = parse_body(body, a);
+	if (root && !options->lenient)
+		root = json_last_of_keys(root, a);
 	bad = !root || read_all(&r, root);
 	map_deinit(&r.calls);
 	map_deinit(&r.legacy_calls);

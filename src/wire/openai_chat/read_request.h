@@ -42,6 +42,17 @@ typedef int chat_read_fn(struct reader *, const struct where *, yyjson_val *);
 /* Each element of a list, which it must be. */
 int chat_each(struct reader *, const struct where *, yyjson_val *list, chat_read_fn *);
 
+/* A member of an object: what it must be, and for whom null is as good as absent: everybody, lenient surfaces. */
+struct chat_member {
+	struct bytes name;
+	chat_read_fn *check;
+	bool null_is_absent, null_is_lenient;
+};
+/* Checks the members that are there, in the order of the document: the first that is wrong is told. */
+int chat_check_members(struct reader *, const struct where *, yyjson_val *obj,
+		       const struct chat_member *, size_t n);
+chat_read_fn chat_is_string, chat_is_bool;
+
 /* 400 with TensorZero's prefix, `param` of the place and `code`. Return -1. */
 int openai_refuse(const struct where *, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -27,7 +27,7 @@ static struct tool_config *tools_of(struct reader *r)
 
 int chat_read_tag(const struct where *w, yyjson_val *v, const char *type, struct bytes *out)
 {
-	struct where at = WHERE_KEY(w, B("type"));
+	struct where at = { .up = w, .key = B("type"), .show = w->show };
 	yyjson_val *tag;
 
 	if (yyjson_is_arr(v) && yyjson_arr_size(v) == 0)
@@ -67,11 +67,16 @@ static int read_description(struct tool *t, const struct where *w, yyjson_val *o
 
 static int read_function(struct reader *r, struct tool *t, const struct where *w, yyjson_val *obj)
 {
+	static const struct chat_member members[] = { { B("name"), chat_is_string },
+						      { B("description"), chat_is_string, true },
+						      { B("strict"), chat_is_bool } };
 	struct where at = WHERE_LOST(w, B("strict")), name_at = WHERE_LOST(w, B("name"));
 	yyjson_val *name = json_get(obj, "name"), *strict = json_get(obj, "strict"), *parameters;
 
 	if (!yyjson_is_obj(obj))
 		return expect_type(w, obj, "struct OpenAICompatibleFunctionTool");
+	if (!r->options->lenient && chat_check_members(r, w, obj, members, COUNT(members)))
+		return -1;
 	if (name && expect_string(&name_at, name, &t->name))
 		return -1;
 	if (read_description(t, w, obj))
@@ -98,16 +103,21 @@ static int read_grammar(struct reader *r, struct tool *t, const struct where *w,
 	yyjson_val *grammar, *syntax, *definition;
 	struct bytes name, text;
 	struct buf b;
+	int which;
 
 	if (expect_member(w, format, "grammar", &grammar))
 		return -1;
 	if (!yyjson_is_obj(grammar))
 		return expect_type(&at, grammar, "struct OpenAIGrammarDefinition");
-	if (expect_member(&at, grammar, "syntax", &syntax) || expect_string(&at, syntax, &name) ||
-	    (!r->options->lenient && expect_one_of(&at, name, syntaxes, 2) < 0) ||
-	    expect_member(&at, grammar, "definition", &definition) ||
+	if (expect_member(&at, grammar, "syntax", &syntax))
+		return -1;
+	name = json_str(syntax);
+	which = r->options->lenient && bytes_set(name) ? 0
+						       : expect_choice(&at, syntax, syntaxes, 2);
+	if (which < 0 || expect_member(&at, grammar, "definition", &definition) ||
 	    expect_string(&at, definition, &text))
 		return -1;
+	name = r->options->lenient && bytes_set(name) ? name : syntaxes[which];
 	buf_init(&b, MAX_FORMAT);
 	if (!buf_append(&b, B("{\"type\":\"grammar\",\"grammar\":{\"syntax\":")) &&
 	    !buf_json_string(&b, name) && !buf_append(&b, B(",\"definition\":")) &&
@@ -271,6 +281,7 @@ static int read_allowed_tools(struct reader *r, struct tool_config *t, const str
 	struct where at = WHERE_LOST(w, B("allowed_tools"));
 	struct where mode_at = WHERE_LOST(&at, B("mode")), tools_at = WHERE_LOST(&at, B("tools"));
 	yyjson_val *allowed = json_get(v, "allowed_tools"), *tools, *mode;
+	int which = 0;
 
 	if (!allowed)
 		return expect_fail(&at, NULL,
@@ -278,16 +289,18 @@ static int read_allowed_tools(struct reader *r, struct tool_config *t, const str
 	if (!yyjson_is_obj(allowed))
 		return expect_type(&at, allowed, "struct OpenAICompatibleAllowedTools");
 	mode = json_get(allowed, "mode");
-	if (mode && !yyjson_is_str(mode))
-		return expect_type(&mode_at, mode, "string or map");
-	if (mode && !r->options->lenient && expect_one_of(&mode_at, json_str(mode), modes, 2) < 0)
+	if (mode && r->options->lenient && yyjson_is_str(mode))
+		which = bytes_eq(json_str(mode), modes[1]);
+	else if (mode)
+		which = expect_choice(&mode_at, mode, modes, 2);
+	if (which < 0)
 		return -1;
 	if (expect_member(&at, allowed, "tools", &tools) ||
 	    chat_each(r, &tools_at, tools, read_allowed))
 		return -1;
 	if (!mode)
 		return expect_field(&at, "mode");
-	t->choice = bytes_eq(json_str(mode), modes[1]) ? TOOL_CHOICE_REQUIRED : TOOL_CHOICE_AUTO;
+	t->choice = which ? TOOL_CHOICE_REQUIRED : TOOL_CHOICE_AUTO;
 	t->allowed_explicit = true;
 	r->env->allowed_given = true;
 	return 0;
@@ -400,9 +413,12 @@ static int read_provider_tool(struct reader *r, const struct where *w, yyjson_va
 	if (!config || expect_only(w, v, keys, 2, false))
 		return -1;
 	if (scope && !yyjson_is_null(scope)) {
+		yyjson_val *provider = json_get(scope, "provider_name");
+
 		t.model_name = json_str(json_get(scope, "model_name"));
-		t.provider_name = json_str(json_get(scope, "provider_name"));
-		if (!bytes_set(t.model_name))
+		t.provider_name = json_str(provider);
+		if (!bytes_set(t.model_name) ||
+		    (provider && !yyjson_is_null(provider) && !yyjson_is_str(provider)))
 			return expect_fail(
 				&at, "invalid_value",
 				"data did not match any variant of untagged enum ProviderToolScope");

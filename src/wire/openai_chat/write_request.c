@@ -38,13 +38,31 @@ static enum file_form form_of(const struct dialect *d, struct bytes mime)
 	return bytes_starts(mime, B("audio/")) ? FILE_INPUT_AUDIO : FILE_FILE;
 }
 
+/* JSON inside quotes is only safe without quotes, backslashes and controls. */
+static bool is_plain(struct bytes s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return true;
+}
+
 static void put_data_url(struct pen *p, const struct file *f)
 {
-	pen_lit(p, "\"data:"); /* both are plain: nothing to escape */
-	pen_bytes(p, f->mime_type);
-	pen_lit(p, ";base64,");
-	pen_bytes(p, f->data);
-	pen_lit(p, "\"");
+	bool any = false;
+
+	if (is_plain(f->mime_type) && is_plain(f->data)) {
+		pen_lit(p, "\"data:");
+		pen_bytes(p, f->mime_type);
+		pen_lit(p, ";base64,");
+		pen_bytes(p, f->data);
+		pen_lit(p, "\"");
+		return;
+	}
+	pen_more(p, B("data:"), &any); /* base64 with line breaks, a quoted parameter */
+	pen_more(p, f->mime_type, &any);
+	pen_more(p, B(";base64,"), &any);
+	pen_more(p, f->data, &any);
 }
 
 static void put_image(struct pen *p, const struct file *f)
@@ -60,7 +78,8 @@ static void put_image(struct pen *p, const struct file *f)
 
 static int put_audio(struct chat_out *o, const struct file *f)
 {
-	struct bytes format = media_audio_format(f->mime_type);
+	char space[MEDIA_EXTENSION];
+	struct bytes format = media_extension(f->mime_type, space);
 
 	if (!bytes_set(format))
 		return fail(
@@ -77,7 +96,8 @@ static int put_audio(struct chat_out *o, const struct file *f)
 static int put_document(struct chat_out *o, const struct file *f)
 {
 	struct pen *p = &o->pen;
-	struct bytes extension = media_extension(f->mime_type);
+	char space[MEDIA_EXTENSION];
+	struct bytes extension = media_extension(f->mime_type, space);
 	bool any = false;
 
 	if (!bytes_set(f->filename) && !bytes_set(extension))
@@ -93,15 +113,6 @@ static int put_document(struct chat_out *o, const struct file *f)
 	return 0;
 }
 
-/* JSON inside quotes is only safe without quotes, backslashes and controls. */
-static bool plain(struct bytes s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == '"' || s.p[i] == '\\')
-			return false;
-	return true;
-}
-
 static int put_file(struct chat_out *o, const struct file *f)
 {
 	bool there = bytes_set(f->data);
@@ -113,8 +124,6 @@ static int put_file(struct chat_out *o, const struct file *f)
 	if (!there) /* upstream/files.c comes before */
 		return fail(ERR_BAD_FILE_FETCH, "Error fetching file from %.*s: it was not fetched",
 			    BFMT(f->url));
-	if (!plain(f->mime_type) || !plain(f->data))
-		return fail(ERR_INVALID_MESSAGE, "A file's data is not base64");
 	switch (form_of(o->dialect, f->mime_type)) {
 	case FILE_IMAGE_URL: put_image(&o->pen, f); return 0;
 	case FILE_INPUT_AUDIO: return put_audio(o, f);

@@ -53,14 +53,14 @@ export const special = [
 	{ name: 'signed', body: one('sonnet-signed', 'Hello, signed world!', { stream: true }) },
 ];
 
-export async function seed({ steps = 96, each = 24, large = true, scale = 20 } = {}) {
+export async function seed({ steps = 96, each = 24, large = true, scale = 20, env = {} } = {}) {
 	const dir = mkdtempSync(join(tmpdir(), 'signet-seed-'));
 	const clock = join(dir, 'clock'), fd = openSync(clock, 'w+');
 	const shift = (ns) => { const b = Buffer.alloc(8); b.writeBigInt64LE(BigInt(Math.round(ns))); writeSync(fd, b, 0, 8, 0); };
 	shift(-DAY);
 	const upstream = await startUpstream(), api = await startDeveloperApi(dir);
 	const config = configOf(upstream.url, api.url, api.wasm);
-	const past = await startGateway({ config, dir, keep: true, env: { LD_PRELOAD: buildClock(dir), SIGNET_CLOCK: clock, SIGNET_CLOCK_SCALE: String(scale) } });
+	const past = await startGateway({ config, dir, keep: true, env: { ...env, LD_PRELOAD: buildClock(dir), SIGNET_CLOCK: clock, SIGNET_CLOCK_SCALE: String(scale) } });
 	for (let i = 0; i < steps; i++) {
 		shift(-DAY + (DAY * i) / steps);
 		const hour = Math.floor((24 * i) / steps), busy = 0.35 + 0.65 * Math.max(0, Math.sin(((hour - 5) / 24) * Math.PI * 2)) ** 0.7;
@@ -70,7 +70,7 @@ export async function seed({ steps = 96, each = 24, large = true, scale = 20 } =
 	await past.stop();
 	shift(0);
 	closeSync(fd);
-	const gateway = await startGateway({ config, dir });
+	const gateway = await startGateway({ config, dir, env });
 	const ids = {};
 	for (const s of special) ids[s.name] = (await ask(gateway, s.body)).headers.get('x-signet-inference-id');
 	if (large) ids.large = (await ask(gateway, one('deepseek-chat', 'A very long answer, please. [bytes 5000000]'))).headers.get('x-signet-inference-id');

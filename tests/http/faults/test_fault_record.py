@@ -150,6 +150,23 @@ def test_a_body_over_the_cap_is_cut_and_marked(up, over):
             assert len(kept) == 1024 + over and json.loads(kept)
 
 
+@pytest.mark.parametrize("megabytes", [0.001, 1, 6])
+def test_a_stream_over_the_cap_is_cut_once(up, megabytes):
+    """The row says how much of the whole is missing, however long the stream was."""
+    events = text_chunks("a" * int(megabytes * (1 << 20)), pieces=64)
+    whole = "\n".join(json.dumps(e, separators=(",", ":"), ensure_ascii=False) for e in events)
+    up.then(sse(events))
+    with Signet(toml_of(up, extra="[record]\nmax_raw_kib = 4")) as s:
+        id = ask(s, stream=True)[0]
+        record.wait_row(s.data_dir, id)
+        [row] = record.rows(s.data_dir, "select raw_response from ModelInference where inference_id = ?", id)
+        kept = row["raw_response"]
+        if len(whole) <= 4096:
+            assert kept == whole
+        else:
+            assert kept == f"{whole[:2048]}\n… {len(whole) - 4096} bytes cut …\n{whole[-2048:]}"
+
+
 def test_a_drainer_far_behind_hands_over_and_back(up):
     """An eighth of the journal waits: the thread that gives way hands over to the one that does not, until nothing is left."""
     def told(s, what):

@@ -157,7 +157,7 @@ def test_dead_rows_are_listed_tried_again_and_dropped(data):
     assert subprocess.run([binary(), "store", "dead", "retry", "--data-dir", str(data)], capture_output=True,
                           env=os.environ | {"SIGNET_FAULT": "dead.stored"}).returncode == -9
     run = store("dead", "retry", data=data, status=1)
-    assert "2 records stored" in run.stderr and "only rows of sqlite" in run.stderr
+    assert "2 records stored" in run.stderr and "set TENSORZERO_CLICKHOUSE_URL" in run.stderr
     assert {r["id"] for r in rows(data, "InferenceById")} >= set(ids) and len(rows(data, "InferenceById")) == 5
     assert (folder / "sqlite-202611.ndjson").read_text() == json.dumps(hopeless) + "\nhalf a li"
     assert store("check", data=data).stdout.startswith("whole: 5")

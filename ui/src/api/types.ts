@@ -169,6 +169,8 @@ export interface Health {
 		disk_free: number;
 		full_in_s: number | null;
 		unrecorded: number;
+		/** All rows are in ClickHouse, which keeps no request that failed. */
+		answers_only: boolean;
 		sink: { type: string; state: 'ok' | 'slow' | 'down' | 'blocked'; since: string | null; last_ok: string | null; rows_per_s: number | null; error: string | null };
 	};
 	providers: ProviderHealth[];

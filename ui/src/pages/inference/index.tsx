@@ -90,7 +90,7 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 					<Stat name={t('col.tokens')} value={`${row.estimated ? '~' : ''}${int(row.in)} / ${int(row.out)}`} />
 					<Stat name={t('col.cost')} value={money(row.cost)} />
 					{row.attempts > 1 && <Stat name={t('inference.attempts')} value={row.attempts} />}
-					<Stat name={t('inference.record')} value={t(detail.record.state === 'journal' ? 'inference.inJournal' : 'inference.stored')} />
+					<Stat name={t('inference.record')} value={t(detail.record.state === 'journal' ? 'inference.inJournal' : detail.record.sink === 'clickhouse' ? 'inference.inClickHouse' : 'inference.stored')} />
 				</div>
 				<div className={s.actions}>
 					{mayEdit && <Button small look="primary" icon="playground" onClick={replay}>{t('inference.replay')}</Button>}
@@ -108,6 +108,7 @@ function Loaded({ detail, onClose, onStep, alone }: { detail: Detail } & Omit<Pr
 					</DropdownMenu.Root>
 					<span className="mono muted cut">{row.id}</span><CopyButton text={row.id} label={t('copy.id')} />
 				</div>
+				{detail.record.sink === 'clickhouse' && <small className="muted">{t('inference.inClickHouseText')}</small>}
 			</header>
 			<div className={s.tabsWrap}>
 				<Tabs.List className={css.tabs} aria-label={t('inference.title')}>

@@ -8,6 +8,7 @@ import { useT } from '../../i18n';
 import { int, moment } from '../../parts/format';
 import { useKeys } from '../../parts/keys';
 import { filterOf, rewritten, useQueryString } from '../../parts/query';
+import { useAnswersOnly } from '../../parts/record';
 import { setTaste, wide } from '../../parts/taste';
 import { Button, css, Empty, ErrorBox, join, Skeleton, useTitle } from '../../parts/ui';
 import { Inference } from '../inference';
@@ -94,7 +95,9 @@ export function LogsPage() {
 					<div className={s.scroll} ref={scroll} tabIndex={0} role={grid ? 'rowgroup' : undefined} aria-label={grid ? t('nav.logs') : undefined} onScroll={(e) => setTop(e.currentTarget.scrollTop < 30)}>
 						{pages.error && !rows.length ? <div className={css.page}><ErrorBox error={pages.error} retry={pages.refetch} /></div>
 							: pages.isPending ? Array.from({ length: 12 }, (_, i) => <div key={i} className={s.skeletonRow}><Skeleton height={13} /><Skeleton height={11} width="70%" /></div>)
-								: rows.length === 0 ? <Nothing live={live} />
+								: rows.length === 0 ? (last?.partial
+									? <Empty icon="clock" title={t('common.partial')}><div className={css.row} style={{ justifyContent: 'center' }}>{last.searched_to && t('logs.searchedTo', { time: searchedTo(last.searched_to, utc) })}<Button small onClick={() => pages.fetchNextPage()} disabled={pages.isFetchingNextPage}>{t('logs.continue')}</Button></div></Empty>
+									: <Nothing live={live} />)
 									: (
 										<div style={{ height: list.getTotalSize(), position: 'relative', opacity: pages.isPlaceholderData ? 0.55 : 1 }}>
 											{items.map((item) => {
@@ -102,6 +105,7 @@ export function LogsPage() {
 												return row
 													? <LogRow key={item.key} row={row} top={item.start} index={item.index} selected={row.id === selected} cursor={item.index === cursor} utc={utc} words={words} onOpen={open} />
 													: <div key="more" className={s.more} style={{ transform: `translateY(${item.start}px)` }}>
+														{pages.error && <span style={{ color: 'var(--bad)' }}>{pages.error.message}</span>}
 														{last?.partial && last.searched_to
 															? <>{t('logs.searchedTo', { time: searchedTo(last.searched_to, utc) })}<Button small onClick={() => pages.fetchNextPage()} disabled={pages.isFetchingNextPage}>{t('logs.continue')}</Button></>
 															: t('logs.loading')}
@@ -154,11 +158,13 @@ function Panel({ id, onClose, onStep }: { id: string; onClose: () => void; onSte
 function Nothing({ live }: { live: boolean }) {
 	const t = useT();
 	const [params, set] = useQueryString();
+	const answersOnly = useAnswersOnly();
 	const held = Object.keys(clearFilters(params)).filter((k) => k !== 'sel');
+	const failures = params.get('status') === 'error' && answersOnly;
 	if (held.length)
 		return (
 			<Empty icon="search" title={t('logs.noMatch')}>
-				<p>{t('logs.noMatchText')}</p>
+				<p>{t(failures ? 'logs.answersOnly' : 'logs.noMatchText')}</p>
 				<div className={css.row} style={{ justifyContent: 'center' }}>
 					{held.map((k) => <Button key={k} small icon="close" onClick={() => set({ [k]: null })}>{t('filter.drop')} {k === 'q' ? `“${params.get('q')}”` : chipText(k, params.get(k) ?? '', t)}</Button>)}
 				</div>

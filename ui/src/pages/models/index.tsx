@@ -6,6 +6,7 @@ import { discover, getHealth, getModels, getOverview } from '../../api/routes';
 import type { Discovered, ModelProvider, Models, ProviderHealth } from '../../api/types';
 import { useT, type Key } from '../../i18n';
 import { age, dash, full, int, money, ms, percent, visible } from '../../parts/format';
+import { useAnswersOnly } from '../../parts/record';
 import { useMay } from '../../parts/session';
 import { Badge, Button, Card, Code, css, Dot, Empty, ErrorBox, join, Skeleton, useTitle } from '../../parts/ui';
 import { TestDialog } from './test';
@@ -21,6 +22,7 @@ export function ModelsPage() {
 	const models = useQuery({ queryKey: ['models'], queryFn: ({ signal }) => getModels(signal), refetchInterval: 5000 });
 	const health = useQuery({ queryKey: ['health'], queryFn: ({ signal }) => getHealth(signal), refetchInterval: 5000 });
 	const day = useQuery({ queryKey: ['overview', 'models'], queryFn: ({ signal }) => getOverview(new URLSearchParams({ range: '24h' }), 'model', '86400', signal), refetchInterval: 30000, retry: false });
+	const answersOnly = useAnswersOnly();
 	const [test, setTest] = useState<{ model: string; provider: string } | null>(null);
 	const traffic = useMemo(() => new Map((day.data?.series ?? []).map((x) => [x.by ?? '', { n: sum(x.n), err: sum(x.err), p95: last(x.p95), ttft: last(x.ttft95), cost: sum(x.priced) ? sum(x.cost) : null }])), [day.data]);
 	const configured = new Set(models.data?.models.map((m) => m.name));
@@ -39,7 +41,7 @@ export function ModelsPage() {
 			)}
 			{others.length > 0 && (
 				<Card title={t('models.shorthand')}>
-					<div className={css.scrollX} tabIndex={0}><table className={css.list}><tbody>{others.map(([name, x]) => <tr key={name}><td><Link href={`/logs?model=${encodeURIComponent(name)}`}>{visible(name)}</Link></td><td className="num">{int(x.n)}</td><td className="num">{percent(x.err, x.n)}</td><td className="num">{ms(x.p95)}</td><td className="num">{money(x.cost)}</td></tr>)}</tbody></table></div>
+					<div className={css.scrollX} tabIndex={0}><table className={css.list}><tbody>{others.map(([name, x]) => <tr key={name}><td><Link href={`/logs?model=${encodeURIComponent(name)}`}>{visible(name)}</Link></td><td className="num">{int(x.n)}</td><td className="num">{answersOnly ? dash : percent(x.err, x.n)}</td><td className="num">{ms(x.p95)}</td><td className="num">{money(x.cost)}</td></tr>)}</tbody></table></div>
 				</Card>
 			)}
 			{models.data?.discovered.map((d) => <DiscoveredCard key={d.provider} list={d} models={models.data} />)}
@@ -49,6 +51,7 @@ export function ModelsPage() {
 }
 
 function ModelRows({ model, traffic, health, onTest }: { model: Models['models'][number]; traffic: { n: number; err: number; p95: number | null; ttft: number | null; cost: number | null } | undefined; health: ProviderHealth[]; onTest: (provider: string) => void }) {
+	const answersOnly = useAnswersOnly();
 	const of = (p: string) => health.find((h) => h.model === model.name && h.provider === p);
 	const providers = model.routing.map((name) => model.providers.find((p) => p.name === name)).filter((p): p is ModelProvider => Boolean(p));
 	return (
@@ -56,7 +59,7 @@ function ModelRows({ model, traffic, health, onTest }: { model: Models['models']
 			<tr className={traffic?.n ? undefined : 'muted'}>
 				<td><Link href={`/logs?model=${encodeURIComponent(model.name)}`} style={{ fontWeight: 600 }}>{model.name}</Link></td>
 				<td><span className={s.chain}>{model.routing.map((name, i) => <span key={name} className={s.chain}>{i > 0 && <span aria-hidden="true" className="muted">→</span>}<span className={s.hop}><Dot tone={toneOf(of(name))} />{name}</span></span>)}</span></td>
-				<td className="num">{traffic ? int(traffic.n) : dash}</td><td className="num">{traffic ? percent(traffic.err, traffic.n) : dash}</td><td className="num">{ms(traffic?.p95)}</td><td className="num">{ms(traffic?.ttft)}</td><td className="num">{money(traffic?.cost)}</td>
+				<td className="num">{traffic ? int(traffic.n) : dash}</td><td className="num">{traffic && !answersOnly ? percent(traffic.err, traffic.n) : dash}</td><td className="num">{ms(traffic?.p95)}</td><td className="num">{ms(traffic?.ttft)}</td><td className="num">{money(traffic?.cost)}</td>
 			</tr>
 			{providers.map((p) => <ProviderRow key={p.name} provider={p} health={of(p.name)} onTest={() => onTest(p.name)} />)}
 		</>

@@ -10,6 +10,7 @@ import { Chart, Spark, type Line } from '../../parts/chart';
 import { recordTone } from '../../parts/frame';
 import { useKeys } from '../../parts/keys';
 import { filterOf, useQueryString } from '../../parts/query';
+import { useAnswersOnly } from '../../parts/record';
 import { Badge, Button, Card, css, Dot, Empty, ErrorBox, join, Select, Skeleton, useTitle } from '../../parts/ui';
 import { NothingYet } from './nothing';
 import s from './overview.module.css';
@@ -47,6 +48,7 @@ export function OverviewPage() {
 
 function Tiles({ data, filter }: { data: OverviewData | undefined; filter: URLSearchParams }) {
 	const t = useT();
+	const answersOnly = useAnswersOnly();
 	const link = (more: Record<string, string>) => `/logs?${new URLSearchParams([...filter, ...Object.entries(more)])}`;
 	if (!data) return <div className={s.tiles}>{Array.from({ length: 6 }, (_, i) => <Skeleton key={i} height={104} />)}</div>;
 	const { total, before } = data, series = data.series[0];
@@ -57,7 +59,7 @@ function Tiles({ data, filter }: { data: OverviewData | undefined; filter: URLSe
 	const unpriced = total.n > 0 && total.priced < total.n;
 	const tiles: { key: Key; value: string; title?: string; delta: string; tone?: string; href: string; spark: (number | null)[]; colour?: string }[] = [
 		{ key: 'overview.requests', value: short(total.n), title: int(total.n), delta: change(total.n, before.n), href: link({}), spark: series?.n ?? [] },
-		{ key: 'overview.errors', value: percent(total.err, total.n), title: int(total.err), delta: points, tone: r !== null && b !== null && Math.abs(r - b) > 0.05 ? (r > b ? 'bad' : 'ok') : undefined, href: link({ status: 'error' }), spark: series?.err ?? [], colour: '--bad-fill' },
+		{ key: 'overview.errors', value: answersOnly ? dash : percent(total.err, total.n), title: answersOnly ? t('overview.noFailures') : int(total.err), delta: answersOnly ? t('overview.noFailures') : points, tone: r !== null && b !== null && Math.abs(r - b) > 0.05 ? (r > b ? 'bad' : 'ok') : undefined, href: link({ status: 'error' }), spark: series?.err ?? [], colour: '--bad-fill' },
 		{ key: 'overview.p95', value: ms(total.p95), title: total.p95 === null ? undefined : `${total.p95} ms`, delta: change(total.p95, before.p95), href: link(total.p95 ? { min_ms: String(Math.floor(total.p95)) } : {}), spark: series?.p95 ?? [], colour: '--c5' },
 		{ key: 'overview.ttft', value: ms(total.ttft95), delta: change(total.ttft95, before.ttft95), href: link({ stream: '1' }), spark: series?.ttft95 ?? [], colour: '--c3' },
 		{ key: 'overview.tokens', value: short(total.in + total.out), title: `${int(total.in)} / ${int(total.out)}`, delta: total.in + total.out ? t('overview.inOut', { in: short(total.in), out: short(total.out) }) : '', href: link({}), spark: series?.in.map((v, i) => v + (series.out[i] ?? 0)) ?? [], colour: '--c7' },
@@ -105,6 +107,7 @@ const paramOf: Record<string, string> = { model: 'model', provider: 'provider', 
 
 function CostBy({ data, error, by, filter, onBy }: { data: OverviewData | undefined; error: unknown; by: string; filter: URLSearchParams; onBy: (v: string) => void }) {
 	const t = useT();
+	const answersOnly = useAnswersOnly();
 	const rows = useMemo(() => (data?.series ?? []).map((x) => ({ by: x.by ?? '', n: sum(x.n), err: sum(x.err), tokens: sum(x.in) + sum(x.out), cost: sum(x.cost), priced: sum(x.priced) })).filter((r) => r.n).sort((a, b) => b.cost - a.cost || b.n - a.n), [data]);
 	const whole = rows.some((r) => r.priced) ? sum(rows.map((r) => r.cost)) : sum(rows.map((r) => r.n));
 	const part = (r: (typeof rows)[number]) => (rows.some((x) => x.priced) ? r.cost : r.n) / (whole || 1);
@@ -124,7 +127,7 @@ function CostBy({ data, error, by, filter, onBy }: { data: OverviewData | undefi
 						<tr key={r.by}>
 							<td>{r.by ? <Link href={`/logs?${new URLSearchParams([...filter, [paramOf[by] ?? by, r.by]])}`}>{visible(r.by)}</Link> : <span className="muted">{t('filter.none')}</span>}</td>
 							<td><div className={s.share}><div style={{ width: `${Math.round(120 * part(r))}px` }} /><span>{(100 * part(r)).toFixed(part(r) < 0.1 ? 1 : 0)} %</span></div></td>
-							<td className="num">{int(r.n)}</td><td className="num">{percent(r.err, r.n)}</td><td className="num" title={int(r.tokens)}>{short(r.tokens)}</td>
+							<td className="num">{int(r.n)}</td><td className="num">{answersOnly ? dash : percent(r.err, r.n)}</td><td className="num" title={int(r.tokens)}>{short(r.tokens)}</td>
 							<td className="num" title={r.priced < r.n ? t('overview.priced', { n: int(r.priced), of: int(r.n) }) : undefined}>{r.priced ? money(r.cost) : dash}</td>
 						</tr>
 					))}</tbody>

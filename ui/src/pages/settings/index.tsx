@@ -92,7 +92,7 @@ function Checked({ check, onReload, busy }: { check: ConfigCheck; onReload: ((ha
 	const t = useT();
 	return (
 		<div role="status" style={{ padding: 14, display: 'grid', gap: 10, borderBottom: '1px solid var(--line)', background: 'var(--sunken)' }}>
-			{!check.ok ? <div className={css.error}>{check.errors.map((e, i) => <pre key={i}>{e.file}:{e.line}: {visible(e.text)}</pre>)}</div> : !check.diff.length ? <span className={css.row}><Badge tone="ok">{t('settings.same')}</Badge></span> : (
+			{!check.ok ? <div className={css.error}>{check.errors.map((e, i) => <pre key={i}>{e.file ? `${e.file}:${e.line}: ` : ''}{visible(e.text)}</pre>)}</div> : !check.diff.length ? <span className={css.row}><Badge tone="ok">{t('settings.same')}</Badge></span> : (
 				<>
 					<div className={css.scrollX} tabIndex={0}><table className={css.list}><thead><tr><th>{t('settings.key')}</th><th>{t('settings.old')}</th><th>{t('settings.new')}</th><th>{t('settings.when')}</th></tr></thead>
 						<tbody>{check.diff.map((d) => <tr key={d.key}><td><code>{d.key}</code></td><td><code style={{ color: 'var(--bad)' }}>{json(d.old) ?? ''}</code></td><td><code style={{ color: 'var(--ok)' }}>{json(d.new) ?? ''}</code></td><td className="muted">{t(d.when === 'now' ? 'settings.now' : 'settings.restart')}</td></tr>)}</tbody></table></div>
