@@ -193,6 +193,7 @@ bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
 		    const struct config *config, struct arena *arena)
 {
 	struct bytes endpoint = config->default_endpoints[place_of(kind)];
+	const void *options = config->default_options[place_of(kind)];
 
 	p->kind = kind;
 	p->type = kind->name;
@@ -203,6 +204,8 @@ bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
 		kind->defaults(p);
 	if (bytes_set(endpoint))
 		p->endpoint = endpoint;
+	if (options)
+		memcpy(p->options, options, kind->options_size);
 	return true;
 }
 
@@ -326,12 +329,16 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 	struct provider_config any = { .kind = kind, .api_key = *key };
 	bool others = false;
 
+	any.options = arena_alloc(l->arena, kind->options_size + 1);
+	if (!any.options)
+		return;
 	for (size_t i = 1; i < n; i++)
 		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
 	defaults_keys[0].required = !others;
 	read_table(l, &table, t, path, ".", &any);
 	*key = any.api_key;
 	l->config->default_endpoints[place_of(kind)] = any.endpoint;
+	l->config->default_options[place_of(kind)] = any.options;
 }
 
 void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)
