@@ -49,7 +49,8 @@ struct request {
 	struct answer answer;
 	/* a stream */
 	struct wire_writer *writer;
-	struct gather *gather;
+	struct gather *gathers[CHOICES_MAX]; /* one a call of the provider */
+	struct result *results;              /* what they came to, of several calls */
 	uv_timer_t *timer;
 	uint64_t last_ms; /* when the client last got something */
 	bool head_sent, client_gone;
@@ -241,11 +242,36 @@ static bool leaves_record(const struct request *rq)
 	return rq->app->store && !(rq->env && rq->env->dryrun) && !rq->store_refused;
 }
 
+/* The calls that the answer is of, each with its own result. Nearly always it is one, with the answer's. */
+static size_t recorded_calls(const struct request *rq, const struct result *result,
+			     struct recorded_call *calls)
+{
+	size_t n = model_call_count(&rq->call);
+	struct model_call *each = n > 1 ? arena_array(rq->arena, struct model_call, n) : NULL;
+
+	calls[0] = (struct recorded_call){ &rq->call, result };
+	for (size_t i = 0; each && i < n; i++) {
+		each[i] = model_call_at(&rq->call, i);
+		calls[i] = (struct recorded_call){ &each[i], result };
+		if (result)
+			calls[i].result = rq->results ? &rq->results[i] : each[i].result;
+	}
+	return !rq->called ? 0 : each ? n : 1;
+}
+
+static bool is_raw_cut(const struct request *rq)
+{
+	for (size_t i = 0; i < CHOICES_MAX && rq->gathers[i]; i++)
+		if (gather_raw_cut(rq->gathers[i]))
+			return true;
+	return false;
+}
+
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
 	static const struct envelope no_request;
-	struct recorded_call call = { &rq->call, result };
+	struct recorded_call calls[CHOICES_MAX];
 	struct answer_facts facts = {
 		.config = rq->config,
 		.inference_id = rq->inference_id,
@@ -255,15 +281,15 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.surface = rq->surface->name,
 		.key_public_id = rq->x->key_public_id,
 		.request = rq->env ? rq->env : &no_request,
-		.calls = &call,
-		.ncalls = rq->called,
+		.calls = calls,
+		.ncalls = recorded_calls(rq, result, calls),
 		.result = result,
 		.error = e,
 		.state = state,
 		.status = status,
 		.processing_ms = turn_ms() - rq->started_ms,
 		.ttft_ms = rq->call.first_ms ? rq->call.first_ms - rq->started_ms : 0,
-		.raw_cut = rq->gather && gather_raw_cut(rq->gather),
+		.raw_cut = is_raw_cut(rq),
 	};
 
 	if (state == ANSWER_CANCELLED)
@@ -527,9 +553,11 @@ static int pump(struct request *rq)
 	int r;
 
 	while ((r = model_call_next(&rq->call, &d, flush, rq)) == 1) {
-		if (gather_has_content(rq->gather) && wait_for_room(rq, &waited))
+		struct gather *gather = rq->gathers[rq->call.from];
+
+		if (gather_has_content(gather) && wait_for_room(rq, &waited))
 			return -1;
-		if (gather_add(rq->gather, d))
+		if (gather_add(gather, d))
 			return -1;
 		if (rq->client_gone)
 			continue;
@@ -540,20 +568,45 @@ static int pump(struct request *rq)
 	return r;
 }
 
-/* What the stream came to, with the record's times. */
-static struct result *gathered(struct request *rq)
+/* What one call's stream came to, with the record's times. */
+static int gathered_call(struct request *rq, size_t i, struct result *result)
 {
-	const struct attempt *attempt = &rq->call.attempt;
-	struct result *result = arena_new(rq->arena, struct result);
+	struct model_call one = model_call_at(&rq->call, i);
 
-	if (!result || gather_finish(rq->gather, result))
-		return NULL;
-	result->raw_request = attempt->raw_request;
-	result->response_ms = turn_ms() - attempt->started_ms;
-	result->ttft_ms = rq->call.first_ms - attempt->started_ms;
+	if (gather_finish(rq->gathers[i], result))
+		return -1;
+	result->raw_request = one.attempt.raw_request;
+	result->response_ms = turn_ms() - one.attempt.started_ms;
+	result->ttft_ms = rq->call.first_ms - one.attempt.started_ms;
 	if (rq->answer.json_tool)
 		result_json_tool_to_text(result);
-	return result;
+	return 0;
+}
+
+/* What the stream came to: the answer, and what it was made of. */
+static struct result *gathered(struct request *rq)
+{
+	size_t n = model_call_count(&rq->call);
+	struct result *results = arena_array(rq->arena, struct result, 2 * n);
+
+	for (size_t i = 0; results && i < n; i++)
+		if (gathered_call(rq, i, &results[i]))
+			return NULL;
+	if (!results || n == 1)
+		return results;
+	rq->results = results;
+	results = arena_new(rq->arena, struct result);
+	if (results)
+		fan_combine(rq->results, n, rq->results + n, results);
+	return results;
+}
+
+static bool has_content(const struct request *rq)
+{
+	for (size_t i = 0; i < CHOICES_MAX && rq->gathers[i]; i++)
+		if (gather_has_content(rq->gathers[i]))
+			return true;
+	return false;
 }
 
 /* Out of memory, or the drain's end: the client must see that the answer is not whole. */
@@ -572,8 +625,7 @@ static void end_stream(struct request *rq, int pumped)
 	rq->call.attempt.end_ms = turn_ms();
 	result = gathered(rq);
 	if (gone && !rq->config->server.finish_on_disconnect) {
-		record(rq, ANSWER_CANCELLED,
-		       result && gather_has_content(rq->gather) ? result : NULL, NULL, 200);
+		record(rq, ANSWER_CANCELLED, result && has_content(rq) ? result : NULL, NULL, 200);
 	} else if (!result || pumped < 0 ||
 		   (!gone &&
 		    rq->surface->write_end(rq->writer, result, exchange_stream_buf(rq->x)))) {
@@ -586,12 +638,24 @@ static void end_stream(struct request *rq, int pumped)
 	}
 }
 
+static int gathers_new(struct request *rq)
+{
+	for (size_t i = 0; i < model_call_count(&rq->call); i++) {
+		struct gather *g = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
+
+		rq->gathers[i] = g;
+		if (!g)
+			return -1;
+		gather_choice(g, (unsigned)i);
+		if (!leaves_record(rq))
+			gather_outline(g);
+	}
+	return 0;
+}
+
 static void answer_stream(struct request *rq)
 {
-	rq->gather = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
-	if (rq->gather && !leaves_record(rq))
-		gather_outline(rq->gather);
-	if (rq->gather && complete_answer(rq) == 0)
+	if (gathers_new(rq) == 0 && complete_answer(rq) == 0)
 		rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
 	if (!rq->writer || begin_stream(rq, true)) {
 		answer_error(rq);
@@ -709,8 +773,9 @@ static void request_end(struct request *rq)
 	stop_timer(rq);
 	if (rq->called)
 		model_call_close(&rq->call);
-	if (rq->gather)
-		gather_free(rq->gather);
+	for (size_t i = 0; i < CHOICES_MAX; i++)
+		gather_free(rq->gathers[i]);
+	model_call_free(&rq->call);
 	buf_deinit(&rq->ignored);
 }
 

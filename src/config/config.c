@@ -208,8 +208,11 @@ static struct config *config_new(void)
 	tables_defaults(c);
 	c->signers = signer_cache_new();
 	c->default_keys = arena_array(&c->arena, struct credential, provider_nentries);
+	c->default_endpoints = arena_array(&c->arena, struct bytes, provider_nentries);
+	c->default_options = arena_array(&c->arena, void *, provider_nentries);
 	c->shorthands = shorthands_new(c);
-	if (!c->signers || !c->default_keys || !c->shorthands) {
+	if (!c->signers || !c->default_keys || !c->default_endpoints || !c->default_options ||
+	    !c->shorthands) {
 		config_unref(c);
 		return NULL;
 	}

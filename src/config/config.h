@@ -206,6 +206,8 @@ struct config {
 	size_t nmodels;
 	struct map model_by_name;
 	struct credential *default_keys; /* of each type: provider_types, else its variable */
+	struct bytes *default_endpoints; /* of each type: provider_types; unset: the type's own */
+	void **default_options;          /* the same of its options; NULL: none */
 
 	struct server_config server;
 	struct upstream_config upstream;

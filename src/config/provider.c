@@ -181,9 +181,22 @@ static const struct key common_keys[] = {
 	{ "drop_fields", KEY_STRINGS, OFF(drop_fields) },
 };
 
-bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
-		    struct arena *arena)
+/* The place of a built type in the lists of what holds for all of its providers. */
+static size_t place_of(const struct provider_kind *kind)
 {
+	size_t i = 0;
+
+	while (provider_entries[i].kind != kind)
+		i++;
+	return i;
+}
+
+bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
+		    const struct config *config, struct arena *arena)
+{
+	struct bytes endpoint = config->default_endpoints[place_of(kind)];
+	const void *options = config->default_options[place_of(kind)];
+
 	p->kind = kind;
 	p->type = kind->name;
 	p->options = arena_alloc(arena, kind->options_size + 1);
@@ -191,6 +204,10 @@ bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
 		return false;
 	if (kind->defaults)
 		kind->defaults(p);
+	if (bytes_set(endpoint))
+		p->endpoint = endpoint;
+	if (options)
+		memcpy(p->options, options, kind->options_size);
 	return true;
 }
 
@@ -215,7 +232,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	kind = entry ? entry->kind : NULL;
 	if (!kind)
 		return unknown_type(l, type, path);
-	if (!provider_begin(p, kind, l->arena))
+	if (!provider_begin(p, kind, l->config, l->arena))
 		return;
 	for (size_t i = 0; i < kind->nkeys; i++)
 		keys[table.nkeys++] = kind->keys[i];
@@ -239,11 +256,7 @@ void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *int
 /* What a type's providers use that name no key of their own. */
 static struct credential *default_key(const struct config *c, const struct provider_kind *kind)
 {
-	size_t i = 0;
-
-	while (provider_entries[i].kind != kind)
-		i++;
-	return &c->default_keys[i];
+	return &c->default_keys[place_of(kind)];
 }
 
 void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
@@ -286,20 +299,30 @@ void provider_types_defaults(struct loader *l)
 	}
 }
 
-/* [provider_types.T]: its one key is `defaults.api_key_location`. */
+/* Those of the type's own keys that may be said for all of its providers. */
+static size_t add_type_wide(const struct provider_kind *kind, struct key *keys, size_t n)
+{
+	for (size_t i = 0; i < kind->nkeys && n < KEYS_MAX; i++)
+		if (kind->keys[i].type_wide)
+			keys[n++] = kind->keys[i];
+	return n;
+}
+
+/* [provider_types.T]: TensorZero's one key is `defaults.api_key_location`, which it requires. */
 static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
-	const struct key defaults_keys[] = {
-		{ "api_key_location", KEY_CALL, .call = read_api_key, .required = true,
+	struct key defaults_keys[KEYS_MAX] = {
+		{ "api_key_location", KEY_CALL, .call = read_api_key,
 		  .fix = arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
 				      kind->key_variable)
 				 .p },
 	};
+	size_t n = add_type_wide(kind, defaults_keys, 1);
 	const struct table defaults = {
 		.expected = arena_printf(l->arena, "struct %sDefaults", kind->label).p,
 		.keys = defaults_keys,
-		.nkeys = COUNT(defaults_keys),
+		.nkeys = n,
 		.lax = true
 	};
 	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
@@ -311,9 +334,18 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 	};
 	struct credential *key = default_key(l->config, kind);
 	struct provider_config any = { .kind = kind, .api_key = *key };
+	bool others = false;
 
+	any.options = arena_alloc(l->arena, kind->options_size + 1);
+	if (!any.options)
+		return;
+	for (size_t i = 1; i < n; i++)
+		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
+	defaults_keys[0].required = !others;
 	read_table(l, &table, t, path, ".", &any);
 	*key = any.api_key;
+	l->config->default_endpoints[place_of(kind)] = any.endpoint;
+	l->config->default_options[place_of(kind)] = any.options;
 }
 
 void read_provider_types(struct loader *l, struct toml *t, struct bytes path, void *into)

@@ -67,6 +67,7 @@ struct key {
 	const char *zero_text;      /* what is said of a 0 */
 	const char *const *choices; /* ends with NULL */
 	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */
+	bool type_wide; /* of a provider type: also a key of provider_types.T.defaults */
 	const struct table *table;
 	void (*call)(struct loader *, struct toml *, struct bytes path, void *into);
 	const char *

@@ -72,7 +72,7 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 	p->model = m;
 	p->unsupported_as_placeholder = -1;
 	kind = shorthand_kind(m->name, &p->model_name);
-	if (!provider_begin(p, kind, arena) || kind->shorthand(&l, m->name, p))
+	if (!provider_begin(p, kind, c, arena) || kind->shorthand(&l, m->name, p))
 		return NULL;
 	if (kind->protocol)
 		read_signer(&l, NULL, c->base_dir, m->name, p);

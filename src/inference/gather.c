@@ -30,6 +30,7 @@ struct gathered_summary {
 
 struct slot {
 	enum part_type type;
+	unsigned choice;
 	struct bytes id;
 	struct block block; /* what is not gathered piece by piece */
 	struct buf text;    /* text, refusal, thought, unknown; arguments of a call */
@@ -55,6 +56,8 @@ struct gather {
 	struct answer_hold hold;
 	size_t texts;      /* bytes that are kept */
 	bool text_cut;     /* texts went on that were not */
+	unsigned own; /* the choice that is the result's own content */
+	enum finish_reason finishes[CHOICES_MAX];
 	const char *alike; /* the last delta's: what all of these have in common is known already */
 };
 
@@ -139,14 +142,19 @@ static int raw_add(struct gather *g, struct bytes b)
 	return tail_add(g, bytes_slice(b, head.n, b.n));
 }
 
-static struct slot *find(struct gather *g, enum part_type type, struct bytes id)
+void gather_choice(struct gather *g, unsigned choice)
+{
+	g->own = choice;
+}
+
+static struct slot *find(struct gather *g, const struct part *p)
 {
 	if (g->len == 0)
 		return NULL;
 	for (size_t n = 0, i = g->last; n < g->len; n++, i = i ? i - 1 : g->len - 1) {
 		struct slot *s = &g->slots[i];
 
-		if (s->type == type && bytes_eq(s->id, id)) {
+		if (s->type == p->type && s->choice == p->choice && bytes_eq(s->id, p->id)) {
 			g->last = i;
 			return s;
 		}
@@ -162,6 +170,7 @@ static struct slot *add(struct gather *g, const struct part *p)
 						 [PART_UNKNOWN] = BLOCK_UNKNOWN,
 						 [PART_REFUSAL] = BLOCK_REFUSAL };
 	struct slot s = { .type = p->type,
+			  .choice = p->choice,
 			  .id = arena_dup(g->arena, p->id),
 			  .block = { .type = types[p->type] } };
 
@@ -207,26 +216,12 @@ static int summary_add(struct gather *g, struct slot *s, const struct part *p)
 	return buf_append(&s->summaries[i].text, p->summary_text);
 }
 
-static bool is_empty(const struct part *p)
-{
-	switch (p->type) {
-	case PART_TOOL_CALL:
-	case PART_UNKNOWN: return false;
-	case PART_THOUGHT:
-		return p->text.n == 0 && p->signature.n == 0 && p->summary_text.n == 0 &&
-		       !bytes_set(p->extra_data);
-	case PART_TEXT:
-	case PART_REFUSAL: break;
-	}
-	return p->text.n == 0;
-}
-
 static int part_add(struct gather *g, const struct part *p)
 {
-	struct slot *s = find(g, p->type, p->id);
+	struct slot *s = find(g, p);
 
 	if (!s) {
-		if (is_empty(p))
+		if (part_is_empty(p))
 			return 0;
 		s = add(g, p);
 		if (!s)
@@ -275,8 +270,9 @@ int gather_add(struct gather *g, const struct delta *d)
 		if (buf_append(&g->raw_usage, d->raw_usage))
 			return -1;
 	}
-	if (d->finish != FINISH_UNSET)
-		r->finish = d->finish;
+	for (unsigned i = 0; i < CHOICES_MAX; i++)
+		if (delta_finish(d, i) != FINISH_UNSET)
+			g->finishes[i] = delta_finish(d, i);
 	return keep(g, &r->annotations, d->annotations) ||
 			       keep(g, &r->provider_id, d->provider_id) ||
 			       keep(g, &r->provider_model, d->provider_model) ||
@@ -345,22 +341,59 @@ static int raw_finish(struct gather *g, struct result *out)
 	return 0;
 }
 
+/* The content of one choice. */
+static int content_of(struct gather *g, unsigned choice, struct result *out)
+{
+	out->choice = choice;
+	out->finish = g->finishes[choice];
+	for (size_t i = 0; i < g->len; i++) {
+		struct block b;
+
+		if (g->slots[i].choice != choice)
+			continue;
+		if (block_of(g, &g->slots[i], &b) ||
+		    !arena_push(g->arena, out->content, out->len, out->cap, b))
+			return -1;
+	}
+	return 0;
+}
+
+/* Whether anything came of it. */
+static bool has_choice(const struct gather *g, unsigned choice)
+{
+	size_t i = 0;
+
+	while (i < g->len && g->slots[i].choice != choice)
+		i++;
+	return i < g->len || g->finishes[choice] != FINISH_UNSET;
+}
+
+static int add_others(struct gather *g, struct result *out)
+{
+	for (unsigned i = 0; i < CHOICES_MAX; i++) {
+		struct result other = { 0 };
+
+		if (i == g->own || !has_choice(g, i))
+			continue;
+		usage_init(&other.usage);
+		if (content_of(g, i, &other) ||
+		    !arena_push(g->arena, out->others, out->nothers, out->cothers, other))
+			return -1;
+	}
+	return 0;
+}
+
 int gather_finish(struct gather *g, struct result *out)
 {
 	size_t i;
 
 	*out = g->so_far;
-	out->content = g->len ? arena_array(g->arena, struct block, g->len) : NULL;
-	if (g->len && !out->content)
+	if (content_of(g, g->own, out) || add_others(g, out))
 		return -1;
-	out->len = out->cap = g->len;
-	for (i = 0; i < g->len; i++)
-		if (block_of(g, &g->slots[i], &out->content[i]))
-			return -1;
 	i = 0;
-	while (i < g->len && out->content[i].type != BLOCK_TEXT)
+	while (i < out->len && out->content[i].type != BLOCK_TEXT)
 		i++;
-	if (i < g->len)
+	if (i < out->len)
 		out->content[i].annotations = out->annotations;
 	if (raw_finish(g, out))
 		return -1;

@@ -45,6 +45,8 @@ void usage_max(struct usage *into, const struct usage *from)
 
 void result_json_tool_to_text(struct result *r)
 {
+	for (size_t i = 0; i < r->nothers; i++)
+		result_json_tool_to_text(&r->others[i]);
 	for (size_t i = 0; i < r->len; i++) {
 		struct block *b = &r->content[i];
 

@@ -106,6 +106,8 @@ struct tool_config {
 	bool allowed_explicit; /* the request gave allowed_tools */
 };
 
+#define CHOICES_MAX 8 /* that may be asked for */
+
 /* The request that one provider attempt gets. */
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
@@ -120,6 +122,7 @@ struct inference {
 	size_t nstop;
 	bool stop_set; /* an empty list is not unset */
 	bool stream;
+	unsigned n; /* choices that are asked for; 0: one, nothing was said of it */
 	enum json_mode
 		json_mode; /* as the client or function set it; JSON_MODE_TOOL never reaches a wire */
 	/* json_mode `tool`: the only tool is `respond`, and the arguments of its calls are the answer's text
@@ -135,6 +138,9 @@ struct inference {
 			      * Whoever renders, moves or adds messages clears it */
 	bool source_edit; /* some message of the source holds what must not go out as it is (long ids,
 			      * legacy forms, tensorzero:: keys): messages are edited one by one */
+	/* What the source says and no other format can; its values that are TensorZero's no more. A provider of another family
+	 * refuses it with this text, at `param`. */
+	struct bytes unsayable, unsayable_param;
 	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
 	unsigned
 		own; /* PARAM_BIT of each whose member of the source keeps its bytes: its value still is the
@@ -179,12 +185,17 @@ struct result {
 	uint64_t unknown_events;  /* of an answer that came as events: ignored, but told */
 	struct bytes
 		document; /* the provider's own answer when both wires are the same, else unset */
+	/* Of several choices this is the one of index 0. Of the others only content, finish and annotations are set. */
+	unsigned choice;
+	struct result *others;
+	size_t nothers, cothers;
 };
 
 enum part_type { PART_TEXT, PART_TOOL_CALL, PART_THOUGHT, PART_UNKNOWN, PART_REFUSAL };
 
 struct part {
 	enum part_type type;
+	unsigned choice;
 	struct bytes id;
 	struct bytes text;      /* text, refusal, thought (unset: none); JSON of an unknown */
 	struct bytes name;      /* tool_call: only on the parts that add to the name, else unset */
@@ -208,13 +219,16 @@ struct delta {
 	bool has_usage;
 	struct bytes raw_usage; /* JSON */
 	enum finish_reason finish;
-	struct bytes raw;         /* the event's data */
+	enum finish_reason finishes[CHOICES_MAX]; /* of the choices from 1 on */
+	unsigned choices;                         /* bits of those that the event is of */
+	struct bytes raw;                         /* the event's data */
 	struct bytes annotations; /* JSON, with the last delta (rust-proxy sources) */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
 	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
 	struct bytes
 		mended; /* pass-through: goes out in the place of `raw`, which is no chunk of the format */
+	bool beyond; /* pass-through: `raw` has content that no part holds, such as audio */
 	/* Set if the event is one of many that differ in a few strings only (wire/openai_chat/alike.h): what all of them
 	 * have in common, of the same address each time; the strings, as they stand in the JSON. All but the parts'
 	 * texts is the same in each of them. Lives as long as the stream. */
@@ -222,6 +236,17 @@ struct delta {
 	struct bytes holes[DELTA_HOLES];
 	size_t nholes;
 };
+
+bool part_is_empty(const struct part *);
+/* The finish reason of a choice. */
+static inline enum finish_reason delta_finish(const struct delta *d, unsigned choice)
+{
+	return choice ? d->finishes[choice] : d->finish;
+}
+/* Any text, thought, refusal or call: what an answer begins with. A role, usage, a finish reason are none. */
+bool delta_has_content(const struct delta *);
+/* All of it goes into the arena, to live longer than until the next event. -1: out of memory. It has no error. */
+int delta_keep(struct delta *, struct arena *);
 
 /*
  * Joins deltas into a result (providers-openai §1.5): parts of one (kind, id) form one block at the
@@ -233,6 +258,8 @@ struct gather *gather_new(struct arena *,
 /* From here on no text is kept, only what an answer's end is made of: for one that leaves no record. */
 void gather_outline(struct gather *);
 int gather_add(struct gather *, const struct delta *); /* -1: out of memory */
+/* What it gathers is this choice of several answers, and the answer to it: the result's own content. */
+void gather_choice(struct gather *, unsigned choice);
 /* The result so far; raw_response is set, raw_request and times are the caller's. */
 int gather_finish(struct gather *, struct result *out);
 /* json_mode `tool`: tool calls become text blocks of their arguments (http-api §11.2). In place. */

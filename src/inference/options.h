@@ -28,6 +28,8 @@ struct surface_options {
 	/* the answer */
 	bool tensorzero_shape;  /* TensorZero's object, key for key */
 	bool error_ends_stream; /* after an error nothing but the end mark comes */
+	bool begun_by_any; /* where no other provider is left, a stream has begun with its first event, whatever
+			    * that says: a failure behind it is an event, too */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Every error of a provider moves on to the next one; only cancellation, the model's own timeout and a
- * caller's deadline end the walk. A stream's provider counts as good with its first delta, after which there
+ * caller's deadline end the walk. A stream's provider counts as good with its first content, after which there
  * is no way back: a timeout or a break then is an error inside the stream.
  *
  * Deadlines nest by narrowing the fiber's: which one struck is found by comparing the clock with each, the
@@ -25,7 +25,7 @@ static METRIC(requests, METRIC_COUNTER, "signet_upstream_requests_total", "model
 static METRIC(seconds, METRIC_HISTOGRAM, "signet_upstream_seconds", "model,provider",
 	      "Time of an attempt from its first byte to the end of the answer");
 static METRIC(ttft_seconds, METRIC_HISTOGRAM, "signet_upstream_ttft_seconds", "model,provider",
-	      "Time to the first delta of a stream");
+	      "Time to the first content of a stream");
 static METRIC(fallbacks, METRIC_COUNTER, "signet_fallbacks_total", "model",
 	      "Attempts that followed a failed one of the same request");
 
@@ -165,10 +165,12 @@ static bool struck(uint64_t deadline, uint64_t before)
 static void count_attempt(const struct model_call *call, const char *result)
 {
 	struct bytes model = model_label(call->model), provider = call->provider->name;
+	size_t n = model_call_count(call);
 
-	METRIC_ADD(&requests, 1, model, provider, bytes_of(result));
-	METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3, model,
-		       provider);
+	METRIC_ADD(&requests, (double)n, model, provider, bytes_of(result));
+	for (size_t i = 0; i < n; i++)
+		METRIC_OBSERVE(&seconds, (double)(turn_ms() - call->attempt.started_ms) / 1e3,
+			       model, provider);
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -183,9 +185,54 @@ static uint64_t deadline_of(const struct timeouts *t, bool stream, uint64_t now,
 	return stream ? sooner(after(now, t->ttft_ms), *all) : after(now, t->total_ms);
 }
 
-/* Opens the call at one provider and, if it is plain, reads the result. */
+static int open_one(struct model_call *call)
+{
+	call->upstream = upstream_open(call->provider, &call->inf, call->context, &call->attempt);
+	if (!call->upstream || call->inf.stream)
+		return call->upstream ? 0 : -1;
+	call->result = upstream_result(call->upstream);
+	return call->result ? 0 : -1;
+}
+
+/* The answers of plain calls as one. */
+static int join_results(struct model_call *call)
+{
+	struct arena *a = call->context->arena;
+	size_t n = fan_len(call->fan);
+	struct result *all = arena_array(a, struct result, n),
+		      *others = arena_array(a, struct result, n),
+		      *joined = arena_new(a, struct result);
+
+	if (!all || !others || !joined)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		all[i] = *fan_at(call->fan, i)->result;
+	fan_combine(all, n, others, joined);
+	call->result = joined;
+	return 0;
+}
+
+/* As many calls as choices are asked for. */
+static int open_several(struct model_call *call, bool last)
+{
+	int r;
+
+	if (call->nfans == FANS_MAX)
+		return fail(ERR_TOO_LARGE, "`n` at more than %d providers", FANS_MAX);
+	r = fan_open(call->provider, &call->inf, call->context, last, &call->fan, &call->attempt);
+	if (!call->fan)
+		return -1;
+	call->fans[call->nfans++] = call->fan;
+	if (r)
+		return -1;
+	call->inf.id = fan_at(call->fan, 0)->inf.id;
+	call->attempt = fan_at(call->fan, 0)->attempt;
+	return call->inf.stream ? 0 : join_results(call);
+}
+
+/* Opens the call at one provider and, if it is plain, reads the result. `last`: there is no other to ask. */
 static int attempt(struct model_call *call, const struct provider_config *p,
-		   const struct inference *inf)
+		   const struct inference *inf, bool last)
 {
 	uint64_t now = turn_ms(), before,
 		 limit = deadline_of(&p->timeouts, inf->stream, now, &call->provider_deadline);
@@ -194,7 +241,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	call->provider = p;
 	call->inf = *inf;
 	call->inf.id = uuid_v7();
-	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream };
+	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream, .last = last };
 	if (filter_blocks(&call->inf, p, call->context->arena) ||
 	    check_provider_tools(&call->inf, p))
 		return -1;
@@ -202,11 +249,8 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	if (files_fetch(&call->inf, p, call->context))
 		call->refused = files_refused();
 	else
-		call->upstream = upstream_open(p, &call->inf, call->context, &call->attempt);
-	if (call->upstream && !inf->stream)
-		call->result = upstream_result(call->upstream);
-	if (call->upstream && (inf->stream || call->result))
-		r = 0;
+		r = inf->n > 1 && !provider_wire(p)->has_choices ? open_several(call, last)
+								 : open_one(call);
 	fiber_deadline_restore(before);
 	if (r && struck(limit, before))
 		timed_out(call, false, true);
@@ -298,7 +342,7 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 	for (size_t i = 0; i < model->nrouting; i++) {
 		if (i)
 			METRIC_ADD(&fallbacks, 1, model_label(model));
-		if (attempt(call, model->routing[i], inf) == 0)
+		if (attempt(call, model->routing[i], inf, i + 1 == model->nrouting) == 0)
 			return 0;
 		if (struck(limit, before)) {
 			timed_out(call, true, true);
@@ -349,7 +393,8 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 	if (call->ended)
 		return 0;
 	before = fiber_deadline_narrow(limit);
-	r = upstream_next(call->upstream, out, idle, arg);
+	r = call->fan ? fan_next(call->fan, out, &call->from, idle, arg)
+		      : upstream_next(call->upstream, out, idle, arg);
 	fiber_deadline_restore(before);
 	if (r < 0 && struck(limit, before))
 		r = late_delta(call, out);
@@ -367,6 +412,34 @@ void model_call_close(struct model_call *call)
 {
 	upstream_close(call->upstream);
 	call->upstream = NULL;
+	if (call->fan)
+		fan_stop(call->fan);
+	call->fan = NULL;
+}
+
+void model_call_free(struct model_call *call)
+{
+	while (call->nfans)
+		fan_free(call->fans[--call->nfans]);
+}
+
+size_t model_call_count(const struct model_call *call)
+{
+	return call->fan ? fan_len(call->fan) : 1;
+}
+
+struct model_call model_call_at(const struct model_call *call, size_t i)
+{
+	struct model_call one = *call;
+
+	if (!call->fan)
+		return one;
+	one.inf.id = fan_at(call->fan, i)->inf.id;
+	one.attempt = fan_at(call->fan, i)->attempt;
+	one.result = fan_at(call->fan, i)->result;
+	if (i)
+		one.nfailed = 0;
+	return one;
 }
 
 int fail_variants(struct bytes variant_name, struct arena *a)

@@ -401,6 +401,28 @@ static size_t attempts(const struct answer_facts *f, size_t end)
 	return n;
 }
 
+/* Of several choices those beside the answer's output, which is the first call's. */
+static void other_choices(struct pen *p, const struct answer_facts *f)
+{
+	pen_key(p, N_OTHERS);
+	pen_open(p, '[');
+	for (size_t i = 0; i < f->result->nothers; i++) {
+		const struct result *one = &f->result->others[i];
+		size_t from;
+
+		pen_item(p);
+		pen_open(p, '{');
+		number(p, "index", (int64_t)one->choice);
+		text(p, N_FINISH, finish_reason_name(one->finish));
+		pen_key(p, N_OUTPUT);
+		from = p->b->len;
+		native_put_blocks(p, one->content, one->len);
+		content_json(f->config, p, from, FORM_BLOCKS);
+		pen_close(p, '}');
+	}
+	pen_close(p, ']');
+}
+
 /* `calls` of the list row: Signet's columns of the ModelInference rows. */
 static void calls(struct pen *p, const struct answer_facts *f)
 {
@@ -427,6 +449,8 @@ static void calls(struct pen *p, const struct answer_facts *f)
 		span(p, "wait", mc->started_ms, at->sent_ms, at->head_ms);
 		span(p, "answer", mc->started_ms, at->head_ms, at->end_ms);
 		pen_close(p, ']');
+		if (i == 0 && f->result && f->result->nothers)
+			other_choices(p, f);
 		pen_close(p, '}');
 	}
 	pen_close(p, ']');
@@ -469,11 +493,16 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	truth(&p, N_STREAM, inf->stream);
 	truth(&p, N_CACHED, false);
 	truth(&p, N_SIGNED, mc && mc->attempt.signature.set);
+	if (res && f->ncalls > 1) { /* of all calls; the model rows have each its own */
+		known_number(&p, N_IN, res->usage.input_tokens);
+		known_number(&p, N_OUT, res->usage.output_tokens);
+		pen_set(&p, N_FINISH, finish_reason_name(res->finish));
+	}
 	if (alone) { /* else the model row has them */
 		pen_set(&p, N_MODEL, mc ? mc->model->name : f->variant_name);
 		if (mc && mc->provider)
 			pen_set(&p, N_PROVIDER, mc->provider->name);
-		if (res) {
+		if (res && f->ncalls == 1) {
 			known_number(&p, N_IN, res->usage.input_tokens);
 			known_number(&p, N_OUT, res->usage.output_tokens);
 			pen_set(&p, N_FINISH, finish_reason_name(res->finish));

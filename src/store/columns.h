@@ -40,6 +40,7 @@
 #define N_MESSAGES       "input_messages"
 #define N_MODEL          "model_name"
 #define N_MS             "processing_time_ms"
+#define N_OTHERS         "other_choices"
 #define N_OUT            "output_tokens"
 #define N_OUTPUT         "output"
 #define N_PARALLEL       "parallel_tool_calls"
@@ -151,7 +152,8 @@
 	X(ATTEMPT, INT, NULLABLE, NULL, 22)     \
 	X(HTTP_STATUS, INT, NULLABLE, NULL, 23) \
 	X(SIGNATURE, JSON, NULLABLE, NULL, 24)  \
-	X(SPANS, JSON, NULLABLE, NULL, 25)
+	X(SPANS, JSON, NULLABLE, NULL, 25)      \
+	X(OTHERS, JSON, NULLABLE, NULL, 26)
 
 #define ERROR_COLUMNS(X) /* RequestError, row 65 */ \
 	X(ID, TEXT, REQUIRED, NULL, 1)              \

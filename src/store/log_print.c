@@ -352,6 +352,27 @@ static int put_head(struct buf *out, const char *title, bool colour)
 			  paint(colour, "\033[0m"));
 }
 
+/* Choices beside the output, of an answer of several. */
+static int put_choices(struct buf *out, const struct log_entry *e, bool colour, struct arena *a)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < e->nmodels; i++) {
+		struct bytes text = cell_text(&e->models[i].call[CALL_OTHERS]);
+		yyjson_val *list = text.n ? json_parse(text, a) : NULL, *one;
+		yyjson_arr_iter it = yyjson_arr_iter_with(list);
+		char title[64];
+
+		while ((one = yyjson_arr_iter_next(&it))) {
+			snprintf(title, sizeof(title), "output of choice %" PRId64,
+				 member_int(one, "index"));
+			bad |= put_head(out, title, colour);
+			bad |= put_blocks(out, json_get(one, N_OUTPUT), a);
+		}
+	}
+	return bad;
+}
+
 static int put_conversation(struct buf *out, const struct log_entry *e, bool colour,
 			    struct arena *a)
 {
@@ -375,7 +396,7 @@ static int put_conversation(struct buf *out, const struct log_entry *e, bool col
 		}
 	}
 	bad |= put_head(out, "output", colour);
-	return bad | put_blocks(out, output, a);
+	return bad | put_blocks(out, output, a) | put_choices(out, e, colour, a);
 }
 
 static int put_named(struct buf *out, const struct column *c, const struct cell *cell)
@@ -715,6 +736,9 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 	bad |= put_part(out, N_RAW_REQUEST, t->raw_request, false, cut);
 	bad |= put_part(out, N_RAW_RESPONSE, t->raw_response, false, cut);
 	bad |= put_json(out, N_SIGNATURE, t->signature, B("null"));
+	if (t->model_row && cell_text(&t->model_row->call[CALL_OTHERS]).n)
+		bad |= put_json(out, N_OTHERS, cell_text(&t->model_row->call[CALL_OTHERS]),
+				B("[]"));
 	return bad | buf_putc(out, '}');
 }
 

@@ -60,9 +60,9 @@ static const char *const queries[QUERIES] = {
 	[Q_CHAT_BODIES] = "UPDATE ChatInference SET " N_INPUT " = '{\"messages\":[]}', " N_OUTPUT
 			  " = '[]', " N_TOOL_PARAMS " = '', " N_DYNAMIC_TOOLS
 			  " = '[]', " N_EXTRA_BODY " = NULL WHERE seq = ?1",
-	[Q_MODEL_BODIES] = "UPDATE ModelInference SET " N_RAW_REQUEST " = '', " N_RAW_RESPONSE
-			   " = '', " N_SYSTEM " = NULL, " N_MESSAGES " = '[]', " N_OUTPUT
-			   " = '[]' WHERE " N_INFERENCE " = ?2",
+	[Q_MODEL_BODIES] = "UPDATE ModelInference SET " N_OTHERS " = NULL, " N_RAW_REQUEST
+			   " = '', " N_RAW_RESPONSE " = '', " N_SYSTEM " = NULL, " N_MESSAGES
+			   " = '[]', " N_OUTPUT " = '[]' WHERE " N_INFERENCE " = ?2",
 	[Q_ERROR_BODIES] =
 		"UPDATE RequestError SET " N_ATTEMPTS " = iif(json_valid(" N_ATTEMPTS
 		"), (SELECT json_group_array(json_remove(value, '$." N_RAW_REQUEST

@@ -80,6 +80,7 @@ const struct schema_step schema_steps[] = {
 	  "INSERT INTO Progress(what, at) SELECT 'rollup', max(seq) + 1 FROM " LIST
 	  " HAVING count(*) > 0;" },
 	{ 3, SCHEMA_3 },
+	{ 4, "ALTER TABLE " MODEL " ADD COLUMN " N_OTHERS " TEXT;" },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 

@@ -183,6 +183,10 @@ static int step(struct call *c)
 
 static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), void *arg)
 {
+	if (c->given < c->nheld) {
+		*out = &c->held[c->given++];
+		return 1;
+	}
 	*out = &c->delta;
 	if (c->first_waits) {
 		c->first_waits = false;
@@ -233,35 +237,6 @@ int answer_peek(struct call *c)
 	}
 	c->received = c->peeked.n;
 	return wire_is_events(c->peeked);
-}
-
-int answer_first_delta(struct call *c)
-{
-	struct delta *d;
-	int r;
-
-	sse_init(&c->sse, SSE_MAX_EVENT);
-	sse_feed(&c->sse, c->peeked);
-	c->stream = c->type->wire->stream_new(c->inf, &c->dialect, c->context->arena);
-	if (!c->stream)
-		return -1;
-	r = upstream_next(c, &d, NULL, NULL);
-	if (r < 0)
-		return -1;
-	if (r == 0) { /* TensorZero names the provider here, not its type */
-		fail_from_upstream(ERR_INFERENCE_SERVER,
-				   &(struct upstream_said){ .provider_type = c->provider->type },
-				   "Error from %.*s server: Stream ended before first chunk",
-				   BFMT(c->provider->name));
-		return call_with_debug(c);
-	}
-	if (d->error) {
-		if (bytes_set(d->raw))
-			c->attempt->raw_response = arena_dup(c->context->arena, d->raw);
-		return fail_with(d->error);
-	}
-	c->first_waits = true;
-	return 0;
 }
 
 void upstream_close(struct call *c)

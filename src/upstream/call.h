@@ -39,12 +39,15 @@ struct call {
 	struct wire_stream *stream;
 	struct delta delta;
 	struct bytes peeked; /* how the body begins, where that was looked at; unset: nowhere */
-	bool first_waits;    /* the first delta is read, but not yet handed out */
-	uint64_t received;   /* bytes of the body so far */
+	struct delta
+		*held; /* deltas from before the first content; `given` of them are handed out */
+	size_t nheld, cheld, given;
+	bool first_waits;  /* the first delta with content is read, but not yet handed out */
+	uint64_t received; /* bytes of the body so far */
 };
 
-/* Reads the first delta of a stream. Waits. -1: the attempt failed. */
-int answer_first_delta(struct call *);
+/* begin.c: reads a stream up to its first content (surfaces §1.7). Waits. -1: the attempt failed. */
+int answer_begin(struct call *);
 /* Looks at how the body of an answer begins that is not labelled as a stream: 1: it is one all the same; 0. Waits. -1:
  * the attempt failed. */
 int answer_peek(struct call *);

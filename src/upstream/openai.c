@@ -59,7 +59,7 @@ static void read_overrides(struct loader *l, struct toml *t, struct bytes path, 
 static const struct key keys[] = {
 	{ "model_name", KEY_STRING, offsetof(struct provider_config, model_name), .required = true,
 	  .fix = "`model_name = \"gpt-4o\"`" },
-	{ "api_base", KEY_CALL, .call = read_api_base },
+	{ "api_base", KEY_CALL, .type_wide = true, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
 	{ "api_type", KEY_ANY_CHOICE, .choices = api_types, .later = 1 << 1,
 	  .fix = "remove it, or keep TensorZero for what needs it" },

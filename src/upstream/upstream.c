@@ -59,8 +59,9 @@ static int write_body(struct call *c)
 	struct buf out;
 	int r;
 
-	if (context->ignored && source && source != wire && source->foreign_fields)
-		source->foreign_fields(c->inf, context->ignored);
+	if (source && source != wire && source->foreign_fields &&
+	    source->foreign_fields(c->inf, context->ignored))
+		return -1;
 	buf_init(&out, BODY_MAX);
 	r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {
@@ -244,7 +245,7 @@ static int open_call(struct call *c)
 		return -1;
 	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
 		return -1;
-	return c->inf->stream ? answer_first_delta(c) : 0;
+	return c->inf->stream ? answer_begin(c) : 0;
 }
 
 struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
@@ -255,7 +256,9 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	uint64_t before;
 	int r;
 
-	*attempt = (struct attempt){ .started_ms = turn_ms(), .stream = inf->stream };
+	*attempt = (struct attempt){ .started_ms = turn_ms(),
+				     .stream = inf->stream,
+				     .last = attempt->last };
 	if (!c)
 		return NULL;
 	c->provider = p;

@@ -45,12 +45,13 @@ struct attempt {
 	uint64_t started_ms, sent_ms, head_ms, end_ms; /* clock_mono_ms(); 0 = not reached */
 	struct bytes request_id;                       /* the upstream's */
 	bool stream;
+	bool last; /* the caller's: it has no other provider to ask */
 };
 
 /*
  * Opens a call: writes the body, applies extra_body and extra_headers, signs, sends, and reads the answer's
- * head and, for a stream, up to its first delta. A reused connection that closed before an answer is
- * replaced once, signed anew. Waits. NULL: the attempt failed, error set. `attempt` is filled either way.
+ * head and, for a stream, up to its first content; what stands before that is handed out with it. A reused connection
+ * that closed before an answer is replaced once, signed anew. Waits. NULL: the attempt failed, error set. `attempt` is filled either way.
  */
 struct call *upstream_open(const struct provider_config *, const struct inference *,
 			   const struct call_context *, struct attempt *);

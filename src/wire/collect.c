@@ -73,6 +73,9 @@ static int keep(struct bytes *text, struct arena *a)
 static int keep_all(struct result *r, struct bytes body, struct arena *a)
 {
 	r->raw_response = body;
+	for (size_t i = 0; i < r->nothers; i++)
+		if (keep_all(&r->others[i], (struct bytes){ NULL, 0 }, a))
+			return -1;
 	for (size_t i = 0; i < r->len; i++) {
 		struct block *b = &r->content[i];
 

@@ -225,7 +225,7 @@ static int expect_int(const struct where *w, yyjson_val *v, const char *type, lo
 		return expect_type(w, v, type);
 	minus = *digits.p == '-';
 	if (!bytes_to_u64(bytes_slice(digits, minus, digits.n), &n) ||
-	    n > (uint64_t)(minus ? -min : max))
+	    n > (minus ? 0 - (uint64_t)min : (uint64_t)max))
 		return expect_value(w, v, type);
 	*out = digits;
 	return 0;
@@ -239,6 +239,11 @@ int expect_u32(const struct where *w, yyjson_val *v, struct bytes *out)
 int expect_i32(const struct where *w, yyjson_val *v, struct bytes *out)
 {
 	return expect_int(w, v, "i32", INT32_MIN, INT32_MAX, out);
+}
+
+int expect_i64(const struct where *w, yyjson_val *v, struct bytes *out)
+{
+	return expect_int(w, v, "i64", INT64_MIN, INT64_MAX, out);
 }
 
 int expect_usize(const struct where *w, yyjson_val *v)

@@ -55,6 +55,7 @@ int expect_string(const struct where *, yyjson_val *, struct bytes *out);
 int expect_bool(const struct where *, yyjson_val *, bool *out);
 int expect_u32(const struct where *, yyjson_val *, struct bytes *out);
 int expect_i32(const struct where *, yyjson_val *, struct bytes *out);
+int expect_i64(const struct where *, yyjson_val *, struct bytes *out);
 int expect_usize(const struct where *, yyjson_val *);
 int expect_f32(const struct where *, yyjson_val *, struct bytes *out);
 

@@ -19,7 +19,7 @@ int param_read(const struct where *w, enum param p, yyjson_val *v, bool open, st
 {
 	switch (param_rows[p].kind) {
 	case PARAM_F32: return expect_f32(w, v, out);
-	case PARAM_U32: return expect_u32(w, v, out);
+	case PARAM_U32: return open ? expect_i64(w, v, out) : expect_u32(w, v, out);
 	case PARAM_I32: return expect_i32(w, v, out);
 	case PARAM_TIER: return open ? expect_string(w, v, out) : read_tier(w, v, out);
 	default: return expect_string(w, v, out);

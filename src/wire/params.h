@@ -6,7 +6,7 @@
 #include "wire/expect.h"
 #include "base/pen.h"
 
-/* Reads one whose value is text, as its kind says. `open`: any tier. 0, or the error of wire/expect.h. */
+/* Reads one whose value is text, as its kind says. `open`: any tier, and of whole numbers any of 64 bits. 0, or the error of wire/expect.h. */
 int param_read(const struct where *, enum param, yyjson_val *, bool open, struct bytes *out);
 
 static inline void param_write(struct pen *p, const struct inference *inf, enum param param)

@@ -45,10 +45,11 @@ struct wire_writer;
 
 struct wire {
 	struct bytes name; /* "openai_chat", "developer_api" */
+	bool has_choices;  /* a request may ask for several (inference.n) */
 
 	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and
-	 * another format cannot. May be NULL. */
-	void (*foreign_fields)(const struct inference *, struct buf *ignored);
+	 * another format cannot. -1: refused, where it must not be left out. May be NULL. */
+	int (*foreign_fields)(const struct inference *, struct buf *ignored);
 
 	/* Provider side. The body as sent; `ignored` collects paths of what was left out (for
 	 * x-signet-ignored). -1: the attempt fails with the error set. */

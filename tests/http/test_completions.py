@@ -35,7 +35,7 @@ def test_the_prompt_is_the_one_message_of_a_chat(client, mock):
     sent = mock.last().json
     assert mock.last().target == "/v1/chat/completions"
     assert sent["messages"] == [{"role": "user", "content": "Once upon"}]
-    assert (sent["max_completion_tokens"], sent["temperature"], sent["stop"], sent["seed"], sent["user"]) == (9, 0.5, ["\n"], 7, "u-1")
+    assert (sent["max_tokens"], sent["temperature"], sent["stop"], sent["seed"], sent["user"]) == (9, 0.5, ["\n"], 7, "u-1")
     assert "prompt" not in sent
 
 

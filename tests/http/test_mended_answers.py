@@ -122,6 +122,13 @@ def test_an_emoji_cut_between_two_events_comes_whole(signet, mock):
     assert output_of(signet, got) == [{"type": "text", "text": "a\U0001f600b"}]
 
 
+@pytest.mark.parametrize("content,blocks", [([None], ["text"]), ([5, {"type": "x"}], ["unknown", "text"]), ([None, "a"], ["text"])])
+def test_content_of_odd_parts_is_json_in_the_record(signet, mock, content, blocks):
+    mock.then(sse([chunk({"content": content}), *STREAM]))
+    got = raw.post(signet.port, CHAT, chat(stream=True))
+    assert text_of(events_of(got)).endswith("Hello") and [b["type"] for b in output_of(signet, got)] == blocks
+
+
 # -- the property ------------------------------------------------------------------------------------------------------------
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 3},

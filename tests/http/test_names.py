@@ -203,7 +203,7 @@ def test_patterns_are_not_among_the_nearest_names(signet):
 
 
 def test_an_answer_before_there_is_an_episode_names_none(signet):
-    got = raw.post(signet.port, CHAT, chat("gpt", n=2))
+    got = raw.post(signet.port, CHAT, chat("gpt", n=9))
     assert got.status == 400 and "x-signet-inference-id" in got.headers and "x-signet-episode-id" not in got.headers
 
 

@@ -206,10 +206,8 @@ static void test_openai_errors_name_param_and_code(void **state)
 		",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":5}}]}",
 		"tools[0]: invalid type: integer `5`, expected a string", "tools[0].function.name",
 		"invalid_type");
-	refused("{\"model\":\"m\"," HI ",\"n\":2}",
-		PREFIX
-		"`n` other than 1 is not supported. Please omit this parameter or set it to 1.",
-		"n", "unsupported_value");
+	refused("{\"model\":\"m\"," HI ",\"n\":9}", PREFIX "`n` must be from 1 to 8", "n",
+		"unsupported_value");
 	refused("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"tool_call_id\":\"x\",\"content\":\"y\"}]}",
 		PREFIX "tool call id not found", "messages[0]", "invalid_value");
 }
@@ -217,12 +215,25 @@ static void test_openai_errors_name_param_and_code(void **state)
 /* surfaces §8.4 #55: max_tokens 0 */
 static void test_openai_limits(void **state)
 {
+	struct fixture f;
+	struct envelope *r =
+		read_ok(&f, &openai_chat_options,
+			"{\"model\":\"m\"," HI ",\"max_tokens\":-1,\"seed\":-9223372036854775808}");
+
 	(void)state;
+	same(r->inf.params[PARAM_SEED], "-9223372036854775808");
+	assert_int_equal(openai_chat_foreign_fields(&r->inf, NULL), -1);
+	same(error_last()->message, "`max_tokens` must be at least 1");
+	same(error_last()->param, "max_tokens");
+	arena_deinit(&f.arena);
 	refused("{\"model\":\"m\"," HI ",\"max_tokens\":0}",
 		PREFIX "`max_tokens` must be at least 1", "max_tokens", "invalid_value");
-	refused("{\"model\":\"m\"," HI ",\"max_completion_tokens\":-1}",
-		"max_completion_tokens: invalid value: integer `-1`, expected u32",
-		"max_completion_tokens", "invalid_value");
+	refused("{\"model\":\"m\"," HI ",\"seed\":9223372036854775808}",
+		"seed: invalid value: integer `9223372036854775808`, expected i64", "seed",
+		"invalid_value");
+	refused("{\"model\":\"m\"," HI ",\"max_completion_tokens\":1.5}",
+		"max_completion_tokens: invalid type: floating point `1.5`, expected i64",
+		"max_completion_tokens", "invalid_type");
 }
 
 static void test_openai_refuses_misspelt_own_fields_only(void **state)

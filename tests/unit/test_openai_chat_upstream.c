@@ -140,14 +140,17 @@ static void test_golden_request_of_both_surfaces(void **state)
 /* ---- the neutral model ---- */
 
 /* providers-openai §8 #45: reasoning models refuse max_tokens; §8 #47: a temperature goes out as set */
-static void test_max_tokens_by_its_new_name(void **state)
+/* OpenAI's new name on TensorZero's route; where the client's own body goes on, each under the name that the client said */
+static void test_max_tokens_by_its_name(void **state)
 {
 	(void)state;
 	neutral_is("{\"model\":\"m\"," HI ",\"max_tokens\":5,\"temperature\":1.70}", HI_NEUTRAL
 		   ",\"temperature\":1.70,\"max_completion_tokens\":5,\"stream\":false}");
 	pass_is("{\"model\":\"m\",\"max_tokens\": 5," HI ",\"temperature\":1.70}",
-		"{\"model\":\"gpt-4.1-mini\",\"max_completion_tokens\":5," HI
-		",\"temperature\":1.70}");
+		"{\"model\":\"gpt-4.1-mini\",\"max_tokens\": 5," HI ",\"temperature\":1.70}");
+	pass_is("{\"model\":\"m\",\"max_completion_tokens\":6," HI ",\"max_tokens\":-1}",
+		"{\"model\":\"gpt-4.1-mini\",\"max_completion_tokens\":6," HI
+		",\"max_tokens\":-1}");
 }
 
 /* providers-openai §8 #46: a dialect that wants the old name gets it */
@@ -156,9 +159,10 @@ static void test_max_tokens_by_its_old_name(void **state)
 	struct fixture f;
 
 	(void)state;
-	setup(&f, &openai_chat_options, "{\"model\":\"m\"," HI ",\"max_completion_tokens\":5}");
+	setup(&f, &tensorzero_chat_options,
+	      "{\"model\":\"tensorzero::model_name::m\"," HI ",\"max_completion_tokens\":5}");
 	f.d.max_tokens_key = B("max_tokens");
-	write_is(&f, "{\"model\":\"gpt-4.1-mini\"," HI ",\"max_tokens\":5}");
+	write_is(&f, HI_NEUTRAL ",\"max_tokens\":5,\"stream\":false}");
 	teardown(&f);
 }
 
@@ -361,8 +365,9 @@ static void test_pass_through_lets_params_win(void **state)
 		",\"tensorzero::params\":{\"chat_completion\":{\"temperature\":0.5,\"seed\":3,\"stop_sequences\":[\"a\"]}}}",
 		"{\"temperature\":0.5,\"model\":\"gpt-4.1-mini\"," HI
 		",\"seed\":3,\"stop\":[\"a\"]}");
-	pass_is("{\"model\":\"m\",\"max_tokens\":9,\"max_completion_tokens\":5," HI "}",
-		"{\"model\":\"gpt-4.1-mini\",\"max_completion_tokens\":5," HI "}");
+	pass_is("{\"model\":\"m\",\"max_tokens\":9,\"max_completion_tokens\":5," HI
+		",\"tensorzero::params\":{\"chat_completion\":{\"max_tokens\":3}}}",
+		"{\"model\":\"gpt-4.1-mini\",\"max_completion_tokens\":3," HI "}");
 }
 
 static void test_pass_through_drops_fields_of_the_provider(void **state)
@@ -420,7 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden_request_of_both_surfaces),
-		cmocka_unit_test(test_max_tokens_by_its_new_name),
+		cmocka_unit_test(test_max_tokens_by_its_name),
 		cmocka_unit_test(test_max_tokens_by_its_old_name),
 		cmocka_unit_test(test_empty_arguments_go_out_as_an_object),
 		cmocka_unit_test(test_reasoning_goes_back_beside_calls),

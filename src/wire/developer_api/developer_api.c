@@ -9,7 +9,8 @@
  * nothing to a client; so what such an event was is kept in `raw` until the next delta carries it. Events
  * before the first text must not become a delta: an error after them still falls through to the next
  * provider, which is only possible while nothing was shown. A body without a single event of this
- * protocol (a proxy's HTML page with status 200) is an error, not an empty answer.
+ * protocol (a proxy's HTML page with status 200), or one that breaks off before it said anything, is an error, not an
+ * empty answer.
  */
 #include "wire/developer_api/developer_api.h"
 
@@ -230,7 +231,7 @@ struct wire_stream {
 	struct buf text;        /* a text that had to be mended or taken out of JSON */
 	struct buf annotations; /* "{…},{…}" */
 	bool raw_given;         /* `raw` was in the last delta: it begins anew */
-	bool known, ended;
+	bool known, finish, ended;
 	uint64_t unknown, in_bytes, out_bytes;
 };
 
@@ -440,7 +441,7 @@ static int read_event(struct wire_stream *s, const struct sse_event *event, stru
 	case FAILURE:
 		fail_upstream(s->dialect->type, event->data);
 		return error_delta(s, event->data, out);
-	case FINISH: return 2;
+	case FINISH: s->finish = true; return 2;
 	case UNKNOWN: s->unknown++; return 0;
 	case METADATA: break;
 	}
@@ -460,6 +461,11 @@ static int read_end(struct wire_stream *s, struct delta *out)
 	if (!s->known) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
 			  "Request failed: the answer has no events of the developer API");
+		return error_delta(s, (struct bytes){ 0 }, out);
+	}
+	if (!s->finish && !s->out_bytes && !s->annotations.len) {
+		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
+			  "Request failed: the answer ended before its first text");
 		return error_delta(s, (struct bytes){ 0 }, out);
 	}
 	*out = (struct delta){ .finish = FINISH_STOP, .raw = give_raw(s) };

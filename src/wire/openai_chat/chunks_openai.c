@@ -5,7 +5,8 @@
 #include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_chunks.h"
 
-#define HEAD_END "{\"index\":0,\"delta\":"
+#define HEAD_END  "{\"index\":0,\"delta\":"
+#define INDEX_END "0,\"delta\":"
 
 static void print_head(struct pen *p, const struct answer *a)
 {
@@ -26,7 +27,13 @@ static void print_tail(struct pen *p, const struct answer *a)
 
 static void chunk_open(const struct wire_writer *w, struct pen *p)
 {
-	pen_bytes(p, w->head);
+	if (w->choice) {
+		pen_bytes(p, bytes_slice(w->head, 0, w->head.n - B(INDEX_END).n));
+		pen_u64(p, w->choice);
+		pen_lit(p, ",\"delta\":");
+	} else {
+		pen_bytes(p, w->head);
+	}
 	p->comma = true;
 }
 
@@ -53,9 +60,9 @@ static void chunk_end(const struct wire_writer *w, struct pen *p)
 
 static void put_role(struct wire_writer *w, struct pen *p)
 {
-	if (w->role_sent)
+	if (w->role_sent & CHOICE_BIT(w->choice))
 		return;
-	w->role_sent = true;
+	w->role_sent |= CHOICE_BIT(w->choice);
 	chunk_open(w, p);
 	pen_lit(p, "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}");
 	chunk_end(w, p);
@@ -116,7 +123,7 @@ static void put_call_chunks(struct wire_writer *w, struct pen *p, const struct p
 	size_t index = chunk_call_index(w, block);
 
 	put_role(w, p);
-	w->called = true;
+	w->called |= CHOICE_BIT(w->choice);
 	if (chat_is_legacy(w->a)) {
 		if (index == 0) /* that form has room for one */
 			put_legacy_call(w, p, part, fresh);
@@ -150,6 +157,7 @@ static void put_call_chunks(struct wire_writer *w, struct pen *p, const struct p
 static void put_part(struct wire_writer *w, struct pen *p, const struct part *part, size_t block,
 		     bool fresh)
 {
+	w->choice = part->choice;
 	switch (part->type) {
 	case PART_TEXT:
 		if (part->text.n > 0)
@@ -182,6 +190,7 @@ static int write_delta(struct wire_writer *w, struct pen *p, const struct delta 
 		return -1;
 	for (size_t i = 0; i < d->len; i++)
 		put_part(w, p, &d->parts[i], at.block[i], at.fresh[i]);
+	w->choice = d->choices ? (unsigned)__builtin_ctz(d->choices) : 0;
 	if (bytes_set(d->annotations)) {
 		put_role(w, p);
 		chunk_open(w, p);
@@ -199,20 +208,30 @@ static int write_delta(struct wire_writer *w, struct pen *p, const struct delta 
 		chunk_put_raws(w, p, d);
 		pen_lit(p, "}\n\n");
 	}
+	w->choice = 0;
 	return pen_done(p);
+}
+
+static void put_finish(struct wire_writer *w, struct pen *p, unsigned choice,
+		       enum finish_reason finish)
+{
+	if (w->finish_sent & CHOICE_BIT(choice))
+		return;
+	w->choice = choice;
+	put_role(w, p);
+	chunk_open(w, p);
+	pen_lit(p, "{},\"logprobs\":null,\"finish_reason\":");
+	chat_put_finish(p, w->a, finish, w->called & CHOICE_BIT(choice));
+	pen_lit(p, "}]");
+	put_no_usage(w, p);
+	pen_lit(p, "}\n\n");
 }
 
 static void write_end(struct wire_writer *w, struct pen *p, const struct result *r)
 {
-	if (!w->finish_sent) {
-		put_role(w, p);
-		chunk_open(w, p);
-		pen_lit(p, "{},\"logprobs\":null,\"finish_reason\":");
-		chat_put_finish(p, w->a, r->finish, w->called);
-		pen_lit(p, "}]");
-		put_no_usage(w, p);
-		pen_lit(p, "}\n\n");
-	}
+	put_finish(w, p, r->choice, r->finish);
+	for (size_t i = 0; i < r->nothers; i++)
+		put_finish(w, p, r->others[i].choice, r->others[i].finish);
 	if (!w->a->include_usage || w->usage_sent)
 		return;
 	/* the head ends with the first choice, which this chunk has not */

@@ -118,7 +118,7 @@ static int put_delta(struct wire_writer *w, struct pen *p, const struct delta *d
 	pen_open(p, '{');
 	if (!w->role_sent)
 		pen_text(p, "role", B("assistant"));
-	w->role_sent = true;
+	w->role_sent = CHOICE_BIT(0);
 	put_content(w, p, d);
 	put_refusal(p, d);
 	put_calls(w, p, d, &at);
@@ -149,7 +149,7 @@ static void write_end(struct wire_writer *w, struct pen *p, const struct result 
 		chat_put_finish(p, w->a, r->finish, false);
 	pen_lit(p, ",\"logprobs\":null,\"delta\":");
 	pen_bytes(p, w->role_sent ? B("{}") : B("{\"role\":\"assistant\"}"));
-	w->role_sent = true;
+	w->role_sent = CHOICE_BIT(0);
 	pen_bytes(p, w->tail);
 	if (w->a->include_usage || w->a->include_raw_usage)
 		chat_put_usage(p, w->a, &r->usage);

@@ -11,13 +11,26 @@
 
 #define MAX_PRINTED (64u << 10) /* of what is kept of a kind of event */
 
-/* The choices after a call, where `stop` is tool_calls. */
-static int edit_choices(struct pen *p, struct bytes list)
+/* The index of a choice that the reader read; CHOICES_MAX: it is none of these. */
+static unsigned index_of(struct bytes choice, size_t place)
+{
+	struct json_member m;
+	uint64_t n = place;
+
+	if (json_find_member(choice, B("index"), &m))
+		bytes_to_u64(m.value, &n);
+	return n < CHOICES_MAX ? (unsigned)n : CHOICES_MAX;
+}
+
+/* The choices: in those of `stops`, which had a call, `stop` is tool_calls. */
+static int edit_choices(struct pen *p, struct bytes list, unsigned stops)
 {
 	struct bytes one;
+	size_t place = 0;
 	struct json_member m;
 	struct json_edit e;
 	size_t pos = 0;
+	unsigned stops_here;
 	int n, more;
 
 	pen_open(p, '[');
@@ -27,9 +40,10 @@ static int edit_choices(struct pen *p, struct bytes list)
 			pen_bytes(p, one);
 			continue;
 		}
+		stops_here = stops & CHOICE_BIT(index_of(one, place++));
 		edit_begin(&e, one, p);
 		while ((n = edit_next(&e, &m)) > 0) {
-			if (json_key_is(m.key, B("finish_reason")) &&
+			if (stops_here && json_key_is(m.key, B("finish_reason")) &&
 			    bytes_eq(m.value, B("\"stop\""))) {
 				edit_value(&e, &m);
 				pen_lit(p, "\"tool_calls\"");
@@ -49,7 +63,18 @@ static int edit_choices(struct pen *p, struct bytes list)
 static bool usage_passes(struct wire_writer *w, const struct delta *d, bool only_usage)
 {
 	return only_usage && d->has_usage && w->a->include_usage && w->finish_sent &&
-	       !w->usage_sent;
+	       !(w->role_sent & ~w->finish_sent) && !w->usage_sent;
+}
+
+/* Bits of the choices that end with this event; `stop`: with that reason. */
+static unsigned finished(const struct delta *d, bool stop)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < CHOICES_MAX; i++)
+		if (stop ? delta_finish(d, i) == FINISH_STOP : delta_finish(d, i) != FINISH_UNSET)
+			bits |= CHOICE_BIT(i);
+	return bits;
 }
 
 /* How the event deals with its `usage`. */
@@ -77,10 +102,10 @@ static int edit_member(struct wire_writer *w, struct pen *p, const struct delta 
 			edit_value(e, m);
 			pen_lit(p, "null");
 		}
-	} else if (json_key_is(m->key, B("choices")) && *m->value.p == '[' && w->called &&
-		   d->finish == FINISH_STOP) {
+	} else if (json_key_is(m->key, B("choices")) && *m->value.p == '[' &&
+		   w->called & finished(d, true)) {
 		edit_value(e, m);
-		return edit_choices(p, m->value);
+		return edit_choices(p, m->value, w->called & finished(d, true));
 	} else {
 		edit_keep(e, m);
 	}
@@ -102,7 +127,7 @@ static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *
 		      struct bytes text)
 {
 	bool only_usage =
-		d->has_usage && d->len == 0 && d->finish == FINISH_UNSET && has_no_choices(text);
+		d->has_usage && d->len == 0 && !finished(d, false) && has_no_choices(text);
 	struct event_usage usage = { .passes = usage_passes(w, d, only_usage) };
 	struct json_edit e;
 	struct json_member m;
@@ -122,8 +147,8 @@ static int edit_event(struct wire_writer *w, struct pen *p, const struct delta *
 	chunk_put_raws(w, p, d);
 	edit_end(&e);
 	pen_lit(p, "\n\n");
-	w->role_sent = true;
-	w->finish_sent |= d->finish != FINISH_UNSET;
+	w->role_sent |= d->choices;
+	w->finish_sent |= finished(d, false);
 	w->usage_sent |= usage.passes;
 	return pen_done(p);
 }
@@ -167,12 +192,14 @@ int chunk_pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 		if (d->alike.p != w->alike)
 			edit_alike(w, d);
 		if (bytes_set(w->pieces[0])) {
+			w->role_sent |= d->choices;
 			put_alike(w, p, d);
 			return pen_done(p);
 		}
 	}
 	for (size_t i = 0; i < d->len; i++)
-		w->called |= d->parts[i].type == PART_TOOL_CALL;
+		if (d->parts[i].type == PART_TOOL_CALL)
+			w->called |= CHOICE_BIT(d->parts[i].choice);
 	if (bytes_set(d->mended))
 		return edit_event(w, p, d, d->mended);
 	if (bytes_chr(d->raw, '\n') < 0 && bytes_chr(d->raw, '\r') < 0)

@@ -182,7 +182,7 @@ static bool is_set(const struct chat_out *o, enum param p)
 
 static bool is_own(const struct body *b, enum param p)
 {
-	if (b->mapped && (p == PARAM_TOOLS || p == PARAM_TOOL_CHOICE))
+	if (b->mapped && (p == PARAM_TOOLS || p == PARAM_TOOL_CHOICE) && is_set(b->o, p))
 		return false; /* names that OpenAI refuses: written anew, with the names that fit */
 	return b->o->inf->own & PARAM_BIT(p);
 }
@@ -194,6 +194,12 @@ static void write_param(struct body *b, const struct json_member *m, enum param 
 	bool renamed = !json_key_is(m->key, key), null = bytes_eq(m->value, B("null"));
 	bool kept = null || is_own(b, p);
 
+	if (p == PARAM_MAX_TOKENS && (is_own(b, p) || (null && !is_set(b->o, p)))) {
+		b->written |=
+			PARAM_BIT(p); /* each of its two names says what the client said under it */
+		edit_keep(&b->e, m);
+		return;
+	}
 	if (b->written & PARAM_BIT(p))
 		return;
 	if (is_set(b->o, p) ? null : !kept) /* of two spellings, the one that holds no value */
@@ -328,7 +334,7 @@ static bool is_own_field(struct bytes key)
 
 static int write_member(struct body *b, const struct json_member *m)
 {
-	enum param p;
+	enum param p = param_of(m->key);
 
 	if (b->o->inf->source_repeats && !is_last(b, m))
 		return 0;
@@ -336,6 +342,9 @@ static int write_member(struct body *b, const struct json_member *m)
 		return 0;
 	if (is_dropped(b->o->dialect, m->key)) {
 		chat_ignored(b->o->ignored, m->key);
+		if (p != PARAMS && is_own(b, p))
+			b->written |=
+				PARAM_BIT(p); /* it is not added under its other name either */
 		return 0;
 	}
 	if (json_key_is(m->key, B("model"))) {
@@ -347,7 +356,6 @@ static int write_member(struct body *b, const struct json_member *m)
 		return write_messages(b, m);
 	if (json_key_is(m->key, B("stream_options")))
 		return write_stream_options(b, m);
-	p = param_of(m->key);
 	if (p == PARAMS)
 		edit_keep(&b->e, m);
 	else if (!lacks_tools(b->o->inf, p))

@@ -32,9 +32,9 @@ struct envelope *openai_chat_read_request(struct bytes body, const struct surfac
 					  struct arena *);
 /*
  * Names in `ignored` ("a, tools[3]:web_search") what of a request only pass-through could carry: for providers of
- * another family.
+ * another family. -1: it holds what these cannot leave out either (inference.unsayable).
  */
-void openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
+int openai_chat_foreign_fields(const struct inference *, struct buf *ignored);
 
 /* A plain answer. */
 int openai_chat_write_result(const struct answer *, const struct result *, struct buf *out);

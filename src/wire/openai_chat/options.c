@@ -22,4 +22,5 @@ const struct surface_options tensorzero_chat_options = {
 	.prefixed_names = true,
 	.gap_filled_by_last = true,
 	.tensorzero_shape = true,
+	.begun_by_any = true,
 };

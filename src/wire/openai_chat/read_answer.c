@@ -97,6 +97,31 @@ struct bytes openai_chat_reasoning(yyjson_val *message)
 	return b.n > 0 || !bytes_set(a) ? b : a;
 }
 
+static bool is_nothing(yyjson_val *v)
+{
+	return yyjson_is_ctn(v) ? unsafe_yyjson_get_len(v) == 0 : json_str(v).n == 0;
+}
+
+bool openai_chat_has_more(yyjson_val *delta)
+{
+	static const struct bytes parts[] = { B("role"),         B("content"),
+					      B("refusal"),      B("reasoning_content"),
+					      B("reasoning"),    B("tool_calls"),
+					      B("function_call") };
+	yyjson_obj_iter it = yyjson_obj_iter_with(delta);
+	yyjson_val *key;
+
+	while ((key = yyjson_obj_iter_next(&it))) {
+		size_t i = 0;
+
+		while (i < COUNT(parts) && !bytes_eq(parts[i], json_str(key)))
+			i++;
+		if (i == COUNT(parts) && !is_nothing(yyjson_obj_iter_get_val(key)))
+			return true;
+	}
+	return false;
+}
+
 int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *d, bool stream,
 			      struct arena *a)
 {
@@ -283,14 +308,20 @@ static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
 
 /* ---- the answer ---- */
 
+/* The choices that are read, the first of them being the result's own. */
+struct choices {
+	struct shape_choice at[CHOICES_MAX];
+	size_t n;
+};
+
 /* What the client gets of a document that is no answer as its reader expects one. */
-static int mend(yyjson_val *root, struct result *result, struct arena *a)
+static int mend(yyjson_val *root, struct result *result, const struct choices *own, struct arena *a)
 {
 	struct buf text;
 	struct pen p = { .b = &text };
 
 	buf_init(&text, MAX_MENDED);
-	shape_mend_answer(&p, root, result);
+	shape_mend_answer(&p, root, own->at, own->n);
 	result->document = pen_done(&p) ? (struct bytes){ NULL, 0 } : arena_adopt(a, &text);
 	buf_deinit(&text);
 	return bytes_set(result->document) ? 0 : -1;
@@ -306,14 +337,73 @@ static int read_usage(struct reply *r, yyjson_val *root)
 	return bytes_set(r->result->raw_usage) ? 0 : -1;
 }
 
+/* The one of index 0, else the first; and what was asked for beside it, each once. */
+static void find_choices(yyjson_val *list, unsigned n, struct choices *own)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one, *first = yyjson_arr_get_first(list), *main = n > 1 ? NULL : first;
+	unsigned seen = 1; /* that of index 0 stands in front */
+	size_t place = 0;
+
+	own->n = 1;
+	while (n > 1 && (one = yyjson_arr_iter_next(&it))) {
+		uint64_t index = yyjson_is_obj(one) ? shape_index(one, place++) : n;
+
+		if (index == 0 && !main)
+			main = one;
+		if (index >= n || seen & 1u << index)
+			continue;
+		seen |= 1u << index;
+		own->at[own->n++] = (struct shape_choice){ .json = one, .index = (unsigned)index };
+	}
+	own->at[0] = (struct shape_choice){ .json = main ? main : first };
+}
+
+static int add_choice(struct reply *r, yyjson_val *choice, struct result *to)
+{
+	r->result = to;
+	to->finish = openai_chat_finish(json_get(choice, "finish_reason"));
+	return add_message(r, choice, json_get(choice, "message"));
+}
+
+/* Of further choices what cannot be read is left out. */
+static int add_choices(struct reply *r, struct result *result, struct choices *own)
+{
+	size_t n = own->n;
+
+	if (add_choice(r, own->at[0].json, result))
+		return -1;
+	own->at[0].result = result;
+	if (n > 1 && !(result->others = arena_array(r->arena, struct result, n - 1)))
+		return -1;
+	own->n = 1;
+	for (size_t i = 1; i < n; i++) {
+		struct shape_choice one = own->at[i];
+		struct result *other = &result->others[result->nothers];
+
+		if (one.json == own->at[0].json || !yyjson_is_obj(json_get(one.json, "message")))
+			continue;
+		*other = (struct result){ .choice = one.index };
+		usage_init(&other->usage);
+		one.result = other;
+		if (add_choice(r, one.json, other))
+			return -1;
+		own->at[own->n++] = one;
+		result->nothers++;
+	}
+	r->result = result;
+	return 0;
+}
+
 struct result *openai_chat_read_result(struct bytes body, const struct inference *inf,
 				       const struct dialect *d, struct arena *a)
 {
 	struct result *result = arena_new(a, struct result);
 	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result, .body = body };
+	struct choices own;
 	bool halves;
 	yyjson_val *root = json_parse_halves(body, a, &halves),
-		   *choices = json_get(root, "choices"), *choice, *err = json_get(root, "error");
+		   *choices = json_get(root, "choices"), *err = json_get(root, "error");
 
 	if (!result || (!root && error_last()->kind != ERR_JSON_REQUEST))
 		return NULL;
@@ -327,19 +417,18 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 		return bad_answer(&r, openai_chat_no_choices(body, a));
 	if (!yyjson_is_arr(choices))
 		return bad_answer(&r, B("`choices` is not a list"));
-	choice = yyjson_arr_get_first(choices);
-	if (!choice && bytes_set(words_answer_fault(body, false, a)))
+	find_choices(choices, inf->n, &own);
+	if (!own.at[0].json && bytes_set(words_answer_fault(body, false, a)))
 		return bad_answer(&r, B(""));
-	if (!choice) {
+	if (!own.at[0].json) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
 			  "Response has invalid number of choices: 0. Expected 1.");
 		return NULL;
 	}
-	if (!yyjson_is_obj(json_get(choice, "message")))
+	if (!yyjson_is_obj(json_get(own.at[0].json, "message")))
 		return bad_answer(&r, B("missing field `message`"));
-	if (add_message(&r, choice, json_get(choice, "message")) || read_usage(&r, root))
+	if (add_choices(&r, result, &own) || read_usage(&r, root))
 		return NULL;
-	result->finish = openai_chat_finish(json_get(choice, "finish_reason"));
 	result->raw_response = body;
 	result->provider_id = json_str(json_get(root, "id"));
 	result->provider_model = json_str(json_get(root, "model"));
@@ -348,11 +437,13 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	if (!openai_chat_passes(inf) || chat_names_mapped(inf))
 		return result;
 	result->document = body;
-	return (!halves && shape_is_answer(root)) || mend(root, result, a) == 0 ? result : NULL;
+	return (!halves && shape_is_answer(root)) || mend(root, result, &own, a) == 0 ? result
+										      : NULL;
 }
 
 const struct wire wire_openai_chat = {
 	.name = B("openai_chat"),
+	.has_choices = true,
 	.foreign_fields = openai_chat_foreign_fields,
 	.write_request = openai_chat_write_request,
 	.read_result = openai_chat_read_result,

@@ -26,6 +26,8 @@ enum finish_reason openai_chat_finish(yyjson_val *);
 int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *, bool stream, struct arena *);
 /* The first element that is an object: what else stands in the list is not sent on. NULL: none. */
 yyjson_val *openai_chat_first_object(yyjson_val *list);
+/* Whether a delta has content that is no part: audio, and whatever comes tomorrow. It may have any member. */
+bool openai_chat_has_more(yyjson_val *delta);
 /* The first of `reasoning` and `reasoning_content` that is not empty, else one that is there. */
 struct bytes openai_chat_reasoning(yyjson_val *message);
 

@@ -30,6 +30,8 @@
 
 struct call {
 	bool has_index, made, has_arguments, custom;
+	unsigned choice;
+	size_t touched;        /* when it was last: a number that grows */
 	uint64_t index, shown; /* the upstream's, the client's: no two calls have the same */
 	struct bytes id, name; /* name: all parts that came */
 };
@@ -46,9 +48,11 @@ struct wire_stream {
 	struct part *parts;   /* heap, kept from event to event; nearly always one */
 	size_t nparts, cparts;
 	struct call *calls; /* in the arena */
-	size_t ncalls, ccalls, last;
-	bool touched, events, finished;
-	bool mend; /* the current event: the client cannot read it as it came */
+	size_t ncalls, ccalls, touches;
+	/* the choice that is read, the most of them; bits of those that came, and of those that have a finish reason */
+	unsigned choice, n, came, ended;
+	bool events, finished, begun; /* begun: some event had content */
+	bool mend;                    /* the current event: the client cannot read it as it came */
 	struct part
 		held; /* text: the first half of a character that the next event ends; unset: there is none */
 	char half[3];
@@ -69,6 +73,7 @@ struct wire_stream *openai_chat_stream_new(const struct inference *inf, const st
 	s->arena = a;
 	s->mapped = chat_names_mapped(inf);
 	s->forwards = openai_chat_passes(inf) && !s->mapped;
+	s->n = inf->n > 1 ? inf->n : 1;
 	arena_init(&s->scratch, SCRATCH_MAX);
 	buf_init(&s->text, SCRATCH_MAX);
 	return s;
@@ -186,7 +191,7 @@ static struct call *by_id(struct wire_stream *s, struct bytes id)
 	if (id.n == 0)
 		return NULL;
 	for (size_t i = 0; i < s->ncalls; i++)
-		if (bytes_eq(s->calls[i].id, id))
+		if (s->calls[i].choice == s->choice && bytes_eq(s->calls[i].id, id))
 			return &s->calls[i];
 	return NULL;
 }
@@ -196,7 +201,8 @@ static struct call *by_index(struct wire_stream *s, const struct entry *e)
 	if (!e->has_index)
 		return NULL;
 	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].has_index && s->calls[i].index == e->index)
+		if (s->calls[i].choice == s->choice && s->calls[i].has_index &&
+		    s->calls[i].index == e->index)
 			return &s->calls[i];
 	return NULL;
 }
@@ -216,23 +222,47 @@ static void label(struct wire_stream *s, struct call *c, const struct entry *e)
 static bool is_shown(const struct wire_stream *s, uint64_t index)
 {
 	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].shown == index)
+		if (s->calls[i].choice == s->choice && s->calls[i].shown == index)
 			return true;
 	return false;
+}
+
+/* Calls of the choice that is read. */
+static size_t calls_of_choice(const struct wire_stream *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->ncalls; i++)
+		n += s->calls[i].choice == s->choice;
+	return n;
+}
+
+/* The one of them that was touched last; NULL: there is none. */
+static struct call *last_call(const struct wire_stream *s)
+{
+	struct call *last = NULL;
+
+	for (size_t i = 0; i < s->ncalls; i++)
+		if (s->calls[i].choice == s->choice &&
+		    (!last || s->calls[i].touched > last->touched))
+			last = &s->calls[i];
+	return last;
 }
 
 /* NULL: too many, or out of memory (*full says which). */
 static struct call *call_new(struct wire_stream *s, const struct entry *e, struct bytes id,
 			     bool *full)
 {
-	struct call c = { .made = id.n == 0, .custom = e->custom, .shown = e->index };
+	struct call c = {
+		.made = id.n == 0, .custom = e->custom, .shown = e->index, .choice = s->choice
+	};
 	char made[16];
 
 	*full = s->ncalls == MAX_CALLS;
 	if (*full)
 		return NULL;
 	if (!e->has_index)
-		c.shown = s->ncalls;
+		c.shown = calls_of_choice(s);
 	while (is_shown(s, c.shown))
 		c.shown++;
 	c.id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
@@ -266,8 +296,9 @@ static struct call *resolve(struct wire_stream *s, const struct entry *e, bool *
 	}
 	if (e->name.n > 0)
 		return call_new(s, e, none, full);
-	*lost = !s->touched;
-	return s->touched ? &s->calls[s->last] : NULL;
+	c = last_call(s);
+	*lost = !c;
+	return c;
 }
 
 /* Prints a part of the event. What was printed must not move while it is looked at, so the first one takes room for
@@ -345,6 +376,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 			  .id = c->id,
 			  .custom = c->custom,
 			  .begins = begins,
+			  .choice = s->choice,
 			  .index = c->shown };
 
 	p.arguments = e->arguments;
@@ -352,8 +384,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 	if (name_part(s, c, e->name, &p))
 		return -1;
 	s->mend |= e->name.n > 0 && !bytes_set(p.name);
-	s->last = (size_t)(c - s->calls);
-	s->touched = true;
+	c->touched = ++s->touches;
 	c->has_arguments |= e->arguments.n > 0;
 	return part_add(s, p);
 }
@@ -400,7 +431,7 @@ static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out
 
 static int text_add(struct wire_stream *s, enum part_type type, struct bytes text)
 {
-	struct part p = { .type = type, .id = TEXT_ID, .text = text };
+	struct part p = { .type = type, .choice = s->choice, .id = TEXT_ID, .text = text };
 
 	if (type == PART_THOUGHT) {
 		p.id = THOUGHT_ID;
@@ -419,7 +450,10 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text"));
 		bool known = bytes_set(text);
 
-		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN, known ? text : text_of(s, one)))
+		if (yyjson_is_null(one))
+			continue;
+		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN,
+			     known ? text : print_part(s, one)))
 			return -1;
 	}
 	return 0;
@@ -500,6 +534,7 @@ static void event_begin(struct wire_stream *s, struct bytes data, struct delta *
 
 static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *out)
 {
+	enum finish_reason finish;
 	int n;
 
 	if (is_error(json_get(choice, "error")))
@@ -507,8 +542,14 @@ static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *
 	n = delta_parts(s, json_get(choice, "delta"), out);
 	if (n != 0)
 		return n;
-	out->finish = openai_chat_finish(json_get(choice, "finish_reason"));
-	s->finished |= out->finish != FINISH_UNSET;
+	finish = openai_chat_finish(json_get(choice, "finish_reason"));
+	*(s->choice ? &out->finishes[s->choice] : &out->finish) = finish;
+	s->came |= 1u << s->choice;
+	out->choices |= 1u << s->choice;
+	if (finish != FINISH_UNSET)
+		s->ended |= 1u << s->choice;
+	s->finished |= s->ended && !(s->came & ~s->ended);
+	out->beyond |= s->forwards && !s->begun && openai_chat_has_more(json_get(choice, "delta"));
 	return 0;
 }
 
@@ -519,13 +560,14 @@ static struct bytes *text_in(struct part *p)
 	return p->type == PART_TOOL_CALL ? &p->arguments : &p->text;
 }
 
-/* What waited goes before the text of the same block that comes now; without one it is a part of its own. */
-static int release_half(struct wire_stream *s)
+/* What waited goes before the text of the same block that comes now, in the parts from `first` on; without one it is a
+ * part of its own. */
+static int release_half(struct wire_stream *s, size_t first)
 {
 	struct part held = s->held;
-	size_t i = 0;
+	size_t i = first;
 
-	if (!bytes_set(held.text))
+	if (!bytes_set(held.text) || held.choice != s->choice)
 		return 0;
 	s->held.text = (struct bytes){ NULL, 0 };
 	s->mend = true;
@@ -546,15 +588,15 @@ static int release_half(struct wire_stream *s)
 	if (part_add(s, held))
 		return -1;
 	held = s->parts[s->nparts - 1];
-	memmove(s->parts + 1, s->parts, (s->nparts - 1) * sizeof *s->parts);
-	s->parts[0] = held;
+	memmove(s->parts + first + 1, s->parts + first, (s->nparts - 1 - first) * sizeof *s->parts);
+	s->parts[first] = held;
 	return 0;
 }
 
 /* A text that ends in the first half of a pair waits for the other, which comes with the next event. */
-static int hold_half(struct wire_stream *s)
+static int hold_half(struct wire_stream *s, size_t first)
 {
-	for (size_t i = 0; i < s->nparts; i++) {
+	for (size_t i = first; i < s->nparts && !bytes_set(s->held.text); i++) {
 		struct bytes *text = text_in(&s->parts[i]), id;
 		const unsigned char *end = (const unsigned char *)text->p + text->n;
 
@@ -565,24 +607,31 @@ static int hold_half(struct wire_stream *s)
 			return -1;
 		memcpy(s->half, end - 3, 3);
 		s->held = (struct part){ .type = s->parts[i].type,
+					 .choice = s->choice,
 					 .id = id,
 					 .text = { s->half, 3 },
 					 .custom = s->parts[i].custom,
 					 .index = s->parts[i].index };
 		text->n -= 3;
-		return 0;
 	}
 	return 0;
 }
 
+/* The choices of an event that are read. */
+struct choices {
+	struct shape_choice at[CHOICES_MAX];
+	size_t n;
+};
+
 /* What the client gets of an event that is no chunk as its reader expects one. */
-static int mend(struct wire_stream *s, yyjson_val *root, yyjson_val *choice, struct delta *out)
+static int mend(struct wire_stream *s, yyjson_val *root, const struct choices *own,
+		struct delta *out)
 {
 	struct buf text;
 	struct pen p = { .b = &text };
 
 	buf_init(&text, SSE_MAX_EVENT * 2);
-	shape_mend_chunk(&p, root, (struct shape_parts){ choice, s->parts, s->nparts });
+	shape_mend_chunk(&p, root, own->at, own->n);
 	if (!pen_done(&p))
 		out->mended = arena_dup(&s->scratch, buf_bytes(&text));
 	buf_deinit(&text);
@@ -610,11 +659,56 @@ static yyjson_val *own_choice(yyjson_val *choices)
 	return NULL;
 }
 
+/* Those that were asked for, each once. */
+static void find_choices(const struct wire_stream *s, yyjson_val *list, struct choices *own)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	/* of a single one nobody asks the index, where it is not passed on */
+	yyjson_val *one = s->n > 1      ? NULL
+			  : s->forwards ? own_choice(list)
+					: openai_chat_first_object(list);
+	unsigned seen = 0;
+	size_t place = 0;
+
+	if (one)
+		own->at[own->n++] = (struct shape_choice){ .json = one };
+	while (s->n > 1 && (one = yyjson_arr_iter_next(&it))) {
+		uint64_t index = yyjson_is_obj(one) ? shape_index(one, place++) : s->n;
+
+		if (index >= s->n || seen & 1u << index)
+			continue;
+		seen |= 1u << index;
+		own->at[own->n++] = (struct shape_choice){ .json = one, .index = (unsigned)index };
+	}
+}
+
+static int read_choices(struct wire_stream *s, struct choices *own, struct delta *out)
+{
+	for (size_t i = 0; i < own->n; i++) {
+		int bad;
+
+		s->choice = own->at[i].index;
+		own->at[i].first = s->nparts;
+		bad = read_choice(s, own->at[i].json, out);
+		if (bad != 0)
+			return bad;
+		if (release_half(s, own->at[i].first) ||
+		    (delta_finish(out, s->choice) == FINISH_UNSET &&
+		     hold_half(s, own->at[i].first)))
+			return -1;
+		own->at[i].nparts = s->nparts - own->at[i].first;
+	}
+	for (size_t i = 0; i < own->n; i++)
+		own->at[i].parts = s->parts + own->at[i].first;
+	return 0;
+}
+
 static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
-	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error"), *choice;
+	yyjson_val *choices = json_get(root, "choices"), *err = json_get(root, "error");
 	size_t n = yyjson_arr_size(choices);
-	int bad = 0;
+	struct choices own = { .n = 0 };
+	int bad;
 
 	if (is_error(err))
 		return upstream_error(s, err, out);
@@ -622,18 +716,16 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 		s->unknown++;
 		return 0;
 	}
-	if (n > 1 && !s->forwards) {
+	if (n > s->n && !s->forwards) {
 		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type,
 			  "Response has invalid number of choices: %zu. Expected 1.", n);
 		return error_delta(s, false, out);
 	}
-	/* of a single one nobody asks the index */
-	choice = s->forwards ? own_choice(choices) : openai_chat_first_object(choices);
-	if (choice)
-		bad = read_choice(s, choice, out);
+	find_choices(s, choices, &own);
+	bad = read_choices(s, &own, out);
 	if (bad != 0 || read_usage(s, root, out))
 		return bad > 0 ? bad : -1;
-	if (release_half(s) || (out->finish == FINISH_UNSET && hold_half(s)))
+	if (own.n == 0 && release_half(s, s->nparts))
 		return -1;
 	out->parts = s->parts;
 	out->len = s->nparts;
@@ -642,7 +734,8 @@ static int read_document(struct wire_stream *s, yyjson_val *root, struct delta *
 	out->service_tier = json_str(json_get(root, "service_tier"));
 	out->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
 	out->forward = s->forwards;
-	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, choice, out))
+	s->begun = s->begun || delta_has_content(out);
+	if (s->forwards && (s->mend || !shape_is_chunk(root)) && mend(s, root, &own, out))
 		return -1;
 	return 1;
 }

@@ -39,6 +39,14 @@ static int check_function(struct reader *r, const struct where *w, yyjson_val *f
 	return json_get(f, "arguments") || r->options->lenient ? 0 : expect_field(w, "arguments");
 }
 
+/* A call of a kind that only the server which made it knows: it goes back in the client's own body. */
+static bool is_open_call(yyjson_val *v)
+{
+	struct bytes type = json_str(json_get(v, "type"));
+
+	return type.n > 0 && !bytes_eq(type, B("function")) && !bytes_eq(type, B("custom"));
+}
+
 static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	static const struct chat_member members[] = { { B("id"), chat_is_string },
@@ -56,6 +64,8 @@ static int check_call(struct reader *r, const struct where *w, yyjson_val *v)
 	if (!json_get(v, "type") && !lenient)
 		return expect_field(w, "type");
 	if (lenient && yyjson_is_str(json_get(json_get(v, "custom"), "name")))
+		return 0;
+	if (lenient && !f && is_open_call(v))
 		return 0;
 	return f ? 0 : expect_field(w, "function");
 }
@@ -341,6 +351,20 @@ static int call_add(struct reader *r, struct draft *d, struct bytes id, yyjson_v
 	return map_put(&r->calls, b.id, known) || chat_block_add(r, d, b) ? -1 : 0;
 }
 
+/* Its result finds it by its id. */
+static int open_call_add(struct reader *r, struct draft *d, yyjson_val *one)
+{
+	struct known_call *known = arena_new(r->arena, struct known_call);
+	struct block b = { .type = BLOCK_UNKNOWN, .text = json_print_arena(one, r->arena) };
+
+	if (!known || !bytes_set(b.text))
+		return -1;
+	*known = (struct known_call){ json_str(json_get(one, "id")),
+				      json_str(json_get(one, "type")) };
+	r->ncalls++;
+	return map_put(&r->calls, known->id, known) || chat_block_add(r, d, b) ? -1 : 0;
+}
+
 static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(v, "tool_calls"));
@@ -349,6 +373,11 @@ static int read_calls(struct reader *r, struct draft *d, yyjson_val *v)
 	while ((one = yyjson_arr_iter_next(&it))) {
 		yyjson_val *f = json_get(one, "function"), *custom = json_get(one, "custom");
 
+		if (!f && !yyjson_is_str(json_get(custom, "name"))) {
+			if (open_call_add(r, d, one))
+				return -1;
+			continue;
+		}
 		if (call_add(r, d, json_str(json_get(one, "id")), f ? f : custom, !f && custom))
 			return -1;
 	}

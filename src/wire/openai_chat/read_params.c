@@ -29,6 +29,14 @@ static int read_json_schema(struct reader *r, const struct where *w, yyjson_val 
 	return bytes_set(r->inf->output_schema) ? 0 : -1;
 }
 
+/* A form that only some upstreams know: it goes out in the client's own body or not at all. */
+static bool is_open_format(yyjson_val *v, struct bytes type)
+{
+	if (bytes_eq(type, B("json_schema")))
+		return !json_get(v, "json_schema") && yyjson_obj_size(v) > 1;
+	return !bytes_eq(type, B("text")) && !bytes_eq(type, B("json_object"));
+}
+
 static int read_response_format(struct reader *r, const struct where *w, yyjson_val *v)
 {
 	static const struct bytes types[] = { B("text"), B("json_schema"), B("json_object") };
@@ -39,6 +47,8 @@ static int read_response_format(struct reader *r, const struct where *w, yyjson_
 
 	if (chat_read_tag(w, v, "OpenAICompatibleResponseFormat", &type))
 		return -1;
+	if (r->options->lenient && is_open_format(v, type))
+		return 0;
 	which = expect_one_of(&at, type, types, 3);
 	if (which < 0)
 		return -1;

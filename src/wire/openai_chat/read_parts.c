@@ -169,9 +169,12 @@ static int read_detail(struct reader *r, const struct where *w, yyjson_val *v, s
 	static const struct bytes levels[] = { B("low"), B("high"), B("auto") };
 	int which;
 
-	(void)r;
 	if (yyjson_is_null(v))
 		return 0;
+	if (r->options->lenient && yyjson_is_str(v)) { /* a list that the upstream owns */
+		to->f.detail = json_str(v);
+		return 0;
+	}
 	which = expect_choice(w, v, levels, COUNT(levels));
 	if (which < 0)
 		return -1;
@@ -326,6 +329,8 @@ static int read_audio(struct reader *r, struct draft *d, const struct where *w, 
 		return openai_refuse(&at, "invalid_value", "Invalid base64 data in input_audio: %s",
 				     err);
 	f.mime_type = media_sniff(f.data);
+	if (r->options->lenient && !bytes_starts(f.mime_type, B("audio/")))
+		return unknown_add(r, d, part); /* raw samples, and what comes tomorrow */
 	if (!bytes_set(f.mime_type))
 		return openai_refuse(
 			&at, "invalid_value",

@@ -125,22 +125,23 @@ static int read_function_call(struct reader *r, const struct where *w, yyjson_va
 /* All but those that are parameters (inference/params.h). */
 static const struct field {
 	struct bytes name;
-	enum { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_OWN } type;
+	enum { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_LIMIT, FIELD_OWN } type;
 	size_t at;          /* where in struct chat_request the value goes */
 	chat_read_fn *read; /* FIELD_OWN */
 	/* null is absence but where it is refused: by TensorZero's reader, by both */
 	enum { NULL_ABSENT, NULL_REFUSED, NULL_NEVER } null;
 	bool lenient; /* unknown to TensorZero's reader */
 } fields[] = {
-#define TEXT(member) FIELD_TEXT, offsetof(struct chat_request, member), NULL
-#define FLAG(member) FIELD_BOOL, offsetof(struct chat_request, member), NULL
-#define U32(member)  FIELD_U32, offsetof(struct chat_request, member), NULL
-#define OWN(read)    FIELD_OWN, 0, read
+#define TEXT(member)  FIELD_TEXT, offsetof(struct chat_request, member), NULL
+#define FLAG(member)  FIELD_BOOL, offsetof(struct chat_request, member), NULL
+#define U32(member)   FIELD_U32, offsetof(struct chat_request, member), NULL
+#define LIMIT(member) FIELD_LIMIT, offsetof(struct chat_request, member), NULL
+#define OWN(read)     FIELD_OWN, 0, read
 	{ B("messages"), OWN(openai_check_messages), NULL_NEVER },
 	{ B("model"), TEXT(env.model), NULL_NEVER },
 	{ B("stream"), FLAG(env.stream) },
 	{ B("stream_options"), OWN(read_stream_options) },
-	{ B("max_completion_tokens"), U32(max_completion_tokens) },
+	{ B("max_completion_tokens"), LIMIT(max_completion_tokens) },
 	{ B("n"), U32(n) },
 	{ B("tensorzero::variant_name"), TEXT(env.variant_name) },
 	{ B("tensorzero::dryrun"), FLAG(env.dryrun) },
@@ -168,6 +169,7 @@ static const struct field {
 #undef TEXT
 #undef FLAG
 #undef U32
+#undef LIMIT
 #undef OWN
 };
 
@@ -201,6 +203,7 @@ static int read_field(struct reader *r, const struct where *w, yyjson_val *v, co
 	switch (f->type) {
 	case FIELD_TEXT: return expect_string(w, v, to);
 	case FIELD_BOOL: return expect_bool(w, v, to);
+	case FIELD_LIMIT: return r->options->lenient ? expect_i64(w, v, to) : expect_u32(w, v, to);
 	case FIELD_U32: return expect_u32(w, v, to);
 	case FIELD_OWN: break;
 	}
@@ -345,17 +348,29 @@ static int check_unknown(struct reader *r, const struct members *m)
 	return 0;
 }
 
+static int64_t number_of(struct bytes digits)
+{
+	bool minus = digits.n && *digits.p == '-';
+	uint64_t n = 0;
+
+	bytes_to_u64(bytes_slice(digits, minus, digits.n), &n);
+	return (int64_t)(minus ? 0 - n : n);
+}
+
 static int check_n(struct reader *r)
 {
 	struct where at = WHERE_KEY(&r->root, B("n"));
+	int64_t n = bytes_set(r->req->n) ? number_of(r->req->n) : 1;
 
-	if (!bytes_set(r->req->n) || bytes_eq(r->req->n, B("1")))
+	r->inf->n = (unsigned)n;
+	if (n == 1 || (r->options->lenient && n > 0 && n <= CHOICES_MAX))
 		return 0;
+	if (r->options->lenient)
+		return openai_refuse(&at, "unsupported_value", "`n` must be from 1 to %d",
+				     CHOICES_MAX);
 	return openai_refuse(
 		&at, "unsupported_value",
-		r->options->lenient
-			? "`n` other than 1 is not supported. Please omit this parameter or set it to 1."
-			: "TensorZero does not support `n` other than 1. Please omit this parameter or set it to 1.");
+		"TensorZero does not support `n` other than 1. Please omit this parameter or set it to 1.");
 }
 
 static int check_raw_usage(struct reader *r)
@@ -399,32 +414,38 @@ static int check_model(struct reader *r)
 		"`model` field must start with `tensorzero::function_name::` or `tensorzero::model_name::`. For example, `tensorzero::function_name::my_function` for a function `my_function` defined in your config, `tensorzero::model_name::my_model` for a model `my_model` defined in your config, or default functions like `tensorzero::model_name::openai::gpt-4o-mini`.");
 }
 
-static uint64_t number_of(struct bytes digits)
-{
-	uint64_t n = 0;
-
-	bytes_to_u64(digits, &n);
-	return n;
-}
-
-/* Of the two names the smaller value counts; of both at once none is the client's own. */
+/* Of the two names the smaller value counts; where the client's body goes on, both do, each under its own. 0 asks for
+ * nothing; below it some servers see no limit, which other formats have no words for. */
 static int join_max_tokens(struct reader *r)
 {
-	struct bytes *max = &r->inf->params[PARAM_MAX_TOKENS],
+	struct bytes *max = &r->inf->params[PARAM_MAX_TOKENS], name = param_field(PARAM_MAX_TOKENS),
 		     other = r->req->max_completion_tokens;
-	bool first = bytes_set(*max);
-	struct where at;
 
 	if (bytes_set(other)) {
-		r->inf->own ^= PARAM_BIT(PARAM_MAX_TOKENS);
-		first = first && number_of(*max) <= number_of(other);
-		*max = first ? *max : other;
+		r->inf->own |= PARAM_BIT(PARAM_MAX_TOKENS);
+		if (!bytes_set(*max) || number_of(*max) > number_of(other)) {
+			*max = other;
+			name = B("max_completion_tokens");
+		}
 	}
 	if (!r->options->lenient || !bytes_set(*max) || number_of(*max) > 0)
 		return 0;
-	at = WHERE_KEY(&r->root,
-		       first ? param_field(PARAM_MAX_TOKENS) : B("max_completion_tokens"));
-	return openai_refuse(&at, "invalid_value", "`%.*s` must be at least 1", BFMT(at.key));
+	if (number_of(*max) == 0)
+		return openai_refuse(&WHERE_KEY(&r->root, name), "invalid_value",
+				     "`%.*s` must be at least 1", BFMT(name));
+	r->inf->unsayable_param = name;
+	r->inf->unsayable = arena_printf(r->arena, "`%.*s` must be at least 1", BFMT(name));
+	return bytes_set(r->inf->unsayable) ? 0 : -1;
+}
+
+/* tensorzero::params win. */
+static void overlay_params(struct reader *r)
+{
+	if (!r->params)
+		return;
+	params_overlay(r->inf, r->params);
+	if (param_is_set(r->params, PARAM_MAX_TOKENS))
+		r->inf->unsayable = (struct bytes){ NULL, 0 };
 }
 
 static int print_params(struct reader *r)
@@ -489,8 +510,7 @@ static int read_all(struct reader *r, yyjson_val *root)
 	if (sort_members(r, root, &m) || read_members(r, &m) || check_n(r) ||
 	    check_unknown(r, &m) || check_raw_usage(r) || check_model(r) || join_max_tokens(r))
 		return -1;
-	if (r->params)
-		params_overlay(r->inf, r->params);
+	overlay_params(r);
 	r->inf->stream = r->env->stream;
 	return openai_read_legacy(r) || openai_read_messages(r) || check_tags(r) || print_params(r)
 		       ? -1
@@ -546,19 +566,32 @@ static void foreign_tools(struct bytes list, struct buf *ignored)
 	}
 }
 
-void openai_chat_foreign_fields(const struct inference *inf, struct buf *ignored)
+/* A value that is the client's own and none of those that Signet has words for. */
+static bool is_open_value(const struct inference *inf, size_t slot)
+{
+	return slot >= NFIELDS && slot < SLOTS && inf->own & PARAM_BIT(slot - NFIELDS) &&
+	       !param_is_set(inf, (enum param)(slot - NFIELDS));
+}
+
+int openai_chat_foreign_fields(const struct inference *inf, struct buf *ignored)
 {
 	struct bytes source = inf->source;
 	struct json_member m;
 	size_t pos = 0;
 
+	if (bytes_set(inf->unsayable))
+		return fail_param(ERR_INVALID_REQUEST, inf->unsayable_param, "unsupported_value",
+				  "%.*s", BFMT(inf->unsayable));
+
 	while (bytes_set(source) && json_next_member(source, &pos, &m) > 0) {
-		bool tools = json_key_is(m.key, B("tools")), known = slot_of(m.key, true) < SLOTS;
+		bool tools = json_key_is(m.key, B("tools"));
+		size_t slot = slot_of(m.key, true);
 
 		if (tools && *m.value.p == '[')
 			foreign_tools(m.value, ignored);
-		else if ((!known && !json_key_is(m.key, B("store"))) ||
-			 json_key_is(m.key, B("prompt_cache_key")))
+		else if ((slot == SLOTS && !json_key_is(m.key, B("store"))) ||
+			 json_key_is(m.key, B("prompt_cache_key")) || is_open_value(inf, slot))
 			chat_ignored(ignored, m.key);
 	}
+	return 0;
 }

@@ -111,11 +111,13 @@ static int read_grammar(struct reader *r, struct tool *t, const struct where *w,
 		return expect_type(&at, grammar, "struct OpenAIGrammarDefinition");
 	if (expect_member(&at, grammar, "syntax", &syntax))
 		return -1;
-	which = expect_choice(&at, syntax, syntaxes, 2);
+	name = json_str(syntax);
+	which = r->options->lenient && bytes_set(name) ? 0
+						       : expect_choice(&at, syntax, syntaxes, 2);
 	if (which < 0 || expect_member(&at, grammar, "definition", &definition) ||
 	    expect_string(&at, definition, &text))
 		return -1;
-	name = syntaxes[which];
+	name = r->options->lenient && bytes_set(name) ? name : syntaxes[which];
 	buf_init(&b, MAX_FORMAT);
 	if (!buf_append(&b, B("{\"type\":\"grammar\",\"grammar\":{\"syntax\":")) &&
 	    !buf_json_string(&b, name) && !buf_append(&b, B(",\"definition\":")) &&
@@ -135,6 +137,10 @@ static int read_format(struct reader *r, struct tool *t, const struct where *w, 
 		return 0;
 	if (chat_read_tag(&at, format, "OpenAICustomToolFormat", &type))
 		return -1;
+	if (r->options->lenient && !bytes_eq(type, types[0]) && !bytes_eq(type, types[1])) {
+		t->format = json_print_arena(format, r->arena);
+		return bytes_set(t->format) ? 0 : -1;
+	}
 	switch (expect_one_of(&at, type, types, 2)) {
 	case 0: t->format = B("{\"type\":\"text\"}"); return 0;
 	case 1: return read_grammar(r, t, &at, format);
@@ -261,6 +267,8 @@ static int read_allowed(struct reader *r, const struct where *w, yyjson_val *too
 	if (expect_member(w, tool, "type", &type) || expect_string(w, type, &name))
 		return -1;
 	key = named_by(r, name);
+	if (r->options->lenient && !key) /* of a kind that only OpenAI's own servers know */
+		return 0;
 	if (read_named(w, tool, key ? key : "function", &name))
 		return -1;
 	return arena_push(r->arena, t->allowed, t->nallowed, t->callowed, name) ? 0 : -1;
@@ -281,7 +289,9 @@ static int read_allowed_tools(struct reader *r, struct tool_config *t, const str
 	if (!yyjson_is_obj(allowed))
 		return expect_type(&at, allowed, "struct OpenAICompatibleAllowedTools");
 	mode = json_get(allowed, "mode");
-	if (mode)
+	if (mode && r->options->lenient && yyjson_is_str(mode))
+		which = bytes_eq(json_str(mode), modes[1]);
+	else if (mode)
 		which = expect_choice(&mode_at, mode, modes, 2);
 	if (which < 0)
 		return -1;
@@ -309,12 +319,14 @@ static int read_choice_object(struct reader *r, struct tool_config *t, const str
 		return expect_fail(w, NULL, "Tool choice 'type' field must be a string");
 	if (bytes_eq(json_str(type), B("allowed_tools")))
 		return read_allowed_tools(r, t, w, v);
+	key = named_by(r, json_str(type));
+	if (r->options->lenient && !key)
+		return 0; /* as in read_allowed */
 	t->choice = TOOL_CHOICE_SPECIFIC;
 	if (r->options->lenient && name && !json_get(v, "function") && !json_get(v, "custom")) {
 		r->inf->own &= ~PARAM_BIT(PARAM_TOOL_CHOICE); /* the flat form */
 		return expect_string(w, name, &t->specific);
 	}
-	key = named_by(r, json_str(type));
 	if (key)
 		return read_named(w, v, key, &t->specific);
 	return expect_fail(w, "unsupported_value", "Invalid tool choice type: %.*s",
@@ -346,6 +358,8 @@ int openai_read_tool_choice(struct reader *r, const struct where *w, yyjson_val 
 			return 0;
 		}
 	}
+	if (r->options->lenient)
+		return 0; /* another server's word: it goes out in the client's own body */
 	return expect_fail(w, "unsupported_value", "Invalid tool choice string: %.*s",
 			   BFMT(json_str(v)));
 }

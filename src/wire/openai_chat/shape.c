@@ -3,16 +3,17 @@
 
 #include "wire/openai_chat/read_answer.h"
 
-#define CHOICES_MAX 128u /* as many as may be asked for; what stands behind them is left out */
+#define PLACES_MAX 128u /* as many as may be asked for; what stands behind them is left out */
 
 struct mender {
 	struct pen *p;
-	struct shape_parts own;
-	const struct result *result; /* of a whole answer */
-	size_t place[3];             /* in the lists that were entered: choices, calls */
+	const struct shape_choice *choices;
+	size_t nchoices;
+	bool whole;      /* an answer, else a chunk */
+	size_t place[3]; /* in the lists that were entered: choices, calls */
 	size_t depth;
-	yyjson_val *choice;  /* that is mended */
-	size_t block, calls; /* of `result`: where block_at_hand() is, and the calls before it */
+	const struct shape_choice *at; /* that is mended; NULL: none of the reader's */
+	size_t block, calls; /* of its result: where block_at_hand() is, and the calls before it */
 	yyjson_val *object;  /* whose member is mended */
 };
 
@@ -86,8 +87,7 @@ static bool is_count(yyjson_val *v)
 	return digits.n > 0 && digits.n < 20;
 }
 
-/* An element's index, which is its place among the objects where it says none. */
-static uint64_t index_of(yyjson_val *element, size_t place)
+uint64_t shape_index(yyjson_val *element, size_t place)
 {
 	yyjson_val *index = json_get(element, "index");
 	uint64_t n;
@@ -99,19 +99,19 @@ static uint64_t index_of(yyjson_val *element, size_t place)
 static bool is_repeated(yyjson_val *list, yyjson_val *element, size_t place)
 {
 	yyjson_arr_iter it = yyjson_arr_iter_with(list);
-	uint64_t index = index_of(element, place);
+	uint64_t index = shape_index(element, place);
 	yyjson_val *one;
 	size_t at = 0;
 
 	while ((one = yyjson_arr_iter_next(&it)) && one != element)
-		if (yyjson_is_obj(one) && index_of(one, at++) == index)
+		if (yyjson_is_obj(one) && shape_index(one, at++) == index)
 			return true;
 	return false;
 }
 
 static bool is_own_place(yyjson_val *list, yyjson_val *element, size_t place)
 {
-	return place < CHOICES_MAX && !is_repeated(list, element, place);
+	return place < PLACES_MAX && !is_repeated(list, element, place);
 }
 
 static bool is_list_of(yyjson_val *v, const struct member *f)
@@ -194,7 +194,7 @@ static void put_value(struct mender *m, yyjson_val *v)
 
 static bool in_own_choice(const struct mender *m)
 {
-	return m->depth > 0 && m->choice == m->own.choice;
+	return m->depth > 0 && m->at;
 }
 
 static bool put_place(struct mender *m, yyjson_val *v)
@@ -208,9 +208,9 @@ static bool put_part_text(struct mender *m, enum part_type type)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < m->own.n; i++)
-		if (m->own.parts[i].type == type && bytes_set(m->own.parts[i].text))
-			pen_more(m->p, m->own.parts[i].text, &any);
+	for (size_t i = 0; i < m->at->nparts; i++)
+		if (m->at->parts[i].type == type && bytes_set(m->at->parts[i].text))
+			pen_more(m->p, m->at->parts[i].text, &any);
 	return any;
 }
 
@@ -267,7 +267,7 @@ static bool put_finish(struct mender *m, yyjson_val *v)
 	};
 	enum finish_reason finish = openai_chat_finish(v);
 
-	if (finish == FINISH_UNSET && m->result)
+	if (finish == FINISH_UNSET && m->whole)
 		finish = json_get(json_get(m->object, "message"), "tool_calls") ? FINISH_TOOL_CALL
 										: FINISH_STOP;
 	pen_bytes(m->p, finish == FINISH_UNSET ? B("null") : names[finish]);
@@ -279,9 +279,9 @@ static const struct part *call_at_hand(const struct mender *m)
 {
 	size_t nth = m->depth > 1 ? m->place[1] : 0;
 
-	for (size_t i = 0; in_own_choice(m) && i < m->own.n; i++)
-		if (m->own.parts[i].type == PART_TOOL_CALL && nth-- == 0)
-			return &m->own.parts[i];
+	for (size_t i = 0; in_own_choice(m) && i < m->at->nparts; i++)
+		if (m->at->parts[i].type == PART_TOOL_CALL && nth-- == 0)
+			return &m->at->parts[i];
 	return NULL;
 }
 
@@ -297,11 +297,12 @@ static bool put_call_index(struct mender *m, yyjson_val *v)
 /* Calls are come by in their order, so the look goes on where the one before ended. */
 static const struct block *block_at_hand(struct mender *m)
 {
+	const struct result *result = in_own_choice(m) ? m->at->result : NULL;
 	size_t nth = m->depth > 1 ? m->place[1] : 0;
 
-	for (; m->result && in_own_choice(m) && m->block < m->result->len; m->block++)
-		if (m->result->content[m->block].type == BLOCK_TOOL_CALL && m->calls++ == nth)
-			return &m->result->content[m->block++];
+	for (; result && m->block < result->len; m->block++)
+		if (result->content[m->block].type == BLOCK_TOOL_CALL && m->calls++ == nth)
+			return &result->content[m->block++];
 	return NULL;
 }
 
@@ -315,7 +316,7 @@ static bool put_call_id(struct mender *m, yyjson_val *v)
 		pen_string(m->p, call->id);
 	else if (block)
 		pen_string(m->p, block->id);
-	else if (m->result)
+	else if (m->whole)
 		pen_printf(m->p, "\"call_%zu\"", m->place[1]);
 	else if (yyjson_is_str(v))
 		pen_string(m->p, json_str(v));
@@ -368,7 +369,7 @@ static bool put_calls(struct mender *m, yyjson_val *v)
 	pen_open(m->p, '[');
 	pen_item(m->p);
 	m->place[m->depth++] = 0;
-	put_object(m, v, m->result ? &whole_call : &chunk_call);
+	put_object(m, v, m->whole ? &whole_call : &chunk_call);
 	m->depth--;
 	pen_close(m->p, ']');
 	return true;
@@ -383,6 +384,15 @@ static bool put_total(struct mender *m, yyjson_val *v)
 	json_u64(json_get(m->object, "completion_tokens"), &out);
 	pen_u64(m->p, in + out);
 	return true;
+}
+
+static void enter_choice(struct mender *m, yyjson_val *one)
+{
+	m->at = NULL;
+	m->block = m->calls = 0;
+	for (size_t i = 0; i < m->nchoices; i++)
+		if (m->choices[i].json == one)
+			m->at = &m->choices[i];
 }
 
 static void put_list(struct mender *m, yyjson_val *v, const struct member *f)
@@ -401,7 +411,7 @@ static void put_list(struct mender *m, yyjson_val *v, const struct member *f)
 			continue; /* nothing of it can be read */
 		pen_item(m->p);
 		if (m->depth == 0)
-			m->choice = one;
+			enter_choice(m, one);
 		m->place[m->depth++] = place;
 		put_object(m, one, f->inside);
 		m->depth--;
@@ -703,18 +713,16 @@ bool shape_is_usage(yyjson_val *v)
 	return has_shape(v, &usage);
 }
 
-void shape_mend_chunk(struct pen *p, yyjson_val *root, struct shape_parts own)
+void shape_mend_chunk(struct pen *p, yyjson_val *root, const struct shape_choice *own, size_t n)
 {
-	struct mender m = { .p = p, .own = own };
+	struct mender m = { .p = p, .choices = own, .nchoices = n };
 
 	put_object(&m, root, &chunk);
 }
 
-void shape_mend_answer(struct pen *p, yyjson_val *root, const struct result *result)
+void shape_mend_answer(struct pen *p, yyjson_val *root, const struct shape_choice *own, size_t n)
 {
-	struct mender m = { .p = p,
-			    .result = result,
-			    .own.choice = openai_chat_first_object(json_get(root, "choices")) };
+	struct mender m = { .p = p, .choices = own, .nchoices = n, .whole = true };
 
 	put_object(&m, root, &answer);
 }

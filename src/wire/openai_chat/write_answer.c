@@ -382,21 +382,33 @@ static void put_message_openai(struct pen *p, const struct answer *a, const stru
 	pen_lit(p, "}");
 }
 
-static void write_openai(struct pen *p, const struct answer *a, const struct result *r)
+static void put_choice(struct pen *p, const struct answer *a, const struct result *r)
 {
 	const struct block *text = first_of(r, BLOCK_TEXT);
 
+	pen_lit(p, "{\"index\":");
+	pen_u64(p, r->choice);
+	put_message_openai(p, a, r);
+	pen_json(p, "logprobs", text && bytes_set(text->logprobs) ? text->logprobs : B("null"));
+	pen_key(p, "finish_reason");
+	chat_put_finish(p, a, r->finish, has_call(a, r));
+	pen_lit(p, "}");
+}
+
+static void write_openai(struct pen *p, const struct answer *a, const struct result *r)
+{
 	pen_head(p, "{\"id\":");
 	chat_put_id(p, a);
 	pen_lit(p, ",\"object\":\"chat.completion\"");
 	pen_number(p, "created", (uint64_t)a->created);
 	pen_text(p, "model", a->model);
-	pen_lit(p, ",\"choices\":[{\"index\":0");
-	put_message_openai(p, a, r);
-	pen_json(p, "logprobs", text && bytes_set(text->logprobs) ? text->logprobs : B("null"));
-	pen_key(p, "finish_reason");
-	chat_put_finish(p, a, r->finish, has_call(a, r));
-	pen_lit(p, "}],\"usage\":");
+	pen_lit(p, ",\"choices\":[");
+	put_choice(p, a, r);
+	for (size_t i = 0; i < r->nothers; i++) {
+		pen_lit(p, ",");
+		put_choice(p, a, &r->others[i]);
+	}
+	pen_lit(p, "],\"usage\":");
 	chat_put_usage(p, a, &r->usage);
 	pen_set(p, "service_tier", r->service_tier);
 	pen_set(p, "system_fingerprint", r->system_fingerprint);

@@ -47,7 +47,7 @@ struct wire_writer *openai_chat_writer_new(const struct answer *a, struct arena 
 
 static int block_begin(struct wire_writer *w, const struct part *p)
 {
-	struct begun b = { .type = p->type, .id = arena_dup(w->arena, p->id) };
+	struct begun b = { .type = p->type, .choice = p->choice, .id = arena_dup(w->arena, p->id) };
 
 	if (w->nblocks == MAX_BLOCKS)
 		return fail(ERR_TOO_LARGE, "a stream of more than %d blocks", MAX_BLOCKS);
@@ -59,7 +59,8 @@ static int block_begin(struct wire_writer *w, const struct part *p)
 static bool find_block(const struct wire_writer *w, const struct part *p, size_t *block)
 {
 	for (size_t i = w->nblocks; i-- > 0;) {
-		if (w->blocks[i].type == p->type && bytes_eq(w->blocks[i].id, p->id)) {
+		if (w->blocks[i].type == p->type && w->blocks[i].choice == p->choice &&
+		    bytes_eq(w->blocks[i].id, p->id)) {
 			*block = i;
 			return true;
 		}
@@ -85,7 +86,8 @@ size_t chunk_call_index(const struct wire_writer *w, size_t block)
 	size_t n = 0;
 
 	for (size_t i = 0; i < block; i++)
-		n += w->blocks[i].type == PART_TOOL_CALL;
+		n += w->blocks[i].type == PART_TOOL_CALL &&
+		     w->blocks[i].choice == w->blocks[block].choice;
 	return n;
 }
 
@@ -147,7 +149,7 @@ static void put_failed_raws(struct wire_writer *w, struct pen *p)
 	w->raws_pending = false;
 	w->shape->open(w, p);
 	pen_bytes(p, w->role_sent ? B("{}") : B("{\"role\":\"assistant\"}"));
-	w->role_sent = true;
+	w->role_sent = CHOICE_BIT(0);
 	w->shape->close(w, p);
 	pen_lit(p, ",\"tensorzero_raw_response\":[");
 	chat_put_failed(p, w->a);

@@ -10,6 +10,7 @@
 /* A block that was begun: what indexes count. */
 struct begun {
 	enum part_type type;
+	unsigned choice;
 	struct bytes id;
 };
 
@@ -33,7 +34,10 @@ struct wire_writer {
 	struct bytes head, tail; /* of the shape */
 	struct begun *blocks;
 	size_t nblocks, cblocks;
-	bool role_sent, called, finish_sent, usage_sent, stream_broken;
+	unsigned choice; /* that the next chunk is of */
+	/* bits of the choices that began, that had a call, whose finish reason is out */
+	unsigned role_sent, called, finish_sent;
+	bool usage_sent, stream_broken;
 	bool raws_pending; /* the failed attempts' raw entries are not out yet */
 	/* pass-through: the kind of event that came last (delta.alike), and what comes of it around the holes */
 	const char *alike;
@@ -46,7 +50,8 @@ struct places {
 	bool fresh[DELTA_PARTS]; /* the block begins with this part */
 };
 int chunk_places(struct wire_writer *, const struct delta *, struct places *);
-/* The number of calls that began before that block. */
+#define CHOICE_BIT(choice) (1u << (choice))
+/* The number of calls of its choice that began before that block. */
 size_t chunk_call_index(const struct wire_writer *, size_t block);
 
 /* An entry of tensorzero_extra_content. */

@@ -58,7 +58,7 @@ def test_chat(client, mock, profile):
     assert (got.usage.prompt_tokens, got.usage.completion_tokens, got.usage.total_tokens) == (9, 3, 12)
     assert got.created == 1767225600 if profile.openai else abs(got.created - time.time()) < 60
     sent = mock.last().json
-    assert sent["temperature"] == 0.7 and sent["seed"] == 7 and sent["max_completion_tokens"] == 50
+    assert sent["temperature"] == 0.7 and sent["seed"] == 7 and sent["max_tokens" if profile.openai else "max_completion_tokens"] == 50
     if profile.openai:
         assert got.model == "m"
         assert got.id.startswith("chatcmpl-") and len(got.id) == len("chatcmpl-") + 32
