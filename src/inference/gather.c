@@ -54,9 +54,9 @@ struct gather {
 	uint64_t raw_total;
 	bool content, outline;
 	struct answer_hold hold;
-	size_t texts;      /* bytes that are kept */
-	bool text_cut;     /* texts went on that were not */
-	unsigned own; /* the choice that is the result's own content */
+	size_t texts;  /* bytes that are kept */
+	bool text_cut; /* texts went on that were not */
+	unsigned own;  /* the choice that is the result's own content */
 	enum finish_reason finishes[CHOICES_MAX];
 	const char *alike; /* the last delta's: what all of these have in common is known already */
 };

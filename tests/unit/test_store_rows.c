@@ -227,7 +227,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
-	assert_int_equal(db_int(dir, "PRAGMA user_version"), 3);
+	assert_int_equal(db_int(dir, "PRAGMA user_version"), 4);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 	assert_int_equal(db_int(dir, "PRAGMA page_size"), 16384);
 	assert_int_equal(db_int(dir, "PRAGMA auto_vacuum"), 2);
