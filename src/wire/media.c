@@ -33,7 +33,9 @@ enum data_url media_data_url(struct bytes url, struct arena *a, struct bytes *mi
 		return DATA_URL_NO_BASE64;
 	*mime = bytes_slice(url, 0, (size_t)cut);
 	*data = bytes_slice(url, (size_t)cut + 8, url.n);
-	return media_mime(*mime, a, mime, why) ? DATA_URL_OK : DATA_URL_BAD_MIME;
+	if (media_mime(*mime, a, mime, why))
+		return DATA_URL_OK;
+	return *why ? DATA_URL_BAD_MIME : DATA_URL_MEMORY;
 }
 
 static int digit(char c)

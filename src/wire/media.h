@@ -31,7 +31,8 @@ struct bytes media_sniff(struct bytes base64);
 struct bytes media_extension(struct bytes mime, char space[MEDIA_EXTENSION]);
 
 #define MEDIA_WORDS 96
-/* mime.c: type "/" subtype and parameters, printed as TensorZero prints them; else false, and why not in its words. */
+/* mime.c: type "/" subtype and parameters, printed as TensorZero prints them; else false, and why not in its words;
+ * without memory none, and the error is set. */
 bool media_mime(struct bytes text, struct arena *, struct bytes *out, char err[MEDIA_WORDS]);
 
 #endif

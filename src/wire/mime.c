@@ -133,8 +133,9 @@ bool media_mime(struct bytes text, struct arena *a, struct bytes *out, char err[
 	char *printed = arena_alloc_raw(a, text.n + 1);
 	size_t essence = 0, parameters = 0;
 
+	err[0] = '\0';
 	if (!printed)
-		return fail_words(&c, "out of memory");
+		return false;
 	if (text.n > MIME_MAX)
 		return fail_words(&c, "the string is too long");
 	if (bytes_eq(text, B("*/*")))

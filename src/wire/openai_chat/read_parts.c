@@ -34,6 +34,8 @@ static int part_refuse(const struct where *w, yyjson_val *part)
 	struct bytes detail, param = error_last()->param, code = error_last()->code;
 	const struct where *root = w;
 
+	if (error_last()->kind == ERR_OUT_OF_MEMORY)
+		return -1;
 	while (root->up)
 		root = root->up;
 	detail = arena_dup(root->arena, error_last()->message);
@@ -226,7 +228,7 @@ static int read_mime(struct reader *r, const struct where *w, yyjson_val *v, str
 		return expect_type(w, v, r->options->lenient ? "a string" : "a valid MediaType");
 	text = json_str(v);
 	if (!media_mime(text, r->arena, &to->f.mime_type, why))
-		return expect_fail(w, "invalid_value", "invalid MIME: %s", why);
+		return *why ? expect_fail(w, "invalid_value", "invalid MIME: %s", why) : -1;
 	r->inf->source_intact = false;
 	return 0;
 }
