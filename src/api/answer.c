@@ -26,7 +26,6 @@
 
 #define IGNORED_MAX   1024         /* of x-signet-ignored */
 #define ROOM_RETRY_MS 10           /* of a stream that is read slower */
-#define HEADER_SHOWN  1024         /* longer values are left out */
 #define ANSWER_MAX    (256u << 20) /* a plain answer as the client gets it */
 #define RAW_MAX       (64u << 20)  /* what failed attempts brought */
 
@@ -159,20 +158,9 @@ static int set_context(struct request *rq)
 
 /* ---- headers ---- */
 
-/* Header values are printable and short: model names of a configuration, ids of an upstream may be anything. */
-static bool fits_header(struct bytes value)
-{
-	if (value.n == 0 || value.n > HEADER_SHOWN)
-		return false;
-	for (size_t i = 0; i < value.n; i++)
-		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static int set_header(struct request *rq, struct bytes name, struct bytes value)
 {
-	return fits_header(value) ? exchange_header(rq->x, name, value) : 0;
+	return api_header_fits(value) ? exchange_header(rq->x, name, value) : 0;
 }
 
 /* At most IGNORED_MAX bytes, whole names. */
@@ -200,7 +188,7 @@ static int set_provider_headers(struct request *rq)
 	if (set_header(rq, B("x-signet-provider"), rq->call.provider->name) ||
 	    set_header(rq, B("x-signet-upstream-request-id"), id))
 		return -1;
-	if (rq->answer.pass_through && fits_header(id))
+	if (rq->answer.pass_through && api_header_fits(id))
 		keep_upstream_id(rq->x, id);
 	return 0;
 }

@@ -17,6 +17,8 @@ void api_done(struct exchange *); /* .done: metrics, access log */
 struct bytes api_request_id(const struct exchange *);
 /* A header of the answer that was set already; unset: it was not. */
 struct bytes api_header_set(const struct exchange *, struct bytes name);
+/* Whether a value may stand in a header: model names of a configuration, ids of an upstream may be anything. */
+bool api_header_fits(struct bytes value);
 /* What stands in the place of {id} in the route's pattern, percent-decoded; unset: the pattern has none. */
 struct bytes api_path_id(const struct exchange *);
 

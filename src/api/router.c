@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "base/version.h"
 
+#define HEADER_SHOWN 1024 /* longer values are left out */
+
 /* ---- routes ---- */
 
 /* Each in its own file. */
@@ -159,6 +161,16 @@ static struct bytes answered_profile(const struct exchange *ex)
 		if (routes[i].surface && routes[i].path == ex->route)
 			return bytes_of(surface_of(&routes[i], ex)->profile);
 	return profile_of(ex);
+}
+
+bool api_header_fits(struct bytes value)
+{
+	if (value.n == 0 || value.n > HEADER_SHOWN)
+		return false;
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
+			return false;
+	return true;
 }
 
 struct bytes api_header_set(const struct exchange *ex, struct bytes name)

@@ -51,7 +51,7 @@ static const struct level {
 #define PUT_INTO(table)                                            \
 	"REPLACE INTO " table "(dim, value, step, hour, " ALL_SUMS \
 	") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-static const char *const queries[QUERIES] = {
+static const char *const queries[ROLLUP_QUERIES] = {
 	[Q_GET] = GET_FROM("Rollup"),
 	[Q_PUT] = PUT_INTO("Rollup"),
 	[Q_GET_WIDE] = GET_FROM("RollupWide"),
@@ -176,7 +176,7 @@ struct rollup *rollup_new(sqlite3 *db)
 	map_init(&r->map);
 	buf_init(&r->blob[0], 1 << 20);
 	buf_init(&r->blob[1], 1 << 20);
-	for (size_t i = 0; i < QUERIES; i++)
+	for (size_t i = 0; i < ROLLUP_QUERIES; i++)
 		if (sqlite3_prepare_v3(db, queries[i] ? queries[i] : rollup_fold_queries[i], -1,
 				       SQLITE_PREPARE_PERSISTENT, &r->st[i], NULL)) {
 			fail(ERR_STORE, "%s", sqlite3_errmsg(db));
@@ -219,7 +219,7 @@ void rollup_free(struct rollup *r)
 	map_deinit(&r->map);
 	buf_deinit(&r->blob[0]);
 	buf_deinit(&r->blob[1]);
-	for (size_t i = 0; i < QUERIES; i++)
+	for (size_t i = 0; i < ROLLUP_QUERIES; i++)
 		sqlite3_finalize(r->st[i]);
 	free(r);
 }

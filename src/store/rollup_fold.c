@@ -17,7 +17,7 @@
 #define WIDE_TO    "wide_to"
 #define WIDE_DAYS  "wide_days"
 
-const char *const rollup_fold_queries[QUERIES] = {
+const char *const rollup_fold_queries[ROLLUP_QUERIES] = {
 	[Q_AT] = "SELECT at FROM Progress WHERE what = ?1",
 	[Q_SET_AT] = "INSERT INTO Progress(what, at) VALUES(?1, ?2) " ENDS,
 	[Q_NEXT] =

@@ -64,15 +64,15 @@ enum rollup_query {
 	Q_RANGE,
 	Q_DROP,
 	Q_DROP_WIDE,
-	QUERIES
+	ROLLUP_QUERIES
 };
 /* "… WHERE …" of sums that rollup_add_stored() reads from the column 0 on. */
 #define ALL_SUMS SUMS ", ms, ttft"
-extern const char *const rollup_fold_queries[QUERIES]; /* its part of them */
+extern const char *const rollup_fold_queries[ROLLUP_QUERIES]; /* its part of them */
 
 struct rollup {
 	sqlite3 *db;
-	sqlite3_stmt *st[QUERIES];
+	sqlite3_stmt *st[ROLLUP_QUERIES];
 	struct map map;
 	struct rollup_slot *all;
 	int64_t minute; /* the newest */
