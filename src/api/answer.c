@@ -276,7 +276,7 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.state = state,
 		.status = status,
 		.processing_ms = turn_ms() - rq->started_ms,
-		.ttft_ms = rq->call.first_ms ? rq->call.first_ms - rq->started_ms : 0,
+		.ttft_ms = rq->call.first_ms ? (int64_t)(rq->call.first_ms - rq->started_ms) : -1,
 		.raw_cut = is_raw_cut(rq),
 	};
 

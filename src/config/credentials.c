@@ -299,9 +299,11 @@ bool secret_is_usable(struct bytes value, const char *placeholder)
 static void judge(const struct credential *c, const struct secret_source *s,
 		  struct missing *missing, struct arena *a)
 {
-	struct bytes flaw =
-		bytes_set(c->key) || c->blank ? credential_flaw(c, a) : (struct bytes){ NULL, 0 };
+	bool empty = c->blank && bytes_set(c->key);
+	struct bytes flaw = !empty && (bytes_set(c->key) || c->blank) ? credential_flaw(c, a)
+								      : (struct bytes){ NULL, 0 };
 
+	missing->blank |= empty;
 	if (bytes_set(flaw))
 		missing->problem = flaw;
 	else if (c->kind == CREDENTIAL_MISSING && !bytes_set(c->key))

@@ -43,6 +43,7 @@ struct secret_source {
 struct missing {
 	struct bytes names[8];
 	size_t len;
+	bool blank;           /* one of them is there, but empty: no warning will do */
 	struct bytes problem; /* something is there but cannot be used; unset = none */
 };
 /* `t` NULL: the variable. What is missing comes back in `missing`. */

@@ -170,7 +170,7 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 	pen_bytes(&p, bytes_set(params) ? params : B("{}"));
 	pen_lit(&p, "}");
 	number(&p, N_MS, (int64_t)f->processing_ms);
-	number(&p, N_TTFT, inf->stream ? (int64_t)f->ttft_ms : -1);
+	number(&p, N_TTFT, inf->stream ? f->ttft_ms : -1);
 	tags(&p, f);
 	pen_key(&p, N_EXTRA_BODY);
 	if (f->config->record_content)
@@ -510,8 +510,8 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	}
 	number(&p, N_ATTEMPTS, (int64_t)attempts(f, f->ncalls));
 	truth(&p, N_ESTIMATED, res && res->usage.estimated);
-	if (inf->stream && f->ttft_ms)
-		number(&p, N_TTFT, (int64_t)f->ttft_ms);
+	if (inf->stream && f->ttft_ms >= 0)
+		number(&p, N_TTFT, f->ttft_ms);
 	number(&p, N_TOOLS, (int64_t)tool_calls(res));
 	buf_init(&preview, PREVIEW_MAX);
 	if (!f->config->record_content)

@@ -30,8 +30,8 @@ struct answer_facts {
 	enum answer_state state;
 	int status; /* HTTP status of the answer */
 	uint64_t processing_ms;
-	uint64_t ttft_ms; /* streams with a first delta */
-	bool raw_cut;     /* the stream's raw text was cut already */
+	int64_t ttft_ms; /* of a stream until its first content; -1: there was none */
+	bool raw_cut;    /* the stream's raw text was cut already */
 };
 
 /* Builds the record and hands it to the journal. Waits for that, also when the fiber is cancelled. -1 only when

@@ -440,8 +440,8 @@ void store_config(struct store *s, struct bytes hash, struct bytes text)
 {
 	for (size_t i = 0; i < s->nsinks; i++)
 		if (drainer_config(&s->drainers[i], hash, text))
-			log_error("store", "no memory for the text of the configuration in force",
-				  LS("sink", s->drainers[i].sink->type->name));
+			log_warn("store", "no memory for the text of the configuration in force",
+				 LS("sink", s->drainers[i].sink->type->name));
 }
 
 static int start_drainers(struct store *s)

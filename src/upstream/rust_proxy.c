@@ -92,9 +92,8 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	const char *problem;
 
 	p->endpoint = c.kind == CREDENTIAL_STATIC ? c.value : B("");
-	if (c.blank)
-		missing->problem = c.value;
-	else if (!secret_is_usable(p->endpoint, "https://xxx"))
+	missing->blank |= c.blank;
+	if (!secret_is_usable(p->endpoint, "https://xxx"))
 		return missing_add(missing, c.key);
 	problem = url_problem(p->endpoint);
 	if (problem)
@@ -111,9 +110,8 @@ static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 	bool given = c.kind == CREDENTIAL_STATIC;
 
 	o->os_type = given ? c.value : B("3");
-	if (c.blank)
-		missing->problem = c.value;
-	else if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+	missing->blank |= c.blank;
+	if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
 		missing_add(missing, c.key);
 }
 
@@ -188,8 +186,8 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 		error_at(l, t, path, "%.*s", BFMT(missing.problem));
 	text = missing_text(&missing, path, l->arena);
 	if (missing.len)
-		issue_add(l->issues, l->options->offline, node_file(t), t->line, path, "%.*s",
-			  BFMT(text));
+		issue_add(l->issues, l->options->offline && !missing.blank, node_file(t), t->line,
+			  path, "%.*s", BFMT(text));
 }
 
 static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)

@@ -46,7 +46,6 @@ PLAIN = {
     "json-null": [answer("null")],
     "no-choices": [json_answer({"id": "x"})],
     "choices-empty": [json_answer(chat_answer(choices=[]))],
-    "invalid-utf8": [answer(b'{"choices":[{"index":0,"message":{"role":"assistant","content":"\xff"},"finish_reason":"stop"}]}')],
     "deep": [answer('{"choices":' + "[" * 100000)],
     "redirect": [answer("", 302, headers=[("location", "http://127.0.0.1:1/")])],
     "bad-gzip": [answer("not gzip", headers=[("content-encoding", "gzip")])],
@@ -66,6 +65,13 @@ def test_plain(signet, mock, name, path, model):
     assert "p: " in got.message, "the provider is not named"
     mock.reset()
     assert raw.post(signet.port, path, chat(model)).status == 200, "the next request is harmed"
+
+
+@BOTH
+def test_a_byte_that_is_no_utf8_in_a_good_answer(signet, mock, path, model):
+    mock.then(answer(b'{"choices":[{"index":0,"message":{"role":"assistant","content":"a\xffb"},"finish_reason":"stop"}]}'))
+    got = raw.post(signet.port, path, chat(model))
+    assert got.status == 200 and got.json["choices"][0]["message"]["content"] == "a\ufffdb"
 
 
 @BOTH
