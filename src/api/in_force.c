@@ -135,8 +135,6 @@ static void put_in_force(struct in_force *f, struct config *next)
 	struct app *app = f->app;
 	struct config *gone;
 
-	if (app->store)
-		store_config(app->store, bytes_of(next->hash_decimal), next->snapshot);
 	f->debug(next->gateway.debug);
 	pthread_mutex_lock(&f->lock);
 	if (!wait_for_workers(f)) /* for the one before: a task is in one list only */
@@ -283,6 +281,15 @@ static void tell(const struct config_report *r, const char *what)
 
 /* ---- reload ---- */
 
+/* Whether the other floors can live with it; the store has its text then. -1: error set. */
+static int others_are_ready(struct app *app, const struct config *next)
+{
+	if (sign_in_reload(app, next))
+		return -1;
+	return app->store ? store_config(app->store, bytes_of(next->hash_decimal), next->snapshot)
+			  : 0;
+}
+
 void config_reload(struct app *app, struct bytes hash, struct config_report *r)
 {
 	struct in_force *f = app->in_force;
@@ -291,7 +298,7 @@ void config_reload(struct app *app, struct bytes hash, struct config_report *r)
 	look(f, hash, r);
 	if (r->verdict == CONFIG_GOOD) {
 		config_keep(r->to, app->config);
-		if (config_start_signers(r->to) || sign_in_reload(app, r->to)) {
+		if (config_start_signers(r->to) || others_are_ready(app, r->to)) {
 			r->verdict = CONFIG_NO_ROOM;
 		} else {
 			config_ref(r->to);
@@ -321,7 +328,7 @@ void config_activate(struct app *app, struct bytes hash, struct config_report *r
 	if (!r->to)
 		r->verdict = CONFIG_MOVED;
 	else if (!config_changes(r->from, r->to, &r->changes, &r->arena) &&
-		 !sign_in_reload(app, r->to))
+		 !others_are_ready(app, r->to))
 		r->verdict = CONFIG_GOOD;
 	if (r->verdict == CONFIG_GOOD) {
 		config_ref(r->to);

@@ -436,12 +436,13 @@ static void free_store(struct store *s)
 	free(s);
 }
 
-void store_config(struct store *s, struct bytes hash, struct bytes text)
+int store_config(struct store *s, struct bytes hash, struct bytes text)
 {
-	for (size_t i = 0; i < s->nsinks; i++)
-		if (drainer_config(&s->drainers[i], hash, text))
-			log_warn("store", "no memory for the text of the configuration in force",
-				 LS("sink", s->drainers[i].sink->type->name));
+	int bad = 0;
+
+	for (size_t i = 0; i < s->nsinks && !bad; i++)
+		bad = drainer_config(&s->drainers[i], hash, text);
+	return bad;
 }
 
 static int start_drainers(struct store *s)

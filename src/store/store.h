@@ -54,8 +54,9 @@ struct store *store_open(const struct store_options *);
 /* Only makes and locks the data directory (for --validate-and-exit and for a start with the record off).
  * 1: another process has it; the error says which. */
 int store_lock_dir(const char *dir, int *lock_fd);
-/* Another configuration is in force: each sink gets its ConfigSnapshot before the rows that name it. Copies. Any thread. */
-void store_config(struct store *, struct bytes hash, struct bytes text);
+/* Another configuration is in force: each sink gets its ConfigSnapshot before the rows that name it. Copies. Any thread.
+ * -1: ERR_OUT_OF_MEMORY. */
+int store_config(struct store *, struct bytes hash, struct bytes text);
 /* Writes what is queued, an end record, syncs, gives the drainer its time. Returns the number of records
  * left for the next start. */
 uint64_t store_close(struct store *);
