@@ -6,19 +6,19 @@
 
 /* ---- what differs ---- */
 
-static int add_change(struct config_changes *list, struct arena *a, const struct config_entry *old,
+/* `shown`: one of the two, of which either may not be there. */
+static int add_change(struct config_changes *list, struct arena *a,
+		      const struct config_entry *shown, const struct config_entry *old,
 		      const struct config_entry *new)
 {
-	const struct config_entry *place = new &&bytes_set(new->file) ? new : old;
-	struct config_change c = { .key = new ? new->key : old->key,
+	const struct config_entry *place = old && !bytes_set(shown->file) ? old : shown;
+	struct config_change c = { .key = shown->key,
 				   .old = old ? old->value : (struct bytes){ 0 },
 				   .new = new ? new->value : (struct bytes){ 0 },
-				   .restart = (new ? new : old)->at_start };
+				   .file = place->file,
+				   .line = place->line,
+				   .restart = shown->at_start };
 
-	if (place) {
-		c.file = place->file;
-		c.line = place->line;
-	}
 	return arena_push(a, list->at, list->len, list->cap, c) ? 0 : -1;
 }
 
@@ -38,10 +38,10 @@ int config_changes(const struct config *from, const struct config *to, struct co
 		i += order <= 0;
 		k += order >= 0;
 		if (order)
-			bad = order < 0 ? add_change(out, a, old, NULL)
-					: add_change(out, a, NULL, new);
+			bad = order < 0 ? add_change(out, a, old, old, NULL)
+					: add_change(out, a, new, NULL, new);
 		else if (!bytes_eq(old->value, new->value))
-			bad = add_change(out, a, old, new);
+			bad = add_change(out, a, new, old, new);
 	}
 	return bad;
 }

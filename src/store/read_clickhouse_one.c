@@ -201,7 +201,7 @@ static int find_owner(struct reader *r, struct uuid id, struct uuid *owner, stru
 {
 	struct clickhouse_text s;
 	struct bytes answer;
-	struct cell c;
+	struct cell c = { 0 };
 	int found;
 
 	sql_init(&s);
@@ -218,7 +218,7 @@ static int find_list(struct reader *r, struct uuid id, struct log_entry *e, stru
 {
 	struct clickhouse_text s;
 	struct bytes answer;
-	struct cell c[LIST_CELLS];
+	struct cell c[LIST_CELLS] = { 0 };
 	int found;
 
 	sql_init(&s);

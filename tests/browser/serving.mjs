@@ -111,7 +111,7 @@ plain('Settings: files that are broken give file:line, files that differ say whe
 		const row = page.getByRole('status').getByRole('row').filter({ hasText: 'server.drain_s' });
 		await row.getByText('30', { exact: true }).waitFor();
 		await row.getByText('7', { exact: true }).waitFor();
-		await page.getByText('Restart the gateway to apply what differs.').waitFor();
+		await row.getByText('at a restart').waitFor();
 		assert.deepEqual(await page.axe(), []);
 		write(text);
 		await check();
