@@ -31,17 +31,18 @@ int config_changes(const struct config *from, const struct config *to, struct co
 
 	*out = (struct config_changes){ 0 };
 	while (!bad && (i < olds.len || k < news.len)) {
-		const struct config_entry *old = i < olds.len ? &olds.at[i] : NULL,
-					  *new = k < news.len ? &news.at[k] : NULL;
-		int order = !old ? 1 : !new ? -1 : bytes_cmp(old->key, new->key);
+		int order = i == olds.len   ? 1
+			    : k == news.len ? -1
+					    : bytes_cmp(olds.at[i].key, news.at[k].key);
 
+		if (order < 0)
+			bad = add_change(out, a, &olds.at[i], &olds.at[i], NULL);
+		else if (order > 0)
+			bad = add_change(out, a, &news.at[k], NULL, &news.at[k]);
+		else if (!bytes_eq(olds.at[i].value, news.at[k].value))
+			bad = add_change(out, a, &news.at[k], &olds.at[i], &news.at[k]);
 		i += order <= 0;
 		k += order >= 0;
-		if (order)
-			bad = order < 0 ? add_change(out, a, old, old, NULL)
-					: add_change(out, a, new, NULL, new);
-		else if (!bytes_eq(old->value, new->value))
-			bad = add_change(out, a, new, old, new);
 	}
 	return bad;
 }
