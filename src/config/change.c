@@ -30,6 +30,8 @@ int config_changes(const struct config *from, const struct config *to, struct co
 	int bad = config_entries(from, &olds) || config_entries(to, &news) ? -1 : 0;
 
 	*out = (struct config_changes){ 0 };
+	if (!olds.at || !news.at) /* there are always defaults */
+		return -1;
 	while (!bad && (i < olds.len || k < news.len)) {
 		int order = i == olds.len   ? 1
 			    : k == news.len ? -1

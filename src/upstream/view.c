@@ -93,7 +93,7 @@ static size_t backslash_escape(struct bytes t, int *c)
 {
 	if (t.n < 2 || t.p[0] != '\\')
 		return 0;
-	*c = t.p[1];
+	*c = (unsigned char)t.p[1];
 	if (t.p[1] == 'n' || t.p[1] == 'r' || t.p[1] == 't')
 		*c = -1;
 	if (t.p[1] == 'x' && t.n >= 4 && hex_digit(t.p[2]) >= 0 && hex_digit(t.p[3]) >= 0) {
@@ -125,7 +125,7 @@ static size_t html_escape(struct bytes t, int *c)
 		return 0;
 	for (size_t k = 0; k < COUNT(names); k++)
 		if (bytes_starts(t, names[k].name)) {
-			*c = names[k].c;
+			*c = (unsigned char)names[k].c;
 			return names[k].name.n;
 		}
 	if (t.p[1] != '#')
