@@ -111,7 +111,7 @@ static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
 
 	o->os_type = given ? c.value : B("3");
 	missing->blank |= c.blank;
-	if ((!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
+	if (c.blank || (!given && toml_get(t, "os_type")) || !secret_is_usable(o->os_type, ""))
 		missing_add(missing, c.key);
 }
 

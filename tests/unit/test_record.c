@@ -98,6 +98,7 @@ static void plain(struct facts *x)
 		.state = ANSWER_OK,
 		.status = 200,
 		.processing_ms = 44,
+		.ttft_ms = -1,
 	};
 }
 
@@ -318,7 +319,7 @@ static void test_a_cancelled_stream(void **state)
 		dump("SELECT state, stream, cut, ttft_ms, output_tokens, finish_reason, attempts, preview_out FROM InferenceById"),
 		"state='cancelled' stream=1 cut=1 ttft_ms=null output_tokens=null finish_reason=null attempts=1 preview_out='Hi!'\n");
 	assert_string_equal(dump("SELECT output, ttft_ms FROM ChatInference"),
-			    "output='[{\"type\":\"text\",\"text\":\"Hi!\"}]' ttft_ms=0\n");
+			    "output='[{\"type\":\"text\",\"text\":\"Hi!\"}]' ttft_ms=null\n");
 	assert_string_equal(
 		dump("SELECT ttft_ms, finish_reason, input_tokens, output_tokens FROM ModelInference"),
 		"ttft_ms=0 finish_reason=null input_tokens=7 output_tokens=null\n");
