@@ -30,7 +30,7 @@ struct bytes bytes_slice(struct bytes b, size_t from, size_t n)
 		from = b.n;
 	if (n > b.n - from)
 		n = b.n - from;
-	return (struct bytes){ b.p + from, n };
+	return (struct bytes){ b.p ? b.p + from : NULL, n };
 }
 
 bool bytes_eq(struct bytes a, struct bytes b)

@@ -699,7 +699,7 @@ static int read_choices(struct wire_stream *s, struct choices *own, struct delta
 		own->at[i].nparts = s->nparts - own->at[i].first;
 	}
 	for (size_t i = 0; i < own->n; i++)
-		own->at[i].parts = s->parts + own->at[i].first;
+		own->at[i].parts = own->at[i].nparts ? s->parts + own->at[i].first : NULL;
 	return 0;
 }
 
