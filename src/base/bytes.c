@@ -26,11 +26,13 @@ struct bytes bytes_of(const char *cstr)
 
 struct bytes bytes_slice(struct bytes b, size_t from, size_t n)
 {
+	if (!b.p)
+		return (struct bytes){ NULL, 0 };
 	if (from > b.n)
 		from = b.n;
 	if (n > b.n - from)
 		n = b.n - from;
-	return (struct bytes){ b.p ? b.p + from : NULL, n };
+	return (struct bytes){ b.p + from, n };
 }
 
 bool bytes_eq(struct bytes a, struct bytes b)
