@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "store/row.h"
 
 static const struct internal_route *const lists[] = {
 	internal_record_routes,  internal_charts_routes, internal_gateway_routes,
@@ -207,15 +208,7 @@ int internal_read(struct exchange *ex, uint64_t ms, read_fn *fn, void *arg)
 
 struct bytes seq_text(int64_t seq, char out[UUID_TEXT + 1])
 {
-	uint64_t ms = (uint64_t)seq >> 15, bits = (uint64_t)seq & 0x7fff;
-	struct uuid u = { 0 };
-
-	for (int i = 0; i < 6; i++)
-		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
-	u.b[6] = (uint8_t)(0x70 | (bits >> 11));
-	u.b[7] = (uint8_t)(bits >> 3);
-	u.b[8] = (uint8_t)(0x80 | ((bits & 7) << 3));
-	return uuid_text(u, out);
+	return uuid_text(row_seq_id(seq), out);
 }
 
 void pen_time(struct pen *p, uint64_t unix_ms)

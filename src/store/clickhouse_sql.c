@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "store/row.h"
+
 #define LATE_S   3600 /* no call ends later than that behind its inference's beginning */
 #define OF_CALLS "toUInt128(id)"
 
@@ -72,16 +74,8 @@ void sql_id(struct clickhouse_text *s, struct uuid id)
 
 void sql_bound(struct clickhouse_text *s, int64_t seq)
 {
-	uint64_t ms = (uint64_t)seq >> 15, bits = (uint64_t)seq & 0x7fff;
-	struct uuid u = { 0 };
-
-	for (int i = 0; i < 6; i++)
-		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
-	u.b[6] = (uint8_t)(0x70 | (bits >> 11));
-	u.b[7] = (uint8_t)(bits >> 3);
-	u.b[8] = (uint8_t)(0x80 | ((bits & 7) << 3));
 	sql_put(s, "toUInt128(");
-	sql_uuid(s, u);
+	sql_uuid(s, row_seq_id(seq));
 	sql_put(s, ")");
 }
 

@@ -231,3 +231,16 @@ int64_t row_seq(struct uuid u)
 
 	return (int64_t)(uuid_v7_ms(u) << 15 | bits);
 }
+
+struct uuid row_seq_id(int64_t seq)
+{
+	uint64_t ms = (uint64_t)seq >> 15, bits = (uint64_t)seq & 0x7fff;
+	struct uuid u = { 0 };
+
+	for (int i = 0; i < 6; i++)
+		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
+	u.b[6] = (uint8_t)(0x70 | (bits >> 11));
+	u.b[7] = (uint8_t)(bits >> 3);
+	u.b[8] = (uint8_t)(0x80 | ((bits & 7) << 3));
+	return u;
+}

@@ -66,5 +66,7 @@ struct bytes row_text(struct bytes value, struct buf *scratch);
 bool row_nano(struct bytes decimal, int64_t *out);
 /* seq of storage §6.2: milliseconds << 15 | the first 15 bits after the version, so that it sorts as ids do. */
 int64_t row_seq(struct uuid);
+/* The first id of that seq. */
+struct uuid row_seq_id(int64_t seq);
 
 #endif
