@@ -30,8 +30,8 @@ def date_in(seconds):
 
 def test_a_date_becomes_seconds(signet, mock):
     status, wait = asked_to_wait(signet, mock, ("retry-after", date_in(120)))
-    assert status == 429 and 100 <= int(wait) <= 120
-    assert 86000 <= int(asked_to_wait(signet, mock, ("retry-after", date_in(86400)))[1]) <= 86400
+    assert status == 429 and 100 <= int(wait) <= 121  # the gateway may still see the second before
+    assert 86000 <= int(asked_to_wait(signet, mock, ("retry-after", date_in(86400)))[1]) <= 86401
 
 
 def test_a_date_that_has_passed_is_now(signet, mock):
@@ -86,7 +86,7 @@ def test_a_retry_after_of_any_length(signet, mock, length):
     assert asked_to_wait(signet, mock, ("retry-after", "x" * length)) == (429, None)
     blanks = date_in(120).replace(", ", "," + " " * (length - 28)) if length > 28 else date_in(120)
     wait = asked_to_wait(signet, mock, ("retry-after", blanks))[1]
-    assert wait is None or 100 <= int(wait) <= 120
+    assert wait is None or 100 <= int(wait) <= 121  # the gateway may see the second before the date was made
     if length == 63:
         assert wait, "a date of 63 bytes is read"
     digits = asked_to_wait(signet, mock, ("retry-after", "0" * (length - 1) + "4"))[1]
