@@ -39,7 +39,7 @@ static bool own_part(struct part *p, struct arena *a)
 {
 	return own(&p->id, a) && own(&p->text, a) && own(&p->name, a) && own(&p->arguments, a) &&
 	       own(&p->signature, a) && own(&p->summary_id, a) && own(&p->summary_text, a) &&
-	       own(&p->provider_type, a) && own(&p->extra_data, a);
+	       own(&p->provider_type, a) && own(&p->extra_data, a) && own(&p->item_id, a);
 }
 
 int delta_keep(struct delta *d, struct arena *a)
@@ -59,7 +59,8 @@ int delta_keep(struct delta *d, struct arena *a)
 	return own(&d->raw, a) && own(&d->raw_usage, a) && own(&d->annotations, a) &&
 			       own(&d->provider_id, a) && own(&d->provider_model, a) &&
 			       own(&d->service_tier, a) && own(&d->system_fingerprint, a) &&
-			       own(&d->mended, a)
+			       own(&d->mended, a) && own(&d->stop_sequence, a) &&
+			       own(&d->stop_explanation, a)
 		       ? 0
 		       : -1;
 }

@@ -230,6 +230,8 @@ static int part_add(struct gather *g, const struct part *p)
 	}
 	if (g->outline)
 		return 0;
+	if (keep(g, &s->block.item_id, p->item_id))
+		return -1;
 	switch (p->type) {
 	case PART_TOOL_CALL:
 		s->block.custom |= p->custom;
@@ -277,7 +279,9 @@ int gather_add(struct gather *g, const struct delta *d)
 			       keep(g, &r->provider_id, d->provider_id) ||
 			       keep(g, &r->provider_model, d->provider_model) ||
 			       keep(g, &r->service_tier, d->service_tier) ||
-			       keep(g, &r->system_fingerprint, d->system_fingerprint)
+			       keep(g, &r->system_fingerprint, d->system_fingerprint) ||
+			       keep(g, &r->stop_sequence, d->stop_sequence) ||
+			       keep(g, &r->stop_explanation, d->stop_explanation)
 		       ? -1
 		       : 0;
 }

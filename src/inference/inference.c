@@ -24,6 +24,7 @@ void usage_init(struct usage *u)
 			     .output_tokens = USAGE_UNKNOWN,
 			     .cache_read = USAGE_UNKNOWN,
 			     .cache_write = USAGE_UNKNOWN,
+			     .cache_write_1h = USAGE_UNKNOWN,
 			     .reasoning_tokens = USAGE_UNKNOWN };
 }
 
@@ -39,6 +40,7 @@ void usage_max(struct usage *into, const struct usage *from)
 	grow(&into->output_tokens, from->output_tokens);
 	grow(&into->cache_read, from->cache_read);
 	grow(&into->cache_write, from->cache_write);
+	grow(&into->cache_write_1h, from->cache_write_1h);
 	grow(&into->reasoning_tokens, from->reasoning_tokens);
 	into->estimated |= from->estimated;
 }

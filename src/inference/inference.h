@@ -30,6 +30,9 @@ enum block_type {
 	BLOCK_AUDIO,
 };
 
+/* Where a client wants the prompt cached up to; how long. */
+enum cache_mark { CACHE_UNMARKED, CACHE_5M, CACHE_1H };
+
 /* A name and its text: tags of a request, credentials of a request. */
 struct tag {
 	struct bytes key, value;
@@ -63,6 +66,8 @@ struct block {
 	struct file *file;
 	struct bytes model_name, provider_name; /* unknown: only for these, unset = for all */
 	struct bytes extra_data, annotations, logprobs; /* JSON */
+	struct bytes item_id;  /* tool_call, thought: the Responses API's own id of it */
+	enum cache_mark cache; /* up to and with this block */
 };
 
 struct message {
@@ -78,6 +83,7 @@ struct tool {
 	struct bytes format; /* custom: JSON text of the format, unset = none */
 	bool described;      /* the client gave a description (custom tools print it only then) */
 	struct bytes source; /* the client's own JSON of this tool, for pass-through */
+	enum cache_mark cache;
 };
 
 struct provider_tool {
@@ -108,11 +114,20 @@ struct tool_config {
 
 #define CHOICES_MAX 8 /* that may be asked for */
 
+/* One of several system texts, where the client sent them apart. */
+struct system_part {
+	struct bytes text;
+	enum cache_mark cache;
+};
+
 /* The request that one provider attempt gets. */
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
 	const struct surface_options *options; /* of the surface that was asked */
 	struct bytes system;                   /* unset: none */
+	/* Only if the client sent parts; `system` is always their join. Who changes `system` unsets them. */
+	struct system_part *system_parts;
+	size_t nsystem_parts;
 	struct block *system_template; /* BLOCK_TEMPLATE in the place of `system`; NULL: none */
 	struct message *messages;
 	size_t nmessages, cmessages;
@@ -129,6 +144,8 @@ struct inference {
 	 * (result_json_tool_to_text, answer.json_tool). */
 	bool json_tool;
 	struct bytes output_schema;
+	struct bytes
+		reasoning_summary; /* thoughts are wanted in words: "auto", "concise", "detailed" */
 	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
 	bool fetch_files;
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
@@ -161,8 +178,10 @@ struct bytes finish_reason_name(enum finish_reason);
 
 #define USAGE_UNKNOWN (-1)
 struct usage {
-	int64_t input_tokens, output_tokens, cache_read, cache_write,
-		reasoning_tokens; /* or USAGE_UNKNOWN */
+	/* Each of them may be USAGE_UNKNOWN. input_tokens counts cache_read and cache_write, too; cache_write counts
+	 * cache_write_1h; output_tokens counts reasoning_tokens. */
+	int64_t input_tokens, output_tokens, cache_read, cache_write, cache_write_1h,
+		reasoning_tokens;
 	bool estimated;
 };
 void usage_init(struct usage *);                              /* all unknown */
@@ -181,8 +200,10 @@ struct result {
 	struct bytes raw_usage;        /* JSON, unset = none */
 	uint64_t response_ms, ttft_ms; /* ttft only of streams */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint, request_id;
-	struct bytes annotations; /* JSON list of url_citation, unset = none */
-	uint64_t unknown_events;  /* of an answer that came as events: ignored, but told */
+	struct bytes annotations;      /* JSON list of url_citation, unset = none */
+	struct bytes stop_sequence;    /* the one that ended it, where that is known */
+	struct bytes stop_explanation; /* why it was refused, in the provider's words */
+	uint64_t unknown_events;       /* of an answer that came as events: ignored, but told */
 	struct bytes
 		document; /* the provider's own answer when both wires are the same, else unset */
 	/* Of several choices this is the one of index 0. Of the others only content, finish and annotations are set. */
@@ -204,6 +225,7 @@ struct part {
 	bool begins;    /* tool_call: its first fragment */
 	uint64_t index; /* tool_call: its number to the client, where the upstream's is none */
 	struct bytes signature, summary_id, summary_text, provider_type, extra_data; /* thought */
+	struct bytes item_id; /* as of a block */
 };
 
 #define DELTA_PARTS 130 /* thought, text and at most 128 calls */
@@ -224,6 +246,7 @@ struct delta {
 	struct bytes raw;                         /* the event's data */
 	struct bytes annotations; /* JSON, with the last delta (rust-proxy sources) */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
+	struct bytes stop_sequence, stop_explanation; /* as of a result, with the finish reason */
 	struct error *error; /* then nothing else is set; error->fatal says whether more may come */
 	bool forward;        /* pass-through: `raw` may go to the client, edited in place */
 	struct bytes

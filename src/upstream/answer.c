@@ -35,11 +35,9 @@ static void decode_here(void *arg)
 	struct call *c = d->call;
 
 	if (!c->type->always_streams && wire_is_events(d->body))
-		d->result = wire_collect(c->type->wire, d->body, c->inf, &c->dialect,
-					 c->context->arena);
+		d->result = wire_collect(c->wire, d->body, c->inf, &c->dialect, c->context->arena);
 	else
-		d->result =
-			c->type->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
+		d->result = c->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
 }
 
 static struct result *read_result(struct call *c)
@@ -112,13 +110,13 @@ static int error_delta(struct call *c, struct delta **out)
 static int take_last(struct call *c)
 {
 	c->state = STREAM_ENDED;
-	return c->type->wire->read_end(c->stream, &c->delta) == 1;
+	return c->wire->read_end(c->stream, &c->delta) == 1;
 }
 
 /* One event through the wire. */
 static int take_event(struct call *c, const struct sse_event *event)
 {
-	int r = c->type->wire->read_event(c->stream, event, &c->delta);
+	int r = c->wire->read_event(c->stream, event, &c->delta);
 
 	if (r == 2)
 		r = take_last(c);
@@ -247,9 +245,9 @@ void upstream_close(struct call *c)
 		__atomic_fetch_sub(c->provider->in_flight, 1, __ATOMIC_RELAXED);
 	if (c->http)
 		http_call_close(c->http);
-	if (c->stream && c->type->wire->unknown_events)
-		tell_unknown_events(c, c->type->wire->unknown_events(c->stream));
+	if (c->stream && c->wire->unknown_events)
+		tell_unknown_events(c, c->wire->unknown_events(c->stream));
 	if (c->stream)
-		c->type->wire->stream_free(c->stream);
+		c->wire->stream_free(c->stream);
 	sse_deinit(&c->sse);
 }

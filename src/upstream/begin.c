@@ -35,7 +35,7 @@ static int begin_failed(struct call *c, struct bytes last)
 	buf_init(&raw, RAW_MAX);
 	for (size_t i = 0; i < c->nheld; i++)
 		raw_add(&raw, c->held[i].raw);
-	if (!last.n && c->type->wire->read_end(c->stream, &rest) == 1)
+	if (!last.n && c->wire->read_end(c->stream, &rest) == 1)
 		last = rest.raw;
 	raw_add(&raw, last);
 	if (raw.len)
@@ -80,7 +80,7 @@ int answer_begin(struct call *c)
 
 	sse_init(&c->sse, SSE_MAX_EVENT);
 	sse_feed(&c->sse, c->peeked);
-	c->stream = c->type->wire->stream_new(c->inf, &c->dialect, c->context->arena);
+	c->stream = c->wire->stream_new(c->inf, &c->dialect, c->context->arena);
 	if (!c->stream)
 		return -1;
 	while (!c->first_waits) {

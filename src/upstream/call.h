@@ -22,6 +22,7 @@ enum stream_state {
 struct call {
 	const struct provider_config *provider;
 	const struct provider_type *type;
+	const struct wire *wire; /* provider_wire() */
 	const struct inference *inf;
 	const struct call_context *context;
 	struct attempt *attempt;

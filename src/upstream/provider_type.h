@@ -27,6 +27,8 @@ struct transport_words {
 struct provider_type {
 	struct provider_kind kind;
 	const struct wire *wire;
+	/* The format, if the provider's options choose it; NULL: `wire`. */
+	const struct wire *(*wire_of)(const struct provider_config *);
 	struct dialect dialect; /* the base */
 	/* Adds what the provider's options say of it. May be NULL. */
 	void (*set_dialect)(const struct provider_config *, struct dialect *);

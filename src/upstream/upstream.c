@@ -53,7 +53,7 @@ static struct extra_scope scope_of(const struct call *c)
 static int write_body(struct call *c)
 {
 	const struct call_context *context = c->context;
-	const struct wire *wire = c->type->wire, *source = c->inf->source_wire;
+	const struct wire *wire = c->wire, *source = c->inf->source_wire;
 	struct extra_scope scope = scope_of(c);
 	size_t before = context->ignored ? context->ignored->len : 0;
 	struct buf out;
@@ -108,7 +108,7 @@ static int pass_headers(struct call *c)
 	const struct exchange *x = c->context->exchange;
 
 	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
-	    c->inf->source_wire != c->type->wire)
+	    c->inf->source_wire != c->wire)
 		return 0;
 	for (size_t i = 0; i < x->nheaders; i++)
 		if (is_passed(c->type->passed_headers, x->headers[i].name) &&
@@ -265,6 +265,7 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	if (p->in_flight)
 		__atomic_fetch_add(p->in_flight, 1, __ATOMIC_RELAXED);
 	c->type = provider_type_of(p);
+	c->wire = provider_wire(p);
 	c->inf = inf;
 	c->context = context;
 	c->attempt = attempt;
@@ -297,5 +298,7 @@ int upstream_discovered(const struct provider_config *p, const struct call_conte
 
 const struct wire *provider_wire(const struct provider_config *p)
 {
-	return provider_type_of(p)->wire;
+	const struct provider_type *type = provider_type_of(p);
+
+	return type->wire_of ? type->wire_of(p) : type->wire;
 }

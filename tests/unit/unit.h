@@ -17,4 +17,12 @@
 		_fail(__FILE__, __LINE__); \
 	} while (0)
 
+/* Of struct bytes and the C string that they should be. */
+#define assert_bytes(got, want)                                                 \
+	do {                                                                    \
+		struct bytes got_ = (got), want_ = bytes_of(want);              \
+		if (!bytes_set(got_) || !bytes_eq(got_, want_))                 \
+			fail_msg("got \"%.*s\", not \"%s\"", BFMT(got_), want); \
+	} while (0)
+
 #endif

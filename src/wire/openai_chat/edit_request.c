@@ -5,12 +5,17 @@
  * API tomorrow.
  */
 #include "wire/json_edit.h"
-#include "wire/openai_chat/ids.h"
+#include "wire/call_ids.h"
 #include "wire/openai_chat/write_request.h"
 
 #include "base/map.h"
 
 #define KEYS_SPARE (64u << 10) /* names of keys beside those of the source */
+
+bool openai_chat_renames(const struct inference *inf)
+{
+	return inf->options->short_ids && names_mapped(&name_openai, inf);
+}
 
 bool openai_chat_passes(const struct inference *inf)
 {
@@ -27,7 +32,7 @@ struct history {
 
 static int edit_function(struct history *h, struct bytes object)
 {
-	char out[CHAT_NAME_MAX];
+	char out[ID_ROOM];
 	struct json_edit e;
 	struct json_member m;
 	int n;
@@ -36,9 +41,10 @@ static int edit_function(struct history *h, struct bytes object)
 	while ((n = edit_next(&e, &m)) > 0) {
 		struct bytes text = json_span_string(m.value, &h->scratch);
 
-		if (json_key_is(m.key, B("name")) && bytes_set(text) && !chat_name_fits(text)) {
+		if (json_key_is(m.key, B("name")) && bytes_set(text) &&
+		    !id_fits(&name_openai, text)) {
 			edit_value(&e, &m);
-			pen_string(&h->o->pen, chat_name(text, out));
+			pen_string(&h->o->pen, id_mapped(&name_openai, text, out));
 		} else if (json_key_is(m.key, B("arguments")) && bytes_set(text) && text.n == 0) {
 			edit_value(&e, &m);
 			pen_lit(&h->o->pen, "\"{}\"");
@@ -53,14 +59,14 @@ static int edit_function(struct history *h, struct bytes object)
 static void edit_id(struct history *h, struct json_edit *e, const struct json_member *m)
 {
 	struct bytes text = json_span_string(m->value, &h->scratch);
-	char out[CHAT_ID_MAX];
+	char out[ID_ROOM];
 
-	if (!bytes_set(text) || text.n <= CHAT_ID_MAX) {
+	if (!bytes_set(text) || id_fits(&id_openai_chat, text)) {
 		edit_keep(e, m);
 		return;
 	}
 	edit_value(e, m);
-	pen_string(&h->o->pen, chat_id(text, out));
+	pen_string(&h->o->pen, id_mapped(&id_openai_chat, text, out));
 }
 
 static int edit_call(struct history *h, struct bytes object)
@@ -384,7 +390,7 @@ static void add_missing(struct body *b)
 
 int openai_chat_write_edited(struct chat_out *o)
 {
-	struct body b = { .o = o, .mapped = chat_names_mapped(o->inf) };
+	struct body b = { .o = o, .mapped = openai_chat_renames(o->inf) };
 	struct json_member m;
 	struct bytes source = o->inf->source;
 	int n;

@@ -8,7 +8,7 @@
 #include "base/words.h"
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
-#include "wire/openai_chat/ids.h"
+#include "wire/call_ids.h"
 #include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_request.h"
 
@@ -256,10 +256,12 @@ static int add_call(struct reply *r, struct bytes id, yyjson_val *f, bool custom
 	struct block b = { .type = BLOCK_TOOL_CALL, .id = id, .custom = custom };
 	char made[16];
 
-	b.name = chat_name_back(r->inf, json_str(json_get(f, "name")));
+	b.name = json_str(json_get(f, "name"));
+	if (r->inf->options->short_ids)
+		b.name = name_back(&name_openai, r->inf, b.name);
 	b.arguments = arguments_of(r, json_get(f, custom ? "input" : "arguments"));
 	if (b.id.n == 0)
-		b.id = arena_dup(r->arena, chat_id_made(r->inf->id, r->calls, made));
+		b.id = arena_dup(r->arena, call_id_made(r->inf->id, r->calls, made));
 	r->calls++;
 	if (!bytes_set(b.name))
 		b.name = B("");
@@ -434,7 +436,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	result->provider_model = json_str(json_get(root, "model"));
 	result->service_tier = json_str(json_get(root, "service_tier"));
 	result->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
-	if (!openai_chat_passes(inf) || chat_names_mapped(inf))
+	if (!openai_chat_passes(inf) || openai_chat_renames(inf))
 		return result;
 	result->document = body;
 	return (!halves && shape_is_answer(root)) || mend(root, result, &own, a) == 0 ? result

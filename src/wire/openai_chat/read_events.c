@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "wire/openai_chat/alike.h"
-#include "wire/openai_chat/ids.h"
+#include "wire/call_ids.h"
 #include "wire/openai_chat/shape.h"
 #include "wire/openai_chat/write_request.h"
 
@@ -71,7 +71,7 @@ struct wire_stream *openai_chat_stream_new(const struct inference *inf, const st
 	s->inf = inf;
 	s->dialect = d;
 	s->arena = a;
-	s->mapped = chat_names_mapped(inf);
+	s->mapped = openai_chat_renames(inf);
 	s->forwards = openai_chat_passes(inf) && !s->mapped;
 	s->n = inf->n > 1 ? inf->n : 1;
 	arena_init(&s->scratch, SCRATCH_MAX);
@@ -265,7 +265,7 @@ static struct call *call_new(struct wire_stream *s, const struct entry *e, struc
 		c.shown = calls_of_choice(s);
 	while (is_shown(s, c.shown))
 		c.shown++;
-	c.id = arena_dup(s->arena, id.n > 0 ? id : chat_id_made(s->inf->id, s->ncalls, made));
+	c.id = arena_dup(s->arena, id.n > 0 ? id : call_id_made(s->inf->id, s->ncalls, made));
 	if (!bytes_set(c.id) || !arena_push(s->arena, s->calls, s->ncalls, s->ccalls, c))
 		return NULL;
 	label(s, &s->calls[s->ncalls - 1], e);
@@ -346,7 +346,7 @@ static int name_part(struct wire_stream *s, struct call *c, struct bytes name, s
 		bytes_set(c->name) ? arena_cat(s->arena, c->name, name) : arena_dup(s->arena, name);
 	if (!bytes_set(c->name))
 		return -1;
-	p->name = s->mapped ? chat_name_back(s->inf, name) : name;
+	p->name = s->mapped ? name_back(&name_openai, s->inf, name) : name;
 	return 0;
 }
 

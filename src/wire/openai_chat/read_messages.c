@@ -11,7 +11,7 @@
 #include "wire/openai_chat/read_request.h"
 
 #include "base/error.h"
-#include "wire/openai_chat/ids.h"
+#include "wire/call_ids.h"
 
 #define MAX_SAID (16u << 10) /* of a wrong value */
 
@@ -345,7 +345,8 @@ static int call_add(struct reader *r, struct draft *d, struct bytes id, yyjson_v
 	*known = (struct known_call){ b.id, b.name };
 	if (!bytes_set(b.arguments))
 		b.arguments = B("");
-	if (b.id.n > CHAT_ID_MAX || !chat_name_fits(b.name) || (b.arguments.n == 0 && !custom))
+	if (!id_fits(&id_openai_chat, b.id) || !id_fits(&name_openai, b.name) ||
+	    (b.arguments.n == 0 && !custom))
 		r->inf->source_edit = true;
 	r->ncalls++;
 	return map_put(&r->calls, b.id, known) || chat_block_add(r, d, b) ? -1 : 0;
@@ -606,7 +607,7 @@ static int read_tool(struct reader *r, struct draft *d, yyjson_val *v, bool foll
 		return openai_refuse(d->at, "invalid_value", "tool call id not found");
 	b.id = call->id;
 	b.name = call->name;
-	if (b.id.n > CHAT_ID_MAX)
+	if (!id_fits(&id_openai_chat, b.id))
 		inf->source_edit = true;
 	if (read_result(r, d, json_get(v, "content"), &b))
 		return -1;

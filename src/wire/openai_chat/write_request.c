@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "wire/media.h"
-#include "wire/openai_chat/ids.h"
+#include "wire/call_ids.h"
 #include "wire/params.h"
 
 #define HINT        "Respond using JSON."
@@ -183,16 +183,16 @@ static int put_content(struct chat_out *o, const struct block *blocks, size_t le
 /* ---- messages ---- */
 
 /* A call's id and a tool's name as the provider takes them. */
-static struct bytes sent_id(const struct chat_out *o, struct bytes id, char out[CHAT_ID_MAX])
+static struct bytes sent_id(const struct chat_out *o, struct bytes id, char out[ID_ROOM])
 {
-	return o->inf->options->short_ids ? chat_id(id, out) : id;
+	return o->inf->options->short_ids ? id_mapped(&id_openai_chat, id, out) : id;
 }
 
 static void put_name(struct chat_out *o, struct bytes name)
 {
-	char out[CHAT_NAME_MAX];
+	char out[ID_ROOM];
 
-	pen_string(&o->pen, o->inf->options->short_ids ? chat_name(name, out) : name);
+	pen_string(&o->pen, o->inf->options->short_ids ? id_mapped(&name_openai, name, out) : name);
 }
 
 static void tool_message_begin(struct chat_out *o)
@@ -203,7 +203,7 @@ static void tool_message_begin(struct chat_out *o)
 
 static void tool_message_end(struct chat_out *o, struct bytes id)
 {
-	char out[CHAT_ID_MAX];
+	char out[ID_ROOM];
 
 	pen_lit(&o->pen, ",\"tool_call_id\":");
 	pen_string(&o->pen, sent_id(o, id, out));
@@ -254,7 +254,7 @@ static void put_result(struct chat_out *o, const struct block *b)
 
 static int put_attachments(struct chat_out *o, const struct block *b)
 {
-	char out[CHAT_ID_MAX];
+	char out[ID_ROOM];
 	bool any = false;
 
 	pen_item(&o->pen);
@@ -349,7 +349,7 @@ static void named_begin(struct chat_out *o, struct bytes name, bool custom)
 static void put_call(struct chat_out *o, const struct block *b)
 {
 	bool custom = sends_custom(o, b);
-	char out[CHAT_ID_MAX];
+	char out[ID_ROOM];
 
 	pen_lit(&o->pen, "{\"id\":");
 	pen_string(&o->pen, sent_id(o, b->id, out));

@@ -21,6 +21,8 @@ int openai_chat_write_request(const struct inference *, const struct dialect *, 
 			      struct buf *ignored);
 /* Whether the client's own body goes out, edited. */
 bool openai_chat_passes(const struct inference *);
+/* Whether some tool goes out under another name than the client's. */
+bool openai_chat_renames(const struct inference *);
 int openai_chat_write_edited(struct chat_out *);
 
 /* The value of `messages`. -1: error set. */
