@@ -427,6 +427,7 @@ static int begin_stream(struct request *rq, bool provider)
 	    exchange_header(rq->x, B("cache-control"), B("no-cache")) ||
 	    exchange_stream_begin(rq->x, 200, B("text/event-stream")))
 		return -1;
+	rq->x->idle = rq->surface->ping;
 	rq->head_sent = true;
 	return 0;
 }
