@@ -12,11 +12,9 @@
 #include "wire/anthropic_messages/read_answer.h"
 #include "wire/params.h"
 
-#define IGNORED_MAX   1024
-#define BUDGET_LEAST  1024
-#define BUDGET_MEDIUM 4096  /* from here on a budget is a medium effort, */
-#define BUDGET_HIGH   16384 /* and from here a high one */
-#define TOP_P_LEAST   0.95  /* beside a budget */
+#define IGNORED_MAX  1024
+#define BUDGET_LEAST 1024
+#define TOP_P_LEAST  0.95 /* beside a budget */
 
 void claude_ignored(struct buf *ignored, struct bytes path)
 {
@@ -78,11 +76,6 @@ static int find_max_tokens(struct claude_out *o)
 		BFMT(o->dialect->type), BFMT(o->dialect->model));
 }
 
-static struct bytes effort_of_budget(uint64_t budget)
-{
-	return budget < BUDGET_MEDIUM ? B("low") : budget < BUDGET_HIGH ? B("medium") : B("high");
-}
-
 static int plan_budget(struct claude_out *o, uint64_t budget)
 {
 	if (budget == 0) {
@@ -94,7 +87,8 @@ static int plan_budget(struct claude_out *o, uint64_t budget)
 		claude_ignored(o->ignored, param_rows[PARAM_THINKING_BUDGET].name);
 		o->thinking = THINKING_ADAPTIVE;
 		if (!bytes_set(o->effort))
-			o->effort = claude_effort(o->claude, effort_of_budget(budget));
+			o->effort = claude_effort(
+				o->claude, effort_of_budget(o->inf->params[PARAM_THINKING_BUDGET]));
 		return 0;
 	}
 	if (budget >= o->max_tokens && !o->options->counts)
