@@ -68,7 +68,7 @@ static int find_max_tokens(struct claude_out *o)
 		return 0;
 	}
 	o->max_tokens = claude_max_tokens(o->dialect->model);
-	if (o->max_tokens || o->options->counts)
+	if (o->max_tokens || o->dialect->counts)
 		return 0;
 	return fail(
 		ERR_INFERENCE_CLIENT,
@@ -91,7 +91,7 @@ static int plan_budget(struct claude_out *o, uint64_t budget)
 				o->claude, effort_of_budget(o->inf->params[PARAM_THINKING_BUDGET]));
 		return 0;
 	}
-	if (budget >= o->max_tokens && !o->options->counts)
+	if (budget >= o->max_tokens && !o->dialect->counts)
 		return wire_fail(
 			ERR_INFERENCE_CLIENT, 400, o->dialect->type,
 			"The budget of thinking, %llu tokens, must be less than `max_tokens`, %llu",
@@ -367,14 +367,14 @@ static int write_neutral(struct claude_out *o)
 	pen_key(p, "messages");
 	if (claude_put_messages(o))
 		return -1;
-	if (!o->options->counts) {
+	if (!o->dialect->counts) {
 		pen_number(p, "max_tokens", o->max_tokens);
 		pen_key(p, "stream");
 		pen_bytes(p, o->inf->stream ? B("true") : B("false"));
 	}
 	put_output_config(o);
 	put_system(o);
-	if (o->options->counts)
+	if (o->dialect->counts)
 		put_thinking(o);
 	else
 		put_sampling(o);
