@@ -144,8 +144,9 @@ static int plan_thinking(struct claude_out *o)
 	if (bytes_set(effort) && bytes_set(budget) && !o->inf->options->lenient)
 		return fail(
 			ERR_INVALID_REQUEST,
-			"Cannot specify both `reasoning_effort` and `thinking_budget_tokens` for %.*s. `reasoning_effort` enables adaptive thinking, while `thinking_budget_tokens` enables manual thinking.",
-			BFMT(o->dialect->label));
+			"Cannot specify both `%.*s` and `%.*s` for %.*s. The first asks for adaptive thinking, the second for manual thinking.",
+			BFMT(param_rows[PARAM_REASONING_EFFORT].name),
+			BFMT(param_rows[PARAM_THINKING_BUDGET].name), BFMT(o->dialect->label));
 	if (bytes_set(effort))
 		plan_effort(o, effort);
 	bytes_to_u64(budget, &tokens);
