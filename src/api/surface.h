@@ -17,9 +17,10 @@ struct surface {
 	struct bytes
 		model_prefix; /* of the model's name in answers; unset: the client's own word stands there */
 	bool upstream_errors; /* an upstream's status and error reach the client (surfaces §1.7) */
-	bool attributes;      /* headers and body say who calls (clients.h) */
-	bool needs_object_storage; /* for files */
-	struct bytes ping;         /* what a silent stream gets */
+	const struct error_face *face; /* of upstream_errors; NULL: OpenAI's */
+	bool attributes;               /* headers and body say who calls (clients.h) */
+	bool needs_object_storage;     /* for files */
+	struct bytes ping;             /* what a silent stream gets */
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
 	/* Reads a body. NULL: error set. Pure, like all of these; may run on another thread. */
@@ -36,6 +37,10 @@ struct surface {
 	int (*write_error_members)(const struct answer *, struct buf *);
 };
 
+/* errors.c: an error's status, and the error itself, as the surface shows them. */
+int surface_status(const struct surface *, const struct error *, const struct config *);
+struct error *surface_error(const struct surface *, const struct error *, int status,
+			    struct arena *);
 /* The handler of every surface: the one life of a request. Waits. */
 void answer_request(struct exchange *, const struct surface *);
 /* Of a request that was refused on its way there, with this status and the last error, which stays: only its row. Waits. */

@@ -5,10 +5,10 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_anthropic, provider_openai, provider_rust_proxy;
 
 const struct provider_entry provider_entries[] = {
-	{ .name = "anthropic", .shorthand = true, .settings = 1 },
+	{ .kind = &provider_anthropic.kind, .settings = 1 },
 	{ .name = "aws_bedrock" },
 	{ .name = "aws_sagemaker" },
 	{ .name = "azure", .settings = 2 },
