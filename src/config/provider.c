@@ -339,6 +339,8 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 	any.options = arena_alloc(l->arena, kind->options_size + 1);
 	if (!any.options)
 		return;
+	if (kind->defaults)
+		kind->defaults(&any);
 	for (size_t i = 1; i < n; i++)
 		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
 	defaults_keys[0].required = !others;

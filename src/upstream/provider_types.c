@@ -5,7 +5,8 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_openai, provider_rust_proxy,
+	provider_google_ai_studio_gemini;
 
 const struct provider_entry provider_entries[] = {
 	{ .name = "anthropic", .shorthand = true, .settings = 1 },
@@ -14,7 +15,7 @@ const struct provider_entry provider_entries[] = {
 	{ .name = "azure", .settings = 2 },
 	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
 	{ .name = "gcp_vertex_gemini", .shorthand = true, .settings = 5 },
-	{ .name = "google_ai_studio_gemini", .shorthand = true, .settings = 7 },
+	{ .kind = &provider_google_ai_studio_gemini.kind, .settings = 7 },
 	{ .name = "groq", .shorthand = true, .settings = 8 },
 	{ .name = "hyperbolic", .shorthand = true, .settings = 9 },
 	{ .name = "fireworks", .shorthand = true, .settings = 4 },
