@@ -8,7 +8,7 @@ import pytest
 from lib import raw
 from lib.mock import Raw, answer, json_answer, sse
 from lib.record import uuid, wait_row
-from lib.signet import config
+from lib.signet import Signet, config
 
 CALL = {"functionCall": {"id": "fc1", "name": "get_weather", "args": {"city": "Oslo"}}, "thoughtSignature": "c2lnMQ=="}
 WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "Current weather", "parameters": {
@@ -29,8 +29,7 @@ def signet_toml(mock):
                   + model("whole", mock.url, keys='schema_keys = "json_schema"\ninclude_thoughts = false')
                   + f'[models.two]\nrouting = ["a", "b"]\n[models.two.providers.a]\ntype = "google_ai_studio_gemini"\nmodel_name = "gemini-2.5-pro"\n'
                     f'api_base = "{mock.url}/a"\n[models.two.providers.b]\ntype = "google_ai_studio_gemini"\nmodel_name = "gemini-2.5-flash"\n'
-                    f'api_base = "{mock.url}/b"\n'
-                  + f'[provider_types.google_ai_studio_gemini.defaults]\napi_base = "{mock.url}/short"\n', record=True)
+                    f'api_base = "{mock.url}/b"\n', record=True)
 
 
 SIGNET = {"env": {"GOOGLE_AI_STUDIO_API_KEY": "AIza-test-key-1"}}
@@ -158,12 +157,6 @@ def test_custom_tools_are_refused(signet, mock):
     assert got.status == 400 and "OpenAI custom tools are not supported by this provider" in got.message and mock.requests == []
 
 
-def test_shorthand_models(signet, mock):
-    mock.then(json_answer(reply({"text": "Hello"})))
-    assert said(ask(signet, model="google_ai_studio_gemini::gemini-2.0-flash/x?y"))["content"] == "Hello"
-    assert mock.last().target == "/short/models/gemini-2.0-flash/x%3Fy:generateContent"
-
-
 # -- answers ----------------------------------------------------------------------------------------
 def test_text_thoughts_usage(client, mock):
     mock.then(json_answer(reply({"text": "Hm.", "thought": True}, {"text": "Hello"}, usageMetadata={
@@ -190,8 +183,7 @@ def test_a_call_its_signature_and_the_next_turn(client, signet, mock):
     assert said(ask(signet, tools=[WEATHER], messages=history))["content"] == "Cold."
     assert mock.last().json["contents"] == [
         {"role": "user", "parts": [{"text": "Weather?"}]},
-        {"role": "model", "parts": [{"thought": True, "text": "Checking."},
-                                    {"thoughtSignature": "c2lnMQ==", "function_call": {"id": "fc1", "name": "get_weather", "args": {"city": "Oslo"}}},
+        {"role": "model", "parts": [{"thoughtSignature": "c2lnMQ==", "function_call": {"id": "fc1", "name": "get_weather", "args": {"city": "Oslo"}}},
                                     {"function_call": {"name": "get_weather", "args": {"city": "Rome"}}}]},
         {"role": "user", "parts": [{"function_response": {"id": "fc1", "name": "get_weather", "response": {"name": "get_weather", "content": "3 C"}}},
                                    {"function_response": {"name": "get_weather", "response": {"name": "get_weather", "content": "15 C"}}}]}]
@@ -440,8 +432,16 @@ def test_tensorzeros_route(signet, mock):
     assert "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks) == "Hello"
 
 
+def test_shorthand_models(mock):
+    mock.then(json_answer(reply({"text": "Hello"})))
+    text = config(f'[provider_types.google_ai_studio_gemini.defaults]\napi_base = "{mock.url}/short"\n')
+    with Signet(text, **SIGNET) as own:
+        assert said(ask(own, model="google_ai_studio_gemini::gemini-2.0-flash/x?y"))["content"] == "Hello"
+    assert mock.last().target == "/short/models/gemini-2.0-flash/x%3Fy:generateContent"
+    assert mock.last().json["tools"] is None
+
+
 def test_configurations_that_are_wrong():
-    from lib.signet import Signet
     text = config('[models.m]\nrouting = ["g"]\n[models.m.providers.g]\ntype = "google_ai_studio_gemini"\napi_base = "http://x/v1beta?key=1"\nschema_keys = "x"\ninclude_thoughts = 1\n')
     status, errors = Signet(text, start=False).fails_to_start()
     assert status == 1
