@@ -103,8 +103,9 @@ static int put_signature(EVP_PKEY *key, struct bytes text, struct buf *out)
 	unsigned char signature[SIGNATURE_MAX];
 	size_t n = sizeof signature;
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool good = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-		    EVP_DigestSign(context, signature, &n, (const unsigned char *)text.p, text.n) == 1;
+	bool good =
+		context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+		EVP_DigestSign(context, signature, &n, (const unsigned char *)text.p, text.n) == 1;
 
 	EVP_MD_CTX_free(context);
 	if (!good)

@@ -11,10 +11,11 @@
 
 struct gcp_claims {
 	struct bytes key_id, email;
-	struct bytes audience; /* "https://‹host›/", or the address of a token server; unset: none */
-	struct bytes scope;    /* unset: none */
-	bool subject;          /* `sub`, too: of a token that is used as it is, not exchanged */
-	uint64_t now_s;        /* Unix time */
+	struct bytes
+		audience; /* "https://‹host›/", or the address of a token server; unset: none */
+	struct bytes scope; /* unset: none */
+	bool subject;       /* `sub`, too: of a token that is used as it is, not exchanged */
+	uint64_t now_s;     /* Unix time */
 };
 
 /* Appends the token. The key is PEM; its line ends may be CRLF, or escaped once more than they should ("\\n"). -1: ERR_CONFIG

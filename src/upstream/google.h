@@ -23,10 +23,10 @@ int google_headers(const struct inference *, const struct call_context *, struct
 extern const int google_client_statuses[];
 struct bytes google_status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *);
-#define GOOGLE_WORDS                                                                              \
-	{                                                                                         \
-		.send = B("Error sending request: "), .send_kind = ERR_INFERENCE_CLIENT,          \
-		.fatal_stream = true, .body = B("Error parsing text response: "),                 \
+#define GOOGLE_WORDS                                                                     \
+	{                                                                                \
+		.send = B("Error sending request: "), .send_kind = ERR_INFERENCE_CLIENT, \
+		.fatal_stream = true, .body = B("Error parsing text response: "),        \
 	}
 
 #endif

@@ -6,7 +6,7 @@
 #include "upstream/provider_type.h"
 
 extern const struct provider_type provider_openai, provider_rust_proxy,
-	provider_google_ai_studio_gemini;
+	provider_google_ai_studio_gemini, provider_gcp_vertex_gemini;
 
 const struct provider_entry provider_entries[] = {
 	{ .name = "anthropic", .shorthand = true, .settings = 1 },
@@ -14,7 +14,7 @@ const struct provider_entry provider_entries[] = {
 	{ .name = "aws_sagemaker" },
 	{ .name = "azure", .settings = 2 },
 	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
-	{ .name = "gcp_vertex_gemini", .shorthand = true, .settings = 5 },
+	{ .kind = &provider_gcp_vertex_gemini.kind, .settings = 5 },
 	{ .kind = &provider_google_ai_studio_gemini.kind, .settings = 7 },
 	{ .name = "groq", .shorthand = true, .settings = 8 },
 	{ .name = "hyperbolic", .shorthand = true, .settings = 9 },

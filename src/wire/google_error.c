@@ -124,7 +124,6 @@ int google_fail(yyjson_val *document, struct bytes provider_type, bool stream, s
 		       &said);
 	error_last()->retry_after_ms = d.wait_ms;
 	if (json_str(json_get(error, "message")).n)
-		error_last()->upstream_message =
-			arena_dup(a, json_str(json_get(error, "message")));
+		error_last()->upstream_message = arena_dup(a, json_str(json_get(error, "message")));
 	return -1;
 }

@@ -11,8 +11,8 @@ enum gemini_thoughts { THOUGHTS_BY_SURFACE, THOUGHTS_LEFT_OUT, THOUGHTS_INCLUDED
 
 /* What of it a provider chooses (dialect.options; NULL: all zero). */
 struct gemini_options {
-	bool tools_null;       /* a request without tools says so with a null */
-	bool max_tokens_first; /* maxOutputTokens stands before topP */
+	bool tools_null;                       /* a request without tools says so with a null */
+	bool max_tokens_first;                 /* maxOutputTokens stands before topP */
 	enum gemini_thoughts include_thoughts; /* thoughts are asked for in words */
 	bool json_schema; /* schemas go out whole, in the fields that take JSON Schema; else as the subset of §9.5 */
 };

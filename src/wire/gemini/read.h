@@ -25,7 +25,7 @@ struct bytes gemini_arguments(yyjson_val *call, struct arena *);
 struct gemini_end {
 	enum finish_reason finish;
 	struct bytes explanation; /* unset: none was given */
-	bool malformed;           /* the model's call could not be read: without any content the attempt has failed */
+	bool malformed; /* the model's call could not be read: without any content the attempt has failed */
 };
 /* How an answer says that it ends; `called`: it holds a call. finish is unset where it does not say. */
 struct gemini_end gemini_end_of(yyjson_val *root, yyjson_val *candidate, bool called);

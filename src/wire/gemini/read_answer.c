@@ -238,8 +238,8 @@ static int add_grounding(struct reply *r, yyjson_val *candidate)
 		if (to->content[i].type != BLOCK_TEXT)
 			continue;
 		json = json_print_arena(grounding, r->arena);
-		to->content[i].extra_data = arena_printf(
-			r->arena, "{\"groundingMetadata\":%.*s}", BFMT(json));
+		to->content[i].extra_data =
+			arena_printf(r->arena, "{\"groundingMetadata\":%.*s}", BFMT(json));
 		return bytes_set(json) && bytes_set(to->content[i].extra_data) ? 0 : -1;
 	}
 	return 0;
@@ -283,10 +283,9 @@ struct result *gemini_read_result(struct bytes body, const struct inference *inf
 				  const struct dialect *d, struct arena *a)
 {
 	yyjson_val *root = json_parse_lenient(body, a);
-	struct reply r = { .arena = a,
-			   .inf = inf,
-			   .dialect = d,
-			   .result = arena_new(a, struct result) };
+	struct reply r = {
+		.arena = a, .inf = inf, .dialect = d, .result = arena_new(a, struct result)
+	};
 
 	if (!r.result)
 		return NULL;

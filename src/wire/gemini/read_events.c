@@ -18,7 +18,7 @@ struct wire_stream {
 	const struct inference *inf;
 	const struct dialect *dialect;
 	struct arena *arena, scratch; /* the call's; the event's */
-	struct part *parts; /* of the event, in its memory */
+	struct part *parts;           /* of the event, in its memory */
 	size_t nparts, cparts;
 	uint64_t counter;    /* of thoughts and unknown parts */
 	struct bytes *calls; /* their ids */
@@ -99,8 +99,7 @@ static bool add_thought(struct wire_stream *s, struct bytes text, struct bytes s
 
 static bool add_text(struct wire_stream *s, struct bytes text)
 {
-	return !text.n ||
-	       add(s, (struct part){ .type = PART_TEXT, .id = TEXT_ID, .text = text });
+	return !text.n || add(s, (struct part){ .type = PART_TEXT, .id = TEXT_ID, .text = text });
 }
 
 static bool add_other(struct wire_stream *s, yyjson_val *part)

@@ -35,10 +35,18 @@ struct view {
 	bool nullable;
 };
 
-enum type { TYPE_NONE, TYPE_STRING, TYPE_NUMBER, TYPE_INTEGER, TYPE_BOOLEAN, TYPE_ARRAY, TYPE_OBJECT };
+enum type {
+	TYPE_NONE,
+	TYPE_STRING,
+	TYPE_NUMBER,
+	TYPE_INTEGER,
+	TYPE_BOOLEAN,
+	TYPE_ARRAY,
+	TYPE_OBJECT
+};
 static const struct bytes type_names[] = {
-	[TYPE_NONE] = { NULL, 0 },       [TYPE_STRING] = B("string"), [TYPE_NUMBER] = B("number"),
-	[TYPE_INTEGER] = B("integer"),   [TYPE_BOOLEAN] = B("boolean"), [TYPE_ARRAY] = B("array"),
+	[TYPE_NONE] = { NULL, 0 },     [TYPE_STRING] = B("string"),   [TYPE_NUMBER] = B("number"),
+	[TYPE_INTEGER] = B("integer"), [TYPE_BOOLEAN] = B("boolean"), [TYPE_ARRAY] = B("array"),
 	[TYPE_OBJECT] = B("object"),
 };
 
@@ -93,7 +101,8 @@ static yyjson_val *step_into(struct cleaner *c, yyjson_val *at, struct bytes ste
 		return NULL;
 	n = bytes_percent_decode(step, name);
 	for (size_t i = 0; i < n; i++, out++) { /* RFC 6901: ~1 is '/', ~0 is '~' */
-		bool escape = name[i] == '~' && i + 1 < n && (name[i + 1] == '0' || name[i + 1] == '1');
+		bool escape =
+			name[i] == '~' && i + 1 < n && (name[i + 1] == '0' || name[i + 1] == '1');
 
 		name[out] = escape ? (name[i + 1] == '1' ? '/' : '~') : name[i];
 		i += escape;
@@ -173,7 +182,8 @@ static enum type type_of_value(yyjson_val *v)
 		return TYPE_OBJECT;
 	if (!bytes_set(digits))
 		return TYPE_NONE;
-	return bytes_chr(digits, '.') < 0 && bytes_chr(digits, 'e') < 0 && bytes_chr(digits, 'E') < 0
+	return bytes_chr(digits, '.') < 0 && bytes_chr(digits, 'e') < 0 &&
+			       bytes_chr(digits, 'E') < 0
 		       ? TYPE_INTEGER
 		       : TYPE_NUMBER;
 }
@@ -413,8 +423,8 @@ static int put_branches(struct cleaner *c, const struct view *v)
 }
 
 /* What is said of schemas of that type; of no type in particular: what is said of all. */
-static int put_keyword(struct cleaner *c, const struct view *v, struct bytes name, yyjson_val *value,
-		       enum type type)
+static int put_keyword(struct cleaner *c, const struct view *v, struct bytes name,
+		       yyjson_val *value, enum type type)
 {
 	if (bytes_eq(name, B("properties")))
 		return type == TYPE_OBJECT ? put_properties(c, v) : 0;

@@ -16,7 +16,7 @@
 #include "wire/gemini/write.h"
 
 #define NO_SIGNATURE      B("skip_thought_signature_validator") /* the API's documented word for none */
-#define RESULT_PARTS_FROM 30 /* the first generation that takes files inside of a result */
+#define RESULT_PARTS_FROM 30       /* the first generation that takes files inside of a result */
 #define NO_CALL           SIZE_MAX /* of a result whose call nobody made: it comes last */
 
 /* One content while it is written: it is there with its first part. */
@@ -188,8 +188,8 @@ static void put_unknown(struct content *c, struct bytes data)
  */
 static bool is_own_id(struct bytes id)
 {
-	static const struct bytes others[] = { B("call_"), B("toolu_"),         B("tooluse_"),
-					       B("fc_"),   B("chatcmpl-tool-"), B("srvtoolu_"),
+	static const struct bytes others[] = { B("call_"),     B("toolu_"),         B("tooluse_"),
+					       B("fc_"),       B("chatcmpl-tool-"), B("srvtoolu_"),
 					       B("functions.") };
 	struct uuid uuid;
 
@@ -352,8 +352,7 @@ static struct placed placed_of(const struct calls *calls, const struct block *b,
 
 	if (!name.n && known)
 		name = known->call->name;
-	return (struct placed){ known ? known->place : NO_CALL, order, b,
-				name.n ? name : b->id };
+	return (struct placed){ known ? known->place : NO_CALL, order, b, name.n ? name : b->id };
 }
 
 /* The results of these messages, then their files if they are not in them. */
@@ -416,8 +415,8 @@ static bool has_signed_call(const struct message *m, size_t n)
 
 			if (b->type == BLOCK_TOOL_CALL && pending)
 				return true;
-			pending = is_seal(b) || (pending && b->type == BLOCK_THOUGHT &&
-						 !bytes_set(b->text));
+			pending = is_seal(b) ||
+				  (pending && b->type == BLOCK_THOUGHT && !bytes_set(b->text));
 		}
 	return false;
 }
@@ -473,8 +472,8 @@ int gemini_put_contents(struct gemini_out *o)
 	map_init(&calls.by_id);
 	pen_open(&o->pen, '[');
 	for (size_t i = 0, n; i < inf->nmessages && !r; i += n) {
-		for (n = 1; i + n < inf->nmessages &&
-			    inf->messages[i + n].role == inf->messages[i].role;)
+		for (n = 1;
+		     i + n < inf->nmessages && inf->messages[i + n].role == inf->messages[i].role;)
 			n++;
 		r = put_content(o, &inf->messages[i], n, &calls);
 	}

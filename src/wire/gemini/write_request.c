@@ -144,8 +144,8 @@ static void put_mode(struct gemini_out *o)
 		pen_list_item(&o->pen, "allowedFunctionNames", &any);
 		gemini_put_name(o, t->specific);
 	}
-	for (size_t i = 0; t->choice == TOOL_CHOICE_REQUIRED && t->allowed_explicit && i < t->nallowed;
-	     i++) {
+	for (size_t i = 0;
+	     t->choice == TOOL_CHOICE_REQUIRED && t->allowed_explicit && i < t->nallowed; i++) {
 		pen_list_item(&o->pen, "allowedFunctionNames", &any);
 		gemini_put_name(o, t->allowed[i]);
 	}
@@ -188,9 +188,9 @@ static const struct {
 	const char *budget; /* up to 2.5 */
 	struct bytes level; /* later */
 } efforts[] = {
-	{ B("none"), "0", B("minimal") },     { B("minimal"), "1024", B("minimal") },
-	{ B("low"), "1024", B("low") },       { B("medium"), "8192", B("medium") },
-	{ B("high"), "24576", B("high") },    { B("xhigh"), "24576", B("high") },
+	{ B("none"), "0", B("minimal") },  { B("minimal"), "1024", B("minimal") },
+	{ B("low"), "1024", B("low") },    { B("medium"), "8192", B("medium") },
+	{ B("high"), "24576", B("high") }, { B("xhigh"), "24576", B("high") },
 	{ B("max"), "24576", B("high") },
 };
 
@@ -221,7 +221,8 @@ static struct thinking thinking_of(const struct gemini_out *o)
 			return (struct thinking){ .budget = budget };
 		if (i < COUNT(efforts))
 			return (struct thinking){ .budget = bytes_of(efforts[i].budget) };
-		return (struct thinking){ .level = effort }; /* the API says what is wrong with it */
+		return (struct thinking){ .level =
+						  effort }; /* the API says what is wrong with it */
 	}
 	if (bytes_set(effort))
 		return (struct thinking){ .level = i < COUNT(efforts) ? efforts[i].level : effort };
