@@ -24,6 +24,18 @@ static struct bytes document_problem(const struct credential *c, struct arena *a
 	return problem;
 }
 
+/* Where the document is, for messages. */
+static struct bytes document_place(const struct toml *t, const struct provider_kind *kind,
+				   struct arena *a)
+{
+	const struct toml *location = toml_get(t, kind->key_name);
+
+	if (location && location->type == TOML_STRING)
+		return location->text;
+	return location ? B("a file of `credential_location`")
+			: arena_printf(a, "the file that %s names", kind->key_variable);
+}
+
 /* Multi-regions have names of their own form. */
 static int set_host(struct gcp_options *o, struct arena *a)
 {
@@ -58,8 +70,8 @@ void gcp_check(struct loader *l, struct toml *t, struct bytes path, struct provi
 	check_api_key(l, t, path, p);
 	problem = document_problem(&p->api_key, l->arena);
 	if (bytes_set(problem))
-		error_at(l, t, path, "%s: %.*s (look at the file of `credential_location`)",
-			 p->kind->label, BFMT(problem));
+		error_at(l, t, path, "%s: %.*s (in %.*s)", p->kind->label, BFMT(problem),
+			 BFMT(document_place(t, p->kind, l->arena)));
 	if (o->location.n && !is_location(o->location))
 		error_at(l, t, path,
 			 "`%.*s` is no location (such as \"us-central1\" or \"global\")",

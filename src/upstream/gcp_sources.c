@@ -235,7 +235,8 @@ static int from_user(struct source *s, yyjson_val *document, struct token *out)
 /* The token of another account, for which `own` may speak. */
 static int impersonate(struct source *s, yyjson_val *document, struct bytes own, struct token *out)
 {
-	struct bytes delegates = json_print_arena(json_get(document, "delegates"), s->arena),
+	yyjson_val *list = json_get(document, "delegates");
+	struct bytes delegates = yyjson_is_arr(list) ? json_print_arena(list, s->arena) : B("[]"),
 		     expires;
 	struct http_header headers[] = {
 		{ B("authorization"), arena_cat(s->arena, B("Bearer "), own) },
@@ -245,10 +246,10 @@ static int impersonate(struct source *s, yyjson_val *document, struct bytes own,
 		.method = B("POST"),
 		.headers = headers,
 		.nheaders = COUNT(headers),
-		.body = arena_printf(
-			s->arena, "{\"scope\":[\"" SCOPE "\"],\"lifetime\":\"3600s\"%s%.*s}",
-			yyjson_is_arr(json_get(document, "delegates")) ? ",\"delegates\":" : "",
-			BFMT(yyjson_is_arr(json_get(document, "delegates")) ? delegates : B(""))),
+		.body = arena_printf(s->arena,
+				     "{\"scope\":[\"" SCOPE
+				     "\"],\"lifetime\":\"3600s\",\"delegates\":%.*s}",
+				     BFMT(delegates)),
 	};
 	yyjson_val *root;
 	uint64_t ends, now = clock_unix_ms();
