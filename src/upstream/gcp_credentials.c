@@ -90,31 +90,29 @@ static bool take_part(struct bytes *rest, struct bytes name, struct bytes *value
 	return value->n;
 }
 
-static bool is_known_form(struct bytes rest, struct bytes publisher, struct gcp_options *o,
+static bool is_known_form(struct bytes rest, struct bytes models, struct gcp_options *o,
 			  struct bytes *model)
 {
-	struct bytes by;
-
 	if (!take_part(&rest, B("projects"), &o->project_id) ||
 	    !take_part(&rest, B("locations"), &o->location) || !is_location(o->location))
 		return false;
 	if (bytes_starts(rest, B("endpoints/")))
 		return take_part(&rest, B("endpoints"), model) && !rest.n;
-	return take_part(&rest, B("publishers"), &by) && bytes_eq(by, publisher) &&
-	       take_part(&rest, B("models"), model) && !rest.n;
+	*model = bytes_slice(rest, models.n, rest.n);
+	return bytes_starts(rest, models) && model->n && bytes_chr(*model, '/') < 0;
 }
 
 int gcp_shorthand(struct loader *l, struct bytes name, struct provider_config *p,
-		  struct bytes publisher)
+		  struct bytes models)
 {
 	struct gcp_options *o = p->options;
 	struct bytes problem;
 
-	if (!is_known_form(p->model_name, publisher, o, &p->model_name))
+	if (!is_known_form(p->model_name, models, o, &p->model_name))
 		return fail(
 			ERR_CONFIG,
-			"GCP shorthand url is not in the expected format: `%.*s` (expected: `%.*s::projects/‹p›/locations/‹l›/publishers/%.*s/models/‹m›` or `…/endpoints/‹e›`)",
-			BFMT(name), BFMT(p->kind->name), BFMT(publisher));
+			"GCP shorthand url is not in the expected format: `%.*s` (expected: `%.*s::projects/‹p›/locations/‹l›/%.*s‹m›` or `…/endpoints/‹e›`)",
+			BFMT(name), BFMT(p->kind->name), BFMT(models));
 	o->path = bytes_slice(name, (size_t)bytes_find(name, B("::")) + 2, name.n);
 	if (set_host(o, l->arena) || shorthand_api_key(l, name, p))
 		return -1;

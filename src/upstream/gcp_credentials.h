@@ -33,10 +33,11 @@ struct gcp_options {
  * "endpoints/1" in the project. */
 void gcp_check(struct loader *, struct toml *, struct bytes path, struct provider_config *,
 	       struct bytes resource);
-/* For `shorthand`: a name such as "projects/p/locations/l/publishers/google/models/x"; model_name is then its last part. -1:
+/* For `shorthand`: a name such as "projects/p/locations/l/publishers/google/models/x", where `models` is what stands in front
+ * of a model's own name ("publishers/google/models/"); model_name is then its last part. -1:
  * ERR_CONFIG, ERR_API_KEY_MISSING. */
 int gcp_shorthand(struct loader *, struct bytes name, struct provider_config *,
-		  struct bytes publisher);
+		  struct bytes models);
 /* The URL of a method. */
 int gcp_endpoint(const struct provider_config *, const struct call_context *, struct bytes method,
 		 struct bytes *url);

@@ -6,7 +6,8 @@
 #include "upstream/anthropic.h"
 #include "upstream/gcp_credentials.h"
 
-#define LABEL "GCP Vertex Anthropic"
+#define LABEL  "GCP Vertex Anthropic"
+#define MODELS "publishers/anthropic/models/"
 
 /* provider_config.options of this type. */
 struct vertex_anthropic_options {
@@ -41,13 +42,12 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 
 	if (o->display)
 		o->wire.thinking_display = bytes_of(anthropic_displays[o->display - 1]);
-	gcp_check(l, t, path, p,
-		  arena_cat(l->arena, B("publishers/anthropic/models/"), p->model_name));
+	gcp_check(l, t, path, p, arena_cat(l->arena, B(MODELS), p->model_name));
 }
 
 static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
 {
-	return gcp_shorthand(l, name, p, B("anthropic"));
+	return gcp_shorthand(l, name, p, B(MODELS));
 }
 
 static void set_dialect(const struct provider_config *p, struct dialect *d)

@@ -2,7 +2,8 @@
  * Vertex AI. */
 #include "upstream/gcp_credentials.h"
 
-#define LABEL "GCP Vertex Gemini"
+#define LABEL  "GCP Vertex Gemini"
+#define MODELS "publishers/google/models/"
 
 /* provider_config.options of this type. */
 struct vertex_gemini_options {
@@ -32,9 +33,8 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 {
 	struct vertex_gemini_options *o = p->options;
 	bool model = bytes_set(p->model_name), endpoint = bytes_set(o->endpoint_id);
-	struct bytes resource =
-		model ? arena_cat(l->arena, B("publishers/google/models/"), p->model_name)
-		      : arena_cat(l->arena, B("endpoints/"), o->endpoint_id);
+	struct bytes resource = model ? arena_cat(l->arena, B(MODELS), p->model_name)
+				      : arena_cat(l->arena, B("endpoints/"), o->endpoint_id);
 
 	if (model == endpoint)
 		error_at(l, t, path, "Exactly one of model_id or endpoint_id must be provided (%s)",
@@ -46,7 +46,7 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 
 static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
 {
-	return gcp_shorthand(l, name, p, B("google"));
+	return gcp_shorthand(l, name, p, B(MODELS));
 }
 
 static void set_dialect(const struct provider_config *p, struct dialect *d)
@@ -68,6 +68,16 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		   const struct call_context *context, struct header_list *l)
 {
 	return gcp_authorize(p, context, l) || google_headers(inf, context, l) ? -1 : 0;
+}
+
+/* TensorZero's word for a 404; what the API says of it is in the record. */
+static struct bytes status_text(int status, struct bytes reason, struct bytes body,
+				struct bytes request_id, bool stream, struct arena *a)
+{
+	if (status == 404 && !stream)
+		return B(
+			"Model or endpoint not found. You may be specifying the wrong one of these. Standard GCP models should use a `model_id` and not an `endpoint_id`, while fine-tuned models should use an `endpoint_id`.");
+	return google_status_text(status, reason, body, request_id, stream, a);
 }
 
 const struct provider_type provider_gcp_vertex_gemini = {
@@ -92,7 +102,7 @@ const struct provider_type provider_gcp_vertex_gemini = {
 	.sign_better = gcp_sign_better,
 	.request_id_header = B("x-request-id"),
 	.client_statuses = google_client_statuses,
-	.status_text = google_status_text,
+	.status_text = status_text,
 	.read_error = google_read_error,
 	.words = GOOGLE_WORDS,
 	.takes_files = true,

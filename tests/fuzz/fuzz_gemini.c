@@ -34,7 +34,9 @@ static const struct dialect *dialect_of(unsigned which)
 {
 	static const struct gemini_options options[] = {
 		{ .tools_null = true },
-		{ .max_tokens_first = true, .json_schema = true, .include_thoughts = THOUGHTS_INCLUDED },
+		{ .max_tokens_first = true,
+		  .json_schema = true,
+		  .include_thoughts = THOUGHTS_INCLUDED },
 	};
 	static const struct dialect dialects[] = {
 		{ .type = B("google_ai_studio_gemini"),

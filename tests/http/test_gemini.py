@@ -190,7 +190,7 @@ def test_a_call_its_signature_and_the_next_turn(client, signet, mock):
 
 
 def test_a_history_of_another_provider_gets_the_word_for_no_signature(signet, mock):
-    """providers-others §13 G2, G8, G9, G25: results in the order of the calls, images behind them"""
+    """providers-others §13 G2, G8, G9, G25, G27: results in the order of the calls, images behind them"""
     call = lambda i, city: {"id": f"call_{i}", "type": "function", "function": {"name": "get_weather", "arguments": json.dumps({"city": city})}}
     history = [{"role": "user", "content": "Weather?"}, {"role": "assistant", "content": None, "tool_calls": [call(1, "a"), call(2, "b"), call(3, "c")]},
                {"role": "tool", "tool_call_id": "call_3", "content": [{"type": "text", "text": "C"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PNG}}]},

@@ -10,7 +10,8 @@
 #include "wire/google_error.h"
 #include "wire/openai_chat/openai_chat.h"
 
-#define NODE "{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/$defs/node\"},\"v\":{\"type\":\"string\"}}}"
+#define NODE \
+	"{\"type\":\"object\",\"properties\":{\"next\":{\"$ref\":\"#/$defs/node\"},\"v\":{\"type\":\"string\"}}}"
 
 /* ---- schemas ---- */
 
@@ -134,15 +135,22 @@ static void assert_contents(struct block *blocks, size_t n, const char *want)
 	buf_init(&out, 1 << 20);
 	assert_int_equal(wire_gemini.write_request(&inf, &dialect, &out, NULL), 0);
 	body = buf_bytes(&out);
-	snprintf(whole, sizeof whole,
-		 "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"x\"}]},{\"role\":\"model\",\"parts\":[%s]}],\"generationConfig\":{}}",
-		 want);
+	snprintf(
+		whole, sizeof whole,
+		"{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"x\"}]},{\"role\":\"model\",\"parts\":[%s]}],\"generationConfig\":{}}",
+		want);
 	assert_bytes(body, whole);
 	buf_deinit(&out);
 }
 
-#define SEAL(s) { .type = BLOCK_THOUGHT, .signature = B(s) }
-#define CALL(name_) { .type = BLOCK_TOOL_CALL, .id = B("call_1"), .name = B(name_), .arguments = B("{}") }
+#define SEAL(s)                                          \
+	{                                                \
+		.type = BLOCK_THOUGHT, .signature = B(s) \
+	}
+#define CALL(name_)                                                                                \
+	{                                                                                          \
+		.type = BLOCK_TOOL_CALL, .id = B("call_1"), .name = B(name_), .arguments = B("{}") \
+	}
 
 /* providers-others §13 G1, G3: a signature goes onto the part behind it, or is one itself */
 static void test_signatures(void **state)
@@ -154,7 +162,8 @@ static void test_signatures(void **state)
 	struct block thought[] = { SEAL("s"), { .type = BLOCK_THOUGHT, .text = B("hm") } };
 	struct block both[] = { SEAL("s"),
 				{ .type = BLOCK_THOUGHT, .text = B("hm"), .signature = B("t") } };
-	struct block nothing[] = { { .type = BLOCK_THOUGHT }, { .type = BLOCK_TEXT, .text = B("a") } };
+	struct block nothing[] = { { .type = BLOCK_THOUGHT },
+				   { .type = BLOCK_TEXT, .text = B("a") } };
 	struct block unknown[] = { SEAL("s"), { .type = BLOCK_UNKNOWN, .text = B("{\"a\":1}") } };
 	struct block own[] = { SEAL("s"),
 			       { .type = BLOCK_UNKNOWN,
@@ -169,7 +178,8 @@ static void test_signatures(void **state)
 	assert_contents(
 		two, 4,
 		"{\"thoughtSignature\":\"s\",\"text\":\"\"},{\"thoughtSignature\":\"t\",\"function_call\":{\"name\":\"f\",\"args\":{}}},{\"function_call\":{\"name\":\"g\",\"args\":{}}}");
-	assert_contents(thought, 2, "{\"thought\":true,\"thoughtSignature\":\"s\",\"text\":\"hm\"}");
+	assert_contents(thought, 2,
+			"{\"thought\":true,\"thoughtSignature\":\"s\",\"text\":\"hm\"}");
 	assert_contents(
 		both, 2,
 		"{\"thoughtSignature\":\"s\",\"text\":\"\"},{\"thought\":true,\"thoughtSignature\":\"t\",\"text\":\"hm\"}");
@@ -190,7 +200,8 @@ static void test_no_messages(void **state)
 	(void)state;
 	buf_init(&out, 1 << 10);
 	assert_int_equal(wire_gemini.write_request(&inf, &dialect, &out, NULL), -1);
-	assert_bytes(error_last()->message, "Google AI Studio Gemini requires at least one message");
+	assert_bytes(error_last()->message,
+		     "Google AI Studio Gemini requires at least one message");
 	buf_deinit(&out);
 }
 
