@@ -5,6 +5,7 @@
 #include "api/errors.h"
 
 #include "api/api.h"
+#include "api/surface.h"
 #include "base/json.h"
 #include "base/pen.h"
 #include "route/classify.h"
@@ -93,6 +94,19 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 			arena_printf(a, "%.*s Please try again in %llds.", BFMT(out->message),
 				     (long long)((leaf->retry_after_ms + 999) / 1000));
 	return out;
+}
+
+int surface_status(const struct surface *s, const struct error *e, const struct config *cfg)
+{
+	int status = api_error_status(e, s->upstream_errors, cfg);
+
+	return s->face ? s->face->status(e, status) : status;
+}
+
+struct error *surface_error(const struct surface *s, const struct error *e, int status,
+			    struct arena *a)
+{
+	return s->face ? s->face->show(e, status, a) : api_openai_error(e, status, a);
 }
 
 struct bytes api_upstream_body(const struct error *e, bool client_credential, int *status)

@@ -5,6 +5,7 @@
 #include "upstream/anthropic.h"
 
 #include "base/address.h"
+#include "base/json.h"
 #include "config/models.h"
 
 #define LABEL     "Anthropic"
@@ -137,6 +138,18 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
 }
 
+static int count_endpoint(const struct provider_config *p, const struct call_context *context,
+			  struct bytes *url)
+{
+	*url = arena_cat(context->arena, p->endpoint, B("/count_tokens"));
+	return bytes_set(*url) ? 0 : -1;
+}
+
+static bool read_count(struct bytes answer, struct arena *a, uint64_t *tokens)
+{
+	return json_u64(json_get(json_parse(answer, a), "input_tokens"), tokens);
+}
+
 static const int client_statuses[] = { 400, 401, 413, 429, 0 };
 
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
@@ -178,6 +191,8 @@ const struct provider_type provider_anthropic = {
 	.set_dialect = set_dialect,
 	.headers = headers,
 	.passed_headers = passed_headers,
+	.count_endpoint = count_endpoint,
+	.read_count = read_count,
 	.request_id_header = B("request-id"),
 	.client_statuses = client_statuses,
 	.status_text = status_text,

@@ -34,7 +34,7 @@ struct call {
 	struct header_list headers; /* without the signer's */
 	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */
 	uint64_t deadline;          /* of the whole outbound request; absolute ms */
-	bool encoded;
+	bool encoded, counts;
 	/* a stream */
 	enum stream_state state;
 	struct sse sse;

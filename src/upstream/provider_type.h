@@ -59,6 +59,11 @@ struct provider_type {
 	int (*admit)(const struct provider_config *, const struct call_context *,
 		     struct bytes *model_name);
 
+	/* ---- counting (upstream_count); NULL: it cannot ---- */
+	int (*count_endpoint)(const struct provider_config *, const struct call_context *,
+			      struct bytes *url);
+	bool (*read_count)(struct bytes answer, struct arena *, uint64_t *tokens);
+
 	/* ---- the answer ---- */
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;

@@ -433,3 +433,69 @@ def test_the_record_of_a_passed_stream(signet, mock):
 def test_the_other_path_is_the_same_route(signet, mock):
     mock.then(answer("ok"))
     assert ask(signet, model="own", path="/anthropic/v1/messages").json["content"] == [{"type": "text", "text": "ok"}]
+
+
+# -- counting ----------------------------------------------------------------------------------------
+def count(signet, path=PATH + "/count_tokens", headers=(), **fields):
+    return raw.post(signet.port, path, {"model": "fast", "messages": [{"role": "user", "content": "Hi there"}], **fields}, headers)
+
+
+def test_counting_where_the_upstream_can(signet, mock):
+    """surfaces §8.4 #28, #30"""
+    mock.then(json_answer({"input_tokens": 77, "context_management": {"original_input_tokens": 80}}))
+    got = count(signet, model="own", path=PATH + "/count_tokens?beta=true", headers=[("anthropic-beta", "b1")], tools=[WEIGH])
+    assert got.json == {"input_tokens": 77, "context_management": {"original_input_tokens": 80}} and got.headers["x-signet-token-count"] == "exact"
+    sent = mock.last()
+    assert sent.target == "/v1/messages/count_tokens" and sent.headers["anthropic-beta"] == "b1" and sent.headers["x-api-key"] == "sk-claude"
+    assert sent.json == {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "Hi there"}], "tools": [WEIGH]}
+
+
+def test_counting_where_it_cannot_is_estimated(signet, mock):
+    """surfaces §8.4 #29: the system text and the tools are in it"""
+    bare = count(signet)
+    assert bare.headers["x-signet-token-count"] == "estimated" and bare.json == {"input_tokens": 3 + 4} and mock.requests == []
+    assert count(signet, system="x" * 700).json["input_tokens"] == 7 + 200
+    tools = [{**WEIGH, "name": f"weigh{i}"} for i in range(5)]
+    one = -(-2 * len(json.dumps(tools[0], separators=(",", ":"))) // 7) + 8
+    assert count(signet, system="x" * 700, tools=tools).json["input_tokens"] == 7 + 200 + 340 + 5 * one
+    mock.then(claude.error(500))
+    assert count(signet, model="own").headers["x-signet-token-count"] == "estimated"
+    assert count(signet, path="/anthropic/v1/messages/count_tokens").status == 200
+
+
+def test_counting_by_the_official_client(client):
+    assert client.messages.count_tokens(model="fast", messages=[{"role": "user", "content": "Hi there"}]).input_tokens == 7
+
+
+def test_a_picture_counts_by_its_pixels(signet):
+    import base64
+    import struct
+    png = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 750, 100) + b"\x08\x02\0\0\0").decode()
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+    assert count(signet, messages=[{"role": "user", "content": [image]}]).json["input_tokens"] == 100 + 4
+
+
+def test_counting_is_refused_as_a_message_is(signet):
+    assert count(signet, model="nope").status == 404
+    got = count(signet, messages=[])
+    assert got.status == 400 and got.json["error"]["type"] == "invalid_request_error"
+
+
+# -- models ------------------------------------------------------------------------------------------
+def test_models_in_anthropics_form(signet, client):
+    """surfaces §2.1"""
+    listed = client.models.list(limit=1000)
+    assert [m.id for m in listed.data] == ["fast", "own", "own-pair", "chat-pair"] and listed.has_more is False
+    assert listed.data[0].type == "model" and listed.data[0].display_name == "fast" and listed.first_id == "fast" and listed.last_id == "chat-pair"
+    page = raw.get(signet.port, "/anthropic/v1/models?limit=2&after_id=fast").json
+    assert [m["id"] for m in page["data"]] == ["own", "own-pair"] and page["has_more"] is True and page["data"][0]["created_at"].endswith("Z")
+    page = raw.get(signet.port, "/anthropic/v1/models?limit=1&before_id=own-pair").json
+    assert [m["id"] for m in page["data"]] == ["own"] and page["has_more"] is True
+    assert client.models.retrieve("own").id == "own"
+    assert raw.get(signet.port, "/v1/models").json["object"] == "list"
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "after_id=nope", "before_id=nope"])
+def test_models_by_a_wrong_question(signet, query):
+    got = raw.get(signet.port, "/anthropic/v1/models?" + query)
+    assert got.status == 400 and got.json["error"]["type"] == "invalid_request_error"

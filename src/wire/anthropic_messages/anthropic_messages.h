@@ -18,7 +18,6 @@ struct anthropic_options {
 	struct bytes thinking_display;      /* "summarized", "omitted"; unset: not said */
 	const struct bytes *provider_tools; /* JSON, of the configuration */
 	size_t nprovider_tools;
-	bool counts; /* the body of a count of tokens: only what shapes the prompt */
 };
 
 /* ---- the client's side ---- */

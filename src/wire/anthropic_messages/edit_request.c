@@ -89,7 +89,7 @@ static void add_missing(struct body *b)
 {
 	struct bytes version = b->o->options->body_version;
 
-	for (size_t i = 0; i < COUNT(params) && !b->o->options->counts; i++) {
+	for (size_t i = 0; i < COUNT(params) && !b->o->dialect->counts; i++) {
 		enum param p = params[i];
 
 		if (b->written & PARAM_BIT(p) || b->o->inf->own & PARAM_BIT(p) ||

@@ -68,7 +68,7 @@ static int find_max_tokens(struct claude_out *o)
 		return 0;
 	}
 	o->max_tokens = claude_max_tokens(o->dialect->model);
-	if (o->max_tokens || o->options->counts)
+	if (o->max_tokens || o->dialect->counts)
 		return 0;
 	return fail(
 		ERR_INFERENCE_CLIENT,
@@ -91,7 +91,7 @@ static int plan_budget(struct claude_out *o, uint64_t budget)
 				o->claude, effort_of_budget(o->inf->params[PARAM_THINKING_BUDGET]));
 		return 0;
 	}
-	if (budget >= o->max_tokens && !o->options->counts)
+	if (budget >= o->max_tokens && !o->dialect->counts)
 		return wire_fail(
 			ERR_INFERENCE_CLIENT, 400, o->dialect->type,
 			"The budget of thinking, %llu tokens, must be less than `max_tokens`, %llu",
@@ -144,8 +144,9 @@ static int plan_thinking(struct claude_out *o)
 	if (bytes_set(effort) && bytes_set(budget) && !o->inf->options->lenient)
 		return fail(
 			ERR_INVALID_REQUEST,
-			"Cannot specify both `reasoning_effort` and `thinking_budget_tokens` for %.*s. `reasoning_effort` enables adaptive thinking, while `thinking_budget_tokens` enables manual thinking.",
-			BFMT(o->dialect->label));
+			"Cannot specify both `%.*s` and `%.*s` for %.*s. The first asks for adaptive thinking, the second for manual thinking.",
+			BFMT(param_rows[PARAM_REASONING_EFFORT].name),
+			BFMT(param_rows[PARAM_THINKING_BUDGET].name), BFMT(o->dialect->label));
 	if (bytes_set(effort))
 		plan_effort(o, effort);
 	bytes_to_u64(budget, &tokens);
@@ -367,14 +368,14 @@ static int write_neutral(struct claude_out *o)
 	pen_key(p, "messages");
 	if (claude_put_messages(o))
 		return -1;
-	if (!o->options->counts) {
+	if (!o->dialect->counts) {
 		pen_number(p, "max_tokens", o->max_tokens);
 		pen_key(p, "stream");
 		pen_bytes(p, o->inf->stream ? B("true") : B("false"));
 	}
 	put_output_config(o);
 	put_system(o);
-	if (o->options->counts)
+	if (o->dialect->counts)
 		put_thinking(o);
 	else
 		put_sampling(o);
