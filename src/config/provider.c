@@ -273,21 +273,28 @@ static struct credential *default_key(const struct config *c, const struct provi
 	return &c->default_keys[place_of(kind)];
 }
 
+static const char *key_name(const struct provider_kind *kind)
+{
+	return kind->key_name ? kind->key_name : "api_key_location";
+}
+
 void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
-	struct bytes flaw;
+	struct bytes flaw = { NULL, 0 };
 
-	if (!toml_get(t, "api_key_location"))
+	if (!toml_get(t, key_name(p->kind)))
 		p->api_key = *default_key(l->config, p->kind);
-	flaw = credential_flaw(&p->api_key, l->arena);
+	if (!p->kind->key_in_file)
+		flaw = credential_flaw(&p->api_key, l->arena);
 	if (bytes_set(flaw) || !credential_usable(&p->api_key))
 		issue_add(
 			l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line,
 			path,
-			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
+			"%.*s: API key missing for provider %s: %.*s (set it, or write another `%s`)",
 			BFMT(path), p->kind->label,
-			BFMT(bytes_set(flaw) ? flaw : credential_problem(&p->api_key)));
-	else
+			BFMT(bytes_set(flaw) ? flaw : credential_problem(&p->api_key)),
+			key_name(p->kind));
+	else if (!p->kind->key_in_file)
 		credential_warn(l, t, path, &p->api_key);
 }
 
@@ -309,7 +316,10 @@ void provider_types_defaults(struct loader *l)
 		const struct provider_kind *kind = provider_entries[i].kind;
 
 		if (kind && kind->key_variable)
-			l->config->default_keys[i] = credential_env(kind->key_variable, l->arena);
+			l->config->default_keys[i] =
+				kind->key_in_file
+					? credential_path_from_env(kind->key_variable, l->arena)
+					: credential_env(kind->key_variable, l->arena);
 	}
 }
 
@@ -327,8 +337,9 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
 	struct key defaults_keys[KEYS_MAX] = {
-		{ "api_key_location", KEY_CALL, .call = read_api_key,
-		  .fix = arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
+		{ key_name(kind), KEY_CALL, .call = read_api_key,
+		  .fix = arena_printf(l->arena, "`%s = \"%s::%s\"`", key_name(kind),
+				      kind->key_in_file ? "path_from_env" : "env",
 				      kind->key_variable)
 				 .p },
 	};
@@ -353,6 +364,8 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 	any.options = arena_alloc(l->arena, kind->options_size + 1);
 	if (!any.options)
 		return;
+	if (kind->defaults)
+		kind->defaults(&any);
 	for (size_t i = 1; i < n; i++)
 		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
 	defaults_keys[0].required = !others;

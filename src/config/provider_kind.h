@@ -25,6 +25,8 @@ struct provider_kind {
 	 * said (enum credential_form). */
 	const char *key_variable;
 	unsigned key_forms;
+	const char *key_name; /* its key in TOML; NULL: "api_key_location" */
+	bool key_in_file; /* the variable names a file with what stands for a key, which is never sent as it is */
 
 	/* Its own keys in [models.M.providers.P]. `into` is the provider, of rows marked `own` its options. */
 	const struct key *keys;

@@ -29,6 +29,7 @@ struct call {
 	struct dialect dialect;
 	struct http_call *http;
 	struct bytes body, endpoint;
+	bool signed_better; /* it was sent once more with better credentials */
 	struct url url;
 	struct header_list headers; /* without the signer's */
 	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */

@@ -51,6 +51,10 @@ struct provider_type {
 	/* The type's own signature over what is sent, anew each time; it may set headers. NULL: none. May wait. */
 	int (*sign)(const struct provider_config *, const struct call_context *,
 		    const struct http_send *, struct header_list *);
+	/* Looks at the head of an answer that is no success. True: what the request was signed with is at fault and there is
+	 * something better, so that it is sent once more, signed anew. NULL: never. May wait. */
+	bool (*sign_better)(const struct provider_config *, const struct call_context *,
+			    const struct http_call *);
 	/* Called before each attempt; -1 refuses it. May change the model's name. May be NULL. Waits. */
 	int (*admit)(const struct provider_config *, const struct call_context *,
 		     struct bytes *model_name);
