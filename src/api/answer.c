@@ -321,6 +321,7 @@ static int set_failed(struct request *rq)
 		if (bytes_set(rq->call.failed[i].attempt.raw_response))
 			list[rq->answer.nfailed++] = (struct failed_raw){
 				.provider_type = rq->call.failed[i].provider->type,
+				.api_type = provider_wire(rq->call.failed[i].provider)->api_type,
 				.data = rq->call.failed[i].attempt.raw_response,
 			};
 	return 0;
@@ -389,6 +390,7 @@ static int complete_answer(struct request *rq)
 {
 	rq->answer.model_inference_id = rq->call.inf.id;
 	rq->answer.provider_type = rq->call.provider->type;
+	rq->answer.api_type = provider_wire(rq->call.provider)->api_type;
 	rq->answer.pass_through = is_same_family(rq);
 	return set_failed(rq);
 }
