@@ -306,6 +306,20 @@ static bool is_client_credential(const struct request *rq)
 	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
 }
 
+/* The error's status, and the error itself, as the surface shows them. */
+static int status_of(const struct request *rq, const struct error *e)
+{
+	int status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+
+	return rq->surface->face ? rq->surface->face->status(e, status) : status;
+}
+
+static struct error *shown_error(const struct request *rq, const struct error *e, int status)
+{
+	return rq->surface->face ? rq->surface->face->show(e, status, rq->arena)
+				 : api_openai_error(e, status, rq->arena);
+}
+
 /* What failed attempts brought, for a client that asked for it. */
 static int set_failed(struct request *rq)
 {
@@ -356,7 +370,7 @@ static void respond_error(struct request *rq, struct error *e, int status)
 			exchange_respond(rq->x, status, B("application/json"), body);
 			return;
 		}
-		e = api_openai_error(e, status, rq->arena);
+		e = shown_error(rq, e, status);
 	}
 	members = error_members(rq);
 	if (e)
@@ -376,7 +390,7 @@ static void answer_error(struct request *rq)
 		api_respond_error(rq->x, rq->surface->write_error, 503, B(""));
 		return;
 	}
-	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	status = status_of(rq, e);
 	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
 		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
 	} else {
@@ -506,7 +520,7 @@ static int flush(void *arg)
 static const struct error *write_error_event(struct request *rq, const struct error *e, int status)
 {
 	if (rq->surface->upstream_errors)
-		e = api_openai_error(e, status, rq->arena);
+		e = shown_error(rq, e, status);
 	if (!e ||
 	    rq->surface->write_stream_error(rq->writer, e, status, exchange_stream_buf(rq->x)))
 		return NULL;
@@ -516,7 +530,7 @@ static const struct error *write_error_event(struct request *rq, const struct er
 /* An error inside a stream; a fatal one ends it. */
 static int stream_error(struct request *rq, const struct error *e)
 {
-	int status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	int status = status_of(rq, e);
 	const struct error *shown = write_error_event(rq, e, status);
 
 	if (e->fatal)
@@ -668,7 +682,7 @@ static void answer_late_error(struct request *rq)
 		record(rq, ANSWER_CANCELLED, NULL, NULL, 200);
 		return;
 	}
-	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	status = status_of(rq, e);
 	rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
 	record(rq, ANSWER_ERROR, NULL, e, status);
 	if (!rq->writer || !write_error_event(rq, e, status) ||

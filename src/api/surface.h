@@ -17,9 +17,10 @@ struct surface {
 	struct bytes
 		model_prefix; /* of the model's name in answers; unset: the client's own word stands there */
 	bool upstream_errors; /* an upstream's status and error reach the client (surfaces §1.7) */
-	bool attributes;      /* headers and body say who calls (clients.h) */
-	bool needs_object_storage; /* for files */
-	struct bytes ping;         /* what a silent stream gets */
+	const struct error_face *face; /* of upstream_errors; NULL: OpenAI's */
+	bool attributes;               /* headers and body say who calls (clients.h) */
+	bool needs_object_storage;     /* for files */
+	struct bytes ping;             /* what a silent stream gets */
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
 	/* Reads a body. NULL: error set. Pure, like all of these; may run on another thread. */

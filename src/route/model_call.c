@@ -63,18 +63,22 @@ static bool is_meant_for(const struct provider_config *p, struct bytes model, st
 	       (!bytes_set(provider) || bytes_eq(provider, p->name));
 }
 
-static bool block_fits(const struct block *b, const struct provider_config *p)
+static bool block_fits(const struct inference *inf, const struct block *b,
+		       const struct provider_config *p)
 {
+	bool family = !bytes_set(b->source) || inf->source_wire == provider_wire(p);
+
 	if (b->type == BLOCK_THOUGHT)
-		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type);
-	return b->type != BLOCK_UNKNOWN || is_meant_for(p, b->model_name, b->provider_name);
+		return bytes_set(b->provider_type) ? bytes_eq(b->provider_type, p->type) : family;
+	return b->type != BLOCK_UNKNOWN ||
+	       (family && is_meant_for(p, b->model_name, b->provider_name));
 }
 
 static bool all_fit(const struct inference *inf, const struct provider_config *p)
 {
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++)
-			if (!block_fits(&inf->messages[i].content[j], p))
+			if (!block_fits(inf, &inf->messages[i].content[j], p))
 				return false;
 	return true;
 }
@@ -99,7 +103,7 @@ static int filter_blocks(struct inference *inf, const struct provider_config *p,
 		if (!to->content)
 			return -1;
 		for (size_t j = 0; j < from->len; j++)
-			if (block_fits(&from->content[j], p))
+			if (block_fits(inf, &from->content[j], p))
 				to->content[to->len++] = from->content[j];
 	}
 	inf->messages = messages;

@@ -40,8 +40,8 @@ struct provider_type {
 	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... May wait. */
 	int (*headers)(const struct provider_config *, const struct inference *,
 		       const struct call_context *, struct header_list *);
-	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so. Ends with an unset
-	 * one. NULL: none. */
+	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so, "!x-a" before it:
+	 * not this one. Ends with an unset one. NULL: none. */
 	const struct bytes *passed_headers;
 	bool takes_files;
 	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */

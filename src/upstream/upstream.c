@@ -91,15 +91,33 @@ static int encode(struct call *c)
 
 /* ---- the headers ---- */
 
-/* Whether the list names it; "x-codex-*" names all that begin so. */
+/* Whether the list names it, the first entry that does: "x-codex-*" names all that begin so, "!x-codex-a" keeps one back. */
 static bool is_passed(const struct bytes *names, struct bytes name)
 {
-	for (; names->n; names++)
-		if (bytes_ends(*names, B("*"))
-			    ? bytes_istarts(name, bytes_slice(*names, 0, names->n - 1))
-			    : bytes_ieq(*names, name))
-			return true;
+	for (; names->n; names++) {
+		bool back = bytes_starts(*names, B("!"));
+		struct bytes one = bytes_slice(*names, back, names->n);
+
+		if (bytes_ends(one, B("*")) ? bytes_istarts(name, bytes_slice(one, 0, one.n - 1))
+					    : bytes_ieq(one, name))
+			return !back;
+	}
 	return false;
+}
+
+/* A list may come in several headers of one name: they go on as one. Unset: header i was with one before it, or no memory. */
+static struct bytes header_values(const struct exchange *x, size_t i, struct arena *a)
+{
+	struct bytes all = x->headers[i].value;
+
+	for (size_t j = 0; j < x->nheaders && bytes_set(all); j++) {
+		if (j == i || !bytes_ieq(x->headers[j].name, x->headers[i].name))
+			continue;
+		if (j < i)
+			return (struct bytes){ NULL, 0 };
+		all = arena_printf(a, "%.*s,%.*s", BFMT(all), BFMT(x->headers[j].value));
+	}
+	return all;
 }
 
 /* Headers of a client that speaks the upstream's own format go on (surfaces §1.6). */
@@ -110,11 +128,15 @@ static int pass_headers(struct call *c)
 	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
 	    c->inf->source_wire != c->wire)
 		return 0;
-	for (size_t i = 0; i < x->nheaders; i++)
-		if (is_passed(c->type->passed_headers, x->headers[i].name) &&
-		    header_set(&c->headers, x->headers[i].name, x->headers[i].value,
-			       c->context->arena))
+	for (size_t i = 0; i < x->nheaders; i++) {
+		struct bytes value = { NULL, 0 };
+
+		if (is_passed(c->type->passed_headers, x->headers[i].name))
+			value = header_values(x, i, c->context->arena);
+		if (bytes_set(value) &&
+		    header_set(&c->headers, x->headers[i].name, value, c->context->arena))
 			return -1;
+	}
 	return 0;
 }
 
@@ -221,6 +243,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
 	d.model = p->model_name;
+	d.of_model = p->model->name;
+	d.of_provider = p->name;
 	d.drop_fields = p->drop_fields.at;
 	d.ndrop_fields = p->drop_fields.len;
 	d.unsupported_as_placeholder = p->unsupported_as_placeholder >= 0

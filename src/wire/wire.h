@@ -23,6 +23,8 @@ struct dialect {
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
+	struct bytes of_model,
+		of_provider; /* as the configuration names them: whose unknown blocks are */
 	enum strict_place tool_strict;
 	const struct bytes *drop_fields; /* pass-through: keys that do not go out */
 	size_t ndrop_fields;
@@ -99,6 +101,6 @@ struct bytes wire_utf8(struct bytes text, struct arena *);
  * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
 struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
-extern const struct wire wire_openai_chat, wire_openai_responses;
+extern const struct wire wire_openai_chat, wire_openai_responses, wire_anthropic_messages;
 
 #endif
