@@ -45,6 +45,7 @@ struct request {
 	struct model_call call;
 	bool called; /* model_call_open ran: its close is due */
 	bool store_refused;
+	void *kept; /* the surface's own */
 	struct answer answer;
 	/* a stream */
 	struct wire_writer *writer;
@@ -255,6 +256,14 @@ static bool is_raw_cut(const struct request *rq)
 	return false;
 }
 
+/* The surface's own rows, of an answer that it wrote. */
+static int add_rows(void *ctx, const struct result *result, struct record *rec)
+{
+	struct request *rq = ctx;
+
+	return rq->surface->add_rows(&rq->answer, rq->writer, result, rec);
+}
+
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
@@ -278,6 +287,8 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.processing_ms = turn_ms() - rq->started_ms,
 		.ttft_ms = rq->call.first_ms ? (int64_t)(rq->call.first_ms - rq->started_ms) : -1,
 		.raw_cut = is_raw_cut(rq),
+		.add_rows = rq->surface->add_rows && result ? add_rows : NULL,
+		.ctx = rq,
 	};
 
 	if (state == ANSWER_CANCELLED)
@@ -418,6 +429,7 @@ static void answer_plain(struct request *rq)
 
 	if (rq->answer.json_tool)
 		result_json_tool_to_text(result);
+	rq->answer.ended = (int64_t)time(NULL);
 	buf_init(&out, ANSWER_MAX);
 	if (complete_answer(rq) || set_headers(rq, true) ||
 	    rq->surface->write_result(&rq->answer, result, &out)) {
@@ -627,6 +639,7 @@ static void end_stream(struct request *rq, int pumped)
 	struct result *result;
 
 	rq->call.attempt.end_ms = turn_ms();
+	rq->answer.ended = (int64_t)time(NULL);
 	result = gathered(rq);
 	if (gone && !rq->config->server.finish_on_disconnect) {
 		record(rq, ANSWER_CANCELLED, result && has_content(rq) ? result : NULL, NULL, 200);
@@ -721,7 +734,11 @@ static int read_request(struct request *rq)
 			fail_as(ERR_INVALID_REQUEST);
 		return -1;
 	}
-	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;
+	if (rq->surface->begin && rq->surface->begin(rq->x, &reading.body, &rq->kept))
+		return -1;
+	if (offload_if_big(reading.body.n, read_here, &reading) || !rq->env)
+		return -1;
+	return rq->surface->admit ? rq->surface->admit(rq->x, rq->env, rq->kept) : 0;
 }
 
 static void answer(struct request *rq)
@@ -779,6 +796,8 @@ static void request_end(struct request *rq)
 		model_call_close(&rq->call);
 	for (size_t i = 0; i < CHOICES_MAX; i++)
 		gather_free(rq->gathers[i]);
+	if (rq->writer && rq->surface->writer_free)
+		rq->surface->writer_free(rq->writer);
 	model_call_free(&rq->call);
 	buf_deinit(&rq->ignored);
 }
