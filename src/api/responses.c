@@ -44,14 +44,14 @@ static int admit(struct exchange *x, struct envelope *env, void *kept)
 	const struct surfaces_config *c = &api_config(x)->surfaces;
 	struct responses_request *req = (struct responses_request *)(void *)env;
 
-	(void)kept;
+	req->caller = kept;
 	if (bytes_set(req->needs_state) && !c->responses_upstream_state)
 		return refuse(
 			arena_dup(x->arena, req->needs_state).p, "unsupported_parameter",
 			"Unsupported parameter: it needs an upstream that keeps conversations (`surfaces.responses.upstream_state = true`, and a provider of the Responses API)");
 	req->short_echo = c->responses_short_echo;
 	req->kept = req->store && c->responses_store && !c->responses_upstream_state &&
-		    api_app(x)->store && !env->dryrun;
+		    api_app(x)->reads && !reads_answers_only(api_app(x)->reads) && !env->dryrun;
 	env->inf.source_state = c->responses_upstream_state;
 	env->inf.wants_seals |= req->kept;
 	return check_tools(c, req, &env->inf, x->arena);
@@ -64,7 +64,9 @@ const struct surface surface_openai_responses = {
 	.upstream_errors = true,
 	.attributes = true,
 	.ping = B(": ping\n\n"),
+	.begin = responses_begin,
 	.admit = admit,
+	.add_rows = responses_add_rows,
 	.read = openai_responses_read_request,
 	.write_result = openai_responses_write_result,
 	.writer_new = openai_responses_writer_new,

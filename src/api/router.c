@@ -11,6 +11,7 @@
 #include "api/counters.h"
 #include "api/internal.h"
 #include "api/origin.h"
+#include "api/responses.h"
 #include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -36,6 +37,12 @@ static const struct route {
 	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
 	{ "POST", "/v1/responses", &surface_openai_responses, NULL },
 	{ "POST", "/openai/v1/responses", &surface_openai_responses, NULL },
+	{ "GET", "/v1/responses", NULL, api_responses_upgrade },
+	{ "GET", "/openai/v1/responses", NULL, api_responses_upgrade },
+	{ "GET", "/v1/responses/{id}", NULL, api_response_get },
+	{ "GET", "/openai/v1/responses/{id}", NULL, api_response_get },
+	{ "DELETE", "/v1/responses/{id}", NULL, api_response_delete },
+	{ "DELETE", "/openai/v1/responses/{id}", NULL, api_response_delete },
 	{ "GET", "/v1/models", NULL, api_models },
 	{ "GET", "/v1/models/{id}", NULL, api_models },
 	{ "GET", "/openai/v1/models", NULL, api_models },

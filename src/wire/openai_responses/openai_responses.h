@@ -75,6 +75,7 @@ struct responses_request {
 	/* The caller's, before it writes: whether the response is kept, whether created and in_progress leave out
 	 * instructions and tools, and what is refused of hosted tools. */
 	bool kept, short_echo;
+	const void *caller; /* whatever it keeps with it */
 };
 
 struct responses_request *responses_request_of(const struct answer *);

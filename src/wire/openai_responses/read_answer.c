@@ -288,6 +288,7 @@ struct result *openai_responses_read_result(struct bytes body, const struct infe
 const struct wire wire_openai_responses = {
 	.name = B("openai_responses"),
 	.api_type = B("responses"),
+	.custom_tools = true,
 	.edits_thoughts = true,
 	.takes_provider_tools = true,
 	.foreign_fields = openai_responses_foreign_fields,

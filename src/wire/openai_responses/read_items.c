@@ -542,10 +542,11 @@ static int read_thought(struct responses_reader *r, const struct where *w, yyjso
 		b.text = (struct bytes){ NULL, 0 };
 	else
 		b.nsummaries = 0;
-	if (bytes_set(seal.redacted)) {
+	if (bytes_set(seal.redacted)) { /* a thought without a text, not even an empty one */
 		b.signature = seal.redacted;
-		b.extra_data = B("{\"redacted\":true}");
 		b.text = (struct bytes){ NULL, 0 };
+	} else if (!bytes_set(b.text) && !bytes_set(seal.encrypted)) {
+		b.text = B("");
 	}
 	return block_add(r, message_of(r, ROLE_ASSISTANT), b);
 }

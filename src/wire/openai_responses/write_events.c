@@ -320,8 +320,7 @@ static void thought_part(struct wire_writer *w, struct pen *p, const struct part
 		w->item.upstream_id = arena_dup(w->arena, t->item_id);
 	if (bytes_set(t->provider_type) && !bytes_set(w->item.provider_type))
 		w->item.provider_type = arena_dup(w->arena, t->provider_type);
-	if (bytes_set(t->extra_data))
-		w->item.extra_data = arena_dup(w->arena, t->extra_data);
+	w->item.redacted &= !bytes_set(t->text) && !bytes_set(t->summary_text);
 	if (t->signature.n)
 		p->failed |= buf_append(&w->signature, t->signature) != 0;
 	if (!w->a->reasoning_to_client) {
@@ -563,6 +562,7 @@ static void put_part(struct wire_writer *w, struct pen *p, const struct part *t)
 			close_all(w, p, false);
 			if (!open_item(w, p, ITEM_REASONING, t->id))
 				return;
+			w->item.redacted = true;
 		}
 		thought_part(w, p, t);
 		return;

@@ -72,7 +72,7 @@ static void put_sealed(struct pen *p, const struct response_item *i)
 		pen_set(p, "encrypted_content", i->signature);
 		return;
 	}
-	if (bytes_set(i->extra_data) && bytes_find(i->extra_data, B("\"redacted\"")) >= 0)
+	if (i->redacted)
 		seal.redacted = i->signature;
 	else
 		seal.signature = i->signature;
@@ -462,7 +462,7 @@ static int thought_item(const struct answer *a, const struct block *b, struct bu
 	i->signature = b->signature;
 	i->provider_type = b->provider_type;
 	i->upstream_id = b->item_id;
-	i->extra_data = b->extra_data;
+	i->redacted = !bytes_set(b->text) && !b->nsummaries;
 	i->summary = B("");
 	buf_reset(summary);
 	if (!a->reasoning_to_client) {
