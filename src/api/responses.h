@@ -6,9 +6,9 @@
 
 /* What a request brought along, and what its answer is kept with. In the request's arena. */
 struct responses_state {
-	size_t earlier;      /* items in front of the request's own */
-	struct bytes key;    /* public id of the caller's; unset: none */
-	uint64_t days;       /* for so long it is kept */
+	size_t earlier;   /* items in front of the request's own */
+	struct bytes key; /* public id of the caller's; unset: none */
+	uint64_t days;    /* for so long it is kept */
 };
 
 /* Of struct surface. */

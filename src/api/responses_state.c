@@ -25,7 +25,7 @@
 
 struct chain {
 	struct exchange *x;
-	struct bytes id; /* where it begins */
+	struct bytes id;                    /* where it begins */
 	struct kept_response at[LINKS_MAX]; /* the newest first */
 	size_t len, bytes;
 	bool broken, too_long; /* a link is missing; there are too many */
@@ -119,8 +119,8 @@ static struct bytes output_of(const struct kept_response *r)
 static struct bytes response_of_item(struct bytes id, struct arena *a)
 {
 	ptrdiff_t from = bytes_chr(id, '_');
-	struct bytes hex = from < 0 ? (struct bytes){ NULL, 0 }
-				    : bytes_slice(id, (size_t)from + 1, ID_HEX);
+	struct bytes hex =
+		from < 0 ? (struct bytes){ NULL, 0 } : bytes_slice(id, (size_t)from + 1, ID_HEX);
 
 	if (hex.n != ID_HEX)
 		return (struct bytes){ NULL, 0 };
@@ -185,7 +185,8 @@ static void put_own(struct pen *p, const struct chain *c, yyjson_val *input)
 
 	if (yyjson_is_str(input)) {
 		pen_item(p);
-		pen_lit(p, "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
+		pen_lit(p,
+			"{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
 		pen_string(p, json_str(input));
 		pen_lit(p, "}]}");
 		p->comma = true;
@@ -317,7 +318,8 @@ static void put_own_input(struct pen *p, const struct responses_request *req)
 
 	pen_open(p, '[');
 	if (json_find_member(req->chat.env.inf.source, B("input"), &m) && *m.value.p == '"') {
-		pen_lit(p, "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
+		pen_lit(p,
+			"{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
 		pen_bytes(p, m.value);
 		pen_lit(p, "}]}");
 	} else if (bytes_set(m.value) && *m.value.p == '[') {
@@ -376,8 +378,8 @@ int responses_add_rows(const struct answer *a, const struct wire_writer *w, cons
 
 static void respond_not_found(struct exchange *x, struct bytes id)
 {
-	fail_param(ERR_ROUTE_NOT_FOUND, B("response_id"), NULL, "Response with id '%.*s' not found.",
-		   BFMT(id));
+	fail_param(ERR_ROUTE_NOT_FOUND, B("response_id"), NULL,
+		   "Response with id '%.*s' not found.", BFMT(id));
 	api_respond_error(x, write_openai_error, 404, B(""));
 }
 
@@ -462,8 +464,8 @@ static void put_event(struct pen *p, uint64_t *n, uint64_t after, const char *ty
 		      const char *member, struct bytes value, int64_t index)
 {
 	if (*n > after || after == UINT64_MAX) {
-		pen_printf(p, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%" PRIu64, type,
-			   type, *n);
+		pen_printf(p, "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%" PRIu64,
+			   type, type, *n);
 		if (index >= 0)
 			pen_printf(p, ",\"output_index\":%" PRId64, index);
 		pen_printf(p, ",\"%s\":", member);
@@ -492,7 +494,7 @@ static void put_events(struct pen *p, struct bytes object, uint64_t after)
 		put_event(p, &n, after, "response.output_item.done", "item", one, i);
 	}
 	snprintf(end, sizeof end, "response.%s",
-		 bytes_eq(status, B("\"failed\""))	? "failed"
+		 bytes_eq(status, B("\"failed\""))       ? "failed"
 		 : bytes_eq(status, B("\"incomplete\"")) ? "incomplete"
 							 : "completed");
 	put_event(p, &n, after, end, "response", object, -1);

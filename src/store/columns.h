@@ -167,14 +167,14 @@
 
 /* Response, row 66: an answer of the Responses API that is kept (surfaces §4.5). Without input and object it was deleted. Times
  * are Unix seconds. */
-#define RESPONSE_COLUMNS(X)                \
-	X(ID, TEXT, REQUIRED, NULL, 1)     \
-	X(KEY, TEXT, NULLABLE, NULL, 2)    \
-	X(CREATED, INT, NULLABLE, NULL, 3) \
-	X(EXPIRES, INT, NULLABLE, NULL, 4) \
+#define RESPONSE_COLUMNS(X)                  \
+	X(ID, TEXT, REQUIRED, NULL, 1)       \
+	X(KEY, TEXT, NULLABLE, NULL, 2)      \
+	X(CREATED, INT, NULLABLE, NULL, 3)   \
+	X(EXPIRES, INT, NULLABLE, NULL, 4)   \
 	X(PREVIOUS, TEXT, NULLABLE, NULL, 5) \
-	X(ASKED, TEXT, NULLABLE, NULL, 6)  \
-	X(INPUT, JSON, NULLABLE, NULL, 7)  \
+	X(ASKED, TEXT, NULLABLE, NULL, 6)    \
+	X(INPUT, JSON, NULLABLE, NULL, 7)    \
 	X(OBJECT, JSON, NULLABLE, NULL, 8)
 
 #define CONFIG_COLUMNS(X) /* ConfigSnapshot, row 13 */ \

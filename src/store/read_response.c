@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "store/read_own.h"
 
-#define SQL_TEXT                                                                               \
-	"SELECT " N_ID ", " N_KEY ", " N_CREATED ", " N_EXPIRES ", " N_PREVIOUS ", " N_ASKED ", " N_INPUT \
-	", " N_OBJECT " FROM Response WHERE " N_ID " = ?1"
+#define SQL_TEXT                                                                             \
+	"SELECT " N_ID ", " N_KEY ", " N_CREATED ", " N_EXPIRES ", " N_PREVIOUS ", " N_ASKED \
+	", " N_INPUT ", " N_OBJECT " FROM Response WHERE " N_ID " = ?1"
 
 static int keep(struct bytes *text, struct arena *a)
 {

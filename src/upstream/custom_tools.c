@@ -14,7 +14,7 @@
 #define TEXT_MAX  (100u << 20)
 #define HELD_MAX  64
 #define CALLS_MAX 128
-#define INPUT_SCHEMA                                                                                                \
+#define INPUT_SCHEMA \
 	B("{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},\"required\":[\"input\"],\"additionalProperties\":false}")
 
 static bool is_custom(const struct tool_config *t, struct bytes name)

@@ -142,7 +142,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	for (int i = 0; i < 3; i++) {
 		struct inference inf = { .options = &openai_responses_options };
-		struct responses_request req = { .kept = i & 1, .wants_encrypted = !i, .summaries = i == 1 };
+		struct responses_request req = { .kept = i & 1,
+						 .wants_encrypted = !i,
+						 .summaries = i == 1 };
 		struct answer answer = { .asked = &req.chat.env,
 					 .options = &openai_responses_options,
 					 .model = B("m"),

@@ -129,6 +129,8 @@ def test_another_key_sees_nothing(mock):
     toml = config(openai_model("m", mock.url), gateway="[gateway.auth]\nenabled = true\n", record=True)
     with Signet(toml) as signet:
         one, other = bearer(create(signet.data_dir)), [bearer(create(signet.data_dir))]
+        for key in (one, other[0]):
+            raw.wait_for(lambda: raw.get(signet.port, "/v1/models", [key]).status == 200)
         mock.then(json_answer(chat_answer("x")))
         made = ask(signet, headers=[one]).json
         assert get(signet, made["id"], headers=[one]).status == 200

@@ -78,12 +78,24 @@ static void test_the_golden_stream(void **state)
 	r.usage.input_tokens = 25;
 	r.usage.cache_read = 5;
 	r.usage.output_tokens = 30;
-	give(w, (struct part){ .type = PART_THOUGHT, .id = B("0"), .text = B("Use the scale."), .provider_type = B("anthropic") });
-	give(w, (struct part){ .type = PART_THOUGHT, .id = B("0"), .signature = B("c2ln"), .provider_type = B("anthropic") });
+	give(w, (struct part){ .type = PART_THOUGHT,
+			       .id = B("0"),
+			       .text = B("Use the scale."),
+			       .provider_type = B("anthropic") });
+	give(w, (struct part){ .type = PART_THOUGHT,
+			       .id = B("0"),
+			       .signature = B("c2ln"),
+			       .provider_type = B("anthropic") });
 	give(w, (struct part){ .type = PART_TEXT, .id = B("1"), .text = B("On it.") });
-	give(w, (struct part){ .type = PART_TOOL_CALL, .id = B("toolu_9"), .name = B("weigh"), .arguments = B(""), .begins = true });
-	give(w, (struct part){ .type = PART_TOOL_CALL, .id = B("toolu_9"), .arguments = B("{\"box\": ") });
-	give(w, (struct part){ .type = PART_TOOL_CALL, .id = B("toolu_9"), .arguments = B("\"B\"}") });
+	give(w, (struct part){ .type = PART_TOOL_CALL,
+			       .id = B("toolu_9"),
+			       .name = B("weigh"),
+			       .arguments = B(""),
+			       .begins = true });
+	give(w, (struct part){
+			.type = PART_TOOL_CALL, .id = B("toolu_9"), .arguments = B("{\"box\": ") });
+	give(w,
+	     (struct part){ .type = PART_TOOL_CALL, .id = B("toolu_9"), .arguments = B("\"B\"}") });
 	assert_int_equal(openai_responses_write_end(w, &r, &f.out), 0);
 	openai_responses_writer_free(w);
 	SHA256((const unsigned char *)f.out.data, f.out.len, digest);
@@ -144,7 +156,8 @@ static void feed(struct flow *fl, struct sse *sse, struct bytes piece)
 }
 
 /* The stream in two pieces, or only the first of them. */
-static void run(const struct inference *inf, size_t cut, bool rest, struct flow *fl, struct result *r)
+static void run(const struct inference *inf, size_t cut, bool rest, struct flow *fl,
+		struct result *r)
 {
 	struct bytes all = B(upstream);
 	struct delta d;
@@ -253,6 +266,8 @@ static void test_results_that_follow_each_other_are_one_message(void **state)
 	assert_true(bytes_eq(env->inf.messages[2].content[1].text, B("y")));
 	assert_true(bytes_eq(env->inf.messages[3].content[0].text, B("b")));
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

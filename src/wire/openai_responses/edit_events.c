@@ -110,7 +110,7 @@ int response_edit(struct pen *p, const struct answer *a, struct bytes object, st
 		} else if (json_key_is(m.key, B("previous_response_id")) && !state) {
 			edit_value(&e, &m);
 			pen_bytes(p, bytes_set(req->echo[ECHO_PREVIOUS]) ? req->echo[ECHO_PREVIOUS]
-									  : B("null"));
+									 : B("null"));
 		} else if (json_key_is(m.key, B("output")) && *m.value.p == '[') {
 			edit_value(&e, &m);
 			edit_output(p, m.value, items, sealed || (state && !bytes_set(items)));
@@ -141,8 +141,8 @@ static struct bytes type_of(struct bytes event)
 
 static bool is_end(struct bytes type)
 {
-	return bytes_eq(type, B("response.completed")) || bytes_eq(type, B("response.incomplete")) ||
-	       bytes_eq(type, B("response.failed"));
+	return bytes_eq(type, B("response.completed")) ||
+	       bytes_eq(type, B("response.incomplete")) || bytes_eq(type, B("response.failed"));
 }
 
 static int keep_object(struct wire_writer *w, struct bytes object)

@@ -113,8 +113,8 @@ static int edit_items(struct responses_out *o, struct bytes list)
 	buf_init(&h.scratch, CHAT_MAX_TEXT);
 	pen_open(&o->pen, '[');
 	while ((n = json_next_element(list, &pos, &item)) > 0) {
-		bool thought = *item.p == '{' &&
-			       bytes_eq(text_of(&h, item, B("type")), B("reasoning"));
+		bool thought =
+			*item.p == '{' && bytes_eq(text_of(&h, item, B("type")), B("reasoning"));
 
 		arena_init(&h.arena, SEAL_ROOM);
 		if (thought && edit_thought(&h, item)) {

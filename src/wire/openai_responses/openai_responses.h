@@ -63,7 +63,7 @@ enum responses_echo {
 
 /* A request, and what only this format has of it. */
 struct responses_request {
-	struct chat_request chat; /* first: the writers find the rest behind answer.asked */
+	struct chat_request chat;  /* first: the writers find the rest behind answer.asked */
 	struct bytes echo[ECHOES]; /* compact JSON; unset: not sent, or null */
 	struct responses_tool *tools;
 	size_t ntools, ctools;
@@ -71,7 +71,8 @@ struct responses_request {
 	bool wants_encrypted; /* include has reasoning.encrypted_content */
 	bool summaries;       /* reasoning.summary is wanted */
 	bool dropped_tools;   /* some are for OpenAI's servers alone */
-	struct bytes needs_state; /* a member that only an upstream with a memory of its own can do; unset: none */
+	struct bytes
+		needs_state; /* a member that only an upstream with a memory of its own can do; unset: none */
 	/* The caller's, before it writes: whether the response is kept, whether created and in_progress leave out
 	 * instructions and tools, and what is refused of hosted tools. */
 	bool kept, short_echo;

@@ -56,9 +56,12 @@ static int status_of(struct bytes code)
 		struct bytes code;
 		int status;
 	} known[] = {
-		{ B("rate_limit_exceeded"), 429 },     { B("insufficient_quota"), 429 },
-		{ B("context_length_exceeded"), 400 }, { B("invalid_prompt"), 400 },
-		{ B("cyber_policy"), 400 },            { B("server_is_overloaded"), 503 },
+		{ B("rate_limit_exceeded"), 429 },
+		{ B("insufficient_quota"), 429 },
+		{ B("context_length_exceeded"), 400 },
+		{ B("invalid_prompt"), 400 },
+		{ B("cyber_policy"), 400 },
+		{ B("server_is_overloaded"), 503 },
 		{ B("slow_down"), 503 },
 	};
 
@@ -73,7 +76,8 @@ int responses_fail_upstream(yyjson_val *error, const struct dialect *d, bool str
 {
 	struct upstream_said said = { .provider_type = d->type, .fatal = stream };
 
-	said.message = yyjson_is_str(error) ? json_str(error) : json_str(json_get(error, "message"));
+	said.message =
+		yyjson_is_str(error) ? json_str(error) : json_str(json_get(error, "message"));
 	said.code = json_str(json_get(error, "code"));
 	if (!bytes_set(said.code))
 		said.code = json_raw(json_get(error, "code"));
@@ -184,8 +188,7 @@ static int add_thought(struct reply *r, yyjson_val *item)
 	while ((one = yyjson_arr_iter_next(&it))) {
 		struct summary s = { .text = json_str(json_get(one, "text")) };
 
-		if (bytes_set(s.text) &&
-		    !arena_push(r->arena, b.summaries, b.nsummaries, cap, s))
+		if (bytes_set(s.text) && !arena_push(r->arena, b.summaries, b.nsummaries, cap, s))
 			return -1;
 	}
 	it = yyjson_arr_iter_with(content);

@@ -293,7 +293,8 @@ static struct bytes arguments_of(struct wire_stream *s, yyjson_val *item, bool c
 /* The call's first part. `item` is what the event says of it. */
 static int call_begin(struct wire_stream *s, struct item *i, yyjson_val *item, bool custom)
 {
-	struct bytes id = json_str(json_get(item, "call_id")), name = json_str(json_get(item, "name")),
+	struct bytes id = json_str(json_get(item, "call_id")),
+		     name = json_str(json_get(item, "name")),
 		     arguments = arguments_of(s, item, custom);
 	char made[16];
 	struct part p = { .type = PART_TOOL_CALL, .custom = custom, .begins = true };
@@ -674,8 +675,8 @@ static enum event event_of(struct bytes type)
 
 static int unknown_event(struct wire_stream *s, yyjson_val *event)
 {
-	struct bytes id = s->unknowns ? arena_printf(&s->scratch, "unknown.%zu", s->unknowns)
-				      : B("unknown");
+	struct bytes id =
+		s->unknowns ? arena_printf(&s->scratch, "unknown.%zu", s->unknowns) : B("unknown");
 
 	s->unknowns++;
 	return unknown_part(s, id, event);
@@ -700,8 +701,7 @@ static int take(struct wire_stream *s, yyjson_val *event, struct delta *out)
 	case EVENT_THOUGHT: return thought_delta(s, event, false);
 	case EVENT_ANNOTATION: return annotation_added(s, event);
 	case EVENT_COMPLETED: return completed(s, event, out);
-	case EVENT_FAILED:
-		return failed(s, json_get(json_get(event, "response"), "error"), out);
+	case EVENT_FAILED: return failed(s, json_get(json_get(event, "response"), "error"), out);
 	case EVENT_ERROR: return failed(s, yyjson_is_obj(error) ? error : event, out);
 	case EVENT_UNKNOWN: break;
 	}
@@ -710,8 +710,7 @@ static int take(struct wire_stream *s, yyjson_val *event, struct delta *out)
 	return unknown_event(s, event);
 }
 
-int openai_responses_read_event(struct wire_stream *s, const struct sse_event *e,
-				struct delta *out)
+int openai_responses_read_event(struct wire_stream *s, const struct sse_event *e, struct delta *out)
 {
 	yyjson_val *event;
 	int r;

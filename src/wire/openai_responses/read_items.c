@@ -166,7 +166,7 @@ static int read_file(struct responses_reader *r, struct parts *to, const struct 
 	f.mime_type = media_sniff(text);
 	if (!bytes_set(f.mime_type))
 		f.mime_type = bytes_ends(f.filename, B(".txt")) ? B("text/plain")
-								 : B("application/octet-stream");
+								: B("application/octet-stream");
 	return file_add(r, to, f);
 }
 
@@ -192,8 +192,9 @@ static int read_audio(struct responses_reader *r, struct parts *to, const struct
 				     why);
 	f.mime_type = media_sniff(f.data);
 	if (!bytes_set(f.mime_type))
-		f.mime_type = bytes_eq(json_str(json_get(inner, "format")), B("wav")) ? B("audio/wav")
-										      : B("audio/mpeg");
+		f.mime_type = bytes_eq(json_str(json_get(inner, "format")), B("wav"))
+				      ? B("audio/wav")
+				      : B("audio/mpeg");
 	return file_add(r, to, f);
 }
 
@@ -409,7 +410,8 @@ static int result_add(struct responses_reader *r, const struct where *w, struct 
 	struct message *m;
 
 	if (!map_get(&r->calls, b.id) &&
-	    responses_unsayable(r, w, "No tool call found for function call output with call_id %.*s.",
+	    responses_unsayable(r, w,
+				"No tool call found for function call output with call_id %.*s.",
 				BFMT(b.id)))
 		return -1;
 	b.type = BLOCK_TOOL_RESULT;

@@ -79,10 +79,18 @@ static const struct field {
 
 /* The chat reader's own, which mean nothing here. */
 static const struct bytes foreign[] = {
-	B("messages"),         B("max_tokens"),        B("max_completion_tokens"),
-	B("n"),                B("stop"),              B("seed"),
-	B("presence_penalty"), B("frequency_penalty"), B("response_format"),
-	B("functions"),        B("function_call"),     B("reasoning_effort"),
+	B("messages"),
+	B("max_tokens"),
+	B("max_completion_tokens"),
+	B("n"),
+	B("stop"),
+	B("seed"),
+	B("presence_penalty"),
+	B("frequency_penalty"),
+	B("response_format"),
+	B("functions"),
+	B("function_call"),
+	B("reasoning_effort"),
 	B("verbosity"),
 };
 
@@ -120,8 +128,9 @@ static int want_object(const struct request *q, const char *key)
 {
 	yyjson_val *v = given(q, key);
 
-	return v && !yyjson_is_obj(v) ? expect_type(&WHERE_KEY(&q->r.root, bytes_of(key)), v, "a map")
-				      : 0;
+	return v && !yyjson_is_obj(v)
+		       ? expect_type(&WHERE_KEY(&q->r.root, bytes_of(key)), v, "a map")
+		       : 0;
 }
 
 static int check_limit(const struct request *q)
@@ -148,13 +157,15 @@ static int check_input(const struct request *q)
 	if ((v && !(yyjson_is_arr(v) && !yyjson_arr_size(v))) || given(q, "previous_response_id") ||
 	    given(q, "instructions") || given(q, "prompt") || given(q, "conversation"))
 		return 0;
-	return openai_refuse(&at, "missing_required_parameter", "Missing required parameter: `input`");
+	return openai_refuse(&at, "missing_required_parameter",
+			     "Missing required parameter: `input`");
 }
 
 static int check_members(const struct request *q)
 {
 	struct where at = WHERE_KEY(&q->r.root, B("previous_response_id"));
-	yyjson_val *previous = given(q, "previous_response_id"), *instructions = given(q, "instructions");
+	yyjson_val *previous = given(q, "previous_response_id"),
+		   *instructions = given(q, "instructions");
 	struct bytes ignored;
 
 	if (previous && expect_string(&at, previous, &ignored))
@@ -365,8 +376,8 @@ static int read_all(struct request *q, struct bytes body)
 	r->inf->source = body;
 	r->inf->source_wire = &wire_openai_responses;
 	r->inf->source_intact = true;
-	r->inf->own |= PARAM_BIT(PARAM_TOOLS) | PARAM_BIT(PARAM_TOOL_CHOICE) |
-		       PARAM_BIT(PARAM_PARALLEL);
+	r->inf->own |=
+		PARAM_BIT(PARAM_TOOLS) | PARAM_BIT(PARAM_TOOL_CHOICE) | PARAM_BIT(PARAM_PARALLEL);
 	if (given(q, "text"))
 		r->inf->own |= PARAM_BIT(PARAM_RESPONSE_FORMAT) | PARAM_BIT(PARAM_VERBOSITY);
 	if (given(q, "reasoning"))
@@ -387,7 +398,8 @@ struct envelope *openai_responses_read_request(struct bytes body,
 	q.root = q.r.req ? json_parse(body, a) : NULL;
 	if (!q.r.req)
 		return NULL;
-	if (!yyjson_is_obj(q.root)) { /* the chat reader finds the same fault, and has the words for it */
+	if (!yyjson_is_obj(
+		    q.root)) { /* the chat reader finds the same fault, and has the words for it */
 		openai_chat_read_request(body, options, a);
 		return NULL;
 	}

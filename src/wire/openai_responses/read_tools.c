@@ -8,7 +8,7 @@
 #include "base/pen.h"
 #include "wire/openai_chat/read_request.h"
 
-#define FORMAT_MAX (100u << 20)
+#define FORMAT_MAX    (100u << 20)
 #define NO_PARAMETERS B("{\"type\":\"object\",\"properties\":{}}")
 
 /* Tools without fields of their own, as functions. */
@@ -273,7 +273,7 @@ static int read_allowed(struct responses_reader *r, struct tool_config *t, yyjso
 	yyjson_val *one;
 
 	t->choice = bytes_eq(json_str(json_get(v, "mode")), B("required")) ? TOOL_CHOICE_REQUIRED
-									    : TOOL_CHOICE_AUTO;
+									   : TOOL_CHOICE_AUTO;
 	t->allowed_explicit = true;
 	r->env->allowed_given = true;
 	while ((one = yyjson_arr_iter_next(&it))) {

@@ -163,7 +163,8 @@ static void message_part(struct pen *p, const struct response_item *i, struct by
 	if (i->kind == ITEM_REFUSAL)
 		pen_lit(p, "{\"type\":\"refusal\",\"refusal\":");
 	else
-		pen_lit(p, "{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
+		pen_lit(p,
+			"{\"type\":\"output_text\",\"annotations\":[],\"logprobs\":[],\"text\":");
 	pen_string(p, text);
 	pen_lit(p, "}");
 }
@@ -175,7 +176,8 @@ static void open_message(struct wire_writer *w, struct pen *p, enum item_kind ki
 	added(w, p);
 	pen_lit(p, "{\"id\":");
 	response_put_item_id(p, w->a, &w->item);
-	pen_lit(p, ",\"type\":\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}");
+	pen_lit(p,
+		",\"type\":\"message\",\"status\":\"in_progress\",\"role\":\"assistant\",\"content\":[]}");
 	responses_event_end(p);
 	item_event(w, p, B("response.content_part.added"), "content_index", 0);
 	pen_lit(p, ",\"part\":");
@@ -271,7 +273,8 @@ static void summarize(struct wire_writer *w, struct pen *p, struct bytes id, str
 		begin_summary(w, p);
 		w->summary_id = arena_dup(w->arena, id);
 	}
-	item_event(w, p, B("response.reasoning_summary_text.delta"), "summary_index", w->nparts - 1);
+	item_event(w, p, B("response.reasoning_summary_text.delta"), "summary_index",
+		   w->nparts - 1);
 	pen_lit(p, ",\"delta\":");
 	pen_string(p, text);
 	responses_event_end(p);
@@ -395,8 +398,8 @@ static void close_call(struct wire_writer *w, struct pen *p)
 	bool custom = w->item.custom;
 
 	announce_call(w, p);
-	w->item.arguments = w->text.len || custom || w->item.incomplete ? buf_bytes(&w->text)
-									 : B("{}");
+	w->item.arguments =
+		w->text.len || custom || w->item.incomplete ? buf_bytes(&w->text) : B("{}");
 	if (w->announced) {
 		item_event(w, p,
 			   custom ? B("response.custom_tool_call_input.done")
@@ -642,7 +645,7 @@ int openai_responses_write_end(struct wire_writer *w, const struct result *resul
 static struct bytes code_of(const struct error *e)
 {
 	static const struct bytes known[] = {
-		B("rate_limit_exceeded"), B("invalid_prompt"),	    B("context_length_exceeded"),
+		B("rate_limit_exceeded"), B("invalid_prompt"),       B("context_length_exceeded"),
 		B("insufficient_quota"),  B("server_is_overloaded"), B("cyber_policy"),
 	};
 
@@ -650,7 +653,7 @@ static struct bytes code_of(const struct error *e)
 		if (bytes_eq(e->code, known[i]) || bytes_eq(e->upstream_code, known[i]))
 			return known[i];
 	return bytes_eq(e->code, B("content_policy_violation")) ? B("invalid_prompt")
-								 : B("server_error");
+								: B("server_error");
 }
 
 /* A stream that stops without a word of why, whoever's it was. */
@@ -672,8 +675,8 @@ int openai_responses_write_stream_error(struct wire_writer *w, const struct erro
 		return pen_done(&p);
 	begin(w, &p);
 	close_all(w, &p, true);
-	r.error_message = ended_early(e) ? B("Upstream stream ended early")
-					 : wire_utf8(e->message, w->arena);
+	r.error_message =
+		ended_early(e) ? B("Upstream stream ended early") : wire_utf8(e->message, w->arena);
 	if (!bytes_set(r.error_message))
 		r.error_message = B("");
 	put_end(w, &p, &r);

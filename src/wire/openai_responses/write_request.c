@@ -104,9 +104,8 @@ static void put_id(struct responses_out *o, struct bytes id)
 	char out[ID_ROOM];
 
 	pen_lit(&o->pen, ",\"call_id\":");
-	pen_string(&o->pen, o->inf->options->short_ids
-				    ? id_mapped(&id_openai_responses, id, out)
-				    : id);
+	pen_string(&o->pen,
+		   o->inf->options->short_ids ? id_mapped(&id_openai_responses, id, out) : id);
 }
 
 void responses_put_name(struct responses_out *o, struct bytes name)
@@ -256,8 +255,8 @@ static void put_call(struct responses_out *o, const struct block *b)
 	bool custom = b->custom || is_custom_tool(o->inf->tools, b->name);
 
 	pen_item(&o->pen);
-	pen_bytes(&o->pen, custom ? B("{\"type\":\"custom_tool_call\"")
-				  : B("{\"type\":\"function_call\""));
+	pen_bytes(&o->pen,
+		  custom ? B("{\"type\":\"custom_tool_call\"") : B("{\"type\":\"function_call\""));
 	put_id(o, b->id);
 	pen_lit(&o->pen, ",\"name\":");
 	responses_put_name(o, b->name);

@@ -260,7 +260,7 @@ void response_put_item(struct pen *p, const struct answer *a, const struct respo
 enum response_status response_status_of(enum finish_reason f)
 {
 	return f == FINISH_LENGTH || f == FINISH_CONTENT_FILTER ? RESPONSE_INCOMPLETE
-								 : RESPONSE_COMPLETED;
+								: RESPONSE_COMPLETED;
 }
 
 static void put_or(struct pen *p, struct bytes json, struct bytes otherwise)
@@ -300,10 +300,11 @@ static void put_reasoning_echo(struct pen *p, struct bytes json)
 	struct json_member m;
 
 	pen_lit(p, ",\"reasoning\":{\"effort\":");
-	pen_bytes(p, bytes_set(json) && json_find_member(json, B("effort"), &m) ? m.value : B("null"));
+	pen_bytes(p,
+		  bytes_set(json) && json_find_member(json, B("effort"), &m) ? m.value : B("null"));
 	pen_lit(p, ",\"summary\":");
 	pen_bytes(p, bytes_set(json) && json_find_member(json, B("summary"), &m) ? m.value
-										  : B("null"));
+										 : B("null"));
 	pen_lit(p, "}");
 }
 

@@ -43,8 +43,8 @@ struct response_item {
 	struct bytes summary;     /* reasoning: parts as JSON, a comma between them */
 	struct bytes raw;         /* reasoning: as the model thought it; unset: not shown */
 	struct bytes signature, provider_type, upstream_id; /* reasoning */
-	bool redacted; /* reasoning: it has no text, not even an empty one */
-	struct bytes hidden;      /* reasoning: a text that is not shown, for the envelope */
+	bool redacted;       /* reasoning: it has no text, not even an empty one */
+	struct bytes hidden; /* reasoning: a text that is not shown, for the envelope */
 	struct bytes call_id, name, arguments; /* a call */
 	bool custom;
 };
