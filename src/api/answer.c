@@ -164,24 +164,6 @@ static int set_header(struct request *rq, struct bytes name, struct bytes value)
 	return api_header_fits(value) ? exchange_header(rq->x, name, value) : 0;
 }
 
-/* At most IGNORED_MAX bytes, whole names. */
-static struct bytes ignored_names(struct request *rq)
-{
-	struct bytes all = buf_bytes(&rq->ignored), cut = bytes_slice(all, 0, IGNORED_MAX);
-
-	while (cut.n < all.n && cut.n && all.p[cut.n] != ',')
-		cut.n--;
-	return cut;
-}
-
-/* A pass-through answer keeps the upstream's own id in request-id; x-request-id is ours (surfaces §1.5). */
-static void keep_upstream_id(struct exchange *x, struct bytes id)
-{
-	for (size_t i = 0; i < x->nout; i++)
-		if (bytes_eq(x->out[i].name, B("request-id")))
-			x->out[i].value = id;
-}
-
 static int set_provider_headers(struct request *rq)
 {
 	struct bytes id = rq->call.attempt.request_id;
@@ -190,7 +172,7 @@ static int set_provider_headers(struct request *rq)
 	    set_header(rq, B("x-signet-upstream-request-id"), id))
 		return -1;
 	if (rq->answer.pass_through && api_header_fits(id))
-		keep_upstream_id(rq->x, id);
+		api_keep_upstream_id(rq->x, id);
 	return 0;
 }
 
@@ -209,21 +191,14 @@ static int set_headers(struct request *rq, bool provider)
 	    (known &&
 	     set_header(rq, B("x-signet-episode-id"), uuid_text(rq->episode_id, episode))) ||
 	    set_header(rq, B("x-signet-variant"), rq->target.variant_name) ||
-	    set_header(rq, B("x-signet-ignored"), ignored_names(rq)) ||
+	    set_header(rq, B("x-signet-ignored"),
+		       api_whole_names(buf_bytes(&rq->ignored), IGNORED_MAX)) ||
 	    (rq->target.model && set_header(rq, B("x-signet-model"), rq->target.model->name)))
 		return -1;
 	return provider && rq->called && rq->call.provider ? set_provider_headers(rq) : 0;
 }
 
 /* ---- the record ---- */
-
-static void count_tokens(const struct usage *u)
-{
-	if (u->input_tokens > 0)
-		METRIC_ADD(&tensorzero_input_tokens_total, (double)u->input_tokens);
-	if (u->output_tokens > 0)
-		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
-}
 
 /* Also a request that was refused before its model was known, or was none: its sender asks why. */
 static bool leaves_record(const struct request *rq)
@@ -764,14 +739,6 @@ static void answer(struct request *rq)
 	}
 }
 
-/* That of the request, so that who was given the one finds the other. */
-static struct uuid inference_id(const struct exchange *x)
-{
-	struct uuid id;
-
-	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
-}
-
 static struct request *request_new(struct exchange *x, const struct surface *surface)
 {
 	struct request *rq = arena_new(x->arena, struct request);
@@ -783,7 +750,7 @@ static struct request *request_new(struct exchange *x, const struct surface *sur
 	rq->app = api_app(x);
 	rq->config = api_config(x);
 	rq->arena = x->arena;
-	rq->inference_id = inference_id(x);
+	rq->inference_id = api_inference_id(x);
 	rq->started_ms = rq->last_ms = turn_ms();
 	buf_init(&rq->ignored, 4 * IGNORED_MAX);
 	return rq;

@@ -192,6 +192,29 @@ struct bytes api_request_id(const struct exchange *ex)
 	return api_header_set(ex, B("x-request-id"));
 }
 
+struct uuid api_inference_id(const struct exchange *x)
+{
+	struct uuid id;
+
+	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
+}
+
+struct bytes api_whole_names(struct bytes list, size_t max)
+{
+	struct bytes cut = bytes_slice(list, 0, max);
+
+	while (cut.n < list.n && cut.n && list.p[cut.n] != ',')
+		cut.n--;
+	return cut;
+}
+
+void api_keep_upstream_id(struct exchange *x, struct bytes id)
+{
+	for (size_t i = 0; i < x->nout; i++)
+		if (bytes_eq(x->out[i].name, B("request-id")))
+			x->out[i].value = id;
+}
+
 /* ---- unknown paths and methods ---- */
 
 /* A client whose base URL has one "/v1" too many learns the right one. */

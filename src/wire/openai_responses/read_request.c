@@ -77,22 +77,9 @@ static const struct field {
 	{ B("image"), USE_SAME_FAMILY },
 };
 
-/* The chat reader's own, which mean nothing here. */
-static const struct bytes foreign[] = {
-	B("messages"),
-	B("max_tokens"),
-	B("max_completion_tokens"),
-	B("n"),
-	B("stop"),
-	B("seed"),
-	B("presence_penalty"),
-	B("frequency_penalty"),
-	B("response_format"),
-	B("functions"),
-	B("function_call"),
-	B("reasoning_effort"),
-	B("verbosity"),
-};
+/* The chat reader's own beside its parameters, which mean nothing here. */
+static const struct bytes foreign[] = { B("messages"), B("max_completion_tokens"), B("n"),
+					B("functions"), B("function_call") };
 
 static const struct field *field_of(struct bytes escaped)
 {
@@ -106,6 +93,9 @@ static bool is_foreign(struct bytes escaped)
 {
 	for (size_t i = 0; i < COUNT(foreign); i++)
 		if (json_key_is(escaped, foreign[i]))
+			return true;
+	for (enum param p = 0; p < PARAMS; p++)
+		if (param_field(p).n && json_key_is(escaped, param_field(p)))
 			return true;
 	return false;
 }
@@ -191,6 +181,24 @@ static void add_value(struct json_edit *e, struct bytes key, yyjson_val *v)
 	e->pen->failed |= json_print(v, e->pen->b) != 0;
 }
 
+/* Under the name that the parameter has everywhere. */
+static void add_param(struct json_edit *e, enum param p, yyjson_val *v)
+{
+	if (!v || yyjson_is_null(v))
+		return;
+	edit_add(e, B(""));
+	pen_string(e->pen, param_field(p));
+	pen_lit(e->pen, ":");
+	e->pen->failed |= json_print(v, e->pen->b) != 0;
+}
+
+static yyjson_val *verbosity_of(yyjson_val *text)
+{
+	struct bytes name = param_field(PARAM_VERBOSITY);
+
+	return json_get_n(text, name.p, name.n);
+}
+
 static void add_format(struct json_edit *e, yyjson_val *format)
 {
 	if (!bytes_eq(json_str(json_get(format, "type")), B("json_schema"))) {
@@ -223,9 +231,9 @@ static struct bytes chat_body(const struct request *q, struct bytes body)
 	}
 	edit_add(&e, B("\"messages\":"));
 	pen_lit(&p, "[]");
-	add_value(&e, B("\"max_tokens\":"), given(q, "max_output_tokens"));
-	add_value(&e, B("\"reasoning_effort\":"), json_get(given(q, "reasoning"), "effort"));
-	add_value(&e, B("\"verbosity\":"), json_get(text, "verbosity"));
+	add_param(&e, PARAM_MAX_TOKENS, given(q, "max_output_tokens"));
+	add_param(&e, PARAM_REASONING_EFFORT, json_get(given(q, "reasoning"), "effort"));
+	add_param(&e, PARAM_VERBOSITY, verbosity_of(text));
 	if (yyjson_is_obj(json_get(text, "format")))
 		add_format(&e, json_get(text, "format"));
 	edit_end(&e);

@@ -490,6 +490,18 @@ void responses_put_tool_choice(struct responses_out *o)
 
 /* ---- the body ---- */
 
+/* A member under the parameter's own name, but for the one that has another here. */
+static void put_param(struct responses_out *o, enum param param)
+{
+	if (!param_is_set(o->inf, param))
+		return;
+	pen_item(&o->pen);
+	pen_string(&o->pen,
+		   param == PARAM_MAX_TOKENS ? B("max_output_tokens") : param_field(param));
+	pen_lit(&o->pen, ":");
+	param_write(&o->pen, o->inf, param);
+}
+
 void responses_put_text(struct responses_out *o)
 {
 	const struct inference *inf = o->inf;
@@ -505,7 +517,8 @@ void responses_put_text(struct responses_out *o)
 	} else {
 		pen_lit(p, "{\"type\":\"text\"}");
 	}
-	pen_set(p, "verbosity", inf->params[PARAM_VERBOSITY]);
+	p->comma = true;
+	put_param(o, PARAM_VERBOSITY);
 	pen_lit(p, "}");
 }
 
@@ -515,14 +528,6 @@ void responses_put_reasoning(struct responses_out *o)
 	pen_set(&o->pen, "effort", o->inf->params[PARAM_REASONING_EFFORT]);
 	pen_set(&o->pen, "summary", o->inf->reasoning_summary);
 	pen_close(&o->pen, '}');
-}
-
-static void put_param(struct responses_out *o, enum param param, struct bytes member)
-{
-	if (!param_is_set(o->inf, param))
-		return;
-	pen_member(&o->pen, member);
-	param_write(&o->pen, o->inf, param);
 }
 
 static void put_params(struct responses_out *o)
@@ -541,18 +546,18 @@ static void put_params(struct responses_out *o)
 		pen_key(p, "tool_choice");
 		responses_put_tool_choice(o);
 	}
-	put_param(o, PARAM_TEMPERATURE, B(",\"temperature\":"));
-	put_param(o, PARAM_MAX_TOKENS, B(",\"max_output_tokens\":"));
-	put_param(o, PARAM_TOP_P, B(",\"top_p\":"));
-	put_param(o, PARAM_PRESENCE_PENALTY, B(",\"presence_penalty\":"));
-	put_param(o, PARAM_FREQUENCY_PENALTY, B(",\"frequency_penalty\":"));
+	put_param(o, PARAM_TEMPERATURE);
+	put_param(o, PARAM_MAX_TOKENS);
+	put_param(o, PARAM_TOP_P);
+	put_param(o, PARAM_PRESENCE_PENALTY);
+	put_param(o, PARAM_FREQUENCY_PENALTY);
 	if (o->options->encrypted_reasoning || inf->wants_seals)
 		pen_lit(p, ",\"include\":[\"reasoning.encrypted_content\"]");
 	if (bytes_set(inf->params[PARAM_REASONING_EFFORT]) || bytes_set(inf->reasoning_summary)) {
 		pen_key(p, "reasoning");
 		responses_put_reasoning(o);
 	}
-	put_param(o, PARAM_SERVICE_TIER, B(",\"service_tier\":"));
+	put_param(o, PARAM_SERVICE_TIER);
 }
 
 /* What the API has no field for. */

@@ -316,8 +316,10 @@ static void put_text_echo(struct pen *p, struct bytes json)
 	pen_bytes(p, bytes_set(json) && json_find_member(json, B("format"), &m)
 			     ? m.value
 			     : B("{\"type\":\"text\"}"));
-	if (bytes_set(json) && json_find_member(json, B("verbosity"), &m)) {
-		pen_lit(p, ",\"verbosity\":");
+	if (bytes_set(json) && json_find_member(json, param_field(PARAM_VERBOSITY), &m)) {
+		pen_lit(p, ",");
+		pen_string(p, param_field(PARAM_VERBOSITY));
+		pen_lit(p, ":");
 		pen_bytes(p, m.value);
 	}
 	pen_lit(p, "}");
