@@ -19,6 +19,9 @@ int responses_add_rows(const struct answer *, const struct wire_writer *, const 
 /* GET and DELETE /v1/responses/{id}, GET /v1/responses/{id}/input_items. */
 void api_response_get(struct exchange *);
 void api_response_delete(struct exchange *);
+/* POST /v1/responses/input_tokens; what else is posted below /v1/responses: 404. */
+void api_response_tokens(struct exchange *);
+void api_response_post(struct exchange *);
 /* GET /v1/responses, which some clients ask with an upgrade to WebSocket. */
 void api_responses_upgrade(struct exchange *);
 

@@ -3,15 +3,15 @@
 
 #include "base/base64.h"
 
-#define A_MESSAGE     4
-#define A_TOOL        8
-#define ANY_TOOL      340
-#define IMAGE_MOST    1600
-#define IMAGE_PIXELS  750 /* a token */
-#define PDF_PART      102400 /* bytes, each begun one of which */
-#define PDF_TOKENS    1800 /* comes to so many */
-#define TOOL_FRAME    B("{\"name\":\"\",\"description\":\"\",\"input_schema\":}")
-#define JPEG_LOOKED   65536
+#define A_MESSAGE    4
+#define A_TOOL       8
+#define ANY_TOOL     340
+#define IMAGE_MOST   1600
+#define IMAGE_PIXELS 750    /* a token */
+#define PDF_PART     102400 /* bytes, each begun one of which */
+#define PDF_TOKENS   1800   /* comes to so many */
+#define TOOL_FRAME   B("{\"name\":\"\",\"description\":\"\",\"input_schema\":}")
+#define JPEG_LOOKED  65536
 
 static uint64_t of_text(size_t bytes)
 {
@@ -114,8 +114,8 @@ static uint64_t of_tools(const struct tool_config *t)
 
 	for (size_t i = 0; i < t->len; i++) {
 		const struct tool *tool = &t->tools[i];
-		size_t bytes = TOOL_FRAME.n + tool->name.n + tool->description.n +
-			       tool->parameters.n;
+		size_t bytes =
+			TOOL_FRAME.n + tool->name.n + tool->description.n + tool->parameters.n;
 
 		n += of_text(bytes_set(tool->source) ? tool->source.n : bytes) + A_TOOL;
 	}

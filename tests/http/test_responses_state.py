@@ -157,3 +157,20 @@ def test_an_upgrade_is_told_where_to_go(signet):
     assert got.status == 426 and got.headers["connection"] == "close" and set(got.json["error"]) == {"message", "type", "param", "code"}
     got = raw.get(signet.port, PATH)
     assert got.status == 405 and got.headers["allow"] == "POST"
+
+
+def test_tokens_are_counted_before_they_are_spent(client, signet, mock):
+    small = client.responses.input_tokens.count(model="m", input="hi").input_tokens
+    large = client.responses.input_tokens.count(model="m", input="hi " * 500, instructions="Be brief.", tools=[{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}]).input_tokens
+    assert 0 < small < 40 < 400 < large
+    got = raw.post(signet.port, PATH + "/input_tokens", json.dumps({"model": "m", "input": "hi"}))
+    assert got.json == {"object": "response.input_tokens", "input_tokens": small} and got.headers["x-signet-token-count"] == "estimated"
+    assert mock.requests == []
+    assert raw.post(signet.port, PATH + "/input_tokens", json.dumps({"model": "nope", "input": "hi"})).status == 404
+    assert raw.post(signet.port, PATH + "/input_tokens", json.dumps({"model": "m", "input": 7})).status == 400
+
+
+@pytest.mark.parametrize("tail", ["/compact", "/resp_0/cancel"])
+def test_what_only_an_upstream_with_a_memory_can_do(signet, tail):
+    got = raw.post(signet.port, PATH + tail, "{}")
+    assert got.status == 404 and got.json["error"]["code"] == "not_found" and set(got.json["error"]) == {"message", "type", "param", "code"}
