@@ -50,9 +50,7 @@ bool shorthand_is_reserved(struct bytes name)
 {
 	const struct provider_entry *e = entry_before(name);
 
-	if (!e || !e->kind)
-		return e && e->shorthand;
-	return e->kind->reserved_shorthand.n && bytes_starts(name, e->kind->reserved_shorthand);
+	return e && !e->kind && e->shorthand;
 }
 
 const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name)

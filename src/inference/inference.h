@@ -161,6 +161,8 @@ struct inference {
 	/* What the source says and no other format can; its values that are TensorZero's no more. A provider of another family
 	 * refuses it with this text, at `param`. */
 	struct bytes unsayable, unsayable_param;
+	bool source_state; /* ids of earlier answers in the source are the upstream's own and go on */
+	bool wants_seals;    /* thoughts shall come with all that they need to be sent back */
 	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
 	unsigned
 		own; /* PARAM_BIT of each whose member of the source keeps its bytes: its value still is the

@@ -44,7 +44,6 @@ struct provider_type {
 	 * not this one. Ends with an unset one. NULL: none. */
 	const struct bytes *passed_headers;
 	bool takes_files;
-	bool takes_provider_tools; /* else one that is meant for it fails the attempt */
 	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
 	/* What the protocol's own input of the signature is (signer_protocol.content). */
 	struct bytes (*signed_content)(struct bytes body, struct arena *);
