@@ -6,8 +6,8 @@ import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import anthropic
+import httpx
 import pytest
 from lib import record
 from lib.mock import answer as plain, chat_answer, json_answer
