@@ -155,8 +155,13 @@ static const int client_statuses[] = { 400, 401, 413, 429, 0 };
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *a)
 {
-	(void)status, (void)reason, (void)request_id, (void)stream, (void)a;
-	return body;
+	(void)request_id;
+	if (!stream)
+		return body;
+	if (!reason.n || status == 529) /* a status of Anthropic's own */
+		reason = B("<unknown status code>");
+	return arena_printf(a, "Invalid status code: %d %.*s: %.*s", status, BFMT(reason),
+			    BFMT(body));
 }
 
 /* What it fetches itself: of a URL whose type is not known nobody can say what kind of block it is. */

@@ -99,7 +99,7 @@ INTERLEAVED = [fragment(0, "", id="call_1", name="weigh"), fragment(0, '{"box":'
 
 
 def test_the_golden_stream_of_the_page(signet, mock):
-    """surfaces §7.1, §8.4 #1, #6, #10, #18, #20"""
+    """surfaces §8.4 #1, #6, #10, #18, #20, and the page of §7.1"""
     mock.then(sse([chunk({"role": "assistant", "content": ""}), chunk({"reasoning_content": "B is "}), chunk({"reasoning_content": "next."}),
                    chunk({"content": "Weighing "}), chunk({"content": "B."}), *INTERLEAVED, chunk({}, "tool_calls"),
                    usage_chunk(120, 40, prompt_tokens_details={"cached_tokens": 100}, completion_tokens_details={"reasoning_tokens": 6})]))
@@ -314,7 +314,7 @@ def test_a_client_that_leaves_takes_the_call_along(signet, mock):
 
 # -- Anthropic upstreams: pass-through ---------------------------------------------------------------
 def test_a_request_passes_through(signet, mock):
-    """surfaces §1.6, §8.4 #26"""
+    """surfaces §8.4 #26, and §1.6"""
     body = ('{"model":"own","max_tokens":99,"temperature":1.50,"future_field":{"b":1.50,"a":2},"system":[{"type":"text","text":"a"},{"type":"text",'
             '"text":"x-anthropic-billing-header: v"},{"type":"text","text":"c","cache_control":{"type":"ephemeral"}}],"tools":[{"type":"web_search_20250305",'
             '"name":"web_search"}],"messages":[{"role":"user","content":[{"type":"hologram","x":1}]}],"tensorzero::tags":{"t":"v"},"metadata":{"user_id":"u"}}')

@@ -8,11 +8,14 @@
 #include "wire/anthropic_messages/write_request.h"
 #include "wire/call_ids.h"
 
+#define BODY_SHOWN (64u << 10) /* of one that cannot be read */
+
 struct reply {
 	struct arena *arena;
 	const struct inference *inf;
 	const struct dialect *dialect;
 	struct result *result;
+	struct bytes body;
 	bool mapped;  /* names went out in another form */
 	bool by_tool; /* the call of `respond` is the answer's text */
 	bool responded;
@@ -208,8 +211,9 @@ static int add_block(struct reply *r, yyjson_val *v)
 
 static struct result *bad_answer(const struct reply *r, struct bytes detail)
 {
-	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type, "Error parsing JSON response: %.*s",
-		  BFMT(detail));
+	wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
+		  "Error parsing JSON response: %.*s: %.*s", BFMT(detail),
+		  BFMT(bytes_head(r->body, BODY_SHOWN)));
 	return NULL;
 }
 
@@ -246,6 +250,7 @@ struct result *claude_read_result(struct bytes body, const struct inference *inf
 			   .inf = inf,
 			   .dialect = d,
 			   .result = result,
+			   .body = body,
 			   .mapped = !passes && names_mapped(&name_anthropic, inf),
 			   .by_tool = !passes && claude_json_of(inf) == CLAUDE_JSON_TOOL };
 	yyjson_val *root = json_parse_halves(body, a, &halves), *error = json_get(root, "error");

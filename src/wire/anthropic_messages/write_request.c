@@ -32,11 +32,6 @@ const struct anthropic_options *claude_options(const struct dialect *d)
 	return d->options ? d->options : &none;
 }
 
-static int refuse(const struct claude_out *o, const char *text)
-{
-	return wire_fail(ERR_INFERENCE_CLIENT, 400, o->dialect->type, "%s", text);
-}
-
 static double decimal_of(struct bytes digits)
 {
 	char text[64];
@@ -354,7 +349,7 @@ static int write_neutral(struct claude_out *o)
 	struct pen *p = &o->pen;
 
 	if (o->inf->nmessages == 0)
-		return refuse(o, "Anthropic requires at least one message");
+		return fail(ERR_INVALID_REQUEST, "Anthropic requires at least one message");
 	o->json = claude_json_of(o->inf);
 	if (find_max_tokens(o) || plan_thinking(o))
 		return -1;
