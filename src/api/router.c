@@ -50,6 +50,7 @@ static const struct route {
 	{ "GET", "/ui", NULL, api_ui },
 	{ "GET", "/ui/{id}", NULL, api_ui },
 	{ "HEAD", "/", NULL, api_probe },
+	{ "GET", "/api/hello", NULL, api_probe },
 };
 
 /* The shape of errors at a path and below where no surface's own route is; elsewhere it is TensorZero's. */
