@@ -346,14 +346,14 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 		.expected = arena_printf(l->arena, "struct %sDefaults", kind->label).p,
 		.keys = defaults_keys,
 		.nkeys = n,
-		.lax = true
+		.lax = !kind->nsettings
 	};
-	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
+	struct key keys[KEYS_MAX] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
 	const struct table table = {
 		.expected = arena_printf(l->arena, "struct %sProviderTypeConfig", kind->label).p,
 		.keys = keys,
-		.nkeys = COUNT(keys),
-		.lax = true
+		.nkeys = 1 + kind->nsettings,
+		.lax = !kind->nsettings
 	};
 	struct credential *key = default_key(l->config, kind);
 	struct provider_config any = { .kind = kind, .api_key = *key };
@@ -364,6 +364,8 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 		return;
 	if (kind->defaults)
 		kind->defaults(&any);
+	for (size_t i = 0; i < kind->nsettings; i++)
+		keys[1 + i] = kind->settings[i];
 	for (size_t i = 1; i < n; i++)
 		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
 	defaults_keys[0].required = !others;

@@ -31,6 +31,9 @@ struct provider_kind {
 	/* Its own keys in [models.M.providers.P]. `into` is the provider, of rows marked `own` its options. */
 	const struct key *keys;
 	size_t nkeys;
+	/* What [provider_types.T] has beside `defaults`; a table without lenience then, as TensorZero's. */
+	const struct key *settings;
+	size_t nsettings;
 	size_t options_size; /* what provider_config.options points to, zeroed; 0: the type has none */
 	void (*defaults)(struct provider_config *); /* before the keys are read; may be NULL */
 	/* After them: what one key alone does not tell. */

@@ -10,6 +10,19 @@
 
 /* ---- the configuration ---- */
 
+static void read_batch(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	const struct toml *type = toml_get(t, "storage_type");
+
+	(void)into;
+	if (want_table(l, t, path, "internally tagged enum") &&
+	    !(type && bytes_eq(type->text, B("none"))))
+		not_yet(l, t, path, B("batch"));
+}
+
+const struct key gcp_settings[] = { { "batch", KEY_CALL, .call = read_batch } };
+_Static_assert(COUNT(gcp_settings) == GCP_SETTINGS, "the header has their number");
+
 /* A document of a credential that cannot be used; unset: all can. */
 static struct bytes document_problem(const struct credential *c, struct arena *a)
 {

@@ -29,6 +29,10 @@ struct gcp_options {
 		"token_exchange", KEY_BOOL, OWN(options, gcp.token_exchange), .type_wide = true \
 	}
 
+/* [provider_types] of these types: `batch` without a storage, the only one built. */
+extern const struct key gcp_settings[];
+#define GCP_SETTINGS 1
+
 /* For `check`, once location and project are read: credentials, host, and the path of "publishers/google/models/x" or
  * "endpoints/1" in the project. */
 void gcp_check(struct loader *, struct toml *, struct bytes path, struct provider_config *,

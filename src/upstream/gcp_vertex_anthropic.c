@@ -13,6 +13,7 @@
 struct vertex_anthropic_options {
 	struct gcp_options gcp;
 	struct anthropic_options wire;
+	bool share_thoughts;
 	int display; /* index into anthropic_displays, from 1; 0: unset */
 };
 
@@ -24,6 +25,7 @@ static const struct key keys[] = {
 	  .call = anthropic_read_tools },
 	{ "thinking_display", KEY_CHOICE, OWN(vertex_anthropic_options, display),
 	  .choices = anthropic_displays, .min = 1 },
+	{ "share_thoughts", KEY_BOOL, OWN(vertex_anthropic_options, share_thoughts) },
 	{ "repair_history", KEY_BOOL, OWN(vertex_anthropic_options, wire.repair_history) },
 };
 
@@ -48,6 +50,12 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
 {
 	return gcp_shorthand(l, name, p, B(MODELS));
+}
+
+/* Signatures hold on all platforms. */
+static bool shares_thoughts(const struct provider_config *p)
+{
+	return ((const struct vertex_anthropic_options *)p->options)->share_thoughts;
 }
 
 static void set_dialect(const struct provider_config *p, struct dialect *d)
@@ -98,6 +106,8 @@ const struct provider_type provider_gcp_vertex_anthropic = {
 		.key_in_file = true,
 		.keys = keys,
 		.nkeys = COUNT(keys),
+		.settings = gcp_settings,
+		.nsettings = GCP_SETTINGS,
 		.options_size = sizeof(struct vertex_anthropic_options),
 		.defaults = defaults,
 		.check = check,
@@ -108,6 +118,7 @@ const struct provider_type provider_gcp_vertex_anthropic = {
 	.endpoint = endpoint,
 	.headers = headers,
 	.passed_headers = passed_headers,
+	.shares_thoughts = shares_thoughts,
 	.sign_better = gcp_sign_better,
 	.request_id_header = B("request-id"),
 	.client_statuses = google_client_statuses,

@@ -33,6 +33,24 @@ const struct provider_entry provider_entries[] = {
 };
 const size_t provider_nentries = COUNT(provider_entries);
 
+/* ---- thoughts of others ---- */
+
+bool provider_takes_thoughts_of(const struct provider_config *p, struct bytes type)
+{
+	const struct provider_type *own = provider_type_of(p);
+	size_t i = 0;
+
+	if (bytes_eq(type, p->type))
+		return true;
+	if (!own->shares_thoughts || !own->shares_thoughts(p))
+		return false;
+	while (i < provider_nentries &&
+	       !(provider_entries[i].kind && bytes_eq(provider_entries[i].kind->name, type)))
+		i++;
+	return i < provider_nentries &&
+	       ((const struct provider_type *)provider_entries[i].kind)->wire == own->wire;
+}
+
 /* ---- models that types list ---- */
 
 int model_list_add(struct model_list *l, struct bytes name, const struct provider_config *p)

@@ -448,3 +448,17 @@ def test_configurations_that_are_wrong():
     for words in ("missing field `model_name`", "a query does not belong into an `api_base`", "unknown variant `x`, expected", "include_thoughts",
                   "API key missing for provider Google AI Studio Gemini"):
         assert words in errors, (words, errors)
+
+
+def test_a_messages_client_brings_signatures_back(signet, mock):
+    mock.then(json_answer(reply({"text": "Checking.", "thought": True}, CALL)), json_answer(reply({"text": "Cold."})))
+    more = {"model": "m", "max_tokens": 50, "tools": [{"name": "get_weather", "input_schema": WEATHER["function"]["parameters"]}]}
+    first = raw.post(signet.port, "/v1/messages", json.dumps({**more, "messages": [{"role": "user", "content": "W?"}]}))
+    result = {"type": "tool_result", "tool_use_id": "fc1", "content": "x", "is_error": True}
+    second = raw.post(signet.port, "/v1/messages", json.dumps({**more, "messages": [
+        {"role": "user", "content": "W?"}, {"role": "assistant", "content": first.json["content"]}, {"role": "user", "content": [result]}]}))
+    assert second.json["content"] == [{"type": "text", "text": "Cold."}]
+    assert mock.last().json["contents"][1:] == [
+        {"role": "model", "parts": [{"thought": True, "text": "Checking."}, {"thoughtSignature": "c2lnMQ==", "function_call": {
+            "id": "fc1", "name": "get_weather", "args": {"city": "Oslo"}}}]},
+        {"role": "user", "parts": [{"function_response": {"id": "fc1", "name": "get_weather", "response": {"name": "get_weather", "content": "Error: x"}}}]}]

@@ -24,6 +24,7 @@ def signet_toml(mock):
     keys = 'model_id = "claude-sonnet-4-6@20260101"'
     return config(vertex("m", mock.url, "europe-west1", type=TYPE, keys=keys)
                   + vertex("tools", mock.url, type=TYPE, keys=keys + '\nprovider_tools = [{ type = "web_search_20250305", name = "web_search" }]')
+                  + vertex("shares", mock.url, type=TYPE, keys=keys + "\nshare_thoughts = true")
                   + vertex("own", mock.url, type=TYPE, keys=keys, credential="dynamic::gcp"))
 
 
@@ -70,6 +71,15 @@ def test_a_token_of_the_request(signet, mock):
     mock.then(json_answer(ANSWER))
     said(ask(signet, model="own", **{"tensorzero::credentials": {"gcp": "mine"}}))
     assert bearer(mock.last()) == "mine"
+
+
+def test_thoughts_of_the_api_itself_only_where_they_are_shared(signet, mock):
+    for name, provider, sent in [("m", "anthropic", False), ("shares", "anthropic", True), ("shares", "google_ai_studio_gemini", False), ("m", TYPE, True)]:
+        mock.then(json_answer(ANSWER))
+        thought = {"type": "thought", "insert_index": 0, "text": "Hm.", "signature": "c2ln", "provider_type": provider}
+        said(ask(signet, model=name, messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "x", "tensorzero_extra_content": [thought]},
+                                               {"role": "user", "content": "Go on"}]))
+        assert (mock.last().json["messages"][1]["content"][0]["type"] == "thinking") is sent, (name, provider)
 
 
 ANTHROPIC = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
