@@ -34,7 +34,8 @@ struct talk {
 	struct bytes in; /* bytes that were read and not taken yet */
 	char room[16384];
 	struct buf out;
-	struct buf id, said; /* of the last answer; its items and those before it, a comma between them */
+	struct buf id,
+		said; /* of the last answer; its items and those before it, a comma between them */
 	uint64_t until;
 };
 
@@ -54,7 +55,10 @@ static void say_error(struct talk *t, int status, const char *code, const char *
 	struct pen p = { .b = &json };
 
 	buf_init(&json, 8192);
-	pen_printf(&p, "{\"type\":\"error\",\"status\":%d,\"error\":{\"type\":\"invalid_request_error\",\"code\":", status);
+	pen_printf(
+		&p,
+		"{\"type\":\"error\",\"status\":%d,\"error\":{\"type\":\"invalid_request_error\",\"code\":",
+		status);
 	pen_string(&p, bytes_of(code));
 	pen_lit(&p, ",\"message\":");
 	pen_string(&p, bytes_of(text));
@@ -85,8 +89,8 @@ static int more(struct talk *t)
 			t->in = (struct bytes){ t->room, (size_t)n };
 			return 0;
 		}
-		if (n == 0 || error_last()->kind != ERR_DEADLINE || ws_put(&t->out, WS_PING, B("")) ||
-		    send_out(t))
+		if (n == 0 || error_last()->kind != ERR_DEADLINE ||
+		    ws_put(&t->out, WS_PING, B("")) || send_out(t))
 			return -1;
 	}
 }
@@ -137,7 +141,8 @@ static void put_own_items(struct pen *p, yyjson_val *input)
 
 	if (yyjson_is_str(input)) {
 		pen_item(p);
-		pen_lit(p, "{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
+		pen_lit(p,
+			"{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":");
 		pen_string(p, json_str(input));
 		pen_lit(p, "}]}");
 	}
@@ -197,14 +202,23 @@ static int make_body(struct turn *t, struct bytes message)
 /* Those of the handshake that a POST has too. */
 static bool passes_on(struct bytes name)
 {
-	static const struct bytes not[] = {
-		B("host"),	 B("connection"),	 B("upgrade"),	    B("content-length"),
-		B("content-type"), B("transfer-encoding"), B("accept-encoding"), B("accept"),
-		B("keep-alive"), B("te"),		 B("expect"),	    B("proxy-connection"),
+	static const struct bytes not [] = {
+		B("host"),
+		B("connection"),
+		B("upgrade"),
+		B("content-length"),
+		B("content-type"),
+		B("transfer-encoding"),
+		B("accept-encoding"),
+		B("accept"),
+		B("keep-alive"),
+		B("te"),
+		B("expect"),
+		B("proxy-connection"),
 	};
 
-	for (size_t i = 0; i < COUNT(not); i++)
-		if (bytes_ieq(name, not[i]))
+	for (size_t i = 0; i < COUNT(not ); i++)
+		if (bytes_ieq(name, not [i]))
 			return false;
 	return !bytes_istarts(name, B("sec-"));
 }
@@ -218,9 +232,10 @@ static struct http_call *post(struct turn *t)
 			       .method = B("POST"),
 			       .headers = headers,
 			       .body = t->body,
+			       .fresh = true,
+			       .once = true,
 			       .head_deadline = TIME_NEVER,
 			       .arena = &t->arena };
-	struct http_call *call;
 
 	if (!headers)
 		return NULL;
@@ -229,12 +244,7 @@ static struct http_call *post(struct turn *t)
 			headers[s.nheaders++] = x->headers[i];
 	headers[s.nheaders++] = (struct http_header){ B("content-type"), B("application/json") };
 	headers[s.nheaders++] = (struct http_header){ B("accept"), B("text/event-stream") };
-	call = http_send(w->client, &s);
-	if (!call && error_last()->kind == ERR_STALE) {
-		s.fresh = true;
-		call = http_send(w->client, &s);
-	}
-	return call;
+	return http_send(w->client, &s);
 }
 
 /* ---- its answer ---- */
@@ -267,7 +277,8 @@ static int remember(struct turn *t, struct bytes event)
 
 static bool is_end(struct bytes event)
 {
-	static const struct bytes ends[] = { B("\"response.completed\""), B("\"response.incomplete\"") };
+	static const struct bytes ends[] = { B("\"response.completed\""),
+					     B("\"response.incomplete\"") };
 	struct json_member m;
 
 	if (!json_find_member(event, B("type"), &m))
@@ -285,7 +296,8 @@ static int pass_events(struct turn *t, struct sse *sse)
 	while (sse_next(sse, &e) == 1) {
 		if (!e.data.n || *e.data.p != '{')
 			continue;
-		if (ws_put(&t->talk->out, WS_TEXT, e.data) || (is_end(e.data) && remember(t, e.data)))
+		if (ws_put(&t->talk->out, WS_TEXT, e.data) ||
+		    (is_end(e.data) && remember(t, e.data)))
 			return -1;
 	}
 	return send_out(t->talk);
@@ -341,7 +353,8 @@ static int answer_turn(struct turn *t, struct bytes message)
 		return send_out(t->talk);
 	}
 	if (!bytes_eq(json_str(json_get(t->root, "type")), B("response.create"))) {
-		say_error(t->talk, 400, "unknown_type", "A message's `type` must be `response.create`");
+		say_error(t->talk, 400, "unknown_type",
+			  "A message's `type` must be `response.create`");
 		return send_out(t->talk);
 	}
 	if (make_items(t) || make_body(t, message) || !(call = post(t))) {

@@ -7,7 +7,14 @@
 
 #include "base/bytes.h"
 
-enum ws_opcode { WS_CONTINUES = 0, WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
+enum ws_opcode {
+	WS_CONTINUES = 0,
+	WS_TEXT = 1,
+	WS_BINARY = 2,
+	WS_CLOSE = 8,
+	WS_PING = 9,
+	WS_PONG = 10
+};
 
 #define WS_ACCEPT  28  /* characters of sec-websocket-accept */
 #define WS_CONTROL 125 /* bytes of a ping, a pong, a close */
@@ -30,7 +37,8 @@ struct ws_reader {
 	unsigned char head[14];
 	size_t nhead, at;
 	uint64_t left;
-	bool in_payload, begun, given; /* begun: a message of several frames; given: it was handed out */
+	bool in_payload, begun,
+		given; /* begun: a message of several frames; given: it was handed out */
 };
 
 void ws_reader_init(struct ws_reader *, size_t max_message);

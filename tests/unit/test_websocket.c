@@ -23,11 +23,11 @@ static void test_what_may_not_be(void **state)
 {
 	(void)state;
 	GOT("\x81\x01\x61", WS_GOT_NOTHING, 0);
-	GOT("\x81\x01\x61\0\0\0", WS_GOT_WRONG, 1002); /* not masked */
-	GOT("\xc1\x81\0\0\0\0a", WS_GOT_WRONG, 1002);  /* reserved bits */
-	GOT("\x82\x81\0\0\0\0a", WS_GOT_WRONG, 1003);  /* no text */
-	GOT("\x80\x81\0\0\0\0a", WS_GOT_WRONG, 1002);  /* goes on with nothing */
-	GOT("\x09\x80\0\0\0\0", WS_GOT_WRONG, 1002);   /* a ping in pieces */
+	GOT("\x81\x01\x61\0\0\0", WS_GOT_WRONG, 1002);     /* not masked */
+	GOT("\xc1\x81\0\0\0\0a", WS_GOT_WRONG, 1002);      /* reserved bits */
+	GOT("\x82\x81\0\0\0\0a", WS_GOT_WRONG, 1003);      /* no text */
+	GOT("\x80\x81\0\0\0\0a", WS_GOT_WRONG, 1002);      /* goes on with nothing */
+	GOT("\x09\x80\0\0\0\0", WS_GOT_WRONG, 1002);       /* a ping in pieces */
 	GOT("\x89\xfe\0\x7e\0\0\0\0", WS_GOT_WRONG, 1002); /* a long ping */
 	GOT("\x8b\x80\0\0\0\0", WS_GOT_WRONG, 1002);
 	GOT("\x83\x80\0\0\0\0", WS_GOT_WRONG, 1002);
@@ -39,13 +39,16 @@ static void test_what_may_not_be(void **state)
 }
 
 /* "hello" masked, a ping between the two frames of "ab", a close. */
-static const char talk[] = "\x81\x85\x01\x02\x03\x04\x69\x67\x6f\x68\x6e\x01\x81\0\0\0\0a\x89\x82\0\0\0\0hi\x80\x81\0\0\0\0b\x88\x80\0\0\0\0";
+static const char talk[] =
+	"\x81\x85\x01\x02\x03\x04\x69\x67\x6f\x68\x6e\x01\x81\0\0\0\0a\x89\x82\0\0\0\0hi\x80\x81\0\0\0\0b\x88\x80\0\0\0\0";
 
 static void test_frames_wherever_they_are_cut(void **state)
 {
 	(void)state;
 	for (size_t cut = 0; cut < sizeof talk; cut++) {
-		struct bytes pieces[2] = { { talk, cut }, { talk + cut, sizeof talk - 1 - (cut < sizeof talk ? cut : 0) } };
+		struct bytes pieces[2] = { { talk, cut },
+					   { talk + cut,
+					     sizeof talk - 1 - (cut < sizeof talk ? cut : 0) } };
 		struct ws_reader r;
 		char seen[64] = "";
 		enum ws_got got;
@@ -74,7 +77,8 @@ static void test_what_goes_out(void **state)
 	struct buf out;
 
 	(void)state;
-	assert_true(bytes_eq(ws_accept(B("dGhlIHNhbXBsZSBub25jZQ=="), accept), B("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
+	assert_true(bytes_eq(ws_accept(B("dGhlIHNhbXBsZSBub25jZQ=="), accept),
+			     B("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
 	memset(text, 'x', sizeof text);
 	buf_init(&out, 1u << 20);
 	assert_int_equal(ws_put(&out, WS_TEXT, B("hi")), 0);
