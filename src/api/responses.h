@@ -22,7 +22,7 @@ void api_response_delete(struct exchange *);
 /* POST /v1/responses/input_tokens; what else is posted below /v1/responses: 404. */
 void api_response_tokens(struct exchange *);
 void api_response_post(struct exchange *);
-/* GET /v1/responses, which some clients ask with an upgrade to WebSocket. */
+/* GET /v1/responses, with an upgrade: the API's own WebSocket (responses_socket.c). */
 void api_responses_upgrade(struct exchange *);
 
 #endif

@@ -666,20 +666,3 @@ void api_response_delete(struct exchange *x)
 	exchange_respond(x, 200, B("application/json"), buf_bytes(&out));
 	buf_deinit(&out);
 }
-
-/* ---- what is asked in another way ---- */
-
-void api_responses_upgrade(struct exchange *x)
-{
-	if (exchange_get(x, B("upgrade")).n) {
-		exchange_header(x, B("connection"), B("close"));
-		fail(ERR_METHOD_NOT_ALLOWED,
-		     "This server speaks HTTP here: POST the request, with `stream` for events");
-		api_respond_error(x, write_openai_error, 426, B(""));
-		return;
-	}
-	exchange_header(x, B("allow"), B("POST"));
-	fail(ERR_METHOD_NOT_ALLOWED, "Method not allowed: %.*s %.*s (allowed: POST)",
-	     BFMT(x->method), BFMT(x->path));
-	api_respond_error(x, write_openai_error, 405, B(""));
-}
