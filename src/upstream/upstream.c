@@ -187,11 +187,8 @@ static int transmit(struct call *c)
 
 static int check_head(struct call *c)
 {
-	static const struct bytes content_types[] = {
-		[FRAMING_SSE] = B("text/event-stream"),
-	};
 	struct bytes type = http_call_header(c->http, B("content-type")),
-		     expected = content_types[c->type->framing], id;
+		     expected = framing_content_type(c->type->framing), id;
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
@@ -204,7 +201,7 @@ static int check_head(struct call *c)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
 		return 0;
-	switch (answer_peek(c)) {
+	switch (c->type->framing == FRAMING_SSE ? answer_peek(c) : 0) {
 	case 1: return 0;
 	case 0: return call_fail_content_type(c, expected, type);
 	default: return call_fail_transport(c, false);
@@ -239,11 +236,30 @@ static int find_endpoint(struct call *c)
 	return url_parse(c->endpoint, c->context->arena, &c->url);
 }
 
+/* Sends, once more if there is something better to sign with than what the upstream refused. Waits. */
+static int send_signed(struct call *c)
+{
+	int status;
+
+	if (transmit(c))
+		return -1;
+	status = http_call_status(c->http);
+	if (c->type->sign_better && (status < 200 || status > 299) && !c->signed_better &&
+	    c->type->sign_better(c->provider, c->context, c->http)) {
+		c->signed_better = true;
+		http_call_close(c->http);
+		c->http = NULL;
+		c->headers = (struct header_list){ 0 };
+		return write_headers(c) || transmit(c) ? -1 : 0;
+	}
+	return 0;
+}
+
 static int open_call(struct call *c)
 {
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
-	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
+	if (find_endpoint(c) || encode(c) || write_headers(c) || send_signed(c) || check_head(c))
 		return -1;
 	return c->inf->stream ? answer_begin(c) : 0;
 }
