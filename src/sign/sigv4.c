@@ -92,8 +92,8 @@ static int put_path(struct buf *out, struct bytes path)
 	while (path.n) {
 		struct bytes segment = bytes_cut(&path, '/');
 
-		directory = segment.n == 0 || bytes_eq(segment, B(".")) ||
-			    bytes_eq(segment, B(".."));
+		directory =
+			segment.n == 0 || bytes_eq(segment, B(".")) || bytes_eq(segment, B(".."));
 		if (bytes_eq(segment, B("..")))
 			drop_segment(out, from);
 		if (!directory && (buf_putc(out, '/') || put_encoded(out, segment, false)))
@@ -128,8 +128,8 @@ static struct bytes encoded_again(struct bytes text, struct arena *a)
 	if (!decoded)
 		return result;
 	buf_init(&out, CANONICAL_MAX);
-	if (!put_encoded(&out,
-			 (struct bytes){ decoded, bytes_percent_decode(text, decoded) }, false))
+	if (!put_encoded(&out, (struct bytes){ decoded, bytes_percent_decode(text, decoded) },
+			 false))
 		result = arena_dup(a, buf_bytes(&out));
 	buf_deinit(&out);
 	return result;
@@ -163,9 +163,9 @@ static int put_query(struct buf *out, struct bytes query, struct arena *a)
 static bool is_left_out(struct bytes name)
 {
 	static const struct bytes names[] = {
-		B("authorization"), B("user-agent"), B("x-amzn-trace-id"), B("connection"),
-		B("expect"),        B("keep-alive"), B("transfer-encoding"), B("te"),
-		B("trailer"),       B("upgrade"),    B("traceparent"),     B("tracestate"),
+		B("authorization"), B("user-agent"),     B("x-amzn-trace-id"),   B("connection"),
+		B("expect"),        B("keep-alive"),     B("transfer-encoding"), B("te"),
+		B("trailer"),       B("upgrade"),        B("traceparent"),       B("tracestate"),
 		B("baggage"),       B("content-length"),
 	};
 
@@ -247,8 +247,7 @@ static int put_headers(const struct sigv4 *s, struct buf *out, struct buf *names
 
 /* ---- signing ---- */
 
-static int put_canonical(const struct sigv4 *s, struct buf *out, struct buf *names,
-			 struct arena *a)
+static int put_canonical(const struct sigv4 *s, struct buf *out, struct buf *names, struct arena *a)
 {
 	struct bytes query = s->target, path = bytes_cut(&query, '?');
 	char hash[65];

@@ -5,11 +5,11 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_aws_bedrock, provider_openai, provider_rust_proxy;
 
 const struct provider_entry provider_entries[] = {
 	{ .name = "anthropic", .shorthand = true, .settings = 1 },
-	{ .name = "aws_bedrock" },
+	{ .kind = &provider_aws_bedrock.kind },
 	{ .name = "aws_sagemaker" },
 	{ .name = "azure", .settings = 2 },
 	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
