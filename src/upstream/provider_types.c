@@ -5,12 +5,13 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_aws_bedrock, provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_aws_bedrock, provider_aws_sagemaker, provider_openai,
+	provider_rust_proxy;
 
 const struct provider_entry provider_entries[] = {
 	{ .name = "anthropic", .shorthand = true, .settings = 1 },
 	{ .kind = &provider_aws_bedrock.kind },
-	{ .name = "aws_sagemaker" },
+	{ .kind = &provider_aws_sagemaker.kind },
 	{ .name = "azure", .settings = 2 },
 	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
 	{ .name = "gcp_vertex_gemini", .shorthand = true, .settings = 5 },
