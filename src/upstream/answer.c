@@ -201,7 +201,7 @@ static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), v
 			return 1;
 		if (r < 0) {
 			http_call_distrust(c->http);
-			if (error_last()->kind != ERR_FATAL_STREAM) /* else it has its words */
+			if (!error_last()->fatal) /* else it has its words */
 				call_fail_transport(c, true);
 			return call_ended_above() ? -1 : error_delta(c, out);
 		}

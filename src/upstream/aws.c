@@ -161,7 +161,7 @@ static uint64_t clock_of_aws(void)
 	       (uint64_t)atomic_load_explicit(&clock_ahead_ms, memory_order_relaxed);
 }
 
-static int sign_with(const struct aws_keys *keys, struct bytes region, struct bytes service,
+int aws_sign_request(const struct aws_keys *keys, struct bytes region, struct bytes service,
 		     const struct http_send *s, struct header_list *l, struct arena *a)
 {
 	char time[SIGV4_TIME];
@@ -201,7 +201,7 @@ int aws_sign(const struct provider_config *p, const struct call_context *context
 		return 0;
 	if (find_region(p, context, &region) || find_keys(p, context, region, &keys))
 		return -1;
-	return sign_with(&keys, region, o->service, s, l, context->arena);
+	return aws_sign_request(&keys, region, o->service, s, l, context->arena);
 }
 
 /* ---- what AWS refuses ---- */

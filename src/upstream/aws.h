@@ -40,6 +40,9 @@ int aws_base(const struct provider_config *, const struct call_context *, struct
 /* provider_type.sign: SigV4, or nothing where the request bears a token. Waits. */
 int aws_sign(const struct provider_config *, const struct call_context *, const struct http_send *,
 	     struct header_list *);
+/* Signs what is sent as that service wants it: adds x-amz-date, x-amz-security-token, authorization. Waits. */
+int aws_sign_request(const struct aws_keys *, struct bytes region, struct bytes service,
+		     const struct http_send *, struct header_list *, struct arena *);
 /* provider_type.headers: content-type, accept of a plain answer, the bearer token if there is one. */
 int aws_headers(const struct provider_config *, const struct inference *,
 		const struct call_context *, struct header_list *);

@@ -100,6 +100,7 @@ const struct provider_type provider_aws_bedrock = {
 	.read_exception = aws_read_exception,
 	.request_id_header = B("x-amzn-requestid"),
 	.error_code_header = B("x-amzn-errortype"),
+	.stream_status_plain = true,
 	.client_statuses = client_statuses,
 	.status_text = status_text,
 	.read_error = aws_read_error,

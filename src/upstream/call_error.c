@@ -150,9 +150,9 @@ int call_fail_status(struct call *c)
 	int status = http_call_status(http);
 	bool stream = c->inf->stream && !c->type->always_streams,
 	     client = is_one_of(c->type->client_statuses, status);
-	enum error_kind kind = stream   ? ERR_FATAL_STREAM
-			       : client ? ERR_INFERENCE_CLIENT
-					: ERR_INFERENCE_SERVER;
+	enum error_kind kind = stream && !c->type->stream_status_plain ? ERR_FATAL_STREAM
+			       : client                                ? ERR_INFERENCE_CLIENT
+								       : ERR_INFERENCE_SERVER;
 	int64_t wait = retry_after_ms(http_call_header(http, B("retry-after-ms")),
 				      http_call_header(http, B("retry-after")), time(NULL));
 
@@ -170,12 +170,13 @@ int call_fail_exception(const struct call *c)
 	struct arena *a = c->context->arena;
 	struct error *e;
 
-	call_fail(c, ERR_FATAL_STREAM, 0,
+	call_fail(c, ERR_INFERENCE_SERVER, 0,
 		  arena_printf(a, "%.*s%.*s%s%.*s", BFMT(c->type->exception_words), BFMT(f->name),
 			       f->message.n ? ": " : "", BFMT(f->message)));
 	e = error_save(a);
 	if (!e)
 		return -1;
+	e->fatal = true;
 	e->upstream_code = arena_dup(a, f->name);
 	e->upstream_body = arena_dup(a, f->payload);
 	c->type->read_exception(e, f, a);

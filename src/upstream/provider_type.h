@@ -70,7 +70,8 @@ struct provider_type {
 	void (*read_exception)(struct error *, const struct frame *, struct arena *);
 	struct bytes request_id_header;
 	struct bytes error_code_header; /* names what went wrong; unset: the body alone does */
-	const int *client_statuses;     /* of HTTP, that are the request's fault; ends with 0 */
+	bool stream_status_plain; /* a status that is no success is no broken stream where one was asked for */
+	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);

@@ -348,7 +348,9 @@ def test_cited_text_is_text(signet, mock):
 def test_an_empty_message(signet, mock):
     mock.then(json_answer({"stopReason": "end_turn", "usage": {}}))
     got = ask(signet)
-    assert got.status == 502 and "AWS Bedrock returned an empty message." in got.message
+    assert got.status == 502 and "missing field `output` at line 1 column " in got.message
+    mock.then(json_answer({"output": {}, "stopReason": "end_turn", "usage": {}}))
+    assert "AWS Bedrock returned an empty message." in ask(signet).message
 
 
 def test_usage_that_is_unknown_stays_so(signet, mock):

@@ -11,6 +11,7 @@ struct reply {
 	const struct inference *inf;
 	const struct dialect *dialect;
 	struct result *result;
+	struct bytes body;
 };
 
 enum finish_reason bedrock_finish(struct bytes reason)
@@ -151,12 +152,29 @@ static int add_block(struct reply *r, yyjson_val *block)
 
 /* ---- the answer ---- */
 
+/* As serde_json says it, which names the document's end. */
+static int no_output(const struct reply *r)
+{
+	struct bytes body = r->body;
+	size_t line, column;
+
+	while (body.n && (unsigned char)body.p[body.n - 1] <= ' ')
+		body.n--;
+	json_position(body, body.n, &line, &column);
+	return wire_fail(
+		ERR_INFERENCE_SERVER, 0, r->dialect->type,
+		"Error parsing response from AWS Bedrock: missing field `output` at line %zu column %zu",
+		line, column);
+}
+
 static int read_all(struct reply *r, yyjson_val *root)
 {
 	yyjson_val *message = json_get(json_get(root, "output"), "message"),
 		   *usage = json_get(root, "usage"), *block;
 	yyjson_arr_iter it = yyjson_arr_iter_with(json_get(message, "content"));
 
+	if (!json_get(root, "output"))
+		return no_output(r);
 	if (!yyjson_is_obj(message))
 		return wire_fail(ERR_INFERENCE_SERVER, 0, r->dialect->type,
 				 "AWS Bedrock returned an empty message.");
@@ -175,7 +193,7 @@ struct result *bedrock_read_result(struct bytes body, const struct inference *in
 				   const struct dialect *d, struct arena *a)
 {
 	struct result *result = arena_new(a, struct result);
-	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result };
+	struct reply r = { .arena = a, .inf = inf, .dialect = d, .result = result, .body = body };
 	yyjson_val *root = json_parse_lenient(body, a);
 	struct bytes why;
 
@@ -183,8 +201,8 @@ struct result *bedrock_read_result(struct bytes body, const struct inference *in
 		return NULL;
 	if (!root) {
 		why = arena_dup(a, error_last()->message);
-		wire_fail(ERR_INFERENCE_SERVER, 0, d->type, "Error parsing JSON response: %.*s",
-			  BFMT(why));
+		wire_fail(ERR_INFERENCE_SERVER, 0, d->type,
+			  "Error parsing response from AWS Bedrock: %.*s", BFMT(why));
 		return NULL;
 	}
 	if (read_all(&r, root))
