@@ -18,7 +18,7 @@ _Static_assert(offsetof(struct bedrock_provider, aws) == 0, "aws.c reads the beg
 
 static const struct key keys[] = {
 	{ "model_id", KEY_STRING, offsetof(struct provider_config, model_name), .required = true,
-	  .fix = "`model_id = \"anthropic.claude-3-haiku-20240307-v1:0\"`" },
+	  .fix = "`model_id = \"amazon.nova-lite-v1:0\"`" },
 	AWS_KEY("region", region),
 	{ "allow_auto_detect_region", KEY_BOOL, OWN(aws_options, find_region),
 	  .warning = "`allow_auto_detect_region` is deprecated (write `region = \"sdk\"`)" },

@@ -130,9 +130,10 @@ static int by_budget(const struct claude *c, const struct inference *inf, uint64
 		return 0;
 	}
 	if (max && budget >= max)
-		return fail(ERR_INVALID_REQUEST,
-			    "`thinking_budget_tokens` (%llu) must be below `max_tokens` (%llu)",
-			    (unsigned long long)budget, (unsigned long long)max);
+		return fail(ERR_INVALID_REQUEST, "`%.*s` (%llu) must be below `%.*s` (%llu)",
+			    BFMT(param_rows[PARAM_THINKING_BUDGET].name),
+			    (unsigned long long)budget, BFMT(param_rows[PARAM_MAX_TOKENS].name),
+			    (unsigned long long)max);
 	out->kind = THINKING_BUDGET;
 	out->budget = budget;
 	return 0;
