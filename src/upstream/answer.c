@@ -128,7 +128,7 @@ static int take_event(struct call *c, const struct sse_event *event)
 static int take_next(struct call *c)
 {
 	struct sse_event event;
-	int r = framing_next(&c->framer, &event);
+	int r = framing_next(c->framer, &event);
 
 	if (r == 0)
 		c->state = STREAM_WAITS;
@@ -141,7 +141,7 @@ static int take_next(struct call *c)
 static int take_unfinished(struct call *c)
 {
 	struct sse_event event;
-	int r = framing_end(&c->framer, &event);
+	int r = framing_end(c->framer, &event);
 
 	c->state = STREAM_CLOSING;
 	return r == 1 && c->inf->options->lenient ? take_event(c, &event) : r < 0 ? -1 : 0;
@@ -163,7 +163,7 @@ static int read_more(struct call *c)
 	if (c->received > ANSWER_MAX)
 		return fail(ERR_TOO_LARGE, "the upstream's answer is longer than %u bytes",
 			    ANSWER_MAX);
-	framing_feed(&c->framer, piece);
+	framing_feed(c->framer, piece);
 	return 0;
 }
 
@@ -252,5 +252,6 @@ void upstream_close(struct call *c)
 		tell_unknown_events(c, c->wire->unknown_events(c->stream));
 	if (c->stream)
 		c->wire->stream_free(c->stream);
-	framing_deinit(&c->framer);
+	if (c->framer)
+		framing_deinit(c->framer);
 }

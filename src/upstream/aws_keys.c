@@ -36,7 +36,7 @@ static void read_value(struct loader *l, struct toml *t, struct bytes path, unsi
 		out->from = AWS_UNSET;
 }
 
-#define KEY_FORMS   (FORM_ENV | FORM_DYNAMIC)
+#define KEY_FORMS   (FORM_ENV | FORM_DYNAMIC | FORM_NONE)
 #define VALUE_FORMS (FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC)
 
 void read_aws_region(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -46,11 +46,7 @@ void read_aws_region(struct loader *l, struct toml *t, struct bytes path, void *
 
 void read_aws_endpoint_url(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	if (is_text(t) && bytes_eq(t->text, B("sdk")))
-		return error_at(
-			l, t, path,
-			"`endpoint_url = \"sdk\"` is not supported. Use a static URL, `env::`, `path::`, or `dynamic::` instead.");
-	read_value(l, t, path, VALUE_FORMS, LITERAL, into);
+	read_value(l, t, path, VALUE_FORMS, LITERAL | SDK, into);
 }
 
 void read_aws_api_key(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -82,21 +78,40 @@ static bool same_source(const struct aws_value *a, const struct aws_value *b)
 		(a->value.kind == CREDENTIAL_DYNAMIC) == (b->value.kind == CREDENTIAL_DYNAMIC));
 }
 
+/* TensorZero's words for a variable that is not set. */
+static struct bytes not_found(struct loader *l, const struct provider_config *p, const char *key,
+			      struct bytes variable)
+{
+	if (strcmp(key, "region") == 0 || strcmp(key, "endpoint_url") == 0)
+		return arena_printf(
+			l->arena,
+			"Environment variable `%.*s` not found. Your configuration for a `%.*s` provider requires this variable for `%s`.",
+			BFMT(variable), BFMT(p->type), key);
+	return arena_printf(l->arena, "Environment variable `%.*s` not found for `%s` in `%.*s`.",
+			    BFMT(variable), key, BFMT(p->type));
+}
+
 /* A value that is named and not there. */
 static void check_value(struct loader *l, struct toml *t, struct bytes path,
 			const struct provider_config *p, const char *key, const struct aws_value *v)
 {
-	struct bytes flaw = credential_flaw(&v->value, l->arena);
+	const struct credential *c = &v->value;
+	struct bytes flaw = credential_flaw(c, l->arena), problem;
 
 	if (v->from != AWS_GIVEN)
 		return;
-	if (v->value.kind == CREDENTIAL_MISSING || bytes_set(flaw))
-		issue_add(l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line,
-			  path, "%.*s: %.*s (`%s` of type `%.*s`: set it, or name another)",
-			  BFMT(path), BFMT(bytes_set(flaw) ? flaw : credential_problem(&v->value)),
-			  key, BFMT(p->type));
-	else
-		credential_warn(l, t, path, &v->value);
+	if (c->kind == CREDENTIAL_NONE)
+		return error_at(
+			l, t, path,
+			"Unsupported credential location for `%s` in `%.*s`. Use `env::` or `dynamic::`.",
+			key, BFMT(p->type));
+	if (c->kind != CREDENTIAL_MISSING && !bytes_set(flaw))
+		return credential_warn(l, t, path, c);
+	problem = bytes_set(flaw)     ? flaw
+		  : bytes_set(c->key) ? not_found(l, p, key, c->key)
+				      : credential_problem(c);
+	issue_add(l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line, path,
+		  "%.*s: %.*s (`%s`: set it, or name another)", BFMT(path), BFMT(problem), key);
 }
 
 static void check_keys(struct loader *l, struct toml *t, struct bytes path,
@@ -124,7 +139,8 @@ static void check_keys(struct loader *l, struct toml *t, struct bytes path,
 			l, t, path,
 			"Cannot specify both `api_key` and IAM credentials (`access_key_id`/`secret_access_key`) for `%.*s`. Use one or the other.",
 			BFMT(p->type));
-	check_value(l, t, path, p, "api_key", &o->api_key);
+	if (bytes_set(o->api_key.value.key) || toml_get(t, "api_key"))
+		check_value(l, t, path, p, "api_key", &o->api_key);
 	check_value(l, t, path, p, "access_key_id", &o->key_id);
 	check_value(l, t, path, p, "secret_access_key", &o->secret);
 	check_value(l, t, path, p, "session_token", &o->session_token);
@@ -149,6 +165,11 @@ static void check_endpoint(struct loader *l, struct toml *t, struct bytes path,
 	struct url url;
 
 	check_value(l, t, path, p, "endpoint_url", &o->endpoint_url);
+	if (o->endpoint_url.from == AWS_SDK)
+		error_at(
+			l, t, path,
+			"`endpoint_url = \"sdk\"` is not supported for `%.*s`. Use a static URL, `env::`, `path::`, or `dynamic::` instead.",
+			BFMT(p->type));
 	if (o->endpoint_url.from != AWS_GIVEN)
 		return;
 	if (c->kind == CREDENTIAL_DYNAMIC)

@@ -37,7 +37,7 @@ struct call {
 	bool encoded;
 	/* a stream */
 	enum stream_state state;
-	struct framer framer;
+	struct framer *framer;
 	struct wire_stream *stream;
 	struct delta delta;
 	struct bytes peeked; /* how the body begins, where that was looked at; unset: nowhere */

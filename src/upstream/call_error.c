@@ -166,7 +166,7 @@ int call_fail_status(struct call *c)
 
 int call_fail_exception(const struct call *c)
 {
-	const struct frame *f = &c->framer.frame;
+	const struct frame *f = &c->framer->frame;
 	struct arena *a = c->context->arena;
 	struct error *e;
 
