@@ -132,7 +132,7 @@ static int keep_keys(struct aws_keys *k, struct arena *a)
 static void search_fiber(void *arg)
 {
 	struct job *job = arg;
-	struct arena arena = job->arena, found; /* job lives in it */
+	struct arena arena, found;
 	struct aws_search s = { .arena = &job->arena,
 				.client = job->client,
 				.region = job->region };
@@ -148,7 +148,7 @@ static void search_fiber(void *arg)
 		put_in_place(job->region, &found, &keys);
 	}
 	arena_deinit(&found);
-	arena = job->arena;
+	arena = job->arena; /* job lives in it */
 	arena_deinit(&arena);
 }
 

@@ -268,7 +268,7 @@ def test_an_arn_is_one_segment(signet, mock):
 
 
 def test_extra_headers_are_signed(signet, mock):
-    """providers-others §13 S3 (sent as given), S5 (the changed body is what is hashed)."""
+    """providers-others §13 S3, S5: sent as given; the changed body is what is hashed."""
     body = sent(signet, mock, "extra")
     assert body["inferenceConfig"] == {"maxTokens": 7} and mock.last().headers["x-custom"] == "a  b"
     assert "x-custom" in signed(mock.last())["headers"]
@@ -386,7 +386,7 @@ def calls(chunks):
 
 
 def test_interleaved_calls_go_to_their_own(signet, mock):
-    """providers-others §13 B13; B14: usage behind the end; one without arguments has an empty object."""
+    """providers-others §13 B13, B14: usage comes behind the end; a call without arguments has an empty object."""
     got, chunks = stream(signet, mock, *TOOLS)
     assert calls(chunks) == [{"id": "t1", "name": "w", "arguments": '{"city": "Oslo"}'}, {"id": "t2", "name": "v", "arguments": '{"n":1}'},
                              {"id": "t3", "name": "u", "arguments": "{}"}]
