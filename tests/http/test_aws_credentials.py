@@ -133,11 +133,16 @@ def test_a_role_of_another_profile(mock, home):
 def test_a_chain_of_roles(mock, home):
     ids = iter(["ASIAONE", "ASIATWO"])
     mock.route("/sts", lambda conn, request: sts("AssumeRole", next(ids))(conn, request))
-    path = home(f"[profile a]\nrole_arn = arn:a\nsource_profile = b\n[profile b]\nrole_arn = arn:b\ncredential_source = Environment\n")
-    # the profile is what is asked for, its base is the environment: only a profile named explicitly comes before the environment's own keys in the
-    # chain, which therefore are hidden from the first source
-    env = {"HOME": path, "AWS_PROFILE": "a", "AWS_ENDPOINT_URL": mock.url + "/sts"}
-    with gateway(mock, env) as signet:
+    path = home(f"[profile a]\nrole_arn = arn:a\nsource_profile = b\n[profile b]\nrole_arn = arn:b\nsource_profile = c\n"
+                f"[profile c]\naws_access_key_id = AKBASE\naws_secret_access_key = {SECRET}\n")
+    works(mock, {"HOME": path, "AWS_PROFILE": "a", "AWS_ENDPOINT_URL": mock.url + "/sts"}, "ASIATWO")
+    first, second = asked(mock, "/sts")
+    assert (signed(first)["key_id"], signed(second)["key_id"]) == ("AKBASE", "ASIAONE") and signed(second)["token"] == TOKEN
+
+
+def test_a_role_with_nothing_to_assume_it(mock, home):
+    path = home("[profile a]\nrole_arn = arn:a\ncredential_source = Environment\n")
+    with gateway(mock, {"HOME": path, "AWS_PROFILE": "a"}) as signet:
         assert "there is nothing to assume its role with" in ask(signet).message
 
 
