@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/pen.h"
-#include "wire/bedrock/claude.h"
+#include "wire/bedrock/thinking.h"
 #include "wire/wire.h"
 
 /* dialect.options of this wire; NULL: nothing is known but the model's id. */

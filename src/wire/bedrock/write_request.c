@@ -158,7 +158,7 @@ static void put_sampling(struct bedrock_out *o, struct bytes member, enum param 
 		bedrock_ignore(o, param_rows[p].name);
 }
 
-static void put_config(struct bedrock_out *o, const struct claude_thinking *t)
+static void put_config(struct bedrock_out *o, const struct bedrock_thinking *t)
 {
 	pen_key(&o->pen, "inferenceConfig");
 	pen_open(&o->pen, '{');
@@ -166,7 +166,7 @@ static void put_config(struct bedrock_out *o, const struct claude_thinking *t)
 		pen_number(&o->pen, "maxTokens", t->max_tokens);
 	else
 		put_number(o, B(",\"maxTokens\":"), PARAM_MAX_TOKENS);
-	if (t->kind == THINKING_BUDGET && param_is_set(o->inf, PARAM_TEMPERATURE))
+	if (t->kind == REASON_BUDGET && param_is_set(o->inf, PARAM_TEMPERATURE))
 		bedrock_ignore(o, param_rows[PARAM_TEMPERATURE].name); /* only 1 goes with it */
 	else
 		put_sampling(o, B(",\"temperature\":"), PARAM_TEMPERATURE);
@@ -177,29 +177,29 @@ static void put_config(struct bedrock_out *o, const struct claude_thinking *t)
 
 /* ---- additionalModelRequestFields ---- */
 
-static void put_thinking(struct bedrock_out *o, const struct claude_thinking *t)
+static void put_thinking(struct bedrock_out *o, const struct bedrock_thinking *t)
 {
 	switch (t->kind) {
-	case THINKING_UNSAID: break;
-	case THINKING_OFF:
+	case REASON_UNSAID: break;
+	case REASON_OFF:
 		pen_key(&o->pen, "thinking");
 		pen_lit(&o->pen, "{\"type\":\"disabled\"}");
 		break;
-	case THINKING_ADAPTIVE:
+	case REASON_ADAPTIVE:
 		pen_key(&o->pen, "thinking");
 		pen_lit(&o->pen, "{\"type\":\"adaptive\"}");
 		break;
-	case THINKING_BUDGET:
+	case REASON_BUDGET:
 		pen_key(&o->pen, "thinking");
 		pen_lit(&o->pen, "{\"type\":\"enabled\",\"budget_tokens\":");
 		pen_u64(&o->pen, t->budget);
 		pen_lit(&o->pen, "}");
 	}
-	if (t->effort == EFFORT_NONE)
+	if (!bytes_set(t->effort))
 		return;
 	pen_key(&o->pen, "output_config");
 	pen_open(&o->pen, '{');
-	pen_text(&o->pen, "effort", claude_effort_name(t->effort));
+	pen_text(&o->pen, "effort", t->effort);
 	pen_close(&o->pen, '}');
 }
 
@@ -227,9 +227,9 @@ static void put_own_choice(struct bedrock_out *o)
 	pen_lit(&o->pen, ",\"disable_parallel_tool_use\":true}");
 }
 
-static void put_fields(struct bedrock_out *o, const struct claude_thinking *t)
+static void put_fields(struct bedrock_out *o, const struct bedrock_thinking *t)
 {
-	bool thinks = t->kind != THINKING_UNSAID || t->effort != EFFORT_NONE;
+	bool thinks = t->kind != REASON_UNSAID || bytes_set(t->effort);
 
 	if (!thinks && !says_not_parallel(o))
 		return;
@@ -250,7 +250,7 @@ static void put_format(struct bedrock_out *o)
 	if (inf->json_mode != JSON_MODE_ON && inf->json_mode != JSON_MODE_STRICT)
 		return;
 	if (inf->json_mode == JSON_MODE_ON || !bytes_set(inf->output_schema) || !o->claude ||
-	    !o->claude->schemas)
+	    !bedrock_takes_schema(o->claude, bedrock_model(o->dialect)))
 		return bedrock_ignore(o, param_field(PARAM_RESPONSE_FORMAT));
 	pen_key(&o->pen, "outputConfig");
 	pen_lit(&o->pen,
@@ -286,15 +286,15 @@ static void tell_left_out(struct bedrock_out *o)
 }
 
 /* What is thought about; other models get the budget as TensorZero gives it to all. */
-static int find_thinking(const struct bedrock_out *o, struct claude_thinking *t)
+static int find_thinking(const struct bedrock_out *o, struct bedrock_thinking *t)
 {
 	uint64_t budget;
 
-	*t = (struct claude_thinking){ 0 };
+	*t = (struct bedrock_thinking){ 0 };
 	if (o->claude)
-		return claude_thinking(o->claude, o->inf, t);
+		return bedrock_plan(o->claude, o->inf, t);
 	if (bytes_to_u64(o->inf->params[PARAM_THINKING_BUDGET], &budget)) {
-		t->kind = THINKING_BUDGET;
+		t->kind = REASON_BUDGET;
 		t->budget = budget;
 	}
 	return 0;
@@ -302,12 +302,13 @@ static int find_thinking(const struct bedrock_out *o, struct claude_thinking *t)
 
 static int write_body(struct bedrock_out *o)
 {
-	struct claude_thinking thinking;
+	struct bedrock_thinking thinking;
 	struct marks drop = marks_dropped(o->inf);
 
 	if (find_thinking(o, &thinking))
 		return -1;
-	o->thinks = thinking.kind == THINKING_BUDGET || (o->claude && o->claude->always);
+	o->thinks = thinking.kind == REASON_BUDGET ||
+		    (o->claude && o->claude->thinks && !o->claude->disabled);
 	pen_head(&o->pen, "{\"messages\":");
 	o->marks_dropped = drop.messages;
 	if (bedrock_put_messages(o))
@@ -335,7 +336,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 				 .inf = inf,
 				 .dialect = d,
 				 .ignored = ignored,
-				 .claude = claude_of(bedrock_model(d)),
+				 .claude = bedrock_claude(bedrock_model(d)),
 				 .scratch = &scratch,
 				 .document_names = &names };
 	int r;

@@ -41,7 +41,7 @@ static int put_tool(struct bedrock_out *o, const struct tool *t)
 	pen_lit(&o->pen, ",\"inputSchema\":{\"json\":");
 	pen_bytes(&o->pen, bytes_set(t->parameters) ? t->parameters : B("{\"type\":\"object\"}"));
 	pen_lit(&o->pen, "}");
-	if (t->strict && o->claude && o->claude->schemas)
+	if (t->strict && o->claude && bedrock_takes_schema(o->claude, bedrock_model(o->dialect)))
 		pen_lit(&o->pen, ",\"strict\":true");
 	pen_lit(&o->pen, "}}");
 	bedrock_put_mark(o, t->cache);
