@@ -205,6 +205,8 @@ static int start_block(struct wire_stream *s, yyjson_val *root, struct delta *ou
 	struct bytes type = json_str(json_get(block, "type"));
 	struct open fresh = { .index = index_of(root), .type = OPEN_OTHER }, *o;
 
+	if (!yyjson_is_obj(block))
+		return 1;
 	if (bytes_eq(type, B("text")))
 		fresh.type = OPEN_TEXT;
 	else if (bytes_eq(type, B("thinking")) || bytes_eq(type, B("redacted_thinking")))
