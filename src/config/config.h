@@ -22,6 +22,7 @@ enum credential_kind {
 	CREDENTIAL_STATIC,
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
+	CREDENTIAL_SDK, /* the platform's own chain of sources */
 	CREDENTIAL_MISSING
 };
 struct credential {
@@ -177,6 +178,10 @@ struct surfaces_config {
 	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
 	unsigned list; /* bits of enum list_kind */
 	uint64_t head_after_ms, ping_ms;
+	bool reject_tools; /* unsupported_tools = "reject" */
+	/* of the Responses API */
+	bool responses_store, responses_short_echo, responses_upstream_state;
+	uint64_t responses_days;
 };
 
 struct journal_config {

@@ -2,11 +2,11 @@
  * Provider type `anthropic`, Messages (config §2.5, providers-others §2.1, §2.10). Statuses 400, 401, 413 and 429 are the
  * request's fault; every other one that is not 2xx is the server's.
  */
+#include "upstream/anthropic.h"
+
 #include "base/address.h"
 #include "base/json.h"
 #include "config/models.h"
-#include "upstream/provider_type.h"
-#include "wire/anthropic_messages/anthropic_messages.h"
 
 #define LABEL     "Anthropic"
 #define MESSAGES  "messages"
@@ -16,12 +16,12 @@
 /* provider_config.options of this type. */
 struct options {
 	struct anthropic_options wire;
-	int display; /* index into displays, 0: unset */
+	int display; /* index into anthropic_displays, from 1; 0: unset */
 };
 
 /* ---- its keys ---- */
 
-static const char *const displays[] = { "summarized", "omitted", NULL };
+const char *const anthropic_displays[] = { "summarized", "omitted", NULL };
 
 /* The path of api_base + "messages", its query dropped. */
 static struct bytes endpoint_of(struct bytes base, struct arena *a)
@@ -61,9 +61,9 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	p->endpoint = endpoint_of(base, l->arena);
 }
 
-static void read_tools(struct loader *l, struct toml *t, struct bytes path, void *into)
+void anthropic_read_tools(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
-	struct options *o = into;
+	struct anthropic_options *o = into;
 	struct bytes *tools = NULL;
 	size_t n = 0, cap = 0;
 
@@ -82,8 +82,8 @@ static void read_tools(struct loader *l, struct toml *t, struct bytes path, void
 		if (!bytes_set(tool) || !arena_push(l->arena, tools, n, cap, tool))
 			return;
 	}
-	o->wire.provider_tools = tools;
-	o->wire.nprovider_tools = n;
+	o->provider_tools = tools;
+	o->nprovider_tools = n;
 }
 
 static const struct key keys[] = {
@@ -92,8 +92,9 @@ static const struct key keys[] = {
 	{ "api_base", KEY_CALL, .type_wide = true, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
 	{ "beta_structured_outputs", KEY_ANY_BOOL },
-	{ "provider_tools", KEY_CALL, .own = true, .call = read_tools },
-	{ "thinking_display", KEY_CHOICE, OWN(options, display), .choices = displays, .min = 1 },
+	{ "provider_tools", KEY_CALL, OWN(options, wire), .call = anthropic_read_tools },
+	{ "thinking_display", KEY_CHOICE, OWN(options, display), .choices = anthropic_displays,
+	  .min = 1 },
 	{ "repair_history", KEY_BOOL, OWN(options, wire.repair_history) },
 };
 
@@ -107,7 +108,7 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 	struct options *o = p->options;
 
 	if (o->display)
-		o->wire.thinking_display = bytes_of(displays[o->display - 1]);
+		o->wire.thinking_display = bytes_of(anthropic_displays[o->display - 1]);
 	check_api_key(l, t, path, p);
 }
 
@@ -164,7 +165,7 @@ static struct bytes status_text(int status, struct bytes reason, struct bytes bo
 }
 
 /* What it fetches itself: of a URL whose type is not known nobody can say what kind of block it is. */
-static bool takes_url(const struct file *f)
+bool anthropic_takes_url(const struct file *f)
 {
 	return bytes_starts(f->mime_type, B("image/")) ||
 	       bytes_starts(f->mime_type, B("application/pdf"));
@@ -208,7 +209,6 @@ const struct provider_type provider_anthropic = {
 		.body = B("Error parsing text response: "),
 	},
 	.takes_files = true,
-	.takes_provider_tools = true,
-	.takes_url = takes_url,
+	.takes_url = anthropic_takes_url,
 	.ignored_warning = "the model does not take all of a request",
 };

@@ -269,11 +269,46 @@ static int find_endpoint(struct call *c)
 	return url_parse(c->endpoint, c->context->arena, &c->url);
 }
 
+/* Sends, once more if there is something better to sign with than what the upstream refused. Waits. */
+static int send_signed(struct call *c)
+{
+	int status;
+
+	if (transmit(c))
+		return -1;
+	status = http_call_status(c->http);
+	if (c->type->sign_better && (status < 200 || status > 299) && !c->signed_better &&
+	    c->type->sign_better(c->provider, c->context, c->http)) {
+		c->signed_better = true;
+		http_call_close(c->http);
+		c->http = NULL;
+		c->headers = (struct header_list){ 0 };
+		return write_headers(c) || transmit(c) ? -1 : 0;
+	}
+	return 0;
+}
+
+/* Custom tools go out as functions where the provider has none; TensorZero's routes fail there. */
+static int emulate_custom_tools(struct call *c)
+{
+	struct arena *a = c->context->arena;
+
+	if (c->wire->custom_tools || c->inf->source_wire == c->wire || !c->inf->options->lenient ||
+	    !custom_tools_any(c->inf))
+		return 0;
+	c->asked = c->inf;
+	c->inf = custom_tools_as_functions(c->asked, a);
+	c->custom = custom_stream_new(c->asked, a);
+	return c->inf && c->custom ? 0 : -1;
+}
+
 static int open_call(struct call *c)
 {
+	if (emulate_custom_tools(c))
+		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
-	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
+	if (find_endpoint(c) || encode(c) || write_headers(c) || send_signed(c) || check_head(c))
 		return -1;
 	return c->inf->stream ? answer_begin(c) : 0;
 }

@@ -26,13 +26,19 @@ NOT_BUILT = {
         53: "hosted tools come with Responses",
     }),
 }
-NAMED = re.compile(r"(#\d+(?:\s*(?:-|–|to)\s*#?\d+)?)")
+# Lines of providers-others §13 are numbered by a letter of their own: `providers-others §13 G1, G3-5`.
+LETTERED = "providers-others §13"
+LETTERS = {"C": (6, {1: "AWS", 2: "AWS"}), "G": (27, {})}
 
 
 def named_lines(page):
-    """{number: [files]} of the lines that tests name."""
+    """{number: [files]} of the lines that tests name. A page that ends with a letter has no # before its numbers."""
     found = {}
-    start = re.compile(re.escape(page) + r"((?:\s*(?:,|and)?\s*#\d+(?:\s*(?:-|–)\s*#?\d+)?)+)")
+    page, letter = (page[:-1], page[-1]) if page.startswith(LETTERED) else (page.strip(), "")
+    one = rf"{letter}\d+" if letter else r"#\d+"
+    other = r"[A-Z]\d+" if letter else one
+    start = re.compile(re.escape(page.strip()) + rf"((?:\s*(?:,|and)?\s*{other}(?:\s*(?:-|–)\s*[#A-Z]?\d+)?)+)")
+    named = re.compile(rf"({one}(?:\s*(?:-|–|to)\s*[#A-Z]?\d+)?)")
     for folder, _, files in os.walk(HERE):
         if "node_modules" in folder or "corpus" in folder:
             continue
@@ -43,7 +49,7 @@ def named_lines(page):
             with open(path, encoding="utf-8", errors="replace") as f:
                 text = re.sub(r"\n\s*(\*|#(?!\d)|//)?\s*", " ", f.read())  # a list may run over lines of a comment
             for match in start.finditer(text):
-                for item in NAMED.findall(match.group(1)):
+                for item in named.findall(match.group(1)):
                     numbers = [int(n) for n in re.findall(r"\d+", item)]
                     for n in range(numbers[0], numbers[-1] + 1):
                         found.setdefault(n, set()).add(os.path.relpath(path, HERE))
@@ -53,7 +59,8 @@ def named_lines(page):
 def main():
     verbose = "-v" in sys.argv
     missing = 0
-    for page, (last, excluded) in NOT_BUILT.items():
+    pages = {**NOT_BUILT, **{f"{LETTERED} {letter}": lines for letter, lines in LETTERS.items()}}
+    for page, (last, excluded) in pages.items():
         found = named_lines(page)
         for n in range(1, last + 1):
             if n in found:
