@@ -292,20 +292,6 @@ static bool is_client_credential(const struct request *rq)
 	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
 }
 
-/* The error's status, and the error itself, as the surface shows them. */
-static int status_of(const struct request *rq, const struct error *e)
-{
-	int status = api_error_status(e, rq->surface->upstream_errors, rq->config);
-
-	return rq->surface->face ? rq->surface->face->status(e, status) : status;
-}
-
-static struct error *shown_error(const struct request *rq, const struct error *e, int status)
-{
-	return rq->surface->face ? rq->surface->face->show(e, status, rq->arena)
-				 : api_openai_error(e, status, rq->arena);
-}
-
 /* What failed attempts brought, for a client that asked for it. */
 static int set_failed(struct request *rq)
 {
@@ -356,7 +342,7 @@ static void respond_error(struct request *rq, struct error *e, int status)
 			exchange_respond(rq->x, status, B("application/json"), body);
 			return;
 		}
-		e = shown_error(rq, e, status);
+		e = surface_error(rq->surface, e, status, rq->arena);
 	}
 	members = error_members(rq);
 	if (e)
@@ -376,7 +362,7 @@ static void answer_error(struct request *rq)
 		api_respond_error(rq->x, rq->surface->write_error, 503, B(""));
 		return;
 	}
-	status = status_of(rq, e);
+	status = surface_status(rq->surface, e, rq->config);
 	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
 		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
 	} else {
@@ -430,6 +416,7 @@ static int begin_stream(struct request *rq, bool provider)
 	    exchange_header(rq->x, B("cache-control"), B("no-cache")) ||
 	    exchange_stream_begin(rq->x, 200, B("text/event-stream")))
 		return -1;
+	rq->x->idle = rq->surface->ping;
 	rq->head_sent = true;
 	return 0;
 }
@@ -507,7 +494,7 @@ static int flush(void *arg)
 static const struct error *write_error_event(struct request *rq, const struct error *e, int status)
 {
 	if (rq->surface->upstream_errors)
-		e = shown_error(rq, e, status);
+		e = surface_error(rq->surface, e, status, rq->arena);
 	if (!e ||
 	    rq->surface->write_stream_error(rq->writer, e, status, exchange_stream_buf(rq->x)))
 		return NULL;
@@ -517,7 +504,7 @@ static const struct error *write_error_event(struct request *rq, const struct er
 /* An error inside a stream; a fatal one ends it. */
 static int stream_error(struct request *rq, const struct error *e)
 {
-	int status = status_of(rq, e);
+	int status = surface_status(rq->surface, e, rq->config);
 	const struct error *shown = write_error_event(rq, e, status);
 
 	if (e->fatal)
@@ -670,7 +657,7 @@ static void answer_late_error(struct request *rq)
 		record(rq, ANSWER_CANCELLED, NULL, NULL, 200);
 		return;
 	}
-	status = status_of(rq, e);
+	status = surface_status(rq->surface, e, rq->config);
 	rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
 	record(rq, ANSWER_ERROR, NULL, e, status);
 	if (!rq->writer || !write_error_event(rq, e, status) ||

@@ -42,6 +42,9 @@ static inline const struct config *api_config(const struct exchange *x)
 /* models.c */
 http_handler api_models;
 
+/* messages.c */
+http_handler api_count_tokens;
+
 /* ui.c */
 http_handler api_ui;
 http_handler

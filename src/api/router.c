@@ -23,7 +23,7 @@
 
 /* Each in its own file. */
 extern const struct surface surface_openai_chat, surface_tensorzero_chat,
-	surface_openai_completions, surface_openai_responses;
+	surface_openai_completions, surface_openai_responses, surface_anthropic_messages;
 
 /* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
  * answers HEAD. */
@@ -35,6 +35,12 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
 	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
 	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
+	{ "POST", "/v1/messages", &surface_anthropic_messages, NULL },
+	{ "POST", "/anthropic/v1/messages", &surface_anthropic_messages, NULL },
+	{ "POST", "/v1/messages/count_tokens", NULL, api_count_tokens },
+	{ "POST", "/anthropic/v1/messages/count_tokens", NULL, api_count_tokens },
+	{ "GET", "/anthropic/v1/models", NULL, api_models },
+	{ "GET", "/anthropic/v1/models/{id}", NULL, api_models },
 	{ "POST", "/v1/responses", &surface_openai_responses, NULL },
 	{ "POST", "/openai/v1/responses", &surface_openai_responses, NULL },
 	{ "GET", "/v1/responses", NULL, api_responses_upgrade },
@@ -57,6 +63,7 @@ static const struct route {
 	{ "GET", "/ui", NULL, api_ui },
 	{ "GET", "/ui/{id}", NULL, api_ui },
 	{ "HEAD", "/", NULL, api_probe },
+	{ "GET", "/api/hello", NULL, api_probe },
 };
 
 /* The shape of errors at a path and below where no surface's own route is; elsewhere it is TensorZero's. */

@@ -47,6 +47,10 @@ struct surface {
 	int (*write_error_members)(const struct answer *, struct buf *);
 };
 
+/* errors.c: an error's status, and the error itself, as the surface shows them. */
+int surface_status(const struct surface *, const struct error *, const struct config *);
+struct error *surface_error(const struct surface *, const struct error *, int status,
+			    struct arena *);
 /* The handler of every surface: the one life of a request. Waits. */
 void answer_request(struct exchange *, const struct surface *);
 /* Of a request that was refused on its way there, with this status and the last error, which stays: only its row. Waits. */

@@ -22,6 +22,7 @@ enum credential_kind {
 	CREDENTIAL_STATIC,
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
+	CREDENTIAL_SDK, /* the platform's own chain of sources */
 	CREDENTIAL_MISSING
 };
 struct credential {

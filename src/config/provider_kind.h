@@ -25,10 +25,15 @@ struct provider_kind {
 	 * said (enum credential_form). */
 	const char *key_variable;
 	unsigned key_forms;
+	const char *key_name; /* its key in TOML; NULL: "api_key_location" */
+	bool key_in_file; /* the variable names a file with what stands for a key, which is never sent as it is */
 
 	/* Its own keys in [models.M.providers.P]. `into` is the provider, of rows marked `own` its options. */
 	const struct key *keys;
 	size_t nkeys;
+	/* What [provider_types.T] has beside `defaults`; a table without lenience then, as TensorZero's. */
+	const struct key *settings;
+	size_t nsettings;
 	size_t options_size; /* what provider_config.options points to, zeroed; 0: the type has none */
 	void (*defaults)(struct provider_config *); /* before the keys are read; may be NULL */
 	/* After them: what one key alone does not tell. */

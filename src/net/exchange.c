@@ -26,7 +26,8 @@
 #define CHUNK_ROOM  10           /* "ffffffff\r\n" */
 #define STREAM_KEEP 4096         /* a buffer that grew past this is freed after a flush */
 #define YIELD_BYTES (256u << 10)
-#define HEADER_MAX  (16u << 10) /* one header of an answer */
+#define HEADER_MAX  (16u << 10)    /* one header of an answer */
+#define BEGIN       B("HTTP/1.1 ") /* every answer */
 
 atomic_size_t http_body_bytes;
 
@@ -387,7 +388,7 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 		return (struct bytes){ 0 };
 	rq->chunked_out = length < 0 && rq->msg.minor == 1 && !bodyless(status);
 	rq->keep = keeps(rq, length >= 0 || rq->chunked_out || bodyless(status));
-	at = http_put(at, B("HTTP/1.1 "));
+	at = http_put(at, BEGIN);
 	at = http_put_number(at, (uint64_t)status);
 	*at++ = ' ';
 	at = http_put(at, phrase);
@@ -409,7 +410,7 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 	else if (rq->msg.minor == 0)
 		at = http_put(at, B("connection: keep-alive\r\n"));
 	at = http_put(at, B("\r\n"));
-	return (struct bytes){ head, (size_t)(at - head) };
+	return bytes_slice((struct bytes){ head, (size_t)(at - head) }, rq->early, SIZE_MAX);
 }
 
 /* ---- answers ---- */
@@ -620,6 +621,35 @@ void exchange_stream_try_flush(struct exchange *ex)
 	else if (r > 0)
 		keep_unsent(rq, iov, n);
 	forget_sent(rq);
+}
+
+/* One byte more of what every answer begins with. */
+static void send_early(struct request *rq)
+{
+	struct bytes begin = BEGIN;
+	struct iovec v = { (char *)begin.p + rq->early, 1 }, *iov = &v;
+	int n = 1, r;
+
+	if (rq->early == begin.n)
+		return;
+	r = sock_send(&rq->ex.conn->sock, &iov, &n);
+	if (r < 0)
+		conn_gone(rq->ex.conn);
+	else if (r == 0)
+		rq->ex.bytes_sent++, rq->early++;
+}
+
+void answer_probe(struct request *rq)
+{
+	struct exchange *ex = &rq->ex;
+
+	if (ex->client_gone || ex->conn->sock.waiter) /* a write that waits is probe enough */
+		return;
+	if (rq->answer == RESPONSE_NONE)
+		send_early(rq);
+	else if (rq->answer == RESPONSE_STREAM && ex->idle.n &&
+		 exchange_stream_write(ex, ex->idle) == 0)
+		exchange_stream_try_flush(ex);
 }
 
 void exchange_abort(struct exchange *ex)

@@ -36,6 +36,7 @@ struct url {
 	 * Through a proxy too: the name is resolved here before the proxy is asked, and a tunnel goes to the
 	 * address that was found. A plain proxy gets the name. */
 	bool public_only;
+	bool direct; /* the caller's: through no proxy (what lives on this machine or its link) */
 };
 /* http and https only; userinfo is refused. The strings point into `text` or the arena. */
 int url_parse(struct bytes text, struct arena *, struct url *out);

@@ -2,8 +2,9 @@
  * HTTP/1.1 server (RFC 9112): a listener a worker, one fiber a request in flight.
  *
  * An exchange is one request and its answer. The handler runs in a fiber of its own, may wait, and
- * must answer exactly once; if the client leaves meanwhile the fiber is cancelled. Pipelined requests
- * are answered in order. An idle keep-alive connection holds no fiber and no buffers.
+ * must answer exactly once; if the client leaves meanwhile the fiber is cancelled. A client that only ends
+ * its sending side has not left (decision 0015). Pipelined requests are answered in order. An idle keep-alive
+ * connection holds no fiber and no buffers.
  */
 #ifndef SIGNET_NET_HTTP_SERVER_H
 #define SIGNET_NET_HTTP_SERVER_H
@@ -41,7 +42,10 @@ struct exchange {
 	/* what was answered, for logs and metrics */
 	int status; /* 0: nothing yet */
 	uint64_t bytes_sent;
-	bool client_gone;  /* the client closed or its socket failed before the answer's end */
+	bool client_gone; /* the client closed or its socket failed before the answer's end */
+	struct bytes
+		idle; /* what may stand between two writes of a streamed answer and says nothing; set by the
+			     * handler, unset: nothing may */
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
 	uint64_t
 		first_ms; /* clock_mono_ms() at a stream's first delta, set by the handler; 0: none */

@@ -69,7 +69,8 @@ static bool block_fits(const struct inference *inf, const struct block *b,
 	bool family = !bytes_set(b->source) || inf->source_wire == provider_wire(p);
 
 	if (b->type == BLOCK_THOUGHT)
-		return bytes_set(b->provider_type) ? bytes_eq(b->provider_type, p->type) : family;
+		return bytes_set(b->provider_type) ? provider_takes_thoughts_of(p, b->provider_type)
+						   : family;
 	return b->type != BLOCK_UNKNOWN ||
 	       (family && is_meant_for(p, b->model_name, b->provider_name));
 }

@@ -33,11 +33,12 @@ struct call {
 	struct dialect dialect;
 	struct http_call *http;
 	struct bytes body, endpoint;
+	bool signed_better; /* it was sent once more with better credentials */
 	struct url url;
 	struct header_list headers; /* without the signer's */
 	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */
 	uint64_t deadline;          /* of the whole outbound request; absolute ms */
-	bool encoded;
+	bool encoded, counts;
 	/* a stream */
 	enum stream_state state;
 	struct sse sse;

@@ -10,7 +10,8 @@
 #include "fiber/fiber.h"
 #include "upstream/call.h"
 
-#define BODY_MAX (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define COUNT_MAX (1u << 20)   /* of the answer to a count */
+#define BODY_MAX  (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 
 static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
 	      "Requests sent once more, a reused connection having closed before an answer");
@@ -258,9 +259,33 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 static int find_endpoint(struct call *c)
 {
 	c->endpoint = c->provider->endpoint;
+	if (c->counts)
+		return c->type->count_endpoint(c->provider, c->context, &c->endpoint) ||
+				       url_parse(c->endpoint, c->context->arena, &c->url)
+			       ? -1
+			       : 0;
 	if (c->type->endpoint && c->type->endpoint(c->provider, c->inf, c->context, &c->endpoint))
 		return -1;
 	return url_parse(c->endpoint, c->context->arena, &c->url);
+}
+
+/* Sends, once more if there is something better to sign with than what the upstream refused. Waits. */
+static int send_signed(struct call *c)
+{
+	int status;
+
+	if (transmit(c))
+		return -1;
+	status = http_call_status(c->http);
+	if (c->type->sign_better && (status < 200 || status > 299) && !c->signed_better &&
+	    c->type->sign_better(c->provider, c->context, c->http)) {
+		c->signed_better = true;
+		http_call_close(c->http);
+		c->http = NULL;
+		c->headers = (struct header_list){ 0 };
+		return write_headers(c) || transmit(c) ? -1 : 0;
+	}
+	return 0;
 }
 
 /* Custom tools go out as functions where the provider has none; TensorZero's routes fail there. */
@@ -283,18 +308,16 @@ static int open_call(struct call *c)
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
-	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
+	if (find_endpoint(c) || encode(c) || write_headers(c) || send_signed(c) || check_head(c))
 		return -1;
 	return c->inf->stream ? answer_begin(c) : 0;
 }
 
-struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
-			   const struct call_context *context, struct attempt *attempt)
+/* NULL: out of memory. */
+static struct call *call_new(const struct provider_config *p, const struct inference *inf,
+			     const struct call_context *context, struct attempt *attempt)
 {
 	struct call *c = arena_new(context->arena, struct call);
-	struct error *failure;
-	uint64_t before;
-	int r;
 
 	*attempt = (struct attempt){ .started_ms = turn_ms(),
 				     .stream = inf->stream,
@@ -311,6 +334,42 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	c->attempt = attempt;
 	c->dialect = dialect_of(p, c->type, context->config);
 	c->deadline = attempt->started_ms + context->config->gateway.outbound_timeout_ms;
+	return c;
+}
+
+int upstream_count(const struct provider_config *p, const struct inference *inf,
+		   const struct call_context *context, uint64_t *tokens, struct bytes *answer)
+{
+	struct attempt attempt = { 0 };
+	struct call *c;
+	uint64_t before;
+	int r;
+
+	if (!provider_type_of(p)->count_endpoint)
+		return 1;
+	c = call_new(p, inf, context, &attempt);
+	if (!c)
+		return -1;
+	c->counts = c->dialect.counts = true;
+	before = fiber_deadline_narrow(attempt.started_ms + COUNT_MS);
+	r = open_call(c) || http_call_read_all(c->http, COUNT_MAX, answer);
+	fiber_deadline_restore(before);
+	upstream_close(c);
+	if (r || !c->type->read_count(*answer, context->arena, tokens))
+		return -1;
+	return 0;
+}
+
+struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
+			   const struct call_context *context, struct attempt *attempt)
+{
+	struct call *c = call_new(p, inf, context, attempt);
+	struct error *failure;
+	uint64_t before;
+	int r;
+
+	if (!c)
+		return NULL;
 	before = fiber_deadline_narrow(c->deadline);
 	r = open_call(c);
 	fiber_deadline_restore(before);

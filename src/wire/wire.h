@@ -30,6 +30,7 @@ struct dialect {
 	size_t ndrop_fields;
 	const struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
+	bool counts; /* the body asks how many tokens its input is: only what shapes the prompt */
 	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };

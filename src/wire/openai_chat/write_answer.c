@@ -295,6 +295,16 @@ static bool is_extra(const struct answer *a, const struct block *b)
 	return b->type == BLOCK_THOUGHT && bytes_set(b->signature);
 }
 
+/* Where it stands among the blocks that come back: a thought without a signature does not. */
+static size_t place_of(const struct answer *a, const struct result *r, size_t block)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < block; i++)
+		n += r->content[i].type != BLOCK_THOUGHT || is_extra(a, &r->content[i]);
+	return n;
+}
+
 static void put_extra(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
@@ -308,7 +318,7 @@ static void put_extra(struct pen *p, const struct answer *a, const struct result
 		pen_list_item(p, "tensorzero_extra_content", &any);
 		pen_open(p, '{');
 		pen_text(p, "type", thought ? B("thought") : B("unknown"));
-		pen_number(p, "insert_index", i);
+		pen_number(p, "insert_index", place_of(a, r, i));
 		if (thought)
 			native_put_thought(p, b);
 		else
