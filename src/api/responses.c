@@ -50,8 +50,10 @@ static int admit(struct exchange *x, struct envelope *env, void *kept)
 			arena_dup(x->arena, req->needs_state).p, "unsupported_parameter",
 			"Unsupported parameter: it needs an upstream that keeps conversations (`surfaces.responses.upstream_state = true`, and a provider of the Responses API)");
 	req->short_echo = c->responses_short_echo;
+	/* where the record has no content, what was said is not kept here either */
 	req->kept = req->store && c->responses_store && !c->responses_upstream_state &&
-		    api_app(x)->reads && !reads_answers_only(api_app(x)->reads) && !env->dryrun;
+		    !api_config(x)->record_content && api_app(x)->reads &&
+		    !reads_answers_only(api_app(x)->reads) && !env->dryrun;
 	env->inf.source_state = c->responses_upstream_state;
 	env->inf.wants_seals |= req->kept;
 	return check_tools(c, req, &env->inf, x->arena);
