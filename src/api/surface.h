@@ -7,6 +7,7 @@
 
 #include "api/errors.h"
 #include "inference/envelope.h"
+#include "store/store.h"
 #include "wire/wire.h"
 
 struct surface {
@@ -23,11 +24,20 @@ struct surface {
 	struct bytes ping;             /* what a silent stream gets */
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
-	/* Reads a body. NULL: error set. Pure, like all of these; may run on another thread. */
+	/* Before the body is read: may put another in its place, such as one with what was said earlier, and keeps what it
+	 * needs later. NULL: nothing. -1: error set. Waits. */
+	int (*begin)(struct exchange *, struct bytes *body, void **kept);
+	/* Behind it: what needs the configuration or the record. NULL: nothing. -1: error set. */
+	int (*admit)(struct exchange *, struct envelope *, void *kept);
+	/* Rows of its own beside those of the inference; `writer` NULL: a plain answer. NULL: it has none. -1: no room. */
+	int (*add_rows)(const struct answer *, const struct wire_writer *, const struct result *,
+			struct record *);
+	/* Reads a body. NULL: error set. Pure, like all that follow; may run on another thread. */
 	struct envelope *(*read)(struct bytes body, const struct surface_options *, struct arena *);
 	int (*write_result)(const struct answer *, const struct result *, struct buf *);
 	/* A stream. The writer lives in the arena. */
 	struct wire_writer *(*writer_new)(const struct answer *, struct arena *);
+	void (*writer_free)(struct wire_writer *); /* what is not in the arena; NULL: nothing */
 	int (*write_delta)(struct wire_writer *, const struct delta *, struct buf *);
 	int (*write_end)(struct wire_writer *, const struct result *, struct buf *);
 	int (*write_stream_error)(struct wire_writer *, const struct error *, int status,

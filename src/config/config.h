@@ -178,6 +178,10 @@ struct surfaces_config {
 	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
 	unsigned list; /* bits of enum list_kind */
 	uint64_t head_after_ms, ping_ms;
+	bool reject_tools; /* unsupported_tools = "reject" */
+	/* of the Responses API */
+	bool responses_store, responses_short_echo, responses_upstream_state;
+	uint64_t responses_days;
 };
 
 struct journal_config {

@@ -50,9 +50,7 @@ bool shorthand_is_reserved(struct bytes name)
 {
 	const struct provider_entry *e = entry_before(name);
 
-	if (!e || !e->kind)
-		return e && e->shorthand;
-	return e->kind->reserved_shorthand.n && bytes_starts(name, e->kind->reserved_shorthand);
+	return e && !e->kind && e->shorthand;
 }
 
 const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name)
@@ -211,6 +209,25 @@ bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
 	return true;
 }
 
+/* Its type is none. What is wrong in the keys that all types have is said first, as TensorZero reads them first. */
+static void read_without_type(struct loader *l, struct toml *t, struct toml *type,
+			      struct bytes path, struct provider_config *p)
+{
+	static const struct table common = { .expected = "struct UninitializedModelProvider",
+					     .keys = common_keys,
+					     .nkeys = COUNT(common_keys),
+					     .partial = true };
+
+	read_table(l, &common, t, path, ": ", p);
+	if (type && is_text(type))
+		unknown_type(l, type, path);
+	else
+		error_text(
+			l, type ? type : t, path,
+			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
+			BFMT(path), BFMT(first_type()));
+}
+
 void read_provider(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
 	struct key keys[KEYS_MAX];
@@ -223,15 +240,10 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	p->unsupported_as_placeholder = -1;
 	if (!want_table(l, t, path, table.expected))
 		return;
-	if (!type || !is_text(type))
-		return error_text(
-			l, type ? type : t, path,
-			"%.*s: TensorZeroDerive: missing tag field `type` (add `type = \"%.*s\"`)",
-			BFMT(path), BFMT(first_type()));
-	entry = entry_named(type->text);
+	entry = type && is_text(type) ? entry_named(type->text) : NULL;
 	kind = entry ? entry->kind : NULL;
 	if (!kind)
-		return unknown_type(l, type, path);
+		return read_without_type(l, t, type, path, p);
 	if (!provider_begin(p, kind, l->config, l->arena))
 		return;
 	for (size_t i = 0; i < kind->nkeys; i++)

@@ -161,6 +161,8 @@ struct inference {
 	/* What the source says and no other format can; its values that are TensorZero's no more. A provider of another family
 	 * refuses it with this text, at `param`. */
 	struct bytes unsayable, unsayable_param;
+	bool source_state; /* ids of earlier answers in the source are the upstream's own and go on */
+	bool wants_seals;    /* thoughts shall come with all that they need to be sent back */
 	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
 	unsigned
 		own; /* PARAM_BIT of each whose member of the source keeps its bytes: its value still is the
@@ -291,6 +293,12 @@ void gather_choice(struct gather *, unsigned choice);
 int gather_finish(struct gather *, struct result *out);
 /* json_mode `tool`: tool calls become text blocks of their arguments (http-api §11.2). In place. */
 void result_json_tool_to_text(struct result *);
+#define RESULT_KEPT (16u << 20) /* of all texts of an answer, for the record */
+/* Bytes of its content and of its other choices. */
+size_t result_size(const struct result *);
+/* As much of the result as fits into `room`: itself, or one with texts that end earlier (they are views of the same bytes)
+ * and fewer blocks; then *cut is set. NULL: out of memory. */
+const struct result *result_kept(const struct result *, size_t room, struct arena *, bool *cut);
 bool gather_has_content(const struct gather *); /* any non-empty text, thought, call */
 bool gather_raw_cut(const struct gather *);
 void gather_free(

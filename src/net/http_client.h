@@ -48,6 +48,7 @@ struct http_send {
 	size_t nheaders;
 	struct bytes body;
 	bool fresh;             /* do not reuse a pooled connection */
+	bool once;              /* and let nobody reuse it afterwards */
 	uint64_t head_deadline; /* absolute: the answer's head must be there; TIME_NEVER = none */
 	uint64_t read_idle_ms;  /* longest silence between two reads of the answer; 0 = none */
 	struct arena *arena;    /* for the head of the answer and the call itself */

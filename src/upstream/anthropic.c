@@ -209,7 +209,6 @@ const struct provider_type provider_anthropic = {
 		.body = B("Error parsing text response: "),
 	},
 	.takes_files = true,
-	.takes_provider_tools = true,
 	.takes_url = anthropic_takes_url,
 	.ignored_warning = "the model does not take all of a request",
 };

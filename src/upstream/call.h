@@ -6,6 +6,7 @@
 #define SIGNET_UPSTREAM_CALL_H
 
 #include "net/sse.h"
+#include "upstream/custom_tools.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
 
@@ -24,6 +25,9 @@ struct call {
 	const struct provider_type *type;
 	const struct wire *wire; /* provider_wire() */
 	const struct inference *inf;
+	const struct inference
+		*asked; /* where custom tools go out as functions: what was asked; else NULL */
+	struct custom_stream *custom; /* the same, of a stream */
 	const struct call_context *context;
 	struct attempt *attempt;
 	struct dialect dialect;

@@ -126,7 +126,6 @@ const struct provider_type provider_gcp_vertex_anthropic = {
 	.read_error = read_error,
 	.words = GOOGLE_WORDS,
 	.takes_files = true,
-	.takes_provider_tools = true,
 	.takes_url = anthropic_takes_url,
 	.ignored_warning = "the model does not take all of a request",
 };

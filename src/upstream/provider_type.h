@@ -46,7 +46,6 @@ struct provider_type {
 	/* Whether the provider takes thoughts of other types that speak its format. NULL: only its own type's. */
 	bool (*shares_thoughts)(const struct provider_config *);
 	bool takes_files;
-	bool takes_provider_tools; /* else one that is meant for it fails the attempt */
 	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
 	/* What the protocol's own input of the signature is (signer_protocol.content). */
 	struct bytes (*signed_content)(struct bytes body, struct arena *);

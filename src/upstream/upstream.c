@@ -288,8 +288,24 @@ static int send_signed(struct call *c)
 	return 0;
 }
 
+/* Custom tools go out as functions where the provider has none; TensorZero's routes fail there. */
+static int emulate_custom_tools(struct call *c)
+{
+	struct arena *a = c->context->arena;
+
+	if (c->wire->custom_tools || c->inf->source_wire == c->wire || !c->inf->options->lenient ||
+	    !custom_tools_any(c->inf))
+		return 0;
+	c->asked = c->inf;
+	c->inf = custom_tools_as_functions(c->asked, a);
+	c->custom = custom_stream_new(c->asked, a);
+	return c->inf && c->custom ? 0 : -1;
+}
+
 static int open_call(struct call *c)
 {
+	if (emulate_custom_tools(c))
+		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
 	if (find_endpoint(c) || encode(c) || write_headers(c) || send_signed(c) || check_head(c))

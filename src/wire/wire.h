@@ -47,8 +47,12 @@ struct wire_stream;
 struct wire_writer;
 
 struct wire {
-	struct bytes name; /* "openai_chat", "developer_api" */
-	bool has_choices;  /* a request may ask for several (inference.n) */
+	struct bytes name;     /* "openai_chat", "developer_api" */
+	struct bytes api_type; /* as raw entries name it: "responses"; unset: "chat_completions" */
+	bool has_choices;      /* a request may ask for several (inference.n) */
+	bool custom_tools;     /* has tools whose input is free text */
+	bool edits_thoughts;   /* a pass-through leaves out thoughts of other families by itself */
+	bool takes_provider_tools; /* tools of the provider's own go into a request; else one that is meant for it fails the attempt */
 
 	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and
 	 * another format cannot. -1: refused, where it must not be left out. May be NULL. */
@@ -99,6 +103,6 @@ struct bytes wire_utf8(struct bytes text, struct arena *);
  * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
 struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
-extern const struct wire wire_openai_chat, wire_anthropic_messages;
+extern const struct wire wire_openai_chat, wire_openai_responses, wire_anthropic_messages;
 
 #endif

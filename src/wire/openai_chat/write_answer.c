@@ -144,7 +144,13 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 
 /* ---- raw entries ---- */
 
-#define API_TYPE ",\"api_type\":\"chat_completions\",\"data\":"
+/* ... and the key of the data. Most formats are chat completions to whoever reads these. */
+static void put_api_type(struct pen *p, struct bytes type)
+{
+	pen_lit(p, ",\"api_type\":");
+	pen_string(p, bytes_set(type) ? type : B("chat_completions"));
+	pen_lit(p, ",\"data\":");
+}
 
 void chat_put_failed(struct pen *p, const struct answer *a)
 {
@@ -153,7 +159,7 @@ void chat_put_failed(struct pen *p, const struct answer *a)
 		pen_item(p);
 		pen_lit(p, "{\"provider_type\":");
 		pen_string(p, a->failed[i].provider_type);
-		pen_lit(p, API_TYPE);
+		put_api_type(p, a->failed[i].api_type);
 		pen_string(p, a->failed[i].data);
 		pen_lit(p, "}");
 	}
@@ -178,7 +184,7 @@ static void entry_begin(struct pen *p, const struct answer *a)
 	pen_lit(p, "{\"model_inference_id\":");
 	chat_put_uuid(p, a->model_inference_id);
 	pen_text(p, "provider_type", a->provider_type);
-	pen_lit(p, API_TYPE);
+	put_api_type(p, a->api_type);
 }
 
 void chat_put_raw_usage(struct pen *p, const struct answer *a, struct bytes data)
