@@ -231,7 +231,7 @@ def test_parameters(signet, mock):
     ("old", {"reasoning_effort": "low"}, {"maxTokens": 32000}, {"thinking": {"type": "enabled", "budget_tokens": 6400}}),
     ("new", {"reasoning_effort": "xhigh"}, {}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}),
     ("newest", {"reasoning_effort": "minimal", "temperature": 0.2}, {}, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
-    ("newest", {"reasoning_effort": "none"}, {}, {"thinking": {"type": "disabled"}}),
+    ("newest", {"reasoning_effort": "none"}, {}, None),
     ("old", {"reasoning_effort": "none", "temperature": 0.2}, {"temperature": 0.2}, None),
 ])
 def test_thinking_by_generation(signet, mock, model, fields, config_, more):
