@@ -152,9 +152,14 @@ def test_thinking_is_a_budget_up_to_2_5_and_a_level_later(signet, mock):
         assert mock.last().json["generationConfig"]["thinkingConfig"] == want, (model_name, fields)
 
 
-def test_custom_tools_are_refused(signet, mock):
-    got = ask(signet, tools=[{"type": "custom", "custom": {"name": "patch"}}])
-    assert got.status == 400 and "OpenAI custom tools are not supported by this provider" in got.message and mock.requests == []
+def test_custom_tools_are_functions_of_one_text(signet, mock):
+    mock.then(json_answer(reply({"functionCall": {"name": "patch", "args": {"input": "a\nb"}}})))
+    tools = [{"type": "custom", "custom": {"name": "patch"}}]
+    call = said(ask(signet, tools=tools))["tool_calls"][0]
+    assert call["type"] == "custom" and call["custom"] == {"name": "patch", "input": "a\nb"}
+    assert list(mock.last().json["tools"][0]["functionDeclarations"][0]["parameters"]["properties"]) == ["input"]
+    got = ask(signet, raw.TZ_CHAT, model=raw.TZ + "m", tools=tools)
+    assert "OpenAI custom tools are not supported by this provider" in got.message
 
 
 # -- answers ----------------------------------------------------------------------------------------
