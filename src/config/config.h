@@ -48,15 +48,27 @@ struct strings {
 
 #define SIGNER_INPUTS 4
 
+/* What makes a signature: a module, or a scheme that is built in. */
+enum signer_kind { SIGNER_WASM, SIGNER_SIGV4, SIGNER_HMAC };
+
 struct signer_config {
 	bool set;
+	int kind; /* enum signer_kind */
 	struct bytes path, sha256;
 	uint32_t memory_mb, timeout_ms, pool; /* see struct signer_limits */
 	/* nonce, timestamp, device_id, body, content, method, url, path, "" */
 	struct bytes inputs[SIGNER_INPUTS];
 	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
 	struct credential device_id;
-	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
+	struct signer *
+		signer; /* loaded at start; NULL in `signet check` of a missing module, and of other kinds */
+	/* SIGNER_SIGV4; without a key_id AWS's own sources are asked */
+	struct bytes service, region;
+	struct credential key_id, session_token;
+	struct credential secret; /* of SIGNER_HMAC, too */
+	/* SIGNER_HMAC: what stands between the inputs, before the signature, and how that is printed */
+	struct bytes separator, prefix;
+	bool base64;
 };
 
 struct provider_config {

@@ -410,6 +410,11 @@ int http_call_read_all(struct http_call *call, size_t max, struct bytes *out)
 	return collect(call, max, piece, out);
 }
 
+void http_call_distrust(struct http_call *call)
+{
+	call->failed = true;
+}
+
 void http_call_close(struct http_call *call)
 {
 	struct upconn *u = call->conn;

@@ -76,6 +76,8 @@ int http_call_read_all(struct http_call *, size_t max, struct bytes *out);
  * called exactly once, also after errors and when cancelled. Does not wait. With the end of the body
  * unread but already buffered (a chunked body's last chunk) it still counts as read. */
 void http_call_close(struct http_call *);
+/* What came is broken: the connection is not used again, however well it ends. Before http_call_close. */
+void http_call_distrust(struct http_call *);
 
 /* The value of proxy-authorization that a request to that URL is sent with; unset: none. */
 struct bytes http_client_proxy_secret(const struct http_client *, const struct url *);

@@ -134,10 +134,12 @@ static int take_event(struct call *c, const struct sse_event *event)
 static int take_next(struct call *c)
 {
 	struct sse_event event;
-	int r = sse_next(&c->sse, &event);
+	int r = framing_next(c->framer, &event);
 
 	if (r == 0)
 		c->state = STREAM_WAITS;
+	if (r == 2)
+		return call_fail_exception(c);
 	return r == 1 ? take_event(c, &event) : r;
 }
 
@@ -145,11 +147,10 @@ static int take_next(struct call *c)
 static int take_unfinished(struct call *c)
 {
 	struct sse_event event;
+	int r = framing_end(c->framer, &event);
 
 	c->state = STREAM_CLOSING;
-	if (!c->inf->options->lenient)
-		return 0;
-	return sse_end(&c->sse, &event) ? take_event(c, &event) : 0;
+	return r == 1 && c->inf->options->lenient ? take_event(c, &event) : r < 0 ? -1 : 0;
 }
 
 static int read_more(struct call *c)
@@ -168,7 +169,7 @@ static int read_more(struct call *c)
 	if (c->received > ANSWER_MAX)
 		return fail(ERR_TOO_LARGE, "the upstream's answer is longer than %u bytes",
 			    ANSWER_MAX);
-	sse_feed(&c->sse, piece);
+	framing_feed(c->framer, piece);
 	return 0;
 }
 
@@ -205,7 +206,9 @@ static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), v
 		if (r > 0)
 			return 1;
 		if (r < 0) {
-			call_fail_transport(c, true);
+			http_call_distrust(c->http);
+			if (!error_last()->fatal) /* else it has its words */
+				call_fail_transport(c, true);
 			return call_ended_above() ? -1 : error_delta(c, out);
 		}
 	}
@@ -256,5 +259,6 @@ void upstream_close(struct call *c)
 	if (c->stream)
 		c->wire->stream_free(c->stream);
 	custom_stream_free(c->custom);
-	sse_deinit(&c->sse);
+	if (c->framer)
+		framing_deinit(c->framer);
 }

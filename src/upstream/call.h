@@ -5,8 +5,8 @@
 #ifndef SIGNET_UPSTREAM_CALL_H
 #define SIGNET_UPSTREAM_CALL_H
 
-#include "net/sse.h"
 #include "upstream/custom_tools.h"
+#include "upstream/framing.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
 
@@ -41,7 +41,7 @@ struct call {
 	bool encoded, counts;
 	/* a stream */
 	enum stream_state state;
-	struct sse sse;
+	struct framer *framer;
 	struct wire_stream *stream;
 	struct delta delta;
 	struct bytes peeked; /* how the body begins, where that was looked at; unset: nowhere */
@@ -84,6 +84,8 @@ void call_redact_error(const struct call *, struct error *); /* all of its texts
 
 /* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
 
+/* "ns#Name:uri" -> "Name". */
+struct bytes error_code_name(struct bytes);
 /* gateway.debug: what was sent and what came stands behind the last error's text. */
 int call_with_debug(const struct call *);
 /* An error of this provider: TensorZero's frame around the inner text, which lives in the arena. */
@@ -95,6 +97,8 @@ int call_fail_transport(const struct call *, bool in_stream);
 int call_fail_body(const struct call *);
 /* The answer's status is not 2xx: reads the body for the error. Waits. */
 int call_fail_status(struct call *);
+/* The stream itself tells of an error, in the frame that came last. */
+int call_fail_exception(const struct call *);
 /* The answer to a streamed request is no stream: the same. */
 int call_fail_content_type(struct call *, struct bytes expected, struct bytes got);
 

@@ -7,13 +7,16 @@
 #define SIGNET_UPSTREAM_PROVIDER_TYPE_H
 
 #include "config/provider_kind.h"
+#include "net/event_stream.h"
 #include "upstream/extra.h"
 #include "upstream/upstream.h"
 #include "wire/wire.h"
 
-/* How a stream of answers is cut into events. Others come with the first type that speaks them. */
+/* How a stream of answers is cut into events. */
 enum framing {
-	FRAMING_SSE, /* text/event-stream */
+	FRAMING_SSE,                 /* text/event-stream */
+	FRAMING_EVENT_STREAM,        /* AWS: an event is a frame */
+	FRAMING_SSE_IN_EVENT_STREAM, /* AWS: frames hold pieces of a text/event-stream */
 };
 
 /* The words in front of what the net says, and what kind of error it is then. */
@@ -68,12 +71,17 @@ struct provider_type {
 	/* ---- the answer ---- */
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;
+	/* Of a framing whose frames may tell of an error: the words in front of its name, and who fills upstream_* from it. */
+	struct bytes exception_words;
+	void (*read_exception)(struct error *, const struct frame *, struct arena *);
 	struct bytes request_id_header;
+	struct bytes error_code_header; /* names what went wrong; unset: the body alone does */
+	bool stream_status_plain; /* a status that is no success is no broken stream where one was asked for */
 	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);
-	/* Fills upstream_* of the error from its body. */
+	/* Fills upstream_* of the error from its body; what it is known by (status, the header's code) is there already. */
 	void (*read_error)(struct error *, struct bytes body, struct arena *);
 	struct transport_words words;
 	/* Logged when the wire left something out of a request; NULL: nothing is. */

@@ -6,13 +6,14 @@
 #include "upstream/provider_type.h"
 
 extern const struct provider_type provider_anthropic, provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_aws_bedrock, provider_aws_sagemaker;
 extern const struct provider_type provider_gcp_vertex_anthropic, provider_gcp_vertex_gemini;
 extern const struct provider_type provider_google_ai_studio_gemini;
 
 const struct provider_entry provider_entries[] = {
 	{ .kind = &provider_anthropic.kind, .settings = 1 },
-	{ .name = "aws_bedrock" },
-	{ .name = "aws_sagemaker" },
+	{ .kind = &provider_aws_bedrock.kind },
+	{ .kind = &provider_aws_sagemaker.kind },
 	{ .name = "azure", .settings = 2 },
 	{ .kind = &provider_gcp_vertex_anthropic.kind, .settings = 6 },
 	{ .kind = &provider_gcp_vertex_gemini.kind, .settings = 5 },

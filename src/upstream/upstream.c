@@ -210,11 +210,8 @@ static int transmit(struct call *c)
 
 static int check_head(struct call *c)
 {
-	static const struct bytes content_types[] = {
-		[FRAMING_SSE] = B("text/event-stream"),
-	};
 	struct bytes type = http_call_header(c->http, B("content-type")),
-		     expected = content_types[c->type->framing], id;
+		     expected = framing_content_type(c->type->framing), id;
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
@@ -227,7 +224,7 @@ static int check_head(struct call *c)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
 		return 0;
-	switch (answer_peek(c)) {
+	switch (c->type->framing == FRAMING_SSE ? answer_peek(c) : 0) {
 	case 1: return 0;
 	case 0: return call_fail_content_type(c, expected, type);
 	default: return call_fail_transport(c, false);

@@ -15,7 +15,7 @@ from lib.mock import Mock
 from lib.signet import Signet
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ENV = {"COMPAT_KEY": "sk-compat"}
+ENV = {"COMPAT_KEY": "sk-compat", "COMPAT_AWS_ID": "AKIDEXAMPLE", "COMPAT_AWS_SECRET": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 
 
 class Peer:

@@ -9,7 +9,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for 
 from peers import HERE, TensorZero  # noqa: E402
 from google import TensorZeroGoogle  # noqa: E402
 
-groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic"]
+groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "aws"]
 PEERS = {"google": TensorZeroGoogle}  # those with a configuration of their own
 os.makedirs(os.path.join(HERE, "golden"), exist_ok=True)
 for group in groups:

@@ -81,6 +81,8 @@ static void check_events(struct bytes text, struct arena *a)
 		line = bytes_find(event, B("\ndata: "));
 		require(line > 0, "an event has data");
 		event = bytes_slice(event, (size_t)line + 7, event.n);
+		if (bytes_chr(event, '\n') >= 0 || !json_parse_lenient(event, a))
+			fprintf(stderr, "%.*s\n", BFMT(event));
 		require(bytes_chr(event, '\n') < 0 && json_parse_lenient(event, a),
 			"data is one line of JSON");
 		text = bytes_slice(text, (size_t)end + 2, text.n);

@@ -152,9 +152,15 @@ def test_thinking_is_a_budget_up_to_2_5_and_a_level_later(signet, mock):
         assert mock.last().json["generationConfig"]["thinkingConfig"] == want, (model_name, fields)
 
 
-def test_custom_tools_are_refused(signet, mock):
-    got = ask(signet, tools=[{"type": "custom", "custom": {"name": "patch"}}])
-    assert got.status == 400 and "OpenAI custom tools are not supported by this provider" in got.message and mock.requests == []
+def test_custom_tools_are_functions_here(signet, mock):
+    """surfaces §4.3; TensorZero's route refuses them."""
+    mock.then(json_answer(reply({"functionCall": {"name": "patch", "args": {"input": "free text"}}})))
+    got = said(ask(signet, tools=[{"type": "custom", "custom": {"name": "patch"}}]))
+    assert got["tool_calls"][0]["custom"] == {"name": "patch", "input": "free text"}
+    assert mock.last().json["tools"][0]["functionDeclarations"][0]["parameters"]["required"] == ["input"]
+    mock.requests.clear()
+    got = ask(signet, raw.TZ_CHAT, model=raw.TZ + "m", tools=[{"type": "custom", "custom": {"name": "patch"}}])
+    assert got.status >= 400 and "OpenAI custom tools are not supported by this provider" in got.message and mock.requests == []
 
 
 # -- answers ----------------------------------------------------------------------------------------

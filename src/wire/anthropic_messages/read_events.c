@@ -14,6 +14,7 @@
 #include "wire/call_ids.h"
 
 #define MAX_BLOCKS  1024
+#define ERROR_SHOWN 4096        /* of an error that is no JSON */
 #define INPUT_MAX   (64u << 20) /* of a server's tool */
 #define SCRATCH_MAX (512u << 20)
 
@@ -205,6 +206,8 @@ static int start_block(struct wire_stream *s, yyjson_val *root, struct delta *ou
 	struct bytes type = json_str(json_get(block, "type"));
 	struct open fresh = { .index = index_of(root), .type = OPEN_OTHER }, *o;
 
+	if (!yyjson_is_obj(block))
+		return 1;
 	if (bytes_eq(type, B("text")))
 		fresh.type = OPEN_TEXT;
 	else if (bytes_eq(type, B("thinking")) || bytes_eq(type, B("redacted_thinking")))
@@ -438,8 +441,9 @@ int claude_read_event(struct wire_stream *s, const struct sse_event *e, struct d
 	s->events = true;
 	root = json_parse_lenient(e->data, &s->scratch);
 	if (!root && bytes_eq(e->event, B("error"))) {
-		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "%.*s",
-			  BFMT(bytes_slice(e->data, 0, 4096)));
+		struct bytes said = wire_utf8(bytes_head(e->data, ERROR_SHOWN), &s->scratch);
+
+		wire_fail(ERR_INFERENCE_SERVER, 0, s->dialect->type, "%.*s", BFMT(said));
 		return error_delta(s, true, out);
 	}
 	return root ? read_typed(s, root, out) : bad_event(s, out);

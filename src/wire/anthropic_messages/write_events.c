@@ -478,17 +478,26 @@ static int pass_line(struct wire_writer *w, struct pen *p, const struct delta *d
 	return pen_done(p);
 }
 
-/* An event whose data came in several lines goes out in one. */
+static bool is_one_line(struct bytes text)
+{
+	return bytes_chr(text, '\n') < 0 && bytes_chr(text, '\r') < 0;
+}
+
+/* An event whose data came in several lines goes out in one, or not at all: a text was broken between two of them. */
 static int pass(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
 	struct buf line;
 	int bad;
 
 	w->passes = true;
-	if (bytes_chr(d->raw, '\n') < 0 && bytes_chr(d->raw, '\r') < 0)
+	if (is_one_line(d->raw))
 		return pass_line(w, p, d, d->raw);
+	if (!is_one_line(d->event))
+		return 0;
 	buf_init(&line, SSE_MAX_EVENT);
-	bad = json_compact(d->raw, &line) || pass_line(w, p, d, buf_bytes(&line));
+	bad = json_compact(d->raw, &line);
+	if (!bad && is_one_line(buf_bytes(&line)))
+		bad = pass_line(w, p, d, buf_bytes(&line));
 	buf_deinit(&line);
 	return bad ? -1 : 0;
 }
