@@ -2,7 +2,13 @@
 
 A new wire is a row here and a file in lib/model that speaks it.
 """
-from dataclasses import dataclass
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+
+from .model.turn import THOUGHT, seal
+from .signet import binary
 
 
 @dataclass(frozen=True)
@@ -10,6 +16,13 @@ class Wire:
     name: str
     provider: str  # TOML of the provider; {url} and {model} are filled in
     thinks: bool = True  # its thoughts reach the client
+    limits: bool = True  # it takes a limit of tokens
+    thought_in_history: object = None  # whether an upstream body has the model's own thought, signed; None: it signs none
+    cannot: dict = field(default_factory=dict)  # feature: why, for every surface
+
+    @property
+    def signs_thoughts(self):
+        return self.thought_in_history is not None
 
 
 KEY = "sk-mock-upstream"
@@ -17,17 +30,34 @@ ENV = {"MOCK_KEY": KEY}  # of the gateway's process
 
 WIRES = {w.name: w for w in (
     Wire("chat", 'type = "openai"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n'),
-    Wire("responses", 'type = "openai"\napi_type = "responses"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n'),
-    Wire("messages", 'type = "anthropic"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n'),
+    Wire("responses", 'type = "openai"\napi_type = "responses"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n',
+         thought_in_history=lambda body: any(i.get("type") == "reasoning" and i.get("encrypted_content") == seal(THOUGHT) for i in body["input"])),
+    Wire("messages", 'type = "anthropic"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n',
+         thought_in_history=lambda body: any(b.get("signature") == seal(THOUGHT) for m in body["messages"] if m["role"] == "assistant" for b in m["content"])),
 )}
 
 # A body signed by the sample signer, and the provider that has a signer of its own. {signer} is its path.
 SIGNED = 'signer = {{ path = "{signer}", device_id = "d" }}\n'
 DEVAPI = Wire("developer API", 'type = "rust-proxy"\nmodel_name = "{model}"\napi_endpoint = "{url}/stream/chat"\ndevice_id = "d"\nsession_id = "s"\n'
-              'estimate_usage = true\nsigner = {{ path = "{signer}" }}\n', thinks=False)
+              'estimate_usage = true\nsigner = {{ path = "{signer}" }}\n', thinks=False, limits=False, cannot={
+                  "tools": "its API takes a text and gives a text: tools are left out, a forced one is refused",
+                  "parallel": "as tools", "images": "its API takes text alone", "pdf": "its API takes text alone", "schema": "its API has no such mode",
+                  "thinking": "its thoughts come without being asked for", "caching": "its API tells nothing of it", "usage": "its API counts nothing; estimated",
+              })
 
 
 def model_toml(name, wire, url, model_name="mock-model", more="", signer=""):
     """TOML of a model with one provider, p, of that wire."""
     provider = (wire.provider + more).format(url=url, model=model_name, signer=signer)
     return f'[models."{name}"]\nrouting = ["p"]\n[models."{name}".providers.p]\n{provider}\n'
+
+
+def there(toml):
+    """Whether this build has the provider types of a configuration's models."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
+        f.write(toml)
+        f.flush()
+        done = subprocess.run([binary(), "check", "--config-file", f.name], capture_output=True, text=True, env={**os.environ, **ENV}, timeout=30)
+    if done.returncode and "does not support" not in done.stdout + done.stderr:
+        raise AssertionError(done.stdout + done.stderr)
+    return done.returncode == 0

@@ -2,7 +2,7 @@
 import re
 
 from .files import file_of, url_of
-from .turn import Tool, Turn, Wrong, number
+from .turn import Tool, Turn, Wrong, long_enough, number
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 RANGES = (("temperature", 0, 2), ("top_p", 0, 1), ("presence_penalty", -2, 2), ("frequency_penalty", -2, 2), ("n", 1, 128),
@@ -88,7 +88,7 @@ def read(body):
     stops = body.get("stop") or []
     turn.stops = [stops] if isinstance(stops, str) else stops
     turn.think = body.get("reasoning_effort") not in (None, "none")
-    turn.cache = body.get("prompt_cache_key") or ""
+    turn.cache = body.get("prompt_cache_key") or long_enough(turn)
     return turn
 
 

@@ -4,7 +4,7 @@ import re
 
 from .chat import error, in_range, text_of  # noqa: F401
 from .files import file_of, url_of
-from .turn import THOUGHT, Tool, Turn, Wrong, number, seal
+from .turn import THOUGHT, Tool, Turn, Wrong, long_enough, number, seal
 
 RANGES = (("temperature", 0, 2), ("top_p", 0, 1), ("max_output_tokens", 1, 2**31), ("top_logprobs", 0, 20))
 CALLS = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output", "local_shell_call": "local_shell_call_output",
@@ -58,7 +58,7 @@ def read(body, stored=None):
     turn.json = form.get("type") == "json_object"
     turn.limit = body.get("max_output_tokens")
     turn.think = (body.get("reasoning") or {}).get("effort") not in (None, "none")
-    turn.cache = body.get("prompt_cache_key") or ""
+    turn.cache = body.get("prompt_cache_key") or long_enough(turn)
     return turn
 
 

@@ -91,7 +91,7 @@ ITEMS = {None, "message", "function_call", "function_call_output", "reasoning", 
 def without_newer_types(body):
     out = dict(body)
     if isinstance(body.get("input"), list):
-        out["input"] = [i for i in body["input"] if i.get("type") in ITEMS]
+        out["input"] = [{"type": "message", **i} for i in body["input"] if i.get("type") in ITEMS]  # OpenAI takes it without the type
     if isinstance(body.get("tools"), list):
         out["tools"] = [t for t in body["tools"] if t.get("type") == "function"]
     return out

@@ -151,6 +151,11 @@ def text_for(turn):
     return text
 
 
+def long_enough(turn):
+    """What OpenAI keeps of a prompt without being asked."""
+    return number(turn.system) if len(turn.system.split()) > 1000 else ""
+
+
 def call_of(tool, turn, arguments=None):
     if arguments is None:
         arguments = "Paris" if tool.custom else instance(tool.schema or {"type": "object"})
