@@ -38,7 +38,9 @@ def llmprobe(url):
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         out, err = output_of(node("llmprobe"), url, "-k", KEY, "-m", MODEL, "--no-bench", "--no-save", "--no-color", "--save", report.name)
         saved = json.load(report)
-    held = {("chat" if e["kind"] != "surface" else e["id"], f"{e['tier']}: {e['label']}") for e in saved["coverage"]["entries"] if e["supported"]}
+    of_responses = ("mcp-tools", "previous-response-id", "background")
+    held = {(e["id"] if e["kind"] == "surface" else "responses" if e["id"] in of_responses else "chat", f"{e['tier']}: {e['label']}")
+            for e in saved["coverage"]["entries"] if e["supported"]}
     held |= {(r["surface"], r["name"]) for r in saved["conformance"]["results"] if r["outcome"] == "pass"}
     against = {(r["surface"], f"{r['name']}: {f['severity']}: {f['label']}") for r in saved["conformance"]["results"] for f in r["failures"]}
     return held, against, out + err

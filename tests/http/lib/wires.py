@@ -26,7 +26,8 @@ class Wire:
 
 
 KEY = "sk-mock-upstream"
-ENV = {"MOCK_KEY": KEY}  # of the gateway's process
+ENV = {"MOCK_KEY": KEY, "AWS_ACCESS_KEY_ID": "AKIDMOCK", "AWS_SECRET_ACCESS_KEY": "mock-secret"}  # of the gateway's process
+AWS_KEYS = ""  # the environment's
 
 WIRES = {w.name: w for w in (
     Wire("chat", 'type = "openai"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n'),
@@ -34,6 +35,14 @@ WIRES = {w.name: w for w in (
          thought_in_history=lambda body: any(i.get("type") == "reasoning" and i.get("encrypted_content") == seal(THOUGHT) for i in body["input"])),
     Wire("messages", 'type = "anthropic"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n',
          thought_in_history=lambda body: any(b.get("signature") == seal(THOUGHT) for m in body["messages"] if m["role"] == "assistant" for b in m["content"])),
+    Wire("gemini", 'type = "google_ai_studio_gemini"\nmodel_name = "{model}"\napi_base = "{url}/v1beta/"\napi_key_location = "env::MOCK_KEY"\n',
+         thought_in_history=lambda body: any(p.get("thoughtSignature") == seal(THOUGHT) for c in body["contents"] for p in c["parts"])),
+    Wire("bedrock", 'type = "aws_bedrock"\nmodel_id = "anthropic.claude-{model}"\nregion = "us-east-1"\nendpoint_url = "{url}"\n' + AWS_KEYS,
+         thought_in_history=lambda body: any("reasoningContent" in b for m in body["messages"] for b in m["content"])),
+    Wire("sagemaker", 'type = "aws_sagemaker"\nendpoint_name = "e"\nmodel_name = "{model}"\nhosted_provider = "openai"\nregion = "us-east-1"\n'
+         'endpoint_url = "{url}"\n' + AWS_KEYS),
+    Wire("sagemaker tgi", 'type = "aws_sagemaker"\nendpoint_name = "e"\nmodel_name = "{model}"\nhosted_provider = "tgi"\nregion = "us-east-1"\n'
+         'endpoint_url = "{url}"\n' + AWS_KEYS),
 )}
 
 # A body signed by the sample signer, and the provider that has a signer of its own. {signer} is its path.

@@ -10,12 +10,13 @@ events, "[50 words]" says so many, "both" makes two calls.
     python -m lib.model [PORT]            # prints its port and serves
 """
 import json
+import re
 import time
 import urllib.parse
 
 from lib import mock
 
-from . import chat, devapi, messages, plain, responses
+from . import bedrock, chat, devapi, gemini, messages, plain, responses
 from .schemas import complaints
 from .turn import Wrong, say
 
@@ -59,12 +60,14 @@ class Model:
 
     def script(self, conn, request):
         path = urllib.parse.urlsplit(request.target).path.rstrip("/")
-        anthropic = path.startswith(("/v1/messages", "/anthropic"))
-        shape = messages.error if anthropic or "anthropic-version" in request.headers else chat.error
+        shape = shape_of(path, request)
         try:
             self.serve(path, request)(conn, request)
         except Wrong as wrong:
-            mock.json_answer(shape(wrong), wrong.status, headers=[("retry-after", "1")] if wrong.status == 429 else [])(conn, request)
+            headers = [("retry-after", "1")] if wrong.status == 429 else []
+            if shape is bedrock.error:
+                headers.append(("x-amzn-errortype", bedrock.NAMES.get(wrong.status, "InternalServerException")))
+            mock.json_answer(shape(wrong), wrong.status, headers=headers)(conn, request)
         except (KeyError, TypeError, AttributeError, IndexError) as broken:  # of a body whose parts are of wrong types
             mock.json_answer(shape(Wrong(f"invalid request: {broken!r}")), 400)(conn, request)
 
@@ -77,6 +80,9 @@ class Model:
             return self.serve_devapi(request)
         if self.signed:
             devapi.verify(request.headers, request.body.decode())
+        for pattern, serve in CLOUDS:
+            if found := re.fullmatch(pattern, path):
+                return serve(self, json.loads(request.body), request, *found.groups())
         self.check_key(request)
         route = ROUTES.get(path.split("/v1", 1)[-1] if path.startswith("/v1") else path)
         if not route or request.method != "POST":
@@ -121,13 +127,13 @@ class Model:
             return mock.json_answer(one[names.index(path[11:])])
         raise Wrong("Not found", status=404)
 
-    def talk(self, format, body, turn):
-        """The answer to a turn, as `format` writes it."""
+    def talk(self, format, body, turn, content_type="text/event-stream", wrap=None):
+        """The answer to a turn, as `format` writes it; `wrap` puts the bytes of an event into another framing."""
         said, now = say(turn, self.seen, self.play), int(time.time())
         self.said.append(said)
         if not turn.stream:
             return mock.json_answer(format.answer(body, said, now))
-        named = getattr(format, "bytes_of", None)
+        named = wrap or getattr(format, "bytes_of", None)
         out = []
         for event in format.events(body, said, now):
             out.append(mock.Raw(named(event)) if named else event)
@@ -136,7 +142,7 @@ class Model:
         if self.breaks:
             self.breaks -= 1
             return mock.sse([*out[: len(out) // 2], mock.RESET], done=False)
-        return mock.sse(out, done=False)
+        return mock.sse(out, done=False, content_type=content_type)
 
 
 def head_only(conn, request):
@@ -179,6 +185,46 @@ def on_messages(model, body):
 
 def on_count(model, body):
     return mock.json_answer({"input_tokens": messages.read(body, counts=True).tokens()})
+
+
+AWS_STREAM = "application/vnd.amazon.eventstream"
+
+
+def on_gemini(model, body, request, name, stream):
+    turn = gemini.read(body, name)
+    turn.stream = bool(stream)
+    if stream and "alt=sse" not in request.target:
+        raise Wrong("without alt=sse a stream is a JSON array, which nobody wants")
+    return model.talk(gemini, body, turn)
+
+
+def on_converse(model, body, request, name, stream):
+    turn = bedrock.read(body, urllib.parse.unquote(name))
+    turn.stream = bool(stream)
+    return model.talk(bedrock, body, turn, AWS_STREAM)
+
+
+def on_sagemaker(model, body, request, endpoint, stream):
+    """The container speaks chat completions; AWS cuts its stream where it likes."""
+    turn = chat.read(body)
+    model.complaints += [(endpoint, body, c) for c in complaints("chat", body)]
+    return model.talk(chat, body, turn, AWS_STREAM, lambda e: bedrock.frame(mock.sse_bytes(e), message_type="event", event_type="PayloadPart"))
+
+
+CLOUDS = (
+    (r"/(?:v1beta|v1)/(?:.*/)?models/([^/:]+):(?:g|(streamG))enerateContent", on_gemini),
+    (r"/model/([^/]+)/converse(-stream)?", on_converse),
+    (r"/endpoints/([^/]+)/invocations(-response-stream)?", on_sagemaker),
+)
+
+
+def shape_of(path, request):
+    """How the vendor whose path this is writes an error."""
+    if path.startswith(("/v1/messages", "/anthropic")) or "anthropic-version" in request.headers:
+        return messages.error
+    if path.startswith(("/model/", "/endpoints/")):
+        return bedrock.error
+    return gemini.error if ":generateContent" in path or ":streamGenerateContent" in path else chat.error
 
 
 # path below /v1: (name of the schema, handler)
