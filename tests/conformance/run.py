@@ -116,7 +116,7 @@ def main():
                 print(f"  it should hold {LEAST[name]} at least")
             for behind in [] if asked.alone else asked.behind or BEHIND:
                 model.reset()
-                with Signet(config(model_toml(MODEL, WIRES[behind], model.url, model_name=MODEL)), env=ENV) as signet:
+                with Signet(config(model_toml(MODEL, WIRES[behind], model.url, model_name=MODEL), record=True), env=ENV) as signet:
                     bad += judge(name, behind, alone, SUITES[name](signet.url + "/v1"))
     return 1 if bad else 0
 

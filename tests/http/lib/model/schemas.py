@@ -81,6 +81,8 @@ def complaints(kind, body):
     judged = {k: v for k, v in body.items() if k not in newer}
     if kind == "responses":
         judged = without_newer_types(judged)
+    if kind == "chat":
+        judged = without_custom(judged)
     return [shortest(e) for e in judge.iter_errors(judged)] + [f"{k}: no name of the schema" for k in body if k not in names and k not in newer]
 
 
@@ -94,6 +96,16 @@ def without_newer_types(body):
         out["input"] = [{"type": "message", **i} for i in body["input"] if i.get("type") in ITEMS]  # OpenAI takes it without the type
     if isinstance(body.get("tools"), list):
         out["tools"] = [t for t in body["tools"] if t.get("type") == "function"]
+    return out
+
+
+def without_custom(body):
+    """The shipped schema of chat completions has no custom tools, which the API has."""
+    out = dict(body)
+    if isinstance(body.get("tools"), list):
+        out["tools"] = [t for t in body["tools"] if t.get("type") != "custom"]
+    if isinstance(body.get("messages"), list):
+        out["messages"] = [{**m, "tool_calls": [c for c in m["tool_calls"] if c.get("type") != "custom"]} if m.get("tool_calls") else m for m in body["messages"]]
     return out
 
 

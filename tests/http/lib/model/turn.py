@@ -159,13 +159,15 @@ def long_enough(turn):
 def call_of(tool, turn, arguments=None):
     if arguments is None:
         arguments = "Paris" if tool.custom else instance(tool.schema or {"type": "object"})
+    if isinstance(arguments, str) and not tool.custom:  # a custom tool, as a gateway gives it to a model that knows none
+        arguments = {"input": arguments}
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     return Call("call_" + number(tool.name, text, turn.calling_turns), tool, text)
 
 
 def calls_for(turn, play):
     """The calls that this turn makes: those of the play's next step, or one of the tools that the request brings."""
-    by_name = {t.name: t for t in turn.tools}
+    by_name = {t.name.rsplit("__", 1)[-1]: t for t in turn.tools} | {t.name: t for t in turn.tools}  # a gateway puts a namespace in front
     if turn.choice == "none" or not turn.tools:
         return []
     if play is not None:
