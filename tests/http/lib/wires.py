@@ -15,6 +15,7 @@ from .signet import binary
 class Wire:
     name: str
     provider: str  # TOML of the provider; {url} and {model} are filled in
+    model: str = "mock-model"  # as the upstream names it: some types look at the name
     thinks: bool = True  # its thoughts reach the client
     limits: bool = True  # it takes a limit of tokens
     thought_in_history: object = None  # whether an upstream body has the model's own thought, signed; None: it signs none
@@ -33,11 +34,11 @@ WIRES = {w.name: w for w in (
     Wire("chat", 'type = "openai"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n'),
     Wire("responses", 'type = "openai"\napi_type = "responses"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n',
          thought_in_history=lambda body: any(i.get("type") == "reasoning" and i.get("encrypted_content") == seal(THOUGHT) for i in body["input"])),
-    Wire("messages", 'type = "anthropic"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n',
+    Wire("messages", 'type = "anthropic"\nmodel_name = "{model}"\napi_base = "{url}/v1/"\napi_key_location = "env::MOCK_KEY"\n', model="claude-sonnet-4-5",
          thought_in_history=lambda body: any(b.get("signature") == seal(THOUGHT) for m in body["messages"] if m["role"] == "assistant" for b in m["content"])),
-    Wire("gemini", 'type = "google_ai_studio_gemini"\nmodel_name = "{model}"\napi_base = "{url}/v1beta/"\napi_key_location = "env::MOCK_KEY"\n',
+    Wire("gemini", 'type = "google_ai_studio_gemini"\nmodel_name = "{model}"\napi_base = "{url}/v1beta/"\napi_key_location = "env::MOCK_KEY"\n', model="gemini-2.5-pro",
          thought_in_history=lambda body: any(p.get("thoughtSignature") == seal(THOUGHT) for c in body["contents"] for p in c["parts"])),
-    Wire("bedrock", 'type = "aws_bedrock"\nmodel_id = "anthropic.claude-{model}"\nregion = "us-east-1"\nendpoint_url = "{url}"\n' + AWS_KEYS,
+    Wire("bedrock", 'type = "aws_bedrock"\nmodel_id = "{model}"\nregion = "us-east-1"\nendpoint_url = "{url}"\n' + AWS_KEYS, model="anthropic.claude-sonnet-4-5-20250929-v1:0",
          thought_in_history=lambda body: any("reasoningContent" in b for m in body["messages"] for b in m["content"])),
     Wire("sagemaker", 'type = "aws_sagemaker"\nendpoint_name = "e"\nmodel_name = "{model}"\nhosted_provider = "openai"\nregion = "us-east-1"\n'
          'endpoint_url = "{url}"\n' + AWS_KEYS),
@@ -55,9 +56,9 @@ DEVAPI = Wire("developer API", 'type = "rust-proxy"\nmodel_name = "{model}"\napi
               })
 
 
-def model_toml(name, wire, url, model_name="mock-model", more="", signer=""):
+def model_toml(name, wire, url, model_name=None, more="", signer=""):
     """TOML of a model with one provider, p, of that wire."""
-    provider = (wire.provider + more).format(url=url, model=model_name, signer=signer)
+    provider = (wire.provider + more).format(url=url, model=model_name or wire.model, signer=signer)
     return f'[models."{name}"]\nrouting = ["p"]\n[models."{name}".providers.p]\n{provider}\n'
 
 

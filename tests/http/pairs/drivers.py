@@ -184,7 +184,7 @@ class Messages(Driver):
             out["tool_choice"] = {"type": "tool", "name": choice}
         if schema:
             out["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-        return out | ({"thinking": {"type": "enabled", "budget_tokens": 2048}} if think else {})
+        return out | ({"thinking": {"type": "enabled", "budget_tokens": 2048, "display": "summarized"}} if think else {})
 
     def ask(self, model, turns, stream=False, system="", tools=(), choice=None, schema=None, think=False, limit=None, cache=False):
         fields = self.fields(model, turns, system, tools, choice, schema, think, limit, cache)

@@ -25,7 +25,7 @@ def check_schema(schema, where):
             raise Wrong(f'Invalid JSON payload received. Unknown name "{key}" at \'{where}\': Cannot find field.')
     for name, inner in schema.get("properties", {}).items():
         check_schema(inner, f"{where}.properties.{name}")
-    for inner in [schema["items"]] * ("items" in schema) + schema.get("anyOf", []):
+    for inner in [schema[k] for k in ("items",) if k in schema] + schema.get("anyOf", []):
         check_schema(inner, where)
 
 
