@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "http")]
 from lib.model import Model  # noqa: E402
 from lib.signet import Signet, config  # noqa: E402
-from lib.wires import ENV, WIRES, model_toml  # noqa: E402
+from lib.wires import ENV, WIRES, model_toml, there  # noqa: E402
 
 KEY = "sk-conformance"
 MODEL = "mock-gpt-5-claude-sonnet-4"  # some tests of thinking want such a name
@@ -85,6 +85,13 @@ def reason_for(suite, behind, surface, what):
     return None
 
 
+def toml_of(wire, url):
+    """The model over that wire, and an embedding model of the same name, if this build has them."""
+    model = model_toml(MODEL, wire, url)
+    embedding = model_toml(MODEL, WIRES["chat"], url).replace("[models.", "[embedding_models.")
+    return config(model + (embedding if there(embedding) else ""), record=True)
+
+
 def judge(suite, behind, alone, before):
     """How many losses that are not allowed."""
     lost = {(surface, what, "lost") for surface, what in alone[0] - before[0]} | {(surface, what, "says") for surface, what in before[1] - alone[1]}
@@ -105,7 +112,7 @@ def main():
     asked = asked.parse_args()
     bad = 0
     for name in asked.suites or SUITES:
-        with Model(names=[MODEL], checks=False) as model:
+        with Model(names=[MODEL, *{w.model for w in WIRES.values()}], checks=False) as model:
             alone = SUITES[name](model.url + "/v1")
             if asked.alone:
                 print(alone[2])
@@ -116,7 +123,7 @@ def main():
                 print(f"  it should hold {LEAST[name]} at least")
             for behind in [] if asked.alone else asked.behind or BEHIND:
                 model.reset()
-                with Signet(config(model_toml(MODEL, WIRES[behind], model.url, model_name=MODEL), record=True), env=ENV) as signet:
+                with Signet(toml_of(WIRES[behind], model.url), env=ENV) as signet:
                     bad += judge(name, behind, alone, SUITES[name](signet.url + "/v1"))
     return 1 if bad else 0
 

@@ -19,7 +19,12 @@ from lib.wires import DEVAPI, ENV, WIRES, model_toml, there
 PAGE = os.path.join(ROOT, "docs", "pairs.md")
 ALL_WIRES = [*WIRES.values(), DEVAPI]
 # (surface, wire, feature): why not. Beside what a wire cannot do for anyone.
-CANNOT = {}
+CANNOT = {
+    ("chat", "responses", "thinking"): "a chat client cannot ask for summaries, and the API gives no other thoughts",
+    ("chat", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
+    ("responses", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
+    ("messages", "responses", "thinking"): "a budget of thoughts is not yet made an effort there",
+}
 
 
 class Pair:

@@ -140,7 +140,7 @@ def blocks_for(body, said):
         hidden = (body.get("thinking") or {}).get("display") == "omitted"
         yield {"type": "thinking", "thinking": "" if hidden else said.thought, "signature": seal(said.thought)}
     if said.text:
-        yield {"type": "text", "text": said.text}
+        yield {"type": "text", "text": said.text, "citations": []}
     for call in said.calls:
         yield {"type": "tool_use", "id": "toolu_" + call.id[5:], "name": call.tool.name, "input": json.loads(call.arguments), "caller": {"type": "direct"}}
 

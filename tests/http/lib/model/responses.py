@@ -38,6 +38,8 @@ def read(body, stored=None):
     """`stored`: {id: (input items, output items)} of earlier answers."""
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise Wrong("Missing required parameter: 'model'.", "model", code="missing_required_parameter")
+    if body.get("background"):
+        raise Wrong("This mock answers at once, or not at all.", "background", code="unsupported_value")
     items = body.get("input")
     items = [{"role": "user", "content": items}] if isinstance(items, str) else items
     if not isinstance(items, list):
