@@ -9,7 +9,7 @@ import pytest
 from lib import raw, recorded
 from lib.model import Model
 from lib.signet import Signet, config
-from lib.wires import ENV, WIRES, model_toml, there
+from lib.wires import ENV, WIRES, allow_for, model_toml, there
 
 SESSIONS = {name: recorded.read(name) for name in recorded.sessions()}
 KINDS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -63,6 +63,7 @@ def over(request):
         if not there(toml):
             pytest.skip(f"this build has no provider for {wire.name}")
         with Signet(config(toml, record=True), env=ENV) as signet:
+            allow_for(signet, [wire])
             yield model, signet
             signet.assert_idle()
 

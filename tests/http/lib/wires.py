@@ -71,3 +71,9 @@ def there(toml):
     if done.returncode and "does not support" not in done.stdout + done.stderr:
         raise AssertionError(done.stdout + done.stderr)
     return done.returncode == 0
+
+
+def allow_for(signet, wires):
+    """What an idle gateway keeps after it has called these: AWS's credentials, as first found, are in an arena of their own."""
+    if any("aws_" in w.provider for w in wires) and "arenas" in signet.idle:
+        signet.idle["arenas"] += 1

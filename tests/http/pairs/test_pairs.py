@@ -14,7 +14,7 @@ from signing_lib import build_sample
 from lib import raw
 from lib.model import Model
 from lib.signet import ROOT, Signet, config
-from lib.wires import DEVAPI, ENV, WIRES, model_toml, there
+from lib.wires import DEVAPI, ENV, WIRES, allow_for, model_toml, there
 
 PAGE = os.path.join(ROOT, "docs", "pairs.md")
 ALL_WIRES = [*WIRES.values(), DEVAPI]
@@ -44,6 +44,7 @@ def house(tmp_path_factory):
     tomls = {w.name: model_toml(w.name.replace(" ", "-"), w, models[w.name].url, signer=signer) for w in ALL_WIRES}
     have = [w for w in ALL_WIRES if there(tomls[w.name])]
     with Signet(config("".join(tomls[w.name] for w in have), record=True), env=ENV) as signet:
+        allow_for(signet, have)
         surfaces = [d for d in DRIVERS if raw.post(signet.port, d.path, {}).status != 404]
         drivers = {d.name: d(signet.url) for d in surfaces}
         yield signet, drivers, {w.name: (w, models[w.name]) for w in have}
