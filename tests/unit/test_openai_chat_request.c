@@ -361,6 +361,24 @@ static void test_openai_reasoning_that_comes_back(void **state)
 	arena_deinit(&f.arena);
 }
 
+/* As the official client puts a stream together: the text in one place, the signature in another. */
+static void test_a_thought_of_a_stream_meets_its_signature_again(void **state)
+{
+	struct fixture f;
+	struct envelope *r = read_ok(
+		&f, &openai_chat_options,
+		"{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"text\":null,\"signature\":\"s\",\"provider_type\":\"p\"}]},{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"a\",\"tensorzero_extra_content\":[{\"type\":\"thought\",\"insert_index\":0,\"signature\":\"s\"},{\"type\":\"thought\",\"insert_index\":1,\"signature\":\"t\"}]}]}");
+	const struct message *m = r->inf.messages;
+
+	(void)state;
+	assert_int_equal(2, m[0].len);
+	same(m[0].content[0].text, "a");
+	same(m[0].content[0].signature, "s");
+	same(m[0].content[0].provider_type, "p");
+	assert_false(bytes_set(m[1].content[0].text)); /* whose of two it is, nobody can tell */
+	arena_deinit(&f.arena);
+}
+
 static void test_openai_deprecated_functions(void **state)
 {
 	struct fixture f;
@@ -500,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_openai_late_system_text_stays_in_place),
 		cmocka_unit_test(test_openai_tool_results),
 		cmocka_unit_test(test_openai_reasoning_that_comes_back),
+		cmocka_unit_test(test_a_thought_of_a_stream_meets_its_signature_again),
 		cmocka_unit_test(test_openai_deprecated_functions),
 		cmocka_unit_test(test_openai_flat_tools_and_parts_it_does_not_know),
 		cmocka_unit_test(test_nulls_are_absent_to_openai),

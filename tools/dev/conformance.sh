@@ -1,12 +1,16 @@
-# ./dev conformance: public suites that judge an OpenAI-compatible server, at Signet before a mock.
+# ./dev conformance: public suites that judge a server of OpenAI's and Anthropic's formats, at Signet before a mock.
 
 help_conformance() {
 	cat <<-'END'
-	usage: ./dev conformance [SUITE]...
+	usage: ./dev conformance [SUITE]... [--behind chat|responses|messages]... [--alone]
 
-	Runs llmprobe (its chat part), llm-comply (--format openai-chat) and compatcanary (--profile chat), each at the mock of
-	tests/conformance alone and then at Signet before it. Red if anything is lost that the mock does not lose itself. The suites are
-	pinned and installed by the first run, which needs a network; nothing afterwards does.
+	Runs llmprobe (chat, responses, messages, embeddings, completions), llm-comply (openai-chat, open-responses, anthropic) and
+	compatcanary, each at the mock model of tests/http/lib/model alone, and then at Signet before it: with the mock's chat completions,
+	its Responses and its Messages behind. Red if anything is lost that the mock does not lose itself; where the format behind is
+	another one than the client's, but for what tests/conformance/lost.toml lists with its reason.
+	  suites   "llmprobe", "llm-comply chat", "llm-comply responses", "llm-comply messages", "compatcanary"
+	  --behind only this format behind      --alone  only the mock, and all that the suites say
+	The suites are pinned and installed by the first run, which needs a network; nothing afterwards does.
 	END
 }
 

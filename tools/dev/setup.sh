@@ -11,10 +11,11 @@ PACKAGES_bench="nginx wrk binutils python3"
 PACKAGES_fuzz="llvm"
 PACKAGES_package="binutils dpkg-dev"
 PACKAGES_roots="debootstrap"
+PACKAGES_agents=""
 
 help_setup() {
 	cat <<-'END'
-	usage: ./dev setup [build|run|test|fuzz|bench|package|roots]...
+	usage: ./dev setup [build|run|test|fuzz|bench|package|roots|agents]...
 
 	Installs what is missing for these needs (default: build, run and test) and says what. `run`, `test` and the others call it
 	themselves, so you rarely have to.
@@ -23,7 +24,8 @@ help_setup() {
 	  yyjson, llhttp             on Debian 12 from trixie, by a private package list that is gone afterwards
 	  Rust 1.95 or newer         found through rustup or as a package; if there is neither, you are told how to get it
 	  Python packages            .venv/ in the checkout (tests only)
-	  Node packages              node_modules/ in ui/ (the web application) and beside each tests/*/package.json (tests only)
+	  Node packages              node_modules/ in ui/ (the web application) and beside each tests/*/package.json (tests only); those
+	                             of Claude Code and Codex (800 MB) only for the need "agents"
 	END
 }
 
@@ -37,13 +39,14 @@ dev_setup() {
 setup_for() {
 	local need all=()
 	for need in "$@"; do
-		case $need in build | run | test | fuzz | bench | package | roots) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
+		case $need in build | run | test | fuzz | bench | package | roots | agents) all+=("$need") ;; *) die "setup: unknown need \"$need\"" ;; esac
 	done
 	setup_packages "${all[@]}"
 	for need in "${all[@]}"; do
 		case $need in
 		build) setup_rust ;;
 		fuzz) setup_sanitizers ;;
+		agents) setup_node_packages tests/agents ;;
 		test) setup_rust_wasm; setup_sanitizers; setup_venv; setup_node; setup_chromium ;;
 		esac
 	done
@@ -193,18 +196,23 @@ setup_venv() {
 }
 
 setup_node() {
-	local file dir stamp
+	local file dir
 	for file in tests/*/package.json; do
 		[ -f "$file" ] || continue
 		dir=$(dirname "$file")
-		[ "$dir" != tests/conformance ] || continue # ./dev conformance installs it
-		stamp=$(cat "$dir"/package*.json | sha256sum)
-		[ "$stamp" != "$(cat "$dir/node_modules/.stamp" 2>/dev/null)" ] || continue
-		if [ -f "$dir/package-lock.json" ]; then
-			step "installing the Node packages of $dir" npm ci --prefix "$dir" --no-audit --no-fund
-		else
-			step "installing the Node packages of $dir" npm install --prefix "$dir" --no-audit --no-fund
-		fi
-		echo "$stamp" >"$dir/node_modules/.stamp"
+		case $dir in tests/conformance | tests/agents) continue ;; esac # ./dev conformance, ./dev test agents install them
+		setup_node_packages "$dir"
 	done
+}
+
+setup_node_packages() {
+	local dir=$1 stamp
+	stamp=$(cat "$dir"/package*.json | sha256sum)
+	[ "$stamp" != "$(cat "$dir/node_modules/.stamp" 2>/dev/null)" ] || return 0
+	if [ -f "$dir/package-lock.json" ]; then
+		step "installing the Node packages of $dir" npm ci --prefix "$dir" --no-audit --no-fund
+	else
+		step "installing the Node packages of $dir" npm install --prefix "$dir" --no-audit --no-fund
+	fi
+	echo "$stamp" >"$dir/node_modules/.stamp"
 }

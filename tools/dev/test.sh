@@ -20,6 +20,7 @@ help_test() {
 	            browser-rows  the same over 200,000 rows in SQLite, with what a list and a live tail take (only when named)
 	            packages   command line, manual page, completions, unit, compose files, the guide's steps
 	            readme     every command block of README.md and README.zh-CN.md
+	            agents     whole sessions of Claude Code and Codex over Signet, before a mock (installs 800 MB; only when named)
 	            roots      the Debian package and the Dockerfile's lines in bare Debian roots (root, debootstrap; only when named)
 	  --unit    unit alone          --http   http, compat, node, faults and clickhouse alone
 	  --tsan    unit and http with ThreadSanitizer (build-tsan) instead
@@ -38,7 +39,7 @@ dev_test() {
 		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | browser-rows | roots) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | browser-rows | roots | agents) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
@@ -151,6 +152,7 @@ suite_kills() {
 	unset SIGNET_KILLS
 }
 suite_packages() { suite_pytest packages; }
+suite_agents() { setup_for agents; suite_pytest agents; }
 suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }
 

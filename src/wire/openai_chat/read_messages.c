@@ -475,8 +475,21 @@ static yyjson_val *next_extra(yyjson_val *list, bool *done, uint64_t *rank)
 	return best;
 }
 
-/* By ascending index first; then those without one go to the front, in their order. */
-static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *list)
+/* A stream gives a thought's text as reasoning_content and its signature alone as extra content. Where a single thought
+ * came back so, that text is its own: without it the signature would be taken for a thought that was never shown. */
+static struct bytes text_apart(yyjson_val *message, yyjson_val *list)
+{
+	yyjson_val *only = yyjson_arr_get_first(list);
+
+	if (yyjson_arr_size(list) != 1 || bytes_set(json_str(json_get(only, "text"))))
+		return (struct bytes){ 0 };
+	return json_str(json_get(message, "reasoning_content"));
+}
+
+/* By ascending index first; then those without one go to the front, in their order. `text`: of a thought that has but a
+ * signature; may be unset. */
+static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *list,
+			      struct bytes text)
 {
 	size_t n = yyjson_arr_size(list), front = 0;
 	bool done[CHAT_MAX_INSERTED] = { false };
@@ -489,8 +502,11 @@ static int read_extra_content(struct reader *r, struct draft *d, yyjson_val *lis
 		struct block b;
 		uint64_t rank = 0;
 
-		if (read_extra(r, next_extra(list, done, &rank), &b) ||
-		    block_insert(r, d, b, rank == UINT64_MAX ? front++ : (size_t)rank))
+		if (read_extra(r, next_extra(list, done, &rank), &b))
+			return -1;
+		if (b.type == BLOCK_THOUGHT && bytes_set(b.signature) && text.n > 0)
+			b.text = text;
+		if (block_insert(r, d, b, rank == UINT64_MAX ? front++ : (size_t)rank))
 			return -1;
 	}
 	return 0;
@@ -530,7 +546,7 @@ static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
 {
 	yyjson_val *content = json_get(v, "content"),
 		   *extra = json_get(v, "tensorzero_extra_content");
-	struct bytes refusal = json_str(json_get(v, "refusal"));
+	struct bytes refusal = json_str(json_get(v, "refusal")), text = { 0 };
 	struct block said = { .type = BLOCK_TEXT, .text = refusal };
 	bool lenient = r->options->lenient;
 	bool no_text = lenient && yyjson_is_str(content) && json_str(content).n == 0 &&
@@ -544,7 +560,9 @@ static int read_assistant(struct reader *r, struct draft *d, yyjson_val *v)
 		return -1;
 	if (extra)
 		r->inf->source_edit = true;
-	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra))
+	if (lenient)
+		text = text_apart(v, extra);
+	if (yyjson_arr_size(extra) > 0 && read_extra_content(r, d, extra, text))
 		return -1;
 	return message_add(r, ROLE_ASSISTANT, d);
 }
