@@ -31,8 +31,8 @@ const char *url_problem(struct bytes);
 const char *api_base_problem(struct bytes);
 /* "Basic …" of the user and password in a URL; unset: it has none. */
 struct bytes url_authorization(struct bytes, struct arena *);
-/* The path of api_base + "chat/completions", its query kept (providers-openai §2.2). */
-struct bytes url_endpoint(struct bytes api_base, struct arena *);
+/* api_base with `path` ("chat/completions") behind its own, its query kept (providers-openai §2.2). */
+struct bytes url_endpoint(struct bytes api_base, struct bytes path, struct arena *);
 
 /* The text for a message: empty if it may hold a password; and in quotes, as Rust's {:?} prints it. */
 struct bytes url_shown(struct bytes);

@@ -24,6 +24,8 @@ struct provider_kind {
 	/* Its api key, if it has one: the variable that holds it unless something else is said, and the forms that may be
 	 * said (enum credential_form). */
 	const char *key_variable;
+	struct bytes
+		api_base; /* where its servers are unless something else is said; unset: it must be */
 	unsigned key_forms;
 
 	/* Its own keys in [models.M.providers.P]. `into` is the provider, of rows marked `own` its options. */

@@ -65,8 +65,11 @@ static bool is_meant_for(const struct provider_config *p, struct bytes model, st
 
 static bool block_fits(const struct block *b, const struct provider_config *p)
 {
+	const struct provider_kind *kin = provider_type_of(p)->kin;
+
 	if (b->type == BLOCK_THOUGHT)
-		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type);
+		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type) ||
+		       (kin && bytes_eq(b->provider_type, kin->name));
 	return b->type != BLOCK_UNKNOWN || is_meant_for(p, b->model_name, b->provider_name);
 }
 

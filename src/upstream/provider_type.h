@@ -26,6 +26,8 @@ struct transport_words {
 
 struct provider_type {
 	struct provider_kind kind;
+	const struct provider_kind
+		*kin; /* another type whose thoughts count as its own; may be NULL */
 	const struct wire *wire;
 	/* The format, if the provider's options choose it; NULL: `wire`. */
 	const struct wire *(*wire_of)(const struct provider_config *);
@@ -58,7 +60,10 @@ struct provider_type {
 	/* ---- the answer ---- */
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;
-	struct bytes request_id_header;
+	struct bytes request_id_header,
+		other_request_id_header; /* the other one where the first is not there */
+	struct bytes
+		cached_tokens_header; /* of a plain answer: input tokens read from a cache; unset: none has it */
 	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,

@@ -197,6 +197,8 @@ static int check_head(struct call *c)
 	c->attempt->status = status;
 	c->attempt->head_ms = turn_ms();
 	id = http_call_header(c->http, c->type->request_id_header);
+	if (!bytes_set(id) && c->type->other_request_id_header.n)
+		id = http_call_header(c->http, c->type->other_request_id_header);
 	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
 	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
 		return -1;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "inference/inference.h"
 #include "net/sse.h"
+#include "wire/openai_chat/dialect.h"
 
 enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
 
@@ -29,6 +30,7 @@ struct dialect {
 	const struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
 	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
+	struct chat_dialect chat;        /* of chat completions */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
 

@@ -18,12 +18,19 @@ ENV = {"COMPAT_KEY": "sk-compat"}
 
 
 class Peer:
+    mock_type = Mock
+    env = {}
+
     def __init__(self):
-        self.mock = Mock()
+        self.mock = self.mock_type()
         # Bound and never listening: connections are refused, and nobody else gets the port.
         self._dead = socket.socket()
         self._dead.bind(("127.0.0.1", 0))
         self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
+        self.prepare()
+
+    def prepare(self):
+        """The configuration, in self.toml."""
         with open(os.path.join(HERE, "gateway.toml")) as f:
             self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead).replace("PORT", self.mock.url.split(":")[2])
 
@@ -54,7 +61,7 @@ class TensorZero(Peer):
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as f:
             f.write(self.toml)
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), f.name], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, **ENV})
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, **ENV, **self.env})
         urls = queue.Queue()
 
         def read():
