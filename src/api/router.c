@@ -22,7 +22,7 @@
 
 /* Each in its own file. */
 extern const struct surface surface_openai_chat, surface_tensorzero_chat,
-	surface_openai_completions;
+	surface_openai_completions, surface_openai_embeddings, surface_tensorzero_embeddings;
 
 /* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
  * answers HEAD. */
@@ -34,6 +34,8 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
 	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
 	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
+	{ "POST", "/v1/embeddings", &surface_openai_embeddings, NULL },
+	{ "POST", "/openai/v1/embeddings", &surface_tensorzero_embeddings, NULL },
 	{ "GET", "/v1/models", NULL, api_models },
 	{ "GET", "/v1/models/{id}", NULL, api_models },
 	{ "GET", "/openai/v1/models", NULL, api_models },

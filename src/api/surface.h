@@ -19,7 +19,10 @@ struct surface {
 	bool upstream_errors; /* an upstream's status and error reach the client (surfaces §1.7) */
 	bool attributes;      /* headers and body say who calls (clients.h) */
 	bool needs_object_storage; /* for files */
-	struct bytes ping;         /* what a silent stream gets */
+	struct bytes endpoint;     /* in TensorZero's metrics; unset: "inference" */
+	bool unrecorded;           /* leaves no row */
+	bool without_variants; /* all providers failed: that is the error, without the variant around it */
+	struct bytes ping; /* what a silent stream gets */
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
 	/* Reads a body. NULL: error set. Pure, like all of these; may run on another thread. */

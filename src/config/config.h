@@ -73,6 +73,7 @@ struct provider_config {
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
 	const struct toml *node;          /* its table; NULL: it has none */
+	bool embeds;                      /* it belongs to an embedding model */
 	size_t *in_flight; /* calls under way, atomic: all of a configuration that changes. NULL: not counted */
 };
 
@@ -83,6 +84,7 @@ struct model_config {
 	struct timeouts timeouts;
 	struct bytes namespace_;
 	struct bytes label; /* as metrics name it; unset: its name */
+	bool embeds;        /* it is an embedding model */
 };
 
 static inline struct bytes model_label(const struct model_config *m)
@@ -205,6 +207,9 @@ struct config {
 	struct model_config **models; /* as configured */
 	size_t nmodels;
 	struct map model_by_name;
+	struct model_config **embedding_models; /* the same of [embedding_models] */
+	size_t nembedding_models;
+	struct map embedding_model_by_name;
 	struct credential *default_keys; /* of each type: provider_types, else its variable */
 	struct bytes *default_endpoints; /* of each type: provider_types; unset: the type's own */
 	void **default_options;          /* the same of its options; NULL: none */
@@ -268,6 +273,7 @@ void config_issues_deinit(struct config_issues *);
 int config_issue_print(const struct config_issue *, struct buf *out);
 
 struct model_config *config_model(const struct config *, struct bytes name); /* NULL: none */
+struct model_config *config_embedding_model(const struct config *, struct bytes name);
 /* The alias that stands for this name: the one of exactly that name, else the longest prefix. NULL: none. */
 const struct alias *config_alias(const struct config *, struct bytes name);
 /* `signet check`: argv without the program and "check". Returns the exit status. */

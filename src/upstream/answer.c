@@ -34,7 +34,7 @@ static void decode_here(void *arg)
 	struct decoding *d = arg;
 	struct call *c = d->call;
 
-	if (!c->type->always_streams && wire_is_events(d->body))
+	if (!c->type->always_streams && c->wire->stream_new && wire_is_events(d->body))
 		d->result = wire_collect(c->wire, d->body, c->inf, &c->dialect, c->context->arena);
 	else
 		d->result = c->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);

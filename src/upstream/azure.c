@@ -83,14 +83,14 @@ static struct bytes escaped(struct bytes text, struct arena *a)
 	return (struct bytes){ out, n };
 }
 
-static struct bytes address(struct bytes base, struct bytes deployment, struct arena *a)
+static struct bytes address(struct bytes base, const struct provider_config *p, struct arena *a)
 {
-	struct bytes id = escaped(deployment, a), url;
+	struct bytes id = escaped(p->model_name, a), path = openai_path(p), url;
 
 	if (!bytes_set(id))
 		return id;
 	url = url_endpoint(
-		base, arena_printf(a, "openai/deployments/%.*s/chat/completions", BFMT(id)), a);
+		base, arena_printf(a, "openai/deployments/%.*s/%.*s", BFMT(id), BFMT(path)), a);
 	if (!bytes_set(url) || bytes_find(url, B("api-version=")) >= 0)
 		return url;
 	return arena_printf(a, "%.*s%sapi-version=" API_VERSION, BFMT(url),
@@ -102,7 +102,7 @@ static void check(struct loader *l, struct toml *t, struct bytes path, struct pr
 	const struct azure_options *o = p->options;
 
 	if (bytes_set(o->family.api_base))
-		p->endpoint = address(o->family.api_base, p->model_name, l->arena);
+		p->endpoint = address(o->family.api_base, p, l->arena);
 	check_api_key(l, t, path, p);
 }
 
@@ -124,7 +124,7 @@ static int endpoint(const struct provider_config *p, const struct inference *inf
 	if (api_base_problem(base))
 		return fail(ERR_INVALID_REQUEST, "Invalid dynamic endpoint URL: %.*s",
 			    BFMT(url_shown(base)));
-	*url = address(base, p->model_name, context->arena);
+	*url = address(base, p, context->arena);
 	return bytes_set(*url) ? 0 : -1;
 }
 
@@ -173,12 +173,14 @@ const struct provider_type provider_azure = {
 		.keys = keys,
 		.nkeys = COUNT(keys),
 		.options_size = sizeof(struct azure_options),
+		.embeds = true,
 		.check = check,
 	},
 	.kin = &provider_openai.kind,
 	OPENAI_FAMILY,
 	.dialect = {
 		.max_tokens_key = B("max_completion_tokens"),
+		.model_in_url = true,
 		.chat = {
 			.keys = order,
 			.tiers = tiers,
@@ -188,6 +190,7 @@ const struct provider_type provider_azure = {
 			.no_custom = true,
 		},
 	},
+	.embeddings = &wire_openai_embeddings,
 	.endpoint = endpoint,
 	.headers = headers,
 	.other_request_id_header = B("apim-request-id"),

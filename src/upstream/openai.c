@@ -6,8 +6,6 @@
 
 #include "wire/openai_chat/openai_chat.h"
 
-#define CHAT B("chat/completions")
-
 /* ---- its keys ---- */
 
 static const char *const api_types[] = { "chat_completions", "responses", NULL };
@@ -39,6 +37,11 @@ void openai_read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 	o->basic = url_authorization(t->text, l->arena);
 }
 
+struct bytes openai_path(const struct provider_config *p)
+{
+	return p->embeds ? B("embeddings") : B("chat/completions");
+}
+
 void openai_set_endpoint(struct provider_config *p, struct bytes path, struct arena *a)
 {
 	const struct openai_options *o = p->options;
@@ -50,13 +53,13 @@ void openai_set_endpoint(struct provider_config *p, struct bytes path, struct ar
 
 void openai_check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
-	openai_set_endpoint(p, CHAT, l->arena);
+	openai_set_endpoint(p, openai_path(p), l->arena);
 	check_api_key(l, t, path, p);
 }
 
 int openai_shorthand(struct loader *l, struct bytes name, struct provider_config *p)
 {
-	openai_set_endpoint(p, CHAT, l->arena);
+	openai_set_endpoint(p, openai_path(p), l->arena);
 	return shorthand_api_key(l, name, p);
 }
 
@@ -217,9 +220,11 @@ const struct provider_type provider_openai = {
 		.options_size = sizeof(struct openai_options),
 		.check = check,
 		.shorthand = openai_shorthand,
+		.embeds = true,
 		.reserved_shorthand = B("openai::responses::"),
 	},
 	OPENAI_FAMILY,
+	.embeddings = &wire_openai_embeddings,
 	.dialect = { .max_tokens_key = B("max_completion_tokens") },
 	.headers = openai_headers,
 	.status_text = status_text,

@@ -42,6 +42,8 @@ void openai_read_api_base(struct loader *, struct toml *, struct bytes path, voi
 			.choices = openai_strict_places, .min = STRICT_OUTER \
 	}
 
+/* What its model is called at. */
+struct bytes openai_path(const struct provider_config *);
 /* Its URL, from what was read or the type's own address. */
 void openai_set_endpoint(struct provider_config *, struct bytes path, struct arena *);
 /* provider_kind.check and .shorthand of a type whose chat is at chat/completions. */

@@ -46,6 +46,7 @@ const struct provider_type provider_openrouter = {
 		.keys = keys,
 		.nkeys = COUNT(keys),
 		.options_size = sizeof(struct openai_options),
+		.embeds = true,
 		.check = openai_check,
 		.shorthand = openai_shorthand,
 	},
@@ -60,6 +61,7 @@ const struct provider_type provider_openrouter = {
 			.details = true,
 		},
 	},
+	.embeddings = &wire_openai_embeddings,
 	.headers = headers,
 	.status_text = openai_status_text,
 };

@@ -29,6 +29,7 @@ struct provider_type {
 	const struct provider_kind
 		*kin; /* another type whose thoughts count as its own; may be NULL */
 	const struct wire *wire;
+	const struct wire *embeddings; /* of embedding models; NULL: it has none (kind.embeds) */
 	/* The format, if the provider's options choose it; NULL: `wire`. */
 	const struct wire *(*wire_of)(const struct provider_config *);
 	struct dialect dialect; /* the base */

@@ -302,5 +302,7 @@ const struct wire *provider_wire(const struct provider_config *p)
 {
 	const struct provider_type *type = provider_type_of(p);
 
+	if (p->embeds)
+		return type->embeddings;
 	return type->wire_of ? type->wire_of(p) : type->wire;
 }

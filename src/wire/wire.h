@@ -31,6 +31,7 @@ struct dialect {
 	size_t noverrides;
 	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
 	struct chat_dialect chat;        /* of chat completions */
+	bool model_in_url;               /* embeddings: the body does not name it */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
 
@@ -98,6 +99,6 @@ struct bytes wire_utf8(struct bytes text, struct arena *);
  * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
 struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
-extern const struct wire wire_openai_chat;
+extern const struct wire wire_openai_chat, wire_openai_embeddings;
 
 #endif
