@@ -51,6 +51,7 @@ static const struct key top_keys[] = {
 	{ "upstream", KEY_TABLE, 0, .table = &upstream_table },
 	{ "signing", KEY_TABLE, 0, .table = &signing_table },
 	{ "surfaces", KEY_TABLE, 0, .table = &surfaces_table },
+	{ "routing", KEY_TABLE, 0, .table = &routing_table },
 	{ "store", KEY_TABLE, 0, .table = &store_table },
 	{ "journal", KEY_TABLE, 0, .table = &journal_table },
 	{ "record", KEY_TABLE, 0, .table = &record_table },

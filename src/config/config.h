@@ -22,16 +22,29 @@ enum credential_kind {
 	CREDENTIAL_STATIC,
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
+	CREDENTIAL_SEVERAL,
 	CREDENTIAL_MISSING
 };
+struct key_ring;
 struct credential {
 	enum credential_kind kind;
 	struct bytes value; /* static: the secret; missing: what is wrong, for messages */
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
 			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
+	struct key_ring *ring;                   /* several */
 	bool blank;   /* missing: something is there, but only white space */
 	bool trimmed; /* static: white space around it was cut off */
+};
+
+#define API_KEYS_MAX 32
+
+/* Several keys of one provider, and what changes of them: atomic (route/keys.h). */
+struct key_ring {
+	struct credential *keys;
+	size_t n, turn;
+	uint64_t rests_until_ms
+		[API_KEYS_MAX]; /* clock_mono_ms(): not used before, as long as there are others */
 };
 
 #define TIMEOUT_AT_ONCE UINT64_MAX /* a configured 0: every call fails */
@@ -181,6 +194,15 @@ struct surfaces_config {
 	uint64_t head_after_ms, ping_ms;
 };
 
+enum affinity_kind { AFFINITY_NONE, AFFINITY_SESSION, AFFINITY_PREFIX, AFFINITY_HEADER };
+#define ROUTING_SESSIONS 16384
+
+struct routing_config {
+	enum affinity_kind affinity;
+	struct bytes affinity_header; /* of AFFINITY_HEADER, in lower case */
+	uint64_t *sessions; /* atomic: where each was last (route/keys.h); NULL: not asked for */
+};
+
 struct journal_config {
 	enum sync_policy sync;
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
@@ -218,6 +240,7 @@ struct config {
 	struct upstream_config upstream;
 	struct bytes module_cache_dir; /* [signing] cache_dir; unset = ‹data›/modules, "" = none */
 	struct surfaces_config surfaces;
+	struct routing_config routing;
 	struct ui_config ui;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;

@@ -43,7 +43,35 @@ def toml(signet, host):
         out += f'[models."{name}"]\nrouting = ["p"]\n[models."{name}".providers.p]\ntype = "{kind}"\n{keys}\napi_key_location = "env::COMPAT_KEY"\n'.replace("HOST", host)
         if signet and path:
             out += f'api_base = "http://{host}{path}"\n'
-    return out
+    for kind in ("azure", "openrouter"):
+        keys, path = TYPES[kind]
+        base = f'api_base = "http://{host}{path}"\n' if signet and path else ""
+        out += EMBEDDING.format(name=kind, kind=kind, keys=keys.replace("HOST", host) + "\n" + base)
+    openai = f'model_name = "mock-model"\napi_base = "http://{host}/o/"\n'
+    return out + EMBEDDING.format(name="openai", kind="openai", keys=openai)
+
+
+EMBEDDING = """[embedding_models.{name}]
+routing = ["p"]
+[embedding_models.{name}.providers.p]
+type = "{kind}"
+{keys}api_key_location = "env::COMPAT_KEY"
+"""
+VECTORS = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -1.25]}], "model": "m",
+           "usage": {"prompt_tokens": 5, "total_tokens": 5}}
+TWO = {**VECTORS, "data": [{"object": "embedding", "index": i, "embedding": [0.5]} for i in range(2)]}
+EMBEDDED = {
+    "plain": ({}, VECTORS), "dimensions": ({"dimensions": 2}, VECTORS), "several": ({"input": ["a", "b"]}, TWO),
+    "tokens": ({"input": [1, 2]}, VECTORS), "token-lists": ({"input": [[1], [2, 3]]}, TWO),
+    "base64": ({"encoding_format": "base64"}, {**VECTORS, "data": [{"object": "embedding", "index": 0, "embedding": "AAAAPw=="}]}),
+    "numbers-for-base64": ({"encoding_format": "base64"}, VECTORS), "unknown-field": ({"odd": 1, "user": "u"}, VECTORS),
+    "raw": ({"tensorzero::include_raw_response": True}, VECTORS), "null": ({"dimensions": None}, VECTORS),
+    "no-usage": ({}, {k: v for k, v in VECTORS.items() if k != "usage"}), "out-of-order": ({"input": ["a", "b"]}, {**TWO, "data": TWO["data"][::-1]}),
+    "too-few": ({"input": ["a", "b"]}, VECTORS), "no-vectors": ({}, {}), "empty": ({"input": []}, VECTORS),
+    "input-number": ({"input": 5}, VECTORS), "input-mixed": ({"input": ["a", 1]}, VECTORS), "input-null": ({"input": None}, VECTORS),
+    "format-unknown": ({"encoding_format": "hex"}, VECTORS), "dimensions-text": ({"dimensions": "2"}, VECTORS), "no-model": ({"model": None}, VECTORS),
+    "400": ({}, 400), "500": ({}, 500),
+}
 
 
 def named(name, **function):
@@ -178,6 +206,11 @@ DIFFERENT = {
     r"tgi-stream-calls": "§7.3: tools in streams",
     r"tgi-stream(-.*)?": "one name for its one model; TensorZero has it in capitals in streams",
     r"tgi-calls": "§3.5: arguments that are a text stay the text",
+    r"embed-openrouter-.*": "§3.1: the gateway's own name in a header; §5: `dimensions` go out",
+    r"embed-.*-numbers-for-base64": "§5: a vector comes as it was asked for",
+    r"embed-.*-too-few": "§5: as many vectors as inputs, or an error",
+    r"embed-.*-no-vectors": "where the member is missing is not said",
+    r"embed-list": "serde reads a list as the members of a struct",
     r"openrouter.*": "§3.1: the gateway's own name in a header; §3.6: what is encrypted is a thought of its own",
 }
 
@@ -206,6 +239,16 @@ def cases():
     for model, (kind, _, _) in VARIANTS.items():
         for name in ASKED_OF_VARIANTS:
             yield Case(f"{model}-{name}", asked(kind, model, ASKED[name]))
+    for kind in ("azure", "openai", "openrouter"):
+        for name, (fields, said) in EMBEDDED.items():
+            up = error(said, "no") if isinstance(said, int) else json_answer(said)
+            ask = {"model": "tensorzero::embedding_model_name::" + kind, "input": "Hi", **fields}
+            yield Case(f"embed-{kind}-{name}", ask, [up], path="/openai/v1/embeddings")
+    yield Case("embed-unknown", {"model": "nothing", "input": "Hi"}, path="/openai/v1/embeddings")
+    yield Case("embed-without-model", {"input": "Hi"}, path="/openai/v1/embeddings")
+    yield Case("embed-without-input", {"model": "openai"}, path="/openai/v1/embeddings")
+    yield Case("embed-list", "[]", path="/openai/v1/embeddings")
+    yield Case("embed-no-json", "{", path="/openai/v1/embeddings")
 
 
 CASES = list(cases())

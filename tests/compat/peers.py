@@ -41,7 +41,7 @@ class Peer:
         if case.fresh:
             self.mock.drop_idle()
             time.sleep(0.1)
-        answer = raw.post(self.port, raw.TZ_CHAT, case.body, case.headers, timeout=20)
+        answer = raw.post(self.port, case.path or raw.TZ_CHAT, case.body, case.headers, timeout=20)
         # An upstream may still be in its script (the gateway stopped listening to it).
         for request in self.mock.requests:
             request.done.wait(3)

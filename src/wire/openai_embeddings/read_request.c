@@ -71,7 +71,7 @@ static int read_input(struct reader *r, const struct where *w, yyjson_val *v,
 	if (!is_input(v))
 		return expect_fail(
 			w, "invalid_type",
-			"data did not match any variant of untagged enum OpenAICompatibleEmbeddingInput");
+			"data did not match any variant of untagged enum EmbeddingInput");
 	e->input = json_print_arena(v, r->arena);
 	e->inputs = yyjson_is_arr(v) && !(first && is_number(first)) ? yyjson_arr_size(v) : 1;
 	return bytes_set(e->input) ? 0 : -1;
