@@ -118,6 +118,22 @@ static int pass_headers(struct call *c)
 	return 0;
 }
 
+/* What came with the request may hold anything, but a header ends at a line break: TensorZero's words for it. */
+static int check_values(const struct call *c)
+{
+	bool stream = c->inf->stream && c->type->words.fatal_stream;
+
+	for (size_t i = 0; i < c->headers.len; i++) {
+		if (is_header_value(c->headers.at[i].value))
+			continue;
+		fail(ERR_PROTOCOL, "%s",
+		     stream ? "Reqwest error; caused by: builder error; caused by: failed to parse header value"
+			    : "builder error");
+		return call_fail_transport(c, stream);
+	}
+	return 0;
+}
+
 static int write_headers(struct call *c)
 {
 	const struct provider_config *p = c->provider;
@@ -125,7 +141,8 @@ static int write_headers(struct call *c)
 	struct extra_scope scope = scope_of(c);
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), a) ||
-	    c->type->headers(p, c->inf, c->context, &c->headers) || pass_headers(c))
+	    c->type->headers(p, c->inf, c->context, &c->headers) || check_values(c) ||
+	    pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,
 				   a);
