@@ -79,7 +79,8 @@ bool openai_chat_sends(const struct chat_out *o, enum param p)
 	switch (param_rows[p].kind) {
 	case PARAM_JSON_MODE:
 		return (asks_for_json(inf) || chat(o)->text_format) &&
-		       chat(o)->json != CHAT_JSON_NONE && has_key(o, p);
+		       chat(o)->json != CHAT_JSON_NONE && chat(o)->json != CHAT_JSON_GUIDED &&
+		       has_key(o, p);
 	case PARAM_TOOL_LIST:
 	case PARAM_TOOL_NAME: return sends_tools(o);
 	case PARAM_BOOL: /* models named o1 refuse `false` */
