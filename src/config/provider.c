@@ -65,12 +65,12 @@ const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *mode
 	return model_name->n ? e->kind : NULL;
 }
 
-/* The built type that an example names. */
+/* The type that an example names. */
 static struct bytes first_type(void)
 {
 	size_t i = 0;
 
-	while (!provider_entries[i].kind)
+	while (!provider_entries[i].kind || !provider_entries[i].kind->example)
 		i++;
 	return provider_entries[i].kind->name;
 }

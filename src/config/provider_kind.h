@@ -39,6 +39,7 @@ struct provider_kind {
 	 * gives. -1: ERR_API_KEY_MISSING, ERR_CONFIG. NULL: the type has no such models. */
 	int (*shorthand)(struct loader *, struct bytes name, struct provider_config *);
 	bool embeds;                     /* it has embedding models, too */
+	bool example;                    /* messages that need a type name this one */
 	struct bytes reserved_shorthand; /* a beginning of such names that is not built yet */
 	const struct signer_protocol *protocol; /* NULL: a signer is the configuration's choice */
 };

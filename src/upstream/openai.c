@@ -221,6 +221,7 @@ const struct provider_type provider_openai = {
 		.check = check,
 		.shorthand = openai_shorthand,
 		.embeds = true,
+		.example = true,
 		.reserved_shorthand = B("openai::responses::"),
 	},
 	OPENAI_FAMILY,

@@ -369,7 +369,7 @@ static bool is_without_place(const struct chat_out *o, struct bytes key, enum pa
 		return !chat_takes(o, p) ||
 		       (p == PARAM_RESPONSE_FORMAT && o->dialect->chat.json == CHAT_JSON_GUIDED) ||
 		       (p == PARAM_SERVICE_TIER && param_is_set(o->inf, p) &&
-					     !openai_chat_sends(o, p));
+			!openai_chat_sends(o, p));
 	return (json_key_is(key, B("model")) && !chat_takes_key(o, CHAT_MODEL)) ||
 	       (json_key_is(key, B("stream_options")) && !chat_takes_key(o, CHAT_STREAM_OPTIONS));
 }
