@@ -180,7 +180,7 @@ static void test_when_all_providers_fail_it_is_an_error(void **state)
 	size_t whole = 0, out_of_memory = 0;
 
 	(void)state;
-	for (size_t taken = 0; taken < 4064; taken += 16) {
+	for (size_t taken = 0; taken < 6112; taken += 16) {
 		struct loop *loop = loop_new(0);
 		struct arena a;
 
