@@ -23,6 +23,7 @@ enum credential_kind {
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
 	CREDENTIAL_SEVERAL,
+	CREDENTIAL_SDK, /* the platform's own chain of sources */
 	CREDENTIAL_MISSING
 };
 struct key_ring;
@@ -192,6 +193,10 @@ struct surfaces_config {
 	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
 	unsigned list; /* bits of enum list_kind */
 	uint64_t head_after_ms, ping_ms;
+	bool reject_tools; /* unsupported_tools = "reject" */
+	/* of the Responses API */
+	bool responses_store, responses_short_echo, responses_upstream_state;
+	uint64_t responses_days;
 };
 
 enum affinity_kind { AFFINITY_NONE, AFFINITY_SESSION, AFFINITY_PREFIX, AFFINITY_HEADER };

@@ -20,6 +20,7 @@ static const struct {
 	{ B("rate_limit_exceeded"), FAILURE_RATE_LIMIT },
 	{ B("RESOURCE_EXHAUSTED"), FAILURE_RATE_LIMIT },
 	{ B("ThrottlingException"), FAILURE_RATE_LIMIT },
+	{ B("API_KEY_INVALID"), FAILURE_AUTH },
 	{ B("overloaded_error"), FAILURE_OVERLOAD },
 	{ B("server_is_overloaded"), FAILURE_OVERLOAD },
 	{ B("slow_down"), FAILURE_OVERLOAD },

@@ -72,6 +72,8 @@ static struct result *read_result(struct call *c)
 	if (offload_if_big(d.body.n, decode_here, &d))
 		return NULL;
 	r = d.result;
+	if (r && c->asked && custom_tools_restore(r, c->asked, c->context->arena))
+		return NULL;
 	if (!r) {
 		call_with_debug(c);
 		return NULL;
@@ -122,7 +124,9 @@ static int error_delta(struct call *c, struct delta **out)
 static int take_last(struct call *c)
 {
 	c->state = STREAM_ENDED;
-	return c->wire->read_end(c->stream, &c->delta) == 1;
+	if (c->wire->read_end(c->stream, &c->delta) != 1)
+		return 0;
+	return c->asked && custom_stream_take(c->custom, &c->delta) ? -1 : 1;
 }
 
 /* One event through the wire. */
@@ -130,6 +134,8 @@ static int take_event(struct call *c, const struct sse_event *event)
 {
 	int r = c->wire->read_event(c->stream, event, &c->delta);
 
+	if (r == 1 && c->asked && custom_stream_take(c->custom, &c->delta))
+		return -1;
 	if (r == 2)
 		r = take_last(c);
 	if (r == 1 && c->delta.error && c->delta.error->fatal)
@@ -261,5 +267,6 @@ void upstream_close(struct call *c)
 		tell_unknown_events(c, c->wire->unknown_events(c->stream));
 	if (c->stream)
 		c->wire->stream_free(c->stream);
+	custom_stream_free(c->custom);
 	sse_deinit(&c->sse);
 }

@@ -6,6 +6,7 @@
 #define SIGNET_UPSTREAM_CALL_H
 
 #include "net/sse.h"
+#include "upstream/custom_tools.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
 
@@ -24,16 +25,20 @@ struct call {
 	const struct provider_type *type;
 	const struct wire *wire; /* provider_wire() */
 	const struct inference *inf;
+	const struct inference
+		*asked; /* where custom tools go out as functions: what was asked; else NULL */
+	struct custom_stream *custom; /* the same, of a stream */
 	const struct call_context *context;
 	struct attempt *attempt;
 	struct dialect dialect;
 	struct http_call *http;
 	struct bytes body, endpoint;
+	bool signed_better; /* it was sent once more with better credentials */
 	struct url url;
 	struct header_list headers; /* without the signer's */
 	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */
 	uint64_t deadline;          /* of the whole outbound request; absolute ms */
-	bool encoded;
+	bool encoded, counts;
 	/* a stream */
 	enum stream_state state;
 	struct sse sse;

@@ -5,9 +5,12 @@
 
 #include "config/models.h"
 #include "upstream/provider_type.h"
+#include "wire/openai_responses/openai_responses.h"
 
 /* provider_config.options of all these types, or how it begins. A type has the keys of some of it. */
 struct openai_options {
+	int api_type; /* index into api_types: 0 chat completions, 1 responses */
+	struct responses_options responses; /* of api_type responses */
 	enum strict_place tool_strict;
 	struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;

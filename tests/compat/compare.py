@@ -46,7 +46,7 @@ def record(answer, requests, mock_url, dead_url):
         "text": clean(answer.body.decode("utf-8", "backslashreplace")),
         "upstream": [
             {"target": f"{r.method} {clean(r.target)}",
-             "headers": {k: clean(v) for k, v in sorted(r.headers.items()) if k not in UNCOMPARED},
+             "headers": {k: clean(v) for k, v in sorted(r.headers.items()) if k not in UNCOMPARED and (k, v) != ("accept", "*/*")},
              "body": clean(r.body.decode("utf-8", "backslashreplace"))}
             for r in requests
         ],

@@ -10,6 +10,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for 
 
 from compare import of_signet  # noqa: E402
 from peers import HERE, TensorZero  # noqa: E402
+from google import TensorZeroGoogle  # noqa: E402
 from types_peers import TypesOurs, TypesTensorZero  # noqa: E402
 
 def write(name, records):
@@ -30,11 +31,11 @@ def of_signet_types():
 if sys.argv[1:] == ["types-signet"]:
     of_signet_types()
     sys.exit()
-groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "types"]
+groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "types"]
+PEERS = {"google": TensorZeroGoogle, "types": TypesTensorZero}  # those with a configuration of their own
 os.makedirs(os.path.join(HERE, "golden"), exist_ok=True)
 for group in groups:
-    records = {}
-    peer = TypesTensorZero() if group == "types" else TensorZero()
+    records, peer = {}, PEERS.get(group, TensorZero)()
     for case in importlib.import_module("cases_" + group).CASES:
         assert case.name not in records, case.name
         records[case.name] = peer.run(case)

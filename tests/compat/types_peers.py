@@ -52,7 +52,7 @@ class TypesTensorZero(TensorZero):
     mock_type = ProxyMock
 
     def prepare(self):
-        self.env = {"HTTPS_PROXY": self.mock.url, "SSL_CERT_FILE": self.mock.authority.cert,
+        self.env = {**self.env, "HTTPS_PROXY": self.mock.url, "SSL_CERT_FILE": self.mock.authority.cert,
                     "TENSORZERO_DISABLE_PSEUDONYMOUS_USAGE_ANALYTICS": "1"}
         self.toml = HEAD + cases_types.toml(False, self.mock.url[7:])
 

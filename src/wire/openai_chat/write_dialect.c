@@ -67,6 +67,20 @@ static bool sends_tools(const struct chat_out *o)
 	       !(chat(o)->none_without_tools && o->inf->tools->choice == TOOL_CHOICE_NONE);
 }
 
+struct bytes chat_budget_effort(const struct inference *inf)
+{
+	struct bytes none = { NULL, 0 };
+
+	return inf->options->lenient ? effort_of_budget(inf->params[PARAM_THINKING_BUDGET]) : none;
+}
+
+/* A budget of thinking is said as an effort where it has no place of its own. */
+static bool has_effort(const struct chat_out *o)
+{
+	return param_is_set(o->inf, PARAM_REASONING_EFFORT) ||
+	       (!has_key(o, CHAT_REASONING) && bytes_set(chat_budget_effort(o->inf)));
+}
+
 static bool asks_for_json(const struct inference *inf)
 {
 	return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
@@ -87,7 +101,9 @@ bool openai_chat_sends(const struct chat_out *o, enum param p)
 		return sends_tools(o) && param_is_set(inf, p) && has_key(o, p) &&
 		       (inf->tools->parallel || !is_o1(o));
 	case PARAM_TIER: return param_is_set(inf, p) && has_key(o, p) && takes_tier(o);
-	default: return param_is_set(inf, p) && has_key(o, p);
+	default:
+		return (p == PARAM_REASONING_EFFORT ? has_effort(o) : param_is_set(inf, p)) &&
+		       has_key(o, p);
 	}
 }
 
@@ -113,6 +129,9 @@ void chat_name_ignored(struct chat_out *o)
 							: param_is_set(o->inf, p);
 
 		if (p == PARAM_TOOL_CHOICE || !there)
+			continue;
+		if (p == PARAM_THINKING_BUDGET && bytes_set(chat_budget_effort(o->inf)) &&
+		    chat_takes(o, PARAM_REASONING_EFFORT))
 			continue;
 		if (!chat_takes(o, p) || (p == PARAM_SERVICE_TIER && !takes_tier(o)))
 			chat_ignored(o->ignored, param_rows[p].name);

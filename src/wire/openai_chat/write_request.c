@@ -660,6 +660,12 @@ void openai_chat_put_param(struct chat_out *o, enum param p)
 	case PARAM_BOOL:
 		pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
 		break;
+	case PARAM_STRING:
+		if (!param_is_set(o->inf, p)) {
+			pen_string(&o->pen, chat_budget_effort(o->inf));
+			break;
+		}
+		/* fallthrough */
 	default: param_write(&o->pen, o->inf, p);
 	}
 }

@@ -27,6 +27,8 @@ int openai_chat_write_edited(struct chat_out *);
 
 /* ---- what a dialect takes: write_dialect.c ---- */
 
+/* The effort that a budget of thinking is, on surfaces that may say so; unset: none. */
+struct bytes chat_budget_effort(const struct inference *);
 /* Whether the body has a place for the parameter. */
 bool chat_takes(const struct chat_out *, enum param);
 /* Whether its value may go out as the client wrote it, else it is written anew. */
