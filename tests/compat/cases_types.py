@@ -208,6 +208,7 @@ DIFFERENT = {
     r"tgi-calls": "§3.5: arguments that are a text stay the text",
     r"embed-openrouter-.*": "§3.1: the gateway's own name in a header; §5: `dimensions` go out",
     r"embed-.*-numbers-for-base64": "§5: a vector comes as it was asked for",
+    r"embed-azure-no-usage": "§5: an answer without usage is an answer",
     r"embed-.*-too-few": "§5: as many vectors as inputs, or an error",
     r"embed-.*-no-vectors": "where the member is missing is not said",
     r"embed-list": "serde reads a list as the members of a struct",
