@@ -19,7 +19,6 @@
 #include "base/pen.h"
 #include "fiber/fiber.h"
 #include "route/check.h"
-#include "route/keys.h"
 #include "route/model_call.h"
 #include "route/record.h"
 #include "route/target.h"
@@ -132,20 +131,6 @@ static int prepare(struct request *rq)
 	return 0;
 }
 
-/* Which requests belong together, as the configuration has it. */
-static uint64_t session_of(const struct request *rq)
-{
-	const struct routing_config *routing = &rq->config->routing;
-	struct bytes session = { NULL, 0 }, header = { NULL, 0 };
-
-	for (size_t i = 0; i < rq->env->ntags; i++)
-		if (bytes_eq(rq->env->tags[i].key, B("signet::session")))
-			session = rq->env->tags[i].value;
-	if (bytes_set(routing->affinity_header))
-		header = exchange_get(rq->x, routing->affinity_header);
-	return affinity_of(rq->config, rq->target.model->name, session, header, &rq->env->inf);
-}
-
 static int set_context(struct request *rq)
 {
 	const struct envelope *env = rq->env;
@@ -163,7 +148,7 @@ static int set_context(struct request *rq)
 		.exchange = rq->x,
 		.variant_name = rq->target.variant_name,
 		.model_name = rq->target.model->name,
-		.session = session_of(rq),
+		.session = clients_belong(rq->x, rq->config, rq->target.model->name, env),
 		.ignored = &rq->ignored,
 	};
 	rq->answer = (struct answer){

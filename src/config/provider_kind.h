@@ -43,8 +43,8 @@ struct provider_kind {
 	/* In the place of keys and check for the model `name` that no table has ("openai::gpt-4o"): fills what the environment
 	 * gives. -1: ERR_API_KEY_MISSING, ERR_CONFIG. NULL: the type has no such models. */
 	int (*shorthand)(struct loader *, struct bytes name, struct provider_config *);
-	bool embeds;  /* it has embedding models, too */
-	bool example; /* messages that need a type name this one */
+	bool embeds;                            /* it has embedding models, too */
+	bool example;                           /* messages that need a type name this one */
 	const struct signer_protocol *protocol; /* NULL: a signer is the configuration's choice */
 };
 
