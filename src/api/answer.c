@@ -84,10 +84,24 @@ static int check_target(struct request *rq)
 		return fail(
 			ERR_INVALID_TARGET,
 			"Invalid inference target: If a dynamic variant config is passed, `function_name` must be specified.");
+	if (rq->surface->options->embeddings)
+		return target_resolve_embedding(rq->config, rq->config->shorthands,
+						rq->surface->options->prefixed_names, env->model,
+						rq->arena, &rq->target);
 	if (target_resolve(rq->config, rq->config->shorthands, rq->surface->options->prefixed_names,
 			   env->model, rq->arena, &rq->target))
 		return -1;
 	return check_namespace(rq);
+}
+
+static void count_request(const struct request *rq)
+{
+	const struct embedding_request *e = rq->env->inf.embedding;
+	struct bytes endpoint = rq->surface->endpoint, none = { NULL, 0 };
+
+	count_inference(bytes_set(endpoint) ? endpoint : B("inference"),
+			e ? none : rq->target.function_name, model_label(rq->target.model),
+			e ? (double)e->inputs : 1);
 }
 
 /* http-api §9, steps 1 to 13. */
@@ -108,8 +122,7 @@ static int prepare(struct request *rq)
 	    check_input(env, rq->arena) || check_tools(env))
 		return -1;
 	if (!env->dryrun)
-		count_inference(B("inference"), rq->target.function_name,
-				model_label(rq->target.model), 1);
+		count_request(rq);
 	if (env->has_files && rq->surface->needs_object_storage && !rq->config->object_storage_set)
 		return fail(
 			ERR_OBJECT_STORE_UNCONFIGURED,
@@ -135,6 +148,7 @@ static int set_context(struct request *rq)
 		.exchange = rq->x,
 		.variant_name = rq->target.variant_name,
 		.model_name = rq->target.model->name,
+		.session = clients_belong(rq->x, rq->config, rq->target.model->name, env),
 		.ignored = &rq->ignored,
 	};
 	rq->answer = (struct answer){
@@ -203,7 +217,8 @@ static int set_headers(struct request *rq, bool provider)
 /* Also a request that was refused before its model was known, or was none: its sender asks why. */
 static bool leaves_record(const struct request *rq)
 {
-	return rq->app->store && !(rq->env && rq->env->dryrun) && !rq->store_refused;
+	return rq->app->store && !rq->surface->unrecorded && !(rq->env && rq->env->dryrun) &&
+	       !rq->store_refused;
 }
 
 /* The calls that the answer is of, each with its own result. Nearly always it is one, with the answer's. */
@@ -713,7 +728,8 @@ static void answer(struct request *rq)
 		start_timer(rq);
 	rq->called = true;
 	if (model_call_open(&rq->call, rq->target.model, &rq->env->inf, &rq->context)) {
-		if (error_last()->kind != ERR_CANCELLED && !rq->call.refused)
+		if (error_last()->kind != ERR_CANCELLED && !rq->call.refused &&
+		    !rq->surface->without_variants)
 			fail_variants(rq->target.variant_name, rq->arena);
 		if (rq->head_sent)
 			answer_late_error(rq);

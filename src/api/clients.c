@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "route/keys.h"
 
 #define USER_TAG_MAX 256
 #define USER_MAX     4096 /* longer ones are not looked into */
@@ -108,4 +109,17 @@ int clients_attribute(const struct exchange *x, struct envelope *env, struct byt
 		if (add_tag(env, tags[i].key, tags[i].value, x->arena))
 			return -1;
 	return 0;
+}
+
+uint64_t clients_belong(const struct exchange *x, const struct config *config, struct bytes model,
+			const struct envelope *env)
+{
+	struct bytes session = { NULL, 0 }, header = { NULL, 0 };
+
+	for (size_t i = 0; i < env->ntags; i++)
+		if (bytes_eq(env->tags[i].key, B("signet::session")))
+			session = env->tags[i].value;
+	if (bytes_set(config->routing.affinity_header))
+		header = exchange_get(x, config->routing.affinity_header);
+	return affinity_of(config, model, session, header, &env->inf);
 }

@@ -2,6 +2,7 @@
 #ifndef SIGNET_API_CLIENTS_H
 #define SIGNET_API_CLIENTS_H
 
+#include "config/config.h"
 #include "inference/envelope.h"
 #include "net/http_server.h"
 
@@ -10,5 +11,9 @@
 /* The tag of the API key that the request came with, as TensorZero has it. -1: out of memory. */
 int clients_attribute_key(const struct exchange *, struct envelope *);
 int clients_attribute(const struct exchange *, struct envelope *, struct bytes surface);
+
+/* Which requests belong together, as [routing] affinity has it (route/keys.h); 0: none is known. */
+uint64_t clients_belong(const struct exchange *, const struct config *, struct bytes model,
+			const struct envelope *);
 
 #endif

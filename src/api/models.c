@@ -64,6 +64,10 @@ static int list_make(const struct config *c, struct list *l)
 	}
 	for (size_t i = 0; room && i < c->nmodels && c->surfaces.list & LIST_MODELS; i++)
 		room = list_add(l, c->models[i]->name, owner_of(c, c->models[i]->name), NULL);
+	for (size_t i = 0; room && i < c->nembedding_models && c->surfaces.list & LIST_EMBEDDINGS;
+	     i++)
+		room = list_add(l, c->embedding_models[i]->name,
+				c->embedding_models[i]->routing[0]->type, NULL);
 	if (c->surfaces.list & LIST_DISCOVERED && upstream_models(c, &found))
 		room = false;
 	for (size_t i = 0; room && i < found.len; i++)

@@ -23,7 +23,8 @@
 
 /* Each in its own file. */
 extern const struct surface surface_openai_chat, surface_tensorzero_chat,
-	surface_openai_completions, surface_openai_responses, surface_anthropic_messages;
+	surface_openai_completions, surface_openai_responses, surface_anthropic_messages,
+	surface_openai_embeddings, surface_tensorzero_embeddings;
 
 /* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
  * answers HEAD. */
@@ -35,6 +36,8 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
 	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
 	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
+	{ "POST", "/v1/embeddings", &surface_openai_embeddings, NULL },
+	{ "POST", "/openai/v1/embeddings", &surface_tensorzero_embeddings, NULL },
 	{ "POST", "/v1/messages", &surface_anthropic_messages, NULL },
 	{ "POST", "/anthropic/v1/messages", &surface_anthropic_messages, NULL },
 	{ "POST", "/v1/messages/count_tokens", NULL, api_count_tokens },

@@ -21,7 +21,10 @@ struct surface {
 	const struct error_face *face; /* of upstream_errors; NULL: OpenAI's */
 	bool attributes;               /* headers and body say who calls (clients.h) */
 	bool needs_object_storage;     /* for files */
-	struct bytes ping;             /* what a silent stream gets */
+	struct bytes endpoint;         /* in TensorZero's metrics; unset: "inference" */
+	bool unrecorded;               /* leaves no row */
+	bool without_variants; /* all providers failed: that is the error, without the variant around it */
+	struct bytes ping; /* what a silent stream gets */
 	uint64_t ping_ms; /* 0: [surfaces] ping_ms, and the head may leave before the first delta */
 
 	/* Before the body is read: may put another in its place, such as one with what was said earlier, and keeps what it

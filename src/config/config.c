@@ -39,7 +39,7 @@ static const struct key top_keys[] = {
 	{ "rate_limiting", KEY_CALL, .call = read_rate_limiting },
 	{ "object_storage", KEY_CALL, .call = read_object_storage },
 	{ "models", KEY_CALL, .call = read_models },
-	{ "embedding_models", KEY_LATER, .table = &map_table },
+	{ "embedding_models", KEY_CALL, .call = read_embedding_models },
 	{ "functions", KEY_LATER, .table = &walked_map },
 	{ "metrics", KEY_LATER, .table = &map_table },
 	{ "tools", KEY_LATER, .table = &walked_map },
@@ -51,6 +51,7 @@ static const struct key top_keys[] = {
 	{ "upstream", KEY_TABLE, 0, .table = &upstream_table },
 	{ "signing", KEY_TABLE, 0, .table = &signing_table },
 	{ "surfaces", KEY_TABLE, 0, .table = &surfaces_table },
+	{ "routing", KEY_TABLE, 0, .table = &routing_table },
 	{ "store", KEY_TABLE, 0, .table = &store_table },
 	{ "journal", KEY_TABLE, 0, .table = &journal_table },
 	{ "record", KEY_TABLE, 0, .table = &record_table },
@@ -203,6 +204,7 @@ static struct config *config_new(void)
 		return NULL;
 	arena_init(&c->arena, MAX_BYTES);
 	map_init(&c->model_by_name);
+	map_init(&c->embedding_model_by_name);
 	c->refs = 1;
 	c->loaded_unix_ms = clock_unix_ms();
 	tables_defaults(c);
@@ -299,6 +301,7 @@ void config_unref(struct config *c)
 	shorthands_free(c->shorthands);
 	signer_cache_free(c->signers);
 	map_deinit(&c->model_by_name);
+	map_deinit(&c->embedding_model_by_name);
 	arena_deinit(&c->arena);
 	free(c);
 }

@@ -22,17 +22,30 @@ enum credential_kind {
 	CREDENTIAL_STATIC,
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
+	CREDENTIAL_SEVERAL,
 	CREDENTIAL_SDK, /* the platform's own chain of sources */
 	CREDENTIAL_MISSING
 };
+struct key_ring;
 struct credential {
 	enum credential_kind kind;
 	struct bytes value; /* static: the secret; missing: what is wrong, for messages */
 	struct bytes key;   /* dynamic: name in the request's credentials (client_authorization and
 			     * client_x_api_key: the client's header); missing: the variable's name, if it is one */
 	const struct credential *first, *second; /* fallback */
+	struct key_ring *ring;                   /* several */
 	bool blank;   /* missing: something is there, but only white space */
 	bool trimmed; /* static: white space around it was cut off */
+};
+
+#define API_KEYS_MAX 32
+
+/* Several keys of one provider, and what changes of them: atomic (route/keys.h). */
+struct key_ring {
+	struct credential *keys;
+	size_t n, turn;
+	uint64_t rests_until_ms
+		[API_KEYS_MAX]; /* clock_mono_ms(): not used before, as long as there are others */
 };
 
 #define TIMEOUT_AT_ONCE UINT64_MAX /* a configured 0: every call fails */
@@ -86,6 +99,7 @@ struct provider_config {
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
 	const struct toml *node;          /* its table; NULL: it has none */
+	bool embeds;                      /* it belongs to an embedding model */
 	size_t *in_flight; /* calls under way, atomic: all of a configuration that changes. NULL: not counted */
 };
 
@@ -96,6 +110,7 @@ struct model_config {
 	struct timeouts timeouts;
 	struct bytes namespace_;
 	struct bytes label; /* as metrics name it; unset: its name */
+	bool embeds;        /* it is an embedding model */
 };
 
 static inline struct bytes model_label(const struct model_config *m)
@@ -196,6 +211,15 @@ struct surfaces_config {
 	uint64_t responses_days;
 };
 
+enum affinity_kind { AFFINITY_NONE, AFFINITY_SESSION, AFFINITY_PREFIX, AFFINITY_HEADER };
+#define ROUTING_SESSIONS 16384
+
+struct routing_config {
+	enum affinity_kind affinity;
+	struct bytes affinity_header; /* of AFFINITY_HEADER, in lower case */
+	uint64_t *sessions; /* atomic: where each was last (route/keys.h); NULL: not asked for */
+};
+
 struct journal_config {
 	enum sync_policy sync;
 	uint64_t sync_ms, segment_mb, max_mb, queue_mb, wait_ms, keep_mb, reserve_mb;
@@ -222,6 +246,9 @@ struct config {
 	struct model_config **models; /* as configured */
 	size_t nmodels;
 	struct map model_by_name;
+	struct model_config **embedding_models; /* the same of [embedding_models] */
+	size_t nembedding_models;
+	struct map embedding_model_by_name;
 	struct credential *default_keys; /* of each type: provider_types, else its variable */
 	struct bytes *default_endpoints; /* of each type: provider_types; unset: the type's own */
 	void **default_options;          /* the same of its options; NULL: none */
@@ -230,6 +257,7 @@ struct config {
 	struct upstream_config upstream;
 	struct bytes module_cache_dir; /* [signing] cache_dir; unset = ‹data›/modules, "" = none */
 	struct surfaces_config surfaces;
+	struct routing_config routing;
 	struct ui_config ui;
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
@@ -285,6 +313,7 @@ void config_issues_deinit(struct config_issues *);
 int config_issue_print(const struct config_issue *, struct buf *out);
 
 struct model_config *config_model(const struct config *, struct bytes name); /* NULL: none */
+struct model_config *config_embedding_model(const struct config *, struct bytes name);
 /* The alias that stands for this name: the one of exactly that name, else the longest prefix. NULL: none. */
 const struct alias *config_alias(const struct config *, struct bytes name);
 /* `signet check`: argv without the program and "check". Returns the exit status. */

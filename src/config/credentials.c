@@ -220,9 +220,39 @@ static bool read_pair(struct loader *l, struct toml *t, struct bytes path, unsig
 	return good == 2;
 }
 
+/* One is one; of several each is a location of its own. */
+static bool read_several(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
+			 const char *label, struct credential *out)
+{
+	struct key_ring *ring = arena_new(l->arena, struct key_ring);
+	size_t good = 0;
+
+	if (!ring || !(ring->keys = arena_array(l->arena, struct credential, API_KEYS_MAX)))
+		return false;
+	for (struct toml *c = t->child; c; c = c->next, ring->n++) {
+		struct bytes at = path_index(l, path, ring->n);
+
+		if (ring->n == API_KEYS_MAX) {
+			error_at(l, t, path, "a list of more than %d keys (remove some)",
+				 API_KEYS_MAX);
+			return false;
+		}
+		good += c->type == TOML_ARRAY
+				? (type_error(l, c, at, "a string", "write one location"), 0)
+				: credential_read(l, c, at, allowed, label, &ring->keys[ring->n]);
+	}
+	if (ring->n == 0)
+		error_at(l, t, path, "an empty list of keys (write at least one location)");
+	*out = ring->n == 1 ? ring->keys[0]
+			    : (struct credential){ .kind = CREDENTIAL_SEVERAL, .ring = ring };
+	return ring->n > 0 && good == ring->n;
+}
+
 bool credential_read(struct loader *l, struct toml *t, struct bytes path, unsigned allowed,
 		     const char *label, struct credential *out)
 {
+	if (t->type == TOML_ARRAY && (allowed & FORM_TABLE))
+		return read_several(l, t, path, allowed, label, out);
 	if (is_text(t))
 		return read_text(l, t, path, allowed, label, out);
 	if (t->type == TOML_TABLE && (allowed & FORM_TABLE))
@@ -235,8 +265,19 @@ bool credential_read(struct loader *l, struct toml *t, struct bytes path, unsign
 	return false;
 }
 
+/* The one of several that cannot be used; NULL: all can. */
+static const struct credential *first_unusable(const struct key_ring *ring)
+{
+	for (size_t i = 0; i < ring->n; i++)
+		if (!credential_usable(&ring->keys[i]))
+			return &ring->keys[i];
+	return NULL;
+}
+
 bool credential_usable(const struct credential *c)
 {
+	if (c->kind == CREDENTIAL_SEVERAL)
+		return !first_unusable(c->ring);
 	if (c->kind == CREDENTIAL_FALLBACK)
 		return credential_usable(c->first) || credential_usable(c->second);
 	return c->kind != CREDENTIAL_MISSING;
@@ -244,6 +285,8 @@ bool credential_usable(const struct credential *c)
 
 struct bytes credential_problem(const struct credential *c)
 {
+	if (c->kind == CREDENTIAL_SEVERAL)
+		c = first_unusable(c->ring);
 	return c->kind == CREDENTIAL_FALLBACK ? credential_problem(c->first) : c->value;
 }
 
@@ -258,6 +301,11 @@ struct bytes credential_flaw(const struct credential *c, struct arena *a)
 {
 	struct bytes flaw = { NULL, 0 };
 
+	for (size_t i = 0; c->kind == CREDENTIAL_SEVERAL && i < c->ring->n; i++) {
+		flaw = credential_flaw(&c->ring->keys[i], a);
+		if (bytes_set(flaw))
+			return flaw;
+	}
 	if (c->kind == CREDENTIAL_FALLBACK) {
 		flaw = credential_flaw(c->first, a);
 		return bytes_set(flaw) ? flaw : credential_flaw(c->second, a);
@@ -273,6 +321,8 @@ struct bytes credential_flaw(const struct credential *c, struct arena *a)
 void credential_warn(struct loader *l, const struct toml *t, struct bytes path,
 		     const struct credential *c)
 {
+	for (size_t i = 0; c->kind == CREDENTIAL_SEVERAL && i < c->ring->n; i++)
+		credential_warn(l, t, path, &c->ring->keys[i]);
 	if (c->kind == CREDENTIAL_FALLBACK) {
 		credential_warn(l, t, path, c->first);
 		credential_warn(l, t, path, c->second);

@@ -10,7 +10,7 @@ enum credential_form {
 	FORM_PATH_FROM_ENV = 4,
 	FORM_DYNAMIC = 8,
 	FORM_NONE = 16,
-	FORM_TABLE = 32, /* { default, fallback } */
+	FORM_TABLE = 32, /* { default, fallback }, or a list of locations */
 	FORM_SDK = 64,
 };
 

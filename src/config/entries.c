@@ -21,6 +21,7 @@ const struct known_table known_tables[] = {
 	{ "upstream", &upstream_table },
 	{ "signing", &signing_table },
 	{ "surfaces", &surfaces_table },
+	{ "routing", &routing_table },
 	{ "store", &store_table },
 	{ "journal", &journal_table },
 	{ "record", &record_table },
@@ -335,6 +336,7 @@ struct bytes credential_state(const struct provider_config *p, struct arena *a)
 					      [CREDENTIAL_STATIC] = B("set"),
 					      [CREDENTIAL_DYNAMIC] = B("from the request"),
 					      [CREDENTIAL_FALLBACK] = B("with fallback"),
+					      [CREDENTIAL_SEVERAL] = B("several"),
 					      [CREDENTIAL_SDK] = B("sdk"),
 					      [CREDENTIAL_MISSING] = B("unset") };
 	const struct credential *c = &p->api_key;

@@ -34,6 +34,15 @@ static const struct key model_keys[] = {
 };
 static const struct table model_table = TABLE("struct UninitializedModelConfig", model_keys);
 
+static const struct key embedding_model_keys[] = {
+	{ "routing", KEY_PASS, .required = true, .fix = "`routing = [\"‹provider›\"]`" },
+	{ "providers", KEY_PASS, .required = true,
+	  .fix = "`[embedding_models.‹model›.providers.‹provider›]`" },
+	{ "timeout_ms", KEY_U64, offsetof(struct model_config, timeouts.total_ms) },
+};
+static const struct table embedding_model_table =
+	TABLE("struct UninitializedEmbeddingModelConfig", embedding_model_keys);
+
 /* The providers of the table, in its order. */
 struct providers {
 	struct provider_config **at;
@@ -53,6 +62,7 @@ static void read_providers(struct loader *l, struct toml *t, struct bytes path,
 			return;
 		p->name = c->key;
 		p->model = m;
+		p->embeds = m->embeds;
 		p->in_flight = in_flight;
 		read_provider(l, c, path_join(l, path, ".", c->key), p);
 	}
@@ -146,9 +156,10 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 	if (bytes_starts(t->key, B("tensorzero::")) || is_shorthand_name(t->key))
 		error_text(
 			l, t, path,
-			"Failed to load models: Model name '%.*s' contains a reserved prefix (rename it)",
-			BFMT(t->key));
-	read_table(l, &model_table, t, path, ".", m);
+			"Failed to load %s: %s name '%.*s' contains a reserved prefix (rename it)",
+			m->embeds ? "embedding models" : "models",
+			m->embeds ? "Embedding model" : "Model", BFMT(t->key));
+	read_table(l, m->embeds ? &embedding_model_table : &model_table, t, path, ".", m);
 	if (providers)
 		read_providers(l, providers, path_join(l, path, ".", providers->key), m, &ps);
 	if (routing)
@@ -157,22 +168,53 @@ static void read_model(struct loader *l, struct toml *t, struct bytes path, stru
 		check_listed(l, path, m, &ps);
 }
 
-void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
-{
-	struct config *c = into;
-	size_t cap = 0;
+/* A list of models under construction. */
+struct models {
+	struct map *by_name;
+	struct model_config **at;
+	size_t len, cap;
+};
 
+static void read_list(struct loader *l, struct toml *t, struct bytes path, bool embeds,
+		      struct models *out)
+{
 	if (!want_table(l, t, path, "a map"))
 		return;
 	for (struct toml *e = t->child; e; e = e->next) {
 		struct model_config *m = arena_new(l->arena, struct model_config);
 
-		if (!m || map_put(&c->model_by_name, e->key, m) ||
-		    !arena_push(l->arena, c->models, c->nmodels, cap, m))
+		if (!m || map_put(out->by_name, e->key, m) ||
+		    !arena_push(l->arena, out->at, out->len, out->cap, m))
 			return;
 		m->name = e->key;
+		m->embeds = embeds;
 		read_model(l, e, path_join(l, path, ".", e->key), m);
 	}
+}
+
+void read_models(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct config *c = into;
+	struct models models = { .by_name = &c->model_by_name };
+
+	read_list(l, t, path, false, &models);
+	c->models = models.at;
+	c->nmodels = models.len;
+}
+
+void read_embedding_models(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct config *c = into;
+	struct models models = { .by_name = &c->embedding_model_by_name };
+
+	read_list(l, t, path, true, &models);
+	c->embedding_models = models.at;
+	c->nembedding_models = models.len;
+}
+
+struct model_config *config_embedding_model(const struct config *c, struct bytes name)
+{
+	return map_get(&c->embedding_model_by_name, name);
 }
 
 struct model_config *config_model(const struct config *c, struct bytes name)

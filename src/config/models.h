@@ -5,17 +5,18 @@
 #include "config/provider_kind.h"
 
 void read_models(struct loader *, struct toml *, struct bytes path, void *into);
+void read_embedding_models(struct loader *, struct toml *, struct bytes path, void *into);
 
 /* ---- providers: provider.c ---- */
 
-/* `out` is zeroed but for name and model. */
+/* `out` is zeroed but for name, model and embeds. */
 void read_provider(struct loader *, struct toml *, struct bytes path, struct provider_config *out);
 void read_provider_types(struct loader *, struct toml *, struct bytes path, void *into);
 /* Before read_provider_types: every type's own variable. */
 void provider_types_defaults(struct loader *);
 /* Fills a struct timeouts. */
 void read_timeouts(struct loader *, struct toml *, struct bytes path, void *into);
-/* A provider of that kind, before its keys are read. False: out of memory. */
+/* A provider of that kind, before its keys are read; `embeds` is set. False: out of memory. */
 bool provider_begin(struct provider_config *, const struct provider_kind *, const struct config *,
 		    struct arena *);
 /* Whether a model of that name could become a shorthand one day. */
@@ -31,8 +32,8 @@ const char *url_problem(struct bytes);
 const char *api_base_problem(struct bytes);
 /* "Basic …" of the user and password in a URL; unset: it has none. */
 struct bytes url_authorization(struct bytes, struct arena *);
-/* The path of api_base + "chat/completions", its query kept (providers-openai §2.2). */
-struct bytes url_endpoint(struct bytes api_base, struct arena *);
+/* api_base with `path` ("chat/completions") behind its own, its query kept (providers-openai §2.2). */
+struct bytes url_endpoint(struct bytes api_base, struct bytes path, struct arena *);
 
 /* The text for a message: empty if it may hold a password; and in quotes, as Rust's {:?} prints it. */
 struct bytes url_shown(struct bytes);

@@ -63,12 +63,12 @@ const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *mode
 	return model_name->n ? e->kind : NULL;
 }
 
-/* The built type that an example names. */
+/* The type that an example names. */
 static struct bytes first_type(void)
 {
 	size_t i = 0;
 
-	while (!provider_entries[i].kind)
+	while (!provider_entries[i].kind || !provider_entries[i].kind->example)
 		i++;
 	return provider_entries[i].kind->name;
 }
@@ -94,6 +94,17 @@ static void unknown_type(struct loader *l, const struct toml *type, struct bytes
 	else
 		error_at(l, type, path, "unknown variant `%.*s`, expected one of %.*s%.*s",
 			 BFMT(type->text), BFMT(list), BFMT(hint));
+}
+
+static struct bytes embedding_types(struct loader *l)
+{
+	struct bytes names[KEYS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < provider_nentries && n < COUNT(names); i++)
+		if (provider_entries[i].kind && provider_entries[i].kind->embeds)
+			names[n++] = provider_entries[i].kind->name;
+	return join_names(l->arena, names, n, "`", ", ");
 }
 
 /* ---- timeouts (config §2.17) ---- */
@@ -179,6 +190,17 @@ static const struct key common_keys[] = {
 	{ "drop_fields", KEY_STRINGS, OFF(drop_fields) },
 };
 
+/* The same of an embedding model's. */
+static const struct key embedding_keys[] = {
+	{ "type", KEY_PASS, .outer = true },
+	{ "timeout_ms", KEY_U64, OFF(timeouts.total_ms), .outer = true },
+	{ "extra_body", KEY_CALL, OFF(extra_body), .outer = true, .call = read_extra_body },
+	{ "extra_headers", KEY_CALL, OFF(extra_headers), .outer = true,
+	  .call = read_extra_headers },
+	{ "cost", KEY_LATER, .outer = true },
+	{ "signer", KEY_PASS },
+};
+
 /* The place of a built type in the lists of what holds for all of its providers. */
 static size_t place_of(const struct provider_kind *kind)
 {
@@ -244,12 +266,18 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	kind = entry ? entry->kind : NULL;
 	if (!kind)
 		return read_without_type(l, t, type, path, p);
+	if (p->embeds && !kind->embeds)
+		return error_at(l, type, path,
+				"Unsupported provider config for embedding: `%.*s` (it has: %.*s)",
+				BFMT(type->text), BFMT(embedding_types(l)));
 	if (!provider_begin(p, kind, l->config, l->arena))
 		return;
 	for (size_t i = 0; i < kind->nkeys; i++)
 		keys[table.nkeys++] = kind->keys[i];
-	for (size_t i = 0; i < COUNT(common_keys); i++)
+	for (size_t i = 0; !p->embeds && i < COUNT(common_keys); i++)
 		keys[table.nkeys++] = common_keys[i];
+	for (size_t i = 0; p->embeds && i < COUNT(embedding_keys); i++)
+		keys[table.nkeys++] = embedding_keys[i];
 	read_table(l, &table, t, path, ": ", p);
 	kind->check(l, t, path, p);
 	if (signer || kind->protocol)

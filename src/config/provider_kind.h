@@ -24,6 +24,8 @@ struct provider_kind {
 	/* Its api key, if it has one: the variable that holds it unless something else is said, and the forms that may be
 	 * said (enum credential_form). */
 	const char *key_variable;
+	struct bytes
+		api_base; /* where its servers are unless something else is said; unset: it must be */
 	unsigned key_forms;
 	const char *key_name; /* its key in TOML; NULL: "api_key_location" */
 	bool key_in_file; /* the variable names a file with what stands for a key, which is never sent as it is */
@@ -41,6 +43,8 @@ struct provider_kind {
 	/* In the place of keys and check for the model `name` that no table has ("openai::gpt-4o"): fills what the environment
 	 * gives. -1: ERR_API_KEY_MISSING, ERR_CONFIG. NULL: the type has no such models. */
 	int (*shorthand)(struct loader *, struct bytes name, struct provider_config *);
+	bool embeds;                            /* it has embedding models, too */
+	bool example;                           /* messages that need a type name this one */
 	const struct signer_protocol *protocol; /* NULL: a signer is the configuration's choice */
 };
 

@@ -25,7 +25,7 @@
 struct shorthands {
 	const struct config *config;
 	pthread_mutex_t lock;
-	struct map by_name;
+	struct map by_name[2]; /* embedding models are the second */
 	struct arena arena;
 };
 
@@ -37,7 +37,8 @@ struct shorthands *shorthands_new(const struct config *config)
 		return NULL;
 	s->config = config;
 	pthread_mutex_init(&s->lock, NULL);
-	map_init(&s->by_name);
+	map_init(&s->by_name[false]);
+	map_init(&s->by_name[true]);
 	arena_init(&s->arena, KEPT_MAX);
 	return s;
 }
@@ -46,7 +47,8 @@ void shorthands_free(struct shorthands *s)
 {
 	if (!s)
 		return;
-	map_deinit(&s->by_name);
+	map_deinit(&s->by_name[false]);
+	map_deinit(&s->by_name[true]);
 	arena_deinit(&s->arena);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -54,8 +56,8 @@ void shorthands_free(struct shorthands *s)
 
 /* ---- building one ---- */
 
-static struct model_config *build(const struct config *c, struct bytes name, struct signer *signer,
-				  struct arena *arena)
+static struct model_config *build(const struct config *c, struct bytes name, bool embeds,
+				  struct signer *signer, struct arena *arena)
 {
 	struct loader l = { .config = (struct config *)(uintptr_t)c, .arena = arena };
 	struct model_config *m = arena_new(arena, struct model_config);
@@ -70,6 +72,7 @@ static struct model_config *build(const struct config *c, struct bytes name, str
 		return NULL;
 	m->routing[m->nrouting++] = p;
 	p->model = m;
+	m->embeds = p->embeds = embeds;
 	p->unsupported_as_placeholder = -1;
 	kind = shorthand_kind(m->name, &p->model_name);
 	if (!provider_begin(p, kind, c, arena) || kind->shorthand(&l, m->name, p))
@@ -145,47 +148,62 @@ static struct bytes label_of(struct bytes name)
 	return label;
 }
 
-static struct model_config *keep(struct shorthands *s, struct bytes name, struct signer *signer)
+static struct model_config *keep(struct shorthands *s, struct bytes name, bool embeds,
+				 struct signer *signer)
 {
-	struct model_config *m = build(s->config, name, signer, &s->arena);
+	struct model_config *m = build(s->config, name, embeds, signer, &s->arena);
 
-	if (!m || map_put(&s->by_name, m->name, m))
+	if (!m || map_put(&s->by_name[embeds], m->name, m))
 		return NULL;
 	m->label = label_of(m->name);
 	return m;
 }
 
 /* The one of that name that stays; else `made`, built again to stay, or itself where there is no room. NULL: neither. */
-static struct model_config *kept_model(struct shorthands *s, struct bytes name,
+static struct model_config *kept_model(struct shorthands *s, struct bytes name, bool embeds,
 				       struct model_config *made)
 {
 	struct model_config *m;
 
 	pthread_mutex_lock(&s->lock);
-	m = map_get(&s->by_name, name);
-	if (!m && made && name.n <= MAX_NAME && s->by_name.len < MAX_KEPT)
-		m = keep(s, name, made->routing[0]->signer.signer);
+	m = map_get(&s->by_name[embeds], name);
+	if (!m && made && name.n <= MAX_NAME && s->by_name[embeds].len < MAX_KEPT)
+		m = keep(s, name, embeds, made->routing[0]->signer.signer);
 	pthread_mutex_unlock(&s->lock);
 	return m ? m : made;
 }
 
-struct model_config *shorthand_model(struct shorthands *s, struct bytes name, struct arena *arena)
+static struct model_config *model_named(struct shorthands *s, struct bytes name, bool embeds,
+					struct arena *arena)
 {
+	const struct provider_kind *kind;
 	struct bytes model_name;
 	struct provider_config *p;
 	struct model_config *m;
 
-	if (!shorthand_kind(name, &model_name))
+	kind = shorthand_kind(name, &model_name);
+	if (!kind || (embeds && !kind->embeds))
 		return fail_null(ERR_MODEL_NOT_FOUND, "Model name '%.*s' not found in model table",
 				 BFMT(name));
-	m = kept_model(s, name, NULL);
+	m = kept_model(s, name, embeds, NULL);
 	if (m)
 		return m;
-	m = build(s->config, name, NULL, arena);
+	m = build(s->config, name, embeds, NULL, arena);
 	if (!m)
 		return NULL;
 	p = m->routing[0];
 	if (p->signer.set && !(p->signer.signer = get_signer(s->config, p, arena)))
 		return NULL;
-	return kept_model(s, name, m);
+	return kept_model(s, name, embeds, m);
+}
+
+struct model_config *shorthand_model(struct shorthands *s, struct bytes name, struct arena *arena)
+{
+	return model_named(s, name, false, arena);
+}
+
+struct model_config *shorthand_embedding_model(struct shorthands *s, struct bytes name,
+					       struct arena *arena)
+{
+	return model_named(s, name, true, arena);
 }

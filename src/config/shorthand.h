@@ -15,6 +15,9 @@ void shorthands_free(struct shorthands *);
  * environment is not there. Any thread; waits.
  */
 struct model_config *shorthand_model(struct shorthands *, struct bytes name, struct arena *);
+/* The same of an embedding model. */
+struct model_config *shorthand_embedding_model(struct shorthands *, struct bytes name,
+					       struct arena *);
 /* Whether the name is a shorthand of a provider that is not built yet ("anthropic::x"). */
 bool shorthand_is_reserved(struct bytes name);
 

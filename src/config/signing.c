@@ -433,14 +433,17 @@ static void load_signer(struct loader *l, struct provider_config *p)
 			  "%.*s (%.*s.signer)", BFMT(error_last()->message), BFMT(path));
 }
 
+static void load_of(struct loader *l, struct model_config *const *models, size_t n)
+{
+	for (size_t m = 0; m < n; m++)
+		for (size_t i = 0; i < models[m]->nrouting; i++)
+			if (models[m]->routing[i]->signer.set &&
+			    models[m]->routing[i]->signer.kind == SIGNER_WASM)
+				load_signer(l, models[m]->routing[i]);
+}
+
 void load_signers(struct loader *l)
 {
-	for (size_t m = 0; m < l->config->nmodels; m++) {
-		const struct model_config *model = l->config->models[m];
-
-		for (size_t i = 0; i < model->nrouting; i++)
-			if (model->routing[i]->signer.set &&
-			    model->routing[i]->signer.kind == SIGNER_WASM)
-				load_signer(l, model->routing[i]);
-	}
+	load_of(l, l->config->models, l->config->nmodels);
+	load_of(l, l->config->embedding_models, l->config->nembedding_models);
 }

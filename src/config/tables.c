@@ -186,9 +186,44 @@ static const struct key surfaces_keys[] = {
 };
 const struct table surfaces_table = TABLE("struct SurfacesConfig", surfaces_keys);
 
+static void read_affinity(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct routing_config *r = &((struct config *)into)->routing;
+	const struct bytes header = B("header:");
+	struct bytes text;
+
+	if (!want_string(l, t, path, &text))
+		return;
+	if (bytes_eq(text, B("session")))
+		r->affinity = AFFINITY_SESSION;
+	else if (bytes_eq(text, B("prefix")))
+		r->affinity = AFFINITY_PREFIX;
+	else if (bytes_starts(text, header) && text.n > header.n)
+		r->affinity = AFFINITY_HEADER;
+	else
+		return error_at(
+			l, t, path,
+			"unknown variant `%.*s`, expected one of `session`, `prefix`, `header:NAME`",
+			BFMT(text));
+	if (r->affinity == AFFINITY_HEADER)
+		r->affinity_header = bytes_slice(text, header.n, text.n);
+	r->sessions = arena_array(l->arena, uint64_t, ROUTING_SESSIONS);
+}
+
+static const struct key routing_keys[] = {
+	{ "affinity", KEY_CALL, .call = read_affinity },
+};
+const struct table routing_table = TABLE("struct RoutingConfig", routing_keys);
+
 static bool leads_somewhere(const struct config *c, struct bytes target)
 {
-	struct bytes prefix = B("tensorzero::model_name::");
+	struct bytes prefix = B("tensorzero::model_name::"),
+		     embedding = B("tensorzero::embedding_model_name::");
+
+	if (bytes_starts(target, embedding))
+		target = bytes_slice(target, embedding.n, target.n);
+	if (config_embedding_model(c, target))
+		return true;
 
 	if (bytes_starts(target, prefix))
 		target = bytes_slice(target, prefix.n, target.n);

@@ -7,7 +7,7 @@
 
 /* Each fills struct config. */
 extern const struct table gateway_table, server_table, upstream_table, signing_table,
-	surfaces_table, store_table, journal_table, record_table, clickhouse_table,
+	surfaces_table, routing_table, store_table, journal_table, record_table, clickhouse_table,
 	store_clickhouse_table, sqlite_table, ui_table;
 
 /* Of a key: the member that it is kept in. */

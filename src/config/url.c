@@ -94,16 +94,16 @@ struct bytes url_authorization(struct bytes text, struct arena *arena)
 								(int)pair.n) };
 }
 
-struct bytes url_endpoint(struct bytes text, struct arena *arena)
+struct bytes url_endpoint(struct bytes text, struct bytes path, struct arena *arena)
 {
 	struct address url;
 
 	if (address_parse(text, arena, &url))
 		return (struct bytes){ NULL, 0 };
-	return arena_printf(arena, "%.*s://%.*s%schat/completions%.*s", BFMT(url.scheme),
+	return arena_printf(arena, "%.*s://%.*s%s%.*s%.*s", BFMT(url.scheme),
 			    (int)(url.path.p + url.path.n - url.user.p - url.user.n),
 			    url.user.p + url.user.n, bytes_ends(url.path, B("/")) ? "" : "/",
-			    BFMT(url.query));
+			    BFMT(path), BFMT(url.query));
 }
 
 struct bytes url_shown(struct bytes url)

@@ -123,6 +123,15 @@ struct system_part {
 	enum cache_mark cache;
 };
 
+/* What is asked of an embedding model, which has no conversation. */
+struct embedding_request {
+	struct bytes input;      /* JSON: a string, strings, token ids, or lists of them */
+	size_t inputs;           /* as many vectors are expected */
+	struct bytes dimensions; /* decimal; unset: the model's own */
+	bool base64;             /* how the vectors are wanted, else as numbers */
+	struct bytes user;
+};
+
 /* The request that one provider attempt gets. */
 struct inference {
 	struct uuid id; /* model inference id; a seed of generated tool call ids */
@@ -134,7 +143,8 @@ struct inference {
 	struct block *system_template; /* BLOCK_TEMPLATE in the place of `system`; NULL: none */
 	struct message *messages;
 	size_t nmessages, cmessages;
-	struct tool_config *tools;   /* NULL: no tool section at all */
+	const struct embedding_request *embedding; /* NULL: it is a conversation */
+	struct tool_config *tools;                 /* NULL: no tool section at all */
 	struct bytes params[PARAMS]; /* those whose value is text (inference/params.h) */
 	struct bytes *stop;
 	size_t nstop;
@@ -195,6 +205,10 @@ void usage_max(struct usage *into, const struct usage *from); /* field-wise maxi
 struct result {
 	struct block *content;
 	size_t len, cap;
+	/* Of an embedding request, in the order of its inputs: each is JSON, as it was asked for: a list of numbers, or a
+	 * string. */
+	struct bytes *vectors;
+	size_t nvectors;
 	struct usage usage;
 	enum finish_reason finish;
 	struct bytes raw_request;  /* as sent, file data replaced by <TENSORZERO_FILE_i> */

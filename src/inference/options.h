@@ -17,6 +17,8 @@ struct surface_options {
 	bool system_in_place; /* late system texts stay where they stand, else all go to the front */
 	bool results_as_sent; /* tool results are texts as they came, else JSON once more */
 
+	bool embeddings; /* its models are those of [embedding_models] */
+
 	/* writing it for a provider */
 	bool strict_inner;  /* `strict` of a function stands inside of `function` */
 	bool short_ids;     /* ids and names that the provider takes */

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
+#include "route/keys.h"
 #include "sign/signer.h"
 #include "upstream/files.h"
 #include "upstream/provider_type.h"
@@ -354,17 +355,24 @@ static int fail_providers(struct model_call *call)
 	return fail_around(ERR_ALL_PROVIDERS_FAILED, message, nested);
 }
 
-static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
-			 uint64_t before)
-{
-	const struct model_config *model = call->model;
+struct limits {
+	uint64_t limit, before; /* of the model's time */
+	bool last;              /* no other provider is left */
+};
 
-	for (size_t i = 0; i < model->nrouting; i++) {
-		if (i)
-			METRIC_ADD(&fallbacks, 1, model_label(model));
-		if (attempt(call, model->routing[i], inf, i + 1 == model->nrouting) == 0)
+/* The keys of a provider, one after the other. 0: one has answered; 1: none has; -1: the call is over. */
+static int try_keys(struct model_call *call, struct key_walk *walk, const struct inference *inf,
+		    const struct limits *limits)
+{
+	const struct provider_config *p;
+	bool more = true;
+
+	while (more && (p = key_walk_next(walk, call->context->arena))) {
+		if (call->nfailed)
+			METRIC_ADD(&fallbacks, 1, model_label(call->model));
+		if (attempt(call, p, inf, limits->last && !key_walk_has_more(walk)) == 0)
 			return 0;
-		if (struck(limit, before)) {
+		if (struck(limits->limit, limits->before)) {
 			timed_out(call, true, true);
 			return note_failure(call);
 		}
@@ -372,6 +380,42 @@ static int try_providers(struct model_call *call, const struct inference *inf, u
 		call->refused |= error_last()->kind == ERR_BUSY;
 		if (call_ended_above() || call->refused)
 			return -1;
+		more = key_walk_failed(walk, error_last());
+	}
+	return more && error_last()->kind == ERR_OUT_OF_MEMORY ? -1 : 1;
+}
+
+/* The place in routing that is tried as number i, if `first` goes before the others. */
+static size_t in_turn(size_t i, size_t first)
+{
+	if (i == 0)
+		return first;
+	return i <= first ? i - 1 : i;
+}
+
+static int try_providers(struct model_call *call, const struct inference *inf, uint64_t limit,
+			 uint64_t before)
+{
+	const struct model_config *model = call->model;
+	uint64_t session = call->context->session;
+	struct affinity kept = { .key = API_KEYS_MAX };
+	bool known = affinity_find(call->context->config, session, &kept) &&
+		     kept.provider < model->nrouting;
+
+	for (size_t i = 0; i < model->nrouting; i++) {
+		size_t at = in_turn(i, known ? kept.provider : 0);
+		struct key_walk walk;
+		int r;
+
+		key_walk_begin(&walk, model->routing[at], session,
+			       known && at == kept.provider ? kept.key : API_KEYS_MAX);
+		r = try_keys(call, &walk, inf,
+			     &(struct limits){ limit, before, i + 1 == model->nrouting });
+		if (r == 0)
+			affinity_keep(call->context->config, session,
+				      (struct affinity){ at, walk.key });
+		if (r <= 0)
+			return r;
 	}
 	return fail_providers(call);
 }

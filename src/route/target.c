@@ -214,6 +214,59 @@ int target_resolve(const struct config *config, struct shorthands *shorthands, b
 		       : -1;
 }
 
+/* A configured embedding model or a shorthand. 0 found, 1 neither, -1. */
+static int embedding_named(const struct naming *naming, struct bytes name, struct arena *a,
+			   struct target *out)
+{
+	const struct model_config *m = config_embedding_model(naming->config, name);
+
+	if (!m && naming->config->surfaces.shorthand)
+		m = shorthand_embedding_model(naming->shorthands, name, a);
+	if (m)
+		return to_model(m, out);
+	return naming->config->surfaces.shorthand && error_last()->kind != ERR_MODEL_NOT_FOUND ? -1
+											       : 1;
+}
+
+/* Known ones stand in the message: there are few of them. */
+static int no_embedding(const struct config *config, struct bytes name, struct arena *a)
+{
+	struct bytes known = B("");
+
+	for (size_t i = 0; i < config->nembedding_models && i < NEAREST && bytes_set(known); i++)
+		known = arena_printf(a, "%.*s%s%.*s", BFMT(known), i ? ", " : " Known: ",
+				     BFMT(config->embedding_models[i]->name));
+	return fail_param(ERR_MODEL_NOT_FOUND, B("model"), "model_not_found",
+			  "The embedding model `%.*s` does not exist.%.*s", BFMT(name),
+			  BFMT(known));
+}
+
+int target_resolve_embedding(const struct config *config, struct shorthands *shorthands,
+			     bool tensorzero, struct bytes name, struct arena *a,
+			     struct target *out)
+{
+	struct naming naming = { config, shorthands };
+	struct bytes prefix = B("tensorzero::embedding_model_name::"), model = name;
+	const struct alias *alias;
+	int r;
+
+	if (bytes_starts(name, prefix))
+		model = behind(name, prefix);
+	r = embedding_named(&naming, model, a, out);
+	if (r <= 0)
+		return r;
+	if (tensorzero)
+		return fail(ERR_MODEL_NOT_FOUND, "Model not found: %.*s", BFMT(model));
+	alias = config_alias(config, model);
+	if (alias) {
+		model = alias->target;
+		if (bytes_starts(model, prefix))
+			model = behind(model, prefix);
+		r = embedding_named(&naming, model, a, out);
+	}
+	return r <= 0 ? r : no_embedding(config, name, a);
+}
+
 static int check_models(const struct config *config, const struct extras *list)
 {
 	for (size_t i = 0; i < list->len; i++) {

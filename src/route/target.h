@@ -16,6 +16,10 @@ struct target {
 int target_resolve(const struct config *, struct shorthands *, bool prefixed_only,
 		   struct bytes name, struct arena *, struct target *);
 
+/* The same among embedding models. -1: ERR_MODEL_NOT_FOUND, what a shorthand lacks. */
+int target_resolve_embedding(const struct config *, struct shorthands *, bool tensorzero,
+			     struct bytes name, struct arena *, struct target *);
+
 /* The filters of extra_body and extra_headers name things that exist (http-api §8). */
 int target_check_filters(const struct config *, const struct target *, const struct inference *);
 

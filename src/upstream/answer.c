@@ -34,10 +34,21 @@ static void decode_here(void *arg)
 	struct decoding *d = arg;
 	struct call *c = d->call;
 
-	if (!c->type->always_streams && wire_is_events(d->body))
+	if (!c->type->always_streams && c->wire->stream_new && wire_is_events(d->body))
 		d->result = wire_collect(c->wire, d->body, c->inf, &c->dialect, c->context->arena);
 	else
 		d->result = c->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
+}
+
+/* What only a header tells. */
+static void take_cached_tokens(const struct call *c, struct usage *usage)
+{
+	uint64_t n;
+
+	if (c->type->cached_tokens_header.n &&
+	    bytes_to_u64(http_call_header(c->http, c->type->cached_tokens_header), &n) &&
+	    n <= UINT32_MAX)
+		usage->cache_read = (int64_t)n;
 }
 
 static struct result *read_result(struct call *c)
@@ -68,6 +79,7 @@ static struct result *read_result(struct call *c)
 		return NULL;
 	}
 	tell_unknown_events(c, r->unknown_events);
+	take_cached_tokens(c, &r->usage);
 	r->raw_request = c->attempt->raw_request;
 	if (!bytes_set(r->raw_response))
 		r->raw_response = d.body;

@@ -68,6 +68,8 @@ int sign_attempt(const struct call *, struct bytes method, struct header_list *)
  * that of retry-after (RFC 9110 §10.2.3: seconds, also with a fraction, or a date), unset where the header is not there;
  * `now` in Unix seconds. -1: nothing is asked. */
 int64_t retry_after_ms(struct bytes ms, struct bytes after, int64_t now);
+/* What a reset header says, in the same way: "1m2.5s", "250ms", seconds, Unix seconds or milliseconds, RFC 3339. */
+int64_t reset_after_ms(struct bytes reset, int64_t now);
 /* mask.c: the body for the record, files being large and kept elsewhere: <TENSORZERO_FILE_i> in the place of each file's
  * base64 text; itself where it has none, or memory is out. */
 struct bytes mask_files(struct bytes body, const struct inference *, struct arena *);

@@ -144,6 +144,32 @@ static bool is_one_of(const int *statuses, int status)
 	return *statuses;
 }
 
+/* When the limit that was met begins anew, in the words of several vendors; the latest of them. -1: it is not said. */
+static int64_t reset_wait(const struct http_call *http)
+{
+	static const struct {
+		struct bytes left, reset;
+	} limits[] = {
+		{ B("x-ratelimit-remaining-requests"), B("x-ratelimit-reset-requests") },
+		{ B("x-ratelimit-remaining-tokens"), B("x-ratelimit-reset-tokens") },
+		{ B("anthropic-ratelimit-requests-remaining"),
+		  B("anthropic-ratelimit-requests-reset") },
+		{ B("anthropic-ratelimit-tokens-remaining"),
+		  B("anthropic-ratelimit-tokens-reset") },
+		{ B("x-ratelimit-remaining"), B("x-ratelimit-reset") },
+	};
+	int64_t wait = -1;
+
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		struct bytes left = http_call_header(http, limits[i].left);
+		int64_t ms = reset_after_ms(http_call_header(http, limits[i].reset), time(NULL));
+
+		if ((!bytes_set(left) || bytes_eq(left, B("0"))) && ms > wait)
+			wait = ms;
+	}
+	return wait;
+}
+
 int call_fail_status(struct call *c)
 {
 	const struct http_call *http = c->http;
@@ -156,6 +182,8 @@ int call_fail_status(struct call *c)
 	int64_t wait = retry_after_ms(http_call_header(http, B("retry-after-ms")),
 				      http_call_header(http, B("retry-after")), time(NULL));
 
+	if (wait < 0 && status == 429)
+		wait = reset_wait(http);
 	if (read_error_body(c))
 		return -1;
 	call_fail(c, kind, kind == ERR_INFERENCE_CLIENT ? status : 0,

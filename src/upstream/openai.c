@@ -5,19 +5,17 @@
 #include "upstream/openai.h"
 
 #include "base/error.h"
-#include "config/models.h"
 #include "wire/openai_chat/openai_chat.h"
 
-#define LABEL    "OpenAI"
 #define TOOL_MAX (1u << 20) /* of one of provider_tools */
 
 /* ---- its keys ---- */
 
 static const char *const api_types[] = { "chat_completions", "responses", NULL };
 static const char *const file_forms[] = { "image_url", "file", "input_audio", NULL };
-static const char *const strict_places[] = { "outer", "inner", NULL };
+const char *const openai_strict_places[] = { "outer", "inner", NULL };
 
-static void read_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
+void openai_read_api_base(struct loader *l, struct toml *t, struct bytes path, void *into)
 {
 	struct provider_config *p = into;
 	struct openai_options *o = p->options;
@@ -38,8 +36,34 @@ static void read_api_base(struct loader *l, struct toml *t, struct bytes path, v
 			l, t, path,
 			"The gateway automatically appends `/chat/completions` to the `api_base`. You provided `%.*s` which is likely incorrect. Please remove the `/chat/completions` suffix from `api_base`.",
 			BFMT(url_shown(t->text)));
-	p->endpoint = url_endpoint(t->text, l->arena);
+	o->api_base = t->text;
 	o->basic = url_authorization(t->text, l->arena);
+}
+
+struct bytes openai_path(const struct provider_config *p)
+{
+	return p->embeds ? B("embeddings") : B("chat/completions");
+}
+
+void openai_set_endpoint(struct provider_config *p, struct bytes path, struct arena *a)
+{
+	const struct openai_options *o = p->options;
+	struct bytes base = bytes_set(o->api_base) ? o->api_base : p->kind->api_base;
+
+	if (bytes_set(base))
+		p->endpoint = url_endpoint(base, path, a);
+}
+
+void openai_check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
+{
+	openai_set_endpoint(p, openai_path(p), l->arena);
+	check_api_key(l, t, path, p);
+}
+
+int openai_shorthand(struct loader *l, struct bytes name, struct provider_config *p)
+{
+	openai_set_endpoint(p, openai_path(p), l->arena);
+	return shorthand_api_key(l, name, p);
 }
 
 static void read_overrides(struct loader *l, struct toml *t, struct bytes path, void *into)
@@ -59,16 +83,14 @@ static void read_overrides(struct loader *l, struct toml *t, struct bytes path, 
 }
 
 static const struct key keys[] = {
-	{ "model_name", KEY_STRING, offsetof(struct provider_config, model_name), .required = true,
-	  .fix = "`model_name = \"gpt-4o\"`" },
-	{ "api_base", KEY_CALL, .type_wide = true, .call = read_api_base },
-	{ "api_key_location", KEY_CALL, .call = read_api_key },
+	OPENAI_MODEL_NAME("gpt-4o"),
+	OPENAI_API_BASE,
+	OPENAI_API_KEY,
 	{ "api_type", KEY_CHOICE, OWN(openai_options, api_type), .choices = api_types },
 	{ "include_encrypted_reasoning", KEY_PASS },
 	{ "provider_tools", KEY_PASS },
 	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
-	{ "tool_strict", KEY_CHOICE, OWN(openai_options, tool_strict), .choices = strict_places,
-	  .min = STRICT_OUTER },
+	OPENAI_TOOL_STRICT,
 };
 
 static bool is_responses(const struct openai_options *o)
@@ -140,17 +162,12 @@ static void check_responses_keys(struct loader *l, struct toml *t, struct bytes 
 			"`provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)");
 }
 
-static void defaults(struct provider_config *p)
-{
-	p->endpoint = B("https://api.openai.com/v1/chat/completions");
-}
-
 static void check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
 	check_responses_keys(l, t, path, p->options);
-	if (is_responses(p->options))
+	openai_check(l, t, path, p);
+	if (is_responses(p->options) && !p->embeds)
 		use_responses(p, l->arena);
-	check_api_key(l, t, path, p);
 }
 
 /* "openai::gpt-4o", "openai::responses::gpt-5" */
@@ -159,7 +176,8 @@ static int shorthand(struct loader *l, struct bytes name, struct provider_config
 	static const struct bytes responses = B("responses::");
 	struct openai_options *o = p->options;
 
-	if (bytes_starts(p->model_name, responses)) {
+	openai_set_endpoint(p, openai_path(p), l->arena);
+	if (!p->embeds && bytes_starts(p->model_name, responses)) {
 		p->model_name = bytes_slice(p->model_name, responses.n, p->model_name.n);
 		if (!p->model_name.n)
 			return fail(ERR_MODEL_NOT_FOUND,
@@ -172,13 +190,25 @@ static int shorthand(struct loader *l, struct bytes name, struct provider_config
 
 /* ---- its calls ---- */
 
-static void set_dialect(const struct provider_config *p, struct dialect *d)
+void openai_set_dialect(const struct provider_config *p, struct dialect *d)
 {
 	const struct openai_options *o = p->options;
+
+	struct chat_dialect *chat = &d->chat;
 
 	d->tool_strict = o->tool_strict;
 	d->overrides = o->overrides;
 	d->noverrides = o->noverrides;
+	chat->reasoning_format = o->reasoning_format;
+	if (bytes_set(o->reasoning_format))
+		chat->thoughts = CHAT_REASONING_TEXT;
+	chat->prompt_mode = o->prompt_mode;
+	if (bytes_set(o->prompt_mode))
+		chat->thoughts = CHAT_THINKING_PARTS;
+	if (o->requires_tools)
+		chat->required_as = (struct bytes){ NULL, 0 };
+	if (o->guided_json)
+		chat->json = CHAT_JSON_GUIDED;
 	if (is_responses(o))
 		d->options = &o->responses;
 }
@@ -188,14 +218,22 @@ static const struct wire *wire_of(const struct provider_config *p)
 	return is_responses(p->options) ? &wire_openai_responses : &wire_openai_chat;
 }
 
-static int headers(const struct provider_config *p, const struct inference *inf,
+int openai_content_headers(const struct inference *inf, const struct call_context *context,
+			   struct header_list *l)
+{
+	if (header_set(l, B("content-type"), B("application/json"), context->arena))
+		return -1;
+	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
+}
+
+int openai_headers(const struct provider_config *p, const struct inference *inf,
 		   const struct call_context *context, struct header_list *l)
 {
 	const struct openai_options *o = p->options;
 	struct bytes key;
 
-	if (credential_get(&p->api_key, context, LABEL, &key) ||
-	    header_set(l, B("content-type"), B("application/json"), context->arena))
+	if (credential_get(&p->api_key, context, p->kind->label, &key) ||
+	    openai_content_headers(inf, context, l))
 		return -1;
 	if (bytes_set(key)) {
 		/* a client's own authorization header comes with its scheme (surfaces §1.4) */
@@ -208,69 +246,63 @@ static int headers(const struct provider_config *p, const struct inference *inf,
 		if (!bytes_set(value) || header_set(l, B("authorization"), value, context->arena))
 			return -1;
 	}
-	if (!bytes_set(key) && bytes_set(o->basic) &&
-	    header_set(l, B("authorization"), o->basic, context->arena))
-		return -1;
-	return inf->stream ? header_set(l, B("accept"), B("text/event-stream"), context->arena) : 0;
+	if (!bytes_set(key) && bytes_set(o->basic))
+		return header_set(l, B("authorization"), o->basic, context->arena);
+	return 0;
 }
 
-static const int client_statuses[] = { 400, 401, 403, 429, 0 };
+const int openai_client_statuses[] = { 400, 401, 403, 429, 0 };
+
+struct bytes openai_status_text(int status, struct bytes reason, struct bytes body,
+				struct bytes request_id, bool stream, struct arena *a)
+{
+	(void)request_id;
+	if (!stream)
+		return body;
+	return arena_printf(a, "Invalid status code: %d %.*s: %.*s", status,
+			    BFMT(reason.n ? reason : B("<unknown status code>")), BFMT(body));
+}
 
 static struct bytes status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *a)
 {
-	struct bytes id = bytes_set(request_id)
-				  ? arena_printf(a, " [request_id: %.*s]", BFMT(request_id))
-				  : B("");
+	struct bytes text = openai_status_text(status, reason, body, request_id, stream, a);
 
-	if (stream && !reason.n)
-		reason = B("<unknown status code>");
-	if (stream)
-		return arena_printf(a, "Invalid status code: %d %.*s: %.*s%.*s", status,
-				    BFMT(reason), BFMT(body), BFMT(id));
-	return arena_cat(a, body, id);
+	if (!bytes_set(request_id))
+		return text;
+	return arena_printf(a, "%.*s [request_id: %.*s]", BFMT(text), BFMT(request_id));
 }
 
 /* Images by their URL it fetches itself. */
-static bool takes_url(const struct file *f)
+bool openai_takes_url(const struct file *f)
 {
 	return !bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/"));
 }
 
 /* Headers of an OpenAI client that go on (surfaces §1.6). */
-static const struct bytes passed_headers[] = { B("openai-beta"), B("session_id"), B("session-id"),
+const struct bytes openai_passed_headers[] = { B("openai-beta"), B("session_id"), B("session-id"),
 					       B("thread-id"),   B("originator"), B("user-agent"),
 					       B("x-codex-*"),   { NULL, 0 } };
 
 const struct provider_type provider_openai = {
 	.kind = {
 		.name = B("openai"),
-		.label = LABEL,
+		.label = "OpenAI",
 		.key_variable = "OPENAI_API_KEY",
+		.api_base = B("https://api.openai.com/v1/"),
 		.key_forms = FORM_ENV | FORM_DYNAMIC | FORM_NONE | FORM_TABLE,
 		.keys = keys,
 		.nkeys = COUNT(keys),
 		.options_size = sizeof(struct openai_options),
-		.defaults = defaults,
 		.check = check,
 		.shorthand = shorthand,
+		.embeds = true,
+		.example = true,
 	},
-	.wire = &wire_openai_chat,
+	OPENAI_FAMILY,
 	.wire_of = wire_of,
+	.embeddings = &wire_openai_embeddings,
 	.dialect = { .max_tokens_key = B("max_completion_tokens") },
-	.set_dialect = set_dialect,
-	.headers = headers,
-	.passed_headers = passed_headers,
-	.request_id_header = B("x-request-id"),
-	.client_statuses = client_statuses,
+	.headers = openai_headers,
 	.status_text = status_text,
-	.read_error = wire_read_error_body,
-	.words = {
-		.send = B("Error sending request: "),
-		.send_kind = ERR_INFERENCE_CLIENT,
-		.fatal_stream = true,
-		.body = B("Error parsing text response: "),
-	},
-	.takes_files = true,
-	.takes_url = takes_url,
 };

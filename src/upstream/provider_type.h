@@ -29,7 +29,10 @@ struct transport_words {
 
 struct provider_type {
 	struct provider_kind kind;
+	const struct provider_kind
+		*kin; /* another type whose thoughts count as its own; may be NULL */
 	const struct wire *wire;
+	const struct wire *embeddings; /* of embedding models; NULL: it has none (kind.embeds) */
 	/* The format, if the provider's options choose it; NULL: `wire`. */
 	const struct wire *(*wire_of)(const struct provider_config *);
 	struct dialect dialect; /* the base */
@@ -74,7 +77,10 @@ struct provider_type {
 	/* Of a framing whose frames may tell of an error: the words in front of its name, and who fills upstream_* from it. */
 	struct bytes exception_words;
 	void (*read_exception)(struct error *, const struct frame *, struct arena *);
-	struct bytes request_id_header;
+	struct bytes request_id_header,
+		other_request_id_header; /* the other one where the first is not there */
+	struct bytes
+		cached_tokens_header; /* of a plain answer: input tokens read from a cache; unset: none has it */
 	struct bytes error_code_header; /* names what went wrong; unset: the body alone does */
 	bool stream_status_plain; /* a status that is no success is no broken stream where one was asked for */
 	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */

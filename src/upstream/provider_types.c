@@ -5,31 +5,33 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_anthropic, provider_openai, provider_rust_proxy;
-extern const struct provider_type provider_aws_bedrock, provider_aws_sagemaker;
-extern const struct provider_type provider_gcp_vertex_anthropic, provider_gcp_vertex_gemini;
-extern const struct provider_type provider_google_ai_studio_gemini;
+extern const struct provider_type provider_anthropic, provider_aws_bedrock, provider_aws_sagemaker,
+	provider_azure, provider_deepseek, provider_fireworks, provider_gcp_vertex_anthropic,
+	provider_gcp_vertex_gemini, provider_google_ai_studio_gemini, provider_groq,
+	provider_hyperbolic, provider_mistral, provider_openai, provider_openrouter,
+	provider_sglang, provider_tgi, provider_together, provider_vllm, provider_xai,
+	provider_rust_proxy;
 
 const struct provider_entry provider_entries[] = {
 	{ .kind = &provider_anthropic.kind, .settings = 1 },
 	{ .kind = &provider_aws_bedrock.kind },
 	{ .kind = &provider_aws_sagemaker.kind },
-	{ .name = "azure", .settings = 2 },
+	{ .kind = &provider_azure.kind, .settings = 2 },
 	{ .kind = &provider_gcp_vertex_anthropic.kind, .settings = 6 },
 	{ .kind = &provider_gcp_vertex_gemini.kind, .settings = 5 },
 	{ .kind = &provider_google_ai_studio_gemini.kind, .settings = 7 },
-	{ .name = "groq", .shorthand = true, .settings = 8 },
-	{ .name = "hyperbolic", .shorthand = true, .settings = 9 },
-	{ .name = "fireworks", .shorthand = true, .settings = 4 },
-	{ .name = "mistral", .shorthand = true, .settings = 10 },
+	{ .kind = &provider_groq.kind, .settings = 8 },
+	{ .kind = &provider_hyperbolic.kind, .settings = 9 },
+	{ .kind = &provider_fireworks.kind, .settings = 4 },
+	{ .kind = &provider_mistral.kind, .settings = 10 },
 	{ .kind = &provider_openai.kind, .settings = 11 },
-	{ .name = "openrouter", .shorthand = true, .settings = 12 },
-	{ .name = "together", .shorthand = true, .settings = 15 },
-	{ .name = "vllm", .settings = 16 },
-	{ .name = "xai", .shorthand = true, .settings = 17 },
-	{ .name = "tgi", .settings = 14 },
-	{ .name = "sglang", .settings = 13 },
-	{ .name = "deepseek", .shorthand = true, .settings = 3 },
+	{ .kind = &provider_openrouter.kind, .settings = 12 },
+	{ .kind = &provider_together.kind, .settings = 15 },
+	{ .kind = &provider_vllm.kind, .settings = 16 },
+	{ .kind = &provider_xai.kind, .settings = 17 },
+	{ .kind = &provider_tgi.kind, .settings = 14 },
+	{ .kind = &provider_sglang.kind, .settings = 13 },
+	{ .kind = &provider_deepseek.kind, .settings = 3 },
 	{ .kind = &provider_rust_proxy.kind },
 };
 const size_t provider_nentries = COUNT(provider_entries);
@@ -41,7 +43,7 @@ bool provider_takes_thoughts_of(const struct provider_config *p, struct bytes ty
 	const struct provider_type *own = provider_type_of(p);
 	size_t i = 0;
 
-	if (bytes_eq(type, p->type))
+	if (bytes_eq(type, p->type) || (own->kin && bytes_eq(type, own->kin->name)))
 		return true;
 	if (!own->shares_thoughts || !own->shares_thoughts(p))
 		return false;

@@ -50,3 +50,79 @@ int64_t retry_after_ms(struct bytes ms, struct bytes after, int64_t now)
 		return n < RETRY_MAX_MS ? (int64_t)n : RETRY_MAX_MS;
 	return decimal_ms(after, &wait) ? wait : date_ms(after, now);
 }
+
+/* A number and its unit at the front of the text, which goes on behind them. -1: there is none. */
+static int64_t span_ms(struct bytes *text)
+{
+	static const struct {
+		struct bytes unit;
+		int64_t ms;
+	} units[] = { { B("ms"), 1 }, { B("s"), 1000 }, { B("m"), 60000 }, { B("h"), 3600000 } };
+	size_t n = 0;
+	int64_t ms;
+
+	while (n < text->n && ((text->p[n] >= '0' && text->p[n] <= '9') || text->p[n] == '.'))
+		n++;
+	if (n == 0 || !decimal_ms(bytes_slice(*text, 0, n), &ms))
+		return -1;
+	*text = bytes_slice(*text, n, text->n);
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (!bytes_starts(*text, units[i].unit))
+			continue;
+		*text = bytes_slice(*text, units[i].unit.n, text->n);
+		return ms / 1000 * units[i].ms + ms % 1000 * units[i].ms / 1000;
+	}
+	return -1;
+}
+
+static int64_t bounded(int64_t ms)
+{
+	return ms < 0 ? 0 : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
+}
+
+/* A moment or a span, by its size. */
+static int64_t number_ms(uint64_t n, int64_t now)
+{
+	if (n >= UINT64_C(100000000000)) /* milliseconds since 1970 */
+		return n < INT64_MAX ? bounded((int64_t)n - now * 1000) : RETRY_MAX_MS;
+	if (n >= UINT64_C(1000000000))
+		return bounded(((int64_t)n - now) * 1000);
+	return bounded((int64_t)n * 1000);
+}
+
+/* "2026-12-01T00:00:00Z": what stands behind the seconds is not looked at. */
+static int64_t moment_ms(struct bytes date, int64_t now)
+{
+	char text[DATE_MAX];
+	struct tm tm = { 0 };
+
+	if (date.n == 0 || date.n >= sizeof text)
+		return -1;
+	memcpy(text, date.p, date.n);
+	text[date.n] = 0;
+	return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)
+		       ? bounded(((int64_t)timegm(&tm) - now) * 1000)
+		       : -1;
+}
+
+int64_t reset_after_ms(struct bytes reset, int64_t now)
+{
+	int64_t all = 0, one;
+	uint64_t n;
+
+	if (bytes_to_u64(reset, &n))
+		return number_ms(n, now);
+	if (decimal_ms(reset, &one) && reset.n)
+		return bounded(one);
+	if (bytes_chr(reset, 'T') > 0)
+		return moment_ms(reset, now);
+	if (reset.n == 0)
+		return -1;
+	while (reset.n) {
+		one = span_ms(&reset);
+		if (one < 0)
+			return -1;
+		all = bounded(all + one);
+	}
+	return all;
+}

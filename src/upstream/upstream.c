@@ -141,6 +141,22 @@ static int pass_headers(struct call *c)
 	return 0;
 }
 
+/* What came with the request may hold anything, but a header ends at a line break: TensorZero's words for it. */
+static int check_values(const struct call *c)
+{
+	bool stream = c->inf->stream && c->type->words.fatal_stream;
+
+	for (size_t i = 0; i < c->headers.len; i++) {
+		if (is_header_value(c->headers.at[i].value))
+			continue;
+		fail(ERR_PROTOCOL, "%s",
+		     stream ? "Reqwest error; caused by: builder error; caused by: failed to parse header value"
+			    : "builder error");
+		return call_fail_transport(c, stream);
+	}
+	return 0;
+}
+
 static int write_headers(struct call *c)
 {
 	const struct provider_config *p = c->provider;
@@ -148,7 +164,8 @@ static int write_headers(struct call *c)
 	struct extra_scope scope = scope_of(c);
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), a) ||
-	    c->type->headers(p, c->inf, c->context, &c->headers) || pass_headers(c))
+	    c->type->headers(p, c->inf, c->context, &c->headers) || check_values(c) ||
+	    pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,
 				   a);
@@ -217,6 +234,8 @@ static int check_head(struct call *c)
 	c->attempt->status = status;
 	c->attempt->head_ms = turn_ms();
 	id = http_call_header(c->http, c->type->request_id_header);
+	if (!bytes_set(id) && c->type->other_request_id_header.n)
+		id = http_call_header(c->http, c->type->other_request_id_header);
 	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
 	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
 		return -1;
@@ -290,7 +309,8 @@ static int emulate_custom_tools(struct call *c)
 {
 	struct arena *a = c->context->arena;
 
-	if (c->wire->custom_tools || c->inf->source_wire == c->wire || !c->inf->options->lenient ||
+	if ((c->wire->custom_tools && !c->dialect.chat.no_custom) ||
+	    c->inf->source_wire == c->wire || !c->inf->options->lenient ||
 	    !custom_tools_any(c->inf))
 		return 0;
 	c->asked = c->inf;
@@ -396,5 +416,7 @@ const struct wire *provider_wire(const struct provider_config *p)
 {
 	const struct provider_type *type = provider_type_of(p);
 
+	if (p->embeds)
+		return type->embeddings;
 	return type->wire_of ? type->wire_of(p) : type->wire;
 }

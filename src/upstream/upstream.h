@@ -25,7 +25,8 @@ struct call_context {
 	const struct exchange
 		*exchange; /* for headers that pass on (options.client_headers); may be NULL */
 	struct bytes variant_name, model_name; /* filters of extra_body and extra_headers */
-	struct buf *ignored;                   /* paths for x-signet-ignored, comma-joined */
+	uint64_t session;    /* of requests that belong together (route/keys.h); 0: none */
+	struct buf *ignored; /* paths for x-signet-ignored, comma-joined */
 };
 
 /* The signature's facts for the record (ui §5), never the whole signature. */

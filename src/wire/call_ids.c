@@ -13,6 +13,7 @@
 const struct id_rule id_openai_chat = { .max = 40, .any = true };
 const struct id_rule id_openai_responses = { .max = 64, .any = true };
 const struct id_rule id_anthropic = { .max = 64 };
+const struct id_rule id_nine = { .max = 9, .exact = true };
 const struct id_rule name_openai = { .max = 64 };
 const struct id_rule name_anthropic = { .max = 128 };
 const struct id_rule name_bedrock = { .max = 64 };
@@ -45,8 +46,38 @@ static bool begins_well(const struct id_rule *rule, struct bytes id)
 	return !rule->letter_first || is_letter(id.p[0]);
 }
 
+static bool is_letter_or_digit(char c)
+{
+	return (is_letter(c) && c != '_') || (c >= '0' && c <= '9');
+}
+
+static bool fits_exactly(const struct id_rule *rule, struct bytes id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!is_letter_or_digit(id.p[i]))
+			return false;
+	return id.n == rule->max;
+}
+
+/* As many digits of the hash to base 62 as there are places. */
+static struct bytes hashed(const struct id_rule *rule, struct bytes id, char out[ID_ROOM])
+{
+	static const char digits[] =
+		"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	uint64_t number;
+
+	SHA256((const unsigned char *)id.p, id.n, digest);
+	memcpy(&number, digest, sizeof number);
+	for (size_t i = 0; i < rule->max; i++, number /= 62)
+		out[i] = digits[number % 62];
+	return (struct bytes){ out, rule->max };
+}
+
 bool id_fits(const struct id_rule *rule, struct bytes id)
 {
+	if (rule->exact)
+		return fits_exactly(rule, id);
 	for (size_t i = 0; i < id.n; i++)
 		if (!char_fits(rule, id.p[i]))
 			return false;
@@ -60,6 +91,8 @@ struct bytes id_mapped(const struct id_rule *rule, struct bytes id, char out[ID_
 
 	if (id_fits(rule, id))
 		return id;
+	if (rule->exact)
+		return hashed(rule, id, out);
 	if (id.n && !begins_well(rule, id))
 		out[n++] = '_';
 	head = rule->any ? bytes_head(id, room - n) : bytes_slice(id, 0, room - n);

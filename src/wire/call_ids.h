@@ -10,15 +10,17 @@ struct id_rule {
 	bool any;          /* of any bytes, or none; a cut stays between characters */
 	bool dots;         /* dots, too */
 	bool letter_first; /* begins with a letter or '_' */
+	bool exact;        /* `max` letters and digits, no more and no fewer */
 };
 
 #define ID_ROOM 128 /* of a mapped one; no rule has a longer `max` */
 
-extern const struct id_rule id_openai_chat, id_openai_responses, id_anthropic;
+extern const struct id_rule id_openai_chat, id_openai_responses, id_anthropic, id_nine;
 extern const struct id_rule name_openai, name_anthropic, name_bedrock, name_gemini;
 
 bool id_fits(const struct id_rule *, struct bytes id);
-/* The id itself, or one that fits and tells others apart, in `out`: bad bytes as '_', cut, '_' and 8 hex digits of SHA-256. */
+/* The id itself, or one that fits and tells others apart, in `out`: bad bytes as '_', cut, '_' and 8 hex digits of SHA-256;
+ * by an exact rule digits of it alone. */
 struct bytes id_mapped(const struct id_rule *, struct bytes id, char out[ID_ROOM]);
 /* Whether any tool of the request goes out under another name. */
 bool names_mapped(const struct id_rule *, const struct inference *);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "inference/inference.h"
 #include "net/sse.h"
+#include "wire/openai_chat/dialect.h"
 
 enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
 
@@ -32,6 +33,8 @@ struct dialect {
 	size_t noverrides;
 	bool counts; /* the body asks how many tokens its input is: only what shapes the prompt */
 	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
+	struct chat_dialect chat;        /* of chat completions */
+	bool model_in_url;               /* embeddings: the body does not name it */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
 
@@ -103,6 +106,7 @@ struct bytes wire_utf8(struct bytes text, struct arena *);
  * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
 struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
-extern const struct wire wire_openai_chat, wire_openai_responses, wire_anthropic_messages;
+extern const struct wire wire_openai_chat, wire_openai_responses, wire_anthropic_messages,
+	wire_openai_embeddings;
 
 #endif

@@ -176,4 +176,7 @@ CASES = [
     Case("g17-done-without-blank", body(stream=True), [events(EVENT, LAST, b"data: [DONE]")]),
     # 18: escapes
     Case("g18-lower-case", f("extra_body", [{"pointer": "/x", "value": "\x1f\x0b\\u001F"}])),
+    *[Case(f"credential-{name}{'-stream' if stream else ''}", body(model="dynamic", stream=stream, **{"tensorzero::credentials": {"my_key": value}}), up)
+      for name, value in (("control", "a\u0001b"), ("line-break", "a\nb"), ("delete", "a\x7fb"), ("tab", "a\tb"), ("umlaut", "\u00fc"))
+      for stream, up in ((False, []), (True, [sse(text_chunks())]))],
 ]

@@ -28,6 +28,7 @@ class Case:
     signet: typing.Callable = None
     why: str = ""
     fresh: bool = False  # on a connection of its own: a reused one that closes is tried again
+    path: str = None  # of the route, if it is not that of chat
     loose: str = None  # a regular expression: what it matches in the answer is not compared
 
 

@@ -19,10 +19,11 @@ ENV = {"COMPAT_KEY": "sk-compat", "COMPAT_AWS_ID": "AKIDEXAMPLE", "COMPAT_AWS_SE
 
 
 class Peer:
+    mock_type = Mock
     toml_file, path, env, hosts = "gateway.toml", raw.TZ_CHAT, ENV, ()
 
     def __init__(self):
-        self.mock = Mock()
+        self.mock = self.mock_type()
         self.interceptor = Interceptor(self.mock, self.hosts) if self.hosts else None
         if self.interceptor:
             self.env = {**self.env, **self.interceptor.env}
@@ -30,6 +31,10 @@ class Peer:
         self._dead = socket.socket()
         self._dead.bind(("127.0.0.1", 0))
         self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
+        self.prepare()
+
+    def prepare(self):
+        """The configuration, in self.toml."""
         with open(os.path.join(HERE, self.toml_file)) as f:
             self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead).replace("PORT", self.mock.url.split(":")[2])
 
@@ -40,7 +45,7 @@ class Peer:
         if case.fresh:
             self.mock.drop_idle()
             time.sleep(0.1)
-        answer = raw.post(self.port, self.path, case.body, case.headers, timeout=20)
+        answer = raw.post(self.port, case.path or self.path, case.body, case.headers, timeout=20)
         # An upstream may still be in its script (the gateway stopped listening to it).
         for request in self.mock.requests:
             request.done.wait(3)

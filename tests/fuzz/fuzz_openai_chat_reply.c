@@ -13,7 +13,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct dialect openai = { .type = B("openai"), .label = B("OpenAI") };
+static const struct dialect dialects[] = {
+	{ .type = B("openai"), .label = B("OpenAI") },
+	{ .type = B("x"),
+	  .label = B("X"),
+	  .chat = { .tagged = true, .tag_data = B("{}"), .text_data = B("{}") } },
+	{ .type = B("y"),
+	  .label = B("Y"),
+	  .chat = { .details = true,
+		    .no_empty_text = true,
+		    .adds_reasoning = true,
+		    .cache_hits = true } },
+};
+static const struct dialect *dialect = dialects;
 
 static void require(bool what, const char *text)
 {
@@ -32,7 +44,7 @@ static void require_json(struct bytes text, struct arena *a, const char *what)
 static void plain(struct bytes body, const struct inference *inf, const struct answer *answer,
 		  struct arena *a)
 {
-	struct result *r = wire_openai_chat.read_result(body, inf, &openai, a);
+	struct result *r = wire_openai_chat.read_result(body, inf, dialect, a);
 	struct buf out;
 	struct pen pen = { .b = &out };
 
@@ -114,7 +126,7 @@ static void stream(struct bytes body, const struct inference *inf, const struct 
 
 	buf_init(&out, 64u << 20);
 	f.out = &out;
-	f.stream = wire_openai_chat.stream_new(inf, &openai, a);
+	f.stream = wire_openai_chat.stream_new(inf, dialect, a);
 	f.writer = openai_chat_writer_new(answer, a);
 	f.gather = gather_new(a, 4096);
 	require(f.stream && f.writer && f.gather, "a stream begins");
@@ -136,19 +148,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct bytes body = { (const char *)data, n };
 
-	for (int i = 0; i < 3; i++) {
-		struct inference inf = { .options = i ? &openai_chat_options
-						      : &tensorzero_chat_options };
+	for (int i = 0; i < 9; i++) {
+		struct inference inf = { .options = i % 3 ? &openai_chat_options
+							  : &tensorzero_chat_options };
 		struct answer answer = { .options = inf.options,
 					 .model = B("m"),
 					 .provider_type = B("openai"),
 					 .reasoning_to_client = true,
-					 .include_usage = i & 1,
-					 .include_raw_response = !i,
-					 .pass_through = i == 2 };
+					 .include_usage = i % 3 == 1,
+					 .include_raw_response = i % 3 == 0,
+					 .pass_through = i % 3 == 2 };
 		struct arena a;
 
-		if (i == 2) {
+		dialect = &dialects[i / 3];
+		if (i % 3 == 2) {
 			inf.source = B("{}");
 			inf.source_wire = &wire_openai_chat;
 			inf.source_intact = true;

@@ -13,11 +13,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # tests/
 RESPONSES = "OpenAI Responses: a later issue"
 NOT_BUILT = {
     "providers-openai §8": (81, {
-        25: "provider type groq", 46: "provider type mistral", 48: "provider type mistral",
-        52: "provider types together, fireworks", 53: "provider types together, fireworks",
-        54: "provider type openrouter", 55: "provider type openrouter", 56: "provider type xai",
         **{n: RESPONSES for n in range(59, 72)},
-        75: "embeddings: a later issue", 76: "embeddings: a later issue",
     }),
     "surfaces §8.4": (61, {
         25: "reasoning_details of a chat history with signatures: a later issue",

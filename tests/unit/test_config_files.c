@@ -874,7 +874,7 @@ static void test_addresses_are_read_as_they_will_be_called(void **state)
 			continue;
 		}
 		assert_null(problem);
-		endpoint = url_endpoint(text, &a);
+		endpoint = url_endpoint(text, B("chat/completions"), &a);
 		assert_true(bytes_eq(endpoint, bytes_of(rows[i].endpoint)));
 	}
 	arena_deinit(&a);

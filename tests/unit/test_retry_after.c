@@ -95,6 +95,34 @@ static void test_values_of_any_length(void **state)
 	}
 }
 
+static void reset_is(const char *text, int64_t want)
+{
+	assert_int_equal(reset_after_ms(bytes_of(text), 1000), want);
+}
+
+static void test_resets_in_every_vendors_words(void **state)
+{
+	(void)state;
+	reset_is("1s", 1000);
+	reset_is("250ms", 250);
+	reset_is("2m59.56s", 179560);
+	reset_is("1h0m0s", 3600000);
+	reset_is("30", 30000);
+	reset_is("1.5", 1500);
+	reset_is("1970-01-01T00:16:45Z", 5000);
+	reset_is("1970-01-01T00:00:00Z", 0);
+	assert_int_equal(reset_after_ms(B("1700000005"), 1700000000), 5000);
+	assert_int_equal(reset_after_ms(B("1700000000250"), 1700000000), 250);
+	reset_is("", -1);
+	reset_is("soon", -1);
+	reset_is("1", 1000);
+	reset_is("5x", -1);
+	reset_is("s", -1);
+	reset_is("1970-13-99T", -1);
+	reset_is("99999999999s", INT64_C(366) * 86400 * 1000);
+	reset_is("99999999999999999999s", -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +130,7 @@ int main(void)
 		cmocka_unit_test(test_seconds_may_have_a_fraction),
 		cmocka_unit_test(test_a_date_is_told_from_now_on),
 		cmocka_unit_test(test_values_of_any_length),
+		cmocka_unit_test(test_resets_in_every_vendors_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

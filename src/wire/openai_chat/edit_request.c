@@ -58,15 +58,16 @@ static int edit_function(struct history *h, struct bytes object)
 
 static void edit_id(struct history *h, struct json_edit *e, const struct json_member *m)
 {
-	struct bytes text = json_span_string(m->value, &h->scratch);
+	struct bytes text = json_span_string(m->value, &h->scratch), sent;
 	char out[ID_ROOM];
 
-	if (!bytes_set(text) || id_fits(&id_openai_chat, text)) {
+	sent = bytes_set(text) ? chat_call_id(h->o, text, out) : text;
+	if (sent.p == text.p) {
 		edit_keep(e, m);
 		return;
 	}
 	edit_value(e, m);
-	pen_string(&h->o->pen, id_mapped(&id_openai_chat, text, out));
+	pen_string(&h->o->pen, sent);
 }
 
 static int edit_call(struct history *h, struct bytes object)
@@ -112,6 +113,13 @@ static int edit_array(struct history *h, struct bytes array, element_fn *each)
 	return n;
 }
 
+/* A thought that the API has no place for. */
+static bool is_refused_thought(const struct chat_out *o, struct bytes key)
+{
+	return o->dialect->chat.thoughts == CHAT_THOUGHTS_NONE &&
+	       (json_key_is(key, B("reasoning_content")) || json_key_is(key, B("reasoning")));
+}
+
 static int edit_message(struct history *h, struct bytes object)
 {
 	struct json_edit e;
@@ -126,6 +134,8 @@ static int edit_message(struct history *h, struct bytes object)
 			edit_value(&e, &m);
 			if (edit_array(h, m.value, edit_call))
 				return -1;
+		} else if (is_refused_thought(h->o, m.key)) {
+			chat_ignored(h->o->ignored, B("messages[].reasoning_content"));
 		} else if (!json_key_is(m.key, B("tensorzero_extra_content"))) {
 			edit_keep(&e, &m);
 		}
@@ -181,7 +191,7 @@ static enum param param_of(struct bytes key)
 
 static bool is_set(const struct chat_out *o, enum param p)
 {
-	if (p == PARAM_TOOL_CHOICE && !param_is_set(o->inf, p))
+	if ((p == PARAM_TOOL_CHOICE || p == PARAM_RESPONSE_FORMAT) && !param_is_set(o->inf, p))
 		return false; /* the API's own default */
 	return openai_chat_sends(o, p);
 }
@@ -190,7 +200,15 @@ static bool is_own(const struct body *b, enum param p)
 {
 	if (b->mapped && (p == PARAM_TOOLS || p == PARAM_TOOL_CHOICE) && is_set(b->o, p))
 		return false; /* names that OpenAI refuses: written anew, with the names that fit */
+	if (is_set(b->o, p) && !chat_takes_as_is(b->o, p))
+		return false;
 	return b->o->inf->own & PARAM_BIT(p);
+}
+
+/* Whether the server knows the limit under the new name, which means the old one as well. */
+static bool has_both_names(const struct chat_out *o)
+{
+	return json_key_is(o->dialect->max_tokens_key, B("max_completion_tokens"));
 }
 
 /* An older name gives way to the one under which it goes out, in place. */
@@ -198,9 +216,11 @@ static void write_param(struct body *b, const struct json_member *m, enum param 
 {
 	struct bytes key = openai_chat_key(b->o, p);
 	bool renamed = !json_key_is(m->key, key), null = bytes_eq(m->value, B("null"));
-	bool kept = null || is_own(b, p);
+	bool winner = p == PARAM_MAX_TOKENS && !has_both_names(b->o); /* of the two names */
+	bool kept = null || (is_own(b, p) && !winner);
 
-	if (p == PARAM_MAX_TOKENS && (is_own(b, p) || (null && !is_set(b->o, p)))) {
+	if (p == PARAM_MAX_TOKENS && has_both_names(b->o) &&
+	    (is_own(b, p) || (null && !is_set(b->o, p)))) {
 		b->written |=
 			PARAM_BIT(p); /* each of its two names says what the client said under it */
 		edit_keep(&b->e, m);
@@ -227,13 +247,17 @@ static void write_param(struct body *b, const struct json_member *m, enum param 
 
 static int write_messages(struct body *b, const struct json_member *m)
 {
-	if (b->o->inf->source_intact && !b->o->inf->source_edit) {
+	const struct chat_dialect *chat = &b->o->dialect->chat;
+	bool intact = b->o->inf->source_intact && !chat_plain_roles(b->o);
+	bool edit =
+		b->o->inf->source_edit || chat->call_ids || chat->thoughts == CHAT_THOUGHTS_NONE;
+
+	if (intact && !edit) {
 		edit_keep(&b->e, m);
 		return 0;
 	}
 	edit_value(&b->e, m);
-	return b->o->inf->source_intact ? edit_messages(b->o, m->value)
-					: openai_chat_put_messages(b->o);
+	return intact ? edit_messages(b->o, m->value) : openai_chat_put_messages(b->o);
 }
 
 static int write_stream_options(struct body *b, const struct json_member *m)
@@ -338,6 +362,18 @@ static bool is_own_field(struct bytes key)
 	return bytes_starts((struct bytes){ name, json_unescape(key, name) }, prefix);
 }
 
+/* What the server would refuse; parameters among it are named where all are that have no place. */
+static bool is_without_place(const struct chat_out *o, struct bytes key, enum param p)
+{
+	if (p != PARAMS)
+		return !chat_takes(o, p) ||
+		       (p == PARAM_RESPONSE_FORMAT && o->dialect->chat.json == CHAT_JSON_GUIDED) ||
+		       (p == PARAM_SERVICE_TIER && param_is_set(o->inf, p) &&
+			!openai_chat_sends(o, p));
+	return (json_key_is(key, B("model")) && !chat_takes_key(o, CHAT_MODEL)) ||
+	       (json_key_is(key, B("stream_options")) && !chat_takes_key(o, CHAT_STREAM_OPTIONS));
+}
+
 static int write_member(struct body *b, const struct json_member *m)
 {
 	enum param p = param_of(m->key);
@@ -353,6 +389,8 @@ static int write_member(struct body *b, const struct json_member *m)
 				PARAM_BIT(p); /* it is not added under its other name either */
 		return 0;
 	}
+	if (is_without_place(b->o, m->key, p))
+		return 0;
 	if (json_key_is(m->key, B("model"))) {
 		edit_value(&b->e, m);
 		pen_string(&b->o->pen, b->o->dialect->model);
@@ -369,9 +407,26 @@ static int write_member(struct body *b, const struct json_member *m)
 	return 0;
 }
 
+/* Keys that the provider's configuration sets; a client that says them itself has its way. */
+static void add_configured(struct body *b)
+{
+	static const struct {
+		struct bytes name;
+		enum chat_key key;
+	} names[] = { { B("reasoning_format"), CHAT_REASONING_FORMAT },
+		      { B("prompt_mode"), CHAT_PROMPT_MODE },
+		      { B("guided_json"), CHAT_GUIDED_JSON } };
+	struct json_member m;
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (chat_takes_key(b->o, names[i].key) &&
+		    !json_find_member(b->o->inf->source, names[i].name, &m))
+			chat_put_key(b->o, names[i].key);
+}
+
 static void add_missing(struct body *b)
 {
-	if (b->o->inf->stream && !b->stream_options) {
+	if (b->o->inf->stream && !b->stream_options && chat_takes_key(b->o, CHAT_STREAM_OPTIONS)) {
 		edit_add(&b->e, B("\"stream_options\":"));
 		pen_lit(&b->o->pen, "{\"include_usage\":true}");
 	}
@@ -386,6 +441,7 @@ static void add_missing(struct body *b)
 		pen_lit(&b->o->pen, ":");
 		openai_chat_put_param(b->o, p);
 	}
+	add_configured(b);
 }
 
 int openai_chat_write_edited(struct chat_out *o)

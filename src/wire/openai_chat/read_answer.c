@@ -9,7 +9,9 @@
 #include "wire/expect.h"
 #include "wire/openai_chat/openai_chat.h"
 #include "wire/call_ids.h"
+#include "wire/openai_chat/read_details.h"
 #include "wire/openai_chat/shape.h"
+#include "wire/openai_chat/think_tags.h"
 #include "wire/openai_chat/write_request.h"
 
 #define MAX_SHOWN  (64u << 10)  /* of a value that is told in an error */
@@ -24,7 +26,19 @@ static int64_t count(yyjson_val *obj, const char *key)
 	return (int64_t)n;
 }
 
-yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *u)
+/* Where a server counts otherwise than OpenAI. */
+static void adapt_usage(yyjson_val *usage, const struct dialect *d, struct usage *u)
+{
+	if (d->chat.adds_reasoning && u->reasoning_tokens != USAGE_UNKNOWN)
+		u->output_tokens = u->reasoning_tokens +
+				   (u->output_tokens == USAGE_UNKNOWN ? 0 : u->output_tokens);
+	if (d->chat.cache_hits) {
+		u->cache_read = count(usage, "prompt_cache_hit_tokens");
+		u->cache_write = count(usage, "prompt_cache_miss_tokens");
+	}
+}
+
+yyjson_val *openai_chat_read_usage(yyjson_val *root, const struct dialect *d, struct usage *u)
 {
 	yyjson_val *usage = json_get(root, "usage"), *prompt, *completion;
 
@@ -39,6 +53,7 @@ yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *u)
 	u->output_tokens = count(usage, "completion_tokens");
 	u->cache_read = count(prompt, "cached_tokens");
 	u->reasoning_tokens = count(completion, "reasoning_tokens");
+	adapt_usage(usage, d, u);
 	return usage;
 }
 
@@ -159,6 +174,7 @@ struct reply {
 	struct result *result;
 	struct bytes body;
 	size_t calls;
+	bool reshaped; /* what the answer says stands otherwise in its document */
 };
 
 static int add(struct reply *r, struct block b)
@@ -166,6 +182,95 @@ static int add(struct reply *r, struct block b)
 	struct result *to = r->result;
 
 	return arena_push(r->arena, to->content, to->len, to->cap, b) ? 0 : -1;
+}
+
+static int add_thought(struct reply *r, struct bytes text, struct bytes extra_data)
+{
+	return add(r, (struct block){ .type = BLOCK_THOUGHT,
+				      .text = text,
+				      .provider_type = r->dialect->type,
+				      .extra_data = extra_data });
+}
+
+/* A detail is a thought of its own. */
+static int add_details(struct reply *r, yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one;
+	struct part p;
+
+	for (size_t place = 0; (one = yyjson_arr_iter_next(&it)); place++) {
+		struct block b = { .type = BLOCK_THOUGHT, .provider_type = r->dialect->type };
+
+		if (!yyjson_is_obj(one))
+			continue;
+		if (!chat_read_detail(one, place, r->dialect, r->arena, &p))
+			return -1;
+		b.text = p.text;
+		b.signature = p.signature;
+		b.extra_data = p.extra_data;
+		if (bytes_set(p.summary_text)) {
+			b.summaries = arena_new(r->arena, struct summary);
+			if (!b.summaries)
+				return -1;
+			b.summaries[b.nsummaries++] = (struct summary){ .text = p.summary_text };
+		}
+		if (add(r, b))
+			return -1;
+	}
+	return 0;
+}
+
+static int add_thoughts(struct reply *r, yyjson_val *message)
+{
+	yyjson_val *details = json_get(message, "reasoning_details");
+	struct bytes text = openai_chat_reasoning(message);
+
+	if (r->dialect->chat.details && yyjson_arr_size(details) > 0)
+		return add_details(r, details);
+	return bytes_set(text) ? add_thought(r, text, r->dialect->chat.text_data) : 0;
+}
+
+/* A text with thoughts in tags: these first, then what is left of it, if anything is. */
+struct tagged {
+	struct reply *reply;
+	struct bytes text;
+	unsigned pair; /* of the thought that stands last */
+};
+
+static int tagged_piece(void *ctx, bool thought, unsigned pair, struct bytes piece)
+{
+	struct tagged *t = ctx;
+	struct result *to = t->reply->result;
+
+	if (!thought) {
+		t->text = bytes_set(t->text) ? arena_cat(t->reply->arena, t->text, piece) : piece;
+		return bytes_set(t->text) ? 0 : -1;
+	}
+	if (t->pair != pair) {
+		t->pair = pair;
+		return add_thought(t->reply, piece, t->reply->dialect->chat.tag_data);
+	}
+	to->content[to->len - 1].text =
+		arena_cat(t->reply->arena, to->content[to->len - 1].text, piece);
+	return bytes_set(to->content[to->len - 1].text) ? 0 : -1;
+}
+
+/* The rest of the text; unset: nothing is left. -1: out of memory. */
+static int take_tagged(struct reply *r, struct bytes *text)
+{
+	struct think_tags tags = { 0 };
+	struct tagged t = { .reply = r };
+
+	if (!r->dialect->chat.tagged || !bytes_set(*text) || text->n == 0)
+		return 0;
+	if (think_feed(&tags, *text, r->arena, tagged_piece, &t) ||
+	    think_end(&tags, r->arena, tagged_piece, &t))
+		return -1;
+	r->reshaped |= tags.pairs > 0;
+	if (tags.pairs > 0)
+		*text = t.text;
+	return 0;
 }
 
 /* Text parts are one text; others stay as they came. */
@@ -178,9 +283,17 @@ static int add_parts(struct reply *r, yyjson_val *list)
 	while ((part = yyjson_arr_iter_next(&it))) {
 		struct bytes one = json_str(json_get(part, "text"));
 		struct block b = { .type = BLOCK_UNKNOWN };
+		struct bytes thinking;
 
 		if (yyjson_is_str(part))
 			one = json_str(part);
+		thinking = chat_thinking_text(part, r->arena);
+		if (bytes_set(thinking)) {
+			r->reshaped = true;
+			if (thinking.n && add_thought(r, thinking, r->dialect->chat.text_data))
+				return -1;
+			continue;
+		}
 		if (bytes_set(one)) {
 			text = bytes_set(text) ? arena_cat(r->arena, text, one) : one;
 			if (!bytes_set(text))
@@ -233,6 +346,12 @@ static int add_text(struct reply *r, yyjson_val *choice, yyjson_val *message)
 		return add_parts(r, content);
 	if (!bytes_set(b.text))
 		return content && !yyjson_is_null(content) ? wrong_content(r, content) : 0;
+	if (b.text.n == 0 && (r->dialect->chat.no_empty_text || r->dialect->chat.tagged))
+		return 0;
+	if (take_tagged(r, &b.text))
+		return -1;
+	if (!bytes_set(b.text))
+		return 0;
 	one = json_get(message, "annotations");
 	if (yyjson_arr_size(one) > 0)
 		b.annotations = r->result->annotations = json_print_arena(one, r->arena);
@@ -294,13 +413,9 @@ static int add_calls(struct reply *r, yyjson_val *message)
 static int add_message(struct reply *r, yyjson_val *choice, yyjson_val *message)
 {
 	yyjson_val *audio = json_get(message, "audio");
-	struct block thought = { .type = BLOCK_THOUGHT,
-				 .text = openai_chat_reasoning(message),
-				 .provider_type = r->dialect->type },
-		     b = { .type = BLOCK_AUDIO };
+	struct block b = { .type = BLOCK_AUDIO };
 
-	if ((bytes_set(thought.text) && add(r, thought)) || add_text(r, choice, message) ||
-	    add_calls(r, message))
+	if (add_thoughts(r, message) || add_text(r, choice, message) || add_calls(r, message))
 		return -1;
 	if (!yyjson_is_obj(audio))
 		return 0;
@@ -331,7 +446,7 @@ static int mend(yyjson_val *root, struct result *result, const struct choices *o
 
 static int read_usage(struct reply *r, yyjson_val *root)
 {
-	yyjson_val *usage = openai_chat_read_usage(root, &r->result->usage);
+	yyjson_val *usage = openai_chat_read_usage(root, r->dialect, &r->result->usage);
 
 	if (!usage)
 		return 0;
@@ -436,7 +551,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 	result->provider_model = json_str(json_get(root, "model"));
 	result->service_tier = json_str(json_get(root, "service_tier"));
 	result->system_fingerprint = json_str(json_get(root, "system_fingerprint"));
-	if (!openai_chat_passes(inf) || openai_chat_renames(inf))
+	if (!openai_chat_passes(inf) || openai_chat_renames(inf) || r.reshaped)
 		return result;
 	result->document = body;
 	return (!halves && shape_is_answer(root)) || mend(root, result, &own, a) == 0 ? result

@@ -17,7 +17,7 @@ int openai_chat_read_end(struct wire_stream *, struct delta *out);
 uint64_t openai_chat_unknown_events(const struct wire_stream *);
 
 /* Usage of the base dialect, of a whole answer or event. NULL: there is none; else the object that it was read from. */
-yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *out);
+yyjson_val *openai_chat_read_usage(yyjson_val *root, const struct dialect *, struct usage *out);
 /* serde_json's words for a document without `choices`, which it names at its end. */
 struct bytes openai_chat_no_choices(struct bytes document, struct arena *);
 enum finish_reason openai_chat_finish(yyjson_val *);

@@ -16,25 +16,18 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "wire/openai_chat/alike.h"
+#include "wire/openai_chat/calls.h"
+#include "wire/openai_chat/read_details.h"
 #include "wire/call_ids.h"
 #include "wire/openai_chat/shape.h"
+#include "wire/openai_chat/think_tags.h"
 #include "wire/openai_chat/write_request.h"
 
-#define MAX_CALLS   128
 #define PARTS_FIRST 2
 #define POOL_FIRST  2048
 #define POOL_MAX    (128u << 10) /* beyond this an event's memory goes when it does */
 #define SCRATCH_MAX (512u << 20)
 #define TEXT_ID     B("0")
-#define THOUGHT_ID  B("1")
-
-struct call {
-	bool has_index, made, has_arguments, custom;
-	unsigned choice;
-	size_t touched;        /* when it was last: a number that grows */
-	uint64_t index, shown; /* the upstream's, the client's: no two calls have the same */
-	struct bytes id, name; /* name: all parts that came */
-};
 
 struct wire_stream {
 	const struct inference *inf;
@@ -47,12 +40,12 @@ struct wire_stream {
 	struct buf text;      /* what had to be printed for the current delta */
 	struct part *parts;   /* heap, kept from event to event; nearly always one */
 	size_t nparts, cparts;
-	struct call *calls; /* in the arena */
-	size_t ncalls, ccalls, touches;
+	struct call_table calls;
 	/* the choice that is read, the most of them; bits of those that came, and of those that have a finish reason */
 	unsigned choice, n, came, ended;
-	bool events, finished, begun; /* begun: some event had content */
-	bool mend;                    /* the current event: the client cannot read it as it came */
+	struct think_tags tags[CHOICES_MAX]; /* of a dialect that has them */
+	bool events, finished, begun;        /* begun: some event had content */
+	bool mend; /* the current event: the client cannot read it as it came */
 	struct part
 		held; /* text: the first half of a character that the next event ends; unset: there is none */
 	char half[3];
@@ -72,7 +65,8 @@ struct wire_stream *openai_chat_stream_new(const struct inference *inf, const st
 	s->dialect = d;
 	s->arena = a;
 	s->mapped = openai_chat_renames(inf);
-	s->forwards = openai_chat_passes(inf) && !s->mapped;
+	s->calls = (struct call_table){ .arena = a, .id = inf->id };
+	s->forwards = openai_chat_passes(inf) && !s->mapped && !d->chat.tagged;
 	s->n = inf->n > 1 ? inf->n : 1;
 	arena_init(&s->scratch, SCRATCH_MAX);
 	buf_init(&s->text, SCRATCH_MAX);
@@ -179,128 +173,6 @@ static int limit(struct wire_stream *s, const char *what, struct delta *out)
 
 /* ---- tool calls ---- */
 
-/* One entry of delta.tool_calls. */
-struct entry {
-	bool has_index, custom;
-	uint64_t index;
-	struct bytes id, name, arguments; /* "" and unset are the same */
-};
-
-static struct call *by_id(struct wire_stream *s, struct bytes id)
-{
-	if (id.n == 0)
-		return NULL;
-	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].choice == s->choice && bytes_eq(s->calls[i].id, id))
-			return &s->calls[i];
-	return NULL;
-}
-
-static struct call *by_index(struct wire_stream *s, const struct entry *e)
-{
-	if (!e->has_index)
-		return NULL;
-	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].choice == s->choice && s->calls[i].has_index &&
-		    s->calls[i].index == e->index)
-			return &s->calls[i];
-	return NULL;
-}
-
-static void label(struct wire_stream *s, struct call *c, const struct entry *e)
-{
-	struct call *old = by_index(s, e);
-
-	if (!e->has_index || old == c)
-		return;
-	if (old)
-		old->has_index = false;
-	c->has_index = true;
-	c->index = e->index;
-}
-
-static bool is_shown(const struct wire_stream *s, uint64_t index)
-{
-	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].choice == s->choice && s->calls[i].shown == index)
-			return true;
-	return false;
-}
-
-/* Calls of the choice that is read. */
-static size_t calls_of_choice(const struct wire_stream *s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->ncalls; i++)
-		n += s->calls[i].choice == s->choice;
-	return n;
-}
-
-/* The one of them that was touched last; NULL: there is none. */
-static struct call *last_call(const struct wire_stream *s)
-{
-	struct call *last = NULL;
-
-	for (size_t i = 0; i < s->ncalls; i++)
-		if (s->calls[i].choice == s->choice &&
-		    (!last || s->calls[i].touched > last->touched))
-			last = &s->calls[i];
-	return last;
-}
-
-/* NULL: too many, or out of memory (*full says which). */
-static struct call *call_new(struct wire_stream *s, const struct entry *e, struct bytes id,
-			     bool *full)
-{
-	struct call c = {
-		.made = id.n == 0, .custom = e->custom, .shown = e->index, .choice = s->choice
-	};
-	char made[16];
-
-	*full = s->ncalls == MAX_CALLS;
-	if (*full)
-		return NULL;
-	if (!e->has_index)
-		c.shown = calls_of_choice(s);
-	while (is_shown(s, c.shown))
-		c.shown++;
-	c.id = arena_dup(s->arena, id.n > 0 ? id : call_id_made(s->inf->id, s->ncalls, made));
-	if (!bytes_set(c.id) || !arena_push(s->arena, s->calls, s->ncalls, s->ccalls, c))
-		return NULL;
-	label(s, &s->calls[s->ncalls - 1], e);
-	return &s->calls[s->ncalls - 1];
-}
-
-/* The table of §2.11. NULL with *lost: there is no call that it could belong to. */
-static struct call *resolve(struct wire_stream *s, const struct entry *e, bool *full, bool *lost)
-{
-	struct bytes none = { NULL, 0 };
-	struct call *c = by_id(s, e->id), *at = by_index(s, e);
-
-	*lost = false;
-	if (c) {
-		bool other = e->has_index && c->has_index && c->index != e->index;
-
-		if (other && e->name.n > 0 && c->has_arguments)
-			return call_new(s, e, none, full);
-		label(s, c, e);
-		return c;
-	}
-	if (e->id.n > 0)
-		return at && at->made && !at->has_arguments ? at : call_new(s, e, e->id, full);
-	if (at) {
-		bool another = e->name.n > 0 && at->has_arguments && !bytes_eq(e->name, at->name);
-
-		return another ? call_new(s, e, none, full) : at;
-	}
-	if (e->name.n > 0)
-		return call_new(s, e, none, full);
-	c = last_call(s);
-	*lost = !c;
-	return c;
-}
-
 /* Prints a part of the event. What was printed must not move while it is looked at, so the first one takes room for
  * all: parts of an event, printed compact, are never longer than the event. */
 static struct bytes print_part(struct wire_stream *s, yyjson_val *v)
@@ -384,7 +256,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 	if (name_part(s, c, e->name, &p))
 		return -1;
 	s->mend |= e->name.n > 0 && !bytes_set(p.name);
-	c->touched = ++s->touches;
+	c->touched = ++s->calls.touches;
 	c->has_arguments |= e->arguments.n > 0;
 	return part_add(s, p);
 }
@@ -393,7 +265,7 @@ static int fragment_add(struct wire_stream *s, struct call *c, const struct entr
 static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 {
 	bool full = false, lost = false;
-	size_t before = s->ncalls;
+	size_t before = s->calls.len;
 	struct entry e;
 	struct call *c;
 
@@ -401,7 +273,8 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 		return -1;
 	if (s->nparts == DELTA_PARTS)
 		return limit(s, "More than 130 parts in one event", out);
-	c = resolve(s, &e, &full, &lost);
+	s->calls.choice = s->choice;
+	c = call_resolve(&s->calls, &e, &full, &lost);
 	if (full)
 		return limit(s, "More than 128 tool calls in one answer", out);
 	if (lost) {
@@ -410,7 +283,7 @@ static int call_part(struct wire_stream *s, yyjson_val *v, struct delta *out)
 			"Tool call index out of bounds (meaning we haven't seen this many ids in the stream)");
 		return error_delta(s, false, out);
 	}
-	return c ? fragment_add(s, c, &e, s->ncalls > before) : -1;
+	return c ? fragment_add(s, c, &e, s->calls.len > before) : -1;
 }
 
 static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out)
@@ -429,15 +302,82 @@ static int call_parts(struct wire_stream *s, yyjson_val *list, struct delta *out
 
 /* ---- the delta ---- */
 
-static int text_add(struct wire_stream *s, enum part_type type, struct bytes text)
+static int part_text(struct wire_stream *s, enum part_type type, struct bytes text)
 {
 	struct part p = { .type = type, .choice = s->choice, .id = TEXT_ID, .text = text };
 
 	if (type == PART_THOUGHT) {
-		p.id = THOUGHT_ID;
+		p.id = chat_thought_id(s->dialect);
 		p.provider_type = s->dialect->type;
+		p.extra_data = s->dialect->chat.text_data;
 	}
 	return bytes_set(text) ? part_add(s, p) : -1;
+}
+
+/* Before, inside of and behind the first pair of tags the ids are 0, 1 and 2. */
+static int tagged_piece(void *ctx, bool thought, unsigned pair, struct bytes piece)
+{
+	struct wire_stream *s = ctx;
+	struct part p = { .type = thought ? PART_THOUGHT : PART_TEXT,
+			  .choice = s->choice,
+			  .id = thought ? B("1")
+				: pair  ? B("2")
+					: TEXT_ID,
+			  .text = piece };
+
+	if (thought && pair > 1)
+		p.id = arena_printf(&s->scratch, "1.%u", pair - 1);
+	if (thought) {
+		p.provider_type = s->dialect->type;
+		p.extra_data = s->dialect->chat.tag_data;
+	}
+	return bytes_set(p.id) ? part_add(s, p) : -1;
+}
+
+static int text_add(struct wire_stream *s, enum part_type type, struct bytes text)
+{
+	if (type == PART_TEXT && text.n == 0 && bytes_set(text) && s->dialect->chat.no_empty_text)
+		return 0;
+	if (type != PART_TEXT || !s->dialect->chat.tagged || text.n == 0)
+		return part_text(s, type, text);
+	return think_feed(&s->tags[s->choice], text, &s->scratch, tagged_piece, s);
+}
+
+/* The text of a choice that has ended: what may have been a tag is none. */
+static int tags_end(struct wire_stream *s)
+{
+	return s->dialect->chat.tagged
+		       ? think_end(&s->tags[s->choice], &s->scratch, tagged_piece, s)
+		       : 0;
+}
+
+static int details_add(struct wire_stream *s, yyjson_val *list)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	yyjson_val *one;
+	struct part p;
+
+	for (size_t place = 0; (one = yyjson_arr_iter_next(&it)); place++) {
+		if (!yyjson_is_obj(one))
+			continue;
+		if (!chat_read_detail(one, place, s->dialect, &s->scratch, &p))
+			return -1;
+		p.choice = s->choice;
+		if (part_add(s, p))
+			return -1;
+	}
+	return 0;
+}
+
+/* As details where the dialect has them, else as a text. */
+static int thoughts_add(struct wire_stream *s, yyjson_val *d)
+{
+	yyjson_val *details = json_get(d, "reasoning_details");
+	struct bytes thought = openai_chat_reasoning(d);
+
+	if (s->dialect->chat.details && yyjson_arr_size(details) > 0)
+		return details_add(s, details);
+	return bytes_set(thought) ? text_add(s, PART_THOUGHT, thought) : 0;
 }
 
 /* Content as a list of parts, as some servers send it. */
@@ -447,13 +387,15 @@ static int content_parts(struct wire_stream *s, yyjson_val *list)
 	yyjson_val *one;
 
 	while (s->nparts < DELTA_PARTS && (one = yyjson_arr_iter_next(&it))) {
-		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text"));
+		struct bytes text = json_str(yyjson_is_str(one) ? one : json_get(one, "text")),
+			     thinking = chat_thinking_text(one, &s->scratch);
 		bool known = bytes_set(text);
 
 		if (yyjson_is_null(one))
 			continue;
-		if (text_add(s, known ? PART_TEXT : PART_UNKNOWN,
-			     known ? text : print_part(s, one)))
+		if (bytes_set(thinking) ? text_add(s, PART_THOUGHT, thinking)
+					: text_add(s, known ? PART_TEXT : PART_UNKNOWN,
+						   known ? text : print_part(s, one)))
 			return -1;
 	}
 	return 0;
@@ -468,7 +410,8 @@ static int old_call(struct wire_stream *s, yyjson_val *old)
 	int bad;
 
 	e.arguments = text_of(s, json_get(old, "arguments"));
-	c = bytes_set(e.arguments) ? resolve(s, &e, &full, &lost) : NULL;
+	s->calls.choice = s->choice;
+	c = bytes_set(e.arguments) ? call_resolve(&s->calls, &e, &full, &lost) : NULL;
 	if (!c)
 		return lost ? 0 : -1;
 	bad = fragment_add(s, c, &e, false);
@@ -478,13 +421,12 @@ static int old_call(struct wire_stream *s, yyjson_val *old)
 
 static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
 {
-	struct bytes thought = openai_chat_reasoning(d), refusal = json_str(json_get(d, "refusal"));
+	struct bytes refusal = json_str(json_get(d, "refusal"));
 	yyjson_val *content = json_get(d, "content"), *old = json_get(d, "function_call");
 	struct bytes text = json_str(content);
 	int n;
 
-	if ((bytes_set(thought) && text_add(s, PART_THOUGHT, thought)) ||
-	    (yyjson_is_arr(content) && content_parts(s, content)) ||
+	if (thoughts_add(s, d) || (yyjson_is_arr(content) && content_parts(s, content)) ||
 	    (bytes_set(text) && (refusal.n == 0 || text.n > 0) && text_add(s, PART_TEXT, text)) ||
 	    (refusal.n > 0 && text_add(s, PART_REFUSAL, refusal)))
 		return -1;
@@ -494,7 +436,7 @@ static int delta_parts(struct wire_stream *s, yyjson_val *d, struct delta *out)
 
 static int read_usage(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
-	yyjson_val *usage = openai_chat_read_usage(root, &out->usage);
+	yyjson_val *usage = openai_chat_read_usage(root, s->dialect, &out->usage);
 
 	out->has_usage = usage != NULL;
 	if (!usage)
@@ -546,6 +488,8 @@ static int read_choice(struct wire_stream *s, yyjson_val *choice, struct delta *
 	*(s->choice ? &out->finishes[s->choice] : &out->finish) = finish;
 	s->came |= 1u << s->choice;
 	out->choices |= 1u << s->choice;
+	if (finish != FINISH_UNSET && tags_end(s))
+		return -1;
 	if (finish != FINISH_UNSET)
 		s->ended |= 1u << s->choice;
 	s->finished |= s->ended && !(s->came & ~s->ended);
@@ -748,13 +692,19 @@ static int error_event(struct wire_stream *s, struct bytes text, struct delta *o
 	return error_delta(s, true, out);
 }
 
+/* What an event says depends on others, or stands in it twice. */
+static bool is_by_turns(const struct wire_stream *s)
+{
+	return s->dialect->chat.tagged || s->dialect->chat.details;
+}
+
 int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, struct delta *out)
 {
 	bool error = bytes_eq(e->event, B("error"));
 	yyjson_val *root, *inner;
 	int n;
 
-	if (!error && s->cparts > 0 && !bytes_set(s->held.text) &&
+	if (!error && s->cparts > 0 && !bytes_set(s->held.text) && !is_by_turns(s) &&
 	    alike_read(&s->alike, e->data, s->parts, out))
 		return 1;
 
@@ -777,7 +727,7 @@ int openai_chat_read_event(struct wire_stream *s, const struct sse_event *e, str
 	if (!root)
 		return bad_event(s, error_last()->message, out);
 	n = read_document(s, root, out);
-	if (n == 1 && !bytes_set(out->mended))
+	if (n == 1 && !bytes_set(out->mended) && !is_by_turns(s))
 		alike_learn(&s->alike, e->data, out, s->arena);
 	return n;
 }
@@ -787,8 +737,22 @@ uint64_t openai_chat_unknown_events(const struct wire_stream *s)
 	return s->unknown;
 }
 
+/* What a stream has held back that ended without a finish reason. */
+static int rest_of_tags(struct wire_stream *s, struct delta *out)
+{
+	event_begin(s, B(""), out);
+	for (s->choice = 0; s->choice < s->n; s->choice++)
+		if (tags_end(s))
+			return -1;
+	out->parts = s->parts;
+	out->len = s->nparts;
+	return s->nparts > 0;
+}
+
 int openai_chat_read_end(struct wire_stream *s, struct delta *out)
 {
+	if (s->finished && s->dialect->chat.tagged)
+		return rest_of_tags(s, out);
 	if (s->finished || !s->events) /* a stream without any event is the caller's to name */
 		return 0;
 	event_begin(s, B(""), out);

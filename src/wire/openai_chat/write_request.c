@@ -16,6 +16,7 @@
 
 #define HINT        "Respond using JSON."
 #define IGNORED_MAX 1024
+#define TURNS_MAX   (64u << 20) /* of a list of messages that take turns; texts are not copied */
 
 void chat_ignored(struct buf *ignored, struct bytes path)
 {
@@ -30,6 +31,8 @@ void chat_ignored(struct buf *ignored, struct bytes path)
 
 static enum file_form form_of(const struct dialect *d, struct bytes mime)
 {
+	if (d->chat.all_images)
+		return FILE_IMAGE_URL;
 	for (size_t i = 0; i < d->noverrides; i++)
 		if (bytes_eq(d->overrides[i].mime_type, mime))
 			return d->overrides[i].form;
@@ -65,14 +68,19 @@ static void put_data_url(struct pen *p, const struct file *f)
 	pen_more(p, f->data, &any);
 }
 
-static void put_image(struct pen *p, const struct file *f)
+static void put_image(struct chat_out *o, const struct file *f)
 {
+	struct pen *p = &o->pen;
+
 	pen_lit(p, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
 	if (bytes_set(f->data))
 		put_data_url(p, f);
 	else
 		pen_string(p, f->url);
-	pen_set(p, "detail", f->detail);
+	if (!o->dialect->chat.no_detail)
+		pen_set(p, "detail", f->detail);
+	else if (bytes_set(f->detail))
+		chat_ignored(o->ignored, B("messages[].image_url.detail"));
 	pen_lit(p, "}}");
 }
 
@@ -118,14 +126,14 @@ static int put_file(struct chat_out *o, const struct file *f)
 	bool there = bytes_set(f->data);
 
 	if (!there && (!bytes_set(f->mime_type) || bytes_starts(f->mime_type, B("image/")))) {
-		put_image(&o->pen, f);
+		put_image(o, f);
 		return 0;
 	}
 	if (!there) /* upstream/files.c comes before */
 		return fail(ERR_BAD_FILE_FETCH, "Error fetching file from %.*s: it was not fetched",
 			    BFMT(f->url));
 	switch (form_of(o->dialect, f->mime_type)) {
-	case FILE_IMAGE_URL: put_image(&o->pen, f); return 0;
+	case FILE_IMAGE_URL: put_image(o, f); return 0;
 	case FILE_INPUT_AUDIO: return put_audio(o, f);
 	case FILE_FILE: break;
 	}
@@ -137,10 +145,11 @@ static bool is_text(const struct block *b)
 	return b->type == BLOCK_TEXT || b->type == BLOCK_RAW_TEXT;
 }
 
-/* What stands in `content`: everything but calls, results, thoughts and refusals. */
-static bool in_content(const struct block *b)
+/* What stands in `content`: everything but calls, results, refusals, and mostly thoughts. */
+static bool in_content(const struct chat_out *o, const struct block *b)
 {
-	return is_text(b) || b->type == BLOCK_FILE || b->type == BLOCK_UNKNOWN;
+	return is_text(b) || b->type == BLOCK_FILE || b->type == BLOCK_UNKNOWN ||
+	       chat_is_thinking_part(o, b);
 }
 
 static int put_part(struct chat_out *o, const struct block *b)
@@ -151,26 +160,44 @@ static int put_part(struct chat_out *o, const struct block *b)
 		pen_bytes(&o->pen, b->text);
 		return 0;
 	}
+	if (b->type == BLOCK_THOUGHT) {
+		chat_put_thinking_part(o, b);
+		return 0;
+	}
 	pen_lit(&o->pen, "{\"type\":\"text\",\"text\":");
 	pen_string(&o->pen, b->text);
 	pen_lit(&o->pen, "}");
 	return 0;
 }
 
-/* The value of `content`; `n` of the blocks are in it. */
-static int put_content(struct chat_out *o, const struct block *blocks, size_t len, size_t n)
+/* Thoughts as a part of the text, in front of it. */
+static void put_tagged_part(struct chat_out *o, const struct message *m)
 {
-	size_t first = 0;
+	pen_item(&o->pen);
+	pen_lit(&o->pen, "{\"type\":\"text\",\"text\":");
+	chat_put_tagged(o, m);
+	pen_lit(&o->pen, "}");
+}
 
-	while (!in_content(&blocks[first])) /* there is one */
+/* The value of `content`; `n` of the blocks from `from` to `to` are in it, with the thoughts in tags. */
+static int put_content(struct chat_out *o, const struct message *m, size_t from, size_t to,
+		       size_t n)
+{
+	const struct block *blocks = m->content;
+	bool tagged = m->role == ROLE_ASSISTANT && chat_has_tagged(o, m);
+	size_t first = from;
+
+	while (first < to && !in_content(o, &blocks[first]))
 		first++;
-	if (n == 1 && is_text(&blocks[first])) {
+	if (n == 1 && !tagged && is_text(&blocks[first]) && !o->dialect->chat.parts_always) {
 		pen_string(&o->pen, blocks[first].text);
 		return 0;
 	}
 	pen_open(&o->pen, '[');
-	for (size_t i = 0; i < len; i++) {
-		if (!in_content(&blocks[i]))
+	if (tagged)
+		put_tagged_part(o, m);
+	for (size_t i = first; i < to; i++) {
+		if (!in_content(o, &blocks[i]))
 			continue;
 		pen_item(&o->pen);
 		if (put_part(o, &blocks[i]))
@@ -181,12 +208,6 @@ static int put_content(struct chat_out *o, const struct block *blocks, size_t le
 }
 
 /* ---- messages ---- */
-
-/* A call's id and a tool's name as the provider takes them. */
-static struct bytes sent_id(const struct chat_out *o, struct bytes id, char out[ID_ROOM])
-{
-	return o->inf->options->short_ids ? id_mapped(&id_openai_chat, id, out) : id;
-}
 
 static void put_name(struct chat_out *o, struct bytes name)
 {
@@ -206,7 +227,7 @@ static void tool_message_end(struct chat_out *o, struct bytes id)
 	char out[ID_ROOM];
 
 	pen_lit(&o->pen, ",\"tool_call_id\":");
-	pen_string(&o->pen, sent_id(o, id, out));
+	pen_string(&o->pen, chat_call_id(o, id, out));
 	pen_lit(&o->pen, "}");
 }
 
@@ -260,7 +281,7 @@ static int put_attachments(struct chat_out *o, const struct block *b)
 	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
 	pen_more(&o->pen, B("Attachments of tool result "), &any);
-	pen_more(&o->pen, sent_id(o, b->id, out), &any);
+	pen_more(&o->pen, chat_call_id(o, b->id, out), &any);
 	pen_more(&o->pen, B(":"), &any);
 	pen_lit(&o->pen, "}");
 	for (size_t i = 0; i < b->nparts; i++) {
@@ -299,30 +320,45 @@ static void put_missing_results(struct chat_out *o, const struct message *before
 	}
 }
 
-static int put_user(struct chat_out *o, const struct message *m, const struct message *before)
+/* What the blocks from `from` to `to` have beside results. */
+static int put_user_content(struct chat_out *o, const struct message *m, size_t from, size_t to)
 {
 	size_t n = 0;
+
+	for (size_t i = from; i < to; i++)
+		n += in_content(o, &m->content[i]);
+	if (n == 0)
+		return 0;
+	pen_item(&o->pen);
+	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
+	if (put_content(o, m, from, to, n))
+		return -1;
+	pen_lit(&o->pen, "}");
+	return 0;
+}
+
+/* Results come first, where they need not stay behind what the client put before them. */
+static int put_user(struct chat_out *o, const struct message *m, const struct message *before)
+{
+	bool in_place = o->dialect->chat.results_in_place;
+	size_t from = 0;
 
 	for (size_t i = 0; i < m->len; i++) {
 		if (m->content[i].type == BLOCK_TOOL_CALL)
 			return fail(ERR_INVALID_MESSAGE,
 				    "Tool calls are not supported in user messages");
-		if (m->content[i].type == BLOCK_TOOL_RESULT)
-			put_result(o, &m->content[i]);
-		n += in_content(&m->content[i]);
+		if (m->content[i].type != BLOCK_TOOL_RESULT)
+			continue;
+		if (in_place && put_user_content(o, m, from, i))
+			return -1;
+		from = in_place ? i + 1 : 0;
+		put_result(o, &m->content[i]);
 	}
 	put_missing_results(o, before, m);
 	for (size_t i = 0; i < m->len; i++)
 		if (m->content[i].parts && put_attachments(o, &m->content[i]))
 			return -1;
-	if (n == 0)
-		return 0;
-	pen_item(&o->pen);
-	pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
-	if (put_content(o, m->content, m->len, n))
-		return -1;
-	pen_lit(&o->pen, "}");
-	return 0;
+	return put_user_content(o, m, from, m->len);
 }
 
 static bool is_custom(const struct tool_config *t, struct bytes name)
@@ -352,7 +388,7 @@ static void put_call(struct chat_out *o, const struct block *b)
 	char out[ID_ROOM];
 
 	pen_lit(&o->pen, "{\"id\":");
-	pen_string(&o->pen, sent_id(o, b->id, out));
+	pen_string(&o->pen, chat_call_id(o, b->id, out));
 	pen_lit(&o->pen, ",");
 	named_begin(o, b->name, custom);
 	pen_bytes(&o->pen, custom ? B(",\"input\":") : B(",\"arguments\":"));
@@ -373,24 +409,6 @@ static void put_calls(struct chat_out *o, const struct message *m)
 	pen_list_end(&o->pen, any);
 }
 
-/* Texts of the thoughts, a blank line between them. */
-static void put_thoughts(struct chat_out *o, const struct message *m)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < m->len; i++) {
-		const struct block *b = &m->content[i];
-
-		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
-			continue;
-		if (any)
-			pen_more(&o->pen, B("\n\n"), &any);
-		else
-			pen_key(&o->pen, "reasoning_content");
-		pen_more(&o->pen, b->text, &any);
-	}
-}
-
 static int put_assistant(struct chat_out *o, const struct message *m)
 {
 	size_t n = 0, calls = 0;
@@ -400,38 +418,33 @@ static int put_assistant(struct chat_out *o, const struct message *m)
 		if (m->content[i].type == BLOCK_TOOL_RESULT)
 			return fail(ERR_INVALID_MESSAGE,
 				    "Tool results are not supported in assistant messages");
-		n += in_content(&m->content[i]);
+		n += in_content(o, &m->content[i]);
 		calls += m->content[i].type == BLOCK_TOOL_CALL;
 		if (m->content[i].type == BLOCK_REFUSAL)
 			refusal = &m->content[i];
 	}
-	if (n == 0 && calls == 0 && !refusal)
+	n += chat_has_tagged(o, m);
+	if (n == 0 && calls == 0 && !refusal && !o->dialect->chat.empty_assistant &&
+	    !chat_thoughts_suffice(o, m))
 		return 0;
 	pen_item(&o->pen);
 	pen_lit(&o->pen, "{\"role\":\"assistant\"");
 	if (n > 0) {
 		pen_key(&o->pen, "content");
-		if (put_content(o, m->content, m->len, n))
+		if (put_content(o, m, 0, m->len, n))
 			return -1;
+	} else if (o->dialect->chat.thoughts == CHAT_THINKING_PARTS) {
+		pen_lit(&o->pen, ",\"content\":null");
 	}
 	if (refusal)
 		pen_text(&o->pen, "refusal", refusal->text);
 	put_calls(o, m);
-	put_thoughts(o, m);
+	chat_put_thoughts(o, m);
 	pen_lit(&o->pen, "}");
 	return 0;
 }
 
 /* ---- system text ---- */
-
-/* response_format json_object, for which the API wants the word in the prompt. */
-static bool is_json_object(const struct chat_out *o)
-{
-	if (o->inf->json_mode == JSON_MODE_ON)
-		return true;
-	return o->inf->json_mode == JSON_MODE_STRICT &&
-	       (!bytes_set(o->inf->output_schema) || bytes_find(o->dialect->model, B("3.5")) >= 0);
-}
 
 static bool says_json(const struct inference *inf)
 {
@@ -447,18 +460,28 @@ static bool says_json(const struct inference *inf)
 	return false;
 }
 
+/* Whether the prompt must be made to say that JSON is wanted. */
+static bool needs_hint(const struct chat_out *o)
+{
+	struct bytes system = o->inf->system;
+
+	if (o->dialect->chat.no_hint ||
+	    (o->inf->json_mode != JSON_MODE_ON && !chat_sends_json_object(o)))
+		return false;
+	if (!bytes_set(system))
+		return !o->dialect->chat.hint_if_unsaid || !says_json(o->inf);
+	return bytes_ifind(system, B("json")) < 0 && !says_json(o->inf);
+}
+
 static void put_system(struct chat_out *o)
 {
 	struct bytes system = o->inf->system;
-	bool hint =
-		is_json_object(o) &&
-		(!bytes_set(system) || (bytes_ifind(system, B("json")) < 0 && !says_json(o->inf)));
-	bool any = false;
+	bool hint = needs_hint(o), any = false;
 
 	if (!bytes_set(system) && !hint)
 		return;
 	pen_item(&o->pen);
-	if (bytes_istarts(o->dialect->model, B("o1-mini")))
+	if (!o->dialect->chat.no_o1_mini && bytes_istarts(o->dialect->model, B("o1-mini")))
 		pen_lit(&o->pen, "{\"role\":\"user\",\"content\":");
 	else
 		pen_lit(&o->pen, "{\"role\":\"system\",\"content\":");
@@ -469,15 +492,12 @@ static void put_system(struct chat_out *o)
 	pen_lit(&o->pen, "}");
 }
 
-int openai_chat_put_messages(struct chat_out *o)
+static int put_messages(struct chat_out *o, const struct message *messages, size_t n)
 {
-	const struct inference *inf = o->inf;
 	const struct message *before = NULL;
 
-	pen_open(&o->pen, '[');
-	put_system(o);
-	for (size_t i = 0; i < inf->nmessages; i++) {
-		const struct message *m = &inf->messages[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct message *m = &messages[i];
 
 		if (m->role == ROLE_USER) {
 			if (put_user(o, m, before))
@@ -489,8 +509,34 @@ int openai_chat_put_messages(struct chat_out *o)
 		}
 		before = m;
 	}
-	pen_close(&o->pen, ']');
 	return 0;
+}
+
+static int put_turns(struct chat_out *o)
+{
+	struct arena a;
+	struct message *messages;
+	size_t n;
+	int r = -1;
+
+	arena_init(&a, TURNS_MAX);
+	if (chat_take_turns(o, &a, &messages, &n))
+		r = put_messages(o, messages, n);
+	arena_deinit(&a);
+	return r;
+}
+
+int openai_chat_put_messages(struct chat_out *o)
+{
+	int r;
+
+	pen_open(&o->pen, '[');
+	if (!chat_plain_roles(o))
+		put_system(o);
+	r = o->dialect->chat.take_turns ? put_turns(o)
+					: put_messages(o, o->inf->messages, o->inf->nmessages);
+	pen_close(&o->pen, ']');
+	return r;
 }
 
 /* ---- tools ---- */
@@ -506,7 +552,9 @@ static void put_function(struct chat_out *o, const struct tool *t)
 	named_begin(o, t->name, false);
 	pen_text(p, "description", t->description);
 	pen_json(p, "parameters", t->parameters);
-	if (inner)
+	if (o->dialect->chat.never_strict && o->dialect->tool_strict == STRICT_BY_SURFACE)
+		pen_lit(p, "}}");
+	else if (inner)
 		pen_bytes(p, t->strict ? B(",\"strict\":true}}") : B("}}"));
 	else
 		pen_bytes(p, t->strict ? B("},\"strict\":true}") : B("},\"strict\":false}"));
@@ -522,6 +570,18 @@ static void put_custom(struct chat_out *o, const struct tool *t)
 	pen_lit(&o->pen, "}}");
 }
 
+static bool is_sent(const struct chat_out *o, struct bytes name)
+{
+	const struct tool_config *t = o->inf->tools;
+
+	if (!o->dialect->chat.only_allowed || !t->allowed_explicit)
+		return true;
+	for (size_t i = 0; i < t->nallowed; i++)
+		if (bytes_eq(t->allowed[i], name))
+			return true;
+	return false;
+}
+
 /* Functions first. */
 static void put_tools(struct chat_out *o)
 {
@@ -530,7 +590,7 @@ static void put_tools(struct chat_out *o)
 	pen_open(&o->pen, '[');
 	for (int custom = 0; custom < 2; custom++) {
 		for (size_t i = 0; i < t->len; i++) {
-			if (t->tools[i].custom != custom)
+			if (t->tools[i].custom != custom || !is_sent(o, t->tools[i].name))
 				continue;
 			pen_item(&o->pen);
 			if (custom)
@@ -567,13 +627,19 @@ static void put_tool_choice(struct chat_out *o)
 {
 	const struct tool_config *t = o->inf->tools;
 
-	if (t->allowed_explicit && t->choice != TOOL_CHOICE_NONE) {
+	if (t->allowed_explicit && t->choice != TOOL_CHOICE_NONE &&
+	    !o->dialect->chat.only_allowed) {
 		put_allowed(o, t);
 		return;
 	}
 	switch (t->choice) {
 	case TOOL_CHOICE_NONE: pen_lit(&o->pen, "\"none\""); return;
-	case TOOL_CHOICE_REQUIRED: pen_lit(&o->pen, "\"required\""); return;
+	case TOOL_CHOICE_REQUIRED: {
+		struct bytes word = o->dialect->chat.required_as;
+
+		pen_string(&o->pen, bytes_set(word) ? word : B("required"));
+		return;
+	}
 	case TOOL_CHOICE_SPECIFIC: /* TensorZero's routes name custom tools as functions */
 		put_named(o, t->specific,
 			  o->inf->options->custom_choice && is_custom(t, t->specific));
@@ -585,52 +651,10 @@ static void put_tool_choice(struct chat_out *o)
 
 /* ---- parameters ---- */
 
-static void put_response_format(struct chat_out *o)
-{
-	if (is_json_object(o)) {
-		pen_lit(&o->pen, "{\"type\":\"json_object\"}");
-		return;
-	}
-	pen_lit(&o->pen,
-		"{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"response\",\"strict\":true,\"schema\":");
-	pen_bytes(&o->pen, o->inf->output_schema);
-	pen_lit(&o->pen, "}}");
-}
-
-struct bytes openai_chat_key(const struct chat_out *o, enum param p)
-{
-	return p == PARAM_MAX_TOKENS ? o->dialect->max_tokens_key : param_field(p);
-}
-
-/* A budget of thinking is said as an effort, but to TensorZero's clients. */
-static struct bytes budget_effort(const struct inference *inf)
-{
-	struct bytes none = { NULL, 0 };
-
-	return inf->options->lenient ? effort_of_budget(inf->params[PARAM_THINKING_BUDGET]) : none;
-}
-
-bool openai_chat_sends(const struct chat_out *o, enum param p)
-{
-	const struct inference *inf = o->inf;
-
-	switch (param_rows[p].kind) {
-	case PARAM_JSON_MODE:
-		return inf->json_mode == JSON_MODE_ON || inf->json_mode == JSON_MODE_STRICT;
-	case PARAM_TOOL_NAME: return param_is_set(inf, PARAM_TOOLS);
-	case PARAM_BOOL: /* models named o1 refuse `false` */
-		return param_is_set(inf, PARAM_TOOLS) && param_is_set(inf, p) &&
-		       (inf->tools->parallel || !bytes_istarts(o->dialect->model, B("o1")));
-	default:
-		return param_is_set(inf, p) ||
-		       (p == PARAM_REASONING_EFFORT && bytes_set(budget_effort(inf)));
-	}
-}
-
 void openai_chat_put_param(struct chat_out *o, enum param p)
 {
 	switch (param_rows[p].kind) {
-	case PARAM_JSON_MODE: put_response_format(o); break;
+	case PARAM_JSON_MODE: chat_put_response_format(o); break;
 	case PARAM_TOOL_LIST: put_tools(o); break;
 	case PARAM_TOOL_NAME: put_tool_choice(o); break;
 	case PARAM_BOOL:
@@ -638,7 +662,7 @@ void openai_chat_put_param(struct chat_out *o, enum param p)
 		break;
 	case PARAM_STRING:
 		if (!param_is_set(o->inf, p)) {
-			pen_string(&o->pen, budget_effort(o->inf));
+			pen_string(&o->pen, chat_budget_effort(o->inf));
 			break;
 		}
 		/* fallthrough */
@@ -646,38 +670,51 @@ void openai_chat_put_param(struct chat_out *o, enum param p)
 	}
 }
 
-static void put_params(struct chat_out *o, enum param from, enum param to)
+static void put_param(struct chat_out *o, enum param p)
 {
-	for (enum param p = from; p < to; p++) {
-		struct bytes key = openai_chat_key(o, p);
+	struct bytes key = openai_chat_key(o, p);
 
-		if (key.n == 0 || !openai_chat_sends(o, p))
-			continue;
-		pen_lit(&o->pen, ",");
-		pen_string(&o->pen, key);
-		pen_lit(&o->pen, ":");
-		openai_chat_put_param(o, p);
-	}
+	if (key.n == 0 || !openai_chat_sends(o, p))
+		return;
+	pen_lit(&o->pen, ",");
+	pen_string(&o->pen, key);
+	pen_lit(&o->pen, ":");
+	openai_chat_put_param(o, p);
 }
 
 /* ---- the body ---- */
 
+/* In the order of OpenAI's row, or in the dialect's own. */
+static void put_keys(struct chat_out *o)
+{
+	const unsigned char *keys = o->dialect->chat.keys;
+
+	if (!keys) {
+		chat_put_key(o, CHAT_MODEL);
+		for (enum param p = 0; p < PARAM_RESPONSE_FORMAT; p++)
+			put_param(o, p);
+		chat_put_key(o, CHAT_STREAM);
+		chat_put_key(o, CHAT_STREAM_OPTIONS);
+		for (enum param p = PARAM_RESPONSE_FORMAT; p < PARAMS; p++)
+			put_param(o, p);
+		return;
+	}
+	for (; *keys != CHAT_KEYS_END; keys++) {
+		if (*keys < PARAMS)
+			put_param(o, (enum param) * keys);
+		else
+			chat_put_key(o, (enum chat_key) * keys);
+	}
+}
+
 static int write_neutral(struct chat_out *o)
 {
-	struct pen *p = &o->pen;
-
-	pen_head(p, "{\"messages\":");
+	pen_head(&o->pen, "{\"messages\":");
 	if (openai_chat_put_messages(o))
 		return -1;
-	pen_text(p, "model", o->dialect->model);
-	put_params(o, 0, PARAM_RESPONSE_FORMAT);
-	if (o->inf->stream)
-		pen_lit(p, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
-	else
-		pen_lit(p, ",\"stream\":false");
-	put_params(o, PARAM_RESPONSE_FORMAT, PARAMS);
-	pen_lit(p, "}");
-	return pen_done(p);
+	put_keys(o);
+	pen_lit(&o->pen, "}");
+	return pen_done(&o->pen);
 }
 
 int openai_chat_write_request(const struct inference *inf, const struct dialect *d, struct buf *out,
@@ -685,7 +722,8 @@ int openai_chat_write_request(const struct inference *inf, const struct dialect 
 {
 	struct chat_out o = { .pen = { .b = out }, .inf = inf, .dialect = d, .ignored = ignored };
 
-	if (param_is_set(inf, PARAM_THINKING_BUDGET) && !bytes_set(budget_effort(inf)))
-		chat_ignored(ignored, param_rows[PARAM_THINKING_BUDGET].name);
+	if (chat_check(&o))
+		return -1;
+	chat_name_ignored(&o);
 	return openai_chat_passes(inf) ? openai_chat_write_edited(&o) : write_neutral(&o);
 }
