@@ -81,6 +81,9 @@ const struct schema_step schema_steps[] = {
 	  " HAVING count(*) > 0;" },
 	{ 3, SCHEMA_3 },
 	{ 4, "ALTER TABLE " MODEL " ADD COLUMN " N_OTHERS " TEXT;" },
+	{ 5, "ALTER TABLE " MODEL " ADD COLUMN " N_CACHE_WRITE_1H " INTEGER;"
+	     "ALTER TABLE " MODEL " ADD COLUMN " N_REASONING " INTEGER;"
+	     "ALTER TABLE " MODEL " ADD COLUMN " N_PRICE " TEXT;" },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 

@@ -8,7 +8,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for 
 
 from peers import HERE, TensorZero  # noqa: E402
 
-groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found"]
+groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "cost"]
 peer = TensorZero()
 os.makedirs(os.path.join(HERE, "golden"), exist_ok=True)
 for group in groups:

@@ -13,7 +13,7 @@ import pytest
 from compare import loosened, of_signet
 from peers import HERE, Ours, TensorZero
 
-GROUPS = ("cases_request", "cases_answer", "cases_stream", "cases_errors", "cases_fields", "cases_found")
+GROUPS = ("cases_request", "cases_answer", "cases_stream", "cases_errors", "cases_fields", "cases_found", "cases_cost")
 CASES = [pytest.param(group, case, id=f"{group[6:]}-{case.name}") for group in GROUPS
          for case in importlib.import_module(group).CASES]
 
