@@ -25,16 +25,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	if (!want) {
-		assert_false(bytes_set(got));
-		return;
-	}
-	if (!bytes_eq(got, bytes_of(want)))
-		fail_msg("got %.*s, want %s", BFMT(got), want);
-}
-
 /* ---- statuses ---- */
 
 static void test_a_status_is_the_upstreams_only_where_the_request_is_at_fault(void **state)

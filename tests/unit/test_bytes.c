@@ -10,13 +10,6 @@
 #include "base/arena.h"
 #include "base/error.h"
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	assert_non_null(got.p);
-	if (got.n != strlen(want) || memcmp(got.p, want, got.n))
-		fail_msg("got \"%.*s\", want \"%s\"", BFMT(got), want);
-}
-
 static void test_distance_counts_edits_and_swapped_neighbours_once(void **state)
 {
 	(void)state;

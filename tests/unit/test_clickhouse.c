@@ -9,12 +9,7 @@
 #include "store/clickhouse_schema.h"
 #include "store/cursor.h"
 #include "store_dir.h"
-
-static void assert_bytes(struct bytes got, const char *want)
-{
-	assert_int_equal(got.n, strlen(want));
-	assert_memory_equal(got.p, want, got.n);
-}
+#include "unit.h"
 
 static struct arena arena;
 static struct clickhouse_server server;

@@ -43,13 +43,6 @@ static void drop(struct config *c)
 	config_issues_deinit(&issues);
 }
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	if (!bytes_eq(got, bytes_of(want)))
-		print_error("got `%.*s`, want `%s`\n", BFMT(got), want);
-	assert_true(bytes_eq(got, bytes_of(want)));
-}
-
 static struct provider_config *first(struct config *c, const char *model)
 {
 	struct model_config *m = config_model(c, bytes_of(model));

@@ -29,18 +29,6 @@ static struct message message(enum role role, struct block *blocks, size_t n)
 	return (struct message){ .role = role, .content = blocks, .len = n };
 }
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	char *copy = malloc(got.n + 1);
-
-	assert_non_null(copy);
-	if (got.n)
-		memcpy(copy, got.p, got.n);
-	copy[got.n] = '\0';
-	assert_string_equal(copy, want);
-	free(copy);
-}
-
 static void assert_body(const struct inference *inf, const char *want, const char *want_ignored)
 {
 	struct buf out, ignored;

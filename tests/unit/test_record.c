@@ -68,7 +68,7 @@ static void plain(struct facts *x)
 	x->result = (struct result){ .content = x->said,
 				     .len = 1,
 				     .usage = { 7, 2, USAGE_UNKNOWN, USAGE_UNKNOWN, USAGE_UNKNOWN,
-						false },
+						USAGE_UNKNOWN, false },
 				     .finish = FINISH_STOP,
 				     .raw_response = B("{\"answer\":1}"),
 				     .response_ms = 31 };
@@ -180,7 +180,7 @@ static void test_a_streamed_answer_with_tools_read_back_whole(void **state)
 				    .arguments = B("{\"at\":5}") };
 	x.result.len = 3;
 	x.result.finish = FINISH_TOOL_CALL;
-	x.result.usage = (struct usage){ 70, 20, 30, 0, 5, true };
+	x.result.usage = (struct usage){ 70, 20, 30, 0, USAGE_UNKNOWN, 5, true };
 	x.result.ttft_ms = 11;
 	x.call.inf.tools = &t;
 	x.call.inf.stream = true;

@@ -34,14 +34,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	if (!want)
-		assert_false(bytes_set(got));
-	else if (!bytes_eq(got, bytes_of(want)))
-		fail_msg("got %.*s, want %s", BFMT(got), want);
-}
-
 /* ---- credentials ---- */
 
 static void test_where_a_credential_comes_from(void **state)

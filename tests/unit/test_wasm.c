@@ -101,14 +101,6 @@ static struct bytes last_message(void)
 	return error_last()->message;
 }
 
-static void assert_bytes(struct bytes got, const char *want)
-{
-	char text[8192];
-
-	snprintf(text, sizeof(text), "%.*s", BFMT(got));
-	assert_string_equal(text, want);
-}
-
 static void assert_contains(struct bytes got, const char *want)
 {
 	if (bytes_find(got, bytes_of(want)) < 0)

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "base/bytes.h"
 #undef fail
 #undef fail_msg /* it is made with the macro that went */
 #define fail_msg(...)                      \
@@ -17,12 +19,14 @@
 		_fail(__FILE__, __LINE__); \
 	} while (0)
 
-/* Of struct bytes and the C string that they should be. */
-#define assert_bytes(got, want)                                                 \
-	do {                                                                    \
-		struct bytes got_ = (got), want_ = bytes_of(want);              \
-		if (!bytes_set(got_) || !bytes_eq(got_, want_))                 \
-			fail_msg("got \"%.*s\", not \"%s\"", BFMT(got_), want); \
-	} while (0)
+/* Of struct bytes and the C string that they should be; NULL: they should be unset. */
+static inline void bytes_are(const char *file, int line, struct bytes got, const char *want)
+{
+	if (bytes_set(got) == (want != NULL) && bytes_eq(got, bytes_of(want)))
+		return;
+	print_error("got \"%.*s\", not \"%s\"\n", BFMT(got), want ? want : "(unset)");
+	_fail(file, line);
+}
+#define assert_bytes(...) bytes_are(__FILE__, __LINE__, __VA_ARGS__)
 
 #endif
