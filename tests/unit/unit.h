@@ -22,7 +22,7 @@
 /* Of struct bytes and the C string that they should be; NULL: they should be unset. */
 static inline void bytes_are(const char *file, int line, struct bytes got, const char *want)
 {
-	if (bytes_set(got) == (want != NULL) && bytes_eq(got, bytes_of(want)))
+	if ((want || !bytes_set(got)) && bytes_eq(got, bytes_of(want)))
 		return;
 	print_error("got \"%.*s\", not \"%s\"\n", BFMT(got), want ? want : "(unset)");
 	_fail(file, line);
