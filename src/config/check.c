@@ -90,8 +90,8 @@ static int put_lines(const struct config_issues *issues, struct buf *out)
 static void say_prices(const struct price_list *list)
 {
 	if (bytes_set(list->path))
-		printf("%.*s: prices of %.*s, %lld days old.\n", BFMT(list->path),
-		       BFMT(list->date), (long long)list->age_days);
+		printf("%.*s: prices of %.*s, %lld days old.\n", BFMT(list->path), BFMT(list->date),
+		       (long long)list->age_days);
 }
 
 /* `config` NULL: it is not valid. */

@@ -340,7 +340,8 @@ void sql_calls_head(struct clickhouse_text *s)
 	sql_put(s, "SELECT " N_INFERENCE ", argMax(" N_MODEL ", " OF_CALLS
 		   ") AS model, argMax(" N_PROVIDER ", " OF_CALLS ") AS provider, sum(" N_IN
 		   ") AS tokens_in, sum(" N_OUT ") AS tokens_out, if(count(" N_COST
-		   ") = count(), toInt64(sum(" N_COST ") * 1000000000), NULL) AS nano, tupleElement(argMax(tuple(CAST(" N_FINISH
+		   ") = count(), toInt64(sum(" N_COST
+		   ") * 1000000000), NULL) AS nano, tupleElement(argMax(tuple(CAST(" N_FINISH
 		   ", 'Nullable(String)')), " OF_CALLS "), 1) AS finish, toUInt8(max(" N_CACHED
 		   ")) AS was_cached, count() AS calls FROM ModelInference");
 }

@@ -769,7 +769,8 @@ int log_print_detail_json(const struct log_entry *e, struct buf *out, struct are
 			false);
 	bad |= put_params(out, e, a) | put_tools(out, e);
 	bad |= put_json(out, N_EXTRA_BODY, cell_text(&e->chat[C_EXTRA_BODY]), B("[]"));
-	bad |= put_tags(out, e, SIZE_MAX, a) | put_str(out, "config_hash", row_hash_hex(e->hash, hex));
+	bad |= put_tags(out, e, SIZE_MAX, a) |
+	       put_str(out, "config_hash", row_hash_hex(e->hash, hex));
 	bad |= put_json(out, "limits", B("[]"), none) | put_spans(out, e);
 	bad |= key(out, "record");
 	bad |= buf_printf(out, "{\"state\":\"%s\",\"sink\":\"%s\",\"journal_ms\":null}",

@@ -170,7 +170,9 @@ static void sum_calls(struct log_entry *e)
 			const struct cell *c = &e->models[i].m[sums[k].model];
 
 			if (c->type != CELL_INT && to == &e->list[L_COST_NANO]) {
-				*to = (struct cell){ 0 }; /* one unknown, and nobody knows the sum */
+				*to = (struct cell){
+					0
+				}; /* one unknown, and nobody knows the sum */
 				break;
 			}
 			if (c->type != CELL_INT)

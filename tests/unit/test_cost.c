@@ -78,8 +78,8 @@ static const struct row {
 	  1000, 900, U, U, U, 832, "0.00205" },
 	{ "openai", "gpt-4o", "{\"prompt_tokens\":1000,\"total_tokens\":1000}", 1000, U, U, U, U, U,
 	  "null" },
-	{ "openai", "text-embedding-3-small", "{\"prompt_tokens\":8,\"total_tokens\":8}", 8, U, U, U,
-	  U, U, "1.6e-7" },
+	{ "openai", "text-embedding-3-small", "{\"prompt_tokens\":8,\"total_tokens\":8}", 8, U, U,
+	  U, U, U, "1.6e-7" },
 	{ "openai", "no-such-model", "{\"prompt_tokens\":8,\"completion_tokens\":8}", 8, 8, U, U, U,
 	  U, "null" },
 	{ "openai", "gpt-4o", "{\"prompt_tokens\":0,\"completion_tokens\":0}", 0, 0, U, U, U, U,
@@ -91,8 +91,8 @@ static const struct row {
 	  "{\"queue_time\":0.03,\"prompt_tokens\":100,\"prompt_time\":0.01,\"completion_tokens\":50,\"total_tokens\":150}",
 	  100, 50, U, U, U, U, "0.0000985" },
 	{ "mistral", "mistral-small-latest",
-	  "{\"prompt_tokens\":100,\"total_tokens\":150,\"completion_tokens\":50}", 100, 50, U, U, U, U,
-	  "0.000025" },
+	  "{\"prompt_tokens\":100,\"total_tokens\":150,\"completion_tokens\":50}", 100, 50, U, U, U,
+	  U, "0.000025" },
 	{ "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo",
 	  "{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"cached_tokens\":0}",
 	  100, 50, U, U, U, U, "0.000132" },
@@ -166,19 +166,28 @@ static void test_raw_usage_ours_and_the_bill(void **state)
 static void test_the_price_that_fits_best_counts(void **state)
 {
 	static const struct price all[] = {
-		{ B("*"), B("*"), { { 1 } } },		   { B("*"), B("gpt-4o"), { { 2 } } },
-		{ B("openai"), B("gpt-*"), { { 3 } } },	   { B("openai"), B("gpt-4o-2*"), { { 4 } } },
-		{ B("openai"), B("gpt-4o-20*6"), { { 5 } } }, { B("openai"), B("gpt-4o-2024"), { { 6 } } },
+		{ B("*"), B("*"), { { 1 } } },
+		{ B("*"), B("gpt-4o"), { { 2 } } },
+		{ B("openai"), B("gpt-*"), { { 3 } } },
+		{ B("openai"), B("gpt-4o-2*"), { { 4 } } },
+		{ B("openai"), B("gpt-4o-20*6"), { { 5 } } },
+		{ B("openai"), B("gpt-4o-2024"), { { 6 } } },
 		{ B("openai"), B("a*b*c"), { { 7 } } },
 	};
 	static const struct {
 		const char *type, *model;
 		int64_t want;
 	} asked[] = {
-		{ "groq", "x", 1 },		 { "groq", "gpt-4o", 2 },	  { "openai", "gpt-4o", 3 },
-		{ "openai", "gpt-4o-2", 4 },	 { "openai", "gpt-4o-2024-08-06", 5 },
-		{ "openai", "gpt-4o-2024", 6 },	 { "openai", "abc", 7 },	  { "openai", "aXbbYc", 7 },
-		{ "openai", "abcd", 1 },	 { "openai", "GPT-4o", 1 },
+		{ "groq", "x", 1 },
+		{ "groq", "gpt-4o", 2 },
+		{ "openai", "gpt-4o", 3 },
+		{ "openai", "gpt-4o-2", 4 },
+		{ "openai", "gpt-4o-2024-08-06", 5 },
+		{ "openai", "gpt-4o-2024", 6 },
+		{ "openai", "abc", 7 },
+		{ "openai", "aXbbYc", 7 },
+		{ "openai", "abcd", 1 },
+		{ "openai", "GPT-4o", 1 },
 	};
 	struct price_list list = { .at = (struct price *)(uintptr_t)all, .len = COUNT(all) };
 
@@ -227,7 +236,8 @@ static void test_pointers_into_a_plain_answer(void **state)
 	plain_costs("{pointer=\"/u/n\",cost_per_unit=2}", "{\"u\":{\"n\":3}}", "6.0");
 	plain_costs("{pointer=\"/u/n\",cost_per_million=2}", " {\"u\" : {\"n\" : 3 }}", "6e-6");
 	plain_costs("{pointer=\"/a/1/n\",cost_per_unit=1}", "{\"a\":[{\"n\":1},{\"n\":2}]}", "2.0");
-	plain_costs("{pointer=\"/a/01/n\",cost_per_unit=1}", "{\"a\":[{\"n\":1},{\"n\":2}]}", "0.0");
+	plain_costs("{pointer=\"/a/01/n\",cost_per_unit=1}", "{\"a\":[{\"n\":1},{\"n\":2}]}",
+		    "0.0");
 	plain_costs("{pointer=\"/a/2/n\",cost_per_unit=1}", "{\"a\":[{\"n\":1},{\"n\":2}]}", "0.0");
 	plain_costs("{pointer=\"/a~1b/c~0d/\",cost_per_unit=1}", "{\"a/b\":{\"c~d\":{\"\":4}}}",
 		    "4.0");
@@ -264,7 +274,7 @@ static void stream_costs(const char *cost, const char *const *events, bool whole
 }
 
 #define EVENTS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define ANTHROPIC                                                                                                         \
+#define ANTHROPIC                                                                                                           \
 	"{pointer_nonstreaming=\"/usage/input_tokens\",pointer_streaming=\"/message/usage/input_tokens\",cost_per_unit=3}," \
 	"{pointer=\"/usage/output_tokens\",cost_per_unit=15}"
 
@@ -273,7 +283,8 @@ static void test_pointers_into_a_stream(void **state)
 	(void)state;
 	stream_costs(ANTHROPIC,
 		     EVENTS("{\"message\":{\"usage\":{\"input_tokens\":2,\"output_tokens\":1}}}",
-			    "{\"usage\":{\"output_tokens\":1}}", "{\"usage\":{\"output_tokens\":3}}"),
+			    "{\"usage\":{\"output_tokens\":1}}",
+			    "{\"usage\":{\"output_tokens\":3}}"),
 		     true, "51.0");
 	/* the largest counts, not the last */
 	stream_costs("{pointer=\"/n\",cost_per_unit=1}", EVENTS("{\"n\":5}", "{\"n\":2}", "{}"),
@@ -286,8 +297,8 @@ static void test_pointers_into_a_stream(void **state)
 		     "null");
 	stream_costs("{pointer=\"/n\",cost_per_unit=1}", EVENTS("{\"n\":2}", "{\"n\":{}}"), true,
 		     "null");
-	stream_costs("{pointer=\"/n\",cost_per_unit=1}", EVENTS("[1]", "no JSON \"n\"", "{\"n\":2}"),
-		     true, "2.0");
+	stream_costs("{pointer=\"/n\",cost_per_unit=1}",
+		     EVENTS("[1]", "no JSON \"n\"", "{\"n\":2}"), true, "2.0");
 	/* a stream that broke: what was seen, or nobody knows */
 	stream_costs(ANTHROPIC, EVENTS("{\"message\":{\"usage\":{\"input_tokens\":2}}}"), false,
 		     "6.0");
