@@ -10,9 +10,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "route/cost.h"
-#include "wire/openai_chat/openai_chat.h"
-#include "wire/openai_chat/read_answer.h"
-#include "wire/openai_chat/write_request.h"
+#include "upstream/provider_type.h"
 
 static struct config_issues issues;
 static struct config *prices; /* with the sample list */
@@ -134,6 +132,37 @@ static struct provider_config priced(const struct row *r)
 	return p;
 }
 
+/* By the type's own row, or the family's first where the type is not built yet. */
+static const struct provider_type *type_of(const char *name)
+{
+	const struct provider_type *first = NULL;
+
+	for (size_t i = 0; i < provider_nentries; i++) {
+		const struct provider_kind *kind = provider_entries[i].kind;
+
+		if (kind && bytes_eq(kind->name, bytes_of(name)))
+			return (const struct provider_type *)kind;
+		if (kind && bytes_eq(kind->name, B("openai")))
+			first = (const struct provider_type *)kind;
+	}
+	return first;
+}
+
+static struct usage usage_read(const struct row *r)
+{
+	static const struct surface_options options;
+	const struct provider_type *type = type_of(r->type);
+	struct inference inf = { .options = &options };
+	struct bytes body = arena_printf(
+		&arena,
+		"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":%s}",
+		r->raw);
+	struct result *result = type->wire->read_result(body, &inf, &type->dialect, &arena);
+
+	assert_non_null(result);
+	return result->usage;
+}
+
 static void test_raw_usage_ours_and_the_bill(void **state)
 {
 	size_t with_raw = 0;
@@ -146,15 +175,14 @@ static void test_raw_usage_ours_and_the_bill(void **state)
 						    r->reasoning } };
 
 		if (r->raw) {
-			struct bytes body = arena_printf(&arena, "{\"usage\":%s}", r->raw);
-			struct usage u;
-
-			assert_non_null(openai_chat_read_usage(json_parse(body, &arena), &u));
-			if (u.input_tokens != r->in || u.output_tokens != r->out ||
-			    u.cache_read != r->read || u.cache_write != r->write ||
-			    u.cache_write_1h != r->hour || u.reasoning_tokens != r->reasoning)
+			result.usage = usage_read(r);
+			if (result.usage.input_tokens != r->in ||
+			    result.usage.output_tokens != r->out ||
+			    result.usage.cache_read != r->read ||
+			    result.usage.cache_write != r->write ||
+			    result.usage.cache_write_1h != r->hour ||
+			    result.usage.reasoning_tokens != r->reasoning)
 				fail_msg("%s %s: another usage", r->type, r->model);
-			result.usage = u;
 			with_raw++;
 		}
 		cost_of_plain(&p, &result, &arena);
