@@ -159,13 +159,13 @@ class Bench:
             peer.set(us[-1] / us[0], f"{us[-1]:.1f} us", floor, f"{rate[-1]:.0f}/s")
         s.stop()
 
-    def recorded(self, path_row, whole_row):
+    def recorded(self, path_row, whole_row, words_row):
         """Rounds are half as long and each has a data directory of its own: where files grow by gigabytes the figure becomes
         that of the kernel, and on a virtual machine of the host, finding pages for the page cache (docs/performance.md)."""
         totals = {"answers": 0, "rows": 0}
 
-        def measure():
-            s = self.signet("recorded", self.models(), record=True)
+        def measure(search):
+            s = self.signet("recorded", f'[store.sqlite]\nsearch = "{search}"\n' + self.models(), record=True)
             answers = wrk(s.port, CHAT, self.body("m"), 1)["done"]
             s.settle()
             cpu, threads = s.cpu_ns(), s.threads_ns()
@@ -188,10 +188,12 @@ class Bench:
             totals["rows"] += rows
             return {"us": whole / 1000 / got["done"], "path": on_path / 1000 / got["done"], **got}
 
-        (floor, whole), rounds = self.alternate(lambda: self.requests(self.proxy, self.proxy.port, CHAT, self.body("m")), measure)
+        (floor, whole, indexed), rounds = self.alternate(
+            lambda: self.requests(self.proxy, self.proxy.port, CHAT, self.body("m")), lambda: measure("off"), lambda: measure("words"))
         path = statistics.median(r["path"] for r in rounds[1])
         path_row.set(path / floor, f"{path:.1f} us", f"{floor:.1f} us", f"{totals['answers']} answers, {totals['rows']} rows")
-        whole_row.set(whole / floor, f"{whole:.1f} us", f"{floor:.1f} us")
+        whole_row.set(whole / floor, f"{whole:.1f} us", f"{floor:.1f} us", "without the word index")
+        words_row.set(indexed - whole, f"{indexed:.1f} us", f"{whole:.1f} us", "floor here: the same without")
 
     @contextlib.contextmanager
     def own_core(self, *measured):
@@ -249,7 +251,7 @@ class Bench:
         time.sleep(hold / 1000 * 0.7)
         open_now = s.metric("signet_streams")
         during = s.memory_kib()
-        got = streams_result(run, 2)
+        got = streams_result(run, 3)
         if got["streams"] != n or open_now < n:
             raise Wrong(f"{open_now:.0f} streams were open, {got['streams']} of {n} ended well")
         row.set((during - before) / n, f"{during / 1024:.1f} MB", f"{before / 1024:.1f} MB", f"{n} open streams, all ended well")
@@ -335,7 +337,8 @@ class Bench:
             optional.append(("TensorZero 2026.6, log off: CPU a request", "x"))
         plain = lambda row, *more: self.plain(row, more[0] if self.args.signer else None, more[-1] if self.args.peer else None)
         self.run([("record off: CPU a request", "x", 1.5, 1.1), *optional], plain)
-        self.run([("record on: CPU a request, the answer's path", "x", 1.8, 1.3), ("record on: CPU a request, whole process", "x", 4.0, 2.5)], self.recorded)
+        self.run([("record on: CPU a request, the answer's path", "x", 1.8, 1.3), ("record on: CPU a request, whole process", "x", 4.0, 2.5),
+                  ("word index: CPU added to a request", "us", 60, 40)], self.recorded)
         self.run([("CPU a streamed event, as fast as they come", "x", 1.2, 0.7), ("CPU a streamed event, one each 5 ms", "x", 1.2, 0.95)], self.events)
         self.run([("memory of an idle open stream", "KiB", 24, 16)], self.idle_streams)
         self.run([("memory of an idle keep-alive connection", "KiB")], self.idle_connections)

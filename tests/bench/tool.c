@@ -10,7 +10,7 @@
  *   tool source                         prints "listening on PORT"; the path of a request says what comes:
  *                                       …/fast-N/…  N events as fast as they are taken   …/pace-US-N/…  one each US microseconds
  *                                       …/short-US-N/… the same with events of 150 bytes instead of 230
- *                                       …/hold-MS/… one event, silence for MS, the end
+ *                                       …/hold-MS/… two events, silence for MS, the end
  *   tool streams HOST PORT PATH BODY CONNECTIONS SECONDS STREAMS
  *                                       each connection posts BODY again and again for SECONDS, or STREAMS times (0 = no end)
  *   tool idle HOST PORT PATH CONNECTIONS   one GET each, then all stay open until stdin says "again" (one more GET each) or ends
@@ -242,7 +242,12 @@ static void up_answer(struct up *u, const char *path)
 
 	memcpy(head, source_head, n);
 	memcpy(head + n, first_chunk, first_len);
-	if (send(u->fd, head, n + first_len, MSG_NOSIGNAL) != (ssize_t)(n + first_len))
+	n += first_len;
+	if (u->mode == HOLD) { /* a stream has begun with its first content */
+		memcpy(head + n, brief_chunk, brief_len);
+		n += brief_len;
+	}
+	if (send(u->fd, head, n, MSG_NOSIGNAL) != (ssize_t)n)
 		u->ended = true;
 	up_go(u);
 }

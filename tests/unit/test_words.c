@@ -228,6 +228,38 @@ static void test_search_off_throws_the_index_away_and_on_makes_it_anew(void **st
 	assert_int_equal(store_close(s), 0);
 }
 
+/* FTS5 writes a segment as often as a rowid is not above the one before. */
+static void test_what_is_indexed_at_once_is_one_segment(void **state)
+{
+	struct store *s = open_with(true);
+	char path[512], sql[600], id[37];
+	struct words *w;
+	sqlite3 *db;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		append(s, "the same few words", id);
+	wait_caught_up(s);
+	assert_int_equal(store_close(s), 0);
+	snprintf(path, sizeof(path), "%s/signet.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "BEGIN; INSERT INTO TextPending SELECT seq FROM InferenceById",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	w = words_new(db);
+	assert_non_null(w);
+	assert_int_equal(words_index(w, UINT64_MAX, &n), SQLITE_OK);
+	assert_int_equal(n, 200);
+	words_free(w);
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	snprintf(sql, sizeof(sql), "SELECT count(DISTINCT id >> 37) FROM %.40s_data WHERE id > 10",
+		 db_text(dir, "SELECT name FROM pragma_table_list WHERE type = 'virtual'"));
+	assert_int_equal(db_int(dir, sql), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +270,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_search_off_throws_the_index_away_and_on_makes_it_anew, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_indexed_at_once_is_one_segment, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

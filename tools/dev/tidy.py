@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """clang-tidy over src/, two files at a time. A file that passed is not read again until it, a header it reaches, .clang-tidy or
-the compiler's flags change: the stamps are in .cache/tidy/. Usage: tidy.py BUILD_DIR [FILTER]"""
+the compiler's flags change: the stamps are in .cache/tidy/. While BUILD_DIR/results/gentle
+is there, it gives way to all else that runs. Usage: tidy.py BUILD_DIR [FILTER]"""
 
 import concurrent.futures
 import hashlib
@@ -36,7 +37,8 @@ def tidy(build: str, entry: dict) -> tuple[str, str]:
     stamp = STAMPS / key(entry)
     if stamp.exists():
         return str(file.relative_to(ROOT)), ""
-    run = subprocess.run(["clang-tidy", "-p", build, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
+    gentle = ["nice", "-n", "19"] if (ROOT / build / "results" / "gentle").exists() else []
+    run = subprocess.run([*gentle, "clang-tidy", "-p", build, "--quiet", "--extra-arg=-Wno-unknown-warning-option",
                           "--extra-arg=-Wno-unused-command-line-argument", str(file)],
                          capture_output=True, text=True)
     if run.returncode == 0 and "warning:" not in run.stdout:
