@@ -183,6 +183,18 @@ def test_refuse_calls_nothing_without_a_price(mock, tmp_path):
         assert record.wait_row(s.data_dir, got.headers["x-signet-inference-id"])["error_kind"] == "config"
 
 
+def test_models_that_no_table_names_have_prices_too(mock, tmp_path):
+    with start(mock, tmp_path, "refuse", start=False) as s:
+        with open(s.toml_path, "a") as f:
+            f.write(f'[provider_types.openai.defaults]\napi_base = "{mock.url}/v1/"\napi_key_location = "env::COST_KEY"\n')
+        s.env["COST_KEY"] = "sk-cost"
+        s.start()
+        assert ask(s, "openai::listed-9")[1]["cost_nano"] == 11 * 2000 + 7 * 8000
+        mock.reset()
+        got = raw.post(s.port, CHAT, chat("openai::nameless"))
+        assert got.status == 500 and "has no price" in got.text and not mock.requests
+
+
 def test_ignore_is_silent(mock, tmp_path):
     with start(mock, tmp_path, "ignore") as s:
         assert raw.post(s.port, CHAT, chat("unknown")).status == 200

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "route/cost.h"
+#include "route/fan.h"
 #include "upstream/provider_type.h"
 
 static struct config_issues issues;
@@ -356,6 +357,47 @@ static void test_an_event_of_a_kind_that_was_seen_is_not_read_again(void **state
 	pointed = NULL;
 }
 
+static void test_several_calls_cost_their_sum_or_nobody_knows(void **state)
+{
+	struct result calls[3] = { 0 }, others[3], joined;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		usage_init(&calls[i].usage);
+		calls[i].usage.cost = money_nothing();
+		money_add_product(&calls[i].usage.cost, (struct decimal){ 1, 1 },
+				  (struct decimal){ 1, 0 });
+	}
+	fan_combine(calls, 3, others, &joined);
+	cost_is(&joined.usage, "0.3", "three");
+	calls[1].usage.cost = (struct money){ 0 };
+	fan_combine(calls, 3, others, &joined);
+	cost_is(&joined.usage, "null", "two of three");
+}
+
+static void test_what_has_no_price_is_called_unless_that_is_refused(void **state)
+{
+	struct model_config model = { .name = B("m") };
+	struct provider_config p = { .name = B("p"), .model = &model, .model_name = B("x") };
+	static const struct price price;
+	struct config c = { .unpriced = UNPRICED_REFUSE };
+
+	(void)state;
+	assert_int_equal(prices->unpriced, UNPRICED_WARN); /* the default */
+	assert_int_equal(cost_admit(&c, &p), -1);
+	assert_int_equal(error_last()->kind, ERR_CONFIG);
+	p.price = &price;
+	assert_int_equal(cost_admit(&c, &p), 0);
+	p.price = NULL;
+	p.cost.set = true;
+	assert_int_equal(cost_admit(&c, &p), 0);
+	p.cost.set = false;
+	c.unpriced = UNPRICED_WARN;
+	assert_int_equal(cost_admit(&c, &p), 0);
+	c.unpriced = UNPRICED_IGNORE;
+	assert_int_equal(cost_admit(&c, &p), 0);
+}
+
 /* ---- the record ---- */
 
 static void test_the_price_in_the_record(void **state)
@@ -391,6 +433,8 @@ int main(void)
 		cmocka_unit_test(test_pointers_into_a_plain_answer),
 		cmocka_unit_test(test_pointers_into_a_stream),
 		cmocka_unit_test(test_an_event_of_a_kind_that_was_seen_is_not_read_again),
+		cmocka_unit_test(test_several_calls_cost_their_sum_or_nobody_knows),
+		cmocka_unit_test(test_what_has_no_price_is_called_unless_that_is_refused),
 		cmocka_unit_test(test_the_price_in_the_record),
 	};
 
