@@ -35,6 +35,10 @@ test('Overview adds up what is known, says of how many, and by model', async (pa
 	const tile = page.getByRole('link', { name: /^Cost/ });
 	assert.match(await tile.locator('b').first().innerText(), /^\$\d+\.\d\d/);
 	assert.match(await tile.innerText(), /[\d,]+ of [\d,]+ priced/);
+	// the chart, as a table: its steps make up the sum
+	const chart = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Cost over time' }) }).last();
+	await chart.getByRole('button', { name: 'Table' }).click();
+	await chart.locator('td.num', { hasText: '$' }).first().waitFor();
 	const cells = (model) => page.locator('tr', { has: page.getByRole('link', { name: model, exact: true }) }).first().locator('td').allInnerTexts();
 	assert.match((await cells('gpt-4o')).at(-1), /^\$\d/);
 	assert.equal((await cells('qwen-max')).at(-1), '–');
