@@ -40,10 +40,13 @@ enum price_kind {
 	PRICE_REASONING,
 	PRICES
 };
-struct price {
-	struct bytes type,
-		pattern; /* of a provider, "*" is any; of its models: "*" stands for any text */
+struct prices {
 	struct decimal at[PRICES]; /* all of them: one that the list leaves out is another's */
+};
+struct price {
+	struct bytes type, pattern; /* of a provider, "*" is any; of its models: "*" is any text */
+	struct prices usual, over;  /* over: of an answer to more than over_tokens of input */
+	int64_t over_tokens;        /* INT64_MAX: there is no such bound */
 };
 struct price_list {
 	struct bytes path; /* unset: there is no list */

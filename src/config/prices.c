@@ -73,31 +73,58 @@ static void read_amount(struct loader *l, struct toml *t, struct bytes path, str
 	out->scale += out->digits ? 6 : 0;
 }
 
-static void read_price(struct loader *l, struct toml *t, struct bytes path, struct bytes type)
+/* A set of prices; `beside` is the one key in its table that is none. */
+static void read_set(struct loader *l, const struct toml *t, struct bytes path, const char *beside,
+		     struct prices *out)
 {
-	struct price_list *list = &l->config->prices;
-	struct price price = { .type = type, .pattern = t->key };
 	bool has[PRICES] = { false };
 
-	if (!want_table(l, t, path, "a table of prices"))
-		return;
 	for (struct toml *c = t->child; c; c = c->next) {
 		enum price_kind k = kind_named(c->key);
 		struct bytes at = path_join(l, path, ".", c->key);
 
-		if (k == PRICES) {
+		if (k == PRICES && !bytes_eq(c->key, bytes_of(beside)))
 			unknown_price(l, c, at);
+		if (k == PRICES)
 			continue;
-		}
 		has[k] = true;
-		read_amount(l, c, at, &price.at[k]);
+		read_amount(l, c, at, &out->at[k]);
 	}
 	for (enum price_kind k = 0; k < PRICES; k++) {
 		if (!has[k] && instead[k] == k)
 			missing_field(l, t, path, price_names[k], "dollars a million tokens");
 		else if (!has[k])
-			price.at[k] = price.at[instead[k]];
+			out->at[k] = out->at[instead[k]];
 	}
+}
+
+/* The table `over`: prices of long prompts, and from where on. */
+static void read_over(struct loader *l, struct toml *t, struct bytes path, struct price *out)
+{
+	const struct toml *tokens = toml_get(t, "tokens");
+	uint64_t n;
+
+	if (!want_table(l, t, path, "a table of prices"))
+		return;
+	read_set(l, t, path, "tokens", &out->over);
+	if (!tokens || tokens->type != TOML_INTEGER || !bytes_to_u64(tokens->text, &n) ||
+	    n > INT32_MAX)
+		return error_at(l, tokens ? tokens : t, path,
+				"has no `tokens` (write from how many tokens of input on: 200000)");
+	out->over_tokens = (int64_t)n;
+}
+
+static void read_price(struct loader *l, struct toml *t, struct bytes path, struct bytes type)
+{
+	struct price_list *list = &l->config->prices;
+	struct price price = { .type = type, .pattern = t->key, .over_tokens = INT64_MAX };
+	struct toml *over = toml_get(t, "over");
+
+	if (!want_table(l, t, path, "a table of prices"))
+		return;
+	read_set(l, t, path, "over", &price.usual);
+	if (over)
+		read_over(l, over, path_join(l, path, ".", over->key), &price);
 	(void)arena_push(l->arena, list->at, list->len, list->cap, price);
 }
 

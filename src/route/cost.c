@@ -172,20 +172,25 @@ static int64_t at_most(int64_t n, int64_t most)
 	return n < most ? at_least_0(n) : most;
 }
 
-static bool is_free(const struct price *p, enum price_kind a, enum price_kind b)
+/* Those that the answer's length of input asks for. */
+static const struct prices *prices_of(const struct price *p, const struct usage *u)
 {
-	return !p->at[a].digits && !p->at[b].digits;
+	return u->input_tokens > p->over_tokens ? &p->over : &p->usual;
+}
+
+static bool is_output_free(const struct prices *p)
+{
+	return !p->at[PRICE_OUTPUT].digits && !p->at[PRICE_REASONING].digits;
 }
 
 /* By the list. What the provider does not count apart was no cache's and no reasoning. */
-static struct money sum_prices(const struct price *p, const struct usage *u)
+static struct money sum_prices(const struct prices *p, const struct usage *u)
 {
 	struct money sum = money_nothing();
 	int64_t in = u->input_tokens, out = u->output_tokens, read, write, hour, reasoning;
 	int64_t counts[PRICES];
 
-	if (in == USAGE_UNKNOWN ||
-	    (out == USAGE_UNKNOWN && !is_free(p, PRICE_OUTPUT, PRICE_REASONING)))
+	if (in == USAGE_UNKNOWN || (out == USAGE_UNKNOWN && !is_output_free(p)))
 		return (struct money){ 0 };
 	read = at_most(u->cache_read, in);
 	write = at_most(u->cache_write, in - read);
@@ -211,7 +216,7 @@ static void set_cost(const struct provider_config *p, const struct counted *at, 
 	if (p->cost.set)
 		r->usage.cost = sum_counts(&p->cost, at, whole);
 	else if (p->price)
-		r->usage.cost = sum_prices(p->price, &r->usage);
+		r->usage.cost = sum_prices(prices_of(p->price, &r->usage), &r->usage);
 	if (whole && !r->usage.cost.known && provider_is_priced(p))
 		log_warn("route", "what an answer cost is not known: its counts are not there",
 			 LB("model", p->model->name), LB("provider", p->name));
@@ -253,13 +258,16 @@ static void put_per_million(struct pen *p, struct decimal price)
 	p->failed |= money_print(sum, p->b) != 0;
 }
 
-void cost_put_price(struct pen *pen, const struct config *c, const struct provider_config *p)
+void cost_put_price(struct pen *pen, const struct config *c, const struct provider_config *p,
+		    const struct usage *u)
 {
+	const struct prices *used = p->price ? prices_of(p->price, u) : NULL;
+
 	if (p->cost.set) {
 		pen_lit(pen, "{\"from\":\"cost\"}");
 		return;
 	}
-	if (!p->price) {
+	if (!used) {
 		pen_lit(pen, "null");
 		return;
 	}
@@ -270,7 +278,7 @@ void cost_put_price(struct pen *pen, const struct config *c, const struct provid
 		pen_item(pen);
 		pen_string(pen, bytes_of(price_name(k)));
 		pen_lit(pen, ":");
-		put_per_million(pen, p->price->at[k]);
+		put_per_million(pen, used->at[k]);
 	}
 	pen_close(pen, '}');
 }

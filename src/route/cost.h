@@ -31,6 +31,7 @@ void cost_of_stream(const struct provider_config *, const struct cost_meter *, b
 void cost_count(struct bytes model_label, const struct usage *);
 
 /* The prices that were used, for the record: an object of JSON, null where there was none. */
-void cost_put_price(struct pen *, const struct config *, const struct provider_config *);
+void cost_put_price(struct pen *, const struct config *, const struct provider_config *,
+		    const struct usage *);
 
 #endif

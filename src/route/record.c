@@ -454,7 +454,7 @@ static void calls(struct pen *p, const struct answer_facts *f)
 		known_number(p, N_REASONING, f->calls[i].result->usage.reasoning_tokens);
 		if (f->calls[i].result->usage.cost.known) {
 			pen_key(p, N_PRICE);
-			cost_put_price(p, f->config, mc->provider);
+			cost_put_price(p, f->config, mc->provider, &f->calls[i].result->usage);
 		}
 		if (i == 0 && f->result && f->result->nothers)
 			other_choices(p, f);

@@ -246,6 +246,11 @@ def test_check_says_how_old_the_list_is(tmp_path):
     ("date = 2026-11-30\n[openai]\nx = { input = -1, output = 1 }\n", "openai.x.input: `-1` is no price"),
     ("date = 2026-11-30\n[openai]\nx = { input = '1', output = 1 }\n", 'openai.x.input: invalid type: string "1", expected f64'),
     ("date = 2026-11-30\n[openai]\nx = { input = nan, output = 1 }\n", "openai.x.input: `nan` is no price"),
+    ("date = 2026-11-30\n[openai]\nx = { input = 1, output = 1, over = 1 }\n", "openai.x.over: invalid type: integer `1`, expected a table of prices"),
+    ("date = 2026-11-30\n[openai]\nx = { input = 1, output = 1, over = { input = 1, output = 1 } }\n", "openai.x.over: has no `tokens`"),
+    ("date = 2026-11-30\n[openai]\nx = { input = 1, output = 1, over = { tokens = -1, input = 1, output = 1 } }\n", "openai.x.over: has no `tokens`"),
+    ("date = 2026-11-30\n[openai]\nx = { input = 1, output = 1, over = { tokens = 1, output = 1 } }\n", "openai.x.over: missing field `input`"),
+    ("date = 2026-11-30\n[openai]\nx = { input = 1, output = 1, tokens = 1 }\n", "openai.x.tokens: unknown field `tokens`"),
     ("date = 2026-11-30\n[openai\n", "prices.toml"),
     ("date = 2026-11-30\nx = 1\n", "x: is no provider type"),
 ])

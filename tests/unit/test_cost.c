@@ -112,6 +112,10 @@ static const struct row {
 	/* Gemini: thoughts are of the output */
 	{ "google_ai_studio_gemini", "gemini-2.5-pro", NULL, 1000, 900, 250, U, U, 800,
 	  "0.00996875" },
+	/* a long prompt costs more, all of it: 200001 is over, 200000 is not */
+	{ "google_ai_studio_gemini", "gemini-2.5-pro", NULL, 200001, 100, U, U, U, U, "0.5015025" },
+	{ "google_ai_studio_gemini", "gemini-2.5-pro", NULL, 200000, 100, U, U, U, U, "0.251" },
+	{ "anthropic", "claude-sonnet-4-5", NULL, 300000, 1000, 200000, 50000, 0, U, "0.8175" },
 	{ "google_ai_studio_gemini", "gemini-2.5-flash-lite", NULL, 1000, 100, U, U, U, U,
 	  "0.00014" },
 	{ "gcp_vertex_gemini", "gemini-2.5-flash", NULL, 1000, 100, U, U, U, U, "0.00055" },
@@ -195,13 +199,13 @@ static void test_raw_usage_ours_and_the_bill(void **state)
 static void test_the_price_that_fits_best_counts(void **state)
 {
 	static const struct price all[] = {
-		{ B("*"), B("*"), { { 1 } } },
-		{ B("*"), B("gpt-4o"), { { 2 } } },
-		{ B("openai"), B("gpt-*"), { { 3 } } },
-		{ B("openai"), B("gpt-4o-2*"), { { 4 } } },
-		{ B("openai"), B("gpt-4o-20*6"), { { 5 } } },
-		{ B("openai"), B("gpt-4o-2024"), { { 6 } } },
-		{ B("openai"), B("a*b*c"), { { 7 } } },
+		{ B("*"), B("*"), { { { 1 } } } },
+		{ B("*"), B("gpt-4o"), { { { 2 } } } },
+		{ B("openai"), B("gpt-*"), { { { 3 } } } },
+		{ B("openai"), B("gpt-4o-2*"), { { { 4 } } } },
+		{ B("openai"), B("gpt-4o-20*6"), { { { 5 } } } },
+		{ B("openai"), B("gpt-4o-2024"), { { { 6 } } } },
+		{ B("openai"), B("a*b*c"), { { { 7 } } } },
 	};
 	static const struct {
 		const char *type, *model;
@@ -226,8 +230,9 @@ static void test_the_price_that_fits_best_counts(void **state)
 			price_find(&list, bytes_of(asked[i].type), bytes_of(asked[i].model));
 
 		assert_non_null(p);
-		if (p->at[0].digits != asked[i].want)
-			fail_msg("%s: price %lld", asked[i].model, (long long)p->at[0].digits);
+		if (p->usual.at[0].digits != asked[i].want)
+			fail_msg("%s: price %lld", asked[i].model,
+				 (long long)p->usual.at[0].digits);
 	}
 	list.len = 0;
 	assert_null(price_find(&list, B("openai"), B("gpt-4o")));
@@ -403,22 +408,29 @@ static void test_what_has_no_price_is_called_unless_that_is_refused(void **state
 static void test_the_price_in_the_record(void **state)
 {
 	struct provider_config p = { .type = B("anthropic"), .model_name = B("claude-sonnet-4-5") };
+	struct usage u = { .input_tokens = 200000 };
 	struct buf out;
 	struct pen pen = { .b = &out };
 
 	(void)state;
 	buf_init(&out, 1024);
 	provider_price(prices, &p);
-	cost_put_price(&pen, prices, &p);
+	cost_put_price(&pen, prices, &p, &u);
 	assert_bytes(
 		buf_bytes(&out),
 		"{\"from\":\"prices\",\"date\":\"2025-11-30\",\"match\":\"claude-sonnet-4-5*\",\"input\":3.0,\"output\":15.0,\"cache_read\":0.3,\"cache_write\":3.75,\"cache_write_1h\":6.0,\"reasoning\":15.0}");
 	buf_reset(&out);
+	u.input_tokens++; /* a long prompt */
+	cost_put_price(&pen, prices, &p, &u);
+	assert_bytes(
+		buf_bytes(&out),
+		"{\"from\":\"prices\",\"date\":\"2025-11-30\",\"match\":\"claude-sonnet-4-5*\",\"input\":6.0,\"output\":22.5,\"cache_read\":0.6,\"cache_write\":7.5,\"cache_write_1h\":12.0,\"reasoning\":22.5}");
+	buf_reset(&out);
 	p.price = NULL;
-	cost_put_price(&pen, prices, &p);
+	cost_put_price(&pen, prices, &p, &u);
 	assert_bytes(buf_bytes(&out), "null");
 	buf_reset(&out);
-	cost_put_price(&pen, prices, pointers(""));
+	cost_put_price(&pen, prices, pointers(""), &u);
 	assert_bytes(buf_bytes(&out), "{\"from\":\"cost\"}");
 	buf_deinit(&out);
 	config_unref(pointed);
