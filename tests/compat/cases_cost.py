@@ -34,6 +34,8 @@ CASES = [
     costs("plain-nothing-used", counts(0, 0)),
     costs("plain-a-little", counts(1, 0)),
     costs("plain-much", counts(2000000000, 2000000001)),
+    costs("counts-in-other-places", counts(cached_tokens=400, prompt_cache_hit_tokens=300, prompt_tokens_details={"cache_write_tokens": 5})),
+    streams("stream-counts-in-other-places", [*TEXT, usage_chunk(1000, 200, cached_tokens=400, prompt_tokens_details={"cache_write_tokens": 5})]),
     costs("none-asked-for", counts(), "priced-nothing"),
     streams("stream-none-asked-for", text_chunks(), "priced-nothing"),
     costs("optional-missing", ..., "priced-optional"),

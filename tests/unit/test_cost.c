@@ -94,7 +94,17 @@ static const struct row {
 	  U, "0.000025" },
 	{ "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo",
 	  "{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,\"cached_tokens\":0}",
-	  100, 50, U, U, U, U, "0.000132" },
+	  100, 50, 0, U, U, U, "0.000132" },
+	/* other places of the same family: any server by its api_base */
+	{ "openai", "gpt-4o",
+	  "{\"prompt_tokens\":1000,\"completion_tokens\":0,\"cached_tokens\":400}", 1000, 0, 400, U,
+	  U, U, "0.002" },
+	{ "openai", "gpt-4o",
+	  "{\"prompt_tokens\":1000,\"completion_tokens\":0,\"prompt_cache_hit_tokens\":400,\"prompt_cache_miss_tokens\":600}",
+	  1000, 0, 400, U, U, U, "0.002" },
+	{ "openrouter", "anthropic/claude-sonnet-4.5",
+	  "{\"prompt_tokens\":1000,\"completion_tokens\":10,\"prompt_tokens_details\":{\"cached_tokens\":100,\"cache_write_tokens\":500}}",
+	  1000, 10, 100, 500, U, U, "0.003255" },
 	/* what follows is read by wires with tests of their own: misses are a cache write, reasoning is in the output */
 	{ "deepseek", "deepseek-chat", NULL, 1000, 100, 640, 360, U, U, "0.00016072" },
 	{ "xai", "grok-4-0709", NULL, 1000, 700, 200, U, U, 500, "0.01305" },

@@ -18,6 +18,8 @@ uint64_t openai_chat_unknown_events(const struct wire_stream *);
 
 /* Usage of the base dialect, of a whole answer or event. NULL: there is none; else the object that it was read from. */
 yyjson_val *openai_chat_read_usage(yyjson_val *root, struct usage *out);
+/* What the object counts in other places than OpenAI does, for a surface that is not TensorZero's: what is known already stays. */
+void openai_chat_other_usage(yyjson_val *usage, const struct inference *, struct usage *);
 /* serde_json's words for a document without `choices`, which it names at its end. */
 struct bytes openai_chat_no_choices(struct bytes document, struct arena *);
 enum finish_reason openai_chat_finish(yyjson_val *);
