@@ -259,10 +259,12 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	call->inf.id = uuid_v7();
 	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream, .last = last };
 	if (filter_blocks(&call->inf, p, call->context->arena) ||
-	    check_provider_tools(&call->inf, p) || cost_admit(call->context->config, p))
+	    check_provider_tools(&call->inf, p))
 		return -1;
 	before = fiber_deadline_narrow(limit);
-	if (files_fetch(&call->inf, p, call->context))
+	if (cost_admit(call->context->config, p))
+		r = -1;
+	else if (files_fetch(&call->inf, p, call->context))
 		call->refused = files_refused();
 	else
 		r = inf->n > 1 && !provider_wire(p)->has_choices ? open_several(call, last)
