@@ -87,7 +87,7 @@ struct OpenAIToolCallChunk {
 
 #[allow(dead_code)]
 #[derive(Deserialize)]
-struct OpenAIDelta {
+struct OpenAIDeltaRaw {
     content: Option<String>,
     reasoning_content: Option<String>,
     reasoning: Option<String>,
@@ -97,7 +97,7 @@ struct OpenAIDelta {
 #[allow(dead_code)]
 #[derive(Deserialize)]
 struct OpenAIChatChunkChoice {
-    delta: OpenAIDelta,
+    delta: OpenAIDeltaRaw,
     finish_reason: Option<OpenAIFinishReason>,
 }
 

@@ -280,6 +280,7 @@ static void test_provider(struct exchange *ex, const struct bytes *params)
 	t->model.nrouting = 1;
 	t->context = internal_context(ex, t->model.name);
 	buf_init(&t->text, TEST_TEXT_MAX);
+	ex->idle = B(":\n\n");
 	if (!exchange_stream_begin(ex, 200, B("text/event-stream")))
 		run_test(t);
 	model_call_close(&t->call);

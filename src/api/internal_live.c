@@ -178,6 +178,7 @@ static void get_live(struct exchange *ex, const struct bytes *params)
 	}
 	l->filter.to = INT64_MAX;
 	buf_init(&l->out, LIVE_MAX);
+	ex->idle = B(":\n\n");
 	if (!exchange_stream_begin(ex, 200, B("text/event-stream")))
 		follow(ex, l);
 	buf_deinit(&l->out);

@@ -438,7 +438,7 @@ void read_table(struct loader *l, const struct table *table, struct toml *t, str
 
 		if (k)
 			read_key(l, k, c, inner, into);
-		else
+		else if (!table->partial)
 			unknown_field(l, table, c, inner);
 	}
 	for (size_t i = 0; i < table->nkeys; i++)

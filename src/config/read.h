@@ -27,6 +27,7 @@ struct table {
 	const struct key *keys;
 	size_t nkeys;
 	bool lax;      /* an unknown key is a warning */
+	bool partial;  /* another table has the others: unknown keys are not its matter */
 	bool sequence; /* a list is read as its values in the order of the keys, as serde does */
 	bool walked; /* TensorZero walks through it before it is typed: "Expected a table, found integer" */
 	bool at_start; /* its keys are read at start only: a reload changes none (but those `at_once`) */

@@ -20,7 +20,6 @@
 #define GATHER_MAX_BYTES     (128u << 20) /* of one block: an upstream body ends at 100 MiB */
 #define GATHER_MAX_BLOCKS    1024 /* a text, a thought, 128 calls; unknown blocks come by id */
 #define GATHER_MAX_SUMMARIES 1024
-#define GATHER_KEPT          (16u << 20)  /* of all texts of an answer, for the record */
 #define HOLD_STEP            (256u << 10) /* of the memory of answers, taken at a time */
 
 struct gathered_summary {
@@ -119,7 +118,7 @@ static int text_add(struct gather *g, struct buf *to, struct bytes text)
 {
 	if (!text.n || g->text_cut)
 		return 0;
-	g->text_cut = g->texts + text.n > GATHER_KEPT || !has_room(g, text.n);
+	g->text_cut = g->texts + text.n > RESULT_KEPT || !has_room(g, text.n);
 	if (g->text_cut)
 		return 0;
 	g->texts += text.n;

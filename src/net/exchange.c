@@ -26,7 +26,8 @@
 #define CHUNK_ROOM  10           /* "ffffffff\r\n" */
 #define STREAM_KEEP 4096         /* a buffer that grew past this is freed after a flush */
 #define YIELD_BYTES (256u << 10)
-#define HEADER_MAX  (16u << 10) /* one header of an answer */
+#define HEADER_MAX  (16u << 10)    /* one header of an answer */
+#define BEGIN       B("HTTP/1.1 ") /* every answer */
 
 atomic_size_t http_body_bytes;
 
@@ -387,7 +388,7 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 		return (struct bytes){ 0 };
 	rq->chunked_out = length < 0 && rq->msg.minor == 1 && !bodyless(status);
 	rq->keep = keeps(rq, length >= 0 || rq->chunked_out || bodyless(status));
-	at = http_put(at, B("HTTP/1.1 "));
+	at = http_put(at, BEGIN);
 	at = http_put_number(at, (uint64_t)status);
 	*at++ = ' ';
 	at = http_put(at, phrase);
@@ -409,7 +410,7 @@ struct bytes answer_head(struct request *rq, int status, struct bytes type, int6
 	else if (rq->msg.minor == 0)
 		at = http_put(at, B("connection: keep-alive\r\n"));
 	at = http_put(at, B("\r\n"));
-	return (struct bytes){ head, (size_t)(at - head) };
+	return bytes_slice((struct bytes){ head, (size_t)(at - head) }, rq->early, SIZE_MAX);
 }
 
 /* ---- answers ---- */
@@ -622,7 +623,116 @@ void exchange_stream_try_flush(struct exchange *ex)
 	forget_sent(rq);
 }
 
+/* One byte more of what every answer begins with. */
+static void send_early(struct request *rq)
+{
+	struct bytes begin = BEGIN;
+	struct iovec v = { (char *)begin.p + rq->early, 1 }, *iov = &v;
+	int n = 1, r;
+
+	if (rq->early == begin.n)
+		return;
+	r = sock_send(&rq->ex.conn->sock, &iov, &n);
+	if (r < 0)
+		conn_gone(rq->ex.conn);
+	else if (r == 0)
+		rq->ex.bytes_sent++, rq->early++;
+}
+
+void answer_probe(struct request *rq)
+{
+	struct exchange *ex = &rq->ex;
+
+	if (ex->client_gone || ex->conn->sock.waiter) /* a write that waits is probe enough */
+		return;
+	if (rq->answer == RESPONSE_NONE)
+		send_early(rq);
+	else if (rq->answer == RESPONSE_STREAM && ex->idle.n &&
+		 exchange_stream_write(ex, ex->idle) == 0)
+		exchange_stream_try_flush(ex);
+}
+
 void exchange_abort(struct exchange *ex)
 {
 	request_of(ex)->answer = RESPONSE_BROKEN;
+}
+
+/* ---- another protocol ---- */
+
+int exchange_upgrade(struct exchange *ex, struct bytes protocol, struct bytes accept)
+{
+	struct request *rq = request_of(ex);
+	struct bytes head;
+	struct iovec v;
+
+	if (begin_answer(rq, 101, RESPONSE_DONE))
+		return -1;
+	rq->keep = false;
+	head = arena_printf(
+		ex->arena,
+		"HTTP/1.1 101 Switching Protocols\r\nupgrade: %.*s\r\nconnection: Upgrade\r\nsec-websocket-accept: %.*s\r\n\r\n",
+		BFMT(protocol), BFMT(accept));
+	if (!bytes_set(head))
+		return -1;
+	v = (struct iovec){ (char *)head.p, head.n };
+	return send_all(rq, &v, 1);
+}
+
+/* What came behind the handshake in one piece with it. */
+static ssize_t take_pending(struct http_conn *c, char *to, size_t room)
+{
+	size_t n = c->npending < room ? c->npending : room;
+
+	memcpy(to, c->pending, n);
+	memmove(c->pending, c->pending + n, c->npending - n);
+	c->npending -= n;
+	if (!c->npending) {
+		free(c->pending);
+		c->pending = NULL;
+	}
+	return (ssize_t)n;
+}
+
+ssize_t exchange_raw_read(struct exchange *ex, char *to, size_t room, uint64_t deadline)
+{
+	struct http_conn *c = ex->conn;
+	ssize_t n;
+
+	if (ex->client_gone)
+		return 0;
+	if (c->npending)
+		return take_pending(c, to, room);
+	for (;;) {
+		n = sock_recv(&c->sock, to, room);
+		if (n >= 0 || errno != EAGAIN)
+			break;
+		if (sock_wait(&c->sock, SOCK_READ, deadline))
+			return -1;
+	}
+	return n < 0 ? fail(ERR_IO, "%s", strerror(errno)) : n;
+}
+
+int exchange_raw_write(struct exchange *ex, struct bytes b)
+{
+	struct iovec v = { (char *)b.p, b.n };
+
+	if (ex->client_gone)
+		return fail(ERR_CLOSED, "the client closed the connection");
+	return send_all(request_of(ex), &v, 1);
+}
+
+bool exchange_draining(const struct exchange *ex)
+{
+	return ex->conn->server->draining;
+}
+
+bool exchange_own_address(const struct exchange *ex, char out[SOCK_ADDRESS_TEXT])
+{
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+
+	if (ex->client_gone || getsockname(ex->conn->sock.fd, (struct sockaddr *)&at, &n))
+		return false;
+	sock_address_text((struct sockaddr *)&at, out);
+	return true;
 }

@@ -11,7 +11,14 @@
 #include "net/http_server.h"
 #include "net/socket.h"
 
-enum conn_state { CONN_IDLE, CONN_HEAD, CONN_RUNNING, CONN_LINGER, CONN_CLOSED };
+enum conn_state {
+	CONN_IDLE,
+	CONN_HEAD,
+	CONN_RUNNING,
+	CONN_ENDED, /* runs, and the client has ended its side: does it still read? */
+	CONN_LINGER,
+	CONN_CLOSED
+};
 
 /* One client's connection. Small: ten thousand may be idle. */
 struct http_conn {
@@ -23,6 +30,7 @@ struct http_conn {
 	char *pending;                   /* pipelined bytes behind the running request; malloc */
 	size_t npending, drained;
 	uint8_t state;
+	uint8_t probes; /* of the running request */
 };
 
 enum response_state { RESPONSE_NONE, RESPONSE_STREAM, RESPONSE_DONE, RESPONSE_BROKEN };
@@ -41,6 +49,7 @@ struct request {
 	size_t room,
 		expect; /* expect: how much the next chunk will need, if it is like the last one */
 	struct bytes head; /* of a streamed answer, not sent yet */
+	size_t early; /* bytes of its head that went ahead, to see whether the client is there */
 	uint8_t answer;
 	bool keep, chunked_out, body_read, streamed;
 };
@@ -73,7 +82,10 @@ static inline struct request *request_of(const struct exchange *ex)
 int conn_keep_pending(struct http_conn *, const char *p, size_t n);
 /* The client has left: marks the exchange and cancels its fiber, unless the server says to finish. */
 void conn_gone(struct http_conn *);
-/* Builds the head of an answer in the arena. `length` < 0: not known, so chunked or until close. */
+/* Sends the client something that changes nothing, if there is such a thing now: one that has left answers by a reset. */
+void answer_probe(struct request *);
+/* Builds the head of an answer in the arena, without what went ahead of it. `length` < 0: not known, so chunked or until
+ * close. */
 struct bytes answer_head(struct request *, int status, struct bytes type, int64_t length);
 /* Frees what exchange.c keeps in the request. */
 void answer_deinit(struct request *);

@@ -6,8 +6,10 @@
  * struct stands in one list per state; all of a list share one time limit, so each list is in order of its
  * deadlines by itself and one timer watches the first of each.
  *
- * While a handler runs, its client's socket stays watched: an end of file cancels the fiber; data (the next
- * request, or a body nobody asked for) must not be read, so only the hang-up is watched then.
+ * While a handler runs, its client's socket stays watched. Data (the next request, or a body nobody asked for)
+ * must not be read, so only the hang-up is watched then. An end of file is alike for a client that left and for
+ * one that has only nothing more to say; which of both it is shows what it answers when something is sent: a
+ * reset cancels the fiber. So something is sent at once, and a few times more (decision 0015).
  *
  * After an answer with unread input the connection lingers: closing at once would make the kernel send a
  * reset, and the client would lose the answer that says what was wrong.
@@ -30,6 +32,8 @@
 #define ACCEPT_BURST    64  /* connections taken in one turn */
 #define ACCEPT_PAUSE_MS 100 /* after running out of descriptors */
 #define LINGER_MS       2000
+#define PROBE_MS        1000 /* between two probes of a client that ended its side */
+#define PROBES          9
 #define LINGER_BYTES    (256u << 20) /* the client of a refused 100 MiB body must see why */
 #define LINGER_MAX      256          /* refused connections that linger, a worker */
 #define BACKLOG         1024
@@ -55,6 +59,7 @@ static uint64_t limit_of(const struct http_server *s, int state)
 	switch (state) {
 	case CONN_IDLE: return s->opt.keepalive_ms;
 	case CONN_HEAD: return s->opt.header_timeout_ms;
+	case CONN_ENDED: return PROBE_MS;
 	case CONN_LINGER: return LINGER_MS;
 	default: return TIME_NEVER;
 	}
@@ -233,6 +238,8 @@ static void request_end(struct http_conn *c)
 	char *pending = c->pending;
 	size_t n = c->npending;
 
+	c->sock.ended = false;
+	c->probes = 0;
 	if (s->opt.done)
 		s->opt.done(&rq->ex);
 	s->nstreams -= rq->streamed;
@@ -371,20 +378,48 @@ void conn_gone(struct http_conn *c)
 		fiber_cancel(rq->fiber);
 }
 
+static void conn_probe(struct http_conn *c)
+{
+	answer_probe(c->rq);
+	change_list(c, ++c->probes < PROBES && !c->rq->ex.client_gone ? CONN_ENDED : CONN_RUNNING);
+}
+
+/* The client has ended its side behind `unread` bytes, or none. */
+static void client_ended(struct http_conn *c, bool unread)
+{
+	if (c->sock.ended) {
+		sock_watch(&c->sock, SOCK_FAILURE);
+	} else if (c->rq->msg.complete) {
+		c->sock.ended = true;
+		sock_watch(&c->sock, SOCK_FAILURE);
+		conn_probe(c);
+	} else if (unread) {
+		sock_watch(&c->sock, 0); /* whether the body is whole shows when it is read */
+	} else {
+		conn_gone(c);
+	}
+}
+
 /* The handler runs and does not read: has the client left, or is it sending ahead? */
 static void conn_peek(struct http_conn *c, int events)
 {
 	char byte;
 	ssize_t n;
 
-	if (events & SOCK_HANGUP) {
+	if (sock_failed(&c->sock)) {
 		conn_gone(c);
 		return;
 	}
+	if (events & SOCK_FAILURE) { /* urgent data that nobody asked for */
+		sock_watch(&c->sock, 0);
+		return;
+	}
 	n = recv(c->sock.fd, &byte, 1, MSG_PEEK);
-	if (n > 0)
+	if (n == 0 || (events & SOCK_HANGUP))
+		client_ended(c, n > 0);
+	else if (n > 0)
 		sock_watch(&c->sock, SOCK_HANGUP);
-	else if (n == 0 || errno != EAGAIN)
+	else if (errno != EAGAIN)
 		conn_gone(c);
 }
 
@@ -395,7 +430,8 @@ static void on_event(struct sock *s, int events)
 	switch (c->state) {
 	case CONN_IDLE:
 	case CONN_HEAD: conn_readable(c); break;
-	case CONN_RUNNING: conn_peek(c, events); break;
+	case CONN_RUNNING:
+	case CONN_ENDED: conn_peek(c, events); break;
 	case CONN_LINGER: linger_read(c); break;
 	default: break;
 	}
@@ -413,6 +449,10 @@ static void on_timer(uv_timer_t *t)
 		if (limit_of(s, i) == TIME_NEVER)
 			continue;
 		while ((c = TAILQ_FIRST(&s->lists[i].conns)) && c->deadline <= now) {
+			if (i == CONN_ENDED) {
+				conn_probe(c);
+				continue;
+			}
 			if (i != CONN_HEAD || !c->rq) {
 				conn_close(c);
 				continue;
@@ -630,7 +670,8 @@ void http_server_cancel_all(struct http_server *s)
 {
 	struct http_conn *c;
 
-	TAILQ_FOREACH(c, &s->lists[CONN_RUNNING].conns, of_state)
+	for (int i = CONN_RUNNING; i <= CONN_ENDED; i++)
+		TAILQ_FOREACH(c, &s->lists[i].conns, of_state)
 	if (c->rq->fiber)
 		fiber_cancel(c->rq->fiber);
 	close_all(s, CONN_HEAD);
@@ -638,7 +679,7 @@ void http_server_cancel_all(struct http_server *s)
 
 size_t http_server_running(const struct http_server *s)
 {
-	return s->lists[CONN_RUNNING].len + s->lists[CONN_HEAD].len;
+	return s->lists[CONN_RUNNING].len + s->lists[CONN_ENDED].len + s->lists[CONN_HEAD].len;
 }
 
 size_t http_server_own_connections(const struct http_server *s)

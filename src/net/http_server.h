@@ -2,13 +2,15 @@
  * HTTP/1.1 server (RFC 9112): a listener a worker, one fiber a request in flight.
  *
  * An exchange is one request and its answer. The handler runs in a fiber of its own, may wait, and
- * must answer exactly once; if the client leaves meanwhile the fiber is cancelled. Pipelined requests
- * are answered in order. An idle keep-alive connection holds no fiber and no buffers.
+ * must answer exactly once; if the client leaves meanwhile the fiber is cancelled. A client that only ends
+ * its sending side has not left (decision 0015). Pipelined requests are answered in order. An idle keep-alive
+ * connection holds no fiber and no buffers.
  */
 #ifndef SIGNET_NET_HTTP_SERVER_H
 #define SIGNET_NET_HTTP_SERVER_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -40,7 +42,10 @@ struct exchange {
 	/* what was answered, for logs and metrics */
 	int status; /* 0: nothing yet */
 	uint64_t bytes_sent;
-	bool client_gone;  /* the client closed or its socket failed before the answer's end */
+	bool client_gone; /* the client closed or its socket failed before the answer's end */
+	struct bytes
+		idle; /* what may stand between two writes of a streamed answer and says nothing; set by the
+			     * handler, unset: nothing may */
 	const char *route; /* pattern for metrics, set by the handler; NULL = "other" */
 	uint64_t
 		first_ms; /* clock_mono_ms() at a stream's first delta, set by the handler; 0: none */
@@ -118,6 +123,16 @@ struct buf *exchange_stream_buf(struct exchange *);
 void exchange_stream_try_flush(struct exchange *);
 /* Ends the answer without its last chunk, so that the client sees a broken transfer. */
 void exchange_abort(struct exchange *);
+
+/* Another protocol on the connection, from here on: 101 with sec-websocket-accept, and then bytes as they come, until the
+ * handler returns, which closes it. Waits. */
+int exchange_upgrade(struct exchange *, struct bytes protocol, struct bytes accept);
+/* > 0; 0: the client's end; -1: ERR_DEADLINE, ERR_CANCELLED, ERR_IO. */
+ssize_t exchange_raw_read(struct exchange *, char *to, size_t room, uint64_t deadline);
+int exchange_raw_write(struct exchange *, struct bytes);
+bool exchange_draining(const struct exchange *);
+/* "127.0.0.1:3000": where the client has reached this server. false: it has left. */
+bool exchange_own_address(const struct exchange *, char out[64]);
 
 /* Counters of the process for /status and metrics. */
 size_t http_server_connections(void);

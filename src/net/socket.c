@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +57,19 @@ int sock_open(struct sock *s, int fd, void (*event)(struct sock *, int))
 	return 0;
 }
 
+bool sock_failed(const struct sock *s)
+{
+	struct pollfd p = { .fd = s->fd };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP));
+}
+
 int sock_watch(struct sock *s, int events)
 {
 	int e;
 
+	if (s->ended && events)
+		events = (events & SOCK_WRITE) | SOCK_FAILURE;
 	if (s->mask == events)
 		return 0;
 	e = events ? uv_poll_start(&s->poll, events, on_poll) : uv_poll_stop(&s->poll);

@@ -16,7 +16,12 @@
 #include "base/bytes.h"
 #include "fiber/fiber.h"
 
-enum { SOCK_READ = UV_READABLE, SOCK_WRITE = UV_WRITABLE, SOCK_HANGUP = UV_DISCONNECT };
+enum {
+	SOCK_READ = UV_READABLE,
+	SOCK_WRITE = UV_WRITABLE,
+	SOCK_HANGUP = UV_DISCONNECT,
+	SOCK_FAILURE = UV_PRIORITIZED /* nothing but its failing, which is always told */
+};
 
 struct sock {
 	uv_poll_t poll;
@@ -26,12 +31,17 @@ struct sock {
 	int fd;
 	uint8_t mask, want, got;
 	bool likely; /* data is probably there: try before waiting */
+	/* The peer has ended its side, and all that it sent was taken: the socket stays readable for ever. Set by the
+	 * owner; from then on SOCK_READ and SOCK_HANGUP mean SOCK_FAILURE. */
+	bool ended;
 };
 
 /* Takes the fd (closes it on failure). Watches nothing yet. -1: ERR_IO. */
 int sock_open(struct sock *, int fd, void (*event)(struct sock *, int events));
 /* Sets what is watched while nobody waits. -1: ERR_IO. */
 int sock_watch(struct sock *, int events);
+/* Whether the connection is broken (a reset came, or both sides have ended), whatever may still be read. */
+bool sock_failed(const struct sock *);
 /* Waits for SOCK_READ, SOCK_WRITE or either; `got` has what came (a failed socket is both) until `deadline`. Watches SOCK_READ
  * afterwards. -1: ERR_DEADLINE, ERR_CANCELLED, ERR_IO. */
 int sock_wait(struct sock *, int want, uint64_t deadline);

@@ -606,7 +606,16 @@ struct building {
 
 #define LARGE_RECORD (1u << 20)
 #define PRINTING_MAX (128u << 20)
+#define KEPT_MEMORY  (64u << 20) /* results with shorter texts, without the texts */
 #define TURN_MS      5
+
+/* What of a raw body is printed; for its hash all of it is read. */
+static size_t raw_weight(const struct config *c, struct bytes body)
+{
+	size_t cap = (size_t)c->max_raw_kib * 1024;
+
+	return body.n > cap && !c->record_content ? cap : body.n;
+}
 
 /* About how much there is to print. */
 static size_t weight(const struct answer_facts *f)
@@ -615,13 +624,14 @@ static size_t weight(const struct answer_facts *f)
 
 	for (size_t i = 0; i < f->ncalls; i++) {
 		const struct model_call *mc = f->calls[i].call;
+		const struct result *result = f->calls[i].result;
 
-		n += mc->attempt.raw_request.n;
-		if (f->calls[i].result)
-			n += 2 * f->calls[i].result->raw_response.n;
+		n += raw_weight(f->config, mc->attempt.raw_request);
+		if (result)
+			n += raw_weight(f->config, result->raw_response) + result_size(result);
 		for (size_t k = 0; k < mc->nfailed; k++)
-			n += mc->failed[k].attempt.raw_request.n +
-			     mc->failed[k].attempt.raw_response.n;
+			n += raw_weight(f->config, mc->failed[k].attempt.raw_request) +
+			     raw_weight(f->config, mc->failed[k].attempt.raw_response);
 	}
 	return n;
 }
@@ -668,6 +678,8 @@ static void build(void *arg)
 		r = answer_rows(&b->rec, f);
 	if (r == 0)
 		r = list_row(&b->rec, f);
+	if (r == 0 && f->add_rows)
+		r = f->add_rows(f->ctx, f->result, &b->rec);
 	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || any_failed(f)))
 		r = error_row(&b->rec, f);
 	b->failed = r;
@@ -693,14 +705,37 @@ static void wait_for_turn(size_t n)
 	}
 }
 
-int record_answer(struct store *store, const struct answer_facts *f)
+/* The answer and those of its calls as far as they are kept, before anything of them is printed. Calls whose result is the
+ * client's still have the same one. -1: out of memory. */
+static int keep(struct answer_facts *f, struct arena *a)
+{
+	size_t room = RESULT_KEPT / (f->ncalls ? f->ncalls : 1);
+	struct recorded_call *calls = arena_array(a, struct recorded_call, f->ncalls + 1);
+	const struct result *all = f->result;
+
+	f->result = all ? result_kept(all, RESULT_KEPT, a, &f->raw_cut) : NULL;
+	if (!calls || (all && !f->result))
+		return -1;
+	for (size_t i = 0; i < f->ncalls; i++) {
+		calls[i] = f->calls[i];
+		if (calls[i].result == all)
+			calls[i].result = f->result;
+		else if (calls[i].result &&
+			 !(calls[i].result = result_kept(calls[i].result, room, a, &f->raw_cut)))
+			return -1;
+	}
+	f->calls = calls;
+	return 0;
+}
+
+static int record_kept(struct store *store, const struct answer_facts *f, int failed)
 {
 	struct building b = { .facts = f, .failed = -1 };
 	size_t large = weight(f) > LARGE_RECORD ? weight(f) : 0;
 
 	if (large)
 		wait_for_turn(large);
-	if (offload_if_big(weight(f), build, &b) || b.failed) {
+	if (failed || offload_if_big(weight(f), build, &b) || b.failed) {
 		log_error("route", "a record could not be built",
 			  LB("error", error_last()->message));
 		b.failed = -1;
@@ -710,4 +745,16 @@ int record_answer(struct store *store, const struct answer_facts *f)
 	record_deinit(&b.rec);
 	atomic_fetch_sub(&printing, large);
 	return b.failed ? -1 : 0;
+}
+
+int record_answer(struct store *store, const struct answer_facts *f)
+{
+	struct answer_facts kept = *f;
+	struct arena shorter;
+	int r;
+
+	arena_init(&shorter, KEPT_MEMORY);
+	r = record_kept(store, &kept, keep(&kept, &shorter));
+	arena_deinit(&shorter);
+	return r;
 }

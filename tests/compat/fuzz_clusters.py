@@ -83,6 +83,11 @@ def kind_of(v):
     return "object" if is_object(v) else "list" if isinstance(v, list) else "number" if isinstance(v, Number) else "string" if isinstance(v, str) else json.dumps(v)
 
 
+def is_redacted(a, b):
+    """Whether b is a with something that it repeats taken out."""
+    return isinstance(a, str) and "[redacted]" in b and re.fullmatch(".*".join(map(re.escape, b.split("[redacted]"))), a, re.S) is not None
+
+
 def json_apart(a, b, path=""):
     """Where two documents differ first, and how; None: they say the same."""
     if isinstance(a, Number) and isinstance(b, Number):
@@ -111,7 +116,7 @@ def json_apart(a, b, path=""):
             if found:
                 return found
         return None if len(a) == len(b) else f"{path}: {'fewer' if len(b) < len(a) else 'more'} elements"
-    return None if a == b else f"{path}: {apart(plain(a), plain(b))}"
+    return None if a == b else f"{path}: a secret | [redacted]" if is_redacted(a, b) else f"{path}: {apart(plain(a), plain(b))}"
 
 
 def text_apart(a, b, what):
@@ -179,6 +184,16 @@ def cluster(tz, ours):
 
 
 # -- configurations ----------------------------------------------------------------------------------------------------------
+def first_error(report):
+    lines = report.strip().split("\n")
+    errors = [line for line in lines if not re.match(r"^[^:]*:\d+: warning: ", line)]
+    return re.sub(r"^[^:]*:\d+: ", "", (errors or lines)[0])
+
+
+def without_passwords(text):
+    return re.sub(r"([a-z][a-z0-9+.-]*://)[^/\s\"`@]*@", r"\1…@", text)
+
+
 def config_cluster(said, status, report):
     """`said`: TensorZero's one error, or OK."""
     if "this version of Signet does not support" in report:
@@ -186,11 +201,11 @@ def config_cluster(said, status, report):
     if said == "OK":
         if status == 0:
             return None
-        first = re.sub(r"^[^:]*:\d+: ", "", (report.strip().split("\n") or [""])[0])
-        return f"served/refused: {plain(first)[:2 * SHOWN]}"
+        return f"served/refused: {plain(first_error(report))[:2 * SHOWN]}"
     if status == 0 and "warning: " not in report:
         return f"refused/served: {plain(said)[:2 * SHOWN]}"
     if said in report:
         return None
-    first = re.sub(r"^[^:]*:\d+: ", "", (report.strip().split("\n") or [""])[0])
-    return f"refused: {apart(plain(said), plain(first))}"
+    if without_passwords(said) in report:
+        return "refused: a URL's password is hidden"
+    return f"refused: {apart(plain(said), plain(first_error(report)))}"

@@ -57,6 +57,40 @@ def test_what_the_record_keeps_of_one_stream_is_capped():
             assert signet.metric("signet_journal_cut_records_total") == 1
 
 
+def test_what_the_record_keeps_of_plain_answers_is_capped():
+    """Eight answers of 24 MB side by side: the clients get all, each record has 16 MiB and the note that it was cut."""
+    size = 24 * MIB
+    with Mock(default=json_answer(chat_answer("x" * size))) as mock, Signet(toml(mock, answers=1024, queue=64)) as signet:
+        answers, _ = all_at_once(signet, 8)
+        assert all(got.status == 200 and len(got.json["choices"][0]["message"]["content"]) == size for got in answers)
+        nothing_lost(signet, 8)
+        kept = record.rows(signet.data_dir, "select length(output) as n from ChatInference")
+        assert len(kept) == 8 and all(15 * MIB < row["n"] <= 16 * MIB + 1000 for row in kept)
+        raws = record.rows(signet.data_dir, "select length(raw_response) as n from ModelInference")
+        assert all(row["n"] <= 4 * MIB + 1000 for row in raws)
+        assert signet.metric("signet_journal_cut_records_total") == 8
+        # what was printed for the journal, before it compresses: no answer in it whole
+        assert signet.metric("signet_journal_bytes_total") < 8 * 21 * MIB
+
+
+def test_a_capped_answer_keeps_its_calls_and_choices():
+    """What is cut is the end of the texts: calls before it stay whole, JSON is whole or away."""
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+    said = {"role": "assistant", "content": "é" * (9 * MIB), "tool_calls": [call]}
+    answer = chat_answer("")
+    answer["choices"] = [{"index": 0, "message": said, "finish_reason": "stop"}]
+    with Mock(default=json_answer(answer)) as mock, Signet(toml(mock, answers=1024, queue=64)) as signet:
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+        got = raw.post(signet.port, CHAT, chat(tools=tools), timeout=60)
+        assert len(got.json["choices"][0]["message"]["content"]) == 9 * MIB
+        nothing_lost(signet, 1)
+        row = record.rows(signet.data_dir, "select output from ChatInference")[0]
+        blocks = json.loads(row["output"])
+        text = next(b["text"] for b in blocks if b["type"] == "text")
+        assert 7 * MIB < len(text) <= 8 * MIB and set(text) == {"é"}
+        assert signet.metric("signet_journal_cut_records_total") == 1
+
+
 @pytest.mark.parametrize("path,model", [(CHAT, "m"), (TZ_CHAT, TZ + "m")], ids=["openai", "tensorzero"])
 def test_large_plain_answers_take_turns(path, model):
     with Mock(default=json_answer(chat_answer("x" * (3 * MIB)))) as mock, Signet(toml(mock, answers=4)) as signet:

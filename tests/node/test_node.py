@@ -1,4 +1,4 @@
-"""Runs chat.test.mjs (the official openai client for Node) against Signet."""
+"""Runs the scenarios of clients for Node against Signet: the official openai client, the Vercel AI SDK."""
 import os
 import re
 import shutil
@@ -23,7 +23,7 @@ def tools_once(conn, request):
 
 def echo_parts(conn, request):
     parts = request.json["messages"][0]["content"]
-    said = [p["type"] + (f":{p['image_url']['url']}:{p['image_url']['detail']}" if "image_url" in p else "") for p in parts]
+    said = [p["type"] + (f":{p['image_url']['url']}:{p['image_url'].get('detail')}" if "image_url" in p else "") for p in parts]
     json_answer(chat_answer(",".join(said)))(conn, request)
 
 
@@ -51,6 +51,7 @@ SCRIPTS = {
     "broken": sse([chunk({"content": "Half"}), {"error": {"message": "overloaded", "code": 502}}], done=False, end=CLOSE),
     "hang": hang(),
     "hang-stream": sse([chunk({"content": "a"}), HANG], done=False),
+    "reasoning": json_answer(chat_answer("So.", message={"reasoning_content": "hm"})),
     "flaky-openai": flaky(),
     "flaky-tensorzero": flaky(),
 }
@@ -61,16 +62,25 @@ def signet_toml(mock):
                   extra='[object_storage]\ntype = "disabled"')
 
 
-def test_node(module_signet, module_mock):
+def run(signet, mock, file):
     assert shutil.which("node"), "node is not installed: ./dev setup"
-    assert os.path.isdir(os.path.join(HERE, "node_modules", "openai")), "run `npm ci` in tests/node (./dev setup does)"
+    assert os.path.isdir(os.path.join(HERE, "node_modules", "ai")), "run `npm ci` in tests/node (./dev setup does)"
+    mock.requests.clear()
     for name, script in SCRIPTS.items():
-        module_mock.route(f"/{name}/", script)
-    done = subprocess.run(["node", "--test", "--test-reporter=tap", "chat.test.mjs"], cwd=HERE, capture_output=True, text=True,
-                          env={**os.environ, "SIGNET_URL": module_signet.url}, timeout=120)
+        mock.route(f"/{name}/", script)
+    done = subprocess.run(["node", "--test", "--test-reporter=tap", file], cwd=HERE, capture_output=True, text=True,
+                          env={**os.environ, "SIGNET_URL": signet.url}, timeout=120)
     failed = re.findall(r"^not ok \d+ - (.*)$", done.stdout, re.M)
     assert done.returncode == 0 and not failed, f"failed: {failed}\n{done.stdout[-8000:]}{done.stderr[-2000:]}"
-    hung = [r for r in module_mock.requests if r.target.startswith("/hang")]
-    assert len(hung) == 6
+    hung = [r for r in mock.requests if r.target.startswith("/hang")]
     assert all(r.gone.wait(5) for r in hung), "an upstream call outlived its client"
-    module_signet.assert_idle()
+    signet.assert_idle()
+    return len(hung)
+
+
+def test_node(module_signet, module_mock):
+    assert run(module_signet, module_mock, "chat.test.mjs") == 6
+
+
+def test_ai_sdk(module_signet, module_mock):
+    assert run(module_signet, module_mock, "ai_sdk.test.mjs") == 2

@@ -55,6 +55,15 @@ static void handler(struct exchange *ex)
 		if (fiber_sleep(300) == 0)
 			exchange_respond(ex, 200, B("text/plain"), B("rested"));
 		finished++;
+	} else if (bytes_eq(ex->path, B("/slow-stream"))) {
+		ex->idle = B(":\n\n");
+		exchange_stream_begin(ex, 200, B("text/event-stream"));
+		exchange_stream_write(ex, B("one"));
+		exchange_stream_flush(ex);
+		began++;
+		fiber_sleep(300);
+		exchange_stream_write(ex, B("two"));
+		exchange_stream_end(ex);
 	} else if (bytes_eq(ex->path, B("/abort"))) {
 		exchange_stream_begin(ex, 200, B("text/plain"));
 		exchange_stream_write(ex, B("half"));
@@ -647,6 +656,84 @@ static void test_it_is_noticed_behind_pipelined_bytes_too(void **state)
 	wait_for(&cancelled, 1);
 }
 
+static void test_a_client_that_only_ends_its_side_gets_its_answer(void **state)
+{
+	struct harness *h = *state;
+	int fd = up(h);
+
+	say(fd, "GET /nap HTTP/1.1\r\nHost: x\r\n\r\n");
+	shutdown(fd, SHUT_WR);
+	expect_text(
+		fd, NULL,
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nrested");
+	close(fd);
+	fd = dial(h->port);
+	say(fd, "GET /nap HTTP/1.0\r\n\r\n");
+	shutdown(fd, SHUT_WR);
+	expect_text(
+		fd, NULL,
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\nconnection: close\r\n\r\nrested");
+	close(fd);
+	assert_int_equal(0, cancelled);
+}
+
+static void test_so_it_does_while_a_stream_is_silent(void **state)
+{
+	int fd = up(*state);
+
+	say(fd, "GET /slow-stream HTTP/1.1\r\nHost: x\r\n\r\n");
+	wait_for(&began, 1);
+	shutdown(fd, SHUT_WR);
+	expect_text(fd, NULL,
+		    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+		    "transfer-encoding: chunked\r\n\r\n"
+		    "3\r\none\r\n3\r\n:\n\n\r\n3\r\ntwo\r\n0\r\n\r\n");
+	close(fd);
+}
+
+static void test_it_is_noticed_when_it_leaves_later(void **state)
+{
+	int fd = up(*state);
+
+	say(fd, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+	wait_for(&began, 1);
+	shutdown(fd, SHUT_WR);
+	usleep(100000);
+	assert_int_equal(0, cancelled);
+	close(fd); /* "H" is unread: a reset at once */
+	wait_for(&cancelled, 1);
+	wait_for(&finished, 1);
+}
+
+static void test_what_it_sent_ahead_is_answered_too(void **state)
+{
+	int fd = up(*state);
+
+	say(fd, "GET /nap HTTP/1.1\r\nHost: x\r\n\r\n");
+	wait_for(&began, 1);
+	say(fd, "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+	usleep(20000);
+	shutdown(fd, SHUT_WR);
+	expect_text(
+		fd, NULL,
+		"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nrested"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/a"
+		"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n/b");
+	close(fd);
+}
+
+static void test_a_body_that_ends_too_early_is_no_half_close(void **state)
+{
+	int fd = up(*state);
+
+	say(fd, "POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < 300 && body_error != ERR_CLOSED; i++)
+		usleep(10000);
+	assert_int_equal(ERR_CLOSED, body_error);
+	close(fd);
+}
+
 static void test_on_disconnect_finish_lets_the_handler_end(void **state)
 {
 	struct harness *h = *state;
@@ -878,6 +965,11 @@ int main(void)
 		T(test_idle_connections_are_closed_after_their_time),
 		T(test_a_client_that_leaves_cancels_its_handler),
 		T(test_it_is_noticed_behind_pipelined_bytes_too),
+		T(test_a_client_that_only_ends_its_side_gets_its_answer),
+		T(test_so_it_does_while_a_stream_is_silent),
+		T(test_it_is_noticed_when_it_leaves_later),
+		T(test_what_it_sent_ahead_is_answered_too),
+		T(test_a_body_that_ends_too_early_is_no_half_close),
 		T(test_on_disconnect_finish_lets_the_handler_end),
 		T(test_a_slow_reader_holds_the_writer_back),
 		T(test_a_client_that_reads_nothing_is_given_up),

@@ -105,8 +105,12 @@ static int read_grammar(struct reader *r, struct tool *t, const struct where *w,
 	struct buf b;
 	int which;
 
-	if (expect_member(w, format, "grammar", &grammar))
+	if (r->options->lenient && !json_get(format, "grammar") && json_get(format, "syntax")) {
+		grammar = format; /* the flat form */
+		r->inf->own &= ~PARAM_BIT(PARAM_TOOLS);
+	} else if (expect_member(w, format, "grammar", &grammar)) {
 		return -1;
+	}
 	if (!yyjson_is_obj(grammar))
 		return expect_type(&at, grammar, "struct OpenAIGrammarDefinition");
 	if (expect_member(&at, grammar, "syntax", &syntax))

@@ -1,5 +1,7 @@
 """The client leaves: the upstream call ends with it, and the record says so (storage §6.10)."""
 import json
+import socket
+import threading
 import time
 
 import pytest
@@ -167,3 +169,96 @@ def test_on_disconnect_finish_drains(finishing, module_mock):
     body = record.rows(finishing.data_dir, "select * from ChatInference where id = ?", row["id"])
     assert json.loads(body[0]["output"])[0]["text"] == "abcd"
     assert not module_mock.last().gone.is_set()
+
+
+# -- ending its own side is not leaving (decision 0015) --------------------------------------------------------------------
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("path,model", PROFILES, ids=["openai", "tensorzero"])
+def test_a_half_closed_client_gets_its_plain_answer(signet, mock, new_row, path, model, version):
+    def slowly(conn, request):
+        conn.sleep(0.3)
+        json_answer(chat_answer("all of it"))(conn, request)
+
+    mock.then(slowly)
+    with raw.Client(signet.port) as c:
+        c.send(raw.post_bytes(path, chat(model), version=version))
+        mock.wait_requests(1)
+        c.sock.shutdown(socket.SHUT_WR)
+        got = c.read()
+        assert got.status == 200 and got.json["choices"][0]["message"]["content"] == "all of it"
+        assert c.at_end()
+    assert new_row()["state"] == "ok"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("path,model", PROFILES, ids=["openai", "tensorzero"])
+def test_a_half_closed_client_gets_its_stream(signet, mock, new_row, path, model, version):
+    mock.then(sse([Pause(0.2), chunk({"content": "a"}), Pause(0.3), *text_chunks("bcd")]))
+    with raw.Client(signet.port) as c:
+        c.send(raw.post_bytes(path, chat(model, stream=True), version=version))
+        mock.wait_requests(1)
+        c.sock.shutdown(socket.SHUT_WR)
+        got = c.read()
+        assert got.status == 200 and got.events()[-1] == "[DONE]"
+        texts = [e["choices"][0]["delta"].get("content") for e in map(json.loads, got.events()[:-1]) if e["choices"]]
+        assert "".join(t or "" for t in texts) == "abcd"
+    assert new_row()["state"] == "ok"
+
+
+def test_a_half_closed_client_gets_an_error_too(signet, mock, new_row):
+    def slowly(conn, request):
+        conn.sleep(0.2)
+        conn.close()
+
+    mock.then(slowly, slowly)
+    with raw.Client(signet.port) as c:
+        c.send(raw.post_bytes(CHAT, chat()))
+        mock.wait_requests(1)
+        c.sock.shutdown(socket.SHUT_WR)
+        assert c.read().status == 502
+    assert new_row()["state"] == "error"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_half_closed_client_that_leaves_is_cancelled(signet, mock, new_row, stream):
+    mock.then(sse([HANG], done=False) if stream else hang())
+    c = raw.Client(signet.port)
+    c.send(raw.post_bytes(CHAT, chat(stream=stream)))
+    request = mock.wait_requests(1)[0]
+    c.sock.shutdown(socket.SHUT_WR)
+    time.sleep(0.2)
+    assert not request.gone.is_set()
+    c.close()
+    assert request.gone.wait(3), "the upstream call went on"
+    assert new_row()["state"] == "cancelled"
+
+
+def test_a_client_that_leaves_behind_a_relay_is_cancelled(signet, mock, new_row):
+    """A relay passes the end on and takes what comes back, until its own write fails."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    mock.then(hang())
+
+    def relay():
+        inside, _ = listener.accept()
+        outside = socket.create_connection(("127.0.0.1", signet.port))
+        while data := inside.recv(65536):
+            outside.sendall(data)
+        outside.shutdown(socket.SHUT_WR)
+        with inside, outside:
+            try:
+                while data := outside.recv(65536):
+                    inside.sendall(data)
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=relay)
+    thread.start()
+    c = raw.Client(listener.getsockname()[1])
+    c.send(raw.post_bytes(CHAT, chat()))
+    request = mock.wait_requests(1)[0]
+    c.close()
+    assert request.gone.wait(5), "the upstream call went on"
+    assert new_row()["state"] == "cancelled"
+    thread.join(5)
+    listener.close()

@@ -42,16 +42,16 @@ function Plot({ x, lines, format, height, onRange }: { x: number[]; lines: Line[
 		const host = box.current!;
 		const axis = { stroke: colourOf('--text-3'), grid: { stroke: colourOf('--line'), width: 1 }, ticks: { show: false }, font: `11px ${getComputedStyle(document.body).fontFamily}` };
 		const plot = new uPlot({
-			width: host.clientWidth || 400, height, padding: [10, 12, 0, 0],
+			width: host.clientWidth || 400, height, padding: [10, 22, 0, 0],
 			cursor: { sync: { key: 'overview', filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } }, drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
 			legend: { live: true, isolate: true },
 			scales: { y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 1e-9) * 1.12] } },
 			axes: [{ ...axis, space: 70, grid: { show: false }, values: (_u, v) => v.map(tick) }, { ...axis, size: 62, space: 34, values: (_u, v) => v.map((n) => latest.current.format(n)) }],
-			series: [{ label: latest.current.time, value: (_u, v) => (v == null ? '–' : `${moment(v * 1000, false).day} ${moment(v * 1000, false).time.slice(0, 5)}`) }, ...lines.map((l): uPlot.Series => ({
+			series: [{ label: latest.current.time, value: (_u, v) => (v == null ? '' : `${moment(v * 1000, false).day} ${moment(v * 1000, false).time.slice(0, 5)}`) }, ...lines.map((l): uPlot.Series => ({
 				label: l.name, stroke: colourOf(l.colour), width: l.bars ? 0 : 1.75, dash: l.dash, spanGaps: false, points: { show: x.length < 3, size: 5 },
 				fill: l.bars ? colourOf(l.colour) : l.fill ? `${colourOf(l.colour)}22` : undefined,
 				paths: l.bars ? uPlot.paths.bars!({ size: [0.72, 40], align: 1 }) : undefined,
-				value: (_u, v) => latest.current.format(v),
+				value: (u, v) => (u.cursor.idx == null ? '' : latest.current.format(v)),
 			}))],
 			hooks: { setSelect: [(u) => {
 				if (u.select.width > 6) latest.current.onRange(u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x'));

@@ -42,11 +42,14 @@ export function bytes(n: number | null | undefined): string {
 	return `${n} B`;
 }
 
+const units = { en: ['s', 'min', 'h', 'd'], 'zh-CN': ['秒', '分钟', '小时', '天'] };
+
 export function span(seconds: number): string {
-	if (seconds < 60) return `${seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)} s`;
-	if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-	if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
-	return `${Math.round(seconds / 86400)} d`;
+	const [s, min, h, d] = units[language()];
+	if (seconds < 60) return `${seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds)} ${s}`;
+	if (seconds < 3600) return `${Math.round(seconds / 60)} ${min}`;
+	if (seconds < 172800) return `${Math.round(seconds / 3600)} ${h}`;
+	return `${Math.round(seconds / 86400)} ${d}`;
 }
 
 const pad = (n: number, digits = 2) => String(n).padStart(digits, '0');

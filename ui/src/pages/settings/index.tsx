@@ -9,7 +9,7 @@ import { age, bytes, int, json, ms, span, visible } from '../../parts/format';
 import { useMay, useSession } from '../../parts/session';
 import { keysOn, setTaste, theme, useTaste, type Theme } from '../../parts/taste';
 import { language, setLanguage, type Language } from '../../i18n';
-import { Badge, Button, Card, css, Empty, ErrorBox, Facts, Segments, Skeleton, useTitle } from '../../parts/ui';
+import { Badge, Button, Card, css, Empty, ErrorBox, Facts, join, Segments, Skeleton, useTitle } from '../../parts/ui';
 
 export function SettingsPage() {
 	const t = useT();
@@ -58,7 +58,7 @@ function Configuration() {
 					<span className="muted">{t('settings.n', { n: int(shown.length), of: int(data.entries.length) })}</span>
 				</div>
 				{!shown.length ? <Empty icon="search" title={t('settings.noMatch')} /> : (
-					<div className={css.scrollX} tabIndex={0}><table className={css.list}>
+					<div className={css.scrollX} tabIndex={0}><table className={join(css.list, css.stack)}>
 						<thead><tr><th>{t('settings.key')}</th><th>{t('col.value')}</th><th>{t('col.from')}</th></tr></thead>
 						<tbody>{shown.map((e) => (
 							<tr key={e.key}><td><code>{e.key}</code> {e.deprecated && <Badge tone="warn">{t('settings.deprecated')}</Badge>}{e.ignored && <Badge tone="warn">{t('settings.ignored')}</Badge>}{e.needs_restart && <Badge tone="warn">{t('settings.needsRestart', { value: json(e.running) ?? 'null' })}</Badge>}</td><td><code style={{ overflowWrap: 'anywhere' }}>{visible(json(e.value) ?? 'null')}</code></td>

@@ -36,8 +36,8 @@ function SignerCard({ signer: g }: { signer: SignerInfo }) {
 					['ABI', <>{g.abi ?? dash} {g.abi_why && <span className="muted">{g.abi_why}</span>}</>],
 					[t('signers.memory'), t('signers.memoryText', { pages: int(g.pages), limit: int(g.limit_mb) })],
 					[t('signers.timeout'), `${int(g.timeout_ms)} ms CPU`],
-					[t('signers.exports'), <code>{g.exports.join(', ') || dash}</code>],
-					[t('signers.imports'), <code>{g.imports.join(', ') || dash}</code>],
+					[t('signers.exports'), <code>{g.exports.length ? g.exports.map((x) => <div key={x}>{x}</div>) : dash}</code>],
+					[t('signers.imports'), <code>{g.imports.length ? g.imports.map((x) => <div key={x}>{x}</div>) : dash}</code>],
 				]} />
 				<Facts items={[
 					[t('signers.calls'), int(g.calls)],
