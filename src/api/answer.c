@@ -283,8 +283,10 @@ static void record(struct request *rq, enum answer_state state, const struct res
 
 	if (state == ANSWER_CANCELLED)
 		METRIC_ADD(&signet_cancelled_total, 1);
-	if (result && state != ANSWER_ERROR)
+	if (result && state != ANSWER_ERROR) {
 		count_tokens(&result->usage);
+		cost_count(model_label(rq->target.model), &result->usage);
+	}
 	if (!leaves_record(rq))
 		return;
 	fiber_cancel_reset(); /* a client that left does not take the record with it */
@@ -571,6 +573,7 @@ static int gathered_call(struct request *rq, size_t i, struct result *result)
 	result->raw_request = one.attempt.raw_request;
 	result->response_ms = turn_ms() - one.attempt.started_ms;
 	result->ttft_ms = rq->call.first_ms - one.attempt.started_ms;
+	model_call_cost(&rq->call, i, result);
 	if (rq->answer.json_tool)
 		result_json_tool_to_text(result);
 	return 0;

@@ -160,7 +160,7 @@ static int tell_result(struct test *t, const struct error *e)
 	put_tokens(&p, B(",\"output_tokens\":"), e ? USAGE_UNKNOWN : t->result.usage.output_tokens);
 	pen_close(&p, '}');
 	pen_key(&p, "cost");
-	pen_lit(&p, "null");
+	p.failed |= money_print(e ? (struct money){ 0 } : t->result.usage.cost, p.b) != 0;
 	pen_key(&p, "error");
 	pen_string_or_null(&p, e ? e->message : (struct bytes){ 0 });
 	pen_close(&p, '}');
@@ -195,7 +195,10 @@ static int pump(struct test *t)
 			return -1;
 		gather_text(t, d);
 	}
-	return r || gather_finish(t->gather, &t->result) ? -1 : 0;
+	if (r || gather_finish(t->gather, &t->result))
+		return -1;
+	model_call_cost(&t->call, 0, &t->result);
+	return 0;
 }
 
 static int run(struct test *t)

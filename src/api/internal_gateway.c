@@ -47,7 +47,7 @@ static void put_provider(struct pen *p, const struct provider_config *provider, 
 	pen_null_or_text(p, B(",\"signer\":"),
 			 provider->signer.signer ? signer_id(provider->signer.signer)
 						 : (struct bytes){ 0 });
-	put_bool(p, B(",\"priced\":"), false);
+	put_bool(p, B(",\"priced\":"), provider_is_priced(provider));
 	pen_close(p, '}');
 }
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -451,6 +452,41 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 	r = buf_vprintf(b, fmt, args);
 	va_end(args);
 	return r;
+}
+
+/* Shortest digits that read back as the same number, laid out as ryu does. */
+int buf_put_double(struct buf *out, double d)
+{
+	char digits[40], mantissa[24];
+	int exponent, len = 0, point;
+
+	if (!isfinite(d))
+		return buf_append(out, d > 0 ? B("inf") : B("-inf"));
+	for (int precision = 0; precision < 17; precision++) {
+		snprintf(digits, sizeof digits, "%.*e", precision, fabs(d));
+		if (strtod(digits, NULL) == fabs(d))
+			break;
+	}
+	exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
+	for (const char *c = digits; *c && *c != 'e'; c++)
+		if (*c != '.')
+			mantissa[len++] = *c;
+	while (len > 1 && mantissa[len - 1] == '0')
+		len--;
+	point = exponent + 1; /* digits before the point */
+	if (signbit(d) && buf_putc(out, '-'))
+		return -1;
+	if (d == 0)
+		return buf_append(out, B("0.0"));
+	if (len <= point && point <= 16)
+		return buf_printf(out, "%.*s%.*s.0", len, mantissa, point - len,
+				  "0000000000000000");
+	if (point > 0 && point <= 16)
+		return buf_printf(out, "%.*s.%.*s", point, mantissa, len - point, mantissa + point);
+	if (point > -5 && point <= 0)
+		return buf_printf(out, "0.%.*s%.*s", -point, "00000", len, mantissa);
+	return buf_printf(out, "%.1s%s%.*se%s%d", mantissa, len > 1 ? "." : "", len - 1,
+			  mantissa + 1, exponent > 0 ? "+" : "", exponent);
 }
 
 int buf_put_u64(struct buf *b, uint64_t v)

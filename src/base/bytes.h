@@ -94,6 +94,9 @@ int buf_printf(struct buf *, const char *fmt, ...) /* the same */
 	__attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *, const char *fmt, va_list);
 int buf_put_u64(struct buf *, uint64_t); /* decimal */
+int buf_put_double(
+	struct buf *,
+	double); /* shortest digits that read back as the same number, laid out as ryu does: "3.45e-6", "0.0" */
 /* Appends a file to its end. -1: the same, or ERR_IO with errno's text. The last read needs room in `max`, too. */
 #define BUF_READ_ROOM 65536u
 int buf_read(struct buf *, int fd);

@@ -87,8 +87,18 @@ static int put_lines(const struct config_issues *issues, struct buf *out)
 	return bad ? -1 : 0;
 }
 
-static int report(const struct request *r, const struct config_issues *issues, bool valid)
+static void say_prices(const struct price_list *list)
 {
+	if (bytes_set(list->path))
+		printf("%.*s: prices of %.*s, %lld days old.\n", BFMT(list->path), BFMT(list->date),
+		       (long long)list->age_days);
+}
+
+/* `config` NULL: it is not valid. */
+static int report(const struct request *r, const struct config_issues *issues,
+		  const struct config *config)
+{
+	bool valid = config != NULL;
 	struct buf out;
 	int bad;
 
@@ -101,6 +111,8 @@ static int report(const struct request *r, const struct config_issues *issues, b
 		puts("1 file is valid.");
 	else if (valid && !r->json)
 		printf("%zu files are valid.\n", issues->files);
+	if (valid && !r->json)
+		say_prices(&config->prices);
 	if (fflush(stdout) != 0)
 		bad = -1;
 	return bad || !valid ? 1 : 0;
@@ -121,7 +133,7 @@ int config_check_main(int argc, char **argv)
 	options.default_config = r.default_config;
 	options.globs = argv[0] ? (const char *const *)argv : NULL;
 	config = config_load(&options, &issues);
-	status = report(&r, &issues, config != NULL);
+	status = report(&r, &issues, config);
 	config_unref(config);
 	config_issues_deinit(&issues);
 	signing_deinit();

@@ -257,6 +257,7 @@ static void load(struct loader *l)
 	read_tree(l);
 	apply_options(l);
 	tables_check_targets(l);
+	prices_apply(l);
 	files_check_secrets(l->root, l->issues);
 	if (memory_is_out())
 		return issue_anywhere(l->issues, false, "%.*s", BFMT(error_last()->message));

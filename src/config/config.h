@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/map.h"
+#include "config/cost.h"
 #include "config/sync_policy.h"
 #include "inference/extra.h"
 
@@ -95,6 +96,8 @@ struct provider_config {
 	struct extras extra_body, extra_headers;
 	struct strings drop_fields;
 	int unsupported_as_placeholder; /* -1: [surfaces] decides */
+	struct cost_entries cost;
+	const struct price *price; /* of its model in the list; NULL: none */
 	struct signer_config signer;
 	void *options;                    /* what only its type has: a struct of the type's own */
 	const struct model_config *model; /* the one it belongs to */
@@ -262,6 +265,8 @@ struct config {
 	struct bytes data_dir; /* resolved: flag, environment, TOML, default */
 	uint64_t shutdown_drain_s;
 	unsigned also; /* bits of enum also_store */
+	struct price_list prices;
+	int unpriced; /* enum unpriced */
 	uint64_t local_days;
 	struct clickhouse_config clickhouse;
 	struct sqlite_config sqlite;

@@ -153,25 +153,45 @@ static struct bytes directory_of(struct bytes path)
 	return n == 0 ? B(".") : bytes_slice(path, 0, n > 1 ? n - 1 : n);
 }
 
-/* `text` unset: what the file holds. */
+/* `text` unset: what the file holds. NULL: it is no TOML. */
+static struct toml *read_tree(struct bytes path, struct bytes text, struct config_issues *issues,
+			      struct arena *arena)
+{
+	struct toml_file *file = arena_new(arena, struct toml_file);
+	struct toml *tree;
+
+	if (!file) {
+		unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
+		return NULL;
+	}
+	file->path = path;
+	file->dir = arena_dup(arena, directory_of(path));
+	if (!bytes_set(text) && !read_file(file, &text, issues, arena))
+		return NULL;
+	tree = toml_read(file, text, issues, arena);
+	if (!tree)
+		unreadable(file, "out of memory", issues);
+	return tree;
+}
+
 static bool add_file(struct toml *root, struct bytes path, struct bytes text,
 		     struct config_issues *issues, struct arena *arena)
 {
-	struct toml_file *file = arena_new(arena, struct toml_file);
 	size_t errors = issues_errors(issues);
-	struct toml *tree;
+	struct toml *tree = read_tree(path, text, issues, arena);
 
-	if (!file)
-		return unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
-	file->path = path;
-	file->dir = arena_dup(arena, directory_of(path));
 	issues->files++;
-	if (!bytes_set(text) && !read_file(file, &text, issues, arena))
-		return false;
-	tree = toml_read(file, text, issues, arena);
-	if (!tree || !toml_merge(root, tree, issues))
-		return unreadable(file, "out of memory", issues);
-	return issues_errors(issues) == errors;
+	if (tree && !toml_merge(root, tree, issues))
+		return unreadable(&(struct toml_file){ .path = path }, "out of memory", issues);
+	return tree && issues_errors(issues) == errors;
+}
+
+struct toml *file_tree(struct bytes path, struct config_issues *issues, struct arena *arena)
+{
+	size_t errors = issues_errors(issues);
+	struct toml *tree = read_tree(path, (struct bytes){ NULL, 0 }, issues, arena);
+
+	return issues_errors(issues) == errors ? tree : NULL;
 }
 
 bool files_read(const struct config_options *options, struct toml *root, struct bytes *base_dir,

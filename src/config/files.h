@@ -11,6 +11,8 @@
  */
 bool files_read(const struct config_options *, struct toml *root, struct bytes *base_dir,
 		struct config_issues *, struct arena *);
+/* One more file, a tree of its own. NULL: it could not be read or is no TOML, which the issues say. */
+struct toml *file_tree(struct bytes path, struct config_issues *, struct arena *);
 /* What an open file holds, at most max + 1 bytes of it, in the arena. False: errno says why. */
 bool file_read(int fd, size_t max, struct bytes *out, struct arena *);
 /* Literal secrets in files that others can read (warning) or write (error). After everything is read. */

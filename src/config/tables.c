@@ -30,6 +30,7 @@ static const char *const tools_choices[] = { "drop", "reject", NULL };
 static const char *const sync_choices[] = { "always", "interval", "never", NULL };
 static const char *const full_choices[] = { "serve", "refuse", NULL };
 static const char *const also_choices[] = { "sqlite", "clickhouse", NULL };
+static const char *const unpriced_choices[] = { "ignore", "warn", "refuse", NULL };
 static const char *const list_choices[] = { "models",  "functions",  "embeddings",
 					    "aliases", "discovered", NULL };
 
@@ -280,6 +281,8 @@ static const struct key store_keys[] = {
 	{ "shutdown_drain_s", KEY_U64, OFF(shutdown_drain_s), .max = 86400, .normal = 10 },
 	{ "also", KEY_BITS, OFF(also), .choices = also_choices },
 	{ "local_days", KEY_U64, OFF(local_days), .max = 36500, .normal = 7 },
+	{ "prices", KEY_CALL, .call = read_prices, .at_once = true },
+	{ "unpriced", KEY_CHOICE, OFF(unpriced), .choices = unpriced_choices, .at_once = true },
 	{ "clickhouse", KEY_TABLE, 0, .table = &store_clickhouse_table, KEPT(clickhouse) },
 	{ "sqlite", KEY_TABLE, .table = &sqlite_table, KEPT(sqlite) },
 };
@@ -329,6 +332,7 @@ void tables_defaults(struct config *c)
 	c->gateway.flush_interval_ms = 100;
 	c->gateway.max_rows = 1000;
 	c->clickhouse.dedup_window = true;
+	c->unpriced = UNPRICED_WARN;
 	c->server.metrics_auth = true;
 	c->ui.enabled = true;
 	c->surfaces.shorthand = true;

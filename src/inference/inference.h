@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/money.h"
 #include "inference/options.h"
 #include "inference/params.h"
 #include "inference/extra.h"
@@ -198,6 +199,7 @@ struct usage {
 	int64_t input_tokens, output_tokens, cache_read, cache_write, cache_write_1h,
 		reasoning_tokens;
 	bool estimated;
+	struct money cost; /* of a whole answer, once route/ has looked; zeroed: unknown */
 };
 void usage_init(struct usage *);                              /* all unknown */
 void usage_max(struct usage *into, const struct usage *from); /* field-wise maximum */

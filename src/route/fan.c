@@ -294,6 +294,7 @@ void fan_combine(const struct result *results, size_t n, struct result *others, 
 		add(&out->usage.cache_write, u->cache_write);
 		add(&out->usage.cache_write_1h, u->cache_write_1h);
 		add(&out->usage.reasoning_tokens, u->reasoning_tokens);
+		money_add(&out->usage.cost, u->cost);
 		out->usage.estimated |= u->estimated;
 		out->unknown_events += results[i].unknown_events;
 	}

@@ -212,6 +212,8 @@ static int open_one(struct model_call *call)
 	if (!call->upstream || call->inf.stream)
 		return call->upstream ? 0 : -1;
 	call->result = upstream_result(call->upstream);
+	if (call->result)
+		cost_of_plain(call->provider, call->result, call->context->arena);
 	return call->result ? 0 : -1;
 }
 
@@ -226,8 +228,10 @@ static int join_results(struct model_call *call)
 
 	if (!all || !others || !joined)
 		return -1;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		cost_of_plain(call->provider, fan_at(call->fan, i)->result, a);
 		all[i] = *fan_at(call->fan, i)->result;
+	}
 	fan_combine(all, n, others, joined);
 	call->result = joined;
 	return 0;
@@ -251,6 +255,18 @@ static int open_several(struct model_call *call, bool last)
 	return call->inf.stream ? 0 : join_results(call);
 }
 
+static int start_meters(struct model_call *call)
+{
+	size_t n = model_call_count(call);
+	struct arena *a = call->context->arena;
+
+	call->meters = arena_array(a, struct cost_meter, n);
+	for (size_t i = 0; call->meters && i < n; i++)
+		if (cost_meter_init(&call->meters[i], call->provider, a))
+			return -1;
+	return call->meters ? 0 : -1;
+}
+
 /* Opens the call at one provider and, if it is plain, reads the result. `last`: there is no other to ask. */
 static int attempt(struct model_call *call, const struct provider_config *p,
 		   const struct inference *inf, bool last)
@@ -267,7 +283,9 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	    scope_provider_tools(&call->inf, p, call->context->arena))
 		return -1;
 	before = fiber_deadline_narrow(limit);
-	if (files_fetch(&call->inf, p, call->context))
+	if (cost_admit(call->context->config, p))
+		r = -1;
+	else if (files_fetch(&call->inf, p, call->context))
 		call->refused = files_refused();
 	else
 		r = inf->n > 1 && !provider_wire(p)->has_choices ? open_several(call, last)
@@ -275,6 +293,8 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	fiber_deadline_restore(before);
 	if (r && struck(limit, before))
 		timed_out(call, false, true);
+	if (r == 0 && inf->stream)
+		r = start_meters(call);
 	if (r == 0 && inf->stream) {
 		call->first_ms = turn_ms();
 		METRIC_OBSERVE(&ttft_seconds,
@@ -462,8 +482,11 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 	fiber_deadline_restore(before);
 	if (r < 0 && struck(limit, before))
 		r = late_delta(call, out);
+	if (r == 1)
+		cost_meter_add(&call->meters[call->from], call->provider, *out);
 	if (r != 1 || ((*out)->error && (*out)->error->fatal)) {
 		call->ended = true;
+		call->whole = r == 0;
 		call->attempt.end_ms = turn_ms();
 		count_attempt(call, r < 0    ? "cancelled"
 				    : r == 1 ? failure_name(classify((*out)->error))
@@ -504,6 +527,11 @@ struct model_call model_call_at(const struct model_call *call, size_t i)
 	if (i)
 		one.nfailed = 0;
 	return one;
+}
+
+void model_call_cost(const struct model_call *call, size_t i, struct result *result)
+{
+	cost_of_stream(call->provider, &call->meters[i], call->whole, result);
 }
 
 int fail_variants(struct bytes variant_name, struct arena *a)

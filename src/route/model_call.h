@@ -6,6 +6,7 @@
 #define SIGNET_ROUTE_MODEL_CALL_H
 
 #include "base/ids.h"
+#include "route/cost.h"
 #include "route/fan.h"
 #include "upstream/upstream.h"
 
@@ -29,9 +30,11 @@ struct model_call {
 	struct fan *
 		fan; /* in its place: several calls, for a provider whose format knows one choice */
 	struct fan *fans[FANS_MAX];
-	size_t nfans;          /* all that were made, whose memory the record still needs */
-	size_t from;           /* the call of `fan` that the last delta is of; 0 without */
-	struct result *result; /* a plain call's answer */
+	size_t nfans;              /* all that were made, whose memory the record still needs */
+	struct cost_meter *meters; /* of a stream, one a call */
+	bool whole;                /* a stream came to its end without an error */
+	size_t from;               /* the call of `fan` that the last delta is of; 0 without */
+	struct result *result;     /* a plain call's answer */
 	struct failed_attempt *failed;
 	size_t nfailed, cfailed;
 	/* a stream after its first content */
@@ -57,6 +60,8 @@ void model_call_free(struct model_call *);
 /* How many calls of the provider the answer is of; and call i as one of its own, for the record. */
 size_t model_call_count(const struct model_call *);
 struct model_call model_call_at(const struct model_call *, size_t i);
+/* Sets usage.cost of what the stream of call i came to. Plain results have it. */
+void model_call_cost(const struct model_call *, size_t i, struct result *);
 
 /* The error of a request that called a model directly: ERR_ALL_VARIANTS_FAILED around the last error, as
  * TensorZero nests it (the one variant bears the model's name). Returns -1. */

@@ -350,7 +350,8 @@ static int model_row(struct record *rec, const struct answer_facts *f,
 	text(&p, N_PROVIDER, mc->provider->name);
 	number(&p, N_TTFT, mc->inf.stream ? (int64_t)res->ttft_ms : -1);
 	truth(&p, N_CACHED, false);
-	pen_json(&p, N_COST, B("null"));
+	pen_key(&p, N_COST);
+	p.failed |= money_print(u->cost, p.b) != 0;
 	text(&p, N_FINISH, finish_reason_name(res->finish));
 	snapshot(&p, f->config);
 	known_number(&p, N_CACHE_READ, u->cache_read);
@@ -449,6 +450,12 @@ static void calls(struct pen *p, const struct answer_facts *f)
 		span(p, "wait", mc->started_ms, at->sent_ms, at->head_ms);
 		span(p, "answer", mc->started_ms, at->head_ms, at->end_ms);
 		pen_close(p, ']');
+		known_number(p, N_CACHE_WRITE_1H, f->calls[i].result->usage.cache_write_1h);
+		known_number(p, N_REASONING, f->calls[i].result->usage.reasoning_tokens);
+		if (f->calls[i].result->usage.cost.known) {
+			pen_key(p, N_PRICE);
+			cost_put_price(p, f->config, mc->provider, &f->calls[i].result->usage);
+		}
 		if (i == 0 && f->result && f->result->nothers)
 			other_choices(p, f);
 		pen_close(p, '}');
@@ -462,6 +469,12 @@ static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
 static bool has_rows(const struct answer_facts *f)
 {
 	return f->result && f->state != ANSWER_ERROR;
+}
+
+static void put_cost_nano(struct pen *p, const struct result *res)
+{
+	if (res->usage.cost.known)
+		number(p, N_COST_NANO, money_nano(res->usage.cost));
 }
 
 static int list_row(struct record *rec, const struct answer_facts *f)
@@ -496,6 +509,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 	if (res && f->ncalls > 1) { /* of all calls; the model rows have each its own */
 		known_number(&p, N_IN, res->usage.input_tokens);
 		known_number(&p, N_OUT, res->usage.output_tokens);
+		put_cost_nano(&p, res);
 		pen_set(&p, N_FINISH, finish_reason_name(res->finish));
 	}
 	if (alone) { /* else the model row has them */
@@ -505,6 +519,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 		if (res && f->ncalls == 1) {
 			known_number(&p, N_IN, res->usage.input_tokens);
 			known_number(&p, N_OUT, res->usage.output_tokens);
+			put_cost_nano(&p, res);
 			pen_set(&p, N_FINISH, finish_reason_name(res->finish));
 		}
 	}

@@ -334,13 +334,14 @@ void sql_wide_conditions(struct clickhouse_text *s, const struct read_filter *f)
 		put_told_by(s, f, by);
 }
 
-/* What is said of the calls together: the last one's names, the sum of what they took. */
+/* What is said of the calls together: the last one's names, the sum of what they took; what all cost only if it is known of each. */
 void sql_calls_head(struct clickhouse_text *s)
 {
 	sql_put(s, "SELECT " N_INFERENCE ", argMax(" N_MODEL ", " OF_CALLS
 		   ") AS model, argMax(" N_PROVIDER ", " OF_CALLS ") AS provider, sum(" N_IN
-		   ") AS tokens_in, sum(" N_OUT ") AS tokens_out, toInt64(sum(" N_COST
-		   ") * 1000000000) AS nano, tupleElement(argMax(tuple(CAST(" N_FINISH
+		   ") AS tokens_in, sum(" N_OUT ") AS tokens_out, if(count(" N_COST
+		   ") = count(), toInt64(sum(" N_COST
+		   ") * 1000000000), NULL) AS nano, tupleElement(argMax(tuple(CAST(" N_FINISH
 		   ", 'Nullable(String)')), " OF_CALLS "), 1) AS finish, toUInt8(max(" N_CACHED
 		   ")) AS was_cached, count() AS calls FROM ModelInference");
 }

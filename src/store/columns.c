@@ -50,7 +50,7 @@ static void fill(struct cell *cell, const struct cell *from)
 		*cell = *from;
 }
 
-void list_fill(struct cell *list, const struct cell *chat, const struct cell *model)
+void list_fill(struct cell *list, const struct cell *chat, const struct cell *model, size_t nmodels)
 {
 	static const struct cell nothing = { .type = CELL_TEXT, .text = B("") };
 
@@ -66,7 +66,8 @@ void list_fill(struct cell *list, const struct cell *chat, const struct cell *mo
 		fill(&list[L_PROVIDER], &model[M_PROVIDER]);
 		fill(&list[L_IN], &model[M_IN]);
 		fill(&list[L_OUT], &model[M_OUT]);
-		fill(&list[L_COST_NANO], &model[M_COST]);
+		if (nmodels == 1) /* else the row has the sum, or nobody knows it */
+			fill(&list[L_COST_NANO], &model[M_COST]);
 		fill(&list[L_FINISH], &model[M_FINISH]);
 	}
 	fill(&list[L_FUNCTION], &nothing);

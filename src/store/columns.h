@@ -16,6 +16,7 @@
 #define N_CACHED         "cached"
 #define N_CACHE_READ     "provider_cache_read_input_tokens"
 #define N_CACHE_WRITE    "provider_cache_write_input_tokens"
+#define N_CACHE_WRITE_1H "provider_cache_write_1h_input_tokens"
 #define N_CALLS          "calls"
 #define N_CONFIG         "config"
 #define N_CONFIG_HASH    "hash"
@@ -52,10 +53,12 @@
 #define N_PREVIOUS       "previous"
 #define N_PREVIEW_IN     "preview_in"
 #define N_PREVIEW_OUT    "preview_out"
+#define N_PRICE          "price"
 #define N_PROVIDER       "model_provider_name"
 #define N_PROVIDER_TOOLS "dynamic_provider_tools"
 #define N_RAW_REQUEST    "raw_request"
 #define N_RAW_RESPONSE   "raw_response"
+#define N_REASONING      "reasoning_tokens"
 #define N_RESPONSE_MS    "response_time_ms"
 #define N_SIGNATURE      "signature"
 #define N_SIGNED         "signed"
@@ -152,13 +155,16 @@
 	X(CACHE_WRITE, INT, NULLABLE, NULL, 19)
 
 /* An element of `calls` of row 64: Signet's own of a model inference. Places go on in ModelInference. */
-#define CALL_COLUMNS(X)                         \
-	X(ID, TEXT, REQUIRED, NULL, 0)          \
-	X(ATTEMPT, INT, NULLABLE, NULL, 22)     \
-	X(HTTP_STATUS, INT, NULLABLE, NULL, 23) \
-	X(SIGNATURE, JSON, NULLABLE, NULL, 24)  \
-	X(SPANS, JSON, NULLABLE, NULL, 25)      \
-	X(OTHERS, JSON, NULLABLE, NULL, 26)
+#define CALL_COLUMNS(X)                            \
+	X(ID, TEXT, REQUIRED, NULL, 0)             \
+	X(ATTEMPT, INT, NULLABLE, NULL, 22)        \
+	X(HTTP_STATUS, INT, NULLABLE, NULL, 23)    \
+	X(SIGNATURE, JSON, NULLABLE, NULL, 24)     \
+	X(SPANS, JSON, NULLABLE, NULL, 25)         \
+	X(OTHERS, JSON, NULLABLE, NULL, 26)        \
+	X(CACHE_WRITE_1H, INT, NULLABLE, NULL, 27) \
+	X(REASONING, INT, NULLABLE, NULL, 28)      \
+	X(PRICE, JSON, NULLABLE, NULL, 29)
 
 #define ERROR_COLUMNS(X) /* RequestError, row 65 */ \
 	X(ID, TEXT, REQUIRED, NULL, 1)              \
@@ -219,7 +225,8 @@ extern const struct table tables[TABLES];
 enum table_id table_of_row(uint8_t row); /* TABLES: none */
 
 /* What row 64 left out because the rows beside it have it (decision 0007): of the chat row and the record's last model
- * row, each NULL if there is none. */
-void list_fill(struct cell *list, const struct cell *chat, const struct cell *model);
+ * row of `nmodels`, each NULL if there is none. */
+void list_fill(struct cell *list, const struct cell *chat, const struct cell *model,
+	       size_t nmodels);
 
 #endif

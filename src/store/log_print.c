@@ -192,6 +192,18 @@ static int put_quoted(struct buf *out, struct bytes t)
 	return bad | buf_putc(out, '"');
 }
 
+/* 34500 -> 0.0000345 */
+static int put_dollars(struct buf *out, int64_t nano)
+{
+	char text[40];
+	int n = snprintf(text, sizeof(text), "%s%" PRId64 ".%09" PRId64, nano < 0 ? "-" : "",
+			 (int64_t)(llabs(nano) / 1000000000), (int64_t)(llabs(nano) % 1000000000));
+
+	while (text[n - 1] == '0' && text[n - 2] != '.')
+		n--;
+	return buf_append(out, (struct bytes){ text, (size_t)n });
+}
+
 static int put_time(struct buf *out, int64_t seq)
 {
 	time_t t = (time_t)(seq >> 15) / 1000, now = time(NULL);
@@ -465,6 +477,8 @@ static int put_attempt(struct buf *out, const struct attempt *at, size_t i, bool
 				  cell_int(&m[M_OUT], 0));
 		bad |= put_safe(out, cell_text(&m[M_FINISH]).n ? cell_text(&m[M_FINISH]) : B("-"),
 				false);
+		if (m[M_COST].type == CELL_INT)
+			bad |= buf_append(out, B(" cost $")) | put_dollars(out, m[M_COST].num);
 		bad |= buf_printf(out, "\n  %.*s", BFMT(cell_text(&m[M_ID])));
 	}
 	bad |= buf_putc(out, '\n');
@@ -543,19 +557,10 @@ static int put_json(struct buf *out, const char *name, struct bytes v, struct by
 	return key(out, name) | buf_append(out, v.n && is_json(v) ? v : missing);
 }
 
-/* 34500 -> 0.0000345 */
 static int put_cost(struct buf *out, const struct cell *c)
 {
-	char text[40];
-	int n;
-
-	if (c->type != CELL_INT)
-		return key(out, N_COST) | buf_append(out, B("null"));
-	n = snprintf(text, sizeof(text), "%s%" PRId64 ".%09" PRId64, c->num < 0 ? "-" : "",
-		     (int64_t)(llabs(c->num) / 1000000000), (int64_t)(llabs(c->num) % 1000000000));
-	while (text[n - 1] == '0' && text[n - 2] != '.')
-		n--;
-	return key(out, N_COST) | buf_append(out, (struct bytes){ text, (size_t)n });
+	return key(out, N_COST) |
+	       (c->type == CELL_INT ? put_dollars(out, c->num) : buf_append(out, B("null")));
 }
 
 static int put_tags(struct buf *out, const struct log_entry *e, size_t most, struct arena *a)
@@ -718,6 +723,7 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 	static const struct cell none[M_CELLS];
 	const struct attempt *t = &at[i];
 	const struct cell *m = t->model_row ? t->model_row->m : none;
+	const struct cell *call = t->model_row ? t->model_row->call : none;
 	struct cell n = { .type = CELL_INT, .num = t->n };
 	struct cell delay = { .type = CELL_INT, .num = t->delay_ms > 0 ? t->delay_ms : 0 };
 	struct cell status = { .type = t->status >= 0 ? CELL_INT : CELL_NULL, .num = t->status };
@@ -730,8 +736,13 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 	bad |= put_int(out, N_HTTP_STATUS, &status) | put_str(out, N_ERROR, t->error);
 	bad |= key(out, "usage") | buf_putc(out, '{');
 	bad |= put_int(out, N_IN, &m[M_IN]);
-	bad |= put_int(out, N_OUT, &m[M_OUT]) | buf_putc(out, '}');
+	bad |= put_int(out, N_OUT, &m[M_OUT]);
+	bad |= put_int(out, "cache_read_tokens", &m[M_CACHE_READ]);
+	bad |= put_int(out, "cache_write_tokens", &m[M_CACHE_WRITE]);
+	bad |= put_int(out, "cache_write_1h_tokens", &call[CALL_CACHE_WRITE_1H]);
+	bad |= put_int(out, N_REASONING, &call[CALL_REASONING]) | buf_putc(out, '}');
 	bad |= put_cost(out, &m[M_COST]);
+	bad |= put_json(out, N_PRICE, cell_text(&call[CALL_PRICE]), B("null"));
 	bad |= put_str(out, "finish", cell_text(&m[M_FINISH]));
 	bad |= put_part(out, N_RAW_REQUEST, t->raw_request, false, cut);
 	bad |= put_part(out, N_RAW_RESPONSE, t->raw_response, false, cut);
@@ -740,29 +751,6 @@ static int put_attempt_json(struct buf *out, const struct attempt *at, size_t i,
 		bad |= put_json(out, N_OTHERS, cell_text(&t->model_row->call[CALL_OTHERS]),
 				B("[]"));
 	return bad | buf_putc(out, '}');
-}
-
-/* Decimal text of a 256-bit number -> 64 hex digits. */
-static struct bytes hash_hex(struct bytes decimal, char out[65])
-{
-	uint8_t bytes[32] = { 0 };
-
-	if (!decimal.n)
-		return (struct bytes){ 0 };
-	for (size_t i = 0; i < decimal.n; i++) {
-		unsigned carry;
-
-		if (decimal.p[i] < '0' || decimal.p[i] > '9')
-			return decimal;
-		carry = (unsigned)(decimal.p[i] - '0');
-		for (int k = 31; k >= 0; k--) {
-			carry += bytes[k] * 10u;
-			bytes[k] = (uint8_t)carry;
-			carry >>= 8;
-		}
-	}
-	hex_print(bytes, 32, out);
-	return (struct bytes){ out, 64 };
 }
 
 int log_print_detail_json(const struct log_entry *e, struct buf *out, struct arena *a)
@@ -781,7 +769,8 @@ int log_print_detail_json(const struct log_entry *e, struct buf *out, struct are
 			false);
 	bad |= put_params(out, e, a) | put_tools(out, e);
 	bad |= put_json(out, N_EXTRA_BODY, cell_text(&e->chat[C_EXTRA_BODY]), B("[]"));
-	bad |= put_tags(out, e, SIZE_MAX, a) | put_str(out, "config_hash", hash_hex(e->hash, hex));
+	bad |= put_tags(out, e, SIZE_MAX, a) |
+	       put_str(out, "config_hash", row_hash_hex(e->hash, hex));
 	bad |= put_json(out, "limits", B("[]"), none) | put_spans(out, e);
 	bad |= key(out, "record");
 	bad |= buf_printf(out, "{\"state\":\"%s\",\"sink\":\"%s\",\"journal_ms\":null}",

@@ -334,7 +334,7 @@ static int read_rows(struct bytes payload, struct log_entry *e, struct buf *scra
 	}
 	if (list)
 		list_fill(e->list, e->has_chat ? e->chat : NULL,
-			  e->nmodels ? e->models[e->nmodels - 1].m : NULL);
+			  e->nmodels ? e->models[e->nmodels - 1].m : NULL, e->nmodels);
 	return list;
 }
 

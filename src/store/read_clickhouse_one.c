@@ -169,6 +169,12 @@ static void sum_calls(struct log_entry *e)
 		for (size_t i = 0; i < e->nmodels; i++) {
 			const struct cell *c = &e->models[i].m[sums[k].model];
 
+			if (c->type != CELL_INT && to == &e->list[L_COST_NANO]) {
+				*to = (struct cell){
+					0
+				}; /* one unknown, and nobody knows the sum */
+				break;
+			}
 			if (c->type != CELL_INT)
 				continue;
 			to->num += c->num;

@@ -244,3 +244,25 @@ struct uuid row_seq_id(int64_t seq)
 	u.b[8] = (uint8_t)(0x80 | ((bits & 7) << 3));
 	return u;
 }
+
+struct bytes row_hash_hex(struct bytes decimal, char out[65])
+{
+	uint8_t bytes[32] = { 0 };
+
+	if (!decimal.n)
+		return (struct bytes){ 0 };
+	for (size_t i = 0; i < decimal.n; i++) {
+		unsigned carry;
+
+		if (decimal.p[i] < '0' || decimal.p[i] > '9')
+			return decimal;
+		carry = (unsigned)(decimal.p[i] - '0');
+		for (int k = 31; k >= 0; k--) {
+			carry += bytes[k] * 10u;
+			bytes[k] = (uint8_t)carry;
+			carry >>= 8;
+		}
+	}
+	hex_print(bytes, 32, out);
+	return (struct bytes){ out, 64 };
+}

@@ -68,5 +68,7 @@ bool row_nano(struct bytes decimal, int64_t *out);
 int64_t row_seq(struct uuid);
 /* The first id of that seq. */
 struct uuid row_seq_id(int64_t seq);
+/* A hash, which rows have as the decimal text of a 256-bit number, in 64 hex digits; what is no such text stays. Unset: none. */
+struct bytes row_hash_hex(struct bytes decimal, char out[65]);
 
 #endif

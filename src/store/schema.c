@@ -91,6 +91,9 @@ const struct schema_step schema_steps[] = {
 	{ 3, SCHEMA_3 },
 	{ 4, "ALTER TABLE " MODEL " ADD COLUMN " N_OTHERS " TEXT;" },
 	{ 5, SCHEMA_5 },
+	{ 6, "ALTER TABLE " MODEL " ADD COLUMN " N_CACHE_WRITE_1H " INTEGER;"
+	     "ALTER TABLE " MODEL " ADD COLUMN " N_REASONING " INTEGER;"
+	     "ALTER TABLE " MODEL " ADD COLUMN " N_PRICE " TEXT;" },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 

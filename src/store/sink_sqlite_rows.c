@@ -413,7 +413,7 @@ static enum sink_result add_parts(struct sqlite_sink *s, struct parts *p, bool c
 	int64_t seq;
 	size_t mark;
 
-	list_fill(p->cells[T_LIST], p->cells[T_CHAT], last);
+	list_fill(p->cells[T_LIST], p->cells[T_CHAT], last, p->nmodels);
 	if (!ids_are_good(p))
 		return bad_row(s, B("column id is no UUID"));
 	r = add_list(s, p->cells[T_LIST], cut, &seq, &is_new);

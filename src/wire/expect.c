@@ -7,7 +7,6 @@
  */
 #include "wire/expect.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -94,44 +93,6 @@ static bool is_float(struct bytes digits)
 	       (minus && (!n || n > (uint64_t)INT64_MAX + 1));
 }
 
-/* Shortest digits that read back as the same number, laid out as ryu does. */
-static void print_float(double d, struct buf *out)
-{
-	char digits[40], mantissa[24];
-	int exponent, len = 0, point;
-
-	if (!isfinite(d)) {
-		buf_append(out, d > 0 ? B("inf") : B("-inf"));
-		return;
-	}
-	for (int precision = 0; precision < 17; precision++) {
-		snprintf(digits, sizeof digits, "%.*e", precision, fabs(d));
-		if (strtod(digits, NULL) == fabs(d))
-			break;
-	}
-	exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
-	for (const char *c = digits; *c && *c != 'e'; c++)
-		if (*c != '.')
-			mantissa[len++] = *c;
-	while (len > 1 && mantissa[len - 1] == '0')
-		len--;
-	point = exponent + 1; /* digits before the point */
-	if (signbit(d))
-		buf_putc(out, '-');
-	if (d == 0) {
-		buf_append(out, B("0.0"));
-	} else if (len <= point && point <= 16) {
-		buf_printf(out, "%.*s%.*s.0", len, mantissa, point - len, "0000000000000000");
-	} else if (point > 0 && point <= 16) {
-		buf_printf(out, "%.*s.%.*s", point, mantissa, len - point, mantissa + point);
-	} else if (point > -5 && point <= 0) {
-		buf_printf(out, "0.%.*s%.*s", -point, "00000", len, mantissa);
-	} else {
-		buf_printf(out, "%.1s%s%.*se%s%d", mantissa, len > 1 ? "." : "", len - 1,
-			   mantissa + 1, exponent > 0 ? "+" : "", exponent);
-	}
-}
-
 void expect_print(yyjson_val *v, struct buf *out)
 {
 	struct bytes digits = json_raw(v);
@@ -147,7 +108,7 @@ void expect_print(yyjson_val *v, struct buf *out)
 		memcpy(text, digits.p, n);
 		text[n] = '\0';
 		buf_append(out, B("floating point `"));
-		print_float(strtod(text, NULL), out);
+		buf_put_double(out, strtod(text, NULL));
 		buf_putc(out, '`');
 	} else if (yyjson_is_str(v)) {
 		buf_append(out, B("string "));

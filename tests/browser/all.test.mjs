@@ -4,3 +4,4 @@ import './logs.mjs';
 import './inference.mjs';
 import './pages.mjs';
 import './people.mjs';
+import './cost.mjs';

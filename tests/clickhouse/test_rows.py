@@ -6,6 +6,7 @@ import os
 import pytest
 
 from lib import raw, record
+from lib.internal import page
 from lib.mock import answer, chat_answer, json_answer
 from lib.raw import CHAT, TZ, TZ_CHAT, chat
 from lib.signet import Signet, config, openai_model
@@ -214,3 +215,30 @@ def test_record_content(mock, clickhouse, content):
             sent = mock.requests[0].body
             assert call["raw_request"] == "sha256:" + hashlib.sha256(sent).hexdigest()
             assert json.loads(row["output"])[0]["text"].startswith("sha256:")
+
+
+COSTS = """[store]
+local_days = 0
+prices = "prices.toml"
+"""
+
+
+def test_what_an_answer_cost_is_in_tensorzeros_column_and_its_sums(mock, clickhouse, tmp_path):
+    (tmp_path / "prices.toml").write_text('date = 2026-11-30\n[openai]\n"mock-model" = { input = 2, output = 0.1 }\n')
+    usages = [{"prompt_tokens": 11, "completion_tokens": 7}, {"prompt_tokens": 1, "completion_tokens": 1}, ..., {"prompt_tokens": 0, "completion_tokens": 3}]
+    with gateway(mock, clickhouse, extra=COSTS, folder=str(tmp_path)) as signet:
+        ids = []
+        for usage in usages:
+            mock.then(json_answer(chat_answer(usage=usage)))
+            ids.append(raw.post(signet.port, CHAT, chat()).headers["x-signet-inference-id"])
+        drained(signet)
+        rows = {r["id"]: r["cost"] for r in clickhouse.rows("SELECT toString(inference_id) AS id, toString(cost) AS cost FROM ModelInference", clickhouse.database)}
+        # 3e-7, which JSON has with an exponent, too
+        assert [rows[i] for i in ids] == ["0.0000227", "0.0000021", None, "0.0000003"]
+        [sums] = clickhouse.rows("SELECT toString(sumMerge(total_cost)) AS cost, countMerge(count_with_cost) AS priced, countMerge(count) AS n FROM ModelProviderStatistics", clickhouse.database)
+        assert (sums["cost"], int(sums["priced"]), int(sums["n"])) == ("0.0000251", 3, 4)
+        # and back on the pages
+        shown = {r["id"]: r["cost"] for r in page(signet, "/logs", range="1h")["rows"]}
+        assert [shown[i] for i in ids] == [0.0000227, 0.0000021, None, 0.0000003]
+        total = page(signet, "/overview", range="1h")["total"]
+        assert (total["cost"], total["priced"], total["n"]) == (pytest.approx(0.0000251), 3, 4)

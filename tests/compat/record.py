@@ -31,7 +31,7 @@ def of_signet_types():
 if sys.argv[1:] == ["types-signet"]:
     of_signet_types()
     sys.exit()
-groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "aws", "types"]
+groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "aws", "types", "cost"]
 PEERS = {"google": TensorZeroGoogle, "types": TypesTensorZero}  # those with a configuration of their own
 os.makedirs(os.path.join(HERE, "golden"), exist_ok=True)
 for group in groups:

@@ -14,7 +14,7 @@ from compare import bare, loosened, of_signet
 from peers import HERE, Ours, TensorZero
 
 GROUPS = ("cases_request", "cases_answer", "cases_stream", "cases_errors", "cases_fields", "cases_found",
-          "cases_responses", "cases_anthropic", "cases_aws")
+          "cases_responses", "cases_anthropic", "cases_aws", "cases_cost")
 CASES = [pytest.param(group, case, id=f"{group[6:]}-{case.name}") for group in GROUPS
          for case in importlib.import_module(group).CASES]
 

@@ -44,7 +44,8 @@ def called(request, response, **columns):
             "input_messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], "output": [{"type": "text", "text": "Hello!"}],
             "cached": 0, "finish_reason": "stop", "snapshot_hash": 1, "cost_nano": None, "provider_cache_read_input_tokens": None,
             "provider_cache_write_input_tokens": None, "function_name": "tensorzero::default", "variant_name": "m", "attempt": 1,
-            "http_status": 200, "signature": None, "spans": SPANS, "other_choices": None, **columns}
+            "http_status": 200, "signature": None, "spans": SPANS, "other_choices": None, "provider_cache_write_1h_input_tokens": None, "reasoning_tokens": None, "price": None,
+            **columns}
 
 
 def ask(signet, path, body, headers=()):

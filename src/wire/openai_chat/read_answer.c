@@ -450,6 +450,7 @@ static int read_usage(struct reply *r, yyjson_val *root)
 
 	if (!usage)
 		return 0;
+	openai_chat_other_usage(usage, r->inf, &r->result->usage);
 	r->result->raw_usage = json_print_arena(usage, r->arena);
 	return bytes_set(r->result->raw_usage) ? 0 : -1;
 }

@@ -28,6 +28,8 @@ int openai_chat_fail_upstream(yyjson_val *err, const struct dialect *, bool stre
 yyjson_val *openai_chat_first_object(yyjson_val *list);
 /* Whether a delta has content that is no part: audio, and whatever comes tomorrow. It may have any member. */
 bool openai_chat_has_more(yyjson_val *delta);
+/* What the object counts in other places than OpenAI does, for a surface that is not TensorZero's: what is known already stays. */
+void openai_chat_other_usage(yyjson_val *usage, const struct inference *, struct usage *);
 /* The first of `reasoning` and `reasoning_content` that is not empty, else one that is there. */
 struct bytes openai_chat_reasoning(yyjson_val *message);
 

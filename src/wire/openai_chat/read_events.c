@@ -441,6 +441,7 @@ static int read_usage(struct wire_stream *s, yyjson_val *root, struct delta *out
 	out->has_usage = usage != NULL;
 	if (!usage)
 		return 0;
+	openai_chat_other_usage(usage, s->inf, &out->usage);
 	out->raw_usage = print_part(s, usage);
 	return bytes_set(out->raw_usage) ? 0 : -1;
 }

@@ -53,7 +53,8 @@ void chat_put_id(struct pen *p, const struct answer *a)
 static void put_usage_tensorzero(struct pen *p, const struct answer *a, const struct usage *u)
 {
 	static const struct usage nothing = { .cache_read = USAGE_UNKNOWN,
-					      .cache_write = USAGE_UNKNOWN };
+					      .cache_write = USAGE_UNKNOWN,
+					      .cost.known = true };
 
 	if (a->cached)
 		u = &nothing;
@@ -69,7 +70,8 @@ static void put_usage_tensorzero(struct pen *p, const struct answer *a, const st
 		pen_close(p, '}');
 	}
 	pen_count(p, "tensorzero_provider_cache_write_input_tokens", u->cache_write);
-	pen_json(p, "tensorzero_cost", a->cached ? B("0.0") : B("null"));
+	pen_key(p, "tensorzero_cost");
+	p->failed |= money_print(u->cost, p->b) != 0;
 	pen_close(p, '}');
 }
 

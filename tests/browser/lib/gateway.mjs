@@ -18,6 +18,9 @@ model_name = "${target}"
 api_key_location = "env::MOCK_KEY"
 ${more}`;
 
+// Of some models it is known what they cost, of others not.
+const cost = 'cost = [{ pointer = "/usage/prompt_tokens", cost_per_million = 2.5 }, { pointer = "/usage/completion_tokens", cost_per_million = 10 }]';
+
 export function configOf(upstream, api, wasm) {
 	const one = (model, name, target = model) => `[models."${model}"]\nrouting = ["${name}"]\n${provider(model, name, upstream, target)}\n`;
 	return `[gateway]
@@ -25,7 +28,7 @@ bind_address = "127.0.0.1:0"
 
 [models.gpt-4o]
 routing = ["openai", "azure"]
-${provider('gpt-4o', 'openai', upstream, 'gpt-4o')}${provider('gpt-4o', 'azure', upstream, 'gpt-4o')}
+${provider('gpt-4o', 'openai', upstream, 'gpt-4o', cost)}${provider('gpt-4o', 'azure', upstream, 'gpt-4o', cost)}
 [models.gpt-4o-fallback]
 routing = ["openai", "azure"]
 ${provider('gpt-4o-fallback', 'openai', upstream, 'fail-429')}${provider('gpt-4o-fallback', 'azure', upstream, 'gpt-4o')}

@@ -96,7 +96,12 @@ export interface Usage {
 	output_tokens?: number | null;
 	cache_read_tokens?: number | null;
 	cache_write_tokens?: number | null;
+	cache_write_1h_tokens?: number | null;
+	reasoning_tokens?: number | null;
 }
+
+/** What was used to reckon a cost: the provider's own figures, or dollars a million tokens of the list of prices. */
+export type Price = { from: 'cost' } | { from: 'prices'; date: string; match: string; input: number; output: number; cache_read: number; cache_write: number; cache_write_1h: number; reasoning: number };
 
 export interface Attempt {
 	n: number;
@@ -110,6 +115,7 @@ export interface Attempt {
 	error: string | null;
 	usage: Usage | null;
 	cost: number | null;
+	price?: Price | null;
 	finish: string | null;
 	raw_request: Part | null;
 	raw_response: Part | null;

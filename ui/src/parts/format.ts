@@ -25,6 +25,7 @@ export function ms(n: number | null | undefined): string {
 /** 2 to 6 decimals */
 export function money(n: number | null | undefined): string {
 	if (n == null) return dash;
+	if (n > 0 && n < 1e-6) return '<$0.000001';
 	const digits = n === 0 || n >= 1 ? 2 : n >= 0.01 ? 4 : 6;
 	return `$${n.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
 }

@@ -82,7 +82,7 @@ function Tiles({ data, filter }: { data: OverviewData | undefined; filter: URLSe
 function Charts({ data }: { data: OverviewData }) {
 	const t = useT();
 	const one = data.series[0];
-	const { x, traffic, latency } = useMemo(() => {
+	const { x, traffic, latency, spent } = useMemo(() => {
 		const from = new Date(data.from).getTime() / 1000, n = one?.n.length ?? 0;
 		const traffic: Line[] = [
 			{ name: t('overview.requests'), values: one?.n ?? [], colour: '--c1', bars: true },
@@ -92,12 +92,14 @@ function Charts({ data }: { data: OverviewData }) {
 			{ name: 'p50', values: one?.p50 ?? [], colour: '--c5', fill: true }, { name: 'p95', values: one?.p95 ?? [], colour: '--c1' },
 			{ name: 'p99', values: one?.p99 ?? [], colour: '--c4', dash: [4, 3] }, { name: t('overview.ttft'), values: one?.ttft95 ?? [], colour: '--c3', dash: [2, 3] },
 		];
-		return { x: Array.from({ length: n }, (_, i) => from + i * data.step_s), traffic, latency };
+		const spent: Line[] = [{ name: t('overview.cost'), values: one?.cost ?? [], colour: '--c2', bars: true }];
+		return { x: Array.from({ length: n }, (_, i) => from + i * data.step_s), traffic, latency, spent };
 	}, [data, one, t]);
 	return (
 		<>
 			<Chart title={t('overview.traffic')} x={x} lines={traffic} format={short} />
 			<Chart title={t('overview.latency')} x={x} lines={latency} format={ms} />
+			{data.total.priced > 0 && <div className={s.wide}><Chart title={t('overview.spent')} x={x} lines={spent} format={money} height={130} /></div>}
 		</>
 	);
 }
