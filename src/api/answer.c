@@ -45,6 +45,7 @@ struct request {
 	struct model_call call;
 	bool called; /* model_call_open ran: its close is due */
 	bool store_refused;
+	void *kept; /* the surface's own */
 	struct answer answer;
 	/* a stream */
 	struct wire_writer *writer;
@@ -163,24 +164,6 @@ static int set_header(struct request *rq, struct bytes name, struct bytes value)
 	return api_header_fits(value) ? exchange_header(rq->x, name, value) : 0;
 }
 
-/* At most IGNORED_MAX bytes, whole names. */
-static struct bytes ignored_names(struct request *rq)
-{
-	struct bytes all = buf_bytes(&rq->ignored), cut = bytes_slice(all, 0, IGNORED_MAX);
-
-	while (cut.n < all.n && cut.n && all.p[cut.n] != ',')
-		cut.n--;
-	return cut;
-}
-
-/* A pass-through answer keeps the upstream's own id in request-id; x-request-id is ours (surfaces §1.5). */
-static void keep_upstream_id(struct exchange *x, struct bytes id)
-{
-	for (size_t i = 0; i < x->nout; i++)
-		if (bytes_eq(x->out[i].name, B("request-id")))
-			x->out[i].value = id;
-}
-
 static int set_provider_headers(struct request *rq)
 {
 	struct bytes id = rq->call.attempt.request_id;
@@ -189,7 +172,7 @@ static int set_provider_headers(struct request *rq)
 	    set_header(rq, B("x-signet-upstream-request-id"), id))
 		return -1;
 	if (rq->answer.pass_through && api_header_fits(id))
-		keep_upstream_id(rq->x, id);
+		api_keep_upstream_id(rq->x, id);
 	return 0;
 }
 
@@ -208,21 +191,14 @@ static int set_headers(struct request *rq, bool provider)
 	    (known &&
 	     set_header(rq, B("x-signet-episode-id"), uuid_text(rq->episode_id, episode))) ||
 	    set_header(rq, B("x-signet-variant"), rq->target.variant_name) ||
-	    set_header(rq, B("x-signet-ignored"), ignored_names(rq)) ||
+	    set_header(rq, B("x-signet-ignored"),
+		       api_whole_names(buf_bytes(&rq->ignored), IGNORED_MAX)) ||
 	    (rq->target.model && set_header(rq, B("x-signet-model"), rq->target.model->name)))
 		return -1;
 	return provider && rq->called && rq->call.provider ? set_provider_headers(rq) : 0;
 }
 
 /* ---- the record ---- */
-
-static void count_tokens(const struct usage *u)
-{
-	if (u->input_tokens > 0)
-		METRIC_ADD(&tensorzero_input_tokens_total, (double)u->input_tokens);
-	if (u->output_tokens > 0)
-		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
-}
 
 /* Also a request that was refused before its model was known, or was none: its sender asks why. */
 static bool leaves_record(const struct request *rq)
@@ -255,6 +231,14 @@ static bool is_raw_cut(const struct request *rq)
 	return false;
 }
 
+/* The surface's own rows, of an answer that it wrote. */
+static int add_rows(void *ctx, const struct result *result, struct record *rec)
+{
+	struct request *rq = ctx;
+
+	return rq->surface->add_rows(&rq->answer, rq->writer, result, rec);
+}
+
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
@@ -278,6 +262,8 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.processing_ms = turn_ms() - rq->started_ms,
 		.ttft_ms = rq->call.first_ms ? (int64_t)(rq->call.first_ms - rq->started_ms) : -1,
 		.raw_cut = is_raw_cut(rq),
+		.add_rows = rq->surface->add_rows && result ? add_rows : NULL,
+		.ctx = rq,
 	};
 
 	if (state == ANSWER_CANCELLED)
@@ -321,6 +307,7 @@ static int set_failed(struct request *rq)
 		if (bytes_set(rq->call.failed[i].attempt.raw_response))
 			list[rq->answer.nfailed++] = (struct failed_raw){
 				.provider_type = rq->call.failed[i].provider->type,
+				.api_type = provider_wire(rq->call.failed[i].provider)->api_type,
 				.data = rq->call.failed[i].attempt.raw_response,
 			};
 	return 0;
@@ -355,7 +342,7 @@ static void respond_error(struct request *rq, struct error *e, int status)
 			exchange_respond(rq->x, status, B("application/json"), body);
 			return;
 		}
-		e = api_openai_error(e, status, rq->arena);
+		e = surface_error(rq->surface, e, status, rq->arena);
 	}
 	members = error_members(rq);
 	if (e)
@@ -375,7 +362,7 @@ static void answer_error(struct request *rq)
 		api_respond_error(rq->x, rq->surface->write_error, 503, B(""));
 		return;
 	}
-	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	status = surface_status(rq->surface, e, rq->config);
 	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
 		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
 	} else {
@@ -389,6 +376,7 @@ static int complete_answer(struct request *rq)
 {
 	rq->answer.model_inference_id = rq->call.inf.id;
 	rq->answer.provider_type = rq->call.provider->type;
+	rq->answer.api_type = provider_wire(rq->call.provider)->api_type;
 	rq->answer.pass_through = is_same_family(rq);
 	return set_failed(rq);
 }
@@ -402,6 +390,7 @@ static void answer_plain(struct request *rq)
 
 	if (rq->answer.json_tool)
 		result_json_tool_to_text(result);
+	rq->answer.ended = (int64_t)time(NULL);
 	buf_init(&out, ANSWER_MAX);
 	if (complete_answer(rq) || set_headers(rq, true) ||
 	    rq->surface->write_result(&rq->answer, result, &out)) {
@@ -505,7 +494,7 @@ static int flush(void *arg)
 static const struct error *write_error_event(struct request *rq, const struct error *e, int status)
 {
 	if (rq->surface->upstream_errors)
-		e = api_openai_error(e, status, rq->arena);
+		e = surface_error(rq->surface, e, status, rq->arena);
 	if (!e ||
 	    rq->surface->write_stream_error(rq->writer, e, status, exchange_stream_buf(rq->x)))
 		return NULL;
@@ -515,7 +504,7 @@ static const struct error *write_error_event(struct request *rq, const struct er
 /* An error inside a stream; a fatal one ends it. */
 static int stream_error(struct request *rq, const struct error *e)
 {
-	int status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	int status = surface_status(rq->surface, e, rq->config);
 	const struct error *shown = write_error_event(rq, e, status);
 
 	if (e->fatal)
@@ -612,6 +601,7 @@ static void end_stream(struct request *rq, int pumped)
 	struct result *result;
 
 	rq->call.attempt.end_ms = turn_ms();
+	rq->answer.ended = (int64_t)time(NULL);
 	result = gathered(rq);
 	if (gone && !rq->config->server.finish_on_disconnect) {
 		record(rq, ANSWER_CANCELLED, result && has_content(rq) ? result : NULL, NULL, 200);
@@ -667,7 +657,7 @@ static void answer_late_error(struct request *rq)
 		record(rq, ANSWER_CANCELLED, NULL, NULL, 200);
 		return;
 	}
-	status = api_error_status(e, rq->surface->upstream_errors, rq->config);
+	status = surface_status(rq->surface, e, rq->config);
 	rq->writer = rq->surface->writer_new(&rq->answer, rq->arena);
 	record(rq, ANSWER_ERROR, NULL, e, status);
 	if (!rq->writer || !write_error_event(rq, e, status) ||
@@ -706,7 +696,11 @@ static int read_request(struct request *rq)
 			fail_as(ERR_INVALID_REQUEST);
 		return -1;
 	}
-	return offload_if_big(reading.body.n, read_here, &reading) || !rq->env ? -1 : 0;
+	if (rq->surface->begin && rq->surface->begin(rq->x, &reading.body, &rq->kept))
+		return -1;
+	if (offload_if_big(reading.body.n, read_here, &reading) || !rq->env)
+		return -1;
+	return rq->surface->admit ? rq->surface->admit(rq->x, rq->env, rq->kept) : 0;
 }
 
 static void answer(struct request *rq)
@@ -732,14 +726,6 @@ static void answer(struct request *rq)
 	}
 }
 
-/* That of the request, so that who was given the one finds the other. */
-static struct uuid inference_id(const struct exchange *x)
-{
-	struct uuid id;
-
-	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
-}
-
 static struct request *request_new(struct exchange *x, const struct surface *surface)
 {
 	struct request *rq = arena_new(x->arena, struct request);
@@ -751,7 +737,7 @@ static struct request *request_new(struct exchange *x, const struct surface *sur
 	rq->app = api_app(x);
 	rq->config = api_config(x);
 	rq->arena = x->arena;
-	rq->inference_id = inference_id(x);
+	rq->inference_id = api_inference_id(x);
 	rq->started_ms = rq->last_ms = turn_ms();
 	buf_init(&rq->ignored, 4 * IGNORED_MAX);
 	return rq;
@@ -764,6 +750,8 @@ static void request_end(struct request *rq)
 		model_call_close(&rq->call);
 	for (size_t i = 0; i < CHOICES_MAX; i++)
 		gather_free(rq->gathers[i]);
+	if (rq->writer && rq->surface->writer_free)
+		rq->surface->writer_free(rq->writer);
 	model_call_free(&rq->call);
 	buf_deinit(&rq->ignored);
 }

@@ -15,6 +15,12 @@ void api_malformed(struct exchange *, int status, const char *, struct buf *); /
 void api_done(struct exchange *); /* .done: metrics, access log */
 /* "req_‹32 hex›", set by api_handle(); for logs and the record. */
 struct bytes api_request_id(const struct exchange *);
+/* The inference's: that of the request, so that who was given the one finds the other. */
+struct uuid api_inference_id(const struct exchange *);
+/* Of a list with commas at most `max` bytes, no name cut. */
+struct bytes api_whole_names(struct bytes list, size_t max);
+/* A pass-through answer keeps the upstream's own id in request-id; x-request-id is ours (surfaces §1.5). */
+void api_keep_upstream_id(struct exchange *, struct bytes id);
 /* A header of the answer that was set already; unset: it was not. */
 struct bytes api_header_set(const struct exchange *, struct bytes name);
 /* Whether a value may stand in a header: model names of a configuration, ids of an upstream may be anything. */
@@ -35,6 +41,9 @@ static inline const struct config *api_config(const struct exchange *x)
 
 /* models.c */
 http_handler api_models;
+
+/* messages.c */
+http_handler api_count_tokens;
 
 /* ui.c */
 http_handler api_ui;

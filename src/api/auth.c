@@ -218,7 +218,7 @@ static bool is_below(struct bytes path, struct bytes top)
 static bool is_open(const struct config *c, struct bytes path)
 {
 	return bytes_eq(path, B("/health")) || bytes_eq(path, B("/status")) ||
-	       bytes_eq(path, B("/internal/autopilot/status")) ||
+	       bytes_eq(path, B("/api/hello")) || bytes_eq(path, B("/internal/autopilot/status")) ||
 	       (bytes_eq(path, B("/metrics")) && !c->server.metrics_auth) ||
 	       (c->ui.enabled &&
 		(is_below(path, B("/internal/signet")) || is_below(path, B("/ui"))));

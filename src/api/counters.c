@@ -114,6 +114,14 @@ static void workers_register(struct app *app)
 	}
 }
 
+void count_tokens(const struct usage *u)
+{
+	if (u->input_tokens > 0)
+		METRIC_ADD(&tensorzero_input_tokens_total, (double)u->input_tokens);
+	if (u->output_tokens > 0)
+		METRIC_ADD(&tensorzero_output_tokens_total, (double)u->output_tokens);
+}
+
 void counters_setup(struct app *app)
 {
 	if (app->config->gateway.noverhead_buckets)

@@ -24,6 +24,10 @@ extern struct metric signet_cancelled_total; /* clients that left before their a
 void count_inference(struct bytes endpoint, struct bytes function_name, struct bytes model_name,
 		     double inferences);
 
+/* Those of an answer, as far as they are known. */
+struct usage;
+void count_tokens(const struct usage *);
+
 /* Once, before the workers start: gives the histogram its configured buckets, and the gauges that are read when
  * scraped what they read. */
 void counters_setup(struct app *);

@@ -5,9 +5,11 @@
 #include "api/errors.h"
 
 #include "api/api.h"
+#include "api/surface.h"
 #include "base/json.h"
 #include "base/pen.h"
 #include "route/classify.h"
+#include "wire/anthropic_messages/anthropic_messages.h"
 #include "wire/openai_chat/openai_chat.h"
 
 #define ERROR_TEXT_MAX 8192u      /* of what an OpenAI client is told */
@@ -94,6 +96,19 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	return out;
 }
 
+int surface_status(const struct surface *s, const struct error *e, const struct config *cfg)
+{
+	int status = api_error_status(e, s->upstream_errors, cfg);
+
+	return s->face ? s->face->status(e, status) : status;
+}
+
+struct error *surface_error(const struct surface *s, const struct error *e, int status,
+			    struct arena *a)
+{
+	return s->face ? s->face->show(e, status, a) : api_openai_error(e, status, a);
+}
+
 struct bytes api_upstream_body(const struct error *e, bool client_credential, int *status)
 {
 	const struct error *leaf = error_leaf(e);
@@ -146,23 +161,12 @@ int write_openai_error(const struct error *e, int status, const struct error_con
 int write_anthropic_error(const struct error *e, int status, const struct error_context *context,
 			  struct buf *out)
 {
-	static const struct {
-		int status;
-		const char *type;
-	} types[] = { { 401, "authentication_error" }, { 403, "permission_error" },
-		      { 404, "not_found_error" },      { 413, "request_too_large" },
-		      { 429, "rate_limit_error" },     { 503, "overloaded_error" },
-		      { 529, "overloaded_error" } };
-	const char *type = status < 500 ? "invalid_request_error" : "api_error";
 	struct pen p = { .b = out };
 
-	for (size_t i = 0; i < COUNT(types); i++)
-		if (types[i].status == status)
-			type = types[i].type;
 	pen_head(&p, "{\"type\":\"error\"");
 	pen_key(&p, "error");
 	pen_open(&p, '{');
-	pen_text(&p, "type", bytes_of(type));
+	pen_text(&p, "type", anthropic_error_type(status));
 	pen_text(&p, "message", e->message);
 	pen_close(&p, '}');
 	pen_key(&p, "request_id");

@@ -34,6 +34,12 @@ int api_error_status(const struct error *, bool upstream_errors, const struct co
  * whole text, `code` set by the table of surfaces §1.7. In the arena.
  */
 struct error *api_openai_error(const struct error *, int status, struct arena *);
+/* What of this is otherwise in another format, for its surface (struct surface). */
+struct error_face {
+	int (*status)(const struct error *, int status); /* of what api_error_status() gave */
+	/* In the place of api_openai_error(). */
+	struct error *(*show)(const struct error *, int status, struct arena *);
+};
 /* The upstream's own error body, where it goes out unchanged with its own status: a client and an upstream of one
  * family (surfaces §1.6), and not about the gateway's own credential. Unset: it does not. */
 struct bytes api_upstream_body(const struct error *, bool client_credential, int *status);

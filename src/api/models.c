@@ -1,15 +1,19 @@
 /*
- * GET /v1/models and /v1/models/{id}, in OpenAI's form (surfaces §2). Answered from memory, with the
- * configuration's hash as etag, so that clients that ask before each session cost nothing. No upstream is
+ * GET /v1/models and /v1/models/{id}, in OpenAI's form or in Anthropic's, by who asks (surfaces §2). Answered from memory,
+ * with the configuration's hash as etag, so that clients that ask before each session cost nothing. No upstream is
  * asked: of discovered models those are listed that are known already.
  */
 #include "api/api.h"
 #include "api/errors.h"
+#include "api/internal.h"
+#include "base/time.h"
 #include "base/pen.h"
 #include "route/target.h"
 #include "upstream/upstream.h"
 
-#define LIST_MAX (16u << 20)
+#define LIST_MAX  (16u << 20)
+#define PAGE_FEW  20 /* models on a page of Anthropic's form */
+#define PAGE_MOST 1000
 
 struct listed {
 	struct bytes id, owned_by;
@@ -67,6 +71,40 @@ static int list_make(const struct config *c, struct list *l)
 	return room ? 0 : -1;
 }
 
+/* Anthropic's clients say the version that they speak, or have a base of their own. */
+static bool is_anthropic(const struct exchange *ex)
+{
+	return exchange_get(ex, B("anthropic-version")).n ||
+	       bytes_starts(bytes_of(ex->route), B("/anthropic/"));
+}
+
+/* "2026-06-04T00:00:00Z": whole seconds. */
+static void put_moment(struct pen *p, uint64_t unix_ms)
+{
+	char text[25];
+
+	time_rfc3339_ms(unix_ms, text);
+	pen_lit(p, "\"");
+	pen_bytes(p, (struct bytes){ text, 19 });
+	pen_lit(p, "Z\"");
+}
+
+static void put_anthropic(struct pen *p, const struct config *c, const struct listed *m)
+{
+	bool named = m->alias && bytes_set(m->alias->display_name);
+
+	pen_head(p, "{\"type\":\"model\"");
+	pen_text(p, "id", m->id);
+	pen_text(p, "display_name", named ? m->alias->display_name : m->id);
+	pen_key(p, "created_at");
+	put_moment(p, c->loaded_unix_ms);
+	if (m->alias && m->alias->max_input_tokens >= 0)
+		pen_number(p, "max_input_tokens", (uint64_t)m->alias->max_input_tokens);
+	if (m->alias && m->alias->max_output_tokens >= 0)
+		pen_number(p, "max_tokens", (uint64_t)m->alias->max_output_tokens);
+	pen_close(p, '}');
+}
+
 static void put_model(struct pen *p, const struct config *c, const struct listed *m)
 {
 	pen_open(p, '{');
@@ -99,9 +137,60 @@ static int put_list(struct pen *p, const struct config *c, struct arena *a)
 	return pen_done(p);
 }
 
+/* ---- a page of them, in Anthropic's form ---- */
+
+/* Where the model of that parameter stands; `missing`: nothing is asked for. -1: ERR_INVALID_REQUEST. */
+static int find_id(const struct exchange *ex, const struct list *l, struct bytes name,
+		   size_t missing, size_t *place)
+{
+	struct bytes id = query_get(ex, name);
+
+	*place = missing;
+	if (!id.n)
+		return 0;
+	for (size_t i = 0; i < l->len; i++)
+		if (bytes_eq(l->at[i].id, id)) {
+			*place = i;
+			return 0;
+		}
+	return fail(ERR_INVALID_REQUEST, "%.*s: there is no model `%.*s`", BFMT(name), BFMT(id));
+}
+
+static int put_page(struct pen *p, const struct exchange *ex, const struct config *c)
+{
+	struct list l = { .arena = ex->arena };
+	struct bytes none = { NULL, 0 };
+	size_t from, to, after, n;
+	uint64_t limit;
+
+	if (list_make(c, &l) || query_count(ex, B("limit"), PAGE_FEW, PAGE_MOST, &limit) ||
+	    find_id(ex, &l, B("after_id"), SIZE_MAX, &after) ||
+	    find_id(ex, &l, B("before_id"), l.len, &to))
+		return -1;
+	from = after + 1; /* SIZE_MAX: the first */
+	n = to > from ? to - from : 0;
+	if (n > limit && query_get(ex, B("before_id")).n && after == SIZE_MAX)
+		from = to - limit;
+	to = n > limit ? from + limit : from + n;
+	pen_lit(p, "{\"data\":[");
+	for (size_t i = from; i < to; i++) {
+		pen_item(p);
+		put_anthropic(p, c, &l.at[i]);
+	}
+	pen_lit(p, "],\"first_id\":");
+	pen_string_or_null(p, to > from ? l.at[from].id : none);
+	pen_lit(p, ",\"has_more\":");
+	pen_bytes(p, n > limit ? B("true") : B("false"));
+	pen_lit(p, ",\"last_id\":");
+	pen_string_or_null(p, to > from ? l.at[to - 1].id : none);
+	pen_lit(p, "}");
+	return pen_done(p);
+}
+
 /* One model under the name that was asked for: every form that a request may name. That a credential is
  * missing is not this route's matter. */
-static int put_one(struct pen *p, const struct config *c, struct bytes asked, struct arena *a)
+static int put_one(struct pen *p, const struct config *c, struct bytes asked, bool anthropic,
+		   struct arena *a)
 {
 	const struct alias *alias = config_model(c, asked) ? NULL : config_alias(c, asked);
 	struct listed m = { asked, owner_of(c, alias ? alias->target : asked), alias };
@@ -116,7 +205,10 @@ static int put_one(struct pen *p, const struct config *c, struct bytes asked, st
 		if (kind != ERR_API_KEY_MISSING && kind != ERR_CONFIG && kind != ERR_SIGNER)
 			return -1;
 	}
-	put_model(p, c, &m);
+	if (anthropic)
+		put_anthropic(p, c, &m);
+	else
+		put_model(p, c, &m);
 	return pen_done(p);
 }
 
@@ -140,12 +232,17 @@ void api_models(struct exchange *ex)
 	struct bytes id = api_path_id(ex), etag = arena_printf(ex->arena, "\"%s\"", c->hash);
 	struct buf out;
 	struct pen p = { .b = &out };
+	bool anthropic = is_anthropic(ex);
 	int bad;
 
 	buf_init(&out, LIST_MAX);
-	bad = bytes_set(id) ? put_one(&p, c, id, ex->arena) : put_list(&p, c, ex->arena);
+	if (bytes_set(id))
+		bad = put_one(&p, c, id, anthropic, ex->arena);
+	else
+		bad = anthropic ? put_page(&p, ex, c) : put_list(&p, c, ex->arena);
 	if (bad) {
-		api_respond_error(ex, write_openai_error, 0, B(""));
+		api_respond_error(ex, anthropic ? write_anthropic_error : write_openai_error, 0,
+				  B(""));
 	} else if (etag_matches(exchange_get(ex, B("if-none-match")), etag)) {
 		exchange_header(ex, B("etag"), etag);
 		exchange_respond(ex, 304, (struct bytes){ 0 }, B(""));

@@ -11,6 +11,7 @@
 #include "api/counters.h"
 #include "api/internal.h"
 #include "api/origin.h"
+#include "api/responses.h"
 #include "api/surface.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -22,7 +23,7 @@
 
 /* Each in its own file. */
 extern const struct surface surface_openai_chat, surface_tensorzero_chat,
-	surface_openai_completions;
+	surface_openai_completions, surface_openai_responses, surface_anthropic_messages;
 
 /* Either a surface or a handler. A path that ends in "{id}" takes the rest of the request's path, slashes too. GET
  * answers HEAD. */
@@ -34,6 +35,24 @@ static const struct route {
 	{ "POST", "/v1/chat/completions", &surface_openai_chat, NULL },
 	{ "POST", "/openai/v1/chat/completions", &surface_tensorzero_chat, NULL },
 	{ "POST", "/v1/completions", &surface_openai_completions, NULL },
+	{ "POST", "/v1/messages", &surface_anthropic_messages, NULL },
+	{ "POST", "/anthropic/v1/messages", &surface_anthropic_messages, NULL },
+	{ "POST", "/v1/messages/count_tokens", NULL, api_count_tokens },
+	{ "POST", "/anthropic/v1/messages/count_tokens", NULL, api_count_tokens },
+	{ "GET", "/anthropic/v1/models", NULL, api_models },
+	{ "GET", "/anthropic/v1/models/{id}", NULL, api_models },
+	{ "POST", "/v1/responses", &surface_openai_responses, NULL },
+	{ "POST", "/openai/v1/responses", &surface_openai_responses, NULL },
+	{ "GET", "/v1/responses", NULL, api_responses_upgrade },
+	{ "GET", "/openai/v1/responses", NULL, api_responses_upgrade },
+	{ "POST", "/v1/responses/input_tokens", NULL, api_response_tokens },
+	{ "POST", "/openai/v1/responses/input_tokens", NULL, api_response_tokens },
+	{ "POST", "/v1/responses/{id}", NULL, api_response_post },
+	{ "POST", "/openai/v1/responses/{id}", NULL, api_response_post },
+	{ "GET", "/v1/responses/{id}", NULL, api_response_get },
+	{ "GET", "/openai/v1/responses/{id}", NULL, api_response_get },
+	{ "DELETE", "/v1/responses/{id}", NULL, api_response_delete },
+	{ "DELETE", "/openai/v1/responses/{id}", NULL, api_response_delete },
 	{ "GET", "/v1/models", NULL, api_models },
 	{ "GET", "/v1/models/{id}", NULL, api_models },
 	{ "GET", "/openai/v1/models", NULL, api_models },
@@ -44,6 +63,7 @@ static const struct route {
 	{ "GET", "/ui", NULL, api_ui },
 	{ "GET", "/ui/{id}", NULL, api_ui },
 	{ "HEAD", "/", NULL, api_probe },
+	{ "GET", "/api/hello", NULL, api_probe },
 };
 
 /* The shape of errors at a path and below where no surface's own route is; elsewhere it is TensorZero's. */
@@ -181,6 +201,29 @@ struct bytes api_header_set(const struct exchange *ex, struct bytes name)
 struct bytes api_request_id(const struct exchange *ex)
 {
 	return api_header_set(ex, B("x-request-id"));
+}
+
+struct uuid api_inference_id(const struct exchange *x)
+{
+	struct uuid id;
+
+	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
+}
+
+struct bytes api_whole_names(struct bytes list, size_t max)
+{
+	struct bytes cut = bytes_slice(list, 0, max);
+
+	while (cut.n < list.n && cut.n && list.p[cut.n] != ',')
+		cut.n--;
+	return cut;
+}
+
+void api_keep_upstream_id(struct exchange *x, struct bytes id)
+{
+	for (size_t i = 0; i < x->nout; i++)
+		if (bytes_eq(x->out[i].name, B("request-id")))
+			x->out[i].value = id;
 }
 
 /* ---- unknown paths and methods ---- */

@@ -22,6 +22,7 @@ enum credential_kind {
 	CREDENTIAL_STATIC,
 	CREDENTIAL_DYNAMIC,
 	CREDENTIAL_FALLBACK,
+	CREDENTIAL_SDK, /* the platform's own chain of sources */
 	CREDENTIAL_MISSING
 };
 struct credential {
@@ -47,15 +48,27 @@ struct strings {
 
 #define SIGNER_INPUTS 4
 
+/* What makes a signature: a module, or a scheme that is built in. */
+enum signer_kind { SIGNER_WASM, SIGNER_SIGV4, SIGNER_HMAC };
+
 struct signer_config {
 	bool set;
+	int kind; /* enum signer_kind */
 	struct bytes path, sha256;
 	uint32_t memory_mb, timeout_ms, pool; /* see struct signer_limits */
 	/* nonce, timestamp, device_id, body, content, method, url, path, "" */
 	struct bytes inputs[SIGNER_INPUTS];
 	struct bytes header, nonce_header, timestamp_header, device_id_header; /* "" = not sent */
 	struct credential device_id;
-	struct signer *signer; /* loaded at start; NULL in `signet check` of a missing module */
+	struct signer *
+		signer; /* loaded at start; NULL in `signet check` of a missing module, and of other kinds */
+	/* SIGNER_SIGV4; without a key_id AWS's own sources are asked */
+	struct bytes service, region;
+	struct credential key_id, session_token;
+	struct credential secret; /* of SIGNER_HMAC, too */
+	/* SIGNER_HMAC: what stands between the inputs, before the signature, and how that is printed */
+	struct bytes separator, prefix;
+	bool base64;
 };
 
 struct provider_config {
@@ -177,6 +190,10 @@ struct surfaces_config {
 	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
 	unsigned list; /* bits of enum list_kind */
 	uint64_t head_after_ms, ping_ms;
+	bool reject_tools; /* unsupported_tools = "reject" */
+	/* of the Responses API */
+	bool responses_store, responses_short_echo, responses_upstream_state;
+	uint64_t responses_days;
 };
 
 struct journal_config {

@@ -98,28 +98,31 @@ static struct credential credential_file(const char *path, struct arena *arena)
 	return (struct credential){ .kind = CREDENTIAL_MISSING, .value = text };
 }
 
+struct credential credential_path_from_env(const char *name, struct arena *arena)
+{
+	struct credential path = credential_env(name, arena), file;
+
+	if (path.kind == CREDENTIAL_STATIC) {
+		file = credential_file(path.value.p, arena);
+		file.trimmed |= path.trimmed;
+		return file;
+	}
+	return (struct credential){
+		.kind = CREDENTIAL_MISSING,
+		.blank = path.blank,
+		.value = arena_printf(arena, "Environment variable `%s` for credentials path is %s",
+				      name, path.blank ? "empty" : "missing")
+	};
+}
+
 static struct credential fetch(enum credential_form form, struct bytes rest, struct arena *arena)
 {
-	struct credential path, file;
-
 	switch (form) {
 	case FORM_ENV: return credential_env(rest.p, arena);
 	case FORM_DYNAMIC: return (struct credential){ .kind = CREDENTIAL_DYNAMIC, .key = rest };
 	case FORM_PATH: return credential_file(rest.p, arena);
-	case FORM_PATH_FROM_ENV:
-		path = credential_env(rest.p, arena);
-		if (path.kind == CREDENTIAL_STATIC) {
-			file = credential_file(path.value.p, arena);
-			file.trimmed |= path.trimmed;
-			return file;
-		}
-		return (struct credential){
-			.kind = CREDENTIAL_MISSING,
-			.blank = path.blank,
-			.value = arena_printf(
-				arena, "Environment variable `%.*s` for credentials path is %s",
-				BFMT(rest), path.blank ? "empty" : "missing")
-		};
+	case FORM_PATH_FROM_ENV: return credential_path_from_env(rest.p, arena);
+	case FORM_SDK: return (struct credential){ .kind = CREDENTIAL_SDK };
 	case FORM_NONE:
 	case FORM_TABLE: break;
 	}
@@ -146,13 +149,15 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 
 	if (bytes_eq(text, B("none")))
 		form = FORM_NONE;
+	if (bytes_eq(text, B("sdk")))
+		form = FORM_SDK;
 	for (size_t i = 0; i < COUNT(forms) && !form; i++) {
 		if (bytes_starts(text, forms[i].prefix)) {
 			form = forms[i].form;
 			text = bytes_slice(text, forms[i].prefix.n, text.n);
 		}
 	}
-	if (!form && !bytes_eq(t->text, B("sdk"))) {
+	if (!form) {
 		/* what looks like a key that was pasted in here is not echoed */
 		bool pasted = t->text.n > 20 || bytes_starts(t->text, B("sk-")) ||
 			      has_digit_and_letter(t->text);
@@ -168,12 +173,12 @@ static bool read_text(struct loader *l, struct toml *t, struct bytes path, unsig
 		/* this one TensorZero reports for the provider */
 		ptrdiff_t key = bytes_find(path, B(": "));
 
-		error_text(
-			l, t, path,
-			"%.*s: Invalid api_key_location for %s provider (`%.*s`; use `env::VAR_NAME`%s)",
-			BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
-			BFMT(t->text), allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
-	} else if (form != FORM_NONE && text.n == 0) {
+		error_text(l, t, path,
+			   "%.*s: Invalid api_key_location for %s provider (`%.*s`; use `%s`%s)",
+			   BFMT(bytes_slice(path, 0, key > 0 ? (size_t)key : path.n)), label,
+			   BFMT(t->text), allowed & FORM_ENV ? "env::VAR_NAME" : "path::FILE_PATH",
+			   allowed & FORM_DYNAMIC ? " or `dynamic::KEY_NAME`" : "");
+	} else if (form != FORM_NONE && form != FORM_SDK && text.n == 0) {
 		error_at(l, t, path, "`%.*s` names nothing (write a name behind the `::`)",
 			 BFMT(t->text));
 	} else {

@@ -11,6 +11,7 @@ enum credential_form {
 	FORM_DYNAMIC = 8,
 	FORM_NONE = 16,
 	FORM_TABLE = 32, /* { default, fallback } */
+	FORM_SDK = 64,
 };
 
 /*
@@ -20,6 +21,8 @@ enum credential_form {
  */
 bool credential_read(struct loader *, struct toml *, struct bytes path, unsigned forms,
 		     const char *label, struct credential *out);
+/* The contents of the file that the environment variable names. */
+struct credential credential_path_from_env(const char *name, struct arena *);
 /* The environment variable's value, without white space around it; CREDENTIAL_MISSING if it is not set, or blank. */
 struct credential credential_env(const char *name, struct arena *);
 /* Whether it can be used at all; a fallback needs only one of its two. */

@@ -323,7 +323,8 @@ int config_entries(const struct config *c, struct config_entries *es)
 /* Where its key is, if that is written and is not the key itself. */
 static struct bytes key_location(const struct provider_config *p)
 {
-	const struct toml *t = toml_get(p->node, "api_key_location");
+	const struct toml *t =
+		toml_get(p->node, p->kind->key_name ? p->kind->key_name : "api_key_location");
 
 	return t && t->type == TOML_STRING && !t->secret ? t->text : (struct bytes){ 0 };
 }
@@ -334,6 +335,7 @@ struct bytes credential_state(const struct provider_config *p, struct arena *a)
 					      [CREDENTIAL_STATIC] = B("set"),
 					      [CREDENTIAL_DYNAMIC] = B("from the request"),
 					      [CREDENTIAL_FALLBACK] = B("with fallback"),
+					      [CREDENTIAL_SDK] = B("sdk"),
 					      [CREDENTIAL_MISSING] = B("unset") };
 	const struct credential *c = &p->api_key;
 	const char *variable = p->kind->key_variable;
@@ -342,6 +344,8 @@ struct bytes credential_state(const struct provider_config *p, struct arena *a)
 	if (bytes_set(place))
 		return location_state(place, a);
 	if (variable && (c->kind == CREDENTIAL_STATIC || c->kind == CREDENTIAL_MISSING))
-		return arena_printf(a, "env::%s (%.*s)", variable, BFMT(names[c->kind]));
+		return arena_printf(a, "%s::%s (%.*s)",
+				    p->kind->key_in_file ? "path_from_env" : "env", variable,
+				    BFMT(names[c->kind]));
 	return names[c->kind];
 }

@@ -50,9 +50,7 @@ bool shorthand_is_reserved(struct bytes name)
 {
 	const struct provider_entry *e = entry_before(name);
 
-	if (!e || !e->kind)
-		return e && e->shorthand;
-	return e->kind->reserved_shorthand.n && bytes_starts(name, e->kind->reserved_shorthand);
+	return e && !e->kind && e->shorthand;
 }
 
 const struct provider_kind *shorthand_kind(struct bytes name, struct bytes *model_name)
@@ -273,21 +271,28 @@ static struct credential *default_key(const struct config *c, const struct provi
 	return &c->default_keys[place_of(kind)];
 }
 
+static const char *key_name(const struct provider_kind *kind)
+{
+	return kind->key_name ? kind->key_name : "api_key_location";
+}
+
 void check_api_key(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
-	struct bytes flaw;
+	struct bytes flaw = { NULL, 0 };
 
-	if (!toml_get(t, "api_key_location"))
+	if (!toml_get(t, key_name(p->kind)))
 		p->api_key = *default_key(l->config, p->kind);
-	flaw = credential_flaw(&p->api_key, l->arena);
+	if (!p->kind->key_in_file)
+		flaw = credential_flaw(&p->api_key, l->arena);
 	if (bytes_set(flaw) || !credential_usable(&p->api_key))
 		issue_add(
 			l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line,
 			path,
-			"%.*s: API key missing for provider %s: %.*s (set it, or write another `api_key_location`)",
+			"%.*s: API key missing for provider %s: %.*s (set it, or write another `%s`)",
 			BFMT(path), p->kind->label,
-			BFMT(bytes_set(flaw) ? flaw : credential_problem(&p->api_key)));
-	else
+			BFMT(bytes_set(flaw) ? flaw : credential_problem(&p->api_key)),
+			key_name(p->kind));
+	else if (!p->kind->key_in_file)
 		credential_warn(l, t, path, &p->api_key);
 }
 
@@ -309,7 +314,10 @@ void provider_types_defaults(struct loader *l)
 		const struct provider_kind *kind = provider_entries[i].kind;
 
 		if (kind && kind->key_variable)
-			l->config->default_keys[i] = credential_env(kind->key_variable, l->arena);
+			l->config->default_keys[i] =
+				kind->key_in_file
+					? credential_path_from_env(kind->key_variable, l->arena)
+					: credential_env(kind->key_variable, l->arena);
 	}
 }
 
@@ -327,8 +335,9 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 			  const struct provider_kind *kind)
 {
 	struct key defaults_keys[KEYS_MAX] = {
-		{ "api_key_location", KEY_CALL, .call = read_api_key,
-		  .fix = arena_printf(l->arena, "`api_key_location = \"env::%s\"`",
+		{ key_name(kind), KEY_CALL, .call = read_api_key,
+		  .fix = arena_printf(l->arena, "`%s = \"%s::%s\"`", key_name(kind),
+				      kind->key_in_file ? "path_from_env" : "env",
 				      kind->key_variable)
 				 .p },
 	};
@@ -337,14 +346,14 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 		.expected = arena_printf(l->arena, "struct %sDefaults", kind->label).p,
 		.keys = defaults_keys,
 		.nkeys = n,
-		.lax = true
+		.lax = !kind->nsettings
 	};
-	const struct key keys[] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
+	struct key keys[KEYS_MAX] = { { "defaults", KEY_TABLE, 0, .table = &defaults } };
 	const struct table table = {
 		.expected = arena_printf(l->arena, "struct %sProviderTypeConfig", kind->label).p,
 		.keys = keys,
-		.nkeys = COUNT(keys),
-		.lax = true
+		.nkeys = 1 + kind->nsettings,
+		.lax = !kind->nsettings
 	};
 	struct credential *key = default_key(l->config, kind);
 	struct provider_config any = { .kind = kind, .api_key = *key };
@@ -353,6 +362,10 @@ static void read_settings(struct loader *l, struct toml *t, struct bytes path,
 	any.options = arena_alloc(l->arena, kind->options_size + 1);
 	if (!any.options)
 		return;
+	if (kind->defaults)
+		kind->defaults(&any);
+	for (size_t i = 0; i < kind->nsettings; i++)
+		keys[1 + i] = kind->settings[i];
 	for (size_t i = 1; i < n; i++)
 		others |= toml_get(toml_get(t, "defaults"), defaults_keys[i].name) != NULL;
 	defaults_keys[0].required = !others;

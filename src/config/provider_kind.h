@@ -25,10 +25,15 @@ struct provider_kind {
 	 * said (enum credential_form). */
 	const char *key_variable;
 	unsigned key_forms;
+	const char *key_name; /* its key in TOML; NULL: "api_key_location" */
+	bool key_in_file; /* the variable names a file with what stands for a key, which is never sent as it is */
 
 	/* Its own keys in [models.M.providers.P]. `into` is the provider, of rows marked `own` its options. */
 	const struct key *keys;
 	size_t nkeys;
+	/* What [provider_types.T] has beside `defaults`; a table without lenience then, as TensorZero's. */
+	const struct key *settings;
+	size_t nsettings;
 	size_t options_size; /* what provider_config.options points to, zeroed; 0: the type has none */
 	void (*defaults)(struct provider_config *); /* before the keys are read; may be NULL */
 	/* After them: what one key alone does not tell. */
@@ -36,7 +41,6 @@ struct provider_kind {
 	/* In the place of keys and check for the model `name` that no table has ("openai::gpt-4o"): fills what the environment
 	 * gives. -1: ERR_API_KEY_MISSING, ERR_CONFIG. NULL: the type has no such models. */
 	int (*shorthand)(struct loader *, struct bytes name, struct provider_config *);
-	struct bytes reserved_shorthand; /* a beginning of such names that is not built yet */
 	const struct signer_protocol *protocol; /* NULL: a signer is the configuration's choice */
 };
 

@@ -115,7 +115,111 @@ static const struct key signer_keys[] = {
 	{ "device_id_header", KEY_CALL, OFF(device_id_header), .call = read_header },
 	{ "device_id", KEY_PASS },
 	{ "device_id_location", KEY_PASS },
+	{ "kind", KEY_PASS },
 };
+
+static bool names_device_id(const struct signer_config *s)
+{
+	for (size_t i = 0; i < SIGNER_INPUTS; i++)
+		if (bytes_eq(s->inputs[i], B("device_id")))
+			return true;
+	return false;
+}
+
+/* ---- kinds that need no module ---- */
+
+static const char *const kind_names[] = { "wasm", "sigv4", "hmac", NULL };
+static const char *const encodings[] = { "hex", "base64", NULL };
+
+static void read_secret(struct loader *l, struct toml *t, struct bytes path, void *into)
+{
+	struct credential *c = into;
+	struct bytes flaw;
+
+	if (!credential_read(l, t, path, FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC,
+			     "signer", c))
+		return;
+	flaw = credential_flaw(c, l->arena);
+	if (bytes_set(flaw) || !credential_usable(c))
+		issue_add(l->issues, l->options->offline && !bytes_set(flaw), node_file(t), t->line,
+			  path, "%.*s: %.*s (set it, or name another)", BFMT(path),
+			  BFMT(bytes_set(flaw) ? flaw : credential_problem(c)));
+}
+
+static const struct key sigv4_keys[] = {
+	{ "kind", KEY_PASS },
+	{ "service", KEY_STRING, OFF(service), .required = true, .fix = "`service = \"bedrock\"`" },
+	{ "region", KEY_STRING, OFF(region), .required = true, .fix = "`region = \"us-east-1\"`" },
+	{ "access_key_id", KEY_CALL, OFF(key_id), .call = read_secret },
+	{ "secret_access_key", KEY_CALL, OFF(secret), .call = read_secret },
+	{ "session_token", KEY_CALL, OFF(session_token), .call = read_secret },
+};
+
+static const struct key hmac_keys[] = {
+	{ "kind", KEY_PASS },
+	{ "secret_location", KEY_CALL, OFF(secret), .call = read_secret, .required = true,
+	  .fix = "`secret_location = \"env::SIGNING_SECRET\"`" },
+	{ "inputs", KEY_CALL, .call = read_inputs },
+	{ "separator", KEY_STRING, OFF(separator) },
+	{ "encoding", KEY_SWITCH, OFF(base64), .choices = encodings },
+	{ "prefix", KEY_STRING, OFF(prefix) },
+	{ "header", KEY_CALL, OFF(header), .call = read_signature_header },
+	{ "nonce_header", KEY_CALL, OFF(nonce_header), .call = read_header },
+	{ "timestamp_header", KEY_CALL, OFF(timestamp_header), .call = read_header },
+};
+
+static void read_sigv4(struct loader *l, struct toml *t, struct bytes path, struct signer_config *s)
+{
+	static const struct table table = TABLE("struct SignerConfig", sigv4_keys);
+
+	*s = (struct signer_config){ .set = true, .kind = SIGNER_SIGV4 };
+	read_table(l, &table, t, path, ".", s);
+	if (!toml_get(t, "access_key_id") != !toml_get(t, "secret_access_key") ||
+	    (toml_get(t, "session_token") && !toml_get(t, "access_key_id")))
+		error_at(
+			l, t, path,
+			"`access_key_id` and `secret_access_key` belong together, and `session_token` to both (add what is missing, or leave all out: then credentials are found as AWS's SDKs find them)");
+}
+
+static void read_hmac(struct loader *l, struct toml *t, struct bytes path, struct signer_config *s)
+{
+	static const struct table table = TABLE("struct SignerConfig", hmac_keys);
+
+	*s = (struct signer_config){ .set = true,
+				     .kind = SIGNER_HMAC,
+				     .inputs = { B("timestamp"), B("body"), B(""), B("") },
+				     .separator = B("."),
+				     .prefix = B(""),
+				     .header = B("x-signature"),
+				     .nonce_header = B(""),
+				     .timestamp_header = B("x-timestamp") };
+	read_table(l, &table, t, path, ".", s);
+	if (names_device_id(s))
+		error_at(
+			l, t, path,
+			"`inputs`: `device_id` is a module's (write `nonce`, `timestamp`, `method`, `url`, `path` or `body`)");
+}
+
+/* Whether the table was of a kind without a module, and is read. */
+static bool read_built_in(struct loader *l, struct toml *t, struct bytes path,
+			  struct provider_config *p)
+{
+	struct toml *node = t && t->type == TOML_TABLE ? toml_get(t, "kind") : NULL;
+	struct bytes at = path_join(l, path, ".", B("kind"));
+	int kind = node ? want_choice(l, node, at, kind_names) : SIGNER_WASM;
+
+	if (kind <= SIGNER_WASM)
+		return kind < 0;
+	if (p->kind->protocol)
+		error_at(l, node, at, "is fixed by type `%.*s` (remove it)", BFMT(p->type));
+	else if (kind == SIGNER_SIGV4)
+		read_sigv4(l, t, path, &p->signer);
+	else
+		read_hmac(l, t, path, &p->signer);
+	return true;
+}
+
+/* ---- modules ---- */
 
 /* With a protocol only the keys of the module may be there. */
 static void read_signer_table(struct loader *l, struct toml *t, struct bytes path,
@@ -151,14 +255,6 @@ static void signer_defaults(struct signer_config *s, const struct signer_protoco
 	};
 }
 
-static bool names_device_id(const struct signer_config *s)
-{
-	for (size_t i = 0; i < SIGNER_INPUTS; i++)
-		if (bytes_eq(s->inputs[i], B("device_id")))
-			return true;
-	return false;
-}
-
 /* The device id of a signer that no protocol demands. */
 static void read_signer_device(struct loader *l, struct toml *t, struct bytes path,
 			       struct signer_config *s)
@@ -190,6 +286,8 @@ void read_signer(struct loader *l, struct toml *t, struct bytes dir, struct byte
 	struct signer_config *s = &p->signer;
 	const struct toml *module = toml_get(t, "path");
 
+	if (read_built_in(l, t, path, p))
+		return;
 	signer_defaults(s, protocol);
 	if (t)
 		read_signer_table(l, t, path, p);
@@ -341,7 +439,8 @@ void load_signers(struct loader *l)
 		const struct model_config *model = l->config->models[m];
 
 		for (size_t i = 0; i < model->nrouting; i++)
-			if (model->routing[i]->signer.set)
+			if (model->routing[i]->signer.set &&
+			    model->routing[i]->signer.kind == SIGNER_WASM)
 				load_signer(l, model->routing[i]);
 	}
 }

@@ -25,6 +25,8 @@
 const char *const unsupported_choices[] = { "reject", "placeholder", NULL };
 static const char *const disconnect_choices[] = { "cancel", "finish", NULL };
 static const char *const status_choices[] = { "upstream", "gateway", NULL };
+static const char *const echo_choices[] = { "full", "short", NULL };
+static const char *const tools_choices[] = { "drop", "reject", NULL };
 static const char *const sync_choices[] = { "always", "interval", "never", NULL };
 static const char *const full_choices[] = { "serve", "refuse", NULL };
 static const char *const also_choices[] = { "sqlite", "clickhouse", NULL };
@@ -154,6 +156,19 @@ static void read_aliases(struct loader *l, struct toml *t, struct bytes path, vo
 	}
 }
 
+static const struct key responses_keys[] = {
+	{ "store", KEY_BOOL, OFF(surfaces.responses_store) },
+	{ .name = "retention_days",
+	  .kind = KEY_U64,
+	  .offset = OFF(surfaces.responses_days),
+	  .min = 1,
+	  .max = 3650,
+	  .normal = 30 },
+	{ "echo", KEY_SWITCH, OFF(surfaces.responses_short_echo), .choices = echo_choices },
+	{ "upstream_state", KEY_BOOL, OFF(surfaces.responses_upstream_state) },
+};
+static const struct table responses_table = TABLE("struct ResponsesConfig", responses_keys);
+
 static const struct key surfaces_keys[] = {
 	{ "aliases", KEY_CALL, .call = read_aliases },
 	{ "default_model", KEY_STRING, OFF(surfaces.default_model) },
@@ -166,6 +181,8 @@ static const struct key surfaces_keys[] = {
 	{ "reasoning_to_client", KEY_BOOL, OFF(surfaces.reasoning_to_client) },
 	{ "unsupported_content", KEY_SWITCH, OFF(surfaces.unsupported_as_placeholder),
 	  .choices = unsupported_choices },
+	{ "unsupported_tools", KEY_SWITCH, OFF(surfaces.reject_tools), .choices = tools_choices },
+	{ "responses", KEY_TABLE, 0, .table = &responses_table },
 };
 const struct table surfaces_table = TABLE("struct SurfacesConfig", surfaces_keys);
 
@@ -281,6 +298,8 @@ void tables_defaults(struct config *c)
 	c->ui.enabled = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
+	c->surfaces.responses_store = true;
+	c->surfaces.responses_days = 30;
 	c->surfaces.list =
 		LIST_MODELS | LIST_FUNCTIONS | LIST_EMBEDDINGS | LIST_ALIASES | LIST_DISCOVERED;
 	c->journal.sync = SYNC_INTERVAL;

@@ -56,11 +56,11 @@ int delta_keep(struct delta *d, struct arena *a)
 	d->parts = parts;
 	d->alike = (struct bytes){ NULL, 0 }; /* its strings are views of the event */
 	d->nholes = 0;
-	return own(&d->raw, a) && own(&d->raw_usage, a) && own(&d->annotations, a) &&
-			       own(&d->provider_id, a) && own(&d->provider_model, a) &&
-			       own(&d->service_tier, a) && own(&d->system_fingerprint, a) &&
-			       own(&d->mended, a) && own(&d->stop_sequence, a) &&
-			       own(&d->stop_explanation, a)
+	return own(&d->raw, a) && own(&d->event, a) && own(&d->raw_usage, a) &&
+			       own(&d->annotations, a) && own(&d->provider_id, a) &&
+			       own(&d->provider_model, a) && own(&d->service_tier, a) &&
+			       own(&d->system_fingerprint, a) && own(&d->mended, a) &&
+			       own(&d->stop_sequence, a) && own(&d->stop_explanation, a)
 		       ? 0
 		       : -1;
 }

@@ -34,7 +34,7 @@ struct envelope {
 
 /* What an attempt that failed brought. */
 struct failed_raw {
-	struct bytes provider_type, data;
+	struct bytes provider_type, api_type, data;
 };
 
 /* What every answer of one inference carries, for the writers of the surface that was asked. */
@@ -44,13 +44,14 @@ struct answer {
 	const struct surface_options *options;
 	struct uuid inference_id, episode_id;
 	int64_t created;    /* Unix seconds */
+	int64_t ended;      /* the same, when it is whole; 0 before */
 	struct bytes model; /* the tensorzero::… name, or the one that was asked for */
 	bool include_usage, include_raw_usage, include_raw_response, include_original_response;
 	bool reasoning_to_client;
 	bool json_tool; /* inference.json_tool */
 	/* of the model call that answered */
 	struct uuid model_inference_id;
-	struct bytes provider_type;
+	struct bytes provider_type, api_type; /* api_type: as that of struct wire */
 	const struct failed_raw
 		*failed; /* for include_raw_response; in the order of the attempts */
 	size_t nfailed;

@@ -66,7 +66,10 @@ struct block {
 	struct file *file;
 	struct bytes model_name, provider_name; /* unknown: only for these, unset = for all */
 	struct bytes extra_data, annotations, logprobs; /* JSON */
-	struct bytes item_id;  /* tool_call, thought: the Responses API's own id of it */
+	struct bytes item_id; /* tool_call, thought: the Responses API's own id of it */
+	/* The client's own JSON of it, which a provider of that format (inference.source_wire) gets in its place. Unset: none. A
+	 * thought of no provider type, and an unknown, that has one is for that format alone. */
+	struct bytes source;
 	enum cache_mark cache; /* up to and with this block */
 };
 
@@ -158,6 +161,8 @@ struct inference {
 	/* What the source says and no other format can; its values that are TensorZero's no more. A provider of another family
 	 * refuses it with this text, at `param`. */
 	struct bytes unsayable, unsayable_param;
+	bool source_state; /* ids of earlier answers in the source are the upstream's own and go on */
+	bool wants_seals;    /* thoughts shall come with all that they need to be sent back */
 	bool source_repeats; /* a top-level key stands there twice: only its last member counts */
 	unsigned
 		own; /* PARAM_BIT of each whose member of the source keeps its bytes: its value still is the
@@ -244,6 +249,7 @@ struct delta {
 	enum finish_reason finishes[CHOICES_MAX]; /* of the choices from 1 on */
 	unsigned choices;                         /* bits of those that the event is of */
 	struct bytes raw;                         /* the event's data */
+	struct bytes event;       /* pass-through: its name, in formats whose events have one */
 	struct bytes annotations; /* JSON, with the last delta (rust-proxy sources) */
 	struct bytes provider_id, provider_model, service_tier, system_fingerprint;
 	struct bytes stop_sequence, stop_explanation; /* as of a result, with the finish reason */

@@ -33,6 +33,15 @@ bool param_is_set(const struct inference *inf, enum param p)
 	return bytes_set(inf->params[p]);
 }
 
+struct bytes effort_of_budget(struct bytes tokens)
+{
+	uint64_t n = 0;
+
+	if (!bytes_to_u64(tokens, &n) || n == 0)
+		return (struct bytes){ NULL, 0 };
+	return n < 4096 ? B("low") : n < 16384 ? B("medium") : B("high");
+}
+
 void params_overlay(struct inference *to, const struct inference *from)
 {
 	for (enum param p = 0; p < PARAMS; p++) {

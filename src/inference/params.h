@@ -82,6 +82,9 @@ static inline bool param_is_recorded(enum param p)
 }
 
 bool param_is_set(const struct inference *, enum param);
+/* The effort that a budget of thinking comes to, for providers that take no budget: "low", "medium", "high"; unset: none is
+ * asked for. */
+struct bytes effort_of_budget(struct bytes tokens);
 /* Every parameter that is set in `from` takes the place of the one in `to`, which is no longer the client's own. */
 void params_overlay(struct inference *to, const struct inference *from);
 /* The value of one that is set and recorded, as JSON: quoted or not as its kind says. */

@@ -656,3 +656,83 @@ void exchange_abort(struct exchange *ex)
 {
 	request_of(ex)->answer = RESPONSE_BROKEN;
 }
+
+/* ---- another protocol ---- */
+
+int exchange_upgrade(struct exchange *ex, struct bytes protocol, struct bytes accept)
+{
+	struct request *rq = request_of(ex);
+	struct bytes head;
+	struct iovec v;
+
+	if (begin_answer(rq, 101, RESPONSE_DONE))
+		return -1;
+	rq->keep = false;
+	head = arena_printf(
+		ex->arena,
+		"HTTP/1.1 101 Switching Protocols\r\nupgrade: %.*s\r\nconnection: Upgrade\r\nsec-websocket-accept: %.*s\r\n\r\n",
+		BFMT(protocol), BFMT(accept));
+	if (!bytes_set(head))
+		return -1;
+	v = (struct iovec){ (char *)head.p, head.n };
+	return send_all(rq, &v, 1);
+}
+
+/* What came behind the handshake in one piece with it. */
+static ssize_t take_pending(struct http_conn *c, char *to, size_t room)
+{
+	size_t n = c->npending < room ? c->npending : room;
+
+	memcpy(to, c->pending, n);
+	memmove(c->pending, c->pending + n, c->npending - n);
+	c->npending -= n;
+	if (!c->npending) {
+		free(c->pending);
+		c->pending = NULL;
+	}
+	return (ssize_t)n;
+}
+
+ssize_t exchange_raw_read(struct exchange *ex, char *to, size_t room, uint64_t deadline)
+{
+	struct http_conn *c = ex->conn;
+	ssize_t n;
+
+	if (ex->client_gone)
+		return 0;
+	if (c->npending)
+		return take_pending(c, to, room);
+	for (;;) {
+		n = sock_recv(&c->sock, to, room);
+		if (n >= 0 || errno != EAGAIN)
+			break;
+		if (sock_wait(&c->sock, SOCK_READ, deadline))
+			return -1;
+	}
+	return n < 0 ? fail(ERR_IO, "%s", strerror(errno)) : n;
+}
+
+int exchange_raw_write(struct exchange *ex, struct bytes b)
+{
+	struct iovec v = { (char *)b.p, b.n };
+
+	if (ex->client_gone)
+		return fail(ERR_CLOSED, "the client closed the connection");
+	return send_all(request_of(ex), &v, 1);
+}
+
+bool exchange_draining(const struct exchange *ex)
+{
+	return ex->conn->server->draining;
+}
+
+bool exchange_own_address(const struct exchange *ex, char out[SOCK_ADDRESS_TEXT])
+{
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+
+	if (ex->client_gone || getsockname(ex->conn->sock.fd, (struct sockaddr *)&at, &n))
+		return false;
+	sock_address_text((struct sockaddr *)&at, out);
+	return true;
+}

@@ -39,7 +39,7 @@ struct http_call {
 	size_t since_yield; /* decoded bytes */
 	struct answer_hold hold;
 	enum coding coding;
-	bool reused, failed, more; /* more: the decoder filled its output */
+	bool reused, once, failed, more; /* more: the decoder filled its output */
 };
 
 /* ---- sending ---- */
@@ -212,6 +212,7 @@ struct http_call *http_send(struct http_client *c, const struct http_send *s)
 		return NULL;
 	call->arena = s->arena;
 	call->read_idle_ms = s->read_idle_ms;
+	call->once = s->once;
 	http_response_init(&call->msg, s->arena, HEAD_MAX, HEADERS_MAX,
 			   bytes_eq(s->method, B("HEAD")));
 	/* a plain proxy resolves the name anew at each request, so it is looked at anew, too */
@@ -409,6 +410,11 @@ int http_call_read_all(struct http_call *call, size_t max, struct bytes *out)
 	return collect(call, max, piece, out);
 }
 
+void http_call_distrust(struct http_call *call)
+{
+	call->failed = true;
+}
+
 void http_call_close(struct http_call *call)
 {
 	struct upconn *u = call->conn;
@@ -427,7 +433,7 @@ void http_call_close(struct http_call *call)
 	} else if (!call->msg.complete) {
 		upconn_drain(u, &call->msg);
 	} else {
-		u->broken |= !call->msg.keep_alive;
+		u->broken |= !call->msg.keep_alive || call->once;
 		upconn_release(u);
 	}
 }

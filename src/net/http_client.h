@@ -36,6 +36,7 @@ struct url {
 	 * Through a proxy too: the name is resolved here before the proxy is asked, and a tunnel goes to the
 	 * address that was found. A plain proxy gets the name. */
 	bool public_only;
+	bool direct; /* the caller's: through no proxy (what lives on this machine or its link) */
 };
 /* http and https only; userinfo is refused. The strings point into `text` or the arena. */
 int url_parse(struct bytes text, struct arena *, struct url *out);
@@ -47,6 +48,7 @@ struct http_send {
 	size_t nheaders;
 	struct bytes body;
 	bool fresh;             /* do not reuse a pooled connection */
+	bool once;              /* and let nobody reuse it afterwards */
 	uint64_t head_deadline; /* absolute: the answer's head must be there; TIME_NEVER = none */
 	uint64_t read_idle_ms;  /* longest silence between two reads of the answer; 0 = none */
 	struct arena *arena;    /* for the head of the answer and the call itself */
@@ -74,6 +76,8 @@ int http_call_read_all(struct http_call *, size_t max, struct bytes *out);
  * called exactly once, also after errors and when cancelled. Does not wait. With the end of the body
  * unread but already buffered (a chunked body's last chunk) it still counts as read. */
 void http_call_close(struct http_call *);
+/* What came is broken: the connection is not used again, however well it ends. Before http_call_close. */
+void http_call_distrust(struct http_call *);
 
 /* The value of proxy-authorization that a request to that URL is sent with; unset: none. */
 struct bytes http_client_proxy_secret(const struct http_client *, const struct url *);

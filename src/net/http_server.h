@@ -10,6 +10,7 @@
 #define SIGNET_NET_HTTP_SERVER_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -122,6 +123,16 @@ struct buf *exchange_stream_buf(struct exchange *);
 void exchange_stream_try_flush(struct exchange *);
 /* Ends the answer without its last chunk, so that the client sees a broken transfer. */
 void exchange_abort(struct exchange *);
+
+/* Another protocol on the connection, from here on: 101 with sec-websocket-accept, and then bytes as they come, until the
+ * handler returns, which closes it. Waits. */
+int exchange_upgrade(struct exchange *, struct bytes protocol, struct bytes accept);
+/* > 0; 0: the client's end; -1: ERR_DEADLINE, ERR_CANCELLED, ERR_IO. */
+ssize_t exchange_raw_read(struct exchange *, char *to, size_t room, uint64_t deadline);
+int exchange_raw_write(struct exchange *, struct bytes);
+bool exchange_draining(const struct exchange *);
+/* "127.0.0.1:3000": where the client has reached this server. false: it has left. */
+bool exchange_own_address(const struct exchange *, char out[64]);
 
 /* Counters of the process for /status and metrics. */
 size_t http_server_connections(void);

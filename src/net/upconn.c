@@ -65,7 +65,7 @@ static const struct proxy *proxy_of(const struct http_client *c, const struct ur
 {
 	const struct proxy *p = u->tls ? &c->https_proxy : &c->http_proxy;
 
-	if (!bytes_set(p->host) || proxy_bypassed(c->no_proxy, u->host, u->port))
+	if (u->direct || !bytes_set(p->host) || proxy_bypassed(c->no_proxy, u->host, u->port))
 		return NULL;
 	return p;
 }

@@ -20,6 +20,17 @@ static const struct {
 	{ B("rate_limit_exceeded"), FAILURE_RATE_LIMIT },
 	{ B("RESOURCE_EXHAUSTED"), FAILURE_RATE_LIMIT },
 	{ B("ThrottlingException"), FAILURE_RATE_LIMIT },
+	{ B("API_KEY_INVALID"), FAILURE_AUTH },
+	{ B("TooManyRequestsException"), FAILURE_RATE_LIMIT },
+	{ B("ServiceQuotaExceededException"), FAILURE_QUOTA },
+	{ B("ModelNotReadyException"), FAILURE_OVERLOAD },
+	{ B("ServiceUnavailableException"), FAILURE_OVERLOAD },
+	{ B("ModelTimeoutException"), FAILURE_TIMEOUT },
+	{ B("ModelErrorException"), FAILURE_SERVER },
+	{ B("ModelStreamErrorException"), FAILURE_SERVER },
+	{ B("UnrecognizedClientException"), FAILURE_AUTH },
+	{ B("InvalidSignatureException"), FAILURE_AUTH },
+	{ B("ExpiredTokenException"), FAILURE_AUTH },
 	{ B("overloaded_error"), FAILURE_OVERLOAD },
 	{ B("server_is_overloaded"), FAILURE_OVERLOAD },
 	{ B("slow_down"), FAILURE_OVERLOAD },
@@ -73,7 +84,7 @@ enum failure classify(const struct error *e)
 	default: return error_kind_status(e->kind) < 500 ? FAILURE_CLIENT : FAILURE_INTERNAL;
 	}
 	for (size_t i = 0; i < COUNT(codes); i++)
-		if (bytes_eq(codes[i].code, e->upstream_code))
+		if (bytes_ieq(codes[i].code, e->upstream_code)) /* AWS's streams have lower ones */
 			return codes[i].failure;
 	for (size_t i = 0; i < COUNT(phrases); i++)
 		if (bytes_ifind(e->upstream_message, phrases[i].words) >= 0)

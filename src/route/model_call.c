@@ -63,18 +63,23 @@ static bool is_meant_for(const struct provider_config *p, struct bytes model, st
 	       (!bytes_set(provider) || bytes_eq(provider, p->name));
 }
 
-static bool block_fits(const struct block *b, const struct provider_config *p)
+static bool block_fits(const struct inference *inf, const struct block *b,
+		       const struct provider_config *p)
 {
+	bool family = !bytes_set(b->source) || inf->source_wire == provider_wire(p);
+
 	if (b->type == BLOCK_THOUGHT)
-		return !bytes_set(b->provider_type) || bytes_eq(b->provider_type, p->type);
-	return b->type != BLOCK_UNKNOWN || is_meant_for(p, b->model_name, b->provider_name);
+		return bytes_set(b->provider_type) ? provider_takes_thoughts_of(p, b->provider_type)
+						   : family;
+	return b->type != BLOCK_UNKNOWN ||
+	       (family && is_meant_for(p, b->model_name, b->provider_name));
 }
 
 static bool all_fit(const struct inference *inf, const struct provider_config *p)
 {
 	for (size_t i = 0; i < inf->nmessages; i++)
 		for (size_t j = 0; j < inf->messages[i].len; j++)
-			if (!block_fits(&inf->messages[i].content[j], p))
+			if (!block_fits(inf, &inf->messages[i].content[j], p))
 				return false;
 	return true;
 }
@@ -99,26 +104,41 @@ static int filter_blocks(struct inference *inf, const struct provider_config *p,
 		if (!to->content)
 			return -1;
 		for (size_t j = 0; j < from->len; j++)
-			if (block_fits(&from->content[j], p))
+			if (block_fits(inf, &from->content[j], p))
 				to->content[to->len++] = from->content[j];
 	}
 	inf->messages = messages;
-	inf->source_intact = false;
+	if (inf->source_wire != provider_wire(p) || !provider_wire(p)->edits_thoughts)
+		inf->source_intact = false;
 	return 0;
 }
 
-/* One in scope fails the attempt at a type that has none (providers-openai §1.3). */
-static int check_provider_tools(const struct inference *inf, const struct provider_config *p)
+/* Leaves those in scope. One fails the attempt at a format that has none (providers-openai §1.3). */
+static int scope_provider_tools(struct inference *inf, const struct provider_config *p,
+				struct arena *a)
 {
-	size_t n = 0;
+	size_t n = 0, all = inf->tools ? inf->tools->nprovider_tools : 0;
+	struct tool_config *scoped = all ? arena_new(a, struct tool_config) : NULL;
 
-	for (size_t i = 0; inf->tools && i < inf->tools->nprovider_tools; i++) {
+	if (!all)
+		return 0;
+	if (!scoped)
+		return -1;
+	*scoped = *inf->tools;
+	scoped->provider_tools = arena_array(a, struct provider_tool, all);
+	if (!scoped->provider_tools)
+		return -1;
+	for (size_t i = 0; i < all; i++) {
 		const struct provider_tool *t = &inf->tools->provider_tools[i];
 
-		n += is_meant_for(p, t->model_name, t->provider_name);
+		if (is_meant_for(p, t->model_name, t->provider_name))
+			scoped->provider_tools[n++] = *t;
 	}
-	if (n == 0 || provider_type_of(p)->takes_provider_tools)
+	scoped->nprovider_tools = scoped->cprovider_tools = n;
+	if (n == 0 || provider_wire(p)->takes_provider_tools) {
+		inf->tools = scoped;
 		return 0;
+	}
 	return fail(
 		ERR_INVALID_REQUEST,
 		"Provider `%.*s` does not support `provider_tools`, but %zu provider tool(s) were configured for model `%.*s` / provider `%.*s`. Provider tools are only supported by: Anthropic, GCP Vertex Anthropic, and OpenAI (Responses API only).",
@@ -243,7 +263,7 @@ static int attempt(struct model_call *call, const struct provider_config *p,
 	call->inf.id = uuid_v7();
 	call->attempt = (struct attempt){ .started_ms = now, .stream = inf->stream, .last = last };
 	if (filter_blocks(&call->inf, p, call->context->arena) ||
-	    check_provider_tools(&call->inf, p))
+	    scope_provider_tools(&call->inf, p, call->context->arena))
 		return -1;
 	before = fiber_deadline_narrow(limit);
 	if (files_fetch(&call->inf, p, call->context))

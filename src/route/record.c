@@ -663,6 +663,8 @@ static void build(void *arg)
 		r = answer_rows(&b->rec, f);
 	if (r == 0)
 		r = list_row(&b->rec, f);
+	if (r == 0 && f->add_rows)
+		r = f->add_rows(f->ctx, f->result, &b->rec);
 	if (r == 0 && (f->error || f->state == ANSWER_CANCELLED || any_failed(f)))
 		r = error_row(&b->rec, f);
 	b->failed = r;

@@ -32,6 +32,9 @@ struct answer_facts {
 	uint64_t processing_ms;
 	int64_t ttft_ms; /* of a stream until its first content; -1: there was none */
 	bool raw_cut;    /* the stream's texts were cut already */
+	/* Adds rows of the surface's own to the record of an answer; NULL: none. -1: no room. */
+	int (*add_rows)(void *ctx, const struct result *, struct record *);
+	void *ctx;
 };
 
 /* Builds the record and hands it to the journal. Waits for that, also when the fiber is cancelled. -1 only when

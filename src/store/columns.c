@@ -8,6 +8,7 @@ const struct column model_columns[] = { MODEL_COLUMNS(X) };
 const struct column call_columns[] = { CALL_COLUMNS(X) };
 const struct column error_columns[] = { ERROR_COLUMNS(X) };
 const struct column config_columns[] = { CONFIG_COLUMNS(X) };
+const struct column response_columns[] = { RESPONSE_COLUMNS(X) };
 #undef X
 
 const struct table tables[TABLES] = {

@@ -21,12 +21,14 @@
 #define N_CONFIG_HASH    "hash"
 #define N_COST           "cost"
 #define N_COST_NANO      N_COST "_nano"
+#define N_CREATED        "created"
 #define N_CUT            "cut"
 #define N_DYNAMIC_TOOLS  "dynamic_tools"
 #define N_EPISODE        "episode_id"
 #define N_ERROR          "error"
 #define N_ERROR_KIND     "error_kind"
 #define N_ESTIMATED      "estimated"
+#define N_EXPIRES        "expires"
 #define N_EXTRA_BODY     "extra_body"
 #define N_FINISH         "finish_reason"
 #define N_FUNCTION       "function_name"
@@ -38,13 +40,16 @@
 #define N_INPUT          "input"
 #define N_KEY            "key_public_id"
 #define N_MESSAGES       "input_messages"
+#define N_ASKED          "model"
 #define N_MODEL          "model_name"
 #define N_MS             "processing_time_ms"
+#define N_OBJECT         "object"
 #define N_OTHERS         "other_choices"
 #define N_OUT            "output_tokens"
 #define N_OUTPUT         "output"
 #define N_PARALLEL       "parallel_tool_calls"
 #define N_PARAMS         "inference_params"
+#define N_PREVIOUS       "previous"
 #define N_PREVIEW_IN     "preview_in"
 #define N_PREVIEW_OUT    "preview_out"
 #define N_PROVIDER       "model_provider_name"
@@ -160,6 +165,18 @@
 	X(ERROR, JSON, NULLABLE, NULL, 2)           \
 	X(ATTEMPTS, JSON, NULLABLE, "[]", 3)
 
+/* Response, row 66: an answer of the Responses API that is kept (surfaces §4.5). Without input and object it was deleted. Times
+ * are Unix seconds. */
+#define RESPONSE_COLUMNS(X)                  \
+	X(ID, TEXT, REQUIRED, NULL, 1)       \
+	X(KEY, TEXT, NULLABLE, NULL, 2)      \
+	X(CREATED, INT, NULLABLE, NULL, 3)   \
+	X(EXPIRES, INT, NULLABLE, NULL, 4)   \
+	X(PREVIOUS, TEXT, NULLABLE, NULL, 5) \
+	X(ASKED, TEXT, NULLABLE, NULL, 6)    \
+	X(INPUT, JSON, NULLABLE, NULL, 7)    \
+	X(OBJECT, JSON, NULLABLE, NULL, 8)
+
 #define CONFIG_COLUMNS(X) /* ConfigSnapshot, row 13 */ \
 	X(CONFIG_HASH, JSON, REQUIRED, NULL, 0)        \
 	X(CONFIG, TEXT, NULLABLE, "", 0)
@@ -179,12 +196,15 @@ enum call_cell { CALL_COLUMNS(X) CALL_CELLS };
 #define X(cell, ...) E_##cell,
 enum error_cell { ERROR_COLUMNS(X) E_CELLS };
 #undef X
+#define X(cell, ...) R_##cell,
+enum response_cell { RESPONSE_COLUMNS(X) R_CELLS };
+#undef X
 #define X(cell, ...) S_##cell,
 enum snapshot_cell { CONFIG_COLUMNS(X) S_CELLS };
 #undef X
 
 extern const struct column list_columns[], chat_columns[], model_columns[], call_columns[],
-	error_columns[], config_columns[];
+	error_columns[], config_columns[], response_columns[];
 
 /* Tables of a store. T_TAGS has no row of its own: it is made of the chat row's tags. */
 enum table_id { T_LIST, T_CHAT, T_MODEL, T_ERROR, T_TAGS, TABLES };

@@ -285,6 +285,11 @@ static int next_record(struct log_reader *r, struct record_view *v)
 	}
 }
 
+int log_next_record(struct log_reader *r, struct record_view *v)
+{
+	return next_record(r, v);
+}
+
 static void model_calls(struct log_entry *e, struct buf *scratch)
 {
 	struct bytes calls = cell_text(&e->list[L_CALLS]), one;

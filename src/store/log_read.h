@@ -65,6 +65,9 @@ void log_reader_close(struct log_reader *);
 /* The next inference of the journal that the store has not (as of the open), later those that are written
  * while one looks. 1: one; 0: none for now; -1: unreadable. */
 int log_next_in_journal(struct log_reader *, struct log_entry *, struct arena *);
+/* The next record of any kind. 1; 0: none for now. */
+struct record_view;
+int log_next_record(struct log_reader *, struct record_view *);
 /* The segments that hold what the store has not, the newest first; `at` has room for `max`. */
 struct journal_segment {
 	uint64_t first;

@@ -117,6 +117,16 @@ int read_live(struct reader *, const struct read_filter *, struct read_live *, r
 /* Sets the place behind that inference. 1; 0: it is too long ago; -1. */
 int read_live_place(struct reader *, struct bytes id, struct read_live *);
 
+/* An answer of the Responses API that is kept (surfaces §4.5). */
+struct kept_response {
+	struct bytes id, key, previous,
+		model;              /* key: public id of whose it is; unset: nobody's, or none */
+	struct bytes input, object; /* JSON */
+	int64_t created, expires;   /* Unix seconds */
+};
+/* 1; 0: there is none of that id, or it was deleted; -1. */
+int read_response(struct reader *, struct bytes id, struct kept_response *, struct arena *);
+
 /* By the id of an inference or of a model inference, in either place, with its bodies. 1, 0, -1. */
 int read_find(struct reader *, struct bytes id, struct log_entry *, struct arena *);
 

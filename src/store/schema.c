@@ -73,6 +73,15 @@ static const char other_tables[] =
 							      ", " N_COST_NANO ", " N_IN          \
 							      ", " N_OUT ") WHERE " RARE_ROWS ";"
 
+/* Answers of the Responses API that are kept, found by their id. */
+#define SCHEMA_5                                                                             \
+	"CREATE TABLE Response(" N_ID " TEXT PRIMARY KEY, " N_KEY " TEXT, " N_CREATED        \
+	" INTEGER, " N_EXPIRES " INTEGER, " N_PREVIOUS " TEXT, " N_ASKED " TEXT, " N_INPUT   \
+	" TEXT, " N_OBJECT " TEXT);"                                                         \
+	"CREATE INDEX Response_" N_EXPIRES " ON Response(" N_EXPIRES ");"                    \
+	"CREATE INDEX Response_" N_PREVIOUS " ON Response(" N_PREVIOUS ") WHERE " N_PREVIOUS \
+	" IS NOT NULL;"
+
 /* A column that is added needs no more than ALTER TABLE ... ADD COLUMN in `sql`; the views are made anew by each step. */
 const struct schema_step schema_steps[] = {
 	{ 2, SCHEMA_2
@@ -81,6 +90,7 @@ const struct schema_step schema_steps[] = {
 	  " HAVING count(*) > 0;" },
 	{ 3, SCHEMA_3 },
 	{ 4, "ALTER TABLE " MODEL " ADD COLUMN " N_OTHERS " TEXT;" },
+	{ 5, SCHEMA_5 },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 
@@ -190,7 +200,8 @@ int schema_create(struct buf *out)
 	for (size_t i = 0; i < TABLES; i++)
 		if (tables[i].columns)
 			bad |= create_table(&tables[i], out);
-	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2) | put(out, SCHEMA_3);
+	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2) |
+	       put(out, SCHEMA_3) | put(out, SCHEMA_5);
 	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= create_view(i, out);
 	return bad | buf_putc(out, 0) ? -1 : 0;

@@ -60,7 +60,7 @@ static int copy_table(sqlite3 *db, const char *name, const char *create, const c
 static int copy_tables(sqlite3 *db, int from)
 {
 	static const char which[] =
-		"SELECT t.name, s.sql, (SELECT group_concat('\"' || c.name || '\"', ', ') FROM pragma_table_xinfo(t.name) c WHERE c.hidden = 0) FROM pragma_table_list t JOIN main.sqlite_schema s ON s.name = t.name AND s.type = 'table' WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT IN ('ChatInference', 'ModelInference', 'RequestError') ORDER BY 1";
+		"SELECT t.name, s.sql, (SELECT group_concat('\"' || c.name || '\"', ', ') FROM pragma_table_xinfo(t.name) c WHERE c.hidden = 0) FROM pragma_table_list t JOIN main.sqlite_schema s ON s.name = t.name AND s.type = 'table' WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT IN ('ChatInference', 'ModelInference', 'RequestError', 'Response') ORDER BY 1";
 	sqlite3_stmt *st;
 	char identity[100];
 	int rc = sqlite3_prepare_v2(db, which, -1, &st, NULL), r;

@@ -40,6 +40,13 @@ static const char *const queries[QUERIES] = {
 	[Q_TAG] = "INSERT INTO TagInference(key, value, seq, " N_INFERENCE ", " N_FUNCTION
 		  ", " N_VARIANT ", " N_EPISODE ", " N_TYPE
 		  ") VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+	[Q_RESPONSE] = "INSERT INTO Response(" N_ID ", " N_KEY ", " N_CREATED ", " N_EXPIRES
+		       ", " N_PREVIOUS ", " N_ASKED ", " N_INPUT ", " N_OBJECT
+		       ") VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(" N_ID ") DO UPDATE SET " N_INPUT
+		       " = excluded." N_INPUT ", " N_OBJECT " = excluded." N_OBJECT,
+	[Q_RESPONSES_OLD] =
+		"DELETE FROM Response WHERE rowid IN (SELECT rowid FROM Response WHERE " N_EXPIRES
+		" < ?1 ORDER BY " N_EXPIRES " LIMIT 20)",
 	[Q_PENDING] = "INSERT OR IGNORE INTO TextPending(seq) VALUES(?1)",
 	[Q_HASH] = "SELECT n FROM ConfigSnapshot WHERE " N_CONFIG_HASH " = ?1",
 	[Q_HASH_NEW] = "INSERT INTO ConfigSnapshot(" N_CONFIG_HASH ", " N_CONFIG

@@ -20,6 +20,8 @@ enum sqlite_query {
 	Q_CHAT,
 	Q_MODEL,
 	Q_ERROR,
+	Q_RESPONSE,
+	Q_RESPONSES_OLD,
 	Q_TAG,
 	Q_PENDING,
 	Q_HASH,

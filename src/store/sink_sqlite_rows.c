@@ -26,6 +26,7 @@ struct parts {
 	size_t nmodels;
 	struct bytes config[SNAPSHOTS_MAX];
 	size_t nconfig;
+	struct bytes response; /* the one of the record; unset: none */
 };
 
 static enum sink_result bad_row(struct sqlite_sink *s, struct bytes why)
@@ -106,6 +107,10 @@ static enum sink_result read_parts(struct sqlite_sink *s, struct bytes payload, 
 		if (part.table == ROW_CONFIG_SNAPSHOT) {
 			if (out->nconfig < SNAPSHOTS_MAX)
 				out->config[out->nconfig++] = part.json;
+			continue;
+		}
+		if (part.table == ROW_RESPONSE) {
+			out->response = part.json;
 			continue;
 		}
 		if (t == TABLES) {
@@ -352,6 +357,24 @@ static enum sink_result add_configs(struct sqlite_sink *s, const struct parts *p
 	return SINK_OK;
 }
 
+/* A kept answer of the Responses API, or that it was deleted; and some of those whose time is over. */
+static enum sink_result add_response(struct sqlite_sink *s, struct bytes json)
+{
+	struct cell c[R_CELLS];
+	enum sink_result r;
+
+	if (!bytes_set(json))
+		return SINK_OK;
+	if (row_read(json, response_columns, R_CELLS, c, &s->scratch))
+		return bad_row(s, error_last()->message);
+	bind_cells(s->statements[Q_RESPONSE], 1, response_columns, c, R_CELLS);
+	r = sqlite_run(s, Q_RESPONSE);
+	if (r != SINK_OK)
+		return r;
+	sqlite3_bind_int64(s->statements[Q_RESPONSES_OLD], 1, (int64_t)(clock_unix_ms() / 1000));
+	return sqlite_run(s, Q_RESPONSES_OLD);
+}
+
 /* Before the first INSERT: what follows must not stop half way because of a row. */
 static bool ids_are_good(const struct parts *p)
 {
@@ -419,14 +442,18 @@ enum sink_result sqlite_add_record(struct sink *base, const struct record_view *
 	r = read_parts(s, payload, &p);
 	if (r == SINK_OK)
 		r = add_configs(s, &p);
+	if (r == SINK_OK && !p.cells[T_LIST])
+		r = add_response(s, p.response);
 	if (r != SINK_OK)
 		return r;
 	if (!p.cells[T_LIST] && p.cells[T_CHAT]) {
 		p.cells[T_LIST] = s->cells + CALL_CELLS;
 		imply_list(p.cells[T_LIST], p.cells[T_CHAT]);
 	}
-	if (p.cells[T_LIST])
-		return add_parts(s, &p, v->flags & RECORD_CUT);
+	if (p.cells[T_LIST]) {
+		r = add_parts(s, &p, v->flags & RECORD_CUT);
+		return r == SINK_OK ? add_response(s, p.response) : r;
+	}
 	if (p.nmodels || p.cells[T_ERROR])
 		return bad_row(s, B("rows without the inference that they belong to"));
 	return SINK_OK;

@@ -69,6 +69,7 @@ enum row_table {
 	ROW_CONFIG_SNAPSHOT = 13,
 	ROW_INFERENCE_BY_ID = 64,
 	ROW_REQUEST_ERROR = 65,
+	ROW_RESPONSE = 66,
 };
 
 /* All rows of one answer. Built in the request's arena. */

@@ -61,6 +61,8 @@ static struct result *read_result(struct call *c)
 	if (offload_if_big(d.body.n, decode_here, &d))
 		return NULL;
 	r = d.result;
+	if (r && c->asked && custom_tools_restore(r, c->asked, c->context->arena))
+		return NULL;
 	if (!r) {
 		call_with_debug(c);
 		return NULL;
@@ -110,7 +112,9 @@ static int error_delta(struct call *c, struct delta **out)
 static int take_last(struct call *c)
 {
 	c->state = STREAM_ENDED;
-	return c->wire->read_end(c->stream, &c->delta) == 1;
+	if (c->wire->read_end(c->stream, &c->delta) != 1)
+		return 0;
+	return c->asked && custom_stream_take(c->custom, &c->delta) ? -1 : 1;
 }
 
 /* One event through the wire. */
@@ -118,6 +122,8 @@ static int take_event(struct call *c, const struct sse_event *event)
 {
 	int r = c->wire->read_event(c->stream, event, &c->delta);
 
+	if (r == 1 && c->asked && custom_stream_take(c->custom, &c->delta))
+		return -1;
 	if (r == 2)
 		r = take_last(c);
 	if (r == 1 && c->delta.error && c->delta.error->fatal)
@@ -128,10 +134,12 @@ static int take_event(struct call *c, const struct sse_event *event)
 static int take_next(struct call *c)
 {
 	struct sse_event event;
-	int r = sse_next(&c->sse, &event);
+	int r = framing_next(c->framer, &event);
 
 	if (r == 0)
 		c->state = STREAM_WAITS;
+	if (r == 2)
+		return call_fail_exception(c);
 	return r == 1 ? take_event(c, &event) : r;
 }
 
@@ -139,11 +147,10 @@ static int take_next(struct call *c)
 static int take_unfinished(struct call *c)
 {
 	struct sse_event event;
+	int r = framing_end(c->framer, &event);
 
 	c->state = STREAM_CLOSING;
-	if (!c->inf->options->lenient)
-		return 0;
-	return sse_end(&c->sse, &event) ? take_event(c, &event) : 0;
+	return r == 1 && c->inf->options->lenient ? take_event(c, &event) : r < 0 ? -1 : 0;
 }
 
 static int read_more(struct call *c)
@@ -162,7 +169,7 @@ static int read_more(struct call *c)
 	if (c->received > ANSWER_MAX)
 		return fail(ERR_TOO_LARGE, "the upstream's answer is longer than %u bytes",
 			    ANSWER_MAX);
-	sse_feed(&c->sse, piece);
+	framing_feed(c->framer, piece);
 	return 0;
 }
 
@@ -199,7 +206,9 @@ static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), v
 		if (r > 0)
 			return 1;
 		if (r < 0) {
-			call_fail_transport(c, true);
+			http_call_distrust(c->http);
+			if (!error_last()->fatal) /* else it has its words */
+				call_fail_transport(c, true);
 			return call_ended_above() ? -1 : error_delta(c, out);
 		}
 	}
@@ -249,5 +258,7 @@ void upstream_close(struct call *c)
 		tell_unknown_events(c, c->wire->unknown_events(c->stream));
 	if (c->stream)
 		c->wire->stream_free(c->stream);
-	sse_deinit(&c->sse);
+	custom_stream_free(c->custom);
+	if (c->framer)
+		framing_deinit(c->framer);
 }

@@ -78,8 +78,11 @@ int answer_begin(struct call *c)
 	struct delta *d;
 	int r;
 
-	sse_init(&c->sse, SSE_MAX_EVENT);
-	sse_feed(&c->sse, c->peeked);
+	c->framer = arena_new(c->context->arena, struct framer);
+	if (!c->framer)
+		return -1;
+	framing_init(c->framer, c->type->framing);
+	framing_feed(c->framer, c->peeked);
 	c->stream = c->wire->stream_new(c->inf, &c->dialect, c->context->arena);
 	if (!c->stream)
 		return -1;

@@ -5,7 +5,8 @@
 #ifndef SIGNET_UPSTREAM_CALL_H
 #define SIGNET_UPSTREAM_CALL_H
 
-#include "net/sse.h"
+#include "upstream/custom_tools.h"
+#include "upstream/framing.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
 
@@ -24,19 +25,23 @@ struct call {
 	const struct provider_type *type;
 	const struct wire *wire; /* provider_wire() */
 	const struct inference *inf;
+	const struct inference
+		*asked; /* where custom tools go out as functions: what was asked; else NULL */
+	struct custom_stream *custom; /* the same, of a stream */
 	const struct call_context *context;
 	struct attempt *attempt;
 	struct dialect dialect;
 	struct http_call *http;
 	struct bytes body, endpoint;
+	bool signed_better; /* it was sent once more with better credentials */
 	struct url url;
 	struct header_list headers; /* without the signer's */
 	struct secrets *secrets;    /* that were sent so far; NULL: nothing was */
 	uint64_t deadline;          /* of the whole outbound request; absolute ms */
-	bool encoded;
+	bool encoded, counts;
 	/* a stream */
 	enum stream_state state;
-	struct sse sse;
+	struct framer *framer;
 	struct wire_stream *stream;
 	struct delta delta;
 	struct bytes peeked; /* how the body begins, where that was looked at; unset: nowhere */
@@ -79,6 +84,8 @@ void call_redact_error(const struct call *, struct error *); /* all of its texts
 
 /* ---- what goes wrong: call_error.c; all return -1 with the error set ---- */
 
+/* "ns#Name:uri" -> "Name". */
+struct bytes error_code_name(struct bytes);
 /* gateway.debug: what was sent and what came stands behind the last error's text. */
 int call_with_debug(const struct call *);
 /* An error of this provider: TensorZero's frame around the inner text, which lives in the arena. */
@@ -90,6 +97,8 @@ int call_fail_transport(const struct call *, bool in_stream);
 int call_fail_body(const struct call *);
 /* The answer's status is not 2xx: reads the body for the error. Waits. */
 int call_fail_status(struct call *);
+/* The stream itself tells of an error, in the frame that came last. */
+int call_fail_exception(const struct call *);
 /* The answer to a streamed request is no stream: the same. */
 int call_fail_content_type(struct call *, struct bytes expected, struct bytes got);
 

@@ -78,6 +78,25 @@ int call_fail_body(const struct call *c)
 	return call_fail(c, ERR_INFERENCE_SERVER, 0, bytes_set(inner) ? inner : B("out of memory"));
 }
 
+struct bytes error_code_name(struct bytes code)
+{
+	ptrdiff_t hash = bytes_chr(code, '#');
+
+	if (hash >= 0)
+		code = bytes_slice(code, (size_t)hash + 1, code.n);
+	return bytes_set(code) ? bytes_trim(bytes_cut(&code, ':')) : code;
+}
+
+/* "ns#ThrottlingException:http://…" -> "ThrottlingException". Unset: no header says it. */
+static struct bytes header_code(const struct call *c)
+{
+	struct bytes code = c->type->error_code_header;
+
+	if (code.n)
+		code = http_call_header(c->http, code);
+	return arena_dup(c->context->arena, error_code_name(code));
+}
+
 /* Keeps beside the text of the last error what the upstream's body says. */
 static int with_body(const struct call *c, int status, struct bytes body, int64_t wait_ms)
 {
@@ -86,9 +105,10 @@ static int with_body(const struct call *c, int status, struct bytes body, int64_
 
 	if (!e)
 		return -1;
-	c->type->read_error(e, body, c->context->arena);
 	e->upstream_status = status;
 	e->upstream_body = body;
+	e->upstream_code = header_code(c);
+	c->type->read_error(e, body, c->context->arena);
 	if (wait_ms >= 0)
 		e->retry_after_ms = wait_ms;
 	return fail_with(e);
@@ -130,9 +150,9 @@ int call_fail_status(struct call *c)
 	int status = http_call_status(http);
 	bool stream = c->inf->stream && !c->type->always_streams,
 	     client = is_one_of(c->type->client_statuses, status);
-	enum error_kind kind = stream   ? ERR_FATAL_STREAM
-			       : client ? ERR_INFERENCE_CLIENT
-					: ERR_INFERENCE_SERVER;
+	enum error_kind kind = stream && !c->type->stream_status_plain ? ERR_FATAL_STREAM
+			       : client                                ? ERR_INFERENCE_CLIENT
+								       : ERR_INFERENCE_SERVER;
 	int64_t wait = retry_after_ms(http_call_header(http, B("retry-after-ms")),
 				      http_call_header(http, B("retry-after")), time(NULL));
 
@@ -142,6 +162,25 @@ int call_fail_status(struct call *c)
 		  c->type->status_text(status, http_status_phrase(status), c->attempt->raw_response,
 				       c->attempt->request_id, stream, c->context->arena));
 	return with_body(c, status, c->attempt->raw_response, wait);
+}
+
+int call_fail_exception(const struct call *c)
+{
+	const struct frame *f = &c->framer->frame;
+	struct arena *a = c->context->arena;
+	struct error *e;
+
+	call_fail(c, ERR_INFERENCE_SERVER, 0,
+		  arena_printf(a, "%.*s%.*s%s%.*s", BFMT(c->type->exception_words), BFMT(f->name),
+			       f->message.n ? ": " : "", BFMT(f->message)));
+	e = error_save(a);
+	if (!e)
+		return -1;
+	e->fatal = true;
+	e->upstream_code = arena_dup(a, f->name);
+	e->upstream_body = arena_dup(a, f->payload);
+	c->type->read_exception(e, f, a);
+	return fail_with(e);
 }
 
 int call_fail_content_type(struct call *c, struct bytes expected, struct bytes got)

@@ -38,6 +38,7 @@ int credential_get(const struct credential *c, const struct call_context *contex
 		log_warn("upstream",
 			 "the default credential is not available, the fallback is used");
 		return credential_get(c->second, context, label, out);
+	case CREDENTIAL_SDK: /* its type has the chain, and asks here for what is no part of it */
 	case CREDENTIAL_MISSING: break;
 	}
 	return fail(ERR_API_KEY_MISSING, "API key missing for provider %s: %.*s", label,

@@ -1,13 +1,15 @@
 /*
- * Provider type `openai`, chat completions (config §2.5, providers-openai §2.1, §2.2, §2.12). Statuses 400, 401, 403
- * and 429 are the request's fault; every other one that is not 2xx is the server's.
+ * Provider type `openai`, chat completions and responses (config §2.5, providers-openai §2.1, §2.2, §2.12, §4). Statuses
+ * 400, 401, 403 and 429 are the request's fault; every other one that is not 2xx is the server's.
  */
 #include "upstream/openai.h"
 
+#include "base/error.h"
 #include "config/models.h"
 #include "wire/openai_chat/openai_chat.h"
 
-#define LABEL "OpenAI"
+#define LABEL    "OpenAI"
+#define TOOL_MAX (1u << 20) /* of one of provider_tools */
 
 /* ---- its keys ---- */
 
@@ -61,8 +63,7 @@ static const struct key keys[] = {
 	  .fix = "`model_name = \"gpt-4o\"`" },
 	{ "api_base", KEY_CALL, .type_wide = true, .call = read_api_base },
 	{ "api_key_location", KEY_CALL, .call = read_api_key },
-	{ "api_type", KEY_ANY_CHOICE, .choices = api_types, .later = 1 << 1,
-	  .fix = "remove it, or keep TensorZero for what needs it" },
+	{ "api_type", KEY_CHOICE, OWN(openai_options, api_type), .choices = api_types },
 	{ "include_encrypted_reasoning", KEY_PASS },
 	{ "provider_tools", KEY_PASS },
 	{ "content_type_overrides", KEY_CALL, .own = true, .call = read_overrides },
@@ -70,23 +71,70 @@ static const struct key keys[] = {
 	  .min = STRICT_OUTER },
 };
 
+static bool is_responses(const struct openai_options *o)
+{
+	return o->api_type == 1;
+}
+
+static void read_provider_tools(struct loader *l, const struct toml *list, struct openai_options *o)
+{
+	struct bytes *tools = NULL;
+	size_t cap = 0;
+
+	for (const struct toml *one = list->child; one; one = one->next) {
+		struct bytes json = { NULL, 0 };
+		struct buf b;
+
+		buf_init(&b, TOOL_MAX);
+		if (toml_json(one, &b) == 0)
+			json = arena_dup(l->arena, buf_bytes(&b));
+		buf_deinit(&b);
+		if (bytes_set(json))
+			(void)arena_push(l->arena, tools, o->responses.ntools, cap, json);
+	}
+	o->responses.tools = tools;
+}
+
+/* The other address beside the one of chat completions; its query stays. */
+static struct bytes responses_endpoint(struct bytes endpoint, struct arena *a)
+{
+	static const struct bytes path = B("/chat/completions");
+	ptrdiff_t at = bytes_find(endpoint, path);
+
+	if (at < 0)
+		return endpoint;
+	return arena_printf(a, "%.*s/responses%.*s", (int)at, endpoint.p,
+			    BFMT(bytes_slice(endpoint, (size_t)at + path.n, endpoint.n)));
+}
+
+static void use_responses(struct provider_config *p, struct arena *a)
+{
+	struct openai_options *o = p->options;
+
+	p->endpoint = responses_endpoint(p->endpoint, a);
+	o->responses.vendor = bytes_starts(p->endpoint, B("https://api.openai.com/"));
+}
+
 /* The two keys that only the Responses API has (config §2.5). */
-static void check_responses_keys(struct loader *l, struct toml *t, struct bytes path)
+static void check_responses_keys(struct loader *l, struct toml *t, struct bytes path,
+				 struct openai_options *o)
 {
 	struct toml *reasoning = toml_get(t, "include_encrypted_reasoning");
 	struct toml *tools = toml_get(t, "provider_tools");
-	const struct toml *type = toml_get(t, "api_type");
 	struct key k = { .kind = KEY_BOOL };
-	bool on = false, responses = type && bytes_eq(type->text, B("responses"));
+	bool on = false, responses = is_responses(o);
 
 	if (reasoning)
 		read_key(l, &k, reasoning, path_join(l, path, ": ", reasoning->key), &on);
+	o->responses.encrypted_reasoning = on;
 	if (on && !responses)
 		error_at(
 			l, reasoning, path,
 			"include_encrypted_reasoning is only supported when api_type = \"responses\" (remove it)");
-	if (tools && want_array(l, tools, path_join(l, path, ": ", tools->key)) && tools->child &&
-	    !responses)
+	if (!tools || !want_array(l, tools, path_join(l, path, ": ", tools->key)))
+		return;
+	read_provider_tools(l, tools, o);
+	if (tools->child && !responses)
 		error_at(
 			l, tools, path,
 			"`provider_tools` are provided for an OpenAI provider but Responses API is not enabled. These will be ignored. (remove them)");
@@ -99,8 +147,27 @@ static void defaults(struct provider_config *p)
 
 static void check(struct loader *l, struct toml *t, struct bytes path, struct provider_config *p)
 {
-	check_responses_keys(l, t, path);
+	check_responses_keys(l, t, path, p->options);
+	if (is_responses(p->options))
+		use_responses(p, l->arena);
 	check_api_key(l, t, path, p);
+}
+
+/* "openai::gpt-4o", "openai::responses::gpt-5" */
+static int shorthand(struct loader *l, struct bytes name, struct provider_config *p)
+{
+	static const struct bytes responses = B("responses::");
+	struct openai_options *o = p->options;
+
+	if (bytes_starts(p->model_name, responses)) {
+		p->model_name = bytes_slice(p->model_name, responses.n, p->model_name.n);
+		if (!p->model_name.n)
+			return fail(ERR_MODEL_NOT_FOUND,
+				    "Model name '%.*s' not found in model table", BFMT(name));
+		o->api_type = 1;
+		use_responses(p, l->arena);
+	}
+	return shorthand_api_key(l, name, p);
 }
 
 /* ---- its calls ---- */
@@ -112,6 +179,13 @@ static void set_dialect(const struct provider_config *p, struct dialect *d)
 	d->tool_strict = o->tool_strict;
 	d->overrides = o->overrides;
 	d->noverrides = o->noverrides;
+	if (is_responses(o))
+		d->options = &o->responses;
+}
+
+static const struct wire *wire_of(const struct provider_config *p)
+{
+	return is_responses(p->options) ? &wire_openai_responses : &wire_openai_chat;
 }
 
 static int headers(const struct provider_config *p, const struct inference *inf,
@@ -179,10 +253,10 @@ const struct provider_type provider_openai = {
 		.options_size = sizeof(struct openai_options),
 		.defaults = defaults,
 		.check = check,
-		.shorthand = shorthand_api_key,
-		.reserved_shorthand = B("openai::responses::"),
+		.shorthand = shorthand,
 	},
 	.wire = &wire_openai_chat,
+	.wire_of = wire_of,
 	.dialect = { .max_tokens_key = B("max_completion_tokens") },
 	.set_dialect = set_dialect,
 	.headers = headers,

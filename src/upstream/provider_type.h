@@ -7,13 +7,16 @@
 #define SIGNET_UPSTREAM_PROVIDER_TYPE_H
 
 #include "config/provider_kind.h"
+#include "net/event_stream.h"
 #include "upstream/extra.h"
 #include "upstream/upstream.h"
 #include "wire/wire.h"
 
-/* How a stream of answers is cut into events. Others come with the first type that speaks them. */
+/* How a stream of answers is cut into events. */
 enum framing {
-	FRAMING_SSE, /* text/event-stream */
+	FRAMING_SSE,                 /* text/event-stream */
+	FRAMING_EVENT_STREAM,        /* AWS: an event is a frame */
+	FRAMING_SSE_IN_EVENT_STREAM, /* AWS: frames hold pieces of a text/event-stream */
 };
 
 /* The words in front of what the net says, and what kind of error it is then. */
@@ -40,30 +43,45 @@ struct provider_type {
 	/* The type's own headers, credentials included. -1: ERR_API_KEY_MISSING, ... May wait. */
 	int (*headers)(const struct provider_config *, const struct inference *,
 		       const struct call_context *, struct header_list *);
-	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so. Ends with an unset
-	 * one. NULL: none. */
+	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so, "!x-a" before it:
+	 * not this one. Ends with an unset one. NULL: none. */
 	const struct bytes *passed_headers;
+	/* Whether the provider takes thoughts of other types that speak its format. NULL: only its own type's. */
+	bool (*shares_thoughts)(const struct provider_config *);
 	bool takes_files;
-	bool takes_provider_tools; /* else one that is meant for it fails the attempt */
 	bool (*takes_url)(const struct file *); /* whether it fetches this one itself; NULL: none */
 	/* What the protocol's own input of the signature is (signer_protocol.content). */
 	struct bytes (*signed_content)(struct bytes body, struct arena *);
 	/* The type's own signature over what is sent, anew each time; it may set headers. NULL: none. May wait. */
 	int (*sign)(const struct provider_config *, const struct call_context *,
 		    const struct http_send *, struct header_list *);
+	/* Looks at the head of an answer that is no success. True: what the request was signed with is at fault and there is
+	 * something better, so that it is sent once more, signed anew. NULL: never. May wait. */
+	bool (*sign_better)(const struct provider_config *, const struct call_context *,
+			    const struct http_call *);
 	/* Called before each attempt; -1 refuses it. May change the model's name. May be NULL. Waits. */
 	int (*admit)(const struct provider_config *, const struct call_context *,
 		     struct bytes *model_name);
 
+	/* ---- counting (upstream_count); NULL: it cannot ---- */
+	int (*count_endpoint)(const struct provider_config *, const struct call_context *,
+			      struct bytes *url);
+	bool (*read_count)(struct bytes answer, struct arena *, uint64_t *tokens);
+
 	/* ---- the answer ---- */
 	bool always_streams; /* the upstream answers with events also when asked plainly */
 	enum framing framing;
+	/* Of a framing whose frames may tell of an error: the words in front of its name, and who fills upstream_* from it. */
+	struct bytes exception_words;
+	void (*read_exception)(struct error *, const struct frame *, struct arena *);
 	struct bytes request_id_header;
+	struct bytes error_code_header; /* names what went wrong; unset: the body alone does */
+	bool stream_status_plain; /* a status that is no success is no broken stream where one was asked for */
 	const int *client_statuses; /* of HTTP, that are the request's fault; ends with 0 */
 	/* The inner text of an error for a status that is not 2xx; `body` as it came. */
 	struct bytes (*status_text)(int status, struct bytes reason, struct bytes body,
 				    struct bytes request_id, bool stream, struct arena *);
-	/* Fills upstream_* of the error from its body. */
+	/* Fills upstream_* of the error from its body; what it is known by (status, the header's code) is there already. */
 	void (*read_error)(struct error *, struct bytes body, struct arena *);
 	struct transport_words words;
 	/* Logged when the wire left something out of a request; NULL: nothing is. */
@@ -85,6 +103,8 @@ static inline const struct provider_type *provider_type_of(const struct provider
 	return (const struct provider_type *)p->kind; /* its first member */
 }
 
+/* Whether it may be sent thoughts that come from a provider of that type. */
+bool provider_takes_thoughts_of(const struct provider_config *, struct bytes type);
 /* Adds one, unless one of that name is there. -1: out of memory. */
 int model_list_add(struct model_list *, struct bytes name, const struct provider_config *);
 

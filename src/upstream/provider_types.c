@@ -5,16 +5,19 @@
  */
 #include "upstream/provider_type.h"
 
-extern const struct provider_type provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_anthropic, provider_openai, provider_rust_proxy;
+extern const struct provider_type provider_aws_bedrock, provider_aws_sagemaker;
+extern const struct provider_type provider_gcp_vertex_anthropic, provider_gcp_vertex_gemini;
+extern const struct provider_type provider_google_ai_studio_gemini;
 
 const struct provider_entry provider_entries[] = {
-	{ .name = "anthropic", .shorthand = true, .settings = 1 },
-	{ .name = "aws_bedrock" },
-	{ .name = "aws_sagemaker" },
+	{ .kind = &provider_anthropic.kind, .settings = 1 },
+	{ .kind = &provider_aws_bedrock.kind },
+	{ .kind = &provider_aws_sagemaker.kind },
 	{ .name = "azure", .settings = 2 },
-	{ .name = "gcp_vertex_anthropic", .shorthand = true, .settings = 6 },
-	{ .name = "gcp_vertex_gemini", .shorthand = true, .settings = 5 },
-	{ .name = "google_ai_studio_gemini", .shorthand = true, .settings = 7 },
+	{ .kind = &provider_gcp_vertex_anthropic.kind, .settings = 6 },
+	{ .kind = &provider_gcp_vertex_gemini.kind, .settings = 5 },
+	{ .kind = &provider_google_ai_studio_gemini.kind, .settings = 7 },
 	{ .name = "groq", .shorthand = true, .settings = 8 },
 	{ .name = "hyperbolic", .shorthand = true, .settings = 9 },
 	{ .name = "fireworks", .shorthand = true, .settings = 4 },
@@ -30,6 +33,24 @@ const struct provider_entry provider_entries[] = {
 	{ .kind = &provider_rust_proxy.kind },
 };
 const size_t provider_nentries = COUNT(provider_entries);
+
+/* ---- thoughts of others ---- */
+
+bool provider_takes_thoughts_of(const struct provider_config *p, struct bytes type)
+{
+	const struct provider_type *own = provider_type_of(p);
+	size_t i = 0;
+
+	if (bytes_eq(type, p->type))
+		return true;
+	if (!own->shares_thoughts || !own->shares_thoughts(p))
+		return false;
+	while (i < provider_nentries &&
+	       !(provider_entries[i].kind && bytes_eq(provider_entries[i].kind->name, type)))
+		i++;
+	return i < provider_nentries &&
+	       ((const struct provider_type *)provider_entries[i].kind)->wire == own->wire;
+}
 
 /* ---- models that types list ---- */
 

@@ -79,6 +79,12 @@ void secrets_add(struct secrets *s, struct bytes value, struct arena *a)
 
 void secrets_add_named(struct secrets *s, struct bytes name, struct bytes value, struct arena *a)
 {
+	ptrdiff_t signature =
+		bytes_starts(value, B("AWS4-")) ? bytes_find(value, B("Signature=")) : -1;
+
+	if (signature >=
+	    0) /* the rest are names and a key's id, which are no secret and words of every error */
+		value = bytes_slice(value, (size_t)signature, value.n);
 	if (is_secret_header(name))
 		secrets_add(s, value, a);
 }

@@ -7,11 +7,16 @@
 
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/ids.h"
 #include "base/pen.h"
+#include "fiber/fiber.h"
 #include "sign/signer.h"
+#include "sign/sigv4.h"
+#include "upstream/aws.h"
 
-#define NAMES_MAX (64u << 10) /* of the four headers, for the record */
+#define HMAC_ROOM (128u << 10) /* of all inputs but the body */
+#define NAMES_MAX (64u << 10)  /* of the four headers, for the record */
 
 struct inputs {
 	struct bytes nonce, timestamp, device_id, body, method, url, target;
@@ -68,25 +73,32 @@ static struct bytes header_names(const struct signer_config *s, bool device, str
 	return list;
 }
 
-int sign_attempt(const struct call *c, struct bytes method, struct header_list *l)
+/* Nonce and time of this attempt, which the inputs may name and the headers tell. */
+static int fresh_inputs(const struct call *c, struct bytes method, struct inputs *in)
+{
+	struct arena *a = c->context->arena;
+	char nonce[UUID_TEXT + 1];
+
+	*in = (struct inputs){ .body = c->body,
+			       .method = method,
+			       .url = c->endpoint,
+			       .target = c->url.target,
+			       .arena = a };
+	in->nonce = arena_dup(a, uuid_text(uuid_v4(), nonce));
+	in->timestamp = arena_printf(a, "%lld", (long long)time(NULL));
+	return bytes_set(in->nonce) && bytes_set(in->timestamp) ? 0 : -1;
+}
+
+static int sign_by_module(const struct call *c, struct bytes method, struct header_list *l)
 {
 	const struct signer_config *s = &c->provider->signer;
 	struct arena *a = c->context->arena;
-	struct inputs in = { .body = c->body,
-			     .method = method,
-			     .url = c->endpoint,
-			     .target = c->url.target,
-			     .arena = a };
 	struct signature sig;
+	struct inputs in;
 	struct bytes args[SIGNER_INPUTS];
 	size_t signed_bytes = 0;
-	char nonce[UUID_TEXT + 1];
 
-	if (!s->set)
-		return 0;
-	in.nonce = arena_dup(a, uuid_text(uuid_v4(), nonce));
-	in.timestamp = arena_printf(a, "%lld", (long long)time(NULL));
-	if (!bytes_set(in.nonce) || !bytes_set(in.timestamp) ||
+	if (fresh_inputs(c, method, &in) ||
 	    credential_get(&s->device_id, c->context, "signer", &in.device_id))
 		return -1;
 	for (int i = 0; i < SIGNER_INPUTS; i++) {
@@ -113,4 +125,104 @@ int sign_attempt(const struct call *c, struct bytes method, struct header_list *
 		.bytes = signed_bytes,
 	};
 	return 0;
+}
+
+/* ---- SigV4 ---- */
+
+static int sign_sigv4(const struct call *c, struct bytes method, struct header_list *l)
+{
+	const struct signer_config *s = &c->provider->signer;
+	const struct http_send send = { .url = &c->url, .method = method, .body = c->body };
+	struct aws_keys keys = { 0 };
+
+	if (s->key_id.kind == CREDENTIAL_NONE) {
+		if (aws_keys_find(c->context, s->region, &keys))
+			return -1;
+	} else if (credential_get(&s->key_id, c->context, "signer", &keys.id) ||
+		   credential_get(&s->secret, c->context, "signer", &keys.secret) ||
+		   credential_get(&s->session_token, c->context, "signer", &keys.token)) {
+		return -1;
+	}
+	return aws_sign_request(&keys, s->region, s->service, &send, l, c->context->arena);
+}
+
+/* ---- HMAC ---- */
+
+/* The inputs that are named, one behind the other. */
+struct hmac_job {
+	const struct call *call;
+	const struct inputs *in;
+	struct bytes secret, text; /* text: the signature; unset: no memory */
+};
+
+static struct bytes printed(const struct signer_config *s, const unsigned char *digest,
+			    struct arena *a)
+{
+	struct bytes text = { NULL, 0 };
+	char hex[65];
+	struct buf out;
+
+	buf_init(&out, 1024);
+	hex_print(digest, 32, hex);
+	if (!buf_append(&out, s->prefix) &&
+	    !(s->base64 ? buf_base64(&out, (struct bytes){ (const char *)digest, 32 })
+			: buf_append(&out, bytes_of(hex))))
+		text = arena_dup(a, buf_bytes(&out));
+	buf_deinit(&out);
+	return text;
+}
+
+static void hmac_here(void *arg)
+{
+	struct hmac_job *job = arg;
+	const struct call *c = job->call;
+	const struct signer_config *s = &c->provider->signer;
+	unsigned char digest[32];
+	struct buf message;
+	bool any = false;
+	int r = 0;
+
+	buf_init(&message, c->body.n + HMAC_ROOM);
+	for (int i = 0; i < SIGNER_INPUTS && !r; i++) {
+		if (!s->inputs[i].n)
+			continue;
+		r = (any && buf_append(&message, s->separator)) ||
+		    buf_append(&message, signer_input(c->type, s->inputs[i], job->in));
+		any = true;
+	}
+	if (!r) {
+		hmac_sha256(job->secret, buf_bytes(&message), digest);
+		job->text = printed(s, digest, c->context->arena);
+	}
+	buf_deinit(&message);
+}
+
+static int sign_hmac(const struct call *c, struct bytes method, struct header_list *l)
+{
+	const struct signer_config *s = &c->provider->signer;
+	struct arena *a = c->context->arena;
+	struct inputs in;
+	struct hmac_job job = { .call = c, .in = &in };
+
+	if (fresh_inputs(c, method, &in) ||
+	    credential_get(&s->secret, c->context, "signer", &job.secret) ||
+	    offload_if_big(c->body.n, hmac_here, &job) || !bytes_set(job.text))
+		return -1;
+	return set_given(l, s->nonce_header, in.nonce, a) ||
+			       set_given(l, s->timestamp_header, in.timestamp, a) ||
+			       set_given(l, s->header, job.text, a)
+		       ? -1
+		       : 0;
+}
+
+int sign_attempt(const struct call *c, struct bytes method, struct header_list *l)
+{
+	static int (*const kinds[])(const struct call *, struct bytes, struct header_list *) = {
+		[SIGNER_WASM] = sign_by_module,
+		[SIGNER_SIGV4] = sign_sigv4,
+		[SIGNER_HMAC] = sign_hmac,
+	};
+	const struct signer_config *s = &c->provider->signer;
+
+	return s->set ? kinds[s->kind](c, method, l) : 0;
 }

@@ -10,7 +10,8 @@
 #include "fiber/fiber.h"
 #include "upstream/call.h"
 
-#define BODY_MAX (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define COUNT_MAX (1u << 20)   /* of the answer to a count */
+#define BODY_MAX  (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
 
 static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
 	      "Requests sent once more, a reused connection having closed before an answer");
@@ -91,15 +92,33 @@ static int encode(struct call *c)
 
 /* ---- the headers ---- */
 
-/* Whether the list names it; "x-codex-*" names all that begin so. */
+/* Whether the list names it, the first entry that does: "x-codex-*" names all that begin so, "!x-codex-a" keeps one back. */
 static bool is_passed(const struct bytes *names, struct bytes name)
 {
-	for (; names->n; names++)
-		if (bytes_ends(*names, B("*"))
-			    ? bytes_istarts(name, bytes_slice(*names, 0, names->n - 1))
-			    : bytes_ieq(*names, name))
-			return true;
+	for (; names->n; names++) {
+		bool back = bytes_starts(*names, B("!"));
+		struct bytes one = bytes_slice(*names, back, names->n);
+
+		if (bytes_ends(one, B("*")) ? bytes_istarts(name, bytes_slice(one, 0, one.n - 1))
+					    : bytes_ieq(one, name))
+			return !back;
+	}
 	return false;
+}
+
+/* A list may come in several headers of one name: they go on as one. Unset: header i was with one before it, or no memory. */
+static struct bytes header_values(const struct exchange *x, size_t i, struct arena *a)
+{
+	struct bytes all = x->headers[i].value;
+
+	for (size_t j = 0; j < x->nheaders && bytes_set(all); j++) {
+		if (j == i || !bytes_ieq(x->headers[j].name, x->headers[i].name))
+			continue;
+		if (j < i)
+			return (struct bytes){ NULL, 0 };
+		all = arena_printf(a, "%.*s,%.*s", BFMT(all), BFMT(x->headers[j].value));
+	}
+	return all;
 }
 
 /* Headers of a client that speaks the upstream's own format go on (surfaces §1.6). */
@@ -110,11 +129,15 @@ static int pass_headers(struct call *c)
 	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
 	    c->inf->source_wire != c->wire)
 		return 0;
-	for (size_t i = 0; i < x->nheaders; i++)
-		if (is_passed(c->type->passed_headers, x->headers[i].name) &&
-		    header_set(&c->headers, x->headers[i].name, x->headers[i].value,
-			       c->context->arena))
+	for (size_t i = 0; i < x->nheaders; i++) {
+		struct bytes value = { NULL, 0 };
+
+		if (is_passed(c->type->passed_headers, x->headers[i].name))
+			value = header_values(x, i, c->context->arena);
+		if (bytes_set(value) &&
+		    header_set(&c->headers, x->headers[i].name, value, c->context->arena))
 			return -1;
+	}
 	return 0;
 }
 
@@ -187,11 +210,8 @@ static int transmit(struct call *c)
 
 static int check_head(struct call *c)
 {
-	static const struct bytes content_types[] = {
-		[FRAMING_SSE] = B("text/event-stream"),
-	};
 	struct bytes type = http_call_header(c->http, B("content-type")),
-		     expected = content_types[c->type->framing], id;
+		     expected = framing_content_type(c->type->framing), id;
 	int status = http_call_status(c->http);
 
 	c->attempt->status = status;
@@ -204,7 +224,7 @@ static int check_head(struct call *c)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
 		return 0;
-	switch (answer_peek(c)) {
+	switch (c->type->framing == FRAMING_SSE ? answer_peek(c) : 0) {
 	case 1: return 0;
 	case 0: return call_fail_content_type(c, expected, type);
 	default: return call_fail_transport(c, false);
@@ -221,6 +241,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
 	d.model = p->model_name;
+	d.of_model = p->model->name;
+	d.of_provider = p->name;
 	d.drop_fields = p->drop_fields.at;
 	d.ndrop_fields = p->drop_fields.len;
 	d.unsupported_as_placeholder = p->unsupported_as_placeholder >= 0
@@ -234,27 +256,65 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 static int find_endpoint(struct call *c)
 {
 	c->endpoint = c->provider->endpoint;
+	if (c->counts)
+		return c->type->count_endpoint(c->provider, c->context, &c->endpoint) ||
+				       url_parse(c->endpoint, c->context->arena, &c->url)
+			       ? -1
+			       : 0;
 	if (c->type->endpoint && c->type->endpoint(c->provider, c->inf, c->context, &c->endpoint))
 		return -1;
 	return url_parse(c->endpoint, c->context->arena, &c->url);
 }
 
+/* Sends, once more if there is something better to sign with than what the upstream refused. Waits. */
+static int send_signed(struct call *c)
+{
+	int status;
+
+	if (transmit(c))
+		return -1;
+	status = http_call_status(c->http);
+	if (c->type->sign_better && (status < 200 || status > 299) && !c->signed_better &&
+	    c->type->sign_better(c->provider, c->context, c->http)) {
+		c->signed_better = true;
+		http_call_close(c->http);
+		c->http = NULL;
+		c->headers = (struct header_list){ 0 };
+		return write_headers(c) || transmit(c) ? -1 : 0;
+	}
+	return 0;
+}
+
+/* Custom tools go out as functions where the provider has none; TensorZero's routes fail there. */
+static int emulate_custom_tools(struct call *c)
+{
+	struct arena *a = c->context->arena;
+
+	if (c->wire->custom_tools || c->inf->source_wire == c->wire || !c->inf->options->lenient ||
+	    !custom_tools_any(c->inf))
+		return 0;
+	c->asked = c->inf;
+	c->inf = custom_tools_as_functions(c->asked, a);
+	c->custom = custom_stream_new(c->asked, a);
+	return c->inf && c->custom ? 0 : -1;
+}
+
 static int open_call(struct call *c)
 {
+	if (emulate_custom_tools(c))
+		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
-	if (find_endpoint(c) || encode(c) || write_headers(c) || transmit(c) || check_head(c))
+	if (find_endpoint(c) || encode(c) || write_headers(c) || send_signed(c) || check_head(c))
 		return -1;
 	return c->inf->stream ? answer_begin(c) : 0;
 }
 
-struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
-			   const struct call_context *context, struct attempt *attempt)
+/* NULL: out of memory. */
+static struct call *call_new(const struct provider_config *p, const struct inference *inf,
+			     const struct call_context *context, struct attempt *attempt)
 {
 	struct call *c = arena_new(context->arena, struct call);
-	struct error *failure;
-	uint64_t before;
-	int r;
 
 	*attempt = (struct attempt){ .started_ms = turn_ms(),
 				     .stream = inf->stream,
@@ -271,6 +331,42 @@ struct call *upstream_open(const struct provider_config *p, const struct inferen
 	c->attempt = attempt;
 	c->dialect = dialect_of(p, c->type, context->config);
 	c->deadline = attempt->started_ms + context->config->gateway.outbound_timeout_ms;
+	return c;
+}
+
+int upstream_count(const struct provider_config *p, const struct inference *inf,
+		   const struct call_context *context, uint64_t *tokens, struct bytes *answer)
+{
+	struct attempt attempt = { 0 };
+	struct call *c;
+	uint64_t before;
+	int r;
+
+	if (!provider_type_of(p)->count_endpoint)
+		return 1;
+	c = call_new(p, inf, context, &attempt);
+	if (!c)
+		return -1;
+	c->counts = c->dialect.counts = true;
+	before = fiber_deadline_narrow(attempt.started_ms + COUNT_MS);
+	r = open_call(c) || http_call_read_all(c->http, COUNT_MAX, answer);
+	fiber_deadline_restore(before);
+	upstream_close(c);
+	if (r || !c->type->read_count(*answer, context->arena, tokens))
+		return -1;
+	return 0;
+}
+
+struct call *upstream_open(const struct provider_config *p, const struct inference *inf,
+			   const struct call_context *context, struct attempt *attempt)
+{
+	struct call *c = call_new(p, inf, context, attempt);
+	struct error *failure;
+	uint64_t before;
+	int r;
+
+	if (!c)
+		return NULL;
 	before = fiber_deadline_narrow(c->deadline);
 	r = open_call(c);
 	fiber_deadline_restore(before);

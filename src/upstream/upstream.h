@@ -55,6 +55,11 @@ struct attempt {
  */
 struct call *upstream_open(const struct provider_config *, const struct inference *,
 			   const struct call_context *, struct attempt *);
+/* Asks the provider how many tokens the request's input is; *answer: in its own words. 1: its type cannot be asked. -1: it
+ * did not say. Waits, COUNT_MS at most. */
+#define COUNT_MS 2000
+int upstream_count(const struct provider_config *, const struct inference *,
+		   const struct call_context *, uint64_t *tokens, struct bytes *answer);
 /* A plain call's result. Waits. NULL: failed. */
 struct result *upstream_result(struct call *);
 /* The next delta of a stream: 1, valid until the next call; 0: the stream has ended; -1 cancelled or past the

@@ -23,11 +23,14 @@ struct dialect {
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
+	struct bytes of_model,
+		of_provider; /* as the configuration names them: whose unknown blocks are */
 	enum strict_place tool_strict;
 	const struct bytes *drop_fields; /* pass-through: keys that do not go out */
 	size_t ndrop_fields;
 	const struct mime_override *overrides; /* content_type_overrides */
 	size_t noverrides;
+	bool counts; /* the body asks how many tokens its input is: only what shapes the prompt */
 	bool unsupported_as_placeholder; /* unsupported_content = "placeholder" */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
@@ -44,8 +47,12 @@ struct wire_stream;
 struct wire_writer;
 
 struct wire {
-	struct bytes name; /* "openai_chat", "developer_api" */
-	bool has_choices;  /* a request may ask for several (inference.n) */
+	struct bytes name;     /* "openai_chat", "developer_api" */
+	struct bytes api_type; /* as raw entries name it: "responses"; unset: "chat_completions" */
+	bool has_choices;      /* a request may ask for several (inference.n) */
+	bool custom_tools;     /* has tools whose input is free text */
+	bool edits_thoughts;   /* a pass-through leaves out thoughts of other families by itself */
+	bool takes_provider_tools; /* tools of the provider's own go into a request; else one that is meant for it fails the attempt */
 
 	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and
 	 * another format cannot. -1: refused, where it must not be left out. May be NULL. */
@@ -96,6 +103,6 @@ struct bytes wire_utf8(struct bytes text, struct arena *);
  * with U+FFFD for each sequence that is none. Itself if it is text already; unset: out of memory. */
 struct bytes wire_body_text(struct bytes body, struct bytes content_type, struct arena *);
 
-extern const struct wire wire_openai_chat;
+extern const struct wire wire_openai_chat, wire_openai_responses, wire_anthropic_messages;
 
 #endif

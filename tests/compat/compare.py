@@ -13,6 +13,8 @@ import typing
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CREATED = re.compile(r'"created":(?!1767225600)\d+')
+# What a signature of AWS makes of the moment and of the mock's port.
+SIGNED = re.compile(r"(?<=Signature=)[0-9a-f]{64}|\b20\d{6}T\d{6}Z\b|(?<=Credential=AKIDEXAMPLE/)20\d{6}")
 UNCOMPARED = {"user-agent", "host", "content-length"}
 
 
@@ -37,7 +39,7 @@ def mask(text, mock_url, dead_url):
 
 def record(answer, requests, mock_url, dead_url):
     def clean(text):
-        return mask(text, mock_url, dead_url)
+        return mask(SIGNED.sub("…", text), mock_url, dead_url)
 
     return {
         "status": answer.status,
@@ -45,11 +47,20 @@ def record(answer, requests, mock_url, dead_url):
         "text": clean(answer.body.decode("utf-8", "backslashreplace")),
         "upstream": [
             {"target": f"{r.method} {clean(r.target)}",
-             "headers": {k: clean(v) for k, v in sorted(r.headers.items()) if k not in UNCOMPARED},
+             "headers": {k: clean(v) for k, v in sorted(r.headers.items()) if k not in UNCOMPARED and (k, v) != ("accept", "*/*")},
              "body": clean(r.body.decode("utf-8", "backslashreplace"))}
             for r in requests
         ],
     }
+
+
+def bare(rec):
+    """Without reqwest's `accept: */*`, which older records have."""
+    rec = json.loads(json.dumps(rec))
+    for request in rec["upstream"]:
+        if request["headers"].get("accept") == "*/*":
+            del request["headers"]["accept"]
+    return rec
 
 
 def of_signet(rec):
@@ -57,10 +68,7 @@ def of_signet(rec):
     message, and reqwest's `accept: */*` is nothing that an upstream may read anything into."""
     rec = json.loads(json.dumps(rec))
     rec["text"] = "\n".join(strip_error_keys(line) for line in rec["text"].split("\n"))
-    for request in rec["upstream"]:
-        if request["headers"].get("accept") == "*/*":
-            del request["headers"]["accept"]
-    return rec
+    return bare(rec)
 
 
 def loosened(rec, case):

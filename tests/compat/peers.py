@@ -9,22 +9,28 @@ import threading
 import time
 
 from compare import record
+from intercept import Interceptor
 from lib import raw
 from lib.mock import Mock
 from lib.signet import Signet
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ENV = {"COMPAT_KEY": "sk-compat"}
+ENV = {"COMPAT_KEY": "sk-compat", "COMPAT_AWS_ID": "AKIDEXAMPLE", "COMPAT_AWS_SECRET": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 
 
 class Peer:
+    toml_file, path, env, hosts = "gateway.toml", raw.TZ_CHAT, ENV, ()
+
     def __init__(self):
         self.mock = Mock()
+        self.interceptor = Interceptor(self.mock, self.hosts) if self.hosts else None
+        if self.interceptor:
+            self.env = {**self.env, **self.interceptor.env}
         # Bound and never listening: connections are refused, and nobody else gets the port.
         self._dead = socket.socket()
         self._dead.bind(("127.0.0.1", 0))
         self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
-        with open(os.path.join(HERE, "gateway.toml")) as f:
+        with open(os.path.join(HERE, self.toml_file)) as f:
             self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead).replace("PORT", self.mock.url.split(":")[2])
 
     def run(self, case):
@@ -34,7 +40,7 @@ class Peer:
         if case.fresh:
             self.mock.drop_idle()
             time.sleep(0.1)
-        answer = raw.post(self.port, raw.TZ_CHAT, case.body, case.headers, timeout=20)
+        answer = raw.post(self.port, self.path, case.body, case.headers, timeout=20)
         # An upstream may still be in its script (the gateway stopped listening to it).
         for request in self.mock.requests:
             request.done.wait(3)
@@ -43,6 +49,8 @@ class Peer:
     def close(self):
         self.mock.close()
         self._dead.close()
+        if self.interceptor:
+            self.interceptor.close()
 
 
 class TensorZero(Peer):
@@ -54,7 +62,7 @@ class TensorZero(Peer):
         with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as f:
             f.write(self.toml)
         self.process = subprocess.Popen([sys.executable, os.path.join(HERE, "peer.py"), f.name], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY"}, **ENV})
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**{k: v for k, v in os.environ.items() if k != "OPENAI_API_KEY" and not (self.hosts and k == "SSL_CERT_DIR")}, **self.env})
         urls = queue.Queue()
 
         def read():
@@ -77,7 +85,7 @@ class TensorZero(Peer):
 class Ours(Peer):
     def __init__(self):
         super().__init__()
-        self.signet = Signet(self.toml, env=ENV)
+        self.signet = Signet(self.toml, env=self.env)
         self.crashes = []
 
     @property

@@ -29,7 +29,7 @@ def literals(text: str):
 
 
 def places(name: str, files: dict[str, str]) -> list[str]:
-    word = re.compile(rf"(?<![\w:/-]){re.escape(name)}(?![\w:/-])")
+    word = re.compile(rf"(?<![\w:/.-]){re.escape(name)}(?![\w:/-])")
     return [f"{file}:{line}" for file, text in files.items() for line, s in literals(text) if word.search(s)]
 
 

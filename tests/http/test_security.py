@@ -72,7 +72,7 @@ def test_the_tables_are_found():
     assert {r for _, _, r in found} == {None, "none", "viewer", "editor", "admin"}
 
 
-OPEN = {"/health", "/status", "/ui", "/ui/{id}"}  # to anybody
+OPEN = {"/health", "/status", "/api/hello", "/ui", "/ui/{id}"}  # to anybody
 
 
 def test_every_route_by_every_caller(house):

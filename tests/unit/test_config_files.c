@@ -593,10 +593,14 @@ static void test_shorthand_models(void **state)
 	assert_null(shorthand_model(made, B("openai::"), &arena));
 	assert_null(shorthand_model(made, B("gpt-4o"), &arena));
 	assert_int_equal(error_last()->kind, ERR_MODEL_NOT_FOUND);
-	assert_null(shorthand_model(made, B("anthropic::x"), &arena));
-	assert_null(shorthand_model(made, B("openai::responses::x"), &arena));
-	assert_true(shorthand_is_reserved(B("anthropic::x")));
-	assert_true(shorthand_is_reserved(B("openai::responses::x")));
+	assert_null(shorthand_model(made, B("gcp_vertex_anthropic::x"), &arena));
+	assert_int_equal(error_last()->kind, ERR_CONFIG); /* no such place */
+	assert_false(shorthand_is_reserved(B("gcp_vertex_anthropic::x")));
+	m = shorthand_model(made, B("openai::responses::x"), &arena);
+	assert_non_null(m);
+	assert_true(bytes_eq(m->routing[0]->model_name, B("x")));
+	assert_true(bytes_ends(m->routing[0]->endpoint, B("/v1/responses")));
+	assert_null(shorthand_model(made, B("openai::responses::"), &arena));
 	assert_false(shorthand_is_reserved(B("openai::x")));
 	assert_false(shorthand_is_reserved(B("anthropic/x")));
 	assert_null(shorthand_model(made, B("rust-proxy::x"), &arena));

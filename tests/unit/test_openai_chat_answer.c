@@ -32,7 +32,7 @@ static struct uuid uuid_of(const char *text)
 
 static void fail_one(struct fixture *f)
 {
-	static const struct failed_raw one = { B("x"), B("lost") };
+	static const struct failed_raw one = { .provider_type = B("x"), .data = B("lost") };
 
 	f->a.failed = &one;
 	f->a.nfailed = 1;

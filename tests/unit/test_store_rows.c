@@ -182,6 +182,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='ModelInference' columns='seq INTEGER pk1, id TEXT NN, inference_id TEXT NN, raw_request TEXT NN, raw_response TEXT NN, model_name TEXT NN, model_provider_name TEXT NN, input_tokens INTEGER, output_tokens INTEGER, response_time_ms INTEGER, ttft_ms INTEGER, system TEXT, input_messages TEXT NN, output TEXT NN, cached INTEGER NN, finish_reason TEXT, snapshot_hash INTEGER, cost_nano INTEGER, provider_cache_read_input_tokens INTEGER, provider_cache_write_input_tokens INTEGER, function_name TEXT NN, variant_name TEXT NN, attempt INTEGER, http_status INTEGER, signature TEXT, spans TEXT, other_choices TEXT, timestamp INTEGER hidden2'\n"
 		"t='Progress' columns='what TEXT NN pk1, at INTEGER NN'\n"
 		"t='RequestError' columns='seq INTEGER pk1, id TEXT NN, error TEXT, attempts TEXT NN, timestamp INTEGER hidden2'\n"
+		"t='Response' columns='id TEXT pk1, key_public_id TEXT, created INTEGER, expires INTEGER, previous TEXT, model TEXT, input TEXT, object TEXT'\n"
 		"t='Rollup' columns='dim TEXT NN pk1, value TEXT NN pk2, step INTEGER NN pk3, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
 		"t='RollupWide' columns='dim TEXT NN pk2, value TEXT NN pk3, step INTEGER NN pk1, hour INTEGER NN pk4, count INTEGER NN, errors INTEGER NN, cached INTEGER NN, input_tokens INTEGER NN, output_tokens INTEGER NN, cost_nano INTEGER NN, priced INTEGER NN, ms_sum INTEGER NN, ms BLOB NN, ttft_sum INTEGER NN, ttft BLOB NN'\n"
 		"t='TagInference' columns='key TEXT NN pk1, value TEXT NN pk2, seq INTEGER NN pk3, inference_id TEXT NN, function_name TEXT NN, variant_name TEXT NN, episode_id TEXT, function_type TEXT NN'\n"
@@ -198,6 +199,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='ModelInference' wr=0 strict=0\n"
 		"t='Progress' wr=1 strict=0\n"
 		"t='RequestError' wr=0 strict=0\n"
+		"t='Response' wr=0 strict=0\n"
 		"t='Rollup' wr=1 strict=0\n"
 		"t='RollupWide' wr=1 strict=0\n"
 		"t='TagInference' wr=1 strict=0\n"
@@ -218,16 +220,19 @@ static void test_the_schema_is_what_it_was(void **state)
 		"i='InferenceById_surface' u=0 p=0 columns='surface' sql='CREATE INDEX InferenceById_surface ON InferenceById(surface)'\n"
 		"i='InferenceById_variant' u=0 p=0 columns='function_name, variant_name' sql='CREATE INDEX InferenceById_variant ON InferenceById(function_name, variant_name)'\n"
 		"i='ModelInference_inference' u=0 p=0 columns='inference_id' sql='CREATE INDEX ModelInference_inference ON ModelInference(inference_id)'\n"
+		"i='Response_expires' u=0 p=0 columns='expires' sql='CREATE INDEX Response_expires ON Response(expires)'\n"
+		"i='Response_previous' u=0 p=1 columns='previous' sql=' WHERE previous IS NOT NULL'\n"
 		"i='sqlite_autoindex_ConfigSnapshot_1' u=1 p=0 columns='hash' sql=null\n"
 		"i='sqlite_autoindex_InferenceById_1' u=1 p=0 columns='id' sql=null\n"
-		"i='sqlite_autoindex_ModelInference_1' u=1 p=0 columns='id' sql=null\n");
+		"i='sqlite_autoindex_ModelInference_1' u=1 p=0 columns='id' sql=null\n"
+		"i='sqlite_autoindex_Response_1' u=1 p=0 columns='id' sql=null\n");
 	assert_string_equal(
 		db_dump(dir,
 			"SELECT m.name AS v, group_concat(c.name, ', ') AS columns FROM (SELECT * FROM sqlite_schema WHERE type = 'view' ORDER BY name) m, pragma_table_xinfo(m.name) c GROUP BY m.name"),
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
-	assert_int_equal(db_int(dir, "PRAGMA user_version"), 4);
+	assert_int_equal(db_int(dir, "PRAGMA user_version"), 5);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 	assert_int_equal(db_int(dir, "PRAGMA page_size"), 16384);
 	assert_int_equal(db_int(dir, "PRAGMA auto_vacuum"), 2);

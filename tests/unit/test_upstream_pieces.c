@@ -116,7 +116,10 @@ static const struct provider_type no_type = { .wire = &no_wire, .kind = { .label
 static void open_one(void *arg)
 {
 	static const struct config config;
-	struct provider_config p = { .kind = &no_type.kind, .endpoint = B("http://h/") };
+	static struct model_config model = { .name = B("m") };
+	struct provider_config p = { .kind = &no_type.kind,
+				     .endpoint = B("http://h/"),
+				     .model = &model };
 	struct call_context context = { .arena = arg, .config = &config };
 	struct attempt attempt;
 	struct call *c;

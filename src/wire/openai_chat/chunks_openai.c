@@ -78,15 +78,26 @@ static void put_single(struct wire_writer *w, struct pen *p, struct bytes name, 
 	chunk_end(w, p);
 }
 
+/* Where a block stands among those that come back: a thought without a signature does not. */
+static size_t place_of(const struct wire_writer *w, size_t block)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < block; i++)
+		n += w->blocks[i].type != PART_THOUGHT || w->blocks[i].sealed;
+	return n;
+}
+
 static void put_seal(struct wire_writer *w, struct pen *p, const struct part *part, size_t block)
 {
 	struct part seal = *part;
 
+	w->blocks[block].sealed = true;
 	seal.text = (struct bytes){ NULL, 0 };
 	put_role(w, p);
 	chunk_open(w, p);
 	pen_lit(p, "{\"tensorzero_extra_content\":[");
-	chunk_put_extra(p, &seal, block);
+	chunk_put_extra(p, &seal, place_of(w, block));
 	pen_lit(p, "]}");
 	chunk_end(w, p);
 }

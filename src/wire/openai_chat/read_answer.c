@@ -446,6 +446,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 const struct wire wire_openai_chat = {
 	.name = B("openai_chat"),
 	.has_choices = true,
+	.custom_tools = true,
 	.foreign_fields = openai_chat_foreign_fields,
 	.write_request = openai_chat_write_request,
 	.read_result = openai_chat_read_result,

@@ -144,7 +144,13 @@ void chat_put_annotations(struct pen *p, struct bytes list)
 
 /* ---- raw entries ---- */
 
-#define API_TYPE ",\"api_type\":\"chat_completions\",\"data\":"
+/* ... and the key of the data. Most formats are chat completions to whoever reads these. */
+static void put_api_type(struct pen *p, struct bytes type)
+{
+	pen_lit(p, ",\"api_type\":");
+	pen_string(p, bytes_set(type) ? type : B("chat_completions"));
+	pen_lit(p, ",\"data\":");
+}
 
 void chat_put_failed(struct pen *p, const struct answer *a)
 {
@@ -153,7 +159,7 @@ void chat_put_failed(struct pen *p, const struct answer *a)
 		pen_item(p);
 		pen_lit(p, "{\"provider_type\":");
 		pen_string(p, a->failed[i].provider_type);
-		pen_lit(p, API_TYPE);
+		put_api_type(p, a->failed[i].api_type);
 		pen_string(p, a->failed[i].data);
 		pen_lit(p, "}");
 	}
@@ -178,7 +184,7 @@ static void entry_begin(struct pen *p, const struct answer *a)
 	pen_lit(p, "{\"model_inference_id\":");
 	chat_put_uuid(p, a->model_inference_id);
 	pen_text(p, "provider_type", a->provider_type);
-	pen_lit(p, API_TYPE);
+	put_api_type(p, a->api_type);
 }
 
 void chat_put_raw_usage(struct pen *p, const struct answer *a, struct bytes data)
@@ -289,6 +295,16 @@ static bool is_extra(const struct answer *a, const struct block *b)
 	return b->type == BLOCK_THOUGHT && bytes_set(b->signature);
 }
 
+/* Where it stands among the blocks that come back: a thought without a signature does not. */
+static size_t place_of(const struct answer *a, const struct result *r, size_t block)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < block; i++)
+		n += r->content[i].type != BLOCK_THOUGHT || is_extra(a, &r->content[i]);
+	return n;
+}
+
 static void put_extra(struct pen *p, const struct answer *a, const struct result *r)
 {
 	bool any = false;
@@ -302,7 +318,7 @@ static void put_extra(struct pen *p, const struct answer *a, const struct result
 		pen_list_item(p, "tensorzero_extra_content", &any);
 		pen_open(p, '{');
 		pen_text(p, "type", thought ? B("thought") : B("unknown"));
-		pen_number(p, "insert_index", i);
+		pen_number(p, "insert_index", place_of(a, r, i));
 		if (thought)
 			native_put_thought(p, b);
 		else

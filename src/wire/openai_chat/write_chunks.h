@@ -12,6 +12,7 @@ struct begun {
 	enum part_type type;
 	unsigned choice;
 	struct bytes id;
+	bool sealed; /* a thought whose signature the client has */
 };
 
 /* What the surfaces' chunks differ in. All write one or more whole events, but for print_*, open and close. */

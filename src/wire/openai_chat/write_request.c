@@ -602,6 +602,14 @@ struct bytes openai_chat_key(const struct chat_out *o, enum param p)
 	return p == PARAM_MAX_TOKENS ? o->dialect->max_tokens_key : param_field(p);
 }
 
+/* A budget of thinking is said as an effort, but to TensorZero's clients. */
+static struct bytes budget_effort(const struct inference *inf)
+{
+	struct bytes none = { NULL, 0 };
+
+	return inf->options->lenient ? effort_of_budget(inf->params[PARAM_THINKING_BUDGET]) : none;
+}
+
 bool openai_chat_sends(const struct chat_out *o, enum param p)
 {
 	const struct inference *inf = o->inf;
@@ -613,7 +621,9 @@ bool openai_chat_sends(const struct chat_out *o, enum param p)
 	case PARAM_BOOL: /* models named o1 refuse `false` */
 		return param_is_set(inf, PARAM_TOOLS) && param_is_set(inf, p) &&
 		       (inf->tools->parallel || !bytes_istarts(o->dialect->model, B("o1")));
-	default: return param_is_set(inf, p);
+	default:
+		return param_is_set(inf, p) ||
+		       (p == PARAM_REASONING_EFFORT && bytes_set(budget_effort(inf)));
 	}
 }
 
@@ -626,6 +636,12 @@ void openai_chat_put_param(struct chat_out *o, enum param p)
 	case PARAM_BOOL:
 		pen_bytes(&o->pen, o->inf->tools->parallel ? B("true") : B("false"));
 		break;
+	case PARAM_STRING:
+		if (!param_is_set(o->inf, p)) {
+			pen_string(&o->pen, budget_effort(o->inf));
+			break;
+		}
+		/* fallthrough */
 	default: param_write(&o->pen, o->inf, p);
 	}
 }
@@ -669,7 +685,7 @@ int openai_chat_write_request(const struct inference *inf, const struct dialect 
 {
 	struct chat_out o = { .pen = { .b = out }, .inf = inf, .dialect = d, .ignored = ignored };
 
-	if (param_is_set(inf, PARAM_THINKING_BUDGET))
+	if (param_is_set(inf, PARAM_THINKING_BUDGET) && !bytes_set(budget_effort(inf)))
 		chat_ignored(ignored, param_rows[PARAM_THINKING_BUDGET].name);
 	return openai_chat_passes(inf) ? openai_chat_write_edited(&o) : write_neutral(&o);
 }

@@ -37,7 +37,7 @@ def documented():
     for line in PAGE.split("\n"):
         if line.startswith("#"):
             title = line.strip("# ")
-            kind = re.match(r'type = "([a-z-]+)"', title)
+            kind = re.match(r'type = "([a-z_-]+)"', title)
             if title.startswith("["):
                 table = title[1:title.index("]")]
             elif kind:

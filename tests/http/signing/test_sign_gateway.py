@@ -6,6 +6,7 @@ import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+import anthropic
 import httpx
 import pytest
 from lib import record
@@ -390,3 +391,14 @@ def test_a_signer_that_has_no_instance_at_the_start_stops_it(sample):
     status, stderr = refused.fails_to_start()
     assert status == 1
     assert "Failed to get WasmSigner instance: " in stderr and "out of memory" in stderr
+
+
+def test_anthropics_client_over_a_signed_upstream(gateway):
+    """POST /v1/messages (surfaces §5) on top of the developer API: thoughts, text, order of blocks."""
+    with anthropic.Anthropic(base_url=gateway.url, api_key="none", max_retries=0, timeout=20) as client:
+        plain = client.messages.create(model="rust-proxy", max_tokens=64, messages=[{"role": "user", "content": "Hello, world!"}])
+        assert plain.content[0].text == CANNED and plain.stop_reason == "end_turn" and plain.usage.input_tokens > 0
+        with client.messages.stream(model="rust-proxy", max_tokens=64, messages=[{"role": "user", "content": "Hello [think]"}]) as stream:
+            final = stream.get_final_message()
+    assert [b.type for b in final.content] == ["thinking", "text"] and final.content[1].text == CANNED
+    assert final.content[0].signature.startswith("sgn1.")
