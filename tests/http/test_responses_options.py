@@ -62,3 +62,23 @@ def test_results_with_images_go_up_as_parts(mock, shape):
         output = mock.last().json["input"][2]
         assert output["type"] == "function_call_output" and output["call_id"] == "call_1"
         assert output["output"] == ([{"type": "input_text", "text": "shot"}, {"type": "input_image", "image_url": url}] if shape == "image" else "shot")
+
+
+def test_a_custom_tool_over_a_provider_that_has_none(mock):
+    """surfaces §8.4 #39: a function upstream, the raw patch back, newlines unescaped"""
+    toml = f'[models.m]\nrouting = ["p"]\n[models.m.providers.p]\ntype = "anthropic"\nmodel_name = "claude-sonnet-4-5"\napi_base = "{mock.url}/v1/"\napi_key_location = "env::ANTHROPIC_TEST_KEY"\n'
+    tool = {"type": "custom", "name": "apply_patch", "description": "Edits.", "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}}
+    events = [{"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "c", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}},
+              {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "toolu_1", "name": "apply_patch", "input": {}}},
+              {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"input": "*** Be'}},
+              {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": 'gin\\'}},
+              {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": 'nX"}'}}, {"type": "content_block_stop", "index": 0},
+              {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}}, {"type": "message_stop"}]
+    with Signet(config(toml, record=True), env={"ANTHROPIC_TEST_KEY": "k"}) as signet:
+        mock.then(sse([json.dumps(e) for e in events], done=False))
+        list_ = [json.loads(e) for e in ask(signet, tools=[tool], stream=True).events()]
+        item = list_[-1]["response"]["output"][0]
+        assert (item["type"], item["name"], item["input"], item["call_id"]) == ("custom_tool_call", "apply_patch", "*** Begin\nX", "toolu_1")
+        assert [e["delta"] for e in list_ if e["type"] == "response.custom_tool_call_input.delta"] == ["*** Be", "gin", "\nX"]
+        sent = mock.last().json["tools"][0]
+        assert sent["input_schema"]["required"] == ["input"] and sent["description"].endswith("Input format (lark):\nstart: X")
