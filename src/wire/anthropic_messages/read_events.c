@@ -204,7 +204,7 @@ static int start_block(struct wire_stream *s, yyjson_val *root, struct delta *ou
 {
 	yyjson_val *block = json_get(root, "content_block");
 	struct bytes type = json_str(json_get(block, "type"));
-	struct open fresh = { .index = index_of(root), .type = OPEN_OTHER }, *o;
+	struct open fresh = { .index = index_of(root), .type = OPEN_OTHER }, *o = NULL;
 
 	if (!yyjson_is_obj(block))
 		return 1;
