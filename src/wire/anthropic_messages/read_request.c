@@ -153,6 +153,7 @@ static int read_thinking(struct messages_reader *r, yyjson_val *v)
 		return -1;
 	if (bytes_eq(json_str(json_get(v, "display")), B("summarized")))
 		r->inf->reasoning_summary = B("auto");
+	r->inf->wants_seals = !bytes_eq(type, B("disabled")); /* its clients send thoughts back */
 	if (!bytes_eq(type, B("enabled")))
 		return 0; /* adaptive, between_tools: the model's own measure; disabled: none is asked for */
 	if (!json_get(v, "budget_tokens"))

@@ -522,10 +522,20 @@ void responses_put_text(struct responses_out *o)
 	pen_lit(p, "}");
 }
 
+/* A budget of thinking is said as an effort, but to TensorZero's clients. */
+static struct bytes effort_of(const struct inference *inf)
+{
+	struct bytes effort = inf->params[PARAM_REASONING_EFFORT];
+
+	return bytes_set(effort) || !inf->options->lenient
+		       ? effort
+		       : effort_of_budget(inf->params[PARAM_THINKING_BUDGET]);
+}
+
 void responses_put_reasoning(struct responses_out *o)
 {
 	pen_open(&o->pen, '{');
-	pen_set(&o->pen, "effort", o->inf->params[PARAM_REASONING_EFFORT]);
+	pen_set(&o->pen, "effort", effort_of(o->inf));
 	pen_set(&o->pen, "summary", o->inf->reasoning_summary);
 	pen_close(&o->pen, '}');
 }
@@ -553,7 +563,7 @@ static void put_params(struct responses_out *o)
 	put_param(o, PARAM_FREQUENCY_PENALTY);
 	if (o->options->encrypted_reasoning || inf->wants_seals)
 		pen_lit(p, ",\"include\":[\"reasoning.encrypted_content\"]");
-	if (bytes_set(inf->params[PARAM_REASONING_EFFORT]) || bytes_set(inf->reasoning_summary)) {
+	if (bytes_set(effort_of(inf)) || bytes_set(inf->reasoning_summary)) {
 		pen_key(p, "reasoning");
 		responses_put_reasoning(o);
 	}
@@ -566,7 +576,8 @@ static void name_ignored(struct responses_out *o)
 	static const enum param unknown[] = { PARAM_SEED, PARAM_STOP, PARAM_THINKING_BUDGET };
 
 	for (size_t i = 0; i < COUNT(unknown); i++)
-		if (param_is_set(o->inf, unknown[i]))
+		if (param_is_set(o->inf, unknown[i]) &&
+		    (unknown[i] != PARAM_THINKING_BUDGET || !bytes_set(effort_of(o->inf))))
 			chat_ignored(o->ignored, param_field(unknown[i]).n
 							 ? param_field(unknown[i])
 							 : param_rows[unknown[i]].name);

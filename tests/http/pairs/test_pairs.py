@@ -23,7 +23,6 @@ CANNOT = {
     ("chat", "responses", "thinking"): "a chat client cannot ask for summaries, and the API gives no other thoughts",
     ("chat", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
     ("responses", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
-    ("messages", "responses", "thinking"): "a budget of thoughts is not yet made an effort there",
 }
 
 
