@@ -638,14 +638,12 @@ static void end_stream(struct request *rq, int pumped)
 static int gathers_new(struct request *rq)
 {
 	for (size_t i = 0; i < model_call_count(&rq->call); i++) {
-		struct gather *g = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
-
-		rq->gathers[i] = g;
-		if (!g)
+		rq->gathers[i] = gather_new(rq->arena, (size_t)rq->config->max_raw_kib * 1024);
+		if (!rq->gathers[i])
 			return -1;
-		gather_choice(g, (unsigned)i);
+		gather_choice(rq->gathers[i], (unsigned)i);
 		if (!leaves_record(rq))
-			gather_outline(g);
+			gather_outline(rq->gathers[i]);
 	}
 	return 0;
 }

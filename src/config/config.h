@@ -205,7 +205,8 @@ struct surfaces_config {
 	struct alias *aliases;
 	size_t naliases;
 	struct bytes default_model;
-	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client;
+	bool shorthand, error_status_gateway, unsupported_as_placeholder, reasoning_to_client,
+		auto_cache;
 	unsigned list; /* bits of enum list_kind */
 	uint64_t head_after_ms, ping_ms;
 	bool reject_tools; /* unsupported_tools = "reject" */

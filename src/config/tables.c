@@ -180,6 +180,7 @@ static const struct key surfaces_keys[] = {
 	NUMBER(surfaces, head_after_ms, 0, DAY_MS, 10000),
 	NUMBER(surfaces, ping_ms, 100, DAY_MS, 15000),
 	{ "reasoning_to_client", KEY_BOOL, OFF(surfaces.reasoning_to_client) },
+	{ "auto_cache", KEY_BOOL, OFF(surfaces.auto_cache) },
 	{ "unsupported_content", KEY_SWITCH, OFF(surfaces.unsupported_as_placeholder),
 	  .choices = unsupported_choices },
 	{ "unsupported_tools", KEY_SWITCH, OFF(surfaces.reject_tools), .choices = tools_choices },
@@ -337,6 +338,7 @@ void tables_defaults(struct config *c)
 	c->ui.enabled = true;
 	c->surfaces.shorthand = true;
 	c->surfaces.reasoning_to_client = true;
+	c->surfaces.auto_cache = true;
 	c->surfaces.responses_store = true;
 	c->surfaces.responses_days = 30;
 	c->surfaces.list =

@@ -25,6 +25,7 @@ struct surface_options {
 	bool custom_choice; /* a custom tool is chosen as such, not as a function */
 	bool fill_results;  /* every call gets a result */
 	bool gap_filled_by_last; /* extra_body: a member that is taken out leaves its place to the last one */
+	bool auto_cache; /* long prompts get cache marks where a provider takes them: the format has none */
 	bool client_headers; /* some of the client's headers go on to its own family */
 
 	/* the answer */

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
+#include "upstream/auto_cache.h"
 #include "upstream/call.h"
 
 #define COUNT_MAX (1u << 20)   /* of the answer to a count */
@@ -319,9 +320,18 @@ static int emulate_custom_tools(struct call *c)
 	return c->inf && c->custom ? 0 : -1;
 }
 
+static int mark_cache(struct call *c)
+{
+	if (!c->wire->takes_cache_marks || !c->inf->options->auto_cache ||
+	    !c->context->config->surfaces.auto_cache)
+		return 0;
+	c->inf = auto_cached(c->inf, c->context->arena);
+	return c->inf ? 0 : -1;
+}
+
 static int open_call(struct call *c)
 {
-	if (emulate_custom_tools(c))
+	if (emulate_custom_tools(c) || mark_cache(c))
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;

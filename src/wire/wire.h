@@ -50,11 +50,12 @@ struct wire_stream;
 struct wire_writer;
 
 struct wire {
-	struct bytes name;     /* "openai_chat", "developer_api" */
-	struct bytes api_type; /* as raw entries name it: "responses"; unset: "chat_completions" */
-	bool has_choices;      /* a request may ask for several (inference.n) */
-	bool custom_tools;     /* has tools whose input is free text */
-	bool edits_thoughts;   /* a pass-through leaves out thoughts of other families by itself */
+	struct bytes name;      /* "openai_chat", "developer_api" */
+	struct bytes api_type;  /* as raw entries name it: "responses"; unset: "chat_completions" */
+	bool has_choices;       /* a request may ask for several (inference.n) */
+	bool custom_tools;      /* has tools whose input is free text */
+	bool edits_thoughts;    /* a pass-through leaves out thoughts of other families by itself */
+	bool takes_cache_marks; /* the API keeps a prompt up to where the request says */
 	bool takes_provider_tools; /* tools of the provider's own go into a request; else one that is meant for it fails the attempt */
 
 	/* Client side. Names for x-signet-ignored what the client's body (inference.source, of this format) says and

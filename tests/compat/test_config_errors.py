@@ -45,7 +45,7 @@ DIFFERENT = {
     '"rust-prox"': "Signet's own type is in the list",
 }
 OWN = ("server", "upstream", "signing", "surfaces", "store", "journal", "record", "signer", "drop_fields",
-       "unsupported_content", "tool_strict", "rust-proxy", "sqlite", "[ui")
+       "unsupported_content", "tool_strict", "thinking_display", "rust-proxy", "sqlite", "[ui")
 
 
 def cases():

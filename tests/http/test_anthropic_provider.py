@@ -14,7 +14,7 @@ TOOL = {"type": "function", "function": {"name": "get_weather", "description": "
 
 
 def signet_toml(mock):
-    models = claude.model("m", mock.url) + claude.model("pair", mock.url, mock.url) + claude.model("old", mock.url, model_name="claude-sonnet-4-5")
+    models = "[surfaces]\nauto_cache = false\n" + claude.model("m", mock.url) + claude.model("pair", mock.url, mock.url) + claude.model("old", mock.url, model_name="claude-sonnet-4-5")
     models += claude.model("new", mock.url, model_name="claude-opus-4-7") + claude.model("mend", mock.url, keys="repair_history = true")
     return config(models, record=True)
 

@@ -19,6 +19,7 @@ PDF = base64.b64encode(b"%PDF-1.7 x").decode()
 
 def signet_toml(mock):
     models = [
+        "[surfaces]\nauto_cache = false\n",
         bedrock_model("m", mock.url),
         bedrock_model("new", mock.url, "us.anthropic.claude-sonnet-4-6-v1:0"),
         bedrock_model("newest", mock.url, "us.anthropic.claude-opus-4-7-v1:0"),

@@ -401,6 +401,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 
 const struct wire wire_anthropic_messages = {
 	.name = B("anthropic_messages"),
+	.takes_cache_marks = true,
 	.takes_provider_tools = true,
 	.foreign_fields = anthropic_foreign_fields,
 	.write_request = write_request,

@@ -351,6 +351,7 @@ static int write_request(const struct inference *inf, const struct dialect *d, s
 
 const struct wire wire_bedrock = {
 	.name = B("bedrock_converse"),
+	.takes_cache_marks = true,
 	.write_request = write_request,
 	.read_result = bedrock_read_result,
 	.stream_new = bedrock_stream_new,

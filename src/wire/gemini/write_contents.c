@@ -89,9 +89,16 @@ static void flush_pending(struct content *c)
 	part_end(c);
 }
 
-static void put_thought(struct content *c, const struct block *b)
+/* Whether its signature is that of the call behind it: a chat client's stream has both in one thought. */
+static bool leads_call(const struct message *m, size_t i)
 {
-	if (is_seal(b)) {
+	return m->content[i].type == BLOCK_THOUGHT && m->content[i].signature.n && i + 1 < m->len &&
+	       m->content[i + 1].type == BLOCK_TOOL_CALL;
+}
+
+static void put_thought(struct content *c, const struct block *b, bool leads)
+{
+	if (is_seal(b) || leads) {
 		flush_pending(c);
 		c->pending = b->signature;
 		return;
@@ -387,13 +394,15 @@ static int put_results(struct content *c, const struct message *m, size_t n,
 
 /* ---- contents ---- */
 
-static int put_block(struct content *c, const struct block *b)
+static int put_block(struct content *c, const struct message *m, size_t i)
 {
+	const struct block *b = &m->content[i];
+
 	switch (b->type) {
 	case BLOCK_TEXT:
 	case BLOCK_RAW_TEXT:
 	case BLOCK_REFUSAL: put_text(c, b->text); return 0;
-	case BLOCK_THOUGHT: put_thought(c, b); return 0;
+	case BLOCK_THOUGHT: put_thought(c, b, leads_call(m, i)); return 0;
 	case BLOCK_TOOL_CALL: return put_call(c, b);
 	case BLOCK_FILE: return put_file(c, b->file);
 	case BLOCK_UNKNOWN: put_unknown(c, b->text); return 0;
@@ -415,7 +424,7 @@ static bool has_signed_call(const struct message *m, size_t n)
 
 			if (b->type == BLOCK_TOOL_CALL && pending)
 				return true;
-			pending = is_seal(b) ||
+			pending = is_seal(b) || leads_call(&m[i], j) ||
 				  (pending && b->type == BLOCK_THOUGHT && !bytes_set(b->text));
 		}
 	return false;
@@ -456,7 +465,7 @@ static int put_content(struct gemini_out *o, const struct message *m, size_t n, 
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < m[i].len; j++)
-			if (put_block(&c, &m[i].content[j]))
+			if (put_block(&c, &m[i], j))
 				return -1;
 	flush_pending(&c);
 	content_end(&c);

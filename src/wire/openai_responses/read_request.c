@@ -26,6 +26,7 @@ const struct surface_options openai_responses_options = {
 	.short_ids = true,
 	.custom_choice = true,
 	.fill_results = true,
+	.auto_cache = true,
 	.client_headers = true,
 	.error_ends_stream = true,
 };

@@ -21,8 +21,6 @@ ALL_WIRES = [*WIRES.values(), DEVAPI]
 # (surface, wire, feature): why not. Beside what a wire cannot do for anyone.
 CANNOT = {
     ("chat", "responses", "thinking"): "a chat client cannot ask for summaries, and the API gives no other thoughts",
-    ("chat", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
-    ("responses", "messages", "caching"): "nothing is marked for a client that cannot mark (`auto_cache` is not built)",
 }
 
 
