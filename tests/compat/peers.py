@@ -31,9 +31,9 @@ class Peer:
         self._dead = socket.socket()
         self._dead.bind(("127.0.0.1", 0))
         self.dead = f"http://127.0.0.1:{self._dead.getsockname()[1]}"
-        self.prepare()
+        self.read_toml()
 
-    def prepare(self):
+    def read_toml(self):
         """The configuration, in self.toml."""
         with open(os.path.join(HERE, self.toml_file)) as f:
             self.toml = f.read().replace("MOCK", self.mock.url).replace("DEAD", self.dead).replace("PORT", self.mock.url.split(":")[2])

@@ -51,12 +51,12 @@ class ProxyMock(Mock):
 class TypesTensorZero(TensorZero):
     mock_type = ProxyMock
 
-    def prepare(self):
+    def read_toml(self):
         self.env = {**self.env, "HTTPS_PROXY": self.mock.url, "SSL_CERT_FILE": self.mock.authority.cert,
                     "TENSORZERO_DISABLE_PSEUDONYMOUS_USAGE_ANALYTICS": "1"}
         self.toml = HEAD + cases_types.toml(False, self.mock.url[7:])
 
 
 class TypesOurs(Ours):
-    def prepare(self):
+    def read_toml(self):
         self.toml = HEAD + cases_types.toml(True, self.mock.url[7:])
