@@ -184,7 +184,7 @@ static void forget(struct event_stream *s)
 static int next_gathered(struct event_stream *s, struct frame *out)
 {
 	int r = gather(s, PRELUDE);
-	size_t n;
+	size_t n = 0;
 
 	if (r < 1)
 		return r;
@@ -200,7 +200,7 @@ static int next_gathered(struct event_stream *s, struct frame *out)
 int event_stream_next(struct event_stream *s, struct frame *out)
 {
 	struct bytes whole;
-	size_t n;
+	size_t n = 0;
 
 	if (s->given)
 		forget(s);

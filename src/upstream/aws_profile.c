@@ -198,8 +198,6 @@ static bool read_output(int fd, struct buf *out)
 	return true;
 }
 
-extern char **environ;
-
 static void run_here(void *arg)
 {
 	struct command *c = arg;

@@ -43,6 +43,8 @@ int aws_get(struct aws_search *s, const struct aws_get *g, int *status, struct b
 	struct http_call *call = NULL;
 	int r = url_parse(g->url, s->arena, &url);
 
+	*status = 0;
+	*body = (struct bytes){ NULL, 0 };
 	if (r == 0) {
 		url.direct = g->direct;
 		call = send_unsigned(s->client, &send);
@@ -161,8 +163,8 @@ static int ask_sts(struct aws_search *s, const char *what, struct bytes form,
 			     .nheaders = 1,
 			     .body = form,
 			     .wait_ms = STS_WAIT_MS };
-	struct bytes body;
-	int status;
+	struct bytes body = { NULL, 0 };
+	int status = 0;
 
 	if (with && aws_sign_get(s, &g, with, B("sts")))
 		return -1;
@@ -207,7 +209,7 @@ int aws_sign_get(struct aws_search *s, struct aws_get *g, const struct aws_keys 
 int aws_assume_role(struct aws_search *s, const struct aws_keys *with, const struct aws_role *role,
 		    struct aws_keys *out)
 {
-	struct bytes body;
+	struct bytes body = { NULL, 0 };
 	struct buf form;
 	int r;
 
@@ -296,7 +298,7 @@ int aws_from_container(struct aws_search *s, struct aws_keys *out)
 			     .direct = true };
 	struct bytes path = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
 		     token = env("AWS_CONTAINER_AUTHORIZATION_TOKEN"), body;
-	int status, r = container_url(s, &g.url);
+	int status = 0, r = container_url(s, &g.url);
 
 	if (r < 1)
 		return r;
@@ -339,7 +341,7 @@ static int metadata_token(struct aws_search *s, struct bytes *token)
 			     .nheaders = 1,
 			     .wait_ms = LINK_WAIT_MS,
 			     .direct = true };
-	int status;
+	int status = 0;
 
 	if (bytes_ieq(env("AWS_EC2_METADATA_DISABLED"), B("true"))) {
 		aws_not_there(s, B("instance: AWS_EC2_METADATA_DISABLED is true"));
@@ -376,7 +378,7 @@ static int metadata(struct aws_search *s, struct bytes token, struct bytes path,
 int aws_from_instance(struct aws_search *s, struct aws_keys *out)
 {
 	struct bytes token, role, body;
-	int status, r = metadata_token(s, &token);
+	int status = 0, r = metadata_token(s, &token);
 
 	if (r < 1)
 		return r;
@@ -399,7 +401,7 @@ int aws_from_instance(struct aws_search *s, struct aws_keys *out)
 int aws_instance_region(struct aws_search *s, struct bytes *out)
 {
 	struct bytes token;
-	int status, r = metadata_token(s, &token);
+	int status = 0, r = metadata_token(s, &token);
 
 	if (r < 1)
 		return r;

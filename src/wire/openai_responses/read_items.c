@@ -287,7 +287,7 @@ static int read_message(struct responses_reader *r, const struct where *w, yyjso
 {
 	static const struct bytes roles[] = { B("user"), B("assistant"), B("system"),
 					      B("developer") };
-	struct bytes role;
+	struct bytes role = { NULL, 0 };
 	struct parts p = { 0 };
 	struct message *m;
 	int which;
