@@ -169,6 +169,7 @@ def test_metrics_count_dollars_by_model(signet, mock):
 def test_warn_says_once_which_model_has_no_price(signet, mock):
     ask(signet, "unknown")
     ask(signet, "unknown")
+    raw.wait_for(lambda: "has no price" in signet.stderr())
     said = [l for l in signet.logs() if "has no price" in json.dumps(l)]
     assert any(l.get("model") == "unknown" and l.get("provider") == "p" for l in said)
     assert any("models.unknown.providers.p" in json.dumps(l) for l in said)  # and at the start

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import anthropic
 import httpx
 import pytest
-from lib import record
+from lib import raw, record
 from lib.mock import answer as plain, chat_answer, json_answer
 from lib.signet import ROOT, Signet, config
 from signing_lib import DeveloperApi, OtherRuntime, build_sample, native
@@ -298,6 +298,7 @@ def test_events_of_other_names_are_told(sample, mock, stream):
                          content_type="text/event-stream")
     with Signet(config(model("m", provider("m", "p", mock.url + "/stream/chat", sample)))) as signet:
         ask(signet, name="m", stream=stream).raise_for_status()
+        raw.wait_for(lambda: "were left out" in signet.stderr())  # the call is closed behind its answer
         told = [json.loads(line) for line in signet.stderr().splitlines() if "were left out" in line]
     assert [(t["level"], t["msg"], t["model"], t["provider"], t["records"]) for t in told] == [
         ("warn", "events that Signet does not know were left out", "m", "p", 2)]
