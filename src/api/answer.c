@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/access_log.h"
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/clients.h"
 #include "api/counters.h"
 #include "api/surface.h"
 #include "base/answer_memory.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/pen.h"
 #include "fiber/fiber.h"
@@ -254,6 +254,7 @@ static int add_rows(void *ctx, const struct result *result, struct record *rec)
 	return rq->surface->add_rows(&rq->answer, rq->writer, result, rec);
 }
 
+/* `status`: what the client will be sent. A client that left was sent what had left before, or nothing. */
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
@@ -273,7 +274,7 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.result = result,
 		.error = e,
 		.state = state,
-		.status = status,
+		.status = rq->x->status || rq->x->client_gone ? rq->x->status : status,
 		.processing_ms = turn_ms() - rq->started_ms,
 		.ttft_ms = rq->call.first_ms ? (int64_t)(rq->call.first_ms - rq->started_ms) : -1,
 		.raw_cut = is_raw_cut(rq),
@@ -284,9 +285,10 @@ static void record(struct request *rq, enum answer_state state, const struct res
 	if (state == ANSWER_CANCELLED)
 		METRIC_ADD(&signet_cancelled_total, 1);
 	if (result && state != ANSWER_ERROR) {
-		count_tokens(&result->usage);
+		count_answer(&facts);
 		cost_count(model_label(rq->target.model), &result->usage);
 	}
+	access_note(rq->x, answer_state_name(state), facts.request->inf.stream, result);
 	if (!leaves_record(rq))
 		return;
 	fiber_cancel_reset(); /* a client that left does not take the record with it */
@@ -381,7 +383,7 @@ static void answer_error(struct request *rq)
 	}
 	status = surface_status(rq->surface, e, rq->config);
 	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
-		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
+		record(rq, ANSWER_CANCELLED, NULL, NULL, 503); /* a drain's end: the router's */
 	} else {
 		record(rq, ANSWER_ERROR, NULL, e, status);
 		respond_error(rq, e, status);
@@ -526,8 +528,6 @@ static int stream_error(struct request *rq, const struct error *e)
 
 	if (e->fatal)
 		rq->fatal_error = shown ? shown : e;
-	log_warn("api", "an error inside a stream", LB("request_id", rq->context.request_id),
-		 LB("model", rq->target.model->name), LB("error", bytes_slice(e->message, 0, 512)));
 	return shown ? 0 : -1;
 }
 
