@@ -13,6 +13,7 @@
 
 #define COUNT_MAX (1u << 20)   /* of the answer to a count */
 #define BODY_MAX  (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define EDITS     64u          /* bytes that a body mostly gains by what is edited in it */
 
 static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
 	      "Requests sent once more, a reused connection having closed before an answer");
@@ -65,7 +66,9 @@ static int write_body(struct call *c)
 	    source->foreign_fields(c->inf, context->ignored))
 		return -1;
 	buf_init(&out, BODY_MAX);
-	r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
+	r = source == wire ? buf_reserve(&out, c->inf->source.n + EDITS) : 0;
+	if (r == 0)
+		r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {
 		warn_ignored(c, before);
 		c->body = arena_adopt(context->arena, &out);
