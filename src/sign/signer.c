@@ -7,8 +7,10 @@
  *
  * Where a call runs: on the thread's own stack if it is expected to take under half a millisecond, else
  * on one of the signer's own threads, `pool` of them: what loops holds up nobody but itself. The expectation is measured: a
- * base and a price per byte for every signer, moving averages of what its calls took. A signer that was ever cut by its time
- * limit stays on its threads, which then give way to all others.
+ * base and a price per byte for every signer, moving averages of what its calls took. What was expected to be short and is
+ * not is stopped on the loop after SIGNER_LOOP_MS and begun anew on a thread, with the same arguments and a fresh instance (the
+ * old one is in the middle of something and thrown away); the signer's next SLOW_CALLS calls begin there. A signer that was
+ * ever cut by its time limit stays on its threads, which then give way to all others.
  *
  * A signer that is cut three times in a row rests: calls fail at once for a second, then one is let through, and if that is
  * cut, too, for two seconds, and so on to thirty. Those who wait for a thread then fail at once as well.
@@ -35,6 +37,7 @@
 #define FIRST_BYTE_PS   10000  /* picoseconds a byte */
 #define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
 #define POOL_MAX        64
+#define SLOW_CALLS      256 /* quick ones in a row, until it is trusted with a loop again */
 #define TIME_STEPS      96 /* a quarter of an octave each */
 #define CUTS_IN_A_ROW   3
 #define REST_MS         1000 /* the first time, then twice as long each time */
@@ -52,7 +55,8 @@ struct signer {
 	struct signer_limits limits;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
-	atomic_ulong calls, failures, made, refused;
+	atomic_ulong calls, failures, made, refused, moved;
+	atomic_uint slow; /* so many of the next calls begin beside the loop: one took too long on it */
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
 	atomic_ulong traps, timeouts, running, max_us;
@@ -92,6 +96,7 @@ static const struct bytes results[] = {
 	[SIGNER_OK] = B("ok"),           [SIGNER_TRAP] = B("trap"),
 	[SIGNER_TIMEOUT] = B("timeout"), [SIGNER_MEMORY] = B("memory"),
 	[SIGNER_ANSWER] = B("answer"),   [SIGNER_REFUSED] = B("refused"),
+	[SIGNER_MOVED] = B("moved"),
 };
 
 struct bytes signer_id(const struct signer *s)
@@ -116,6 +121,7 @@ struct signer_counts signer_counts(const struct signer *s)
 				       .failures = atomic_load(&s->failures),
 				       .made = atomic_load(&s->made),
 				       .refused = atomic_load(&s->refused),
+				       .moved = atomic_load(&s->moved),
 				       .memory = atomic_load(&s->memory) };
 }
 
@@ -132,9 +138,9 @@ static void count_instances(struct signer *s, int by)
 	METRIC_ADD(&m_instances, by, signer_id(s));
 }
 
-static struct instance *make(struct signer *s, enum signer_result *r, char *why)
+static struct instance *make(struct signer *s, bool on_loop, enum signer_result *r, char *why)
 {
-	struct instance *in = instance_new(&s->module, &s->limits, r, why);
+	struct instance *in = instance_new(&s->module, &s->limits, on_loop, r, why);
 
 	if (in) {
 		count_instances(s, 1);
@@ -200,7 +206,7 @@ static int try_out(struct signer *s)
 	struct instance *in;
 
 	engine_enter();
-	in = instance_new(&s->module, &s->limits, &r, why);
+	in = instance_new(&s->module, &s->limits, false, &r, why);
 	engine_leave();
 	if (!in)
 		return fail(ERR_SIGNER, "%s", why);
@@ -385,7 +391,7 @@ struct job {
 	struct signer *signer;
 	struct instance *instance;
 	const struct bytes *args;
-	bool probe;
+	bool probe, on_loop;
 	enum signer_result result;
 	uint64_t ns;
 	char why[SIGNER_WHY_BYTES];
@@ -398,10 +404,12 @@ static void run_job(void *arg)
 
 	engine_enter();
 	if (!j->instance)
-		j->instance = make(j->signer, &j->result, j->why);
+		j->instance = make(j->signer, j->on_loop, &j->result, j->why);
 	start = clock_mono_ns();
-	if (j->instance)
+	if (j->instance) {
+		j->instance->on_loop = j->on_loop;
 		j->result = instance_sign(j->instance, j->args, j->why);
+	}
 	j->ns = clock_mono_ns() - start;
 	engine_leave();
 }
@@ -424,7 +432,8 @@ int signer_try(struct signer *s, const char *path)
 		return fail_context("Failed to get WasmSigner instance: %s: ", path);
 	case SIGNER_TIMEOUT: atomic_store(&s->cut, true); break;
 	case SIGNER_ANSWER:
-	case SIGNER_REFUSED: break;
+	case SIGNER_REFUSED:
+	case SIGNER_MOVED: break;
 	}
 	log_warn("sign", "a signer failed when it was tried", LB("signer", signer_id(s)),
 		 LS("error", j.why));
@@ -469,13 +478,23 @@ int signer_start(struct signer *s)
 	return t ? 0 : -1;
 }
 
-static bool is_long(const struct signer *s, size_t bytes)
+static bool looks_long(const struct signer *s, size_t bytes)
 {
 	int64_t price = atomic_load_explicit(&s->byte_ps, memory_order_relaxed);
 	int64_t base = atomic_load_explicit(&s->base_ns, memory_order_relaxed);
 
-	return atomic_load_explicit(&s->cut, memory_order_relaxed) || bytes > (64u << 20) ||
-	       base + (int64_t)bytes * price / 1000 > LOOP_BUDGET_NS;
+	return bytes > (64u << 20) || base + (int64_t)bytes * price / 1000 > LOOP_BUDGET_NS;
+}
+
+/* Of a signer that was not trusted, a call that does not look long: quick ones earn trust, one by one. */
+static void learn_trust(struct signer *s, uint64_t ns)
+{
+	unsigned slow = atomic_load_explicit(&s->slow, memory_order_relaxed);
+
+	if (ns > LOOP_BUDGET_NS)
+		atomic_store_explicit(&s->slow, SLOW_CALLS, memory_order_relaxed);
+	else if (slow)
+		atomic_compare_exchange_strong(&s->slow, &slow, slow - 1);
 }
 
 /* Moves an average by a sixteenth of the distance; one outlier (a preempted thread) moves it by no more
@@ -599,6 +618,8 @@ static void record(struct job *j, size_t bytes)
 	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
 	METRIC_OBSERVE(&m_seconds, (double)j->ns / 1e9, signer_id(s));
 	if (j->result == SIGNER_OK) {
+		if (atomic_load_explicit(&s->slow, memory_order_relaxed) && !looks_long(s, bytes))
+			learn_trust(s, j->ns);
 		measure(s, bytes, j->ns);
 		count_time(s, bytes, j->ns / 1000);
 		return;
@@ -606,18 +627,39 @@ static void record(struct job *j, size_t bytes)
 	count_failure(s, j);
 }
 
+/* On the thread's own stack. False: it had its time there. */
+static bool run_on_loop(struct job *j)
+{
+	struct signer *s = j->signer;
+
+	j->on_loop = true;
+	fiber_on_thread_stack(run_job, j);
+	j->on_loop = false;
+	if (j->result != SIGNER_MOVED)
+		return true;
+	drop(s, j->instance);
+	j->instance = NULL;
+	atomic_fetch_add_explicit(&s->moved, 1, memory_order_relaxed);
+	if (!atomic_exchange(&s->slow, SLOW_CALLS))
+		log_info("sign", "a signature takes long: it and the next ones run beside the loop",
+			 LB("signer", signer_id(s)));
+	return false;
+}
+
 /* On the thread's own stack, or on one of the signer's threads. -1: it was not made, and nothing is to be told of it. */
 static int make_call(struct job *j, size_t bytes)
 {
+	struct signer *s = j->signer;
+
 	if (!fiber_self()) {
 		run_job(j);
 		return 0;
 	}
-	if (!is_long(j->signer, bytes)) {
-		fiber_on_thread_stack(run_job, j);
+	if (!atomic_load_explicit(&s->cut, memory_order_relaxed) &&
+	    !atomic_load_explicit(&s->slow, memory_order_relaxed) && !looks_long(s, bytes) &&
+	    run_on_loop(j))
 		return 0;
-	}
-	return signer_start(j->signer) || threads_run(j->signer->threads, run_queued, j) ? -1 : 0;
+	return signer_start(s) || threads_run(s->threads, run_queued, j) ? -1 : 0;
 }
 
 static int call_failed(struct job *j)

@@ -40,8 +40,8 @@ struct signature {
 	uint64_t us;       /* wall time of the call */
 };
 /*
- * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack, or on one of the signer's own threads
- * for large arguments and for modules that were ever cut. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
+ * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack for at most 2 ms (then it is begun anew), or on
+ * one of the signer's own threads for large arguments and for modules that were ever slow. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
  * upstream_code is trap, timeout, memory, answer or refused.
  */
 int signer_sign(struct signer *, const struct bytes args[4], struct arena *, struct signature *out);
@@ -54,6 +54,7 @@ struct bytes signer_abi(const struct signer *); /* "wasm-bindgen" or "wasm-bindg
 struct signer_counts {
 	uint64_t calls, failures, made;
 	uint64_t refused; /* calls that were not made (docs/signing.md) */
+	uint64_t moved;   /* calls that took too long on a loop and were begun anew beside it */
 	size_t memory;
 };
 struct signer_counts signer_counts(const struct signer *);

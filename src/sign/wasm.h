@@ -17,7 +17,8 @@
 #define IMPORTS_MAX      1000
 #define SIGNATURE_MAX    4096u /* bytes of an answer */
 #define SIGNER_ARGS      4
-#define SIGNER_TICK_MS   5            /* how often a running module is asked how long it ran */
+#define SIGNER_TICK_MS   1            /* how often a running module is asked how long it ran */
+#define SIGNER_LOOP_MS   2            /* CPU time that a call may have on a worker's loop */
 #define SIGNER_STACK     (512u << 10) /* bytes of a thread's stack that a module may use */
 #define WASM_PAGE        65536u
 #define SIGNER_WHY_BYTES 512
@@ -90,6 +91,7 @@ enum signer_result {
 	SIGNER_MEMORY,
 	SIGNER_ANSWER,
 	SIGNER_REFUSED, /* not called: it was cut too often (signer.c) */
+	SIGNER_MOVED,   /* it had its SIGNER_LOOP_MS: to be begun anew, elsewhere */
 };
 
 /* One instance and the memory its answer is copied to. Used by one thread at a time. */
@@ -103,7 +105,8 @@ struct instance {
 	uint64_t limit_ns;     /* CPU time of one call */
 	uint64_t limit_memory; /* bytes */
 	uint64_t cpu_start;  /* thread CPU clock at the first tick of this call; 0 = no tick yet */
-	bool cut;            /* this call was stopped by the time limit */
+	bool on_loop;        /* of this call: it may have SIGNER_LOOP_MS only */
+	bool cut, moved;     /* this call was stopped by the time limit; by that of a loop */
 	const char *refused; /* this call was stopped by an import: its text */
 	const struct module *module;
 	wasmtime_instance_t own;
@@ -112,8 +115,9 @@ struct instance {
 	char answer[SIGNATURE_MAX];
 };
 
-/* NULL: `result` and `why` say what failed. Needs a thread's own stack. */
-struct instance *instance_new(const struct module *, const struct signer_limits *,
+/* NULL: `result` and `why` say what failed. `on_loop`: of what it runs at its start, and until the caller says otherwise.
+ * Needs a thread's own stack. */
+struct instance *instance_new(const struct module *, const struct signer_limits *, bool on_loop,
 			      enum signer_result *result, char why[SIGNER_WHY_BYTES]);
 void instance_free(struct instance *);
 /* One signature; the answer is in the instance until the next call. After anything but SIGNER_OK the
