@@ -31,8 +31,7 @@ static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, ui
 	if (!in->cpu_start)
 		in->cpu_start = now;
 	in->moved = in->on_loop && now - in->cpu_start > LOOP_NS && in->limit_ns > LOOP_NS;
-	in->cut = !in->moved &&
-		  (now - in->cpu_start > in->limit_ns || fault("sign.timeout"));
+	in->cut = !in->moved && (now - in->cpu_start > in->limit_ns || fault("sign.timeout"));
 	if (in->cut || in->moved)
 		return wasmtime_error_new("cut");
 	*delta = 1;
@@ -45,6 +44,7 @@ static void start_clock(struct instance *in)
 	in->cpu_start = 0;
 	in->cut = in->moved = false;
 	in->refused = NULL;
+	in->trace[0] = '\0';
 	wasmtime_context_set_epoch_deadline(in->context, 1);
 }
 
@@ -77,10 +77,24 @@ static enum signer_result stopped(const struct instance *in, char *why)
 		   (unsigned long long)(in->limit_ns / 1000000));
 }
 
+/* Notes where a call ended. */
+static void take_trace(struct instance *in, const wasmtime_error_t *e, const wasm_trap_t *trap)
+{
+	wasm_frame_vec_t frames;
+
+	if (trap)
+		wasm_trap_trace(trap, &frames);
+	else
+		wasmtime_error_wasm_trace(e, &frames);
+	backtrace_print(&frames, in->trace);
+	wasm_frame_vec_delete(&frames);
+}
+
 /* Says why a call ended early and frees what the engine gave. */
 static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm_trap_t *trap,
 				  char *why)
 {
+	take_trace(in, e, trap);
 	if (in->cut || in->moved || in->refused) {
 		if (e)
 			wasmtime_error_delete(e);

@@ -38,8 +38,9 @@
 #define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
 #define POOL_MAX        64
 #define SLOW_CALLS      256 /* quick ones in a row, until it is trusted with a loop again */
-#define TIME_STEPS      96 /* a quarter of an octave each */
+#define TIME_STEPS      96  /* a quarter of an octave each */
 #define CUTS_IN_A_ROW   3
+#define UNUSABLE        "Failed to get WasmSigner instance: %s: "
 #define REST_MS         1000 /* the first time, then twice as long each time */
 #define REST_AT_MOST_MS 30000
 
@@ -56,7 +57,8 @@ struct signer {
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
 	atomic_ulong calls, failures, made, refused, moved;
-	atomic_uint slow; /* so many of the next calls begin beside the loop: one took too long on it */
+	atomic_uint
+		slow; /* so many of the next calls begin beside the loop: one took too long on it */
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
 	atomic_ulong traps, timeouts, running, max_us;
@@ -98,6 +100,9 @@ static const struct bytes results[] = {
 	[SIGNER_ANSWER] = B("answer"),   [SIGNER_REFUSED] = B("refused"),
 	[SIGNER_MOVED] = B("moved"),
 };
+
+const char *const signer_input_names[] = { "nonce", "timestamp", "device_id", "body",    "method",
+					   "url",   "path",      "",          "content", NULL };
 
 struct bytes signer_id(const struct signer *s)
 {
@@ -224,11 +229,12 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
 	if (module_read(path, sha256, &wasm, s->module.sha256) ||
+	    sections_check(buf_bytes(&wasm)) ||
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {
 		buf_deinit(&wasm);
 		fail_as(ERR_SIGNER);
-		fail_context("Failed to get WasmSigner instance: %s: ", path);
+		fail_context(UNUSABLE, path);
 		signer_unref(s);
 		return NULL;
 	}
@@ -414,30 +420,62 @@ static void run_job(void *arg)
 	engine_leave();
 }
 
-int signer_try(struct signer *s, const char *path)
+/* With arguments that are made up. -1: it would fail so for each request. */
+static int first_signature(struct job *j)
 {
 	static const struct bytes args[SIGNER_ARGS] = {
 		B("00000000-0000-4000-8000-000000000000"), B("1700000000"), B("device"),
 		B("{\"model\":\"signet\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}")
 	};
-	struct job j = { .signer = s, .args = args };
+	char trace[SIGNER_TRACE_BYTES + 8] = "";
 
-	run_job(&j);
-	drop(s, j.instance);
-	switch (j.result) {
-	case SIGNER_OK: return 0;
-	case SIGNER_TRAP:
-	case SIGNER_MEMORY:
-		fail(ERR_SIGNER, "its first signature failed: %s", j.why);
-		return fail_context("Failed to get WasmSigner instance: %s: ", path);
-	case SIGNER_TIMEOUT: atomic_store(&s->cut, true); break;
-	case SIGNER_ANSWER:
-	case SIGNER_REFUSED:
-	case SIGNER_MOVED: break;
-	}
+	j->args = args;
+	run_job(j);
+	if (j->instance)
+		snprintf(trace, sizeof(trace), "%s%s", *j->instance->trace ? ", in " : "",
+			 j->instance->trace);
+	drop(j->signer, j->instance);
+	if (j->result == SIGNER_TRAP || j->result == SIGNER_MEMORY)
+		return fail(ERR_SIGNER, "its first signature failed: %s%s", j->why, trace);
+	return 0;
+}
+
+int signer_try(struct signer *s, const char *path)
+{
+	struct job j = { .signer = s };
+
+	if (first_signature(&j))
+		return fail_context(UNUSABLE, path);
+	if (j.result == SIGNER_OK)
+		return 0;
+	if (j.result == SIGNER_TIMEOUT)
+		atomic_store(&s->cut, true);
 	log_warn("sign", "a signer failed when it was tried", LB("signer", signer_id(s)),
 		 LS("error", j.why));
 	return 0;
+}
+
+int signer_verdict(const char *path, const struct signer_limits *limits, struct buf *out)
+{
+	struct signer *s = signer_load(path, B(""), (struct bytes){ 0 }, limits, NULL);
+	struct job j = { .signer = s };
+	struct bytes why;
+	int bad = !s || first_signature(&j) ? -1 : 0;
+
+	signer_unref(s);
+	if (bad) {
+		why = error_last()->message;
+		if (!s)
+			why = bytes_slice(why, B(UNUSABLE).n - 2 + strlen(path), why.n);
+		buf_printf(out, "verdict  refused: %.*s\n", BFMT(why));
+	} else if (j.result == SIGNER_OK) {
+		buf_printf(out, "verdict  accepted\n");
+	} else {
+		buf_printf(out,
+			   "verdict  accepted, but a signature of made-up arguments failed: %s\n",
+			   j.why);
+	}
+	return bad;
 }
 
 static void refuse(struct job *j, uint64_t left)
@@ -662,8 +700,21 @@ static int make_call(struct job *j, size_t bytes)
 	return signer_start(s) || threads_run(s->threads, run_queued, j) ? -1 : 0;
 }
 
-static int call_failed(struct job *j)
+/* The way through the module is for its author: in the log and for `signet sign`, never for a client. */
+static void tell_trace(const struct job *j, struct arena *arena, struct signature *out)
 {
+	if (!j->instance || !*j->instance->trace)
+		return;
+	out->trace = arena_dup(arena, bytes_of(j->instance->trace));
+	if (fiber_self())
+		log_warn("sign", "a signature failed inside its module",
+			 LB("signer", signer_id(j->signer)), LS("error", j->why),
+			 LB("backtrace", out->trace));
+}
+
+static int call_failed(struct job *j, struct arena *arena, struct signature *out)
+{
+	tell_trace(j, arena, out);
 	drop(j->signer, j->instance);
 	return fail_from_upstream(ERR_SIGNER, &(struct upstream_said){ .code = results[j->result] },
 				  "Signing failed: %s", j->why);
@@ -677,10 +728,11 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	uint64_t left = admit(s, &j.probe);
 	int bad;
 
+	*out = (struct signature){ 0 };
 	if (left) {
 		refuse(&j, left);
 		record(&j, bytes);
-		return call_failed(&j);
+		return call_failed(&j, arena, out);
 	}
 	j.instance = take_instance(s);
 	atomic_fetch_add_explicit(&s->running, 1, memory_order_relaxed);
@@ -698,7 +750,7 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 		j.instance = NULL;
 	}
 	if (j.result != SIGNER_OK)
-		return call_failed(&j);
+		return call_failed(&j, arena, out);
 	out->us = j.ns / 1000;
 	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });
 	give_back(s, j.instance);

@@ -645,7 +645,8 @@ static void sign_on_a_fiber(void *arg)
 	for (int i = 0; i < 3; i++)
 		w->large |= sign(w->signer, (struct bytes){ content, sizeof(content) }, out);
 	w->turns_before = w->turns;
-	w->cut = sign(w->signer, B("loop"), out); /* the first one: it holds the loop for a moment only */
+	w->cut = sign(w->signer, B("loop"),
+		      out); /* the first one: it holds the loop for a moment only */
 	w->turns_after = w->turns;
 	w->after_cut = sign(w->signer, B("fine"), out);
 	w->done = true;
