@@ -7,7 +7,7 @@
  * function entry; the ticker thread below advances the epoch, and the deadline callback (instance.c)
  * reads the CPU clock of the thread that runs the module and lets it go on while it is under its limit.
  *
- * A call on a worker's loop has 2 ms in the same way, and is then begun anew beside it (signer.c): hence a tick each ms.
+ * A call on a worker's loop has 2 ms in the same way, and is then begun anew beside it (signer.c): hence ticks so near to each other.
  * The ticker sleeps for good once nothing was signed for half a second, so that an idle gateway is idle.
  * Trap: under TSan Wasmtime's signal handler is reported as unsafe (it allocates after it left the
  * handler); there the engine checks bounds explicitly instead of by signals.

@@ -19,7 +19,8 @@
 #include "sign/wasm.h"
 
 #define MAX_TABLE_ELEMENTS 10000
-#define LOOP_NS            (SIGNER_LOOP_MS * 1000000ull)
+/* Since the first tick, which comes half a tick into a call. */
+#define LOOP_NS ((SIGNER_LOOP_MS * 2 - SIGNER_TICK_MS) * 500000ull)
 
 static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, uint64_t *delta,
 				     wasmtime_update_deadline_kind_t *kind)

@@ -17,7 +17,7 @@
 #define IMPORTS_MAX         1000
 #define SIGNATURE_MAX       4096u /* bytes of an answer */
 #define SIGNER_ARGS         4
-#define SIGNER_TICK_MS      1            /* how often a running module is asked how long it ran */
+#define SIGNER_TICK_MS      2            /* how often a running module is asked how long it ran */
 #define SIGNER_LOOP_MS      2            /* CPU time that a call may have on a worker's loop */
 #define SIGNER_STACK        (512u << 10) /* bytes of a thread's stack that a module may use */
 #define WASM_PAGE           65536u
