@@ -20,14 +20,15 @@
 #include "net/http_conn.h"
 #include "net/http_put.h"
 
-#define BODY_FIRST  (64u << 10)  /* the first block of a body of unknown length */
-#define BODY_HEAP   (256u << 10) /* a larger block is mapped */
-#define STREAM_MAX  (64u << 20)  /* unsent bytes of a stream: one event with its translation */
-#define CHUNK_ROOM  10           /* "ffffffff\r\n" */
-#define STREAM_KEEP 4096         /* a buffer that grew past this is freed after a flush */
-#define YIELD_BYTES (256u << 10)
-#define HEADER_MAX  (16u << 10)    /* one header of an answer */
-#define BEGIN       B("HTTP/1.1 ") /* every answer */
+#define BODY_FIRST    (64u << 10)  /* the first block of a body of unknown length */
+#define BODY_HEAP     (256u << 10) /* a larger block is mapped */
+#define STREAM_MAX    (64u << 20)  /* unsent bytes of a stream: one event with its translation */
+#define CHUNK_ROOM    10           /* "ffffffff\r\n" */
+#define STREAM_KEEP   4096         /* a buffer that grew past this is freed after a flush */
+#define YIELD_BYTES   (256u << 10)
+#define HEADER_MAX    (16u << 10)    /* one header of an answer */
+#define HEADERS_FIRST 16             /* an answer has some twelve */
+#define BEGIN         B("HTTP/1.1 ") /* every answer */
 
 atomic_size_t http_body_bytes;
 
@@ -354,6 +355,10 @@ int exchange_header(struct exchange *ex, struct bytes name, struct bytes value)
 		if ((ch < 32 && ch != '\t') || ch == 127) /* would let a value write headers */
 			return fail(ERR_INTERNAL, "a control character in header %.*s", BFMT(name));
 	}
+	if (!ex->cout && !(ex->out = arena_array(ex->arena, struct http_header, HEADERS_FIRST)))
+		return -1;
+	if (!ex->cout)
+		ex->cout = HEADERS_FIRST;
 	h.name = arena_dup(ex->arena, name);
 	h.value = arena_dup(ex->arena, value.p ? value : B(""));
 	if (!h.name.p || !h.value.p || !arena_push(ex->arena, ex->out, ex->nout, ex->cout, h))
