@@ -1,7 +1,7 @@
 /*
- * A chunked bump allocator. Chunks double from 4 KiB to 256 KiB; an allocation that is larger than a
- * chunk gets one of its own. Freed chunks of the first size are kept in a small list per thread, since
- * every request takes one and gives it back.
+ * A chunked bump allocator. Chunks are of 4 KiB, the second of 8, until there are 32 KiB, so that what waits for long holds
+ * little that it does not need; then they double, up to 256 KiB. An allocation that is larger than a chunk gets one of its own. Freed
+ * chunks of the first size are kept in a small list per thread, since every request takes some and gives them back.
  */
 #include "base/arena.h"
 
@@ -13,8 +13,10 @@
 #include "base/format.h"
 
 #define CHUNK_FIRST   4096u
+#define CHUNK_SECOND  8192u /* a parsed body, before it is trimmed, leaves no hole */
 #define CHUNK_LARGEST (256u * 1024)
-#define SPARE_MAX     64
+#define FEW           (8 * CHUNK_FIRST) /* up to here chunks do not grow */
+#define SPARE_MAX     256
 #define LARGE_ELEMENT 128 /* most lists of such ones have a single one */
 #define RESERVE       (1u << 20)
 #define UNCOUNTED     (1u << 20) /* of each arena, towards its bound */
@@ -140,10 +142,17 @@ struct bytes arena_adopt(struct arena *a, struct buf *b)
 	return all;
 }
 
+static size_t chunk_size(const struct arena *a)
+{
+	if (a->used == CHUNK_FIRST)
+		return CHUNK_SECOND;
+	return a->used < FEW ? CHUNK_FIRST : a->chunks->size * 2;
+}
+
 /* A chunk with room for n bytes becomes the newest, or stands behind it if it serves n alone. */
 static void *arena_more(struct arena *a, size_t n)
 {
-	size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_FIRST;
+	size_t size = chunk_size(a);
 	struct arena_chunk *c;
 	bool alone;
 
@@ -152,7 +161,7 @@ static void *arena_more(struct arena *a, size_t n)
 	if (n > SIZE_MAX - sizeof *c || n > a->max || a->used > a->max - n)
 		return fail_null(a->bound ? ERR_BODY_TOO_LARGE : ERR_TOO_LARGE,
 				 "a request needs more than %zu bytes of memory", a->max);
-	alone = n + sizeof *c > size / 2 && a->chunks;
+	alone = n + sizeof *c > (size > CHUNK_FIRST ? size / 2 : size) && a->chunks;
 	if (alone || n + sizeof *c > size)
 		size = n + sizeof *c;
 	if (count(a, size, false))

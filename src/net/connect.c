@@ -30,7 +30,8 @@ static void *connect_failed(const struct dns_address *a, int e)
 static struct upconn *try_address(struct http_client *c, struct origin *o,
 				  const struct dns_address *a, uint64_t deadline)
 {
-	int fd = socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(((const struct sockaddr *)&a->addr)->sa_family,
+			SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1, e = 0;
 	socklen_t len = sizeof e;
 	struct upconn *u;

@@ -96,8 +96,11 @@ static void resolve(void *arg)
 
 	e->found.len = 0;
 	for (struct addrinfo *i = list; i && e->found.len < DNS_MAX_ADDRESSES; i = i->ai_next) {
-		struct dns_address *a = &e->found.at[e->found.len++];
+		struct dns_address *a = &e->found.at[e->found.len];
 
+		if (i->ai_addrlen > sizeof a->addr)
+			continue;
+		e->found.len++;
 		memcpy(&a->addr, i->ai_addr, i->ai_addrlen);
 		a->len = i->ai_addrlen;
 	}

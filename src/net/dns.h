@@ -5,6 +5,7 @@
 #ifndef SIGNET_NET_DNS_H
 #define SIGNET_NET_DNS_H
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/bytes.h"
@@ -12,7 +13,7 @@
 #define DNS_MAX_ADDRESSES 8
 
 struct dns_address {
-	struct sockaddr_storage addr; /* port 0 */
+	struct sockaddr_in6 addr; /* of either family: an IPv4 one is shorter; port 0 */
 	socklen_t len;
 };
 

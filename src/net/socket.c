@@ -267,11 +267,11 @@ in_port_t *sock_port(const struct sockaddr *a)
 }
 
 socklen_t sock_address_make(const unsigned char *ip, size_t n, uint16_t port,
-			    struct sockaddr_storage *out)
+			    struct sockaddr_in6 *room)
 {
-	struct sockaddr *a = (struct sockaddr *)out;
+	struct sockaddr *a = (struct sockaddr *)room;
 
-	memset(out, 0, sizeof *out);
+	memset(room, 0, sizeof *room);
 	a->sa_family = n == 16 ? AF_INET6 : AF_INET;
 	*sock_port(a) = htons(port);
 	memcpy(ip_of(a), ip, n);
@@ -296,7 +296,8 @@ bool sock_address_parse(struct bytes text, struct sockaddr_storage *out, socklen
 	host = six ? bytes_slice(host, 1, host.n - 2) : host;
 	if (ip_parse(host, ip) != (six ? 16 : 4))
 		return false;
-	*n = sock_address_make(ip, six ? 16 : 4, (uint16_t)number, out);
+	*out = (struct sockaddr_storage){ 0 };
+	*n = sock_address_make(ip, six ? 16 : 4, (uint16_t)number, (struct sockaddr_in6 *)out);
 	return true;
 }
 

@@ -62,9 +62,9 @@ void iov_advance(struct iovec **, int *n, size_t sent); /* takes sent bytes off 
 size_t ip_parse(struct bytes text, unsigned char out[16]);
 /* Numeric IPv4 or [IPv6], a colon, a port: what Rust's SocketAddr takes. False: it is not of that form. */
 bool sock_address_parse(struct bytes text, struct sockaddr_storage *, socklen_t *);
-/* Of an address in n bytes, 4 or 16. Returns the length of what it made. */
+/* Of an address in n bytes, 4 or 16, in room for either family. Returns the length of what it made. */
 socklen_t sock_address_make(const unsigned char *ip, size_t n, uint16_t port,
-			    struct sockaddr_storage *);
+			    struct sockaddr_in6 *room);
 in_port_t *sock_port(const struct sockaddr *); /* in network order */
 /* "host:port" or "[v6]:port" of an address, NUL-terminated. */
 #define SOCK_ADDRESS_TEXT 64

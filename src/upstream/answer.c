@@ -220,7 +220,10 @@ static int step(struct call *c)
 {
 	switch (c->state) {
 	case STREAM_EVENTS: return take_next(c);
-	case STREAM_WAITS: return read_more(c);
+	case STREAM_WAITS:
+		if (c->wire->rest)
+			c->wire->rest(c->stream);
+		return read_more(c);
 	case STREAM_LAST: return take_unfinished(c);
 	case STREAM_CLOSING: return take_last(c);
 	case STREAM_ENDED: break;

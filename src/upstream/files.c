@@ -177,6 +177,10 @@ static int note(struct walk *w, struct file *f)
 			ERR_INVALID_REQUEST, B("messages"), NULL,
 			"The request names more than %llu files by URL, the most that one request may here (`[upstream] max_files`)",
 			(unsigned long long)max);
+	if (!w->list)
+		w->list = arena_array(w->context->arena, struct fetched, max + 1);
+	if (!w->list)
+		return -1;
 	w->list[w->len++] = (struct fetched){ .url = f->url };
 	return 0;
 }
@@ -230,10 +234,6 @@ int files_fetch(struct inference *inf, const struct provider_config *p,
 
 	if (!type->takes_files)
 		return 0;
-	w.list = arena_array(context->arena, struct fetched,
-			     context->config->upstream.max_files + 1);
-	if (!w.list)
-		return -1;
 	for (size_t k = 0; k < COUNT(steps); k++)
 		for (size_t i = 0; i < inf->nmessages; i++)
 			if (visit(&w, inf->messages[i].content, inf->messages[i].len, steps[k]))

@@ -78,6 +78,8 @@ struct wire {
 	/* The body has ended: 1 a delta is left (held text, or the error that says what is missing), 0 no. A
 	 * stream without any event is the caller's to name. */
 	int (*read_end)(struct wire_stream *, struct delta *out);
+	/* No event is at hand and the last delta was used: what reading took may be given back. NULL: nothing was kept. */
+	void (*rest)(struct wire_stream *);
 	/* Events that were left out so far, since the wire does not know them. NULL: it passes all on. */
 	uint64_t (*unknown_events)(const struct wire_stream *);
 };

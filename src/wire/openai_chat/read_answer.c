@@ -568,6 +568,7 @@ const struct wire wire_openai_chat = {
 	.read_result = openai_chat_read_result,
 	.stream_new = openai_chat_stream_new,
 	.stream_free = openai_chat_stream_free,
+	.rest = openai_chat_rest,
 	.read_event = openai_chat_read_event,
 	.read_end = openai_chat_read_end,
 	.unknown_events = openai_chat_unknown_events,

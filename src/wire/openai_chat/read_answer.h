@@ -12,6 +12,7 @@ struct result *openai_chat_read_result(struct bytes body, const struct inference
 struct wire_stream *openai_chat_stream_new(const struct inference *, const struct dialect *,
 					   struct arena *);
 void openai_chat_stream_free(struct wire_stream *);
+void openai_chat_rest(struct wire_stream *);
 int openai_chat_read_event(struct wire_stream *, const struct sse_event *, struct delta *out);
 int openai_chat_read_end(struct wire_stream *, struct delta *out);
 uint64_t openai_chat_unknown_events(const struct wire_stream *);

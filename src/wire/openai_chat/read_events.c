@@ -34,7 +34,7 @@ struct wire_stream {
 	const struct dialect *dialect;
 	struct arena *arena; /* the request's: for what lives as long as the stream */
 	bool forwards, mapped;
-	char *pool;
+	char *pool; /* of the current event; unset while there is none */
 	size_t pool_size;
 	struct arena scratch; /* of one event that did not fit, or went wrong */
 	struct buf text;      /* what had to be printed for the current delta */
@@ -81,6 +81,14 @@ void openai_chat_stream_free(struct wire_stream *s)
 	buf_deinit(&s->text);
 	free(s->parts);
 	free(s->pool);
+}
+
+/* A stream waits much longer than it reads: the memory of an event serves other streams meanwhile. */
+void openai_chat_rest(struct wire_stream *s)
+{
+	free(s->pool);
+	s->pool = NULL;
+	s->pool_size = 0;
 }
 
 /* ---- parsing an event ---- */
