@@ -325,6 +325,15 @@ static int emulate_custom_tools(struct call *c)
 	return c->inf && c->custom ? 0 : -1;
 }
 
+/* TensorZero's routes leave them out and say so in the log. */
+static int cut_at_stops(struct call *c)
+{
+	if (!c->wire->no_stop || !c->inf->options->lenient || !c->inf->nstop)
+		return 0;
+	c->stops = stop_cut_new(c->inf, c->context->arena);
+	return c->stops ? 0 : -1;
+}
+
 static int mark_cache(struct call *c)
 {
 	if (!c->wire->takes_cache_marks || !c->inf->options->auto_cache ||
@@ -336,7 +345,7 @@ static int mark_cache(struct call *c)
 
 static int open_call(struct call *c)
 {
-	if (emulate_custom_tools(c) || mark_cache(c))
+	if (emulate_custom_tools(c) || cut_at_stops(c) || mark_cache(c))
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
