@@ -265,6 +265,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
+	if (t->thoughts_of)
+		d.thoughts_of = t->thoughts_of(p);
 	d.model = p->model_name;
 	d.of_model = p->model->name;
 	d.of_provider = p->name;

@@ -21,6 +21,7 @@ enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
 /* How one provider's dialect differs from its wire's base. */
 struct dialect {
 	struct bytes type, label;    /* "openai", "OpenAI" */
+	struct bytes thoughts_of;    /* whose thoughts its are; unset: the type's */
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
@@ -37,6 +38,11 @@ struct dialect {
 	bool model_in_url;               /* embeddings: the body does not name it */
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
+
+static inline struct bytes dialect_thoughts_of(const struct dialect *d)
+{
+	return d->thoughts_of.n ? d->thoughts_of : d->type;
+}
 
 enum file_form { FILE_IMAGE_URL, FILE_FILE, FILE_INPUT_AUDIO };
 struct mime_override {
