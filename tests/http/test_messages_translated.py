@@ -18,6 +18,7 @@ def gemini(name, url):
 
 def signet_toml(mock):
     models = openai_model("chat", mock.url, model_name="gpt-x") + claude.model("own", mock.url) + gemini("gem", mock.url)
+    models += claude.model("mine", mock.url, keys='api_key_location = "dynamic::client_x_api_key"')
     models += "".join(claude.model(name, mock.url, model_name=model) for name, model in CLAUDES.items())
     return config(models, record=True)
 
@@ -137,3 +138,51 @@ def test_a_length_that_nobody_knows_is_the_requests_to_mend(signet, mock, name):
     got = chat(signet, name)
     assert got.status == 400 and "Please set `max_tokens`" in got.json["error"]["message"], got.body
     assert len(mock.requests) == before
+
+
+# -- what an upstream says of its limits (surfaces §5.8) ----------------------------------------------
+
+LIMITS = [("anthropic-ratelimit-requests-limit", "50"), ("anthropic-ratelimit-requests-remaining", "49"),
+          ("anthropic-ratelimit-requests-reset", "2026-12-01T00:00:00Z"), ("anthropic-ratelimit-unified-status", "allowed"), ("anthropic-organization-id", "org-1")]
+
+
+def limits_of(got):
+    return {k: v for k, v in got.headers.items() if "ratelimit" in k or k.startswith(("anthropic-", "x-codex-"))}
+
+
+def with_limits(status, value, limits):
+    return json_answer(value, status=status, headers=limits)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_limits_go_back_to_a_client_of_the_same_family(signet, mock, stream):
+    mock.then(sse([claude.start(), *claude.text_block(0, "Hello"), *claude.end()], done=False, headers=LIMITS) if stream
+              else with_limits(200, claude.message("Hello"), LIMITS))
+    assert limits_of(messages(signet, "own", stream=stream)) == dict(LIMITS[:3])
+    mock.then(with_limits(429, {"type": "error", "error": {"type": "rate_limit_error", "message": "slow"}}, [*LIMITS, ("retry-after", "7")]))
+    got = messages(signet, "own")
+    assert got.status == 429 and limits_of(got) == dict(LIMITS[:3]) and got.headers["retry-after"] == "7"
+    mock.then(with_limits(200, claude.message("Hello"), LIMITS))
+    assert limits_of(chat(signet)) == {}
+    mock.then(with_limits(400, {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}, LIMITS))
+    assert limits_of(messages(signet, "own")) == {}
+
+
+def test_limits_of_a_clients_own_key_are_told_whole(signet, mock):
+    mock.then(with_limits(200, claude.message("Hello"), LIMITS))
+    assert limits_of(messages(signet, "mine", headers=[("x-api-key", "sk-mine")])) == dict(LIMITS)
+
+
+def test_limits_of_openai_go_back_to_its_clients_on_v1_only(signet, mock):
+    told = [("x-ratelimit-remaining-tokens", "149984"), ("x-ratelimit-reset-tokens", "6m0s"), ("x-codex-primary-used-percent", "3")]
+    answers = [with_limits(200, chat_answer("Hello"), told) for _ in range(3)]
+    mock.then(*answers)
+    assert limits_of(chat(signet, "chat")) == dict(told)
+    assert limits_of(messages(signet)) == {}
+    assert limits_of(chat(signet, "tensorzero::model_name::chat", path="/openai/v1/chat/completions")) == {}
+
+
+def test_a_limit_with_a_control_character_is_left_out(signet, mock):
+    mock.then(with_limits(200, claude.message("Hello"), [("anthropic-ratelimit-tokens-limit", "1\x012"), LIMITS[0]]))
+    got = messages(signet, "own")
+    assert got.status in (200, 502) and "anthropic-ratelimit-tokens-limit" not in got.headers
