@@ -62,6 +62,11 @@ int answer_peek(struct call *);
 
 /* ---- steps of a call ---- */
 
+/* passed_headers.c: the client's headers that its own family's upstream gets; and, once the head is there, what that
+ * upstream says for its client (attempt.returned). -1: out of memory. */
+int call_pass_headers(struct call *);
+int call_take_returned(struct call *);
+
 /* signing.c: sets the signer's headers on the list, over what stands there, with a fresh nonce and timestamp; no signer:
  * does nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING
  * for a dynamic device id. */

@@ -96,57 +96,6 @@ static int encode(struct call *c)
 
 /* ---- the headers ---- */
 
-/* Whether the list names it, the first entry that does: "x-codex-*" names all that begin so, "!x-codex-a" keeps one back. */
-static bool is_passed(const struct bytes *names, struct bytes name)
-{
-	for (; names->n; names++) {
-		bool back = bytes_starts(*names, B("!"));
-		struct bytes one = bytes_slice(*names, back, names->n);
-
-		if (name.n == 0 || ((*one.p ^ *name.p) & ~0x20)) /* nearly always */
-			continue;
-		if (bytes_ends(one, B("*")) ? bytes_istarts(name, bytes_slice(one, 0, one.n - 1))
-					    : bytes_ieq(one, name))
-			return !back;
-	}
-	return false;
-}
-
-/* A list may come in several headers of one name: they go on as one. Unset: header i was with one before it, or no memory. */
-static struct bytes header_values(const struct exchange *x, size_t i, struct arena *a)
-{
-	struct bytes all = x->headers[i].value;
-
-	for (size_t j = 0; j < x->nheaders && bytes_set(all); j++) {
-		if (j == i || !bytes_ieq(x->headers[j].name, x->headers[i].name))
-			continue;
-		if (j < i)
-			return (struct bytes){ NULL, 0 };
-		all = arena_printf(a, "%.*s,%.*s", BFMT(all), BFMT(x->headers[j].value));
-	}
-	return all;
-}
-
-/* Headers of a client that speaks the upstream's own format go on (surfaces §1.6). */
-static int pass_headers(struct call *c)
-{
-	const struct exchange *x = c->context->exchange;
-
-	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
-	    c->inf->source_wire != c->wire)
-		return 0;
-	for (size_t i = 0; i < x->nheaders; i++) {
-		struct bytes value = { NULL, 0 };
-
-		if (is_passed(c->type->passed_headers, x->headers[i].name))
-			value = header_values(x, i, c->context->arena);
-		if (bytes_set(value) &&
-		    header_set(&c->headers, x->headers[i].name, value, c->context->arena))
-			return -1;
-	}
-	return 0;
-}
-
 /* What came with the request may hold anything, but a header ends at a line break: TensorZero's words for it. */
 static int check_values(const struct call *c)
 {
@@ -171,7 +120,7 @@ static int write_headers(struct call *c)
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), a) ||
 	    c->type->headers(p, c->inf, c->context, &c->headers) || check_values(c) ||
-	    pass_headers(c))
+	    call_pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,
 				   a);
@@ -244,6 +193,8 @@ static int check_head(struct call *c)
 		id = http_call_header(c->http, c->type->other_request_id_header);
 	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
 	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
+		return -1;
+	if (call_take_returned(c))
 		return -1;
 	if (status < 200 || status > 299)
 		return call_fail_status(c);

@@ -65,10 +65,12 @@ static int find_max_tokens(struct claude_out *o)
 	o->max_tokens = claude_max_tokens(o->dialect->model);
 	if (o->max_tokens || o->dialect->counts)
 		return 0;
-	return fail(
-		ERR_INFERENCE_CLIENT,
-		"Error from %.*s client: Signet doesn't know the output token limit for `%.*s` and Anthropic requires you to provide a `max_tokens` value. Please set `max_tokens` in your configuration or inference request.",
-		BFMT(o->dialect->type), BFMT(o->dialect->model));
+	fail(ERR_INFERENCE_CLIENT,
+	     "Error from %.*s client: Signet doesn't know the output token limit for `%.*s` and Anthropic requires you to provide a `max_tokens` value. Please set `max_tokens` in your configuration or inference request.",
+	     BFMT(o->dialect->type), BFMT(o->dialect->model));
+	error_last()->upstream_status =
+		400; /* it is the request's to mend: no client tries it again */
+	return -1;
 }
 
 static int plan_budget(struct claude_out *o, uint64_t budget)
