@@ -347,22 +347,22 @@ static struct bytes error_members(struct request *rq)
 	return members;
 }
 
-/* Sends the error in the surface's shape, or what the upstream said where that may go out as it is. */
+/* Records the error and sends it, in the surface's shape, or what the upstream said where that may go out as it is. */
 static void respond_error(struct request *rq, struct error *e, int status)
 {
 	struct bytes members, body = { NULL, 0 };
+	bool shown = rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway;
 
+	if (shown && is_same_family(rq))
+		body = api_upstream_body(e, is_client_credential(rq), &status);
+	record(rq, ANSWER_ERROR, NULL, e, status);
 	set_headers(rq, true);
-	if (rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway) {
-		if (is_same_family(rq))
-			body = api_upstream_body(e, is_client_credential(rq), &status);
-		if (bytes_set(body)) {
-			api_retry_after(rq->x, e, status);
-			exchange_respond(rq->x, status, B("application/json"), body);
-			return;
-		}
-		e = surface_error(rq->surface, e, status, rq->arena);
+	if (bytes_set(body)) {
+		api_retry_after(rq->x, e, status);
+		exchange_respond(rq->x, status, B("application/json"), body);
+		return;
 	}
+	e = shown ? surface_error(rq->surface, e, status, rq->arena) : e;
 	members = error_members(rq);
 	if (e)
 		fail_with(e);
@@ -382,12 +382,10 @@ static void answer_error(struct request *rq)
 		return;
 	}
 	status = surface_status(rq->surface, e, rq->config);
-	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
+	if (rq->x->client_gone || e->kind == ERR_CANCELLED)
 		record(rq, ANSWER_CANCELLED, NULL, NULL, 503); /* a drain's end: the router's */
-	} else {
-		record(rq, ANSWER_ERROR, NULL, e, status);
+	else
 		respond_error(rq, e, status);
-	}
 }
 
 /* What only the attempt that answered can tell. */

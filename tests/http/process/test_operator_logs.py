@@ -64,7 +64,7 @@ def test_a_warning_leads_to_its_record(signet, mock):
 
 
 def test_an_error_inside_a_stream_is_told_with_its_ids(signet, mock):
-    got = ask(signet, sse([*text_chunks("hel")[:1], {"error": {"message": "the model fell over", "type": "server_error"}}]), mock, stream=True)
+    got = ask(signet, sse([*text_chunks("hel")[:2], {"error": {"message": "the model fell over", "type": "server_error"}}]), mock, stream=True)
     line = line_of(signet, msg="an error inside a stream", request_id=got.headers["x-request-id"])
     assert (line["model"], line["provider"]) == ("m", "p") and line["inference_id"] and line["error_kind"]
 
