@@ -236,7 +236,7 @@ static int put_marks(struct buf *out, const struct log_entry *e, struct arena *a
 	/* A plain list row has no attempt rows: its last attempt is then the one it names. Of a request that was cancelled
 	 * before an answer that one is among the failed already. */
 	if (!e->nmodels && n && !bytes_eq(state, B("error")) &&
-	    (int64_t)n < cell_int(&e->list[L_ATTEMPTS], 0)) {
+	    (int64_t)n < cell_int(&e->list[L_ATTEMPTS], INT64_MAX)) {
 		at[n] = (struct attempt){ .model = cell_text(&e->list[L_MODEL]),
 					  .provider = cell_text(&e->list[L_PROVIDER]) };
 		n++;
