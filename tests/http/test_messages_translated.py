@@ -186,3 +186,59 @@ def test_a_limit_with_a_control_character_is_left_out(signet, mock):
     mock.then(with_limits(200, claude.message("Hello"), [("anthropic-ratelimit-tokens-limit", "1\x012"), LIMITS[0]]))
     got = messages(signet, "own")
     assert got.status in (200, 502) and "anthropic-ratelimit-tokens-limit" not in got.headers
+
+
+# -- citations (surfaces §6.5) -----------------------------------------------------------------------
+
+def web(url, **more):
+    return {"type": "web_search_result_location", "url": url, "title": "T", "encrypted_index": "e", "cited_text": "c", **more}
+
+
+PAGE = {"type": "char_location", "cited_text": "c", "document_index": 0, "document_title": None, "start_char_index": 0, "end_char_index": 1}
+CITED = [{"type": "text", "text": "Ünd: "}, {"type": "text", "text": "die Erde 🌍", "citations": [web("https://a"), PAGE]},
+         {"type": "text", "text": " kreist.", "citations": [{"type": "search_result_location", "source": "https://b", "title": None, "cited_text": "c",
+                                                                "search_result_index": 0, "start_block_index": 0, "end_block_index": 1}]}]
+PLACES = [{"url": "https://a", "title": "T", "start_index": 5, "end_index": 15}, {"url": "https://b", "title": "", "start_index": 15, "end_index": 23}]
+NESTED = [{"type": "url_citation", "url_citation": p} for p in PLACES]
+
+
+def cited_stream():
+    parts = [claude.start()]
+    for i, b in enumerate(CITED):
+        parts += claude.block(i, *[("citations_delta", "citation", c) for c in b.get("citations", [])], ("text_delta", "text", b["text"][:4]),
+                              ("text_delta", "text", b["text"][4:]), type="text", text="", citations=[])
+    return sse([*parts, *claude.end()], done=False)
+
+
+def test_citations_are_annotations_of_chat(signet, mock):
+    mock.then(claude.answer(*CITED), cited_stream())
+    message = chat(signet).json["choices"][0]["message"]
+    assert message["content"] == "Ünd: die Erde 🌍 kreist." and message["annotations"] == NESTED
+    assert [message["content"][p["start_index"]:p["end_index"]] for p in PLACES] == ["die Erde 🌍", " kreist."]
+    chunks = [json.loads(e)["choices"][0]["delta"] for e in chat(signet, stream=True).events()[:-1] if json.loads(e)["choices"]]
+    assert [c["annotations"] for c in chunks if "annotations" in c] == [NESTED]
+
+
+def test_citations_are_annotations_of_each_text_of_responses(signet, mock):
+    mock.then(claude.answer(*CITED))
+    said = raw.post(signet.port, "/v1/responses", json.dumps({"model": "own", "input": "Hi"})).json
+    parts = [p for i in said["output"] for p in i["content"]]
+    assert [a for p in parts for a in p["annotations"]] == [
+        {"type": "url_citation", "url": "https://a", "title": "T", "start_index": 0, "end_index": 10},
+        {"type": "url_citation", "url": "https://b", "title": "", "start_index": 0, "end_index": 8}]
+
+
+def test_citations_that_have_no_url_or_no_room_are_left_out(signet, mock):
+    odd = [PAGE, web(""), web(None), web("https://" + "x" * 200000), {"type": 7}, "x", None, web("https://c")]
+    mock.then(claude.answer({"type": "text", "text": "Hi", "citations": odd}))
+    assert [a["url_citation"]["url"] for a in chat(signet).json["choices"][0]["message"]["annotations"]] == ["https://c"]
+    mock.then(claude.answer({"type": "text", "text": "Hi", "citations": [web("https://" + "x" * 60000)] * 20}))
+    kept = chat(signet).json["choices"][0]["message"]["annotations"]
+    assert 10 < len(kept) < 20
+
+
+def test_tensorzeros_route_and_messages_do_not_change(signet, mock):
+    mock.then(claude.answer(*CITED), claude.answer(*CITED))
+    got = chat(signet, "tensorzero::model_name::own", path="/openai/v1/chat/completions").json
+    assert "annotations" not in got["choices"][0]["message"]
+    assert messages(signet, "own").json["content"] == CITED
