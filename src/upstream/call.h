@@ -9,6 +9,7 @@
 #include "upstream/framing.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
+#include "upstream/stop_cut.h"
 
 #define ERROR_MAX (1u << 20) /* of a body that says what is wrong (providers-openai §2.12) */
 
@@ -28,6 +29,7 @@ struct call {
 	const struct inference
 		*asked; /* where custom tools go out as functions: what was asked; else NULL */
 	struct custom_stream *custom; /* the same, of a stream */
+	struct stop_cut *stops;       /* the provider has no stop sequences; else NULL */
 	const struct call_context *context;
 	struct attempt *attempt;
 	struct dialect dialect;

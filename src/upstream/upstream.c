@@ -13,6 +13,7 @@
 
 #define COUNT_MAX (1u << 20)   /* of the answer to a count */
 #define BODY_MAX  (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define EDITS     64u          /* bytes that a body mostly gains by what is edited in it */
 
 static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
 	      "Requests sent once more, a reused connection having closed before an answer");
@@ -65,7 +66,9 @@ static int write_body(struct call *c)
 	    source->foreign_fields(c->inf, context->ignored))
 		return -1;
 	buf_init(&out, BODY_MAX);
-	r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
+	r = source == wire ? buf_reserve(&out, c->inf->source.n + EDITS) : 0;
+	if (r == 0)
+		r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {
 		warn_ignored(c, before);
 		c->body = arena_adopt(context->arena, &out);
@@ -213,6 +216,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
+	if (t->thoughts_of)
+		d.thoughts_of = t->thoughts_of(p);
 	d.model = p->model_name;
 	d.of_model = p->model->name;
 	d.of_provider = p->name;
@@ -273,6 +278,15 @@ static int emulate_custom_tools(struct call *c)
 	return c->inf && c->custom ? 0 : -1;
 }
 
+/* TensorZero's routes leave them out and say so in the log. */
+static int cut_at_stops(struct call *c)
+{
+	if (!c->wire->no_stop || !c->inf->options->lenient || !c->inf->nstop)
+		return 0;
+	c->stops = stop_cut_new(c->inf, c->context->arena);
+	return c->stops ? 0 : -1;
+}
+
 static int mark_cache(struct call *c)
 {
 	if (!c->wire->takes_cache_marks || !c->inf->options->auto_cache ||
@@ -284,7 +298,7 @@ static int mark_cache(struct call *c)
 
 static int open_call(struct call *c)
 {
-	if (emulate_custom_tools(c) || mark_cache(c))
+	if (emulate_custom_tools(c) || cut_at_stops(c) || mark_cache(c))
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;
