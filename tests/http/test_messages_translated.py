@@ -242,3 +242,92 @@ def test_tensorzeros_route_and_messages_do_not_change(signet, mock):
     got = chat(signet, "tensorzero::model_name::own", path="/openai/v1/chat/completions").json
     assert "annotations" not in got["choices"][0]["message"]
     assert messages(signet, "own").json["content"] == CITED
+
+
+# -- a hostile upstream ------------------------------------------------------------------------------
+
+def delta(index, type, **fields):
+    return claude.event("content_block_delta", index=index, delta={"type": type, **fields})
+
+
+def begun(index, **block):
+    return claude.event("content_block_start", index=index, content_block=block)
+
+
+ODD = {
+    "a delta before any block": [delta(0, "text_delta", text="a")],
+    "a delta of a block that never opened": [*claude.text_block(0, "a"), delta(7, "text_delta", text="b"), delta(8, "citations_delta", citation=web("https://a"))],
+    "an index twice": [begun(0, type="text", text="a"), begun(0, type="text", text="b"), claude.event("content_block_stop", index=0)],
+    "a stop twice": [*claude.text_block(0, "a"), claude.event("content_block_stop", index=0), claude.event("content_block_stop", index=9)],
+    "indices that are none": [begun(-1, type="text", text="a"), begun("x", type="text", text="b"), begun(None, type="text", text="c"), begun(2**64, type="text", text="d")],
+    "blocks that are none": [begun(0), claude.event("content_block_start", index=1, content_block=7), claude.event("content_block_start", index=2),
+                             *claude.text_block(3, "a")],
+    "deltas that are none": [begun(0, type="text", text="a"), claude.event("content_block_delta", index=0, delta=None), delta(0, "text_delta", text=7),
+                             delta(0, "citations_delta", citation=7), delta(0, "citations_delta"), delta(0, "future_delta", x=1)],
+    "usage below zero and beyond all": [*claude.text_block(0, "a"), claude.event("message_delta", delta={"stop_reason": "end_turn"},
+                                                                              usage={"input_tokens": -5, "output_tokens": 2**70, "service_tier": 7, "cache_creation": []})],
+    "two beginnings": [claude.start(), *claude.text_block(0, "a"), claude.start()],
+    "types that are none": [claude.event("future_event", x=[[]]), claude.Raw(b"event: x\ndata: {\"type\":7}\n\n"), claude.Raw(b"data: []\n\n"), *claude.text_block(0, "a")],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+def test_odd_events_of_an_upstream_break_nothing(signet, mock, name, surface):
+    mock.then(sse([claude.start(), *ODD[name], *claude.end()], done=False))
+    if surface == "chat":
+        got = chat(signet, stream=True)
+        assert got.status == 200 and got.events()[-1] == "[DONE]", got.body
+        assert all(json.loads(e).get("choices") is not None or "error" in json.loads(e) for e in got.events()[:-1]), got.body
+    elif surface == "messages":
+        assert events(messages(signet, "own", stream=True))[-1]["type"] in ("message_stop", "error")
+    else:
+        got = raw.post(signet.port, "/v1/responses", json.dumps({"model": "own", "input": "Hi", "stream": True}))
+        assert json.loads(got.events()[-1])["type"] in ("response.completed", "response.failed", "error"), got.body
+    usage = [e for e in got.events() if '"usage":{' in e] if surface != "messages" else []
+    assert not any(":-" in e.split('"usage":{', 1)[1] for e in usage), usage
+    mock.then(claude.answer("alive"))
+    assert chat(signet).json["choices"][0]["message"]["content"] == "alive"
+
+
+DEEP = "[" * 50000 + "]" * 50000
+WRONG = [7, -1, 1e400, "x", True, [], {}, [[]], [None], {"type": 7}, {"type": "text"}, [{"type": []}], [{"type": "tool_result"}], None]
+MEMBERS = ["max_tokens", "messages", "system", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice", "thinking", "output_config",
+           "output_format", "metadata", "service_tier", "cache_control", "mcp_servers", "container", "tensorzero::tags", "tensorzero::credentials", "tensorzero::dryrun"]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_each_member_of_a_wrong_type_is_told_or_ignored(signet, mock, member):
+    for value in WRONG if member != "stream" else [v for v in WRONG if v is not True]:
+        for model in ("chat", "own"):
+            mock.then(json_answer(chat_answer("ok")) if model == "chat" else claude.answer("ok"))
+            got = messages(signet, model, **{member: value})
+            assert got.status in (200, 400, 404), (member, value, got.status, got.body)
+            if got.status != 200:
+                assert got.json["type"] == "error" and got.json["error"]["message"], got.body
+            mock.reset()
+
+
+def test_a_model_of_a_wrong_type_is_told(signet):
+    for value in [v for v in WRONG if v != "x"]:
+        got = messages(signet, value)
+        assert got.status == 400 and got.json["error"]["message"].startswith("model"), (value, got.body)
+
+
+@pytest.mark.parametrize("body", [
+    f'{{"model":"chat","max_tokens":9,"messages":{DEEP}}}',
+    f'{{"model":"chat","max_tokens":9,"messages":[{{"role":"user","content":{DEEP}}}]}}',
+    f'{{"model":"own","max_tokens":9,"metadata":{DEEP},"messages":[{{"role":"user","content":"Hi"}}]}}',
+    '{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"tools":[' + ",".join(['{"name":"t","input_schema":{}}'] * 5000) + "]}",
+    '{"model":"chat"', "", "[]", "null", '"x"', "\x00", '{"model":"chat","model":"own"}'], ids=range(11))
+def test_bodies_that_are_none_are_refused(signet, mock, body):
+    mock.reset()
+    got = raw.post(signet.port, "/v1/messages", body)
+    assert got.status in (200, 400) and got.json["type"] in ("error", "message"), got.body[:500]
+    mock.reset()
+
+
+def test_a_message_of_many_blocks(signet, mock):
+    mock.then(json_answer(chat_answer("ok")))
+    got = messages(signet, messages=[{"role": "user", "content": [{"type": "text", "text": "a"}] * 20000}])
+    assert got.status in (200, 400, 413), got.body[:500]

@@ -275,10 +275,11 @@ static int input_delta(struct wire_stream *s, struct open *o, uint64_t index, yy
 /* It is told with the end of its block: how far its text goes is not known before. */
 static int cite(struct wire_stream *s, struct open *o, yyjson_val *citation)
 {
-	struct bytes json = json_print_arena(citation, &s->scratch);
+	struct bytes json;
 
 	if (s->forwards || !o || o->type != OPEN_TEXT || !yyjson_is_obj(citation))
 		return 1;
+	json = json_print_arena(citation, &s->scratch);
 	if (!bytes_set(json))
 		return -1;
 	if (o->input.len + json.n >= CITATIONS_MAX)
