@@ -4,11 +4,13 @@ import json
 import pytest
 
 from lib import claude, raw
+from lib.aws import CLEAN, KEYS, bedrock_model, converse
 from lib.mock import chat_answer, chunk, json_answer, sse, text_chunks, tool_call, usage_chunk
 from lib.model.schemas import answer_complaints
+from lib.record import wait_row
 from lib.signet import config, openai_model
 
-SIGNET = {"env": {**claude.ENV, "GOOGLE_AI_STUDIO_API_KEY": "AIza-test-key-1"}}
+SIGNET = {"env": {**CLEAN, **KEYS, **claude.ENV, "GOOGLE_AI_STUDIO_API_KEY": "AIza-test-key-1"}}
 WEIGH = {"name": "weigh", "description": "Weigh a box", "input_schema": {"type": "object", "properties": {"box": {"type": "string"}}, "required": ["box"]}}
 
 
@@ -20,7 +22,13 @@ def signet_toml(mock):
     models = openai_model("chat", mock.url, model_name="gpt-x") + claude.model("own", mock.url) + gemini("gem", mock.url)
     models += claude.model("mine", mock.url, keys='api_key_location = "dynamic::client_x_api_key"')
     models += "".join(claude.model(name, mock.url, model_name=model) for name, model in CLAUDES.items())
+    models += claude.model("opus", mock.url, model_name="claude-opus-4-6") + claude.model("twice", mock.url, mock.url)
+    bedrock = bedrock_model("carried", mock.url, "us.anthropic.claude-sonnet-4-6-v1:0")
+    models += bedrock.replace('routing = ["p"]', 'routing = ["a", "p"]') + claude.model("carried", mock.url).split("\n", 2)[2]
     return config(models, record=True)
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 
 
 CLAUDES = {"house": "house-model", "vendor": "anthropic/claude-opus-4-1", "newest": "us.anthropic.claude-sonnet-9-v1:0", "unheard": "claude-next"}
@@ -309,7 +317,7 @@ def test_each_member_of_a_wrong_type_is_told_or_ignored(signet, mock, member):
 
 
 def test_a_model_of_a_wrong_type_is_told(signet):
-    for value in [v for v in WRONG if v != "x"]:
+    for value in [v for v in WRONG if v not in ("x", 1e400)]:
         got = messages(signet, value)
         assert got.status == 400 and got.json["error"]["message"].startswith("model"), (value, got.body)
 
@@ -331,3 +339,73 @@ def test_a_message_of_many_blocks(signet, mock):
     mock.then(json_answer(chat_answer("ok")))
     got = messages(signet, messages=[{"role": "user", "content": [{"type": "text", "text": "a"}] * 20000}])
     assert got.status in (200, 400, 413), got.body[:500]
+
+
+# -- lines of known trouble, through and through -----------------------------------------------------
+
+def test_json_mode_on_has_no_beginning_where_the_generation_takes_none(signet, mock):
+    """providers-others §13 A23"""
+    mock.then(claude.answer('{"a":"x"}'))
+    got = chat(signet, "opus", response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}})
+    assert got.status == 200 and got.json["choices"][0]["message"]["content"] == '{"a":"x"}', got.body
+    sent = mock.last().json
+    assert [m["role"] for m in sent["messages"]] == ["user"] and sent["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_an_overload_behind_the_text_is_one_error_and_nobody_else_is_asked(signet, mock, surface):
+    """providers-others §13 A29"""
+    mock.reset()
+    mock.then(sse([claude.start(), *claude.text_block(0, "first"), claude.error_event()], done=False), claude.answer("never"))
+    got = chat(signet, "twice", stream=True) if surface == "chat" else messages(signet, "twice", stream=True)
+    assert b"first" in got.body and b"never" not in got.body and len(mock.requests) == 1
+    all = [json.loads(e) for e in got.events() if e != "[DONE]"]
+    assert [("error" in e) for e in all].count(True) == 1 and "error" in all[-1], all
+    assert b'"finish_reason":"' not in got.body and b"message_stop" not in got.body
+    assert wait_row(signet.data_dir, got.headers["x-signet-inference-id"])["state"] == "truncated"
+    mock.reset()
+
+
+def test_a_servers_own_blocks_go_back_as_they_came(signet, mock):
+    """providers-others §13 A36"""
+    server = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "encrypted_content": "ENC=="}]}
+    parts = claude.block(0, ("input_json_delta", "partial_json", '{"query":'), ("input_json_delta", "partial_json", '"x"}'), **{**server, "input": {}})
+    parts += claude.block(1, **found) + claude.block(2, ("citations_delta", "citation", web("https://a")), ("text_delta", "text", "Found."), type="text", text="")
+    mock.then(sse([claude.start(), *parts, *claude.end()], done=False), claude.answer("ok"))
+    path, fields = "/openai/v1/chat/completions", {"model": "tensorzero::model_name::own"}
+    deltas = [c["delta"] for e in chat(signet, path=path, stream=True, **fields).events()[:-1] for c in json.loads(e)["choices"]]
+    assert not any(d.get("tool_calls") for d in deltas)
+    extra = [x for d in deltas for x in d.get("tensorzero_extra_content", [])]
+    history = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "Found.", "tensorzero_extra_content": extra}, {"role": "user", "content": "More"}]
+    assert chat(signet, path=path, messages=history, **fields).status == 200
+    assert [b for b in mock.last().json["messages"][1]["content"] if b["type"] != "text"] == [server, found]
+
+
+def test_marks_stay_where_they_are_over_anthropic_and_then_bedrock(signet, mock):
+    """providers-others §13 A38"""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [claude.tool_use("t1", "weigh", {"box": "A"})]},
+               {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "4 kg", **mark}]}]
+    mock.reset()
+    mock.then(claude.error(529, "busy"), converse({"text": "ok"}))
+    got = messages(signet, "carried", messages=history, tools=[{**WEIGH, "name": "other"}, {**WEIGH, **mark}])
+    assert got.status == 200 and len(mock.requests) == 2, got.body
+    first, second = (r.json for r in mock.requests)
+    assert [t.get("cache_control") for t in first["tools"]] == [None, mark["cache_control"]]
+    assert first["messages"][2]["content"][0]["cache_control"] == mark["cache_control"]
+    assert [list(t)[0] for t in second["toolConfig"]["tools"]] == ["toolSpec", "toolSpec", "cachePoint"]
+    assert [list(b)[0] for b in second["messages"][2]["content"]] == ["toolResult", "cachePoint"]
+    mock.reset()
+
+
+@pytest.mark.parametrize("status,type,size", [(400, "image/png", 6 << 20), (413, "application/pdf", 40 << 20)])
+def test_a_file_that_the_vendor_finds_too_large_is_sent_once(signet, mock, status, type, size):
+    """providers-others §13 A44"""
+    mock.reset()
+    mock.then(claude.error(status, "exceeds the maximum"), claude.answer("never"))
+    block = {"type": "image" if "image" in type else "document", "source": {"type": "base64", "media_type": type, "data": "A" * (size * 4 // 3 // 4 * 4)}}
+    got = messages(signet, "own", messages=[{"role": "user", "content": [block]}])
+    assert got.status == status and "exceeds" in got.json["error"]["message"] and len(mock.requests) == 1, got.body[:500]
+    assert len(mock.last().body) > size
+    mock.reset()
