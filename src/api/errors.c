@@ -112,19 +112,25 @@ static struct bytes bare_text(const struct error *e, struct arena *a)
 }
 
 /* `no provider of "assistant" answered. openai: cannot resolve …; local: connection refused`. Each gets its share of the
- * room: the last one's reason is as wanted as the first's. */
+ * room: the last one's reason is as wanted as the first's. Unset: out of memory. */
 static struct bytes providers_text(const struct error_list *failed, struct arena *a)
 {
 	size_t share = ERROR_TEXT_MAX / failed->len;
+	struct bytes whole = { NULL, 0 };
 	struct buf text;
-	struct bytes whole;
+	int bad;
 
 	buf_init(&text, ERROR_MAX);
-	buf_printf(&text, "no provider of \"%.*s\" answered.", BFMT(failed->of));
-	for (size_t i = 0; i < failed->len; i++)
-		buf_printf(&text, "%s %.*s: %.*s", i ? ";" : "", BFMT(failed->names[i]),
-			   BFMT(bytes_head(bare_text(&failed->errors[i], a), share)));
-	whole = arena_adopt(a, &text);
+	bad = buf_printf(&text, "no provider of \"%.*s\" answered.", BFMT(failed->of));
+	for (size_t i = 0; i < failed->len && !bad; i++) {
+		struct bytes why = bare_text(&failed->errors[i], a);
+
+		bad = !bytes_set(why) ||
+		      buf_printf(&text, "%s %.*s: %.*s", i ? ";" : "", BFMT(failed->names[i]),
+				 BFMT(bytes_head(why, share)));
+	}
+	if (!bad)
+		whole = arena_adopt(a, &text);
 	buf_deinit(&text);
 	return whole;
 }
@@ -140,7 +146,10 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	*out = *leaf;
 	out->owned = NULL;
 	out->nested = NULL;
-	out->message = cut_text(failed ? providers_text(failed, a) : e->message, a);
+	out->message = failed ? providers_text(failed, a) : e->message;
+	if (failed && !bytes_set(out->message))
+		return NULL;
+	out->message = cut_text(out->message, a);
 	if (!of_upstream(leaf->kind))
 		return out;
 	if (openai_error_without_html(out, a))
