@@ -50,20 +50,14 @@ class Run:
         shutil.copytree(ROOT / "examples", self.work / "examples")
         self.env = {k: v for k, v in os.environ.items()
                     if k not in ("API_ENDPOINT", "DEVICE_ID", "OS_TYPE", "SID") and not k.startswith(("SIGNET_", "TENSORZERO_"))}
-        self.env["SIGNET_DATA_DIR"] = str(folder / "signet-data")
         self.env["NO_PROXY"] = self.env["no_proxy"] = "localhost,127.0.0.1"
         self.port, flags = 3000, []
-        if not free(3000):  # someone else's: the same configuration elsewhere
+        if not free(3000):  # someone else's: elsewhere
             self.port = free(0)
-            other = folder / "quickstart"
-            shutil.copytree(ROOT / "examples/quickstart", other)
-            (other / "rust_proxy").mkdir(exist_ok=True)  # in a fresh clone there is no signer yet
-            subprocess.run([ROOT / "examples/signers/hmac/build.sh", other / "rust_proxy/sign_bg.wasm"], check=True)
-            toml = other / "signet.toml"
-            toml.write_text(toml.read_text().replace("127.0.0.1:3000", f"127.0.0.1:{self.port}", 1))
-            flags = ["--config-file", str(toml)]
+            flags = ["--bind-address", f"127.0.0.1:{self.port}"]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags],
+                                            env={**self.env, "SIGNET_DATA_DIR": str(self.work / "signet-data")}, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # ignored in what a script starts with &
         self.wait_up()
 
@@ -84,7 +78,7 @@ class Run:
         raise AssertionError(f"./dev run did not come up:\n{self.log.read_text()[-3000:]}")
 
     def replaced(self, text):
-        serve = f"{ROOT}/build/signet serve --validate-and-exit"
+        serve = f"{ROOT}/build/signet serve --validate-and-exit --bind-address 127.0.0.1:0"
         for pattern, new in [
             (r"http://localhost:3000/", f"http://localhost:{self.port}/"),
             (r"https://developer-api\.example\.com/stream/chat", self.api),
@@ -92,7 +86,7 @@ class Run:
             (r"^\./dev run\b.*$", f'if [ -z "${{API_ENDPOINT:-}}" ]; then curl -sf -o /dev/null http://localhost:{self.port}/health; else '
                                    f"{serve} --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
             (r"^\./dev test\b.*$", f"{ROOT}/dev test --help >/dev/null"),
-            (r"^build/signet serve\b(.*)$", rf"{serve} --data-dir {self.folder}/other-data \1"),
+            (r"^build/signet serve\b(.*)$", rf"{serve} \1"),
             (r"^(build/signet log tail\b[^#\n]*).*$", r'timeout 2 \1 >tail.out || [ $? -eq 124 ]; cat tail.out; test -s tail.out'),
         ]:
             text = re.sub(pattern, new, text, flags=re.M)
