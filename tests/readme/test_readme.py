@@ -142,6 +142,36 @@ def test_both_readmes_have_the_same_blocks_and_begin_with_the_two_commands():
     assert english[0].split("\n")[:2] == ["./dev run", "./dev test"]
 
 
+def dev_run(run, *flags):
+    return subprocess.run([str(ROOT / "dev"), "run", *flags], env={**run.env, "SIGNET_DATA_DIR": str(run.folder / "second-data")}, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+
+def test_a_start_that_fails_is_dev_runs_own_end_and_nobody_is_said_to_be_up(run):
+    taken = dev_run(run, "--bind-address", f"127.0.0.1:{run.port}")
+    assert taken.returncode == 1 and "address in use" in taken.stderr and "Signet is up" not in taken.stderr, taken.stderr[-2000:]
+    absent = dev_run(run, "--config-file", str(run.folder / "none.toml"))
+    assert absent.returncode == 1 and "Signet is up" not in absent.stderr, absent.stderr[-2000:]
+
+
+def test_dev_run_takes_the_next_port_if_its_own_is_taken(run):
+    if run.port != 3000:
+        pytest.skip("3000 is another program's here, and perhaps the next one too")
+    with (run.folder / "second.log").open("w") as log:
+        second = subprocess.Popen([str(ROOT / "dev"), "run"], env={**run.env, "SIGNET_DATA_DIR": str(run.folder / "second-data")}, stdout=log, stderr=log,
+                                  stdin=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        end = time.monotonic() + 120
+        text = ""
+        while "Signet is up" not in text and second.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+            text = (run.folder / "second.log").read_text()
+        assert "port 3000 is taken by another program: trying 3001" in text and re.search(r"http://localhost:300[1-5]/v1/chat", text), text
+    finally:
+        second.send_signal(signal.SIGINT)
+        assert second.wait(60) == 0
+
+
 def test_interrupt_ends_dev_run_and_its_sample_api(run):
     assert run.stop() == 0, run.log.read_text()[-2000:]
     with pytest.raises(OSError):
