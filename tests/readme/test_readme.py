@@ -78,13 +78,13 @@ class Run:
         raise AssertionError(f"./dev run did not come up:\n{self.log.read_text()[-3000:]}")
 
     def replaced(self, text):
-        serve = f"{ROOT}/build/signet serve --validate-and-exit --bind-address 127.0.0.1:0"
+        serve = f"{ROOT}/build/signet serve --validate-and-exit"
         for pattern, new in [
             (r"http://localhost:3000/", f"http://localhost:{self.port}/"),
             (r"https://developer-api\.example\.com/stream/chat", self.api),
             (r"/path/to/sign_bg\.wasm", str(self.folder / "mine.wasm")),
             (r"^\./dev run\b.*$", f'if [ -z "${{API_ENDPOINT:-}}" ]; then curl -sf -o /dev/null http://localhost:{self.port}/health; else '
-                                   f"{serve} --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
+                                   f"{serve} --bind-address 127.0.0.1:0 --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
             (r"^\./dev test\b.*$", f"{ROOT}/dev test --help >/dev/null"),
             (r"^build/signet serve\b(.*)$", rf"{serve} \1"),
             (r"^(build/signet log tail\b[^#\n]*).*$", r'timeout 2 \1 >tail.out || [ $? -eq 124 ]; cat tail.out; test -s tail.out'),
