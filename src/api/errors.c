@@ -93,22 +93,20 @@ static struct bytes behind_frame(struct bytes text, struct bytes head, struct by
 	return text;
 }
 
-/* One provider's failure without TensorZero's frames. */
+/* One provider's failure without TensorZero's frames. The developer API's words stay: its guide explains them. */
 static struct bytes bare_text(const struct error *e, struct arena *a)
 {
-	static const struct bytes sends[] = { B("Error sending request: "), B("Request failed: ") };
+	static const struct bytes send = B("Error sending request: "),
+				  closed = B("Inference stream closed due to error from ");
 	struct bytes text = e->message, phrase = http_status_phrase(e->upstream_status);
+	bool framed = bytes_starts(text, B("Error ")) || bytes_starts(text, closed);
 
-	if (e->upstream_status >= 400 && e->upstream_message.n)
+	if (framed && e->upstream_status >= 400 && e->upstream_message.n)
 		return arena_printf(a, "%d%s%.*s: %.*s", e->upstream_status, phrase.n ? " " : "",
 				    BFMT(phrase), BFMT(e->upstream_message));
 	text = behind_frame(text, B("Error from "), e->provider_type);
-	text = behind_frame(text, B("Inference stream closed due to error from "),
-			    e->provider_type);
-	for (size_t i = 0; i < COUNT(sends); i++)
-		if (bytes_starts(text, sends[i]))
-			text = bytes_slice(text, sends[i].n, text.n);
-	return text;
+	text = behind_frame(text, closed, e->provider_type);
+	return bytes_starts(text, send) ? bytes_slice(text, send.n, text.n) : text;
 }
 
 /* `no provider of "assistant" answered. openai: cannot resolve …; local: connection refused`. Each gets its share of the

@@ -127,7 +127,7 @@ static void test_a_status_is_the_upstreams_only_where_the_request_is_at_fault(vo
 static void test_the_innermost_failure_decides_under_the_whole_text(void **state)
 {
 	struct error leaf = { .kind = ERR_INFERENCE_CLIENT,
-			      .message = B("leaf"),
+			      .message = B("Error 429 Too Many Requests from openai client: leaf"),
 			      .upstream_status = 429,
 			      .upstream_message = B("slow"),
 			      .request_id = B("up-9"),
