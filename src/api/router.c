@@ -11,6 +11,7 @@
 #include "api/auth.h"
 #include "api/counters.h"
 #include "api/internal.h"
+#include "api/nearest_route.h"
 #include "api/origin.h"
 #include "api/responses.h"
 #include "api/surface.h"
@@ -241,23 +242,51 @@ void api_keep_upstream_id(struct exchange *x, struct bytes id)
 
 /* ---- unknown paths and methods ---- */
 
-/* A client whose base URL has one "/v1" too many learns the right one. */
-static const char *hint_of(struct bytes path)
+static bool is_pages(struct bytes path)
 {
-	if (is_at_or_below(path, B("/v1/v1/messages")))
-		return " (set the client's base URL to http://HOST, without /v1)";
-	if (is_at_or_below(path, B("/v1/v1")))
-		return " (set the client's base URL to http://HOST/v1, with /v1 once)";
-	return "";
+	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
+}
+
+/* The routes of clients that may be meant by an unknown path, and how many; the others are for people, who read docs. */
+static size_t routes_of_clients(struct known_route out[COUNT(routes)])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(routes); i++) {
+		const struct route *r = &routes[i];
+		bool lists = r->answer == api_models || r->answer == api_count_tokens ||
+			     r->answer == api_response_tokens;
+
+		if ((r->surface || lists) && !bytes_ends(bytes_of(r->path), B("{id}")))
+			out[n++] = (struct known_route){ r->method, r->path,
+							 shape_of(bytes_of(r->path)) };
+	}
+	return n;
 }
 
 static void not_found(struct exchange *ex, struct bytes path)
 {
+	struct known_route known[COUNT(routes)];
+	const struct known_route *meant = NULL;
+	struct bytes url;
+	bool other_base = false;
+
 	if (is_at_or_below(path, B("/api")))
 		log_debug("api", "unknown path of another service", LB("route", path));
-	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s%s", BFMT(ex->method), BFMT(ex->path),
-	     hint_of(path));
-	api_respond_error(ex, shape_of(path), 404, B(""));
+	if (!is_pages(path))
+		meant = nearest_route(known, routes_of_clients(known), path, &other_base);
+	if (!meant) {
+		fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s", BFMT(ex->method),
+		     BFMT(ex->path));
+		api_respond_error(ex, shape_of(path), 404, B(""));
+		return;
+	}
+	url = client_base_url(meant, ex, api_config(ex)->gateway.base_path);
+	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s (did you mean %s %.*s%s?%s%.*s)",
+	     BFMT(ex->method), BFMT(ex->path), meant->method,
+	     BFMT(api_config(ex)->gateway.base_path), meant->path,
+	     other_base ? " Set the client's base URL to " : "", BFMT(other_base ? url : B("")));
+	api_respond_error(ex, meant->write_error, 404, B(""));
 }
 
 static void wrong_method(struct exchange *ex, struct bytes path, const struct route *route)
@@ -287,11 +316,6 @@ static void common_headers(struct exchange *ex)
 	exchange_header(ex, B("x-tensorzero-gateway-version"), B(TENSORZERO_VERSION));
 	exchange_header(ex, B("x-request-id"), id);
 	exchange_header(ex, B("request-id"), id);
-}
-
-static bool is_pages(struct bytes path)
-{
-	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
 }
 
 /* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays, and what was there before them. */

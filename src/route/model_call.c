@@ -370,6 +370,7 @@ static int fail_providers(struct model_call *call)
 
 	if (!nested)
 		return -1;
+	nested->of = call->model->name;
 	buf_init(&text, TEXT_MAX);
 	buf_append(&text, B("All model providers failed to infer with errors: "));
 	for (size_t i = 0; i < call->nfailed; i++) {
