@@ -175,7 +175,7 @@ static int set_provider_headers(struct request *rq)
 		return -1;
 	if (rq->answer.pass_through && api_header_fits(id))
 		api_keep_upstream_id(rq->x, id);
-	return 0;
+	return api_returned_headers(rq->x, &rq->call.attempt);
 }
 
 /* `provider`: whether the one that answers is known; a head that goes out early must not name another. */

@@ -8,6 +8,7 @@
 
 #include "api/app.h"
 #include "base/error.h"
+#include "upstream/upstream.h"
 
 /* router.c */
 void api_handle(struct exchange *); /* http_server_options.handler */
@@ -25,6 +26,8 @@ void api_keep_upstream_id(struct exchange *, struct bytes id);
 struct bytes api_header_set(const struct exchange *, struct bytes name);
 /* Whether a value may stand in a header: model names of a configuration, ids of an upstream may be anything. */
 bool api_header_fits(struct bytes value);
+/* What the upstream says to a client of its own family goes out. */
+int api_returned_headers(struct exchange *, const struct attempt *);
 /* What stands in the place of {id} in the route's pattern, percent-decoded; unset: the pattern has none. */
 struct bytes api_path_id(const struct exchange *);
 

@@ -114,6 +114,7 @@ static void put_signer(struct pen *p, const struct signer *s)
 	pen_number(p, "calls", signer_counts(s).calls);
 	pen_number(p, "failures", signer_counts(s).failures);
 	pen_number(p, "refused", signer_counts(s).refused);
+	pen_number(p, "moved", signer_counts(s).moved);
 	pen_close(p, '}');
 }
 

@@ -196,6 +196,15 @@ bool api_header_fits(struct bytes value)
 	return true;
 }
 
+int api_returned_headers(struct exchange *x, const struct attempt *t)
+{
+	for (size_t i = 0; i < t->nreturned; i++)
+		if (api_header_fits(t->returned[i].value) &&
+		    exchange_header(x, t->returned[i].name, t->returned[i].value))
+			return -1;
+	return 0;
+}
+
 struct bytes api_header_set(const struct exchange *ex, struct bytes name)
 {
 	return http_header_get(ex->out, ex->nout, name);

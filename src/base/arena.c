@@ -1,6 +1,6 @@
 /*
- * A chunked bump allocator. Chunks are of 4 KiB until there are eight of them, so that what waits for long holds little that
- * it does not need; then they double, up to 256 KiB. An allocation that is larger than a chunk gets one of its own. Freed
+ * A chunked bump allocator. Chunks are of 4 KiB, the second of 8, until there are 32 KiB, so that what waits for long holds
+ * little that it does not need; then they double, up to 256 KiB. An allocation that is larger than a chunk gets one of its own. Freed
  * chunks of the first size are kept in a small list per thread, since every request takes some and gives them back.
  */
 #include "base/arena.h"
@@ -13,6 +13,7 @@
 #include "base/format.h"
 
 #define CHUNK_FIRST   4096u
+#define CHUNK_SECOND  8192u /* a parsed body, before it is trimmed, leaves no hole */
 #define CHUNK_LARGEST (256u * 1024)
 #define FEW           (8 * CHUNK_FIRST) /* up to here chunks do not grow */
 #define SPARE_MAX     256
@@ -141,10 +142,17 @@ struct bytes arena_adopt(struct arena *a, struct buf *b)
 	return all;
 }
 
+static size_t chunk_size(const struct arena *a)
+{
+	if (a->used == CHUNK_FIRST)
+		return CHUNK_SECOND;
+	return a->used < FEW ? CHUNK_FIRST : a->chunks->size * 2;
+}
+
 /* A chunk with room for n bytes becomes the newest, or stands behind it if it serves n alone. */
 static void *arena_more(struct arena *a, size_t n)
 {
-	size_t size = a->used < FEW ? CHUNK_FIRST : a->chunks->size * 2;
+	size_t size = chunk_size(a);
 	struct arena_chunk *c;
 	bool alone;
 

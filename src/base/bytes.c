@@ -382,7 +382,9 @@ int buf_reserve(struct buf *b, size_t more)
 		return 0;
 	if (__builtin_add_overflow(b->len, more, &need) || need > b->max)
 		return fail(ERR_TOO_LARGE, "more than %zu bytes", b->max);
-	cap = b->cap ? b->cap : 256;
+	cap = b->cap       ? b->cap
+	      : need > 256 ? need
+			   : 256; /* who knows how much it will be asks first */
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 	if (cap > b->max)

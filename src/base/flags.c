@@ -47,6 +47,12 @@ static int take_value(const struct command *c, const struct flag *f, char *value
 		return flags_wrong(c, "%s is empty", f->name);
 	if (f->text)
 		*f->text = value;
+	if (f->list) {
+		if (*f->listed == f->most)
+			return flags_wrong(c, "%s is there more than %" PRIu64 " times", f->name,
+					   f->most);
+		f->list[(*f->listed)++] = value;
+	}
 	if (!f->number)
 		return -1;
 	if (!bytes_to_u64(bytes_of(value), &n) || !n || n > f->most)

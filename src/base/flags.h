@@ -12,6 +12,8 @@ struct flag {
 	const char **text; /* as it stands in argv */
 	uint64_t *number;  /* 1 to `most` */
 	uint64_t most;
+	const char **list; /* may be there `most` times: each value in its place, *listed of them */
+	size_t *listed;
 	const char *instead; /* the flag is not built: what to do */
 	bool not_empty;
 	bool word; /* its value is one more word */

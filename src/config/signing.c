@@ -21,9 +21,6 @@
 #define CACHE_MAX   (64 << 20)
 #define OFF(member) offsetof(struct signer_config, member)
 
-static const char *const input_names[] = { "nonce", "timestamp", "device_id", "body",    "method",
-					   "url",   "path",      "",          "content", NULL };
-
 /* The type that demands a signature: whose words the inputs' are. NULL: no type does. */
 static const struct provider_kind *protocol_kind(void)
 {
@@ -65,11 +62,11 @@ static void read_inputs(struct loader *l, struct toml *t, struct bytes path, voi
 		return;
 	for (struct toml *e = t->child; e; e = e->next, n++) {
 		struct bytes place = path_index(l, path, n);
-		int choice = want_choice(l, e, place, input_names);
+		int choice = want_choice(l, e, place, signer_input_names);
 
 		if (choice < 0 || n >= SIGNER_INPUTS)
 			continue;
-		s->inputs[n] = bytes_of(input_names[choice]);
+		s->inputs[n] = bytes_of(signer_input_names[choice]);
 		if (kind && bytes_eq(s->inputs[n], kind->protocol->content))
 			error_text(l, e, path,
 				   "%.*s: `%.*s` exists for type `%.*s` only (write `body`)",

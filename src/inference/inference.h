@@ -62,7 +62,7 @@ struct block {
 	struct block *parts;    /* tool_result with parts (text, file); NULL for a plain text */
 	size_t nparts;
 	struct bytes signature, provider_type; /* thought */
-	struct summary *summaries;             /* thought */
+	struct summary *summaries;             /* thought; set, but none of them: an empty list */
 	size_t nsummaries;
 	struct file *file;
 	struct bytes model_name, provider_name; /* unknown: only for these, unset = for all */

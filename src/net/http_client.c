@@ -243,6 +243,12 @@ struct bytes http_call_header(const struct http_call *call, struct bytes name)
 	return http_header_get(call->msg.headers, call->msg.nheaders, name);
 }
 
+const struct http_header *http_call_headers(const struct http_call *call, size_t *n)
+{
+	*n = call->msg.nheaders;
+	return call->msg.headers;
+}
+
 bool http_call_reused(const struct http_call *call)
 {
 	return call->reused;

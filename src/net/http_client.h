@@ -63,7 +63,8 @@ struct http_send {
 struct http_call *http_send(struct http_client *, const struct http_send *);
 
 int http_call_status(const struct http_call *);
-struct bytes http_call_header(const struct http_call *, struct bytes name); /* unset: none */
+struct bytes http_call_header(const struct http_call *, struct bytes name);       /* unset: none */
+const struct http_header *http_call_headers(const struct http_call *, size_t *n); /* as they came */
 bool http_call_reused(const struct http_call *);
 
 /* The next piece of the decoded body: all that one read of the socket brought. 1: a piece (valid until

@@ -19,6 +19,8 @@
 #include "sign/wasm.h"
 
 #define MAX_TABLE_ELEMENTS 10000
+/* Since the first tick, which comes half a tick into a call. */
+#define LOOP_NS ((SIGNER_LOOP_MS * 2 - SIGNER_TICK_MS) * 500000ull)
 
 static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, uint64_t *delta,
 				     wasmtime_update_deadline_kind_t *kind)
@@ -29,10 +31,10 @@ static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, ui
 	(void)context;
 	if (!in->cpu_start)
 		in->cpu_start = now;
-	if (now - in->cpu_start > in->limit_ns || fault("sign.timeout")) {
-		in->cut = true;
+	in->moved = in->on_loop && now - in->cpu_start > LOOP_NS && in->limit_ns > LOOP_NS;
+	in->cut = !in->moved && (now - in->cpu_start > in->limit_ns || fault("sign.timeout"));
+	if (in->cut || in->moved)
 		return wasmtime_error_new("cut");
-	}
 	*delta = 1;
 	*kind = WASMTIME_UPDATE_DEADLINE_CONTINUE;
 	return NULL;
@@ -41,8 +43,9 @@ static wasmtime_error_t *on_deadline(wasmtime_context_t *context, void *data, ui
 static void start_clock(struct instance *in)
 {
 	in->cpu_start = 0;
-	in->cut = false;
+	in->cut = in->moved = false;
 	in->refused = NULL;
+	in->trace[0] = '\0';
 	wasmtime_context_set_epoch_deadline(in->context, 1);
 }
 
@@ -64,25 +67,41 @@ __attribute__((format(printf, 3, 4))) static enum signer_result say(enum signer_
 	return r;
 }
 
+/* By the host. */
+static enum signer_result stopped(const struct instance *in, char *why)
+{
+	if (in->refused)
+		return say(SIGNER_TRAP, why, "%s", in->refused);
+	if (in->moved)
+		return say(SIGNER_MOVED, why, "over %d ms of CPU time", SIGNER_LOOP_MS);
+	return say(SIGNER_TIMEOUT, why, "cut after %llu ms of CPU time (signer.timeout_ms)",
+		   (unsigned long long)(in->limit_ns / 1000000));
+}
+
+/* Notes where a call ended. */
+static void take_trace(struct instance *in, const wasmtime_error_t *e, const wasm_trap_t *trap)
+{
+	wasm_frame_vec_t frames;
+
+	if (trap)
+		wasm_trap_trace(trap, &frames);
+	else
+		wasmtime_error_wasm_trace(e, &frames);
+	backtrace_print(&frames, in->trace);
+	wasm_frame_vec_delete(&frames);
+}
+
 /* Says why a call ended early and frees what the engine gave. */
 static enum signer_result explain(struct instance *in, wasmtime_error_t *e, wasm_trap_t *trap,
 				  char *why)
 {
-	if (in->cut) {
+	take_trace(in, e, trap);
+	if (in->cut || in->moved || in->refused) {
 		if (e)
 			wasmtime_error_delete(e);
 		if (trap)
 			wasm_trap_delete(trap);
-		return say(SIGNER_TIMEOUT, why, "cut after %llu ms of CPU time (signer.timeout_ms)",
-			   (unsigned long long)(in->limit_ns / 1000000));
-	}
-	if (in->refused) {
-		say(SIGNER_TRAP, why, "%s", in->refused);
-		if (e)
-			wasmtime_error_delete(e);
-		if (trap)
-			wasm_trap_delete(trap);
-		return SIGNER_TRAP;
+		return stopped(in, why);
 	}
 	if (trap)
 		engine_trap_text(trap, why, SIGNER_WHY_BYTES);
@@ -155,7 +174,7 @@ static enum signer_result begin(struct instance *in, const struct module *m, cha
 }
 
 struct instance *instance_new(const struct module *m, const struct signer_limits *limits,
-			      enum signer_result *result, char why[SIGNER_WHY_BYTES])
+			      bool on_loop, enum signer_result *result, char why[SIGNER_WHY_BYTES])
 {
 	struct instance *in = fault("sign.instance") ? NULL : calloc(1, sizeof(*in));
 
@@ -164,6 +183,7 @@ struct instance *instance_new(const struct module *m, const struct signer_limits
 		return NULL;
 	in->abi = m->abi;
 	in->module = m;
+	in->on_loop = on_loop;
 	in->limit_ns = limits->timeout_ms * 1000000ull;
 	in->limit_memory = (uint64_t)limits->memory_mb << 20;
 	in->store = wasmtime_store_new(engine(), in, NULL);

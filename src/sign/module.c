@@ -491,6 +491,18 @@ static int print_module(struct module *m, const char *path, struct buf *out)
 	return pen_done(&p);
 }
 
+/* What the engine has refused, with its reason. */
+static int print_refused(const struct module *m, const char *path, struct bytes wasm,
+			 struct buf *out)
+{
+	struct pen p = { .b = out };
+
+	pen_printf(&p, "module   %s (%zu bytes)\nsha256   %s\nabi      none: %.*s\n", path, m->size,
+		   m->sha256, BFMT(error_last()->message));
+	sections_print(&p, wasm);
+	return pen_done(&p);
+}
+
 int signer_inspect(const char *path, struct buf *out)
 {
 	struct module m = { 0 };
@@ -498,11 +510,12 @@ int signer_inspect(const char *path, struct buf *out)
 	int rc = -1;
 
 	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
-	if (module_read(path, (struct bytes){ 0 }, &wasm, m.sha256) == 0 &&
-	    module_compile(&m, buf_bytes(&wasm), NULL) == 0)
-		rc = print_module(&m, path, out);
-	else
+	if (module_read(path, (struct bytes){ 0 }, &wasm, m.sha256))
 		fail_context("Failed to get WasmSigner instance: %s: ", path);
+	else if (module_compile(&m, buf_bytes(&wasm), NULL))
+		rc = print_refused(&m, path, buf_bytes(&wasm), out);
+	else
+		rc = print_module(&m, path, out);
 	buf_deinit(&wasm);
 	module_free(&m);
 	return rc;

@@ -27,6 +27,7 @@ static const char help[] =
 	"signet sign: signs one request with a WebAssembly signer, as the gateway would\n"
 	"\n"
 	"usage: signet sign --module M.wasm --nonce N --timestamp T --device-id D --content C\n"
+	"       signet sign --module M.wasm --input NAME=VALUE [--input NAME=VALUE]...\n"
 	"       signet sign --module M.wasm --inspect\n"
 	"       signet sign --module M.wasm --bench N [--content C]\n"
 	"\n"
@@ -36,8 +37,13 @@ static const char help[] =
 	"  --device-id D         third argument (DEVICE_ID or device_id of the provider)\n"
 	"  --content C           fourth argument: the conversation's text, or the body\n"
 	"  --content-file F      the same from a file, every byte of it; - reads standard input\n"
-	"  --inspect             prints ABI, imports, exports, memory and SHA-256 and signs nothing;\n"
-	"                        also for modules that the gateway refuses\n"
+	"  --input NAME=VALUE    the four arguments in the order of signer.inputs: nonce, timestamp,\n"
+	"                        device_id, body, content, method, url, path; those that are not there are\n"
+	"                        empty, as is --input \"\". nonce and timestamp without a value are made\n"
+	"                        as the gateway makes them; body=@FILE and content=@FILE read a file\n"
+	"  --inspect             prints ABI, imports, exports, memory, SHA-256 and, after a signature of\n"
+	"                        made-up arguments, whether the gateway takes the module (exit status 0)\n"
+	"                        or refuses it (1)\n"
 	"  --bench N             signs N times on one instance and prints p50 and p99;\n"
 	"                        arguments that are not given are made up\n"
 	"  --memory-limit-mb N   linear memory of the module (signer.memory_limit_mb, 16)\n"
@@ -53,6 +59,8 @@ static const char help[] =
 struct options {
 	const char *module, *nonce, *timestamp, *device_id, *content, *content_file;
 	uint64_t bench, memory_mb, timeout_ms;
+	const char *inputs[4];
+	size_t ninputs;
 	bool inspect;
 };
 
@@ -60,7 +68,7 @@ static const char *missing(const struct options *o)
 {
 	if (!o->module)
 		return "--module";
-	if (o->inspect || o->bench)
+	if (o->inspect || o->bench || o->ninputs)
 		return NULL;
 	if (!o->nonce)
 		return "--nonce";
@@ -69,6 +77,27 @@ static const char *missing(const struct options *o)
 	if (!o->device_id)
 		return "--device-id";
 	return o->content || o->content_file ? NULL : "--content or --content-file";
+}
+
+static bool is_input(struct bytes name)
+{
+	for (size_t i = 0; signer_input_names[i]; i++)
+		if (bytes_eq(name, bytes_of(signer_input_names[i])))
+			return true;
+	return false;
+}
+
+/* What is wrong with "NAME=VALUE"; NULL: nothing. */
+static const char *wrong_input(const char *text)
+{
+	struct bytes rest = bytes_of(text), name = bytes_cut(&rest, '=');
+
+	if (!is_input(name))
+		return "--input wants nonce, timestamp, device_id, body, content, method, url or path, and =VALUE";
+	if (!strchr(text, '=') && name.n && !bytes_eq(name, B("nonce")) &&
+	    !bytes_eq(name, B("timestamp")))
+		return "--input wants NAME=VALUE (only nonce and timestamp are made up)";
+	return NULL;
 }
 
 /* -1: go on; else the exit status. */
@@ -81,6 +110,7 @@ static int read_options(int argc, char **argv, struct options *o)
 		{ "--device-id", .text = &o->device_id },
 		{ "--content", .text = &o->content },
 		{ "--content-file", .text = &o->content_file },
+		{ "--input", .list = o->inputs, .listed = &o->ninputs, .most = COUNT(o->inputs) },
 		{ "--inspect", .on = &o->inspect },
 		{ "--bench", .number = &o->bench, .most = BENCH_MAX },
 		{ "--memory-limit-mb", .number = &o->memory_mb, .most = MAX_MB },
@@ -95,6 +125,15 @@ static int read_options(int argc, char **argv, struct options *o)
 		return flags_wrong(&sign, "%s is missing", missing(o));
 	if (o->content && o->content_file)
 		return flags_wrong(&sign, "--content and --content-file exclude each other");
+	if (o->ninputs &&
+	    (o->nonce || o->timestamp || o->device_id || o->content || o->content_file))
+		return flags_wrong(
+			&sign,
+			"--input takes the place of --nonce, --timestamp, --device-id and --content");
+	for (size_t i = 0; i < o->ninputs; i++)
+		if (wrong_input(o->inputs[i]))
+			return flags_wrong(&sign, "%s, not '%s'", wrong_input(o->inputs[i]),
+					   o->inputs[i]);
 	return -1;
 }
 
@@ -111,17 +150,28 @@ static int read_content(const char *path, struct buf *out)
 	return bad;
 }
 
-static int inspect(const char *module)
+static int inspect(const char *module, const struct signer_limits *limits)
 {
 	struct buf text;
-	int rc;
+	int refused;
 
 	buf_init(&text, INSPECT_MAX);
-	rc = signer_inspect(module, &text);
-	if (rc == 0)
-		fwrite(text.data, 1, text.len, stdout);
+	if (signer_inspect(module, &text)) {
+		buf_deinit(&text);
+		return flags_failed("");
+	}
+	refused = signer_verdict(module, limits, &text);
+	fwrite(text.data, 1, text.len, stdout);
 	buf_deinit(&text);
-	return rc < 0 ? flags_failed("") : 0;
+	return refused ? 1 : 0;
+}
+
+/* The reason, and the way through the module. */
+static void failed(const struct signature *s)
+{
+	flags_failed("");
+	if (bytes_set(s->trace))
+		fprintf(stderr, "  in %.*s\n", BFMT(s->trace));
 }
 
 static int sign_once(struct signer *s, const struct bytes args[4])
@@ -134,8 +184,10 @@ static int sign_once(struct signer *s, const struct bytes args[4])
 	rc = signer_sign(s, args, &arena, &out);
 	if (rc == 0)
 		printf("%.*s\n", BFMT(out.text));
+	else
+		failed(&out);
 	arena_deinit(&arena);
-	return rc < 0 ? flags_failed("") : 0;
+	return rc ? 1 : 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -167,11 +219,14 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 		start = clock_mono_ns();
 		rc = signer_sign(s, args, &arena, &out);
 		ns[i] = clock_mono_ns() - start;
-		arena_deinit(&arena);
-		if (rc < 0) {
+		if (rc) {
 			fprintf(stderr, "signature %u of %u: ", i + 1, n);
+			failed(&out);
+		}
+		arena_deinit(&arena);
+		if (rc) {
 			free(ns);
-			return flags_failed("");
+			return 1;
 		}
 		sum += ns[i];
 		if (!i)
@@ -190,6 +245,50 @@ static int bench(struct signer *s, const struct bytes args[4], uint32_t n)
 	return 0;
 }
 
+/* One argument of --input. `made` is what stands for a nonce or a time that has no value. */
+static int take_input(const char *text, struct bytes *arg, struct bytes nonce, struct bytes now,
+		      struct buf *file)
+{
+	struct bytes rest = bytes_of(text), name = bytes_cut(&rest, '=');
+	bool given = strchr(text, '=') != NULL;
+
+	*arg = rest;
+	if (!given) {
+		*arg = !name.n ? B("") : bytes_eq(name, B("nonce")) ? nonce : now;
+		return 0;
+	}
+	if (!bytes_starts(rest, B("@")) ||
+	    (!bytes_eq(name, B("body")) && !bytes_eq(name, B("content"))))
+		return 0;
+	if (file->len)
+		return fail(ERR_IO, "only one --input may be a file");
+	if (read_content(rest.p + 1, file))
+		return -1;
+	*arg = buf_bytes(file);
+	return 0;
+}
+
+/* What the options say of the four arguments beyond their flags of their own. */
+static int take_inputs(const struct options *o, struct bytes args[4], struct buf *file)
+{
+	static char now[U64_DIGITS];
+	struct bytes nonce = args[0], time = u64_text(clock_unix_ms() / 1000, now);
+
+	if (o->content_file) {
+		if (read_content(o->content_file, file))
+			return -1;
+		args[3] = buf_bytes(file);
+	}
+	if (!o->ninputs)
+		return 0;
+	for (size_t i = 0; i < 4; i++) {
+		args[i] = B("");
+		if (i < o->ninputs && take_input(o->inputs[i], &args[i], nonce, time, file))
+			return -1;
+	}
+	return 0;
+}
+
 static int sign(const struct options *o, const struct signer_limits *limits)
 {
 	struct bytes args[4] = { bytes_of(o->nonce), bytes_of(o->timestamp), bytes_of(o->device_id),
@@ -199,12 +298,9 @@ static int sign(const struct options *o, const struct signer_limits *limits)
 	int rc = 1;
 
 	buf_init(&file, CONTENT_MAX);
-	if (o->content_file) {
-		if (read_content(o->content_file, &file)) {
-			flags_failed("");
-			goto out;
-		}
-		args[3] = buf_bytes(&file);
+	if (take_inputs(o, args, &file)) {
+		flags_failed("");
+		goto out;
 	}
 	s = signer_load(o->module, B("command line"), (struct bytes){ 0 }, limits, NULL);
 	if (!s)
@@ -239,7 +335,7 @@ int signer_main(int argc, char **argv)
 		o.device_id = "device";
 	if (!o.content)
 		o.content = "";
-	status = o.inspect ? inspect(o.module) : sign(&o, &limits);
+	status = o.inspect ? inspect(o.module, &limits) : sign(&o, &limits);
 	signing_deinit();
 	return status;
 }

@@ -7,8 +7,10 @@
  *
  * Where a call runs: on the thread's own stack if it is expected to take under half a millisecond, else
  * on one of the signer's own threads, `pool` of them: what loops holds up nobody but itself. The expectation is measured: a
- * base and a price per byte for every signer, moving averages of what its calls took. A signer that was ever cut by its time
- * limit stays on its threads, which then give way to all others.
+ * base and a price per byte for every signer, moving averages of what its calls took. What was expected to be short and is
+ * not is stopped on the loop after SIGNER_LOOP_MS and begun anew on a thread, with the same arguments and a fresh instance (the
+ * old one is in the middle of something and thrown away); the signer's next SLOW_CALLS calls begin there. A signer that was
+ * ever cut by its time limit stays on its threads, which then give way to all others.
  *
  * A signer that is cut three times in a row rests: calls fail at once for a second, then one is let through, and if that is
  * cut, too, for two seconds, and so on to thirty. Those who wait for a thread then fail at once as well.
@@ -35,8 +37,10 @@
 #define FIRST_BYTE_PS   10000  /* picoseconds a byte */
 #define SMALL_ARGUMENTS 2048 /* up to here a call shows the base, from here on the price per byte */
 #define POOL_MAX        64
-#define TIME_STEPS      96 /* a quarter of an octave each */
+#define SLOW_CALLS      256 /* quick ones in a row, until it is trusted with a loop again */
+#define TIME_STEPS      96  /* a quarter of an octave each */
 #define CUTS_IN_A_ROW   3
+#define UNUSABLE        "Failed to get WasmSigner instance: %s: "
 #define REST_MS         1000 /* the first time, then twice as long each time */
 #define REST_AT_MOST_MS 30000
 
@@ -52,7 +56,9 @@ struct signer {
 	struct signer_limits limits;
 	atomic_size_t users, pins;
 	atomic_bool retired, cut;
-	atomic_ulong calls, failures, made, refused;
+	atomic_ulong calls, failures, made, refused, moved;
+	atomic_uint
+		slow; /* so many of the next calls begin beside the loop: one took too long on it */
 	atomic_size_t memory;
 	atomic_long base_ns, byte_ps;
 	atomic_ulong traps, timeouts, running, max_us;
@@ -92,7 +98,11 @@ static const struct bytes results[] = {
 	[SIGNER_OK] = B("ok"),           [SIGNER_TRAP] = B("trap"),
 	[SIGNER_TIMEOUT] = B("timeout"), [SIGNER_MEMORY] = B("memory"),
 	[SIGNER_ANSWER] = B("answer"),   [SIGNER_REFUSED] = B("refused"),
+	[SIGNER_MOVED] = B("moved"),
 };
+
+const char *const signer_input_names[] = { "nonce", "timestamp", "device_id", "body",    "method",
+					   "url",   "path",      "",          "content", NULL };
 
 struct bytes signer_id(const struct signer *s)
 {
@@ -116,6 +126,7 @@ struct signer_counts signer_counts(const struct signer *s)
 				       .failures = atomic_load(&s->failures),
 				       .made = atomic_load(&s->made),
 				       .refused = atomic_load(&s->refused),
+				       .moved = atomic_load(&s->moved),
 				       .memory = atomic_load(&s->memory) };
 }
 
@@ -132,9 +143,9 @@ static void count_instances(struct signer *s, int by)
 	METRIC_ADD(&m_instances, by, signer_id(s));
 }
 
-static struct instance *make(struct signer *s, enum signer_result *r, char *why)
+static struct instance *make(struct signer *s, bool on_loop, enum signer_result *r, char *why)
 {
-	struct instance *in = instance_new(&s->module, &s->limits, r, why);
+	struct instance *in = instance_new(&s->module, &s->limits, on_loop, r, why);
 
 	if (in) {
 		count_instances(s, 1);
@@ -200,7 +211,7 @@ static int try_out(struct signer *s)
 	struct instance *in;
 
 	engine_enter();
-	in = instance_new(&s->module, &s->limits, &r, why);
+	in = instance_new(&s->module, &s->limits, false, &r, why);
 	engine_leave();
 	if (!in)
 		return fail(ERR_SIGNER, "%s", why);
@@ -218,11 +229,12 @@ struct signer *signer_load(const char *path, struct bytes id, struct bytes sha25
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
 	buf_init(&wasm, MODULE_MAX + BUF_READ_ROOM);
 	if (module_read(path, sha256, &wasm, s->module.sha256) ||
+	    sections_check(buf_bytes(&wasm)) ||
 	    module_compile(&s->module, buf_bytes(&wasm), cache_dir) ||
 	    module_recognise(&s->module) || try_out(s)) {
 		buf_deinit(&wasm);
 		fail_as(ERR_SIGNER);
-		fail_context("Failed to get WasmSigner instance: %s: ", path);
+		fail_context(UNUSABLE, path);
 		signer_unref(s);
 		return NULL;
 	}
@@ -385,7 +397,7 @@ struct job {
 	struct signer *signer;
 	struct instance *instance;
 	const struct bytes *args;
-	bool probe;
+	bool probe, on_loop;
 	enum signer_result result;
 	uint64_t ns;
 	char why[SIGNER_WHY_BYTES];
@@ -398,37 +410,72 @@ static void run_job(void *arg)
 
 	engine_enter();
 	if (!j->instance)
-		j->instance = make(j->signer, &j->result, j->why);
+		j->instance = make(j->signer, j->on_loop, &j->result, j->why);
 	start = clock_mono_ns();
-	if (j->instance)
+	if (j->instance) {
+		j->instance->on_loop = j->on_loop;
 		j->result = instance_sign(j->instance, j->args, j->why);
+	}
 	j->ns = clock_mono_ns() - start;
 	engine_leave();
 }
 
-int signer_try(struct signer *s, const char *path)
+/* With arguments that are made up. -1: it would fail so for each request. */
+static int first_signature(struct job *j)
 {
 	static const struct bytes args[SIGNER_ARGS] = {
 		B("00000000-0000-4000-8000-000000000000"), B("1700000000"), B("device"),
 		B("{\"model\":\"signet\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}")
 	};
-	struct job j = { .signer = s, .args = args };
+	char trace[SIGNER_TRACE_BYTES + 8] = "";
 
-	run_job(&j);
-	drop(s, j.instance);
-	switch (j.result) {
-	case SIGNER_OK: return 0;
-	case SIGNER_TRAP:
-	case SIGNER_MEMORY:
-		fail(ERR_SIGNER, "its first signature failed: %s", j.why);
-		return fail_context("Failed to get WasmSigner instance: %s: ", path);
-	case SIGNER_TIMEOUT: atomic_store(&s->cut, true); break;
-	case SIGNER_ANSWER:
-	case SIGNER_REFUSED: break;
-	}
+	j->args = args;
+	run_job(j);
+	if (j->instance)
+		snprintf(trace, sizeof(trace), "%s%s", *j->instance->trace ? ", in " : "",
+			 j->instance->trace);
+	drop(j->signer, j->instance);
+	if (j->result == SIGNER_TRAP || j->result == SIGNER_MEMORY)
+		return fail(ERR_SIGNER, "its first signature failed: %s%s", j->why, trace);
+	return 0;
+}
+
+int signer_try(struct signer *s, const char *path)
+{
+	struct job j = { .signer = s };
+
+	if (first_signature(&j))
+		return fail_context(UNUSABLE, path);
+	if (j.result == SIGNER_OK)
+		return 0;
+	if (j.result == SIGNER_TIMEOUT)
+		atomic_store(&s->cut, true);
 	log_warn("sign", "a signer failed when it was tried", LB("signer", signer_id(s)),
 		 LS("error", j.why));
 	return 0;
+}
+
+int signer_verdict(const char *path, const struct signer_limits *limits, struct buf *out)
+{
+	struct signer *s = signer_load(path, B(""), (struct bytes){ 0 }, limits, NULL);
+	struct job j = { .signer = s };
+	struct bytes why;
+	int bad = !s || first_signature(&j) ? -1 : 0;
+
+	signer_unref(s);
+	if (bad) {
+		why = error_last()->message;
+		if (!s)
+			why = bytes_slice(why, B(UNUSABLE).n - 2 + strlen(path), why.n);
+		buf_printf(out, "verdict  refused: %.*s\n", BFMT(why));
+	} else if (j.result == SIGNER_OK) {
+		buf_printf(out, "verdict  accepted\n");
+	} else {
+		buf_printf(out,
+			   "verdict  accepted, but a signature of made-up arguments failed: %s\n",
+			   j.why);
+	}
+	return bad;
 }
 
 static void refuse(struct job *j, uint64_t left)
@@ -469,13 +516,23 @@ int signer_start(struct signer *s)
 	return t ? 0 : -1;
 }
 
-static bool is_long(const struct signer *s, size_t bytes)
+static bool looks_long(const struct signer *s, size_t bytes)
 {
 	int64_t price = atomic_load_explicit(&s->byte_ps, memory_order_relaxed);
 	int64_t base = atomic_load_explicit(&s->base_ns, memory_order_relaxed);
 
-	return atomic_load_explicit(&s->cut, memory_order_relaxed) || bytes > (64u << 20) ||
-	       base + (int64_t)bytes * price / 1000 > LOOP_BUDGET_NS;
+	return bytes > (64u << 20) || base + (int64_t)bytes * price / 1000 > LOOP_BUDGET_NS;
+}
+
+/* Of a signer that was not trusted, a call that does not look long: quick ones earn trust, one by one. */
+static void learn_trust(struct signer *s, uint64_t ns)
+{
+	unsigned slow = atomic_load_explicit(&s->slow, memory_order_relaxed);
+
+	if (ns > LOOP_BUDGET_NS)
+		atomic_store_explicit(&s->slow, SLOW_CALLS, memory_order_relaxed);
+	else if (slow)
+		atomic_compare_exchange_strong(&s->slow, &slow, slow - 1);
 }
 
 /* Moves an average by a sixteenth of the distance; one outlier (a preempted thread) moves it by no more
@@ -599,6 +656,8 @@ static void record(struct job *j, size_t bytes)
 	atomic_fetch_add_explicit(&s->calls, 1, memory_order_relaxed);
 	METRIC_OBSERVE(&m_seconds, (double)j->ns / 1e9, signer_id(s));
 	if (j->result == SIGNER_OK) {
+		if (atomic_load_explicit(&s->slow, memory_order_relaxed) && !looks_long(s, bytes))
+			learn_trust(s, j->ns);
 		measure(s, bytes, j->ns);
 		count_time(s, bytes, j->ns / 1000);
 		return;
@@ -606,22 +665,56 @@ static void record(struct job *j, size_t bytes)
 	count_failure(s, j);
 }
 
+/* On the thread's own stack. False: it had its time there. */
+static bool run_on_loop(struct job *j)
+{
+	struct signer *s = j->signer;
+
+	j->on_loop = true;
+	fiber_on_thread_stack(run_job, j);
+	j->on_loop = false;
+	if (j->result != SIGNER_MOVED)
+		return true;
+	drop(s, j->instance);
+	j->instance = NULL;
+	atomic_fetch_add_explicit(&s->moved, 1, memory_order_relaxed);
+	if (!atomic_exchange(&s->slow, SLOW_CALLS))
+		log_info("sign", "a signature takes long: it and the next ones run beside the loop",
+			 LB("signer", signer_id(s)));
+	return false;
+}
+
 /* On the thread's own stack, or on one of the signer's threads. -1: it was not made, and nothing is to be told of it. */
 static int make_call(struct job *j, size_t bytes)
 {
+	struct signer *s = j->signer;
+
 	if (!fiber_self()) {
 		run_job(j);
 		return 0;
 	}
-	if (!is_long(j->signer, bytes)) {
-		fiber_on_thread_stack(run_job, j);
+	if (!atomic_load_explicit(&s->cut, memory_order_relaxed) &&
+	    !atomic_load_explicit(&s->slow, memory_order_relaxed) && !looks_long(s, bytes) &&
+	    run_on_loop(j))
 		return 0;
-	}
-	return signer_start(j->signer) || threads_run(j->signer->threads, run_queued, j) ? -1 : 0;
+	return signer_start(s) || threads_run(s->threads, run_queued, j) ? -1 : 0;
 }
 
-static int call_failed(struct job *j)
+/* The way through the module is for its author: in the log and for `signet sign`, never for a client. */
+static void tell_trace(const struct job *j, struct arena *arena, struct signature *out)
 {
+	if (!j->instance || !*j->instance->trace)
+		return;
+	out->trace = arena_dup(arena, bytes_of(j->instance->trace));
+	if (fiber_self())
+		log_warn("sign", "a signature failed inside its module",
+			 LB("signer", signer_id(j->signer)), LS("error", j->why),
+			 LB("backtrace", out->trace));
+}
+
+static int call_failed(struct job *j, struct arena *arena, struct signature *out)
+{
+	tell_trace(j, arena, out);
 	drop(j->signer, j->instance);
 	return fail_from_upstream(ERR_SIGNER, &(struct upstream_said){ .code = results[j->result] },
 				  "Signing failed: %s", j->why);
@@ -635,10 +728,11 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 	uint64_t left = admit(s, &j.probe);
 	int bad;
 
+	*out = (struct signature){ 0 };
 	if (left) {
 		refuse(&j, left);
 		record(&j, bytes);
-		return call_failed(&j);
+		return call_failed(&j, arena, out);
 	}
 	j.instance = take_instance(s);
 	atomic_fetch_add_explicit(&s->running, 1, memory_order_relaxed);
@@ -656,7 +750,7 @@ int signer_sign(struct signer *s, const struct bytes args[4], struct arena *aren
 		j.instance = NULL;
 	}
 	if (j.result != SIGNER_OK)
-		return call_failed(&j);
+		return call_failed(&j, arena, out);
 	out->us = j.ns / 1000;
 	out->text = arena_dup(arena, (struct bytes){ j.instance->answer, j.instance->answer_len });
 	give_back(s, j.instance);

@@ -36,15 +36,20 @@ int signer_start(struct signer *);
 int signer_try(struct signer *, const char *path);
 
 struct signature {
+	struct bytes
+		trace; /* of one that failed, in the arena: functions of the module, innermost first; unset: none */
 	struct bytes text; /* in the arena; 1 byte to 4 KiB, a legal header value */
 	uint64_t us;       /* wall time of the call */
 };
 /*
- * Calls the module's sign(args[0..3]). On a fiber it runs on the thread's own stack, or on one of the signer's own threads
- * for large arguments and for modules that were ever cut. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
+ * Calls the module's sign(args[0..3]); `out` is set in any case. On a fiber it runs on the thread's own stack for at most 2 ms (then it is begun anew), or on
+ * one of the signer's own threads for large arguments and for modules that were ever slow. Waits. -1: ERR_SIGNER "Signing failed: REASON"; its
  * upstream_code is trap, timeout, memory, answer or refused.
  */
 int signer_sign(struct signer *, const struct bytes args[4], struct arena *, struct signature *out);
+
+/* What an argument of `sign` may be (`signer.inputs`); ends with NULL. */
+extern const char *const signer_input_names[];
 
 struct bytes signer_id(const struct signer *);
 struct bytes signer_sha256(const struct signer *); /* 64 hex digits */
@@ -54,6 +59,7 @@ struct bytes signer_abi(const struct signer *); /* "wasm-bindgen" or "wasm-bindg
 struct signer_counts {
 	uint64_t calls, failures, made;
 	uint64_t refused; /* calls that were not made (docs/signing.md) */
+	uint64_t moved;   /* calls that took too long on a loop and were begun anew beside it */
 	size_t memory;
 };
 struct signer_counts signer_counts(const struct signer *);
@@ -72,6 +78,10 @@ void signer_times(struct signer *, struct signer_times *);
 size_t signer_bytes(const struct signer *); /* of the module */
 size_t signer_instances(void);              /* of the process */
 void signer_thread_end(void);               /* frees the calling thread's pooled instances */
+
+/* Appends the last line of `--inspect`: whether the gateway takes the module, which is tried as its start does. -1: it does not, and
+ * the line says why. Not on a fiber. */
+int signer_verdict(const char *path, const struct signer_limits *, struct buf *out);
 
 /* Text for `signet sign --inspect`: ABI, imports, exports, memory, SHA-256. Works on modules that
  * signer_load refuses. */

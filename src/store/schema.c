@@ -15,6 +15,9 @@
 #define MODEL "ModelInference"
 #define SEQ   "seq INTEGER PRIMARY KEY"
 #define STAMP "timestamp INTEGER GENERATED ALWAYS AS (seq >> 15) VIRTUAL"
+/* Around the alias of a table: its time as views show it. An index is over the same words. */
+#define TIME_BEGIN "strftime('%Y-%m-%dT%H:%M:%fZ', "
+#define TIME_END   "timestamp / 1000.0, 'unixepoch')"
 
 static const char indexes[] =
 	"CREATE INDEX " LIST "_variant ON " LIST "(" N_FUNCTION ", " N_VARIANT ");"
@@ -82,6 +85,9 @@ static const char other_tables[] =
 	"CREATE INDEX Response_" N_PREVIOUS " ON Response(" N_PREVIOUS ") WHERE " N_PREVIOUS \
 	" IS NOT NULL;"
 
+/* Who asks with sqlite3(1) says `time > '2026-11-30'`. */
+#define SCHEMA_7 "CREATE INDEX " LIST_INDEX("time") " ON " LIST "(" TIME_BEGIN TIME_END ");"
+
 /* A column that is added needs no more than ALTER TABLE ... ADD COLUMN in `sql`; the views are made anew by each step. */
 const struct schema_step schema_steps[] = {
 	{ 2, SCHEMA_2
@@ -94,6 +100,7 @@ const struct schema_step schema_steps[] = {
 	{ 6, "ALTER TABLE " MODEL " ADD COLUMN " N_CACHE_WRITE_1H " INTEGER;"
 	     "ALTER TABLE " MODEL " ADD COLUMN " N_REASONING " INTEGER;"
 	     "ALTER TABLE " MODEL " ADD COLUMN " N_PRICE " TEXT;" },
+	{ 7, SCHEMA_7 },
 };
 const size_t schema_nsteps = COUNT(schema_steps);
 
@@ -131,6 +138,22 @@ static const struct {
 	{ "model_inferences", model_inferences, COUNT(model_inferences),
 	  MODEL " m LEFT JOIN ConfigSnapshot s ON s.n = m." N_HASH },
 };
+
+/* Each call of a provider, those that failed and were followed by another one too. What is told of these is JSON. */
+#define FAILED(member) "json_extract(a.value, '$." member "')"
+static const char attempts_view[] =
+	"CREATE VIEW attempts AS SELECT " TIME_BEGIN "l." TIME_END " AS time, l." N_ID
+	" AS " N_INFERENCE ", m." N_ATTEMPT ", CASE l." N_STATE
+	" WHEN 'error' THEN 'ok' ELSE l." N_STATE " END AS " N_STATE ", m." N_MODEL
+	", m." N_PROVIDER ", m." N_HTTP_STATUS ", NULL AS " N_ERROR ", m." N_IN ", m." N_OUT
+	", m." N_COST_NANO " / 1e9 AS " N_COST ", m." N_RESPONSE_MS ", m." N_TTFT ", l." N_FUNCTION
+	", l." N_VARIANT ", l." N_KEY " FROM " LIST " l JOIN " MODEL " m ON m." N_INFERENCE
+	" = l." N_ID " WHERE m." N_CACHED " = 0 UNION ALL SELECT " TIME_BEGIN "l." TIME_END
+	", l." N_ID ", a.key + 1, 'failed', " FAILED("model") ", " FAILED("provider") ", " FAILED(
+		N_STATUS) ", " FAILED(N_ERROR) ", NULL, NULL, NULL, NULL, NULL, l." N_FUNCTION
+					       ", l." N_VARIANT ", l." N_KEY " FROM " LIST
+					       " l JOIN RequestError e ON e.seq = l.seq, json_each(e." N_ATTEMPTS
+					       ") a;";
 
 static int put(struct buf *out, const char *text)
 {
@@ -187,10 +210,7 @@ static int create_view(size_t v, struct buf *out)
 		else
 			bad |= buf_printf(out, "%c.", alias) | put_name(out, c);
 		if (!i)
-			bad |= buf_printf(
-				out,
-				", strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', %c.timestamp / 1000.0, 'unixepoch') AS time",
-				alias);
+			bad |= buf_printf(out, ", %s%c.%s AS time", TIME_BEGIN, alias, TIME_END);
 		bad |= put(out, i + 1 < views[v].n ? ", " : " FROM ");
 	}
 	return bad | buf_printf(out, "%s;", views[v].from);
@@ -204,9 +224,10 @@ int schema_create(struct buf *out)
 		if (tables[i].columns)
 			bad |= create_table(&tables[i], out);
 	bad |= put(out, indexes) | put(out, other_tables) | put(out, SCHEMA_2) |
-	       put(out, SCHEMA_3) | put(out, SCHEMA_5);
+	       put(out, SCHEMA_3) | put(out, SCHEMA_5) | put(out, SCHEMA_7);
 	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= create_view(i, out);
+	bad |= put(out, attempts_view);
 	return bad | buf_putc(out, 0) ? -1 : 0;
 }
 
@@ -217,6 +238,7 @@ int schema_views(struct buf *out)
 	for (size_t i = 0; i < COUNT(views); i++)
 		bad |= buf_printf(out, "DROP VIEW IF EXISTS %s;", views[i].name) |
 		       create_view(i, out);
+	bad |= put(out, "DROP VIEW IF EXISTS attempts;") | put(out, attempts_view);
 	return bad | buf_putc(out, 0) ? -1 : 0;
 }
 

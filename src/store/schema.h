@@ -10,7 +10,7 @@
 
 #define SQLITE_SINK "sqlite" /* in Delivered, in metrics and log lines */
 #define SQLITE_FILE "signet.db"
-#define SINK_SCHEMA 6
+#define SINK_SCHEMA 7
 #define SINK_APP_ID 0x53474E54
 
 #define LIST_INDEX(what) "InferenceById_" what

@@ -11,6 +11,7 @@
 
 #define ANSWER_MAX (100u << 20) /* providers-openai §2.11 */
 #define PEEK_BYTES 16u          /* that tell a stream from a document */
+#define REST_MS    5000u        /* for usage, behind a stop sequence (surfaces §5.7) */
 
 /* ---- a plain answer ---- */
 
@@ -38,6 +39,8 @@ static void decode_here(void *arg)
 		d->result = wire_collect(c->wire, d->body, c->inf, &c->dialect, c->context->arena);
 	else
 		d->result = c->wire->read_result(d->body, c->inf, &c->dialect, c->context->arena);
+	if (d->result && c->stops)
+		stop_cut_result(c->stops, d->result);
 }
 
 /* What only a header tells. */
@@ -120,13 +123,43 @@ static int error_delta(struct call *c, struct delta **out)
 	return 1;
 }
 
+/* A delta up to the first stop sequence, and behind it what it says of usage. */
+static int cut(struct call *c, bool last)
+{
+	bool met = stop_cut_met(c->stops);
+
+	if (met && c->delta.error) { /* the client has its whole answer */
+		c->state = STREAM_ENDED;
+		return 0;
+	}
+	if (c->delta.error)
+		return 1;
+	if (stop_cut_take(c->stops, &c->delta, last))
+		return -1;
+	if (!met && stop_cut_met(c->stops) && clock_mono_ms() + REST_MS < c->deadline)
+		c->deadline = clock_mono_ms() + REST_MS;
+	return 1;
+}
+
+/* What the wire gave as the caller shall have it. `last`: it gives no more. */
+static int adapt(struct call *c, int r, bool last)
+{
+	if (r == 0 && last && c->stops && !stop_cut_met(c->stops)) { /* a text may wait there */
+		c->delta = (struct delta){ 0 };
+		usage_init(&c->delta.usage);
+		r = cut(c, true);
+		return r < 0 ? -1 : c->delta.len > 0;
+	}
+	if (r == 1 && c->asked && custom_stream_take(c->custom, &c->delta))
+		return -1;
+	return r == 1 && c->stops ? cut(c, last) : r;
+}
+
 /* What the wire still holds. */
 static int take_last(struct call *c)
 {
 	c->state = STREAM_ENDED;
-	if (c->wire->read_end(c->stream, &c->delta) != 1)
-		return 0;
-	return c->asked && custom_stream_take(c->custom, &c->delta) ? -1 : 1;
+	return adapt(c, c->wire->read_end(c->stream, &c->delta) == 1, true);
 }
 
 /* One event through the wire. */
@@ -134,10 +167,7 @@ static int take_event(struct call *c, const struct sse_event *event)
 {
 	int r = c->wire->read_event(c->stream, event, &c->delta);
 
-	if (r == 1 && c->asked && custom_stream_take(c->custom, &c->delta))
-		return -1;
-	if (r == 2)
-		r = take_last(c);
+	r = r == 2 ? take_last(c) : adapt(c, r, false);
 	if (r == 1 && c->delta.error && c->delta.error->fatal)
 		c->state = STREAM_ENDED;
 	return r;
@@ -222,6 +252,10 @@ static int next_delta(struct call *c, struct delta **out, int (*idle)(void *), v
 			return 1;
 		if (r < 0) {
 			http_call_distrust(c->http);
+			if (c->stops && stop_cut_met(c->stops) && !call_ended_above()) {
+				c->state = STREAM_ENDED; /* without usage */
+				return 0;
+			}
 			if (!error_last()->fatal) /* else it has its words */
 				call_fail_transport(c, true);
 			return call_ended_above() ? -1 : error_delta(c, out);
@@ -274,6 +308,7 @@ void upstream_close(struct call *c)
 	if (c->stream)
 		c->wire->stream_free(c->stream);
 	custom_stream_free(c->custom);
+	stop_cut_free(c->stops);
 	if (c->framer)
 		framing_deinit(c->framer);
 }

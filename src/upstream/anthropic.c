@@ -179,6 +179,14 @@ static const struct bytes passed_headers[] = { B("!anthropic-dangerous-direct-br
 					       B("user-agent"),
 					       { NULL, 0 } };
 
+/* What is left of the limits; of a subscription's only to whose it is (surfaces §5.8). */
+static const struct bytes returned_headers[] = { B("!anthropic-ratelimit-unified-*"),
+						 B("anthropic-ratelimit-*"),
+						 { NULL, 0 } };
+static const struct bytes returned_to_owner[] = { B("anthropic-ratelimit-*"),
+						  B("anthropic-organization-id"),
+						  { NULL, 0 } };
+
 const struct provider_type provider_anthropic = {
 	.kind = {
 		.name = B("anthropic"),
@@ -196,6 +204,8 @@ const struct provider_type provider_anthropic = {
 	.set_dialect = set_dialect,
 	.headers = headers,
 	.passed_headers = passed_headers,
+	.returned_headers = returned_headers,
+	.returned_to_owner = returned_to_owner,
 	.count_endpoint = count_endpoint,
 	.read_count = read_count,
 	.request_id_header = B("request-id"),

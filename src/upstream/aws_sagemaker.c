@@ -5,11 +5,13 @@
 #include <stdlib.h>
 
 #include "upstream/aws.h"
-#include "wire/openai_chat/openai_chat.h"
+#include "upstream/openai.h"
 
 #define LABEL "AWS Sagemaker"
 
-/* What the container speaks; TGI's form of chat has its own word for the most tokens, and one name for every model. */
+extern const struct provider_type provider_openai, provider_tgi;
+
+/* What the container speaks: that type's form of chat. */
 enum hosted { HOSTED_OPENAI = 1, HOSTED_TGI };
 static const char *const hosts[] = { "openai", "tgi", NULL };
 
@@ -48,11 +50,21 @@ static void defaults(struct provider_config *p)
 static void set_dialect(const struct provider_config *p, struct dialect *d)
 {
 	const struct sagemaker_provider *o = p->options;
+	bool tgi = o->hosted == HOSTED_TGI;
+	const struct dialect *of = tgi ? &provider_tgi.dialect : &provider_openai.dialect;
 
-	if (o->hosted == HOSTED_TGI) {
+	d->max_tokens_key = of->max_tokens_key;
+	d->chat = of->chat;
+	if (tgi)
 		d->model = B("tgi");
-		d->max_tokens_key = B("max_tokens");
-	}
+}
+
+/* What one container thought means nothing to another that speaks otherwise. */
+static struct bytes thoughts_of(const struct provider_config *p)
+{
+	const struct sagemaker_provider *o = p->options;
+
+	return o->hosted == HOSTED_TGI ? B("aws_sagemaker::tgi") : B("aws_sagemaker::openai");
 }
 
 static int endpoint(const struct provider_config *p, const struct inference *inf,
@@ -91,8 +103,8 @@ const struct provider_type provider_aws_sagemaker = {
 		.check = check_aws,
 	},
 	.wire = &wire_openai_chat,
-	.dialect = { .max_tokens_key = B("max_completion_tokens") },
 	.set_dialect = set_dialect,
+	.thoughts_of = thoughts_of,
 	.endpoint = endpoint,
 	.headers = aws_headers,
 	.sign = aws_sign,
@@ -108,4 +120,5 @@ const struct provider_type provider_aws_sagemaker = {
 	.read_error = aws_read_error,
 	.words = { .send = B("Error sending request: "), .send_kind = ERR_INFERENCE_SERVER },
 	.takes_files = true,
+	.takes_url = openai_takes_url,
 };

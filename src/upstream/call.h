@@ -9,6 +9,7 @@
 #include "upstream/framing.h"
 #include "upstream/provider_type.h"
 #include "upstream/redact.h"
+#include "upstream/stop_cut.h"
 
 #define ERROR_MAX (1u << 20) /* of a body that says what is wrong (providers-openai §2.12) */
 
@@ -28,6 +29,7 @@ struct call {
 	const struct inference
 		*asked; /* where custom tools go out as functions: what was asked; else NULL */
 	struct custom_stream *custom; /* the same, of a stream */
+	struct stop_cut *stops;       /* the provider has no stop sequences; else NULL */
 	const struct call_context *context;
 	struct attempt *attempt;
 	struct dialect dialect;
@@ -59,6 +61,11 @@ int answer_begin(struct call *);
 int answer_peek(struct call *);
 
 /* ---- steps of a call ---- */
+
+/* passed_headers.c: the client's headers that its own family's upstream gets; and, once the head is there, what that
+ * upstream says for its client (attempt.returned). -1: out of memory. */
+int call_pass_headers(struct call *);
+int call_take_returned(struct call *);
 
 /* signing.c: sets the signer's headers on the list, over what stands there, with a fresh nonce and timestamp; no signer:
  * does nothing. Waits (a large body is signed off the loop). -1: ERR_SIGNER "Signing failed: REASON", ERR_API_KEY_MISSING

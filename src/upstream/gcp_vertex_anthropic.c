@@ -35,6 +35,7 @@ static void defaults(struct provider_config *p)
 
 	o->wire.body_version = B("vertex-2023-10-16");
 	o->wire.no_strict = true;
+	o->wire.stops_first = true;
 	o->wire.no_service_tier = true;
 }
 
@@ -87,13 +88,6 @@ static void read_error(struct error *e, struct bytes body, struct arena *a)
 	e->upstream_body = body;
 }
 
-static struct bytes status_text(int status, struct bytes reason, struct bytes body,
-				struct bytes request_id, bool stream, struct arena *a)
-{
-	(void)status, (void)reason, (void)request_id, (void)stream, (void)a;
-	return body;
-}
-
 static const struct bytes passed_headers[] = { B("anthropic-beta"), { NULL, 0 } };
 
 const struct provider_type provider_gcp_vertex_anthropic = {
@@ -122,7 +116,7 @@ const struct provider_type provider_gcp_vertex_anthropic = {
 	.sign_better = gcp_sign_better,
 	.request_id_header = B("request-id"),
 	.client_statuses = google_client_statuses,
-	.status_text = status_text,
+	.status_text = google_status_text,
 	.read_error = read_error,
 	.words = GOOGLE_WORDS,
 	.takes_files = true,

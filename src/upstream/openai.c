@@ -284,6 +284,9 @@ const struct bytes openai_passed_headers[] = { B("openai-beta"), B("session_id")
 					       B("thread-id"),   B("originator"), B("user-agent"),
 					       B("x-codex-*"),   { NULL, 0 } };
 
+/* And of its answer those that go back. */
+const struct bytes openai_returned_headers[] = { B("x-ratelimit-*"), B("x-codex-*"), { NULL, 0 } };
+
 const struct provider_type provider_openai = {
 	.kind = {
 		.name = B("openai"),

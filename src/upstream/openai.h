@@ -63,22 +63,22 @@ int openai_headers(const struct provider_config *, const struct inference *,
 int openai_content_headers(const struct inference *, const struct call_context *,
 			   struct header_list *);
 extern const int openai_client_statuses[];
-extern const struct bytes openai_passed_headers[];
+extern const struct bytes openai_passed_headers[], openai_returned_headers[];
 /* Without the upstream's request id, which only OpenAI's own text has. */
 struct bytes openai_status_text(int status, struct bytes reason, struct bytes body,
 				struct bytes request_id, bool stream, struct arena *);
 bool openai_takes_url(const struct file *);
 
 /* What all rows have in common. */
-#define OPENAI_FAMILY                                                                    \
-	.wire = &wire_openai_chat, .set_dialect = openai_set_dialect,                    \
-	.passed_headers = openai_passed_headers, .request_id_header = B("x-request-id"), \
-	.client_statuses = openai_client_statuses, .read_error = wire_read_error_body,   \
-	.takes_files = true, .takes_url = openai_takes_url,                              \
-	.ignored_warning = "what the provider does not support is ignored",              \
-	.words = { .send = B("Error sending request: "),                                 \
-		   .send_kind = ERR_INFERENCE_CLIENT,                                    \
-		   .fatal_stream = true,                                                 \
+#define OPENAI_FAMILY                                                                           \
+	.wire = &wire_openai_chat, .set_dialect = openai_set_dialect,                           \
+	.passed_headers = openai_passed_headers, .returned_headers = openai_returned_headers,   \
+	.request_id_header = B("x-request-id"), .client_statuses = openai_client_statuses,      \
+	.read_error = wire_read_error_body, .takes_files = true, .takes_url = openai_takes_url, \
+	.ignored_warning = "what the provider does not support is ignored",                     \
+	.words = { .send = B("Error sending request: "),                                        \
+		   .send_kind = ERR_INFERENCE_CLIENT,                                           \
+		   .fatal_stream = true,                                                        \
 		   .body = B("Error parsing text response: ") }
 
 #endif

@@ -43,7 +43,8 @@ bool provider_takes_thoughts_of(const struct provider_config *p, struct bytes ty
 	const struct provider_type *own = provider_type_of(p);
 	size_t i = 0;
 
-	if (bytes_eq(type, p->type) || (own->kin && bytes_eq(type, own->kin->name)))
+	if (bytes_eq(type, own->thoughts_of ? own->thoughts_of(p) : p->type) ||
+	    (own->kin && bytes_eq(type, own->kin->name)))
 		return true;
 	if (!own->shares_thoughts || !own->shares_thoughts(p))
 		return false;

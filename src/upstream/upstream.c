@@ -13,6 +13,7 @@
 
 #define COUNT_MAX (1u << 20)   /* of the answer to a count */
 #define BODY_MAX  (160u << 20) /* what we send: 100 MiB of files in base64 and the rest */
+#define EDITS     64u          /* bytes that a body mostly gains by what is edited in it */
 
 static METRIC(retries, METRIC_COUNTER, "signet_retries_total", "model",
 	      "Requests sent once more, a reused connection having closed before an answer");
@@ -65,7 +66,9 @@ static int write_body(struct call *c)
 	    source->foreign_fields(c->inf, context->ignored))
 		return -1;
 	buf_init(&out, BODY_MAX);
-	r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
+	r = source == wire ? buf_reserve(&out, c->inf->source.n + EDITS) : 0;
+	if (r == 0)
+		r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {
 		warn_ignored(c, before);
 		c->body = arena_adopt(context->arena, &out);
@@ -93,55 +96,6 @@ static int encode(struct call *c)
 
 /* ---- the headers ---- */
 
-/* Whether the list names it, the first entry that does: "x-codex-*" names all that begin so, "!x-codex-a" keeps one back. */
-static bool is_passed(const struct bytes *names, struct bytes name)
-{
-	for (; names->n; names++) {
-		bool back = bytes_starts(*names, B("!"));
-		struct bytes one = bytes_slice(*names, back, names->n);
-
-		if (bytes_ends(one, B("*")) ? bytes_istarts(name, bytes_slice(one, 0, one.n - 1))
-					    : bytes_ieq(one, name))
-			return !back;
-	}
-	return false;
-}
-
-/* A list may come in several headers of one name: they go on as one. Unset: header i was with one before it, or no memory. */
-static struct bytes header_values(const struct exchange *x, size_t i, struct arena *a)
-{
-	struct bytes all = x->headers[i].value;
-
-	for (size_t j = 0; j < x->nheaders && bytes_set(all); j++) {
-		if (j == i || !bytes_ieq(x->headers[j].name, x->headers[i].name))
-			continue;
-		if (j < i)
-			return (struct bytes){ NULL, 0 };
-		all = arena_printf(a, "%.*s,%.*s", BFMT(all), BFMT(x->headers[j].value));
-	}
-	return all;
-}
-
-/* Headers of a client that speaks the upstream's own format go on (surfaces §1.6). */
-static int pass_headers(struct call *c)
-{
-	const struct exchange *x = c->context->exchange;
-
-	if (!x || !c->type->passed_headers || !c->inf->options->client_headers ||
-	    c->inf->source_wire != c->wire)
-		return 0;
-	for (size_t i = 0; i < x->nheaders; i++) {
-		struct bytes value = { NULL, 0 };
-
-		if (is_passed(c->type->passed_headers, x->headers[i].name))
-			value = header_values(x, i, c->context->arena);
-		if (bytes_set(value) &&
-		    header_set(&c->headers, x->headers[i].name, value, c->context->arena))
-			return -1;
-	}
-	return 0;
-}
-
 /* What came with the request may hold anything, but a header ends at a line break: TensorZero's words for it. */
 static int check_values(const struct call *c)
 {
@@ -166,7 +120,7 @@ static int write_headers(struct call *c)
 
 	if (header_set(&c->headers, B("user-agent"), B("Signet/" SIGNET_VERSION), a) ||
 	    c->type->headers(p, c->inf, c->context, &c->headers) || check_values(c) ||
-	    pass_headers(c))
+	    call_pass_headers(c))
 		return -1;
 	return extra_headers_apply(&c->headers, &p->extra_headers, &c->inf->extra_headers, &scope,
 				   a);
@@ -204,8 +158,8 @@ static int transmit(struct call *c)
 			if (!arena_push(c->context->arena, headers.at, headers.len, headers.cap,
 					c->headers.at[i]))
 				return -1;
-		if (call_take_secrets(c, &headers))
-			return -1;
+		if ((c->type->sign || c->provider->signer.set) && call_take_secrets(c, &headers))
+			return -1; /* what fails there may name them */
 		if (c->type->sign && c->type->sign(c->provider, c->context, &s, &headers))
 			return -1;
 		if (sign_attempt(c, s.method, &headers))
@@ -240,6 +194,8 @@ static int check_head(struct call *c)
 	c->attempt->request_id = call_redact_good(c, arena_dup(c->context->arena, id));
 	if (bytes_set(id) && !bytes_set(c->attempt->request_id))
 		return -1;
+	if (call_take_returned(c))
+		return -1;
 	if (status < 200 || status > 299)
 		return call_fail_status(c);
 	if (!c->inf->stream || c->type->always_streams || bytes_istarts(type, expected))
@@ -260,6 +216,8 @@ static struct dialect dialect_of(const struct provider_config *p, const struct p
 
 	d.type = p->type;
 	d.label = bytes_of(t->kind.label);
+	if (t->thoughts_of)
+		d.thoughts_of = t->thoughts_of(p);
 	d.model = p->model_name;
 	d.of_model = p->model->name;
 	d.of_provider = p->name;
@@ -320,6 +278,15 @@ static int emulate_custom_tools(struct call *c)
 	return c->inf && c->custom ? 0 : -1;
 }
 
+/* TensorZero's routes leave them out and say so in the log. */
+static int cut_at_stops(struct call *c)
+{
+	if (!c->wire->no_stop || !c->inf->options->lenient || !c->inf->nstop)
+		return 0;
+	c->stops = stop_cut_new(c->inf, c->context->arena);
+	return c->stops ? 0 : -1;
+}
+
 static int mark_cache(struct call *c)
 {
 	if (!c->wire->takes_cache_marks || !c->inf->options->auto_cache ||
@@ -331,7 +298,7 @@ static int mark_cache(struct call *c)
 
 static int open_call(struct call *c)
 {
-	if (emulate_custom_tools(c) || mark_cache(c))
+	if (emulate_custom_tools(c) || cut_at_stops(c) || mark_cache(c))
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;

@@ -45,6 +45,9 @@ struct attempt {
 	int status;                                    /* HTTP status, 0 = none */
 	uint64_t started_ms, sent_ms, head_ms, end_ms; /* clock_mono_ms(); 0 = not reached */
 	struct bytes request_id;                       /* the upstream's */
+	struct http_header
+		*returned; /* what it says to a client of its own family (surfaces §5.8) */
+	size_t nreturned;
 	bool stream;
 	bool last; /* the caller's: it has no other provider to ask */
 };

@@ -30,6 +30,8 @@ void native_put_thought(struct pen *p, const struct block *b)
 		pen_lit(p, "}");
 	}
 	pen_list_end(p, any);
+	if (b->summaries && !b->nsummaries)
+		pen_json(p, "summary", B("[]"));
 	pen_set(p, "provider_type", b->provider_type);
 	pen_json(p, "extra_data", b->extra_data);
 }

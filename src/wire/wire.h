@@ -21,6 +21,7 @@ enum strict_place { STRICT_BY_SURFACE, STRICT_OUTER, STRICT_INNER };
 /* How one provider's dialect differs from its wire's base. */
 struct dialect {
 	struct bytes type, label;    /* "openai", "OpenAI" */
+	struct bytes thoughts_of;    /* whose thoughts its are; unset: the type's */
 	struct bytes max_tokens_key; /* "max_completion_tokens" */
 	/* from the provider's configuration */
 	struct bytes model; /* the provider's model_name */
@@ -38,6 +39,11 @@ struct dialect {
 	const void *options; /* what only one wire knows: its header says what; may be NULL */
 };
 
+static inline struct bytes dialect_thoughts_of(const struct dialect *d)
+{
+	return d->thoughts_of.n ? d->thoughts_of : d->type;
+}
+
 enum file_form { FILE_IMAGE_URL, FILE_FILE, FILE_INPUT_AUDIO };
 struct mime_override {
 	struct bytes mime_type;
@@ -54,6 +60,7 @@ struct wire {
 	struct bytes api_type;  /* as raw entries name it: "responses"; unset: "chat_completions" */
 	bool has_choices;       /* a request may ask for several (inference.n) */
 	bool custom_tools;      /* has tools whose input is free text */
+	bool no_stop;           /* the API has no stop sequences: the text is cut when it comes */
 	bool edits_thoughts;    /* a pass-through leaves out thoughts of other families by itself */
 	bool takes_cache_marks; /* the API keeps a prompt up to where the request says */
 	bool takes_provider_tools; /* tools of the provider's own go into a request; else one that is meant for it fails the attempt */

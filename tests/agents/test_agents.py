@@ -39,17 +39,11 @@ def test_at_the_mock_alone(agent, place):
             recorded.write(agent.name, place, model.requests)
 
 
-# What fails, and why; it must, as long as it stands here.
-KNOWN = {("claude-code", "gemini"): "Gemini signs a text after its end; the client takes the block that this becomes for the answer, and shows nothing"}
-
-
 @agents
 @pytest.mark.parametrize("wire", WIRES)
-def test_a_session(agent, wire, place, request):
+def test_a_session(agent, wire, place):
     if not there(model_toml("m", WIRES[wire], "http://127.0.0.1:9")):
         pytest.skip(f"this build has no provider for {wire}")
-    if (agent.name, wire) in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[agent.name, wire], strict=True))
     with Model(play=agent.play(place)) as model, Signet(config(model_toml(agent.model, WIRES[wire], model.url), record=True), env=ENV) as signet:
         assert_done(place, model, agent.run(place, signet.url, agent.model))
         assert len(model.requests) == 4, [r.target for r in model.requests]

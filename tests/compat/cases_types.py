@@ -224,8 +224,12 @@ def asked(kind, model, fields):
     return body(*messages, model=model, **more)
 
 
+def first_match(table, name):
+    return next((why for pattern, why in table.items() if re.fullmatch(pattern, name)), None)
+
+
 def why_different(name):
-    return next((why for pattern, why in DIFFERENT.items() if re.fullmatch(pattern, name)), None)
+    return first_match(DIFFERENT, name)
 
 
 def cases():

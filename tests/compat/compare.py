@@ -76,6 +76,11 @@ def loosened(rec, case):
     return {**rec, "text": re.sub(case.loose, "…", rec["text"])} if case.loose else rec
 
 
+def meant(golden, case):
+    """What Signet should do, of TensorZero's record."""
+    return loosened(of_signet(case.signet(golden) if case.signet else golden), case)
+
+
 def strip_error_keys(line):
     prefix = "data: " if line.startswith("data: ") else ""
     try:

@@ -1,6 +1,6 @@
 """python record.py [GROUP…]: asks TensorZero every case and writes golden/. Look at the diff before you commit.
 
-`types-signet` asks Signet ($SIGNET_BIN) the cases of `types` and writes what differs to golden/types_signet.json."""
+`signet [GROUP…]` asks Signet ($SIGNET_BIN) the cases of `types`, `others` and `others_google`, and writes what differs to golden/GROUP_signet.json."""
 import importlib
 import json
 import os
@@ -8,9 +8,9 @@ import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in (".", "../http")]
 
-from compare import of_signet  # noqa: E402
-from peers import HERE, TensorZero  # noqa: E402
-from google import TensorZeroGoogle  # noqa: E402
+from compare import loosened, meant, of_signet  # noqa: E402
+from peers import HERE, Ours, TensorZero  # noqa: E402
+from google import OursGoogle, TensorZeroGoogle  # noqa: E402
 from types_peers import TypesOurs, TypesTensorZero  # noqa: E402
 
 def write(name, records):
@@ -19,20 +19,23 @@ def write(name, records):
         f.write("\n")
 
 
-def of_signet_types():
-    with open(os.path.join(HERE, "golden", "types.json")) as f:
+def of_signet_group(group):
+    """What Signet does where that is not what TensorZero does."""
+    with open(os.path.join(HERE, "golden", group + ".json")) as f:
         golden = json.load(f)
-    peer = TypesOurs()
-    records = {case.name: peer.run(case) for case in importlib.import_module("cases_types").CASES}
+    peer = OURS[group]()
+    records = {case.name: (peer.run(case), case) for case in importlib.import_module("cases_" + group).CASES}
     peer.close()
-    write("types_signet", {k: r for k, r in records.items() if of_signet(r) != of_signet(golden[k])})
+    write(group + "_signet", {k: r for k, (r, case) in records.items() if loosened(of_signet(r), case) != meant(golden[k], case)})
 
 
-if sys.argv[1:] == ["types-signet"]:
-    of_signet_types()
+OURS = {"types": TypesOurs, "others": Ours, "others_google": OursGoogle}
+if sys.argv[1:2] == ["signet"]:
+    for group in sys.argv[2:] or OURS:
+        of_signet_group(group)
     sys.exit()
-groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "aws", "types", "cost"]
-PEERS = {"google": TensorZeroGoogle, "types": TypesTensorZero}  # those with a configuration of their own
+groups = sys.argv[1:] or ["request", "answer", "stream", "errors", "fields", "found", "google", "responses", "anthropic", "aws", "types", "cost", "others", "others_google"]
+PEERS = {"google": TensorZeroGoogle, "others_google": TensorZeroGoogle, "types": TypesTensorZero}  # those with a configuration of their own
 os.makedirs(os.path.join(HERE, "golden"), exist_ok=True)
 for group in groups:
     records, peer = {}, PEERS.get(group, TensorZero)()

@@ -4,6 +4,7 @@
 - Every function that docs/*.md names as `src/floor/file.c: function` is defined in that file.
 - Every relative link of README*.md, CONTRIBUTING.md, SECURITY.md and docs/ leads to a file.
 - Every key that src/config/ and the provider types read (their tables of keys) stands in docs/configuration.md.
+- Every header of an answer that src/api/, src/net/ and `signet ui` name has a row under "Response headers" of docs/operations.md, and each row's are named.
 - docs/architecture.md has the walk: at least WALK_MIN such names, from the server's parser to the journal.
 """
 
@@ -16,6 +17,25 @@ NAMED = re.compile(r"`(src/[\w/.-]+\.[ch]): (\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 KEY = re.compile(r'\{\s*"([a-z_]+)",\s*KEY_(\w+)')
 WALK_MIN = 12
+HEADERS = [re.compile(p) for p in (
+    r'\b(?:exchange_header|set_header)\(\s*[^,()]+,\s*B\("([^"]+)"\)', r'http_put_header\(at, B\("([^"]+)"\)', r'\{ B\("([a-z-]+)"\), B\("[^"]*"\) \},\n',
+    r'\bB\("([a-z-]+): [^"]*\\r\\n"\)', r'at, B\("([a-z-]+): "\)', r'\\r\\n(sec-[a-z-]+|upgrade): %', r'strftime\([^"]*"([a-z]+): ')]
+TO_UPSTREAMS = {"http_client.c"}  # their own headers are the provider types' matter
+NOT_SENT = {"x-signet-remote", "accept", "data"}  # to the gateway, to an upstream; a table of another kind
+
+
+def headers_of_answers() -> set[str]:
+    found = set()
+    for file in [*(ROOT / "src/api").glob("*.c"), *(ROOT / "src/net").glob("*.c"), ROOT / "src/ui_main.c"]:
+        if file.name not in TO_UPSTREAMS:
+            found |= {name for pattern in HEADERS for name in pattern.findall(file.read_text())}
+    return found - NOT_SENT
+
+
+def headers_told() -> set[str]:
+    part = (ROOT / "docs/operations.md").read_text().split("\n## Response headers\n", 1)[-1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
 
 def defines(text: str, function: str) -> bool:
@@ -48,6 +68,9 @@ def check() -> list[str]:
         for key, kind in KEY.findall(file.read_text()):
             if kind != "LATER" and not re.search(rf"[`.\[ ]{key}[`.\] ,]", told):
                 wrong.append(f"docs/configuration.md: says nothing of {key}, which {file.relative_to(ROOT)} reads")
+    sent, rows = headers_of_answers(), headers_told()
+    wrong += [f"docs/operations.md: no row of \"Response headers\" has {name}, which answers have" for name in sorted(sent - rows)]
+    wrong += [f"docs/operations.md: \"Response headers\" has {name}, which no answer has" for name in sorted(rows - sent)]
     if walk < WALK_MIN:
         wrong.append(f"docs/architecture.md: the walk of a request names {walk} functions, expected {WALK_MIN} or more")
     return wrong

@@ -118,7 +118,7 @@ def test_the_golden_stream_of_the_page(signet, mock):
     id = got.headers["x-signet-inference-id"].replace("-", "")
     body = got.body.decode().replace(id, "0197c0de000070008000000000000001").encode()
     assert check_order(events(got))[0][1]["message"]["usage"]["input_tokens"] == 2017
-    assert (len(body), hashlib.sha256(body).hexdigest()) == (2602, "52a7f9f01fd5f891bc88d19f3c59d6fc899e9365a845cb22176500bb3cb946c7"), body.decode()
+    assert (len(body), hashlib.sha256(body).hexdigest()) == (2891, "bfe9fdf78f5c0014d4f1d19f25dbd78d661b813016a9adcd1c15a09f383c2c69"), body.decode()
     assert wait_row(signet.data_dir, got.headers["x-signet-inference-id"])["surface"] == "messages"
     row = rows(signet.data_dir, "select tags from ChatInference where id = ?", got.headers["x-signet-inference-id"])[0]
     assert json.loads(row["tags"])["signet::session"] == "5d1c" and json.loads(row["tags"])["signet::surface"] == "messages"
@@ -179,7 +179,8 @@ def test_usage_of_the_end_is_in_message_delta(signet, mock):
     """surfaces §8.4 #19"""
     mock.then(sse(text_chunks("x")))
     all = events(ask(signet, stream=True))
-    assert dict(all)["message_delta"]["usage"] == {"input_tokens": 11, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7}
+    assert dict(all)["message_delta"]["usage"] == {
+        "input_tokens": 11, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7, "output_tokens_details": None, "server_tool_use": None}
 
 
 def result(id, content, **more):

@@ -71,11 +71,38 @@ def test_a_plain_answer(client, mock):
     assert mock.last().json["max_completion_tokens"] == 50 and mock.last().json["temperature"] == 0.5
 
 
+MEMBERS = [
+    "id", "object", "created_at", "status", "background", "completed_at", "error", "frequency_penalty", "incomplete_details", "instructions", "max_output_tokens", "max_tool_calls",
+    "metadata", "model", "output", "parallel_tool_calls", "presence_penalty", "previous_response_id", "prompt_cache_key", "reasoning", "safety_identifier", "service_tier", "store",
+    "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "usage", "user"]
+
+
 def test_the_object_has_its_members_in_order(signet, mock):
     mock.then(json_answer(chat_answer("x")))
-    assert list(ask(signet).json) == [
-        "id", "object", "created_at", "status", "background", "completed_at", "error", "incomplete_details", "instructions", "max_output_tokens", "metadata", "model", "output",
-        "parallel_tool_calls", "previous_response_id", "reasoning", "service_tier", "store", "temperature", "text", "tool_choice", "tools", "top_p", "truncation", "usage", "user"]
+    assert list(ask(signet).json) == MEMBERS
+
+
+def test_the_object_has_the_values_that_hold_where_none_was_sent(signet, mock):
+    """So OpenAI writes them; the published schema of the API wants numbers, not nulls."""
+    wanted = {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0, "top_logprobs": 0, "max_tool_calls": None, "prompt_cache_key": None, "safety_identifier": None}
+    mock.then(json_answer(chat_answer("x")))
+    plain = ask(signet).json
+    mock.then(sse(text_chunks("x")))
+    list_ = stream(ask(signet, stream=True))
+    for object in [plain, *(e["response"] for e in list_ if "response" in e)]:
+        assert list(object) == MEMBERS and {k: object[k] for k in wanted} == wanted
+    assert [e["type"] for e in list_ if "response" in e] == ["response.created", "response.in_progress", "response.completed"]
+
+
+@pytest.mark.parametrize("sent, shown", [
+    ({"type": "function", "name": "f"}, {"description": None, "parameters": {"type": "object", "properties": {}}, "strict": False}),
+    ({"type": "function", "name": "f", "description": None, "parameters": None, "strict": None}, {"description": None, "parameters": {"type": "object", "properties": {}}, "strict": False}),
+    ({"type": "function", "function": {"name": "f", "description": "d", "strict": True}}, {"description": "d", "parameters": {"type": "object", "properties": {}}, "strict": True}),
+    ({"type": "custom", "name": "f"}, {}),
+])
+def test_tools_come_back_with_all_that_they_have(signet, mock, sent, shown):
+    mock.then(json_answer(chat_answer("x")))
+    assert ask(signet, tools=[sent]).json["tools"] == [{"type": sent["type"], "name": "f", **shown}]
 
 
 def test_a_stream(client, mock):

@@ -5,6 +5,7 @@ import pytest
 
 from lib import raw
 from lib.mock import error, json_answer, sse
+from lib.record import wait_row
 from lib.signet import config, openai_model
 
 CHAT, TENSORZERO = "/v1/chat/completions", "/openai/v1/chat/completions"
@@ -319,3 +320,82 @@ def test_tensorzero_s_route_answers_as_ever(signet, mock):
     got = ask(signet, "plain", TENSORZERO, **{"tensorzero::include_raw_usage": True}).json
     assert got["choices"][0]["message"]["content"] == "Hi" and got["choices"][0]["finish_reason"] == "stop"
     assert got["tensorzero_raw_usage"][0]["api_type"] == "responses" and got["tensorzero_raw_usage"][0]["data"] == USAGE
+
+
+# ---- stop sequences, which the API has not (surfaces §5.2, §6.1) ----
+
+STOPPED = [("response.created", {"response": {"id": "resp_1"}}), ("response.output_item.added", {"output_index": 0, "item": {"id": "msg_1", "type": "message"}})]
+REST = [("response.output_item.added", {"output_index": 1, "item": {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": ""}}),
+        ("response.function_call_arguments.delta", {"output_index": 1, "item_id": "fc_1", "delta": "{}"})]
+WHOLE = ("response.completed", {"response": {"id": "resp_1", "status": "completed", "incomplete_details": None, "usage": USAGE}})
+
+
+def saying(*pieces, rest=REST):
+    return [*STOPPED, *(("response.output_text.delta", {"output_index": 0, "content_index": 0, "item_id": "msg_1", "delta": p}) for p in pieces), *rest]
+
+
+def stopping(signet, surface, stop, **fields):
+    """(text, finish, stop_sequence, input tokens) of an answer."""
+    limits = {"max_tokens": 50}
+    if surface == "messages":
+        got = raw.post(signet.port, "/v1/messages", json.dumps({"model": "plain", "stop_sequences": stop, "messages": [{"role": "user", "content": "hi"}], **limits, **fields}))
+    elif surface == "completions":
+        got = raw.post(signet.port, "/v1/completions", json.dumps({"model": "plain", "prompt": "hi", "stop": stop, **limits, **fields}))
+    else:
+        got = ask(signet, stop=stop, **fields)
+    assert got.status == 200, got.body
+    if fields.get("stream"):
+        list_ = chunks(got)
+        if surface == "messages":
+            end = next(e for e in list_ if e["type"] == "message_delta")
+            text_ = "".join(e["delta"]["text"] for e in list_ if e["type"] == "content_block_delta")
+            return text_, end["delta"]["stop_reason"], end["delta"]["stop_sequence"], end["usage"]["input_tokens"] + end["usage"]["cache_read_input_tokens"]
+        of = [c["choices"][0] for c in list_ if c["choices"]]
+        finish = [c["finish_reason"] for c in of if c["finish_reason"]]
+        assert len(finish) == 1
+        usage = [c["usage"]["prompt_tokens"] for c in list_ if c.get("usage")]
+        return "".join((c["text"] if surface == "completions" else c["delta"].get("content")) or "" for c in of), finish[0], None, usage[-1] if usage else None
+    answer = got.json
+    if surface == "messages":
+        return "".join(b["text"] for b in answer["content"]), answer["stop_reason"], answer["stop_sequence"], answer["usage"]["input_tokens"] + answer["usage"]["cache_read_input_tokens"]
+    choice = answer["choices"][0]
+    return choice["text"] if surface == "completions" else choice["message"]["content"], choice["finish_reason"], None, answer["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize("surface, finish", [("chat", "stop"), ("completions", "stop"), ("messages", "stop_sequence")])
+@pytest.mark.parametrize("pieces, shown, met", [
+    (["alpha beta gamma"], "alpha ", "beta"),
+    (["alpha ", "b", "et", "a", " gamma"], "alpha ", "beta"),
+    (["alpha bet", "ter"], "alpha better", None),
+    (["alpha be"], "alpha be", None),
+    (["x END", " beta"], "x ", "END"),
+])
+def test_the_text_ends_before_the_first_stop_sequence(signet, mock, surface, finish, pieces, shown, met):
+    wanted = (shown, finish if met else ("end_turn" if surface == "messages" else "stop"), met if surface == "messages" else None, 90)
+    mock.then(json_answer(response([text("".join(pieces))])))
+    assert stopping(signet, surface, ["beta", "END"]) == wanted
+    assert "stop" not in mock.last().json and "stop_sequences" not in mock.last().json
+    options = {} if surface == "messages" else {"stream_options": {"include_usage": True}}
+    mock.then(stream_of(*saying(*pieces, rest=REST if met else []), WHOLE))
+    assert stopping(signet, surface, ["beta", "END"], stream=True, **options) == wanted
+
+
+def test_a_stop_sequence_is_recorded(signet, mock):
+    """Usage of the whole answer: it is what is paid for."""
+    mock.then(stream_of(*saying("alpha be", "ta"), WHOLE))
+    got = ask(signet, stop="beta", stream=True)
+    row = wait_row(signet.data_dir, got.headers["x-signet-inference-id"])
+    assert row["finish_reason"] == "stop_sequence" and (row["input_tokens"], row["output_tokens"]) == (90, 40)
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_an_upstream_that_fails_behind_a_stop_sequence_fails_nothing(signet, mock, surface):
+    for rest in ([("error", {"code": "server_error", "message": "no"})], []):  # the second ends without a word
+        mock.then(stream_of(*saying("alpha beta", rest=rest)))
+        got = stopping(signet, surface, ["beta"], stream=True)
+        assert got[:2] == ("alpha ", "stop_sequence" if surface == "messages" else "stop")
+
+
+def test_more_stop_sequences_than_are_searched_for(signet, mock):
+    got = ask(signet, stop=[str(i) for i in range(65)])
+    assert got.status == 400 and "more than 64 stop sequences" in got.json["error"]["message"]

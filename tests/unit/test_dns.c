@@ -76,11 +76,11 @@ static struct look ask(const char *host)
 
 static bool is_loopback(const struct look *l)
 {
-	const struct sockaddr_storage *a = &l->found.at[0].addr;
+	const struct sockaddr_in6 *a = &l->found.at[0].addr;
 
 	if (l->r || l->found.len == 0)
 		return false;
-	if (a->ss_family == AF_INET6)
+	if (a->sin6_family == AF_INET6)
 		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr) &&
 		       l->found.at[0].len == sizeof(struct sockaddr_in6);
 	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == htonl(INADDR_LOOPBACK) &&
@@ -93,9 +93,9 @@ static bool same(const char *host, int family, const char *want)
 {
 	struct look l = ask(host);
 	char text[INET6_ADDRSTRLEN] = "";
-	const struct sockaddr_storage *a = &l.found.at[0].addr;
+	const struct sockaddr_in6 *a = &l.found.at[0].addr;
 
-	if (l.r || l.found.len != 1 || a->ss_family != family)
+	if (l.r || l.found.len != 1 || a->sin6_family != family)
 		return false;
 	if (family == AF_INET)
 		inet_ntop(family, &((const struct sockaddr_in *)a)->sin_addr, text, sizeof text);

@@ -541,7 +541,7 @@ static void test_later_schema_is_refused_with_both_numbers(void **state)
 	db_int(dir, "PRAGMA user_version = 77");
 	assert_null(store_open(&o));
 	assert_non_null(strstr(error_last()->message.p, "schema 77"));
-	assert_non_null(strstr(error_last()->message.p, "up to 6"));
+	assert_non_null(strstr(error_last()->message.p, "up to 7"));
 }
 
 /* ---- damaged journals ---- */

@@ -68,6 +68,9 @@ static int64_t copy_int(const char *sql)
 #define COLUMNS \
 	"SELECT group_concat(x, '; ') FROM (SELECT t.name || ': ' || (SELECT group_concat(n, ',') FROM (SELECT c.name || ' ' || c.type || c.\"notnull\" || c.pk AS n FROM pragma_table_xinfo(t.name) c ORDER BY c.name)) AS x FROM pragma_table_list t WHERE t.schema = 'main' AND t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite%' ORDER BY t.name)"
 
+#define INDEXES \
+	"SELECT group_concat(sql, '; ') FROM (SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name)"
+
 static void check_changed(void)
 {
 	static char fresh[8192];
@@ -95,6 +98,9 @@ static void check_changed(void)
 	assert_int_equal(store_close(store_open(&o)), 0);
 	snprintf(fresh, sizeof(fresh), "%s", db_text(other, COLUMNS));
 	assert_string_equal(db_text(dir, COLUMNS), fresh);
+	snprintf(fresh, sizeof(fresh), "%s", db_text(other, INDEXES));
+	assert_non_null(strstr(fresh, "InferenceById_time"));
+	assert_string_equal(db_text(dir, INDEXES), fresh);
 	remove_tree(other);
 }
 

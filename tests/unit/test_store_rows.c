@@ -204,6 +204,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"t='RollupWide' wr=1 strict=0\n"
 		"t='TagInference' wr=1 strict=0\n"
 		"t='TextPending' wr=0 strict=0\n"
+		"t='attempts' wr=0 strict=0\n"
 		"t='inferences' wr=0 strict=0\n"
 		"t='model_inferences' wr=0 strict=0\n"
 		"t='sqlite_schema' wr=0 strict=0\n");
@@ -218,6 +219,7 @@ static void test_the_schema_is_what_it_was(void **state)
 		"i='InferenceById_rare' u=0 p=1 columns='seq, status, error_kind, finish_reason, function_type, signed, cached, processing_time_ms, ttft_ms, cost_nano, input_tokens, output_tokens' sql=' WHERE (status <> 200 OR error_kind IS NOT NULL OR finish_reason <> 'stop' OR function_type <> 'chat' OR signed = 1 OR cached = 1 OR processing_time_ms >= 10000 OR processing_time_ms <= 200 OR ttft_ms >= 2000 OR cost_nano >= 10000000 OR input_tokens >= 4000 OR output_tokens >= 1000)'\n"
 		"i='InferenceById_state' u=0 p=1 columns='state' sql=' WHERE state <> 'ok''\n"
 		"i='InferenceById_surface' u=0 p=0 columns='surface' sql='CREATE INDEX InferenceById_surface ON InferenceById(surface)'\n"
+		"i='InferenceById_time' u=0 p=0 columns=null sql='CREATE INDEX InferenceById_time ON InferenceById(strftime('%Y-%m-%dT%H:%M:%fZ', timestamp / 1000.0, 'unixepoch'))'\n"
 		"i='InferenceById_variant' u=0 p=0 columns='function_name, variant_name' sql='CREATE INDEX InferenceById_variant ON InferenceById(function_name, variant_name)'\n"
 		"i='ModelInference_inference' u=0 p=0 columns='inference_id' sql='CREATE INDEX ModelInference_inference ON ModelInference(inference_id)'\n"
 		"i='Response_expires' u=0 p=0 columns='expires' sql='CREATE INDEX Response_expires ON Response(expires)'\n"
@@ -230,9 +232,10 @@ static void test_the_schema_is_what_it_was(void **state)
 		db_dump(dir,
 			"SELECT m.name AS v, group_concat(c.name, ', ') AS columns FROM (SELECT * FROM sqlite_schema WHERE type = 'view' ORDER BY name) m, pragma_table_xinfo(m.name) c GROUP BY m.name"),
 		"v='InferenceTag' columns='function_name, key, value, inference_id'\n"
+		"v='attempts' columns='time, inference_id, attempt, state, model_name, model_provider_name, http_status, error, input_tokens, output_tokens, cost, response_time_ms, ttft_ms, function_name, variant_name, key_public_id'\n"
 		"v='inferences' columns='id, time, state, status, error_kind, function_name, variant_name, model_name, model_provider_name, surface, stream, cached, signed, attempts, processing_time_ms, ttft_ms, input_tokens, output_tokens, estimated, cost, finish_reason, key_public_id, episode_id, snapshot_hash, tags, input, output, inference_params, error'\n"
 		"v='model_inferences' columns='id, time, inference_id, function_name, variant_name, model_name, model_provider_name, input_tokens, output_tokens, response_time_ms, ttft_ms, cached, finish_reason, cost, attempt, http_status, snapshot_hash, system, input_messages, output, raw_request, raw_response'\n");
-	assert_int_equal(db_int(dir, "PRAGMA user_version"), 6);
+	assert_int_equal(db_int(dir, "PRAGMA user_version"), 7);
 	assert_int_equal(db_int(dir, "PRAGMA application_id"), 0x53474E54);
 	assert_int_equal(db_int(dir, "PRAGMA page_size"), 16384);
 	assert_int_equal(db_int(dir, "PRAGMA auto_vacuum"), 2);

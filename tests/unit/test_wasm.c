@@ -619,6 +619,7 @@ struct work {
 	unsigned turns, turns_before, turns_after;
 	bool done;
 	int small, large, cut, after_cut;
+	uint64_t moved_before, moved_soon, moved_late;
 };
 
 static void turn(void *arg)
@@ -639,16 +640,13 @@ static void sign_on_a_fiber(void *arg)
 	char *out = malloc(4097);
 
 	w->small = sign(w->signer, B("small"), out);
-	w->turns_before = w->turns;
 	w->large = 0;
 	memset(content, 'x', sizeof(content));
 	for (int i = 0; i < 3; i++)
 		w->large |= sign(w->signer, (struct bytes){ content, sizeof(content) }, out);
-	w->cut = sign(w->signer, B("loop"), out); /* holds the loop, once */
 	w->turns_before = w->turns;
-	/* In the pool: the loop turns, sooner or later. On a busy machine one call may be over before it gets a turn. */
-	for (int i = 0; i < 100 && w->turns == w->turns_before; i++)
-		w->cut &= sign(w->signer, B("loop"), out);
+	w->cut = sign(w->signer, B("loop"),
+		      out); /* the first one: it holds the loop for a moment only */
 	w->turns_after = w->turns;
 	w->after_cut = sign(w->signer, B("fine"), out);
 	w->done = true;
@@ -678,6 +676,57 @@ static void test_on_a_loop_only_short_signatures_hold_it(void **state)
 	assert_int_equal(w.cut, -1);
 	assert_int_equal(w.after_cut, 0);
 	assert_true(w.turns_after > w.turns_before);
+	assert_int_equal(signer_counts(w.signer).moved, 1);
+	assert_int_equal(signer_counts(w.signer).calls, 6); /* what was begun anew is one call */
+	loop_free(w.loop);
+	assert_int_equal(signer_instances(), 0);
+	signer_unref(w.signer);
+}
+
+static void sign_slowly(void *arg)
+{
+	struct work *w = arg;
+	char *out = malloc(4097);
+
+	w->small = sign(w->signer, B("quick"), out);
+	w->moved_before = signer_counts(w->signer).moved;
+	w->large = sign(w->signer, B("slow"), out); /* begun on the loop, and anew beside it */
+	w->large |= sign(w->signer, B("slow"), out);
+	w->moved_soon = signer_counts(w->signer).moved;
+	for (int i = 0; i < 5000; i++) /* the busier the machine, the more of them count as slow */
+		w->small |= sign(w->signer, B("quick"), out);
+	w->large |= sign(w->signer, B("slow"), out);
+	w->moved_late = signer_counts(w->signer).moved;
+	w->done = true;
+	free(out);
+	signer_thread_end();
+}
+
+static void start_slow(struct loop_task *task)
+{
+	assert_non_null(fiber_spawn("turn", turn, task));
+	assert_non_null(fiber_spawn("sign", sign_slowly, task));
+}
+
+/* A slow signature is no failure. The next ones begin beside the loop, until enough of them were quick. */
+static void test_a_slow_signature_is_made_beside_the_loop(void **state)
+{
+	struct signer_limits patient = { 16, 10000, 4 };
+	struct work w = { .start.fn = start_slow,
+			  .signer = load_with(build("SLOW", ""), patient, NULL) };
+
+	(void)state;
+	assert_non_null(w.signer);
+	w.loop = loop_new(0);
+	assert_non_null(w.loop);
+	loop_post(w.loop, &w.start);
+	loop_run(w.loop);
+	assert_int_equal(w.small, 0);
+	assert_int_equal(w.large, 0);
+	assert_int_equal(w.moved_before, 0);
+	assert_int_equal(w.moved_soon, 1);
+	assert_int_equal(w.moved_late, 2);
+	assert_int_equal(signer_counts(w.signer).failures, 0);
 	loop_free(w.loop);
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(w.signer);
@@ -756,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_a_retired_signer_leaves_the_pool_of_its_thread),
 		cmocka_unit_test(test_threads_share_a_signer_and_no_instance),
 		cmocka_unit_test(test_on_a_loop_only_short_signatures_hold_it),
+		cmocka_unit_test(test_a_slow_signature_is_made_beside_the_loop),
 #ifdef SIGNET_FAULTS
 		cmocka_unit_test(test_injected_failures_are_errors_like_others),
 #endif

@@ -176,10 +176,11 @@ static void test_a_call_of_an_import_fails_the_signature_by_its_name(void **stat
 	assert_true(bytes_eq(error_last()->upstream_code, B("trap")));
 	assert_true(bytes_eq(why(), bytes_of(text)));
 	assert_int_equal(signer_try(s, path), -1);
-	snprintf(text, sizeof(text),
-		 "Failed to get WasmSigner instance: %s: its first signature failed: %s", path,
-		 reason);
-	assert_true(bytes_eq(why(), bytes_of(text)));
+	snprintf(
+		text, sizeof(text),
+		"Failed to get WasmSigner instance: %s: its first signature failed: %s, in function 2 0x",
+		path, reason);
+	assert_true(bytes_starts(why(), bytes_of(text)));
 	assert_int_equal(signer_instances(), 0);
 	signer_unref(s);
 }

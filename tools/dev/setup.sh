@@ -6,7 +6,7 @@ RUST_MIN=1.95 # Wasmtime 48
 PACKAGES_build="gcc libc6-dev make cmake pkg-config meson ninja-build ca-certificates libuv1-dev libboost-context-dev
 	libssl-dev libsqlite3-dev libmimalloc-dev zlib1g-dev libzstd-dev libbrotli-dev libyyjson-dev libllhttp-dev"
 PACKAGES_run="clang lld python3 curl"
-PACKAGES_test="libcmocka-dev clang-tidy clang-format python3-venv openssl git wget zsh fish mandoc"
+PACKAGES_test="libcmocka-dev sqlite3 clang-tidy clang-format python3-venv openssl git wget zsh fish mandoc"
 PACKAGES_bench="nginx wrk binutils python3"
 PACKAGES_fuzz="llvm"
 PACKAGES_package="binutils dpkg-dev"

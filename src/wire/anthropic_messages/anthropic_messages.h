@@ -14,6 +14,7 @@ struct anthropic_options {
 		body_version; /* "anthropic_version" in the body, where the URL names the model; unset: `model` */
 	bool no_strict; /* tools are sent without `strict` */
 	bool no_service_tier;
+	bool stops_first;                   /* `stop_sequences` stand before `top_p` */
 	bool repair_history;                /* a call without a result gets one, an error */
 	struct bytes thinking_display;      /* "summarized", "omitted"; unset: not said */
 	const struct bytes *provider_tools; /* JSON, of the configuration */

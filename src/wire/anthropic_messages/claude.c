@@ -109,8 +109,20 @@ const struct claude *claude_of(struct bytes model)
 	return &unknown;
 }
 
+/* Proxies put a vendor before the name: "anthropic/claude-…", "us.anthropic.claude-…". */
+static struct bytes without_vendor(struct bytes model)
+{
+	ptrdiff_t at = bytes_ifind(model, B("claude-"));
+
+	return at > 0 && (model.p[at - 1] == '/' || model.p[at - 1] == '.' ||
+			  model.p[at - 1] == ':')
+		       ? bytes_slice(model, (size_t)at, model.n)
+		       : model;
+}
+
 uint64_t claude_max_tokens(struct bytes model)
 {
+	model = without_vendor(model);
 	for (size_t i = 0; i < COUNT(lengths); i++)
 		if (fits(model, lengths[i].name, lengths[i].whole))
 			return lengths[i].tokens;

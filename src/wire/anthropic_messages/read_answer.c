@@ -47,6 +47,33 @@ void claude_read_usage(yyjson_val *usage, struct usage *u)
 			  (u->cache_write > 0 ? u->cache_write : 0);
 }
 
+/* What a usage calls a tier, and what others do. */
+static const struct {
+	struct bytes here, neutral;
+} tiers[] = {
+	{ B("standard"), B("default") },
+	{ B("batch"), B("flex") },
+	{ B("priority"), B("priority") },
+};
+
+struct bytes claude_tier_read(yyjson_val *usage)
+{
+	struct bytes name = json_str(json_get(usage, "service_tier"));
+
+	for (size_t i = 0; i < COUNT(tiers); i++)
+		if (bytes_eq(tiers[i].here, name))
+			return tiers[i].neutral;
+	return (struct bytes){ NULL, 0 };
+}
+
+struct bytes claude_tier_said(struct bytes neutral)
+{
+	for (size_t i = 0; i < COUNT(tiers); i++)
+		if (bytes_eq(tiers[i].neutral, neutral))
+			return tiers[i].here;
+	return (struct bytes){ NULL, 0 };
+}
+
 enum finish_reason claude_finish(yyjson_val *v)
 {
 	static const struct {
@@ -229,7 +256,7 @@ static int read_document(struct reply *r, yyjson_val *root)
 	claude_read_usage(usage, &to->usage);
 	if (yyjson_is_obj(usage)) {
 		to->raw_usage = json_print_arena(usage, r->arena);
-		to->service_tier = json_str(json_get(usage, "service_tier"));
+		to->service_tier = claude_tier_read(usage);
 	}
 	to->finish = claude_finish(json_get(root, "stop_reason"));
 	if (r->responded && to->finish == FINISH_TOOL_CALL)

@@ -18,6 +18,9 @@ uint64_t claude_unknown_events(const struct wire_stream *);
 
 /* All unknown where `usage` is no object; all input is one number, with what was read from caches and written to them. */
 void claude_read_usage(yyjson_val *usage, struct usage *);
+/* The tier of a usage as the neutral model names it ("default", "flex", "priority"), and back. Unset: no word for it. */
+struct bytes claude_tier_read(yyjson_val *usage);
+struct bytes claude_tier_said(struct bytes neutral);
 enum finish_reason claude_finish(yyjson_val *stop_reason);
 /* The attempt's error, of the object that the API calls `error`. Returns -1. */
 int claude_fail_upstream(yyjson_val *error, const struct dialect *, bool stream, struct arena *);

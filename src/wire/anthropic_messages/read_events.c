@@ -349,7 +349,7 @@ static int take_usage(struct wire_stream *s, yyjson_val *usage, struct delta *ou
 		return 0;
 	claude_read_usage(usage, &out->usage);
 	out->has_usage = true;
-	out->service_tier = json_str(json_get(usage, "service_tier"));
+	out->service_tier = claude_tier_read(usage);
 	out->raw_usage = json_print_arena(usage, &s->scratch);
 	return bytes_set(out->raw_usage) ? 0 : -1;
 }

@@ -5,6 +5,7 @@
 #include "wire/anthropic_messages/write_answer.h"
 
 #include "base/json.h"
+#include "wire/anthropic_messages/read_answer.h"
 #include "wire/call_ids.h"
 #include "wire/estimate.h"
 #include "wire/json_edit.h"
@@ -37,7 +38,8 @@ static uint64_t known(int64_t n)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-void messages_put_usage(struct pen *p, const struct answer *a, const struct usage *u, bool details)
+/* What both forms have; the object stays open. */
+static void put_counts(struct pen *p, const struct answer *a, const struct usage *u)
 {
 	uint64_t cached = known(u->cache_read) + known(u->cache_write), input;
 
@@ -50,11 +52,47 @@ void messages_put_usage(struct pen *p, const struct answer *a, const struct usag
 	pen_number(p, "cache_creation_input_tokens", known(u->cache_write));
 	pen_number(p, "cache_read_input_tokens", known(u->cache_read));
 	pen_number(p, "output_tokens", known(u->output_tokens));
-	if (details && u->reasoning_tokens > 0) {
-		pen_lit(p, ",\"output_tokens_details\":{\"thinking_tokens\":");
+	pen_key(p, "output_tokens_details");
+	if (u->reasoning_tokens == USAGE_UNKNOWN) {
+		pen_lit(p, "null");
+	} else {
+		pen_lit(p, "{\"thinking_tokens\":");
 		pen_u64(p, known(u->reasoning_tokens));
 		pen_lit(p, "}");
 	}
+	pen_lit(p, ",\"server_tool_use\":null");
+}
+
+/* By how long what was written stays; a provider that does not tell this is no reason to guess. */
+static void put_cache_creation(struct pen *p, const struct usage *u)
+{
+	uint64_t all = known(u->cache_write), hour = known(u->cache_write_1h);
+
+	pen_key(p, "cache_creation");
+	if (u->cache_write == USAGE_UNKNOWN || u->cache_write_1h == USAGE_UNKNOWN) {
+		pen_lit(p, "null");
+		return;
+	}
+	pen_open(p, '{');
+	pen_number(p, "ephemeral_5m_input_tokens", all > hour ? all - hour : 0);
+	pen_number(p, "ephemeral_1h_input_tokens", hour);
+	pen_close(p, '}');
+}
+
+void messages_put_usage(struct pen *p, const struct answer *a, const struct usage *u,
+			struct bytes service_tier)
+{
+	put_counts(p, a, u);
+	put_cache_creation(p, u);
+	pen_key(p, "service_tier");
+	pen_string_or_null(p, claude_tier_said(service_tier));
+	pen_lit(p, ",\"inference_geo\":null");
+	pen_close(p, '}');
+}
+
+void messages_put_end_usage(struct pen *p, const struct answer *a, const struct usage *u)
+{
+	put_counts(p, a, u);
 	pen_close(p, '}');
 }
 
@@ -77,6 +115,15 @@ void messages_put_stop(struct pen *p, const struct result *r, bool called)
 	pen_key(p, "stop_sequence");
 	pen_string_or_null(p, f == FINISH_STOP_SEQUENCE ? r->stop_sequence
 							: (struct bytes){ NULL, 0 });
+	pen_key(p, "stop_details");
+	if (f == FINISH_CONTENT_FILTER) {
+		pen_lit(p, "{\"type\":\"refusal\",\"category\":null,\"explanation\":");
+		pen_string_or_null(p, r->stop_explanation);
+		pen_lit(p, "}");
+	} else {
+		pen_lit(p, "null");
+	}
+	pen_lit(p, ",\"container\":null");
 }
 
 /* ---- blocks ---- */
@@ -169,7 +216,7 @@ static void put_call(struct pen *p, const struct block *b)
 	pen_text(p, "name", b->name);
 	pen_key(p, "input");
 	put_input(p, b->arguments);
-	pen_close(p, '}');
+	pen_lit(p, ",\"caller\":{\"type\":\"direct\"}}");
 }
 
 static void put_text(struct pen *p, struct bytes text)
@@ -179,7 +226,7 @@ static void put_text(struct pen *p, struct bytes text)
 	pen_item(p);
 	pen_head(p, "{\"type\":\"text\"");
 	pen_text(p, "text", text);
-	pen_close(p, '}');
+	pen_lit(p, ",\"citations\":null}");
 }
 
 static void put_block(struct pen *p, const struct answer *a, const struct block *b)
@@ -237,6 +284,34 @@ static int write_edited(struct pen *p, const struct answer *a, struct bytes docu
 	return n < 0 ? -1 : pen_done(p);
 }
 
+/* A seal without a thought. */
+static bool is_bare_seal(const struct block *b)
+{
+	return b->type == BLOCK_THOUGHT && !bytes_set(b->text) && !b->nsummaries;
+}
+
+/* The last text, if only seals follow it: clients take the last block for the answer, so the seals go before it. */
+static size_t last_text(const struct result *r)
+{
+	size_t i = r->len;
+
+	while (i && is_bare_seal(&r->content[i - 1]))
+		i--;
+	return i && r->content[i - 1].type == BLOCK_TEXT ? i - 1 : r->len;
+}
+
+static void put_blocks(struct pen *p, const struct answer *a, const struct result *r)
+{
+	size_t text = last_text(r);
+
+	for (size_t i = 0; i < text; i++)
+		put_block(p, a, &r->content[i]);
+	for (size_t i = text + 1; i < r->len; i++)
+		put_block(p, a, &r->content[i]);
+	if (text < r->len)
+		put_block(p, a, &r->content[text]);
+}
+
 int anthropic_write_result(const struct answer *a, const struct result *r, struct buf *out)
 {
 	struct pen p = { .b = out };
@@ -249,12 +324,11 @@ int anthropic_write_result(const struct answer *a, const struct result *r, struc
 	pen_text(&p, "model", a->model);
 	pen_key(&p, "content");
 	pen_open(&p, '[');
-	for (size_t i = 0; i < r->len; i++)
-		put_block(&p, a, &r->content[i]);
+	put_blocks(&p, a, r);
 	pen_close(&p, ']');
 	messages_put_stop(&p, r, has_call(r));
 	pen_key(&p, "usage");
-	messages_put_usage(&p, a, &r->usage, true);
+	messages_put_usage(&p, a, &r->usage, r->service_tier);
 	pen_close(&p, '}');
 	return pen_done(&p);
 }

@@ -46,6 +46,10 @@ struct wire_writer {
 	struct block thought;    /* the open one: what its seal is made of */
 	struct bytes summary_id; /* its last summary */
 	struct bytes blank;      /* white space that no text has followed yet */
+	struct part *
+		seals; /* came behind a text: wait for what follows, as clients take the last block for the answer */
+	size_t nseals, cseals;
+	bool texted; /* the last block is a text */
 	struct call *calls;
 	size_t ncalls, ccalls;
 	struct bytes stop; /* an upstream's message_stop */
@@ -73,18 +77,21 @@ static void event_end(struct pen *p)
 
 static void put_start(struct wire_writer *w, struct pen *p, const struct delta *d)
 {
-	static const struct usage nothing = { .input_tokens = USAGE_UNKNOWN };
+	struct usage nothing;
 
 	if (w->started)
 		return;
+	usage_init(&nothing);
 	w->started = true;
 	event_begin(p, "message_start");
 	pen_lit(p, ",\"message\":{\"id\":");
 	messages_put_id(p, w->a);
 	pen_lit(p, ",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
 	pen_string(p, w->a->model);
-	pen_lit(p, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
-	messages_put_usage(p, w->a, d && d->has_usage ? &d->usage : &nothing, false);
+	pen_lit(p,
+		",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"stop_details\":null,\"container\":null,\"usage\":");
+	messages_put_usage(p, w->a, d && d->has_usage ? &d->usage : &nothing,
+			   d ? d->service_tier : (struct bytes){ NULL, 0 });
 	pen_lit(p, "}");
 	event_end(p);
 	event_begin(p, "ping");
@@ -114,6 +121,7 @@ static void put_delta(struct wire_writer *w, struct pen *p, struct bytes type, s
 static void block_start(struct wire_writer *w, struct pen *p, enum shown shown)
 {
 	w->open = shown;
+	w->texted = shown == SHOWN_TEXT;
 	event_begin(p, "content_block_start");
 	pen_number(p, "index", w->index);
 	pen_lit(p, ",\"content_block\":");
@@ -142,6 +150,47 @@ static void block_stop(struct wire_writer *w, struct pen *p)
 	pen_number(p, "index", w->index++);
 	event_end(p);
 	w->open = SHOWN_NONE;
+}
+
+/* ---- thoughts that only seal something ---- */
+
+static void put_redacted(struct wire_writer *w, struct pen *p, const struct part *part)
+{
+	const struct block b = { .type = BLOCK_THOUGHT,
+				 .signature = part->signature,
+				 .provider_type = part->provider_type,
+				 .item_id = part->item_id };
+
+	block_stop(w, p);
+	block_start(w, p, SHOWN_THOUGHT);
+	pen_lit(p, "{\"type\":\"redacted_thinking\",\"data\":");
+	messages_put_seal(p, w->a, &b);
+	pen_lit(p, "}");
+	event_end(p);
+	w->open = SHOWN_TEXT; /* its seal is said */
+	block_stop(w, p);
+}
+
+static int seal_keep(struct wire_writer *w, const struct part *part)
+{
+	const struct part kept = { .signature = arena_dup(w->arena, part->signature),
+				   .provider_type = arena_dup(w->arena, part->provider_type),
+				   .item_id = bytes_set(part->item_id)
+						      ? arena_dup(w->arena, part->item_id)
+						      : part->item_id };
+
+	return bytes_set(kept.signature) &&
+			       arena_push(w->arena, w->seals, w->nseals, w->cseals, kept)
+		       ? 0
+		       : -1;
+}
+
+/* Something follows the text that they stood behind. */
+static void put_seals(struct wire_writer *w, struct pen *p)
+{
+	for (size_t i = 0; i < w->nseals; i++)
+		put_redacted(w, p, &w->seals[i]);
+	w->nseals = 0;
 }
 
 /* ---- calls ---- */
@@ -227,6 +276,7 @@ static void call_start(struct wire_writer *w, struct pen *p, struct call *c)
 {
 	char out[ID_ROOM];
 
+	put_seals(w, p);
 	block_stop(w, p);
 	block_start(w, p, SHOWN_CALL);
 	w->open_call = (size_t)(c - w->calls);
@@ -234,7 +284,7 @@ static void call_start(struct wire_writer *w, struct pen *p, struct call *c)
 	pen_head(p, "{\"type\":\"tool_use\"");
 	pen_text(p, "id", id_mapped(&id_anthropic, c->id, out));
 	pen_text(p, "name", c->name);
-	pen_lit(p, ",\"input\":{}}");
+	pen_lit(p, ",\"input\":{},\"caller\":{\"type\":\"direct\"}}");
 	event_end(p);
 	put_pieces(w, p, c);
 }
@@ -294,6 +344,8 @@ static int put_text(struct wire_writer *w, struct pen *p, struct bytes id, struc
 
 	if (!text.n)
 		return 0;
+	if (!messages_is_blank(text))
+		put_seals(w, p);
 	if (!is_open(w, SHOWN_TEXT, id)) {
 		if (messages_is_blank(text)) { /* perhaps a text follows, perhaps it is none */
 			w->blank = bytes_set(blank) ? arena_cat(w->arena, blank, text)
@@ -304,7 +356,7 @@ static int put_text(struct wire_writer *w, struct pen *p, struct bytes id, struc
 		if (open_id(w, id))
 			return -1;
 		block_start(w, p, SHOWN_TEXT);
-		pen_lit(p, "{\"type\":\"text\",\"text\":\"\"}");
+		pen_lit(p, "{\"type\":\"text\",\"text\":\"\",\"citations\":null}");
 		event_end(p);
 		if (bytes_set(blank))
 			text = arena_cat(w->arena, blank, text);
@@ -316,24 +368,9 @@ static int put_text(struct wire_writer *w, struct pen *p, struct bytes id, struc
 	return 0;
 }
 
-static void put_redacted(struct wire_writer *w, struct pen *p, const struct part *part)
-{
-	const struct block b = { .type = BLOCK_THOUGHT,
-				 .signature = part->signature,
-				 .provider_type = part->provider_type,
-				 .item_id = part->item_id };
-
-	block_stop(w, p);
-	block_start(w, p, SHOWN_TEXT);
-	pen_lit(p, "{\"type\":\"redacted_thinking\",\"data\":");
-	messages_put_seal(p, w->a, &b);
-	pen_lit(p, "}");
-	event_end(p);
-	block_stop(w, p);
-}
-
 static int thought_start(struct wire_writer *w, struct pen *p, const struct part *part)
 {
+	put_seals(w, p);
 	block_stop(w, p);
 	w->thought = (struct block){ .type = BLOCK_THOUGHT,
 				     .text = B(""), /* shown: it is no redacted one */
@@ -387,6 +424,8 @@ static int put_thought(struct wire_writer *w, struct pen *p, const struct part *
 	    (!part->text.n && !part->summary_text.n && !part->signature.n))
 		return 0;
 	if (!is_open(w, SHOWN_THOUGHT, part->id)) {
+		if (!shown && w->texted)
+			return seal_keep(w, part);
 		if (!shown) {
 			put_redacted(w, p, part);
 			return 0;
@@ -534,7 +573,7 @@ int anthropic_write_end(struct wire_writer *w, const struct result *r, struct bu
 		pen_open(&p, '{');
 		messages_put_stop(&p, r, w->ncalls > 0);
 		pen_lit(&p, "},\"usage\":");
-		messages_put_usage(&p, w->a, &r->usage, true);
+		messages_put_end_usage(&p, w->a, &r->usage);
 		event_end(&p);
 	}
 	pen_lit(&p, "event: message_stop\ndata: ");

@@ -65,10 +65,12 @@ static int find_max_tokens(struct claude_out *o)
 	o->max_tokens = claude_max_tokens(o->dialect->model);
 	if (o->max_tokens || o->dialect->counts)
 		return 0;
-	return fail(
-		ERR_INFERENCE_CLIENT,
-		"Error from %.*s client: Signet doesn't know the output token limit for `%.*s` and Anthropic requires you to provide a `max_tokens` value. Please set `max_tokens` in your configuration or inference request.",
-		BFMT(o->dialect->type), BFMT(o->dialect->model));
+	fail(ERR_INFERENCE_CLIENT,
+	     "Error from %.*s client: Signet doesn't know the output token limit for `%.*s` and Anthropic requires you to provide a `max_tokens` value. Please set `max_tokens` in your configuration or inference request.",
+	     BFMT(o->dialect->type), BFMT(o->dialect->model));
+	error_last()->upstream_status =
+		400; /* it is the request's to mend: no client tries it again */
+	return -1;
 }
 
 static int plan_budget(struct claude_out *o, uint64_t budget)
@@ -139,9 +141,11 @@ static int plan_thinking(struct claude_out *o)
 	if (bytes_set(effort) && bytes_set(budget) && !o->inf->options->lenient)
 		return fail(
 			ERR_INVALID_REQUEST,
-			"Cannot specify both `%.*s` and `%.*s` for %.*s. The first asks for adaptive thinking, the second for manual thinking.",
+			"Cannot specify both `%.*s` and `%.*s` for %.*s. Use `%.*s` for adaptive thinking or `%.*s` for manual thinking.",
 			BFMT(param_rows[PARAM_REASONING_EFFORT].name),
-			BFMT(param_rows[PARAM_THINKING_BUDGET].name), BFMT(o->dialect->label));
+			BFMT(param_rows[PARAM_THINKING_BUDGET].name), BFMT(o->dialect->label),
+			BFMT(param_rows[PARAM_REASONING_EFFORT].name),
+			BFMT(param_rows[PARAM_THINKING_BUDGET].name));
 	if (bytes_set(effort))
 		plan_effort(o, effort);
 	bytes_to_u64(budget, &tokens);
@@ -311,9 +315,12 @@ static void put_sampling(struct claude_out *o)
 
 	put_temperature(o);
 	put_thinking(o);
+	if (o->options->stops_first)
+		put_stops(o);
 	put_top_p(o);
 	put_tier(o);
-	put_stops(o);
+	if (!o->options->stops_first)
+		put_stops(o);
 	for (size_t i = 0; i < COUNT(none); i++)
 		if (param_is_set(o->inf, none[i]))
 			claude_ignored(o->ignored, param_rows[none[i]].name);

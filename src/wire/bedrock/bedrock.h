@@ -54,6 +54,8 @@ bool bedrock_is_document(const struct file *);
 struct result *bedrock_read_result(struct bytes body, const struct inference *,
 				   const struct dialect *, struct arena *);
 enum finish_reason bedrock_finish(struct bytes reason);
+/* The tier that an answer names, where others know it by that word, too. */
+struct bytes bedrock_tier(yyjson_val *root);
 /* The `usage` object. false: it is none. */
 bool bedrock_read_usage(yyjson_val *, struct usage *);
 

@@ -37,6 +37,13 @@ enum finish_reason bedrock_finish(struct bytes reason)
 	return FINISH_UNKNOWN;
 }
 
+struct bytes bedrock_tier(yyjson_val *root)
+{
+	struct bytes name = json_str(json_get(json_get(root, "serviceTier"), "type"));
+
+	return bytes_eq(name, B("reserved")) ? (struct bytes){ NULL, 0 } : name;
+}
+
 static int64_t count(yyjson_val *usage, const char *key)
 {
 	uint64_t n;
@@ -182,7 +189,7 @@ static int read_all(struct reply *r, yyjson_val *root)
 		if (add_block(r, block))
 			return -1;
 	r->result->finish = bedrock_finish(json_str(json_get(root, "stopReason")));
-	r->result->service_tier = json_str(json_get(json_get(root, "serviceTier"), "type"));
+	r->result->service_tier = bedrock_tier(root);
 	if (!bedrock_read_usage(usage, &r->result->usage))
 		return 0;
 	r->result->raw_usage = json_print_arena(usage, r->arena);

@@ -286,7 +286,7 @@ static int metadata(struct wire_stream *s, yyjson_val *event, struct delta *out)
 {
 	yyjson_val *usage = json_get(event, "usage");
 
-	out->service_tier = json_str(json_get(json_get(event, "serviceTier"), "type"));
+	out->service_tier = bedrock_tier(event);
 	out->has_usage = bedrock_read_usage(usage, &out->usage);
 	if (!out->has_usage)
 		return 0;

@@ -188,7 +188,7 @@ static int add_thought(struct reply *r, struct bytes text, struct bytes extra_da
 {
 	return add(r, (struct block){ .type = BLOCK_THOUGHT,
 				      .text = text,
-				      .provider_type = r->dialect->type,
+				      .provider_type = dialect_thoughts_of(r->dialect),
 				      .extra_data = extra_data });
 }
 
@@ -200,7 +200,8 @@ static int add_details(struct reply *r, yyjson_val *list)
 	struct part p;
 
 	for (size_t place = 0; (one = yyjson_arr_iter_next(&it)); place++) {
-		struct block b = { .type = BLOCK_THOUGHT, .provider_type = r->dialect->type };
+		struct block b = { .type = BLOCK_THOUGHT,
+				   .provider_type = dialect_thoughts_of(r->dialect) };
 
 		if (!yyjson_is_obj(one))
 			continue;

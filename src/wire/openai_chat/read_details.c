@@ -77,7 +77,7 @@ bool chat_read_detail(yyjson_val *detail, size_t place, const struct dialect *d,
 
 	*out = (struct part){ .type = PART_THOUGHT,
 			      .id = id_of(detail, kind, place, a),
-			      .provider_type = d->type,
+			      .provider_type = dialect_thoughts_of(d),
 			      .extra_data = data_of(detail, kind, a, &failed) };
 	if (kind == DETAIL_TEXT) {
 		out->text = json_str(json_get(detail, "text"));

@@ -316,7 +316,7 @@ static int part_text(struct wire_stream *s, enum part_type type, struct bytes te
 
 	if (type == PART_THOUGHT) {
 		p.id = chat_thought_id(s->dialect);
-		p.provider_type = s->dialect->type;
+		p.provider_type = dialect_thoughts_of(s->dialect);
 		p.extra_data = s->dialect->chat.text_data;
 	}
 	return bytes_set(text) ? part_add(s, p) : -1;
@@ -336,7 +336,7 @@ static int tagged_piece(void *ctx, bool thought, unsigned pair, struct bytes pie
 	if (thought && pair > 1)
 		p.id = arena_printf(&s->scratch, "1.%u", pair - 1);
 	if (thought) {
-		p.provider_type = s->dialect->type;
+		p.provider_type = dialect_thoughts_of(s->dialect);
 		p.extra_data = s->dialect->chat.tag_data;
 	}
 	return bytes_set(p.id) ? part_add(s, p) : -1;

@@ -40,6 +40,7 @@ struct responses_tool {
 
 /* Members that come back in the response object; the order is that of enum only. */
 enum responses_echo {
+	ECHO_NONE, /* nothing is ever sent as it */
 	ECHO_INSTRUCTIONS,
 	ECHO_MAX_OUTPUT_TOKENS,
 	ECHO_MAX_TOOL_CALLS,

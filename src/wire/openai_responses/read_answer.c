@@ -110,7 +110,10 @@ static int add(struct reply *r, struct block b)
 
 static int add_unknown(struct reply *r, yyjson_val *v)
 {
-	struct block b = { .type = BLOCK_UNKNOWN, .text = json_print_arena(v, r->arena) };
+	struct block b = { .type = BLOCK_UNKNOWN,
+			   .text = json_print_arena(v, r->arena),
+			   .model_name = r->dialect->of_model,
+			   .provider_name = r->dialect->of_provider };
 
 	return bytes_set(b.text) ? add(r, b) : -1;
 }
@@ -185,6 +188,8 @@ static int add_thought(struct reply *r, yyjson_val *item)
 			   .item_id = json_str(json_get(item, "id")) };
 	size_t cap = 0;
 
+	if (yyjson_is_arr(summary) && !(b.summaries = arena_new(r->arena, struct summary)))
+		return -1;
 	while ((one = yyjson_arr_iter_next(&it))) {
 		struct summary s = { .text = json_str(json_get(one, "text")) };
 
@@ -292,6 +297,7 @@ const struct wire wire_openai_responses = {
 	.name = B("openai_responses"),
 	.api_type = B("responses"),
 	.custom_tools = true,
+	.no_stop = true,
 	.edits_thoughts = true,
 	.takes_provider_tools = true,
 	.foreign_fields = openai_responses_foreign_fields,

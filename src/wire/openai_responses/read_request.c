@@ -310,11 +310,12 @@ static int read_echo(struct request *q)
 	};
 
 	for (size_t i = 0; i < ECHOES; i++) {
-		yyjson_val *v = given(q, keys[i]);
+		yyjson_val *v = keys[i] ? given(q, keys[i]) : NULL;
 
 		if (!v)
 			continue;
-		q->r.req->echo[i] = json_print_arena(v, q->r.arena);
+		q->r.req->echo[i] = i == ECHO_TOOLS ? responses_tools_shown(v, q->r.arena)
+						    : json_print_arena(v, q->r.arena);
 		if (!bytes_set(q->r.req->echo[i]))
 			return -1;
 	}

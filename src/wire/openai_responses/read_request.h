@@ -35,6 +35,8 @@ int responses_read_input(struct responses_reader *, yyjson_val *);
 /* A list of tools; may be called several times. */
 int responses_read_tools(struct responses_reader *, const struct where *, yyjson_val *);
 int responses_read_tool_choice(struct responses_reader *, yyjson_val *);
+/* The list of tools as the response object has it, in the arena. Unset: no room. */
+struct bytes responses_tools_shown(yyjson_val *, struct arena *);
 /* The name of a function of a namespace, in the arena. */
 struct bytes responses_space_name(struct responses_reader *, struct bytes space, struct bytes name);
 /* Whether an item, or a tool, of that type is one that other formats know. */

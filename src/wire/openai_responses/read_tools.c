@@ -246,6 +246,82 @@ int responses_read_tools(struct responses_reader *r, const struct where *w, yyjs
 	return 0;
 }
 
+/* ---- the tools as they come back in the response object ---- */
+
+/* Members that a tool always has there, with what holds where the client sent none, or null. */
+static const struct shown {
+	struct bytes type, key, otherwise;
+} shown[] = {
+	{ B("function"), B("description"), B("null") },
+	{ B("function"), B("parameters"), NO_PARAMETERS },
+	{ B("function"), B("strict"), B("false") },
+};
+
+static const struct shown *shown_of(struct bytes type, struct bytes key)
+{
+	for (size_t i = 0; i < COUNT(shown); i++)
+		if (bytes_eq(shown[i].type, type) && bytes_eq(shown[i].key, key))
+			return &shown[i];
+	return NULL;
+}
+
+static void put_member(struct pen *p, struct bytes key, yyjson_val *v)
+{
+	pen_item(p);
+	pen_string(p, key);
+	pen_lit(p, ":");
+	p->failed |= json_print(v, p->b) != 0;
+}
+
+static void put_shown(struct pen *p, yyjson_val *tool)
+{
+	struct bytes type = json_str(json_get(tool, "type"));
+	yyjson_val *key, *nested = json_get_n(tool, type.p ? type.p : "", type.n),
+			 *members = yyjson_is_obj(nested) ? nested : tool;
+	yyjson_obj_iter it = yyjson_obj_iter_with(members);
+
+	pen_item(p);
+	pen_open(p, '{');
+	if (members == nested)
+		pen_text(p, "type", type);
+	while ((key = yyjson_obj_iter_next(&it))) {
+		yyjson_val *v = yyjson_obj_iter_get_val(key);
+
+		if (!yyjson_is_null(v) || !shown_of(type, json_str(key)))
+			put_member(p, json_str(key), v);
+	}
+	for (size_t i = 0; i < COUNT(shown); i++) {
+		yyjson_val *v = json_get_n(members, shown[i].key.p, shown[i].key.n);
+
+		if (!bytes_eq(shown[i].type, type) || (v && !yyjson_is_null(v)))
+			continue;
+		pen_item(p);
+		pen_string(p, shown[i].key);
+		pen_lit(p, ":");
+		pen_bytes(p, shown[i].otherwise);
+	}
+	pen_close(p, '}');
+}
+
+struct bytes responses_tools_shown(yyjson_val *list, struct arena *a)
+{
+	yyjson_arr_iter it = yyjson_arr_iter_with(list);
+	struct bytes text = { NULL, 0 };
+	yyjson_val *one;
+	struct buf out;
+	struct pen p = { .b = &out };
+
+	buf_init(&out, FORMAT_MAX);
+	pen_open(&p, '[');
+	while ((one = yyjson_arr_iter_next(&it)))
+		put_shown(&p, one);
+	pen_close(&p, ']');
+	if (pen_done(&p) == 0)
+		text = arena_adopt(a, &out);
+	buf_deinit(&out);
+	return text;
+}
+
 /* ---- tool_choice ---- */
 
 static bool has_tool(const struct responses_reader *r, struct bytes name)

@@ -1,6 +1,5 @@
 /*
- * The response object (surfaces §4.6): members in one order, each always there but those that only a client which asked, or an
- * upstream, brings. Official clients validate it, so counts are integers or there is no usage at all.
+ * A plain answer: its items, one after the other (surfaces §4.6), in the response object of write_object.c.
  */
 #include "wire/openai_responses/write_response.h"
 
@@ -255,186 +254,13 @@ void response_put_item(struct pen *p, const struct answer *a, const struct respo
 	}
 }
 
-/* ---- the object ---- */
+/* ---- a plain answer ---- */
 
 enum response_status response_status_of(enum finish_reason f)
 {
 	return f == FINISH_LENGTH || f == FINISH_CONTENT_FILTER ? RESPONSE_INCOMPLETE
 								: RESPONSE_COMPLETED;
 }
-
-static void put_or(struct pen *p, struct bytes json, struct bytes otherwise)
-{
-	pen_bytes(p, bytes_set(json) ? json : otherwise);
-}
-
-static uint64_t known(int64_t n)
-{
-	return n == USAGE_UNKNOWN ? 0 : (uint64_t)n;
-}
-
-static void put_usage(struct pen *p, const struct usage *u)
-{
-	if (!u || (u->input_tokens == USAGE_UNKNOWN && u->output_tokens == USAGE_UNKNOWN)) {
-		pen_lit(p, "null");
-		return;
-	}
-	pen_lit(p, "{\"input_tokens\":");
-	pen_u64(p, known(u->input_tokens));
-	pen_lit(p, ",\"input_tokens_details\":{\"cached_tokens\":");
-	pen_u64(p, known(u->cache_read));
-	pen_lit(p, ",\"cache_write_tokens\":");
-	pen_u64(p, known(u->cache_write));
-	pen_lit(p, "},\"output_tokens\":");
-	pen_u64(p, known(u->output_tokens));
-	pen_lit(p, ",\"output_tokens_details\":{\"reasoning_tokens\":");
-	pen_u64(p, known(u->reasoning_tokens));
-	pen_lit(p, "},\"total_tokens\":");
-	pen_u64(p, known(u->input_tokens) + known(u->output_tokens));
-	pen_lit(p, "}");
-}
-
-/* Effort and summary, whatever else the client said of it. */
-static void put_reasoning_echo(struct pen *p, struct bytes json)
-{
-	struct json_member m;
-
-	pen_lit(p, ",\"reasoning\":{\"effort\":");
-	pen_bytes(p,
-		  bytes_set(json) && json_find_member(json, B("effort"), &m) ? m.value : B("null"));
-	pen_lit(p, ",\"summary\":");
-	pen_bytes(p, bytes_set(json) && json_find_member(json, B("summary"), &m) ? m.value
-										 : B("null"));
-	pen_lit(p, "}");
-}
-
-static void put_text_echo(struct pen *p, struct bytes json)
-{
-	struct json_member m;
-
-	pen_lit(p, ",\"text\":{\"format\":");
-	pen_bytes(p, bytes_set(json) && json_find_member(json, B("format"), &m)
-			     ? m.value
-			     : B("{\"type\":\"text\"}"));
-	if (bytes_set(json) && json_find_member(json, param_field(PARAM_VERBOSITY), &m)) {
-		pen_lit(p, ",");
-		pen_string(p, param_field(PARAM_VERBOSITY));
-		pen_lit(p, ":");
-		pen_bytes(p, m.value);
-	}
-	pen_lit(p, "}");
-}
-
-static void put_head(struct pen *p, const struct answer *a, const struct response *r)
-{
-	static const struct bytes statuses[] = { [RESPONSE_IN_PROGRESS] = B("\"in_progress\""),
-						 [RESPONSE_COMPLETED] = B("\"completed\""),
-						 [RESPONSE_INCOMPLETE] = B("\"incomplete\""),
-						 [RESPONSE_FAILED] = B("\"failed\"") };
-	char hex[33];
-
-	uuid_hex(a->inference_id, hex);
-	pen_lit(p, "{\"id\":\"resp_");
-	pen_bytes(p, (struct bytes){ hex, 32 });
-	pen_lit(p, "\",\"object\":\"response\",\"created_at\":");
-	pen_u64(p, (uint64_t)a->created);
-	pen_lit(p, ",\"status\":");
-	pen_bytes(p, statuses[r->status]);
-	pen_lit(p, ",\"background\":false,\"completed_at\":");
-	if (r->status == RESPONSE_COMPLETED && a->ended)
-		pen_u64(p, (uint64_t)a->ended);
-	else
-		pen_lit(p, "null");
-	pen_lit(p, ",\"error\":");
-	if (r->status == RESPONSE_FAILED) {
-		pen_lit(p, "{\"code\":");
-		pen_string(p, r->error_code);
-		pen_lit(p, ",\"message\":");
-		pen_string(p, r->error_message);
-		pen_lit(p, "}");
-	} else {
-		pen_lit(p, "null");
-	}
-	pen_lit(p, ",\"incomplete_details\":");
-	if (r->status == RESPONSE_INCOMPLETE)
-		pen_bytes(p, r->finish == FINISH_LENGTH ? B("{\"reason\":\"max_output_tokens\"}")
-							: B("{\"reason\":\"content_filter\"}"));
-	else
-		pen_lit(p, "null");
-}
-
-static void put_tail(struct pen *p, const struct answer *a, const struct response *r, bool brief)
-{
-	static const struct bytes null = B("null");
-	const struct responses_request *req = responses_request_of(a);
-	const struct bytes *echo = req->echo;
-
-	pen_lit(p, ",\"parallel_tool_calls\":");
-	put_or(p, echo[ECHO_PARALLEL], B("true"));
-	pen_lit(p, ",\"previous_response_id\":");
-	put_or(p, echo[ECHO_PREVIOUS], null);
-	pen_json(p, "prompt_cache_key", echo[ECHO_CACHE_KEY]);
-	put_reasoning_echo(p, echo[ECHO_REASONING]);
-	pen_json(p, "safety_identifier", echo[ECHO_SAFETY]);
-	pen_lit(p, ",\"service_tier\":");
-	if (bytes_set(r->service_tier))
-		pen_string(p, r->service_tier);
-	else
-		put_or(p, echo[ECHO_TIER], B("\"default\""));
-	pen_bytes(p, req->kept ? B(",\"store\":true,\"temperature\":")
-			       : B(",\"store\":false,\"temperature\":"));
-	put_or(p, echo[ECHO_TEMPERATURE], null);
-	put_text_echo(p, echo[ECHO_TEXT]);
-	pen_lit(p, ",\"tool_choice\":");
-	put_or(p, echo[ECHO_TOOL_CHOICE], B("\"auto\""));
-	pen_lit(p, ",\"tools\":");
-	put_or(p, brief ? (struct bytes){ NULL, 0 } : echo[ECHO_TOOLS], B("[]"));
-	pen_json(p, "top_logprobs", echo[ECHO_TOP_LOGPROBS]);
-	pen_lit(p, ",\"top_p\":");
-	put_or(p, echo[ECHO_TOP_P], null);
-	pen_lit(p, ",\"truncation\":");
-	put_or(p, echo[ECHO_TRUNCATION], B("\"disabled\""));
-	pen_lit(p, ",\"usage\":");
-	put_usage(p, r->usage);
-	pen_lit(p, ",\"user\":");
-	put_or(p, echo[ECHO_USER], null);
-	pen_lit(p, "}");
-}
-
-static void put_whole(struct pen *p, const struct answer *a, const struct response *r, bool brief)
-{
-	const struct bytes *echo = responses_request_of(a)->echo;
-
-	put_head(p, a, r);
-	pen_lit(p, ",\"instructions\":");
-	put_or(p, brief ? (struct bytes){ NULL, 0 } : echo[ECHO_INSTRUCTIONS], B("null"));
-	pen_lit(p, ",\"max_output_tokens\":");
-	put_or(p, echo[ECHO_MAX_OUTPUT_TOKENS], B("null"));
-	p->comma = true;
-	pen_json(p, "max_tool_calls", echo[ECHO_MAX_TOOL_CALLS]);
-	pen_lit(p, ",\"metadata\":");
-	put_or(p, echo[ECHO_METADATA], B("{}"));
-	pen_lit(p, ",\"model\":");
-	pen_string(p, a->model);
-	pen_lit(p, ",\"output\":[");
-	pen_bytes(p, r->output);
-	pen_lit(p, "]");
-	put_tail(p, a, r, brief);
-}
-
-void response_put(struct pen *p, const struct answer *a, const struct response *r)
-{
-	put_whole(p, a, r, false);
-}
-
-void response_put_begun(struct pen *p, const struct answer *a)
-{
-	const struct response begun = { .status = RESPONSE_IN_PROGRESS, .output = B("") };
-
-	put_whole(p, a, &begun, responses_request_of(a)->short_echo);
-}
-
-/* ---- a plain answer ---- */
 
 static bool is_text(const struct block *b)
 {

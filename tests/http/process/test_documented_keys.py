@@ -43,23 +43,22 @@ def documented():
             elif kind:
                 table = f"{PROVIDER}:{kind.group(1)}"
             else:
-                table = "own" if title == "Signet's own tables" else None
+                table = None
             prose[table] = set()
         elif table and not line.startswith("|"):
             prose[table] |= {w.partition(".")[0] for w in words(line)}
-        elif line.startswith("| `") and table == "own":
-            name, cell = line.strip("| ").split(" | ", 1)
-            own, last = name.strip("`[]"), ""
-            for word in words(re.sub(r"\((?:[^()`]|`[^`]*`)*\)", lambda m: m.group() if "{" in m.group() else "", cell)):
-                last = word if not word.startswith(".") else last
-                if word.partition(".")[0] in keys[""] - {own} | {"signet"} and "." in word:
-                    continue  # what is said of another table
-                add(f"{own}.{last}{word}" if word.startswith(".") else f"{own}.{word}")
         elif line.startswith("| `") and table:
             first, *rest = line.strip("| ").split(" | ")
             names = [w for w in words(first) if not w.endswith("*")]
             for name in names:
                 add(f"{table}.{name}")
+                inside = name
+                for word in words(" ".join(rest)):  # `users.NAME.role`; `{ target, display_name }`
+                    if word.startswith(f"{name}."):
+                        inside = word
+                        add(f"{table}.{word}")
+                    elif word.startswith("."):
+                        add(f"{table}.{inside}{word}")
                 for place in re.findall(r"also `\[([a-z_.]+)\]`", " ".join(rest)):
                     add(f"{place}.{name}")
                 if "a table, see" in " ".join(rest) or "checked as TensorZero does" in " ".join(rest):

@@ -164,7 +164,7 @@ def test_help_lists_what_there_is():
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
                "--log-file F", "--on-sighup ACTION", "--validate-and-exit", "--run-clickhouse-migrations", "--create-api-key", "--expiration TIME", "--disable-api-key ID"]),
     ("check", ["--config-file GLOB", "--default-config", "--json"]),
-    ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--inspect", "--bench N",
+    ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--input NAME=VALUE", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
     ("log", ["--data-dir D", "--json", "--limit N", "--since 1h", "--raw"]),
     ("keys", ["--data-dir D", "--description S", "--expiration TIME", "--role R", "--keep-s N", "--json"]),
@@ -174,7 +174,7 @@ def test_every_command_lists_exactly_its_flags(command, flags):
     status, out, err = run(command, "--help")
     assert (status, err) == (0, "")
     assert f"signet {command}" in out and "usage" in out.lower()
-    listed = [re.sub(r" +", " ", f).strip() for f in re.findall(r"^  (--[a-z-]+(?: [A-Z0-9][A-Za-z0-9.:]*)?)(?=  |$)", out, re.M)]
+    listed = [re.sub(r" +", " ", f).strip() for f in re.findall(r"^  (--[a-z-]+(?: [A-Z0-9][A-Za-z0-9.:=]*)?)(?=  |$)", out, re.M)]
     assert sorted(set(listed) - {"--help"}) == sorted(flags)
     assert set(re.findall(r"(?<![\w-])--[a-z-]+", out)) <= {f.split(" ")[0] for f in flags} | {"--help"}
 

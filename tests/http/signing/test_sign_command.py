@@ -1,7 +1,11 @@
 """`signet sign` (signet-own (b)): a signature from the command line, a look into a module, its speed."""
+import json
 import re
+import subprocess
 
 import pytest
+from lib import raw
+from lib.signet import Signet, config, openai_model
 from signing_lib import build_sample, native, sign, signet_sign
 
 
@@ -53,7 +57,96 @@ def test_inspect_prints_what_the_module_is(sample):
     assert lines[2] == "abi      wasm-bindgen"
     assert lines[3] == "imports  none"
     assert "         sign: function (i32 i32 i32 i32 i32 i32 i32 i32 i32) -> ()" in lines
-    assert lines[-1].startswith("memory   2 pages at start (128 KiB)")
+    assert lines[-1] == "verdict  accepted"
+    assert lines[-2].startswith("memory   2 pages at start (128 KiB)")
+
+
+def test_inspect_of_what_would_be_refused_is_1(tmp_path):
+    """The whole list, also where the engine refuses the module, and a last line that says why (issue 15 H3)."""
+    body = lambda n, *items: bytes([n]) + b"".join(items)
+    section = lambda id, content: bytes([id, len(content)]) + content
+    module = tmp_path / "large.wasm"  # a memory of 64 bits
+    module.write_bytes(b"\0asm\1\0\0\0" + section(1, body(1, b"\x60\x01\x7f\x00")) + section(2, body(1, b"\x03env\x03log\x00\x00")) +
+                       section(5, body(1, b"\x04\x01")) + section(7, body(1, b"\x06memory\x02\x00")))
+    status, out, err = signet_sign("--module", str(module), "--inspect")
+    assert (status, err) == (1, "")
+    lines = out.splitlines()
+    assert lines[2].startswith("abi      none: ") and "64" in lines[2]
+    assert lines[3:6] == ["imports  env.log: function (i32) -> ()", "exports  memory: memory", "memory   at start 1 pages, 64-bit"]
+    assert lines[6].startswith("verdict  refused: ") and "64" in lines[6] and len(lines) == 7
+
+
+TRAPS = r"""
+#define EXPORT(name) __attribute__((export_name(name)))
+static char heap[4096]; static unsigned at;
+EXPORT("__wbindgen_malloc") char *take(unsigned n, unsigned a) { (void)a; at = (at + n) % 2048; return heap + at; }
+EXPORT("__wbindgen_free") void give(char *p, unsigned n, unsigned a) { (void)p, (void)n, (void)a; }
+EXPORT("__wbindgen_add_to_stack_pointer") char *stack(int by) { (void)by; return heap + 4080; }
+__attribute__((noinline)) static void check_key(char c) { if (c == 'b') __builtin_trap(); }
+__attribute__((noinline)) static void read_content(char *p) { check_key(p[0]); heap[4000] = 'x'; }
+EXPORT("sign") void sign(unsigned *ret, char *a, int an, char *b, int bn, char *c, int cn, char *d, int dn)
+{ (void)a, (void)an, (void)b, (void)bn, (void)c, (void)cn, (void)dn; read_content(d); ret[0] = (unsigned)(unsigned long)(heap + 4000); ret[1] = 1; }
+"""
+
+
+@pytest.fixture(scope="module")
+def traps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("traps")
+    (folder / "traps.c").write_text(TRAPS)
+    subprocess.run(["clang", "--target=wasm32", "-nostdlib", "-O1", "-fno-optimize-sibling-calls", "-Wl,--no-entry", "-o", folder / "traps.wasm",
+                    folder / "traps.c"], check=True)
+    return str(folder / "traps.wasm")
+
+
+def test_a_trap_names_the_functions_it_happened_in(traps, mock):
+    """On the command line and in the gateway's log; the client of the gateway learns nothing of the module's inside (issue 15 H4)."""
+    way = r"check_key 0x[0-9a-f]+ <- read_content <- sign"
+    status, out, err = signet_sign("--module", traps, *ARGS, "--content", "boom")
+    assert (status, out) == (1, "")
+    assert re.fullmatch(rf"Signing failed: it gave up \(unreachable: a panic or abort\)\n  in {way}\n", err), err
+    assert signet_sign("--module", traps, *ARGS, "--content", "fine")[:2] == (0, "x\n")
+    # The trial at the start has a device of its own, the requests have this one.
+    toml = config(openai_model("m", mock.url, keys=f'signer = {{ path = "{traps}", inputs = ["nonce", "timestamp", "body", "device_id"], '
+                               'device_id = "boom" }'))
+    with Signet(toml) as s:
+        answer = raw.post(s.port, "/v1/chat/completions", raw.chat())
+        assert (answer.status, answer.json["error"]["code"]) == (500, "signer_failed")
+        assert "it gave up" in answer.text and "check_key" not in answer.text
+        line = next(json.loads(x) for x in s.stderr().splitlines() if "a signature failed inside its module" in x)
+        assert re.fullmatch(way, line["backtrace"]) and line["signer"] == "models.m.providers.p"
+        assert line["error"] == "it gave up (unreachable: a panic or abort)"
+
+
+def test_inputs_are_given_as_a_configuration_names_them(sample, tmp_path):
+    """In the order of signer.inputs (issue 15 H5)."""
+    run = lambda *inputs: signet_sign("--module", sample, *(x for i in inputs for x in ("--input", i)))
+    assert run("nonce=n", "timestamp=17", "device_id=d", "content=a=b") == (0, native("n", "17", "d", "a=b") + "\n", "")
+    assert run("body={}", "timestamp=17", "", "path=/v1/x?y=z") == (0, native("{}", "17", "", "/v1/x?y=z") + "\n", "")
+    assert run("method=POST") == (0, native("POST", "", "", "") + "\n", "")
+    assert run("url=@x") == (0, native("@x", "", "", "") + "\n", "")
+    (tmp_path / "body.json").write_bytes(b'{"a": "\xc3\xa4"}\n')
+    assert run(f"body=@{tmp_path}/body.json", "nonce=") == (0, native('{"a": "ä"}\n', "", "", "") + "\n", "")
+    one, other = run("nonce", "timestamp"), run("nonce", "timestamp")
+    assert one[0] == 0 and one != other  # a nonce is made for each
+
+
+@pytest.mark.parametrize("args, reason", [
+    (("--input", "bodi=x"), "--input wants nonce, timestamp, device_id, body, content, method, url or path, and =VALUE, not 'bodi=x'"),
+    (("--input", "body"), "--input wants NAME=VALUE (only nonce and timestamp are made up), not 'body'"),
+    (("--input", "a=1", "--nonce", "n"), "--input takes the place of --nonce, --timestamp, --device-id and --content"),
+    (("--input", "nonce") * 5, "--input is there more than 4 times"),
+])
+def test_wrong_inputs_are_2(args, reason):
+    status, out, err = signet_sign("--module", "m", *args)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"signet sign: {reason}\n")
+
+
+def test_an_input_from_a_file_that_is_not_there_is_1(sample, tmp_path):
+    assert signet_sign("--module", sample, "--input", f"body=@{tmp_path}/none") == (1, "", f"{tmp_path}/none: No such file or directory\n")
+    (tmp_path / "f").write_text("x")
+    both = ("--input", f"body=@{tmp_path}/f", "--input", f"content=@{tmp_path}/f")
+    assert signet_sign("--module", sample, *both) == (1, "", "only one --input may be a file\n")
 
 
 def test_bench_prints_p50_and_p99(sample):

@@ -270,7 +270,7 @@ def test_a_pinned_module_comes_from_its_cache_as_from_its_file(api, sample, tmp_
         for cached in (False, True):  # the second start finds what the first one compiled
             with Signet(toml, folder=str(tmp_path)) as signet:
                 assert text_of(ask(signet, name="m")) == CANNED
-                assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0, "refused": 0}]
+                assert signet.status()["signet"]["signers"] == [{"id": "models.m.providers.p", "sha256": digest, "calls": 1, "failures": 0, "refused": 0, "moved": 0}]
                 assert len(os.listdir(os.path.join(signet.data_dir, "modules"))) == 1
 
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+from lib import mock as m
 from lib import raw
 from lib.signet import ROOT, Signet, config, openai_model
 from signing_lib import build_sample
@@ -77,6 +78,39 @@ def test_strangers_go_on_while_signatures_loop(mock, modules, clients):
             one.sock.close()
         raw.wait_for(lambda: pools(s)[looping]["queued"] == 0, 60)  # who leaves, leaves the queue
         assert pools(s)[looping]["running"] == 2
+    finally:
+        s.kill9()
+    s.check_reports()
+
+
+def test_the_first_runaway_signature_of_a_module_holds_no_stream(mock, modules):
+    """One worker. A module that signed well until now loops, for a small request: what else this worker does goes on, event by event,
+    and an answer of its own (/status) is told meanwhile."""
+    gates = [m.Gate() for _ in range(20)]
+    events = [e for gate, piece in zip(gates, m.text_chunks("x" * 20, pieces=20)) for e in (gate, piece)]
+    mock.then(m.sse(events))
+    toml = config(signed("loops", mock.url, modules["loop"], pool=1, timeout_ms=60000) + openai_model("plain", mock.url))
+    s = Signet(toml, args=("--workers", "1"))
+    looping = "models.loops.providers.p"
+    try:
+        stream = raw.Client(s.port).send(raw.post_bytes(CHAT, json.dumps({"model": "plain", "stream": True, "messages": [
+            {"role": "user", "content": "hi"}]})))
+        mock.wait_requests(1)
+        gates[0].set()
+        gates[1].set()  # the role, and the first piece of text
+        assert stream.read_head().status == 200
+        runaway = raw.Client(s.port).send(raw.post_bytes(CHAT, chat("loops")))
+        raw.wait_for(lambda: pools(s)[looping]["running"] == 1, 20)
+        got = b""
+        for n, gate in enumerate(gates, 1):
+            gate.set()
+            while got.count(b"data: {") < n:
+                got += stream.read_chunk()
+        while b"[DONE]" not in got:
+            got += stream.read_chunk()
+        assert raw.post(s.port, CHAT, chat("plain")).status == 200
+        assert pools(s)[looping]["running"] == 1 and signers(s)[looping]["moved"] == 1 and signers(s)[looping]["calls"] == 0
+        runaway.sock.close()
     finally:
         s.kill9()
     s.check_reports()

@@ -89,6 +89,17 @@ def test_a_module_of_todays_toolchain_signs_in_the_gateway(today, mock):
     assert len(mock.requests) == 3
 
 
+@pytest.mark.parametrize("crate", ["rust-signer", "rust-signer-today"])
+def test_cargos_own_output_is_told_what_it_still_needs(crate, tmp_path):
+    """The file before wasm-bindgen, which looks like the one after it (issue 15 H3)."""
+    raw = os.path.join(built(crate, tmp_path)[0], TARGET, "release", "signer.wasm")
+    reason = "it is cargo's own output: run wasm-bindgen on it (wasm-bindgen --target web --out-dir OUT ‹this file›) and take OUT/‹name›_bg.wasm"
+    status, out, err = signet_sign("--module", raw, "--inspect")
+    assert (status, err) == (1, "")
+    assert out.endswith(f"\nverdict  refused: {reason}\n") and "exports  " in out
+    assert signet_sign("--module", raw, "--bench", "1") == (1, "", f"Failed to get WasmSigner instance: {raw}: {reason}\n")
+
+
 @pytest.mark.parametrize("abi", ["wasm-bindgen", "wasm-bindgen (multi-value)"])
 def test_signs_through(modules, abi):
     status, out, _ = signet_sign("--module", modules[abi], "--inspect")

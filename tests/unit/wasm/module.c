@@ -30,6 +30,7 @@ enum {
 	ECHO,      /* answers its content */
 	LONG_OK,   /* 4096 bytes */
 	LOOP_ONCE, /* loops while the content is "loop" */
+	SLOW,      /* takes tens of milliseconds when the content is "slow", and then answers */
 };
 
 #ifdef RENAMED
@@ -114,6 +115,11 @@ static u32 answer(u8 **p, u8 *content, u32 n)
 	case LOOP_ONCE:
 		if (n == 4 && content[0] == 'l')
 			for (volatile u32 i = 0;; i++)
+				depth = i;
+		break;
+	case SLOW:
+		if (n == 4 && content[0] == 's')
+			for (volatile u32 i = 0; i < 20000000; i++)
 				depth = i;
 		break;
 	case TRAP: __builtin_trap();

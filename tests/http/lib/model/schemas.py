@@ -86,6 +86,16 @@ def complaints(kind, body):
     return [shortest(e) for e in judge.iter_errors(judged)] + [f"{k}: no name of the schema" for k in body if k not in names and k not in newer]
 
 
+def answer_complaints(file, name, value):
+    """What the schema `name` of a vendor says against an answer, or a part of one."""
+    import warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from jsonschema import Draft202012Validator, RefResolver
+        judge = Draft202012Validator({"$ref": f"#/components/schemas/{name}"}, resolver=RefResolver("", spec(file)))
+        return [shortest(e) for e in judge.iter_errors(value)]
+
+
 # Of Responses, whose shipped schema is that of Open Responses: the types that it knows. Clients of OpenAI bring others.
 ITEMS = {None, "message", "function_call", "function_call_output", "reasoning", "item_reference"}
 
