@@ -49,14 +49,11 @@ struct provider_type {
 	/* Headers of a client of the same wire that pass on (options.client_headers); "x-*": all that begin so, "!x-a" before it:
 	 * not this one. Ends with an unset one. NULL: none. */
 	const struct bytes *passed_headers;
-<<<<<<< HEAD
 	/* Whose its thoughts are, where that is not the type's name. NULL: it is. */
 	struct bytes (*thoughts_of)(const struct provider_config *);
-=======
 	/* In the same way, headers of a 200 or a 429 that go back to such a client; and to one whose own key was used, if
 	 * those are others. */
 	const struct bytes *returned_headers, *returned_to_owner;
->>>>>>> ms
 	/* Whether the provider takes thoughts of other types that speak its format. NULL: only its own type's. */
 	bool (*shares_thoughts)(const struct provider_config *);
 	bool takes_files;
