@@ -53,8 +53,8 @@ static void print_config(const struct config *c, struct buf *out)
 		out,
 		"\nworkers=%d finish=%d access_log=%d drain_s=%llu notice=%llu max_connections=%llu max_header_kib=%llu max_headers=%llu\n",
 		c->server.workers, c->server.finish_on_disconnect, c->server.access_log,
-		N(server.drain_s), N(server.drain_notice_s), N(server.max_connections), N(server.max_header_kib),
-		N(server.max_headers));
+		N(server.drain_s), N(server.drain_notice_s), N(server.max_connections),
+		N(server.max_header_kib), N(server.max_headers));
 	buf_printf(
 		out,
 		"max_body_mib=%llu body_memory_mib=%llu header_timeout_ms=%llu body_idle_ms=%llu keepalive_ms=%llu write_idle_ms=%llu\n",
