@@ -3,7 +3,7 @@
  * then does nothing but wait for signals; workers never see one. A start fails before the first listener opens
  * or not at all: listeners open only when every worker has all it needs.
  *
- * The end of it: on the first SIGTERM or SIGINT the listeners close and running requests go on; when they are
+ * The end of it: on the first SIGTERM or SIGINT, or `[server] drain_notice_s` later, the listeners close and running requests go on; when they are
  * done, or after `[server] drain_s` are cancelled, the loops end, then the store writes what it holds. A second
  * signal ends the process at once. SIGHUP loads the configuration anew (api/in_force.h), or ends like SIGTERM.
  * Trap: a worker's loop is asked for its lag by all others (/metrics), so none is freed before all have ended.
@@ -11,7 +11,6 @@
 #include "serve.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,11 +27,13 @@
 #include "base/fault.h"
 #include "base/flags.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/process.h"
 #include "fiber/fiber.h"
 #include "fiber/offload.h"
 #include "net/socket.h"
 #include "serve_args.h"
+#include "serve_listen.h"
 #include "sign/signer.h"
 #include "store/clickhouse.h"
 
@@ -49,14 +50,6 @@
 
 enum phase { PHASE_STARTING, PHASE_READY, PHASE_LISTENING, PHASE_ENDED, PHASE_FAILED };
 
-/* Where to listen and what answers there. */
-struct listener {
-	struct sockaddr_storage addr;
-	socklen_t addr_n; /* 0: nowhere */
-	struct http_server_options options;
-};
-enum { LISTENER_API, LISTENER_PAGES, LISTENERS };
-
 /* A worker's thread and how the main thread speaks with it. */
 struct crew {
 	struct worker *worker;
@@ -65,7 +58,7 @@ struct crew {
 	enum phase phase; /* under `meeting` */
 	char *error;      /* why it failed; heap */
 	atomic_size_t running;
-	struct loop_task drain, cancel, end;
+	struct loop_task notice, drain, cancel, end;
 	bool ending;
 };
 
@@ -173,6 +166,15 @@ static void on_drain(struct loop_task *task)
 	}
 }
 
+static void on_notice(struct loop_task *task)
+{
+	struct worker *w = crew_of(task, offsetof(struct crew, notice))->worker;
+
+	http_server_notice(w->server);
+	if (w->pages)
+		http_server_notice(w->pages);
+}
+
 static void on_cancel(struct loop_task *task)
 {
 	cancel_all(crew_of(task, offsetof(struct crew, cancel))->worker);
@@ -207,22 +209,14 @@ static int worker_make(struct worker *w)
 	return w->client ? 0 : -1;
 }
 
-static struct http_server *listen_at(const struct listener *l, struct worker *w)
-{
-	struct http_server_options options = l->options;
-
-	options.user = w;
-	return http_server_listen((const struct sockaddr *)&l->addr, l->addr_n, &options);
-}
-
 static int worker_listen(struct crew *c)
 {
 	struct worker *w = c->worker;
 
-	w->server = listen_at(&c->listeners[LISTENER_API], w);
+	w->server = listener_open(&c->listeners[LISTENER_API], w);
 	if (!w->server || !c->listeners[LISTENER_PAGES].addr_n)
 		return w->server ? 0 : -1;
-	w->pages = listen_at(&c->listeners[LISTENER_PAGES], w);
+	w->pages = listener_open(&c->listeners[LISTENER_PAGES], w);
 	return w->pages ? 0 : -1;
 }
 
@@ -278,6 +272,7 @@ static int crew_start(const struct listener *listeners)
 		app.workers[i] = (struct worker){ .app = &app, .number = i };
 		crew[i].worker = &app.workers[i];
 		crew[i].listeners = listeners;
+		crew[i].notice.fn = on_notice;
 		crew[i].drain.fn = on_drain;
 		crew[i].cancel.fn = on_cancel;
 		crew[i].end.fn = on_end;
@@ -546,6 +541,26 @@ static bool wait_for_end(uint64_t until)
 	return true;
 }
 
+/* For load balancers, which look at /health every few seconds: it is 503 while requests are still answered. */
+static void give_notice(uint64_t notice_s)
+{
+	uint64_t until = clock_mono_ms() + notice_s * 1000, now;
+	int sig;
+
+	atomic_store(&app.draining, true);
+	if (!notice_s)
+		return;
+	log_info("serve", "going to drain: /health answers 503, requests are still taken",
+		 LI("seconds_left", notice_s));
+	for (int i = 0; i < app.nworkers; i++)
+		loop_post(app.workers[i].loop, &crew[i].notice);
+	while ((now = clock_mono_ms()) < until) {
+		sig = signal_wait(until - now);
+		if (sig && sig != SIGHUP)
+			end_at_once(sig);
+	}
+}
+
 static void drain(uint64_t drain_s)
 {
 	atomic_store(&app.draining, true);
@@ -569,7 +584,12 @@ static void reload(void)
 	struct config_report report;
 
 	log_info("serve", "SIGHUP: loading the configuration anew");
+	notify_reloading();
 	config_reload(&app, (struct bytes){ 0 }, &report);
+	notify_manager(
+		report.verdict == CONFIG_GOOD
+			? "READY=1\nSTATUS=serving"
+			: "READY=1\nSTATUS=serving; the last reload was refused: see the log");
 	config_report_deinit(&report);
 }
 
@@ -586,12 +606,14 @@ static void wait_for_the_end(bool exit_on_hangup)
 	}
 }
 
-static void run(bool exit_on_hangup, uint64_t drain_s)
+static void run(bool exit_on_hangup, const struct server_config *c)
 {
 	wait_for_the_end(exit_on_hangup);
+	notify_manager("STOPPING=1\nSTATUS=draining");
+	give_notice(c->drain_notice_s);
 	log_info("serve", "draining: no new connections, running requests go on",
-		 LI("seconds_left", drain_s));
-	drain(drain_s);
+		 LI("seconds_left", c->drain_s));
+	drain(c->drain_s);
 }
 
 /* ---- the whole ---- */
@@ -624,14 +646,6 @@ static void store_end(void)
 		log_warn("serve", "records are left for the next start", LI("records", left));
 }
 
-static int bind_tests(struct listener *at)
-{
-	for (int i = 0; i < LISTENERS; i++)
-		if (at[i].addr_n && http_bind_test((struct sockaddr *)&at[i].addr, at[i].addr_n))
-			return -1;
-	return 0;
-}
-
 /* From opened store to the drain's end. The exit status. */
 static int serve(const struct serve_args *args, struct listener *at)
 {
@@ -655,7 +669,7 @@ static int serve(const struct serve_args *args, struct listener *at)
 	at[LISTENER_API].options = server_options(c, clients_by_default());
 	at[LISTENER_PAGES].options = at[LISTENER_API].options;
 	at[LISTENER_PAGES].options.handler = api_pages;
-	if (bind_tests(at) || sign_in_start(&app)) {
+	if (listeners_test(at) || sign_in_start(&app)) {
 		flags_failed("");
 		goto out;
 	}
@@ -663,7 +677,8 @@ static int serve(const struct serve_args *args, struct listener *at)
 		flags_failed("");
 	} else {
 		listening(at);
-		run(args->exit_on_hangup, c->server.drain_s);
+		notify_manager("READY=1\nSTATUS=serving");
+		run(args->exit_on_hangup, &c->server);
 		status = 0;
 	}
 	sign_in_end(&app);
@@ -698,21 +713,16 @@ static int take_data_dir(const struct serve_args *args, int *lock_fd)
 
 static int serve_config(const struct serve_args *args)
 {
-	const struct ui_config *ui = &app.config->ui;
 	struct listener at[LISTENERS] = { 0 };
-	struct listener *api = &at[LISTENER_API], *pages = &at[LISTENER_PAGES];
 	int lock_fd = -1, status;
 
-	if (!sock_address_parse(app.config->gateway.bind_address, &api->addr, &api->addr_n) ||
-	    (ui->enabled && bytes_set(ui->bind_address) &&
-	     !sock_address_parse(ui->bind_address, &pages->addr, &pages->addr_n)))
-		return 1; /* config/ has checked them */
-	if (take_data_dir(args, &lock_fd))
+	if (listeners_find(app.config, at) || take_data_dir(args, &lock_fd))
 		return flags_failed("");
 	if (args->validate)
 		log_info("serve", "Configuration is valid. Exiting.");
 	status = args->validate ? 0 : serve(args, at);
 	store_end();
+	listeners_close(at);
 	if (!status && !args->validate)
 		log_info("serve", "ended");
 	if (lock_fd >= 0)

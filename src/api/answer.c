@@ -59,18 +59,6 @@ struct request {
 
 /* ---- before the call ---- */
 
-static int check_namespace(struct request *rq)
-{
-	struct bytes have = rq->env->namespace_, want = rq->target.model->namespace_;
-
-	if (!bytes_set(want) || (bytes_set(have) && bytes_eq(have, want)))
-		return 0;
-	return fail(
-		ERR_INVALID_REQUEST,
-		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%.*s`. Namespaced models can only be used with a matching namespace.",
-		BFMT(rq->target.model->name), BFMT(want), BFMT(bytes_set(have) ? have : B("None")));
-}
-
 static int check_target(struct request *rq)
 {
 	const struct envelope *env = rq->env;
@@ -91,7 +79,7 @@ static int check_target(struct request *rq)
 	if (target_resolve(rq->config, rq->config->shorthands, rq->surface->options->prefixed_names,
 			   env->model, rq->arena, &rq->target))
 		return -1;
-	return check_namespace(rq);
+	return check_namespace(env, rq->target.model);
 }
 
 static void count_request(const struct request *rq)
@@ -304,13 +292,6 @@ static bool is_same_family(const struct request *rq)
 	       rq->env->inf.source_wire == provider_wire(rq->call.provider);
 }
 
-static bool is_client_credential(const struct request *rq)
-{
-	const struct credential *k = rq->call.provider ? &rq->call.provider->api_key : NULL;
-
-	return k && k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
-}
-
 /* What failed attempts brought, for a client that asked for it. */
 static int set_failed(struct request *rq)
 {
@@ -354,7 +335,7 @@ static void respond_error(struct request *rq, struct error *e, int status)
 	bool shown = rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway;
 
 	if (shown && is_same_family(rq))
-		body = api_upstream_body(e, is_client_credential(rq), &status);
+		body = api_upstream_body(e, &rq->call.provider->api_key, &status);
 	record(rq, ANSWER_ERROR, NULL, e, status);
 	set_headers(rq, true);
 	if (bytes_set(body)) {
@@ -376,6 +357,7 @@ static void answer_error(struct request *rq)
 	int status;
 
 	arena_open_reserve(rq->arena);
+	cut_off_by_shutdown(rq->x);
 	e = error_save(rq->arena);
 	if (!e) {
 		api_respond_error(rq->x, rq->surface->write_error, 503, B(""));
@@ -503,6 +485,8 @@ static int flush(void *arg)
 		rq->last_ms = turn_ms();
 		return 0;
 	}
+	if (cut_off_by_shutdown(rq->x))
+		return -1;
 	rq->client_gone = true;
 	return rq->config->server.finish_on_disconnect ? 0 : -1;
 }
@@ -603,12 +587,23 @@ static bool has_content(const struct request *rq)
 	return false;
 }
 
-/* Out of memory, or the drain's end: the client must see that the answer is not whole. */
+/* Out of memory: the client must see that the answer is not whole. */
 static void break_stream(struct request *rq, const struct result *result, bool gone)
 {
 	record(rq, result ? ANSWER_TRUNCATED : ANSWER_ERROR, result, error_save(rq->arena), 200);
 	if (!gone)
 		exchange_abort(rq->x);
+}
+
+/* What was cut off by the end of a drain says so as any fatal error does. */
+static int shut_stream(struct request *rq, int pumped, bool gone)
+{
+	struct error *e =
+		pumped < 0 && !gone && cut_off_by_shutdown(rq->x) ? error_save(rq->arena) : NULL;
+
+	if (e)
+		e->fatal = true;
+	return e ? stream_error(rq, e) : pumped;
 }
 
 static void end_stream(struct request *rq, int pumped)
@@ -618,6 +613,7 @@ static void end_stream(struct request *rq, int pumped)
 
 	rq->call.attempt.end_ms = turn_ms();
 	rq->answer.ended = (int64_t)time(NULL);
+	pumped = shut_stream(rq, pumped, gone);
 	result = gathered(rq);
 	if (gone && !rq->config->server.finish_on_disconnect) {
 		record(rq, ANSWER_CANCELLED, result && has_content(rq) ? result : NULL, NULL, 200);
@@ -663,10 +659,12 @@ static void answer_stream(struct request *rq)
 /* The head is out already (early_head_ms) and then every provider failed: the error is an event. */
 static void answer_late_error(struct request *rq)
 {
-	struct error *e = error_save(rq->arena);
 	struct result nothing = { 0 };
+	struct error *e;
 	int status;
 
+	cut_off_by_shutdown(rq->x);
+	e = error_save(rq->arena);
 	if (!e || rq->x->client_gone || e->kind == ERR_CANCELLED) {
 		record(rq, ANSWER_CANCELLED, NULL, NULL, 200);
 		return;

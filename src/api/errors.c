@@ -14,6 +14,7 @@
 #include "wire/openai_chat/openai_chat.h"
 
 #define ERROR_TEXT_MAX 8192u      /* of what an OpenAI client is told */
+#define LAST_WORDS_MS  2000       /* for what an answer may still need when the drain is over */
 #define ERROR_MAX      (8u << 20) /* an error body: nested errors carry what upstreams said */
 
 static const struct {
@@ -32,6 +33,7 @@ static const struct {
 	[FAILURE_SIGNER] = { 500, B("signer_failed") },
 	[FAILURE_CONFIG] = { 500, { NULL, 0 } },
 	[FAILURE_INTERNAL] = { 500, { NULL, 0 } },
+	[FAILURE_SHUTDOWN] = { 503, { NULL, 0 } },
 };
 
 /* Whether the failure came from an upstream, or from the way there. */
@@ -178,13 +180,18 @@ struct error *surface_error(const struct surface *s, const struct error *e, int 
 	return s->face ? s->face->show(e, status, a) : api_openai_error(e, status, a);
 }
 
-struct bytes api_upstream_body(const struct error *e, bool client_credential, int *status)
+static bool is_of_client(const struct credential *k)
+{
+	return k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
+}
+
+struct bytes api_upstream_body(const struct error *e, const struct credential *key, int *status)
 {
 	const struct error *leaf = error_leaf(e);
 	struct json_member member;
 	int s = leaf->upstream_status;
 
-	if (s < 400 || s > 599 || ((s == 401 || s == 402 || s == 403) && !client_credential))
+	if (s < 400 || s > 599 || ((s == 401 || s == 402 || s == 403) && !is_of_client(key)))
 		return (struct bytes){ NULL, 0 };
 	/* only a body that a parser has read as an object with an error */
 	if (leaf->upstream_body.n > ERROR_TEXT_MAX || !bytes_set(leaf->upstream_body) ||
@@ -246,6 +253,17 @@ int write_anthropic_error(const struct error *e, int status, const struct error_
 
 /* ---- answering ---- */
 
+bool cut_off_by_shutdown(struct exchange *x)
+{
+	if (error_last()->kind != ERR_CANCELLED || x->client_gone || !fiber_cancelled() ||
+	    !atomic_load(&api_app(x)->draining))
+		return false;
+	fiber_cancel_reset();
+	fiber_deadline_restore(turn_ms() + LAST_WORDS_MS);
+	fail(ERR_SHUTDOWN, "The gateway is shutting down: send the request again");
+	return true;
+}
+
 void api_retry_after(struct exchange *x, const struct error *e, int status)
 {
 	const struct error *leaf = error_leaf(e);
@@ -254,7 +272,7 @@ void api_retry_after(struct exchange *x, const struct error *e, int status)
 	if ((status != 429 && status != 503 && status != 529) ||
 	    bytes_set(api_header_set(x, B("retry-after"))))
 		return;
-	if (ms < 0 && leaf->kind == ERR_BUSY)
+	if (ms < 0 && (leaf->kind == ERR_BUSY || leaf->kind == ERR_SHUTDOWN))
 		ms = 1000;
 	if (ms >= 0)
 		exchange_header(x, B("retry-after"),

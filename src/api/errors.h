@@ -27,6 +27,10 @@ int api_respond_error(struct exchange *, error_writer *, int status, struct byte
  * where the gateway itself has no room. Not over one that is set. */
 void api_retry_after(struct exchange *, const struct error *, int status);
 
+/* Whether the last failure is that the drain's end cancelled this fiber, not its client: then ERR_SHUTDOWN is the last
+ * error, and the fiber goes on for a moment, to say so and to be recorded. */
+bool cut_off_by_shutdown(struct exchange *);
+
 /* The status before the head of an answer; `upstream_errors` as in struct surface. */
 int api_error_status(const struct error *, bool upstream_errors, const struct config *);
 /*
@@ -41,7 +45,7 @@ struct error_face {
 	struct error *(*show)(const struct error *, int status, struct arena *);
 };
 /* The upstream's own error body, where it goes out unchanged with its own status: a client and an upstream of one
- * family (surfaces §1.6), and not about the gateway's own credential. Unset: it does not. */
-struct bytes api_upstream_body(const struct error *, bool client_credential, int *status);
+ * family (surfaces §1.6), and not about the gateway's own credential, if `key` is one. Unset: it does not. */
+struct bytes api_upstream_body(const struct error *, const struct credential *key, int *status);
 
 #endif

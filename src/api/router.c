@@ -334,12 +334,14 @@ static bool may_enter(struct exchange *ex, struct bytes path)
 	return (is_pages(path) || origin_admits(ex, &door)) && auth_admits(ex, &door);
 }
 
-/* A handler that was cancelled has not answered. The client is still there: it is the drain that ended. */
+/* A handler that was cancelled has not answered. */
 static void shutting_down(struct exchange *ex, struct bytes path)
 {
-	fiber_cancel_reset();
-	fail(ERR_BUSY, "The gateway is shutting down");
-	api_respond_error(ex, shape_of(path), 503, B(""));
+	if (ex->status || !fiber_cancelled())
+		return;
+	fail(ERR_CANCELLED, "cancelled"); /* whatever it came to since */
+	if (cut_off_by_shutdown(ex))
+		api_respond_error(ex, shape_of(path), 503, B(""));
 }
 
 /* Until it is over: see api_config(). */
@@ -366,8 +368,7 @@ void api_handle(struct exchange *ex)
 		return;
 	}
 	if (is_at_or_below(path, B("/internal")) && internal_handle(ex, path)) {
-		if (!ex->status && !ex->client_gone && fiber_cancelled())
-			shutting_down(ex, path);
+		shutting_down(ex, path);
 		return;
 	}
 	for (size_t i = 0; i < COUNT(routes); i++) {
@@ -379,8 +380,7 @@ void api_handle(struct exchange *ex)
 				answer_request(ex, surface_of(&routes[i], ex));
 			else
 				routes[i].answer(ex);
-			if (!ex->status && !ex->client_gone && fiber_cancelled())
-				shutting_down(ex, path);
+			shutting_down(ex, path);
 			return;
 		}
 		wrong = &routes[i];

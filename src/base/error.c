@@ -33,6 +33,7 @@ static const struct kind kinds[ERR_KINDS] = {
 	[ERR_STORE] = { "Observability", 500 },
 	[ERR_SIGNER] = { "InferenceServer", 500 },
 	[ERR_BUSY] = { "InternalError", 503 },
+	[ERR_SHUTDOWN] = { "InternalError", 503 },
 	[ERR_INVALID_REQUEST] = { "InvalidRequest", 400 },
 	[ERR_INVALID_OPENAI_REQUEST] = { "InvalidOpenAICompatibleRequest", 400 },
 	[ERR_INVALID_TARGET] = { "InvalidInferenceTarget", 400 },

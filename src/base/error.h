@@ -29,7 +29,8 @@ enum error_kind {
 	ERR_CONFIG,
 	ERR_STORE,
 	ERR_SIGNER,
-	ERR_BUSY, /* refused for lack of room: 503 with retry-after */
+	ERR_BUSY,     /* refused for lack of room: 503 with retry-after */
+	ERR_SHUTDOWN, /* cut off by the end of a drain: the same */
 	/* what a client did wrong */
 	ERR_INVALID_REQUEST,
 	ERR_INVALID_OPENAI_REQUEST,

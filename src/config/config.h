@@ -189,7 +189,7 @@ enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_API, ACCESS_LOG_ALL };
 struct server_config {
 	int workers; /* 0 = as many as there are cores allowed */
 	bool finish_on_disconnect;
-	uint64_t drain_s;
+	uint64_t drain_s, drain_notice_s;
 	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib,
 		answer_memory_mib;
 	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;

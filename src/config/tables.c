@@ -65,6 +65,7 @@ static const struct key server_keys[] = {
 	{ "on_disconnect", KEY_SWITCH, OFF(server.finish_on_disconnect),
 	  .choices = disconnect_choices },
 	NUMBER(server, drain_s, 0, 86400, 30),
+	NUMBER(server, drain_notice_s, 0, 3600, 0),
 	NUMBER(server, max_connections, 0, 10000000, 0),
 	NUMBER(server, max_header_kib, 1, 1024, 64),
 	NUMBER(server, max_headers, 1, 10000, 256),

@@ -375,7 +375,7 @@ static bool keeps(const struct request *rq, bool framed)
 {
 	const struct http_message *m = &rq->msg;
 
-	return m->complete && m->keep_alive && framed && !rq->ex.conn->server->draining;
+	return m->complete && m->keep_alive && framed && !rq->ex.conn->server->leaving;
 }
 
 static bool bodyless(int status)

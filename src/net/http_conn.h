@@ -59,16 +59,22 @@ struct conn_list {
 	size_t len;
 };
 
+struct listening_socket {
+	uv_poll_t poll;
+	int fd;
+};
+
 struct http_server {
 	struct http_server_options opt;
-	uv_poll_t poll; /* the listener */
+	struct listening_socket *listening; /* closed when it drains, freed with the server */
+	size_t nlistening;
 	uv_timer_t timer, accept_pause;
 	uint64_t timer_due;
-	int fd;
-	int open_handles; /* of the three above */
+	int open_handles; /* of the above */
 	struct conn_list lists[CONN_CLOSED];
 	_Atomic size_t nconns, nstreams; /* its own thread changes them */
-	bool draining, freed;
+	bool leaving;                    /* every answer ends its connection */
+	bool draining, freed, closed;    /* closed: it does not listen any more */
 };
 
 extern _Atomic size_t http_body_bytes; /* of the process */

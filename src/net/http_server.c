@@ -17,6 +17,7 @@
 #include "net/http_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -108,8 +109,10 @@ static void request_free(struct request *rq)
 
 static void server_unref(struct http_server *s)
 {
-	if (s->freed && s->nconns == 0 && s->open_handles == 0)
-		free(s);
+	if (!s->freed || s->nconns || s->open_handles)
+		return;
+	free(s->listening);
+	free(s);
 }
 
 static void conn_closed(struct sock *sock)
@@ -519,13 +522,14 @@ static void on_pause_over(uv_timer_t *t)
 {
 	struct http_server *s = t->data;
 
-	if (!s->draining)
-		uv_poll_start(&s->poll, UV_READABLE, on_accept);
+	for (size_t i = 0; i < s->nlistening && !s->draining; i++)
+		uv_poll_start(&s->listening[i].poll, UV_READABLE, on_accept);
 }
 
 static void pause_accepting(struct http_server *s, int e)
 {
-	uv_poll_stop(&s->poll);
+	for (size_t i = 0; i < s->nlistening; i++)
+		uv_poll_stop(&s->listening[i].poll);
 	uv_timer_start(&s->accept_pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
 	if (!atomic_exchange(&said_no_files, true))
 		log_error("net", "cannot accept connections", LS("error", strerror(e)));
@@ -533,13 +537,14 @@ static void pause_accepting(struct http_server *s, int e)
 
 static void on_accept(uv_poll_t *p, int status, int events)
 {
+	const struct listening_socket *l = (struct listening_socket *)p; /* its first member */
 	struct http_server *s = p->data;
 
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPT_BURST && !s->draining; i++) {
 		int fd = fault("accept") ? (errno = EMFILE, -1)
-					 : accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+					 : accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			atomic_store_explicit(&said_no_files, false, memory_order_relaxed);
@@ -601,14 +606,16 @@ int http_bind_test(struct sockaddr *a, size_t len)
 	return bad;
 }
 
-struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
-				       const struct http_server_options *opt)
+static struct http_server *server_new(size_t nsockets, const struct http_server_options *opt)
 {
 	struct http_server *s = calloc(1, sizeof *s);
-	uv_loop_t *uv = loop_uv(loop_self());
 
-	if (!s)
+	if (s)
+		s->listening = calloc(nsockets, sizeof *s->listening);
+	if (!s || !s->listening) {
+		free(s);
 		return fail_null(ERR_OUT_OF_MEMORY, "out of memory");
+	}
 	s->opt = *opt;
 	if (!s->opt.max_connections)
 		s->opt.max_connections = SIZE_MAX;
@@ -618,21 +625,59 @@ struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
 	s->timer_due = TIME_NEVER;
 	for (int i = 0; i < CONN_CLOSED; i++)
 		TAILQ_INIT(&s->lists[i].conns);
-	s->fd = open_bound(a, len, true, BACKLOG);
-	if (s->fd < 0) {
-		free(s);
+	uv_timer_init(loop_uv(loop_self()), &s->timer);
+	uv_timer_init(loop_uv(loop_self()), &s->accept_pause);
+	s->timer.data = s->accept_pause.data = s;
+	s->open_handles = 2;
+	return s;
+}
+
+/* Takes the socket, also when it fails. */
+static int accept_from(struct http_server *s, int fd)
+{
+	struct listening_socket *l = &s->listening[s->nlistening];
+
+	if (fd < 0)
+		return -1;
+	if (uv_poll_init(loop_uv(loop_self()), &l->poll, fd)) {
+		close(fd);
+		return fail(ERR_IO, "cannot watch the listener");
+	}
+	l->fd = fd;
+	l->poll.data = s;
+	s->nlistening++;
+	s->open_handles++;
+	uv_poll_start(&l->poll, UV_READABLE, on_accept);
+	return 0;
+}
+
+struct http_server *http_server_listen(const struct sockaddr *a, size_t len,
+				       const struct http_server_options *opt)
+{
+	struct http_server *s = server_new(1, opt);
+
+	if (s && accept_from(s, open_bound(a, len, true, BACKLOG))) {
+		http_server_free(s);
 		return NULL;
 	}
-	if (uv_poll_init(uv, &s->poll, s->fd)) {
-		close(s->fd);
-		free(s);
-		return fail_null(ERR_IO, "cannot watch the listener");
+	return s;
+}
+
+struct http_server *http_server_share(const int *fds, size_t n,
+				      const struct http_server_options *opt)
+{
+	struct http_server *s = server_new(n, opt);
+
+	for (size_t i = 0; s && i < n; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			fail(ERR_IO, "a listening socket cannot be shared: %s", strerror(errno));
+		if (accept_from(s, fd)) {
+			http_server_free(s);
+			return NULL;
+		}
 	}
-	uv_timer_init(uv, &s->timer);
-	uv_timer_init(uv, &s->accept_pause);
-	s->poll.data = s->timer.data = s->accept_pause.data = s;
-	s->open_handles = 3;
-	uv_poll_start(&s->poll, UV_READABLE, on_accept);
 	return s;
 }
 
@@ -648,11 +693,11 @@ static void handle_closed(uv_handle_t *h)
 
 static void stop_listening(struct http_server *s)
 {
-	if (s->fd < 0)
-		return;
-	uv_close((uv_handle_t *)&s->poll, handle_closed);
-	close(s->fd);
-	s->fd = -1;
+	for (size_t i = 0; i < s->nlistening && !s->closed; i++) {
+		uv_close((uv_handle_t *)&s->listening[i].poll, handle_closed);
+		close(s->listening[i].fd);
+	}
+	s->closed = true;
 }
 
 static void close_all(struct http_server *s, int state)
@@ -661,9 +706,14 @@ static void close_all(struct http_server *s, int state)
 		conn_close(TAILQ_FIRST(&s->lists[state].conns));
 }
 
+void http_server_notice(struct http_server *s)
+{
+	s->leaving = true;
+}
+
 void http_server_drain(struct http_server *s)
 {
-	s->draining = true;
+	s->draining = s->leaving = true;
 	stop_listening(s);
 	close_all(s, CONN_IDLE);
 }
@@ -698,7 +748,7 @@ void http_server_free(struct http_server *s)
 {
 	if (!s)
 		return;
-	s->draining = true;
+	s->draining = s->leaving = true;
 	stop_listening(s);
 	for (int i = 0; i < CONN_CLOSED; i++)
 		close_all(s, i);

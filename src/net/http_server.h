@@ -84,6 +84,10 @@ struct http_server_options {
 /* Opens the worker's listener (SO_REUSEPORT) on this thread's loop. NULL: error set. */
 struct http_server *http_server_listen(const struct sockaddr *, size_t addrlen,
 				       const struct http_server_options *);
+/* The same on `n` sockets that listen already, which it shares with others: it closes copies of its own. */
+struct http_server *http_server_share(const int *fds, size_t n, const struct http_server_options *);
+/* Every answer from now on says `connection: close`; new connections are taken all the same. */
+void http_server_notice(struct http_server *);
 /* Stops accepting and closes idle connections; running exchanges end with `connection: close`. */
 void http_server_drain(struct http_server *);
 /* Cancels what still runs and closes connections that are sending a request's head. */

@@ -104,3 +104,15 @@ int check_tools(struct envelope *r)
 		r->inf.tools = NULL; /* a choice among no tools is none */
 	return 0;
 }
+
+int check_namespace(const struct envelope *env, const struct model_config *model)
+{
+	struct bytes have = env->namespace_, want = model->namespace_;
+
+	if (!bytes_set(want) || (bytes_set(have) && bytes_eq(have, want)))
+		return 0;
+	return fail(
+		ERR_INVALID_REQUEST,
+		"Model `%.*s` has namespace `%.*s`, but the request namespace is `%.*s`. Namespaced models can only be used with a matching namespace.",
+		BFMT(model->name), BFMT(want), BFMT(bytes_set(have) ? have : B("None")));
+}

@@ -7,10 +7,14 @@
 #define SIGNET_ROUTE_CHECK_H
 
 #include "base/ids.h"
+#include "config/config.h"
+#include "config/config.h"
 #include "inference/envelope.h"
 
 int check_input(struct envelope *, struct arena *);
 int check_tools(struct envelope *);
+/* A model of a namespace takes requests of that one only. -1: ERR_INVALID_REQUEST. */
+int check_namespace(const struct envelope *, const struct model_config *);
 /* An episode id of a client (http-api §5.4), checked, or a new one if `text` is unset. -1: ERR_INVALID_UUID,
  * ERR_INVALID_EPISODE. */
 int episode_id(struct bytes text, struct uuid *out);

@@ -78,6 +78,7 @@ enum failure classify(const struct error *e)
 	case ERR_RATE_LIMIT: return FAILURE_RATE_LIMIT;
 	case ERR_CONFIG: return FAILURE_CONFIG;
 	case ERR_BUSY: return FAILURE_OVERLOAD;
+	case ERR_SHUTDOWN: return FAILURE_SHUTDOWN;
 	case ERR_INFERENCE_CLIENT:
 	case ERR_INFERENCE_SERVER:
 	case ERR_FATAL_STREAM: break;
@@ -95,12 +96,13 @@ enum failure classify(const struct error *e)
 const char *failure_name(enum failure f)
 {
 	static const char *const names[] = {
-		[FAILURE_CLIENT] = "client",   [FAILURE_SERVER] = "server",
-		[FAILURE_TIMEOUT] = "timeout", [FAILURE_RATE_LIMIT] = "rate_limit",
-		[FAILURE_AUTH] = "auth",       [FAILURE_CONTEXT] = "context",
-		[FAILURE_QUOTA] = "quota",     [FAILURE_OVERLOAD] = "overload",
-		[FAILURE_SIGNER] = "signer",   [FAILURE_CONTENT_FILTER] = "content_filter",
-		[FAILURE_CONFIG] = "config",   [FAILURE_INTERNAL] = "internal",
+		[FAILURE_CLIENT] = "client",     [FAILURE_SERVER] = "server",
+		[FAILURE_TIMEOUT] = "timeout",   [FAILURE_RATE_LIMIT] = "rate_limit",
+		[FAILURE_AUTH] = "auth",         [FAILURE_CONTEXT] = "context",
+		[FAILURE_QUOTA] = "quota",       [FAILURE_OVERLOAD] = "overload",
+		[FAILURE_SIGNER] = "signer",     [FAILURE_CONTENT_FILTER] = "content_filter",
+		[FAILURE_CONFIG] = "config",     [FAILURE_INTERNAL] = "internal",
+		[FAILURE_SHUTDOWN] = "shutdown",
 	};
 
 	return names[f];

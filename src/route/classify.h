@@ -17,6 +17,7 @@ enum failure {
 	FAILURE_SIGNER,
 	FAILURE_CONFIG,
 	FAILURE_INTERNAL,
+	FAILURE_SHUTDOWN,
 };
 
 /* The innermost error that decides: the last one nested in it, recursively. */

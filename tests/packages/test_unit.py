@@ -48,6 +48,6 @@ def test_a_unit_without_its_hardening_would_be_noticed(unit):
 def test_names_files_and_stop_time_as_documented():
     text = (ROOT / "packaging/signet.service").read_text()
     for line in ("User=signet", "StateDirectory=signet", "StateDirectoryMode=0700", "ExecStart=@PREFIX@/bin/signet serve --config-file /etc/signet/signet.toml",
-                 "Environment=SIGNET_DATA_DIR=/var/lib/signet", "Restart=on-failure"):
+                 "Environment=SIGNET_DATA_DIR=/var/lib/signet", "Restart=on-failure", "Type=notify", "ExecReload=/bin/kill -HUP $MAINPID"):
         assert f"\n{line}\n" in text
     assert int(re.search(r"TimeoutStopSec=(\d+)", text).group(1)) > 30 + 10  # drain_s and shutdown_drain_s

@@ -186,8 +186,11 @@ static bool passes(int status, bool own_credential, const char *body, const char
 			   .upstream_status = status,
 			   .upstream_body = bytes_of(body),
 			   .upstream_message = bytes_of(message) };
+	const struct credential of_client = { .kind = CREDENTIAL_DYNAMIC,
+					      .key = B("client_authorization") },
+				of_gateway = { .kind = CREDENTIAL_STATIC };
 	int sent = 200;
-	struct bytes got = api_upstream_body(&e, own_credential, &sent);
+	struct bytes got = api_upstream_body(&e, own_credential ? &of_client : &of_gateway, &sent);
 
 	assert_int_equal(sent, bytes_set(got) ? status : 200);
 	if (bytes_set(got))

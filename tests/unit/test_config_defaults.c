@@ -51,10 +51,10 @@ static void print_config(const struct config *c, struct buf *out)
 	print_gateway(&c->gateway, out);
 	buf_printf(
 		out,
-		"\nworkers=%d finish=%d access_log=%d drain_s=%llu max_connections=%llu max_header_kib=%llu max_headers=%llu\n",
+		"\nworkers=%d finish=%d access_log=%d drain_s=%llu notice=%llu max_connections=%llu max_header_kib=%llu max_headers=%llu\n",
 		c->server.workers, c->server.finish_on_disconnect, c->server.access_log,
-		N(server.drain_s), N(server.max_connections), N(server.max_header_kib),
-		N(server.max_headers));
+		N(server.drain_s), N(server.drain_notice_s), N(server.max_connections),
+		N(server.max_header_kib), N(server.max_headers));
 	buf_printf(
 		out,
 		"max_body_mib=%llu body_memory_mib=%llu header_timeout_ms=%llu body_idle_ms=%llu keepalive_ms=%llu write_idle_ms=%llu\n",
@@ -104,7 +104,7 @@ static void test_all_that_is_not_written(void **state)
 	       "bind_address=0.0.0.0:3000 base_path= debug=0 error_json=0 fetch_files=0\n"
 	       "outbound_timeout_ms=900000 outbound_read_timeout_ms=0 observability=-1\n"
 	       "buckets: 0.001 0.01 0.1 0\n"
-	       "workers=0 finish=0 access_log=0 drain_s=30 max_connections=0 max_header_kib=64 max_headers=256\n"
+	       "workers=0 finish=0 access_log=0 drain_s=30 notice=0 max_connections=0 max_header_kib=64 max_headers=256\n"
 	       "max_body_mib=100 body_memory_mib=1024 header_timeout_ms=10000 body_idle_ms=30000 keepalive_ms=75000 write_idle_ms=300000\n"
 	       "connect_timeout_ms=10000 idle_ms=60000 max_idle=256 dns_ttl_s=30 ca_file=0\n"
 	       "aliases=0 default_model=0 shorthand=1 error_status_gateway=0 placeholder=0 reasoning=1 list=31 head_after_ms=10000 ping_ms=15000\n"
@@ -117,7 +117,7 @@ static void test_the_least_of_each_number(void **state)
 	(void)state;
 	expect("[gateway]\nglobal_outbound_http_timeout_ms = 1\nglobal_outbound_http_intra_stream_read_timeout_ms = 1\n"
 	       "metrics.tensorzero_inference_latency_overhead_seconds_buckets = [0, 5]\n"
-	       "[server]\nworkers = 1\ndrain_s = 0\nmax_connections = 0\nmax_header_kib = 1\nmax_headers = 1\nmax_body_mib = 1\nbody_memory_mib = 1\n"
+	       "[server]\nworkers = 1\ndrain_s = 0\ndrain_notice_s = 0\nmax_connections = 0\nmax_header_kib = 1\nmax_headers = 1\nmax_body_mib = 1\nbody_memory_mib = 1\n"
 	       "header_timeout_ms = 1\nbody_idle_ms = 1\nkeepalive_ms = 1\nwrite_idle_ms = 1\n"
 	       "[upstream]\nconnect_timeout_ms = 1\nidle_ms = 0\nmax_idle = 0\ndns_ttl_s = 0\n"
 	       "[surfaces]\nhead_after_ms = 0\nping_ms = 100\nlist = []\nreasoning_to_client = false\n"
@@ -127,7 +127,7 @@ static void test_the_least_of_each_number(void **state)
 	       "bind_address=0.0.0.0:3000 base_path= debug=0 error_json=0 fetch_files=0\n"
 	       "outbound_timeout_ms=1 outbound_read_timeout_ms=1 observability=-1\n"
 	       "buckets: 0 5 0\n"
-	       "workers=1 finish=0 access_log=0 drain_s=0 max_connections=0 max_header_kib=1 max_headers=1\n"
+	       "workers=1 finish=0 access_log=0 drain_s=0 notice=0 max_connections=0 max_header_kib=1 max_headers=1\n"
 	       "max_body_mib=1 body_memory_mib=1 header_timeout_ms=1 body_idle_ms=1 keepalive_ms=1 write_idle_ms=1\n"
 	       "connect_timeout_ms=1 idle_ms=0 max_idle=0 dns_ttl_s=0 ca_file=0\n"
 	       "aliases=0 default_model=0 shorthand=1 error_status_gateway=0 placeholder=0 reasoning=0 list=0 head_after_ms=0 ping_ms=100\n"
@@ -140,7 +140,7 @@ static void test_the_most_of_each_number(void **state)
 	(void)state;
 	expect("[gateway]\nglobal_outbound_http_timeout_ms = 9223372036854775807\nglobal_outbound_http_intra_stream_read_timeout_ms = 9223372036854775807\n"
 	       "observability.enabled = true\n"
-	       "[server]\nworkers = 1024\ndrain_s = 86400\nmax_connections = 10000000\nmax_header_kib = 1024\nmax_headers = 10000\nmax_body_mib = 4096\nbody_memory_mib = 1048576\n"
+	       "[server]\nworkers = 1024\ndrain_s = 86400\ndrain_notice_s = 3600\nmax_connections = 10000000\nmax_header_kib = 1024\nmax_headers = 10000\nmax_body_mib = 4096\nbody_memory_mib = 1048576\n"
 	       "header_timeout_ms = 86400000\nbody_idle_ms = 86400000\nkeepalive_ms = 86400000\nwrite_idle_ms = 86400000\n"
 	       "[upstream]\nconnect_timeout_ms = 86400000\nidle_ms = 86400000\nmax_idle = 100000\ndns_ttl_s = 86400\n"
 	       "[surfaces]\nhead_after_ms = 86400000\nping_ms = 86400000\nlist = [\"functions\", \"embeddings\", \"discovered\"]\n"
@@ -150,7 +150,7 @@ static void test_the_most_of_each_number(void **state)
 	       "bind_address=0.0.0.0:3000 base_path= debug=0 error_json=0 fetch_files=0\n"
 	       "outbound_timeout_ms=9223372036854775807 outbound_read_timeout_ms=9223372036854775807 observability=1\n"
 	       "buckets: 0.001 0.01 0.1 0\n"
-	       "workers=1024 finish=0 access_log=0 drain_s=86400 max_connections=10000000 max_header_kib=1024 max_headers=10000\n"
+	       "workers=1024 finish=0 access_log=0 drain_s=86400 notice=3600 max_connections=10000000 max_header_kib=1024 max_headers=10000\n"
 	       "max_body_mib=4096 body_memory_mib=1048576 header_timeout_ms=86400000 body_idle_ms=86400000 keepalive_ms=86400000 write_idle_ms=86400000\n"
 	       "connect_timeout_ms=86400000 idle_ms=86400000 max_idle=100000 dns_ttl_s=86400 ca_file=0\n"
 	       "aliases=0 default_model=0 shorthand=1 error_status_gateway=0 placeholder=0 reasoning=1 list=22 head_after_ms=86400000 ping_ms=86400000\n"

@@ -65,6 +65,7 @@ static void test_failures_are_told_by_code_words_and_status(void **state)
 		    .upstream_status = 400,
 		    .upstream_code = B("content_filter") },
 		  "content_filter" },
+		{ { .kind = ERR_SHUTDOWN }, "shutdown" },
 	};
 
 	(void)state;

@@ -280,7 +280,7 @@ def test_a_drain_that_takes_too_long_cancels_and_says_how_many():
             assert any("cancelled" in l["msg"] and l["running"] == 3 for l in s.logs())
             for client in clients:
                 got = client.read()
-                assert (got.status, got.headers["retry-after"], got.message) == (503, "1", "The gateway is shutting down")
+                assert (got.status, got.headers["retry-after"], got.message) == (503, "1", "The gateway is shutting down: send the request again")
             assert all(r.gone.wait(5) for r in mock.requests), "the upstream calls end with them"
 
 
