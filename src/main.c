@@ -79,6 +79,25 @@ static int version_main(int argc, char **argv)
 	return 0;
 }
 
+static void say_unknown(struct bytes word)
+{
+	const char *meant = NULL;
+	size_t least = 3;
+
+	for (size_t i = 0; i < ncommands; i++) {
+		size_t edits = bytes_distance(word, bytes_of(commands[i].name));
+
+		if (edits < least) {
+			least = edits;
+			meant = commands[i].name;
+		}
+	}
+	fprintf(stderr, "signet: unknown command %.*s", BFMT(word));
+	if (meant)
+		fprintf(stderr, " (did you mean %s?)", meant);
+	fputs("\n\n", stderr);
+}
+
 #define KEEP_FREED_MS 10000
 
 #if defined(SIGNET_MIMALLOC) && MI_MALLOC_VERSION < 210
@@ -131,6 +150,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ncommands; i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argc - 2, argv + 2);
-	fprintf(stderr, "signet: unknown command %s\n\n", argv[1]);
+	say_unknown(bytes_of(argv[1]));
 	return print_help(stderr);
 }

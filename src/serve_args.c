@@ -20,10 +20,11 @@
 static const char help[] =
 	"signet serve: starts the gateway\n"
 	"\n"
-	"usage: signet serve --config-file GLOB [flags]\n"
+	"usage: signet serve GLOB... [flags]\n"
+	"       signet serve --config-file GLOB [flags]\n"
 	"       signet serve --default-config [flags]\n"
 	"\n"
-	"  --config-file GLOB      every matching TOML file (\"*\" in a folder, \"**\" any folders)\n"
+	"  --config-file GLOB      the same as GLOB: every matching TOML file (\"*\" in a folder, \"**\" any folders)\n"
 	"  --default-config        no file: only shorthand models such as openai::gpt-4o\n"
 	"  --bind-address IP:PORT  where to listen (gateway.bind_address, 0.0.0.0:3000); port 0: a free\n"
 	"                          one (also TENSORZERO_GATEWAY_BIND_ADDRESS)\n"
@@ -50,7 +51,7 @@ static const char help[] =
 	"ends at once), SIGHUP reloads the configuration. Of a service manager NOTIFY_SOCKET and LISTEN_FDS are\n"
 	"read. Exit status: 0 drained, 1 the start was refused (the reason is on standard error), 2 wrong usage.\n"
 	"\n"
-	"  signet serve --config-file signet.toml\n"
+	"  signet serve signet.toml\n"
 	"  signet serve --config-file 'config/**/*.toml' --bind-address 127.0.0.1:3000\n"
 	"  OPENAI_API_KEY=... signet serve --default-config\n";
 
@@ -84,12 +85,19 @@ static int read_flags(int argc, char **argv, struct serve_args *a)
 		{ "--disable-api-key", .text = &a->disable_key },
 		{ "--migrate-config", .instead = "its configuration stays in files" },
 	};
-	const struct command serve = { "signet serve", help, flags, COUNT(flags), false };
+	const struct command serve = { "signet serve", help, flags, COUNT(flags), true };
 	int status = flags_read(&serve, argc, argv);
 
 	if (status >= 0)
 		return status;
 	a->config.workers = (int)workers;
+	if (argv[0] && (a->config.glob || a->config.default_config))
+		return flags_wrong(&serve,
+				   "give files, --config-file or --default-config: one of them");
+	if (argv[0] && !argv[1])
+		a->config.glob = argv[0];
+	else if (argv[0])
+		a->config.globs = (const char *const *)argv;
 	if (a->migrate && !a->config.glob) /* the variable says all that it needs */
 		a->config.default_config = true;
 	if (a->config.bind_address && !is_address(a->config.bind_address))
@@ -116,10 +124,11 @@ static const char *env_of(const char *name)
 	return value && *value ? value : NULL;
 }
 
+/* Wrong usage in TensorZero's words, which scripts look for. */
 static int refuse(const char *text)
 {
-	fprintf(stderr, "%s\n", text);
-	return 1;
+	fprintf(stderr, "%s\nsignet serve --help explains\n", text);
+	return 2;
 }
 
 int serve_args_read(int argc, char **argv, struct serve_args *a)
@@ -138,7 +147,7 @@ int serve_args_read(int argc, char **argv, struct serve_args *a)
 		return keys_disable_main(a->config.data_dir, a->disable_key);
 	if (a->config.glob && a->config.default_config)
 		return refuse("You must not specify both `--config-file` and `--default-config`.");
-	if (!a->config.glob && !a->config.default_config)
+	if (!a->config.glob && !a->config.globs && !a->config.default_config)
 		return refuse("You must specify either `--config-file` or `--default-config`.");
 	return -1;
 }

@@ -8,6 +8,7 @@
 #include "api/surface.h"
 #include "base/json.h"
 #include "base/pen.h"
+#include "net/http_status.h"
 #include "route/classify.h"
 #include "wire/anthropic_messages/anthropic_messages.h"
 #include "wire/openai_chat/openai_chat.h"
@@ -70,9 +71,74 @@ static struct bytes cut_text(struct bytes text, struct arena *a)
 	return bytes_set(cut) ? cut : B("out of memory");
 }
 
+/* The failure of all providers within an error. NULL: it is none. */
+static const struct error_list *failed_providers(const struct error *e)
+{
+	while (e->kind == ERR_ALL_VARIANTS_FAILED && e->nested && e->nested->len)
+		e = &e->nested->errors[e->nested->len - 1];
+	return e->kind == ERR_ALL_PROVIDERS_FAILED && e->nested && e->nested->len ? e->nested
+										  : NULL;
+}
+
+/* The text behind a frame that ends in "client: " or "server: ", as wire.c prints it. */
+static struct bytes behind_frame(struct bytes text, struct bytes head, struct bytes type)
+{
+	static const struct bytes tails[] = { B(" client: "), B(" server: ") };
+	struct bytes rest = bytes_slice(text, head.n, text.n);
+
+	if (!type.n || !bytes_starts(text, head) || !bytes_starts(rest, type))
+		return text;
+	rest = bytes_slice(rest, type.n, rest.n);
+	for (size_t i = 0; i < COUNT(tails); i++)
+		if (bytes_starts(rest, tails[i]))
+			return bytes_slice(rest, tails[i].n, rest.n);
+	return text;
+}
+
+/* One provider's failure without TensorZero's frames. The developer API's words stay: its guide explains them. */
+static struct bytes bare_text(const struct error *e, struct arena *a)
+{
+	static const struct bytes send = B("Error sending request: "),
+				  closed = B("Inference stream closed due to error from ");
+	struct bytes text = e->message, phrase = http_status_phrase(e->upstream_status);
+	bool framed = bytes_starts(text, B("Error ")) || bytes_starts(text, closed);
+
+	if (framed && e->upstream_status >= 400 && e->upstream_message.n)
+		return arena_printf(a, "%d%s%.*s: %.*s", e->upstream_status, phrase.n ? " " : "",
+				    BFMT(phrase), BFMT(e->upstream_message));
+	text = behind_frame(text, B("Error from "), e->provider_type);
+	text = behind_frame(text, closed, e->provider_type);
+	return bytes_starts(text, send) ? bytes_slice(text, send.n, text.n) : text;
+}
+
+/* `no provider of "assistant" answered. openai: cannot resolve …; local: connection refused`. Each gets its share of the
+ * room: the last one's reason is as wanted as the first's. Unset: out of memory. */
+static struct bytes providers_text(const struct error_list *failed, struct arena *a)
+{
+	size_t share = ERROR_TEXT_MAX / failed->len;
+	struct bytes whole = { NULL, 0 };
+	struct buf text;
+	int bad;
+
+	buf_init(&text, ERROR_MAX);
+	bad = buf_printf(&text, "no provider of \"%.*s\" answered.", BFMT(failed->of));
+	for (size_t i = 0; i < failed->len && !bad; i++) {
+		struct bytes why = bare_text(&failed->errors[i], a);
+
+		bad = !bytes_set(why) ||
+		      buf_printf(&text, "%s %.*s: %.*s", i ? ";" : "", BFMT(failed->names[i]),
+				 BFMT(bytes_head(why, share)));
+	}
+	if (!bad)
+		whole = arena_adopt(a, &text);
+	buf_deinit(&text);
+	return whole;
+}
+
 struct error *api_openai_error(const struct error *e, int status, struct arena *a)
 {
 	const struct error *leaf = error_leaf(e);
+	const struct error_list *failed = failed_providers(e);
 	struct error *out = arena_new(a, struct error);
 
 	if (!out)
@@ -80,7 +146,10 @@ struct error *api_openai_error(const struct error *e, int status, struct arena *
 	*out = *leaf;
 	out->owned = NULL;
 	out->nested = NULL;
-	out->message = cut_text(e->message, a);
+	out->message = failed ? providers_text(failed, a) : e->message;
+	if (failed && !bytes_set(out->message))
+		return NULL;
+	out->message = cut_text(out->message, a);
 	if (!of_upstream(leaf->kind))
 		return out;
 	if (openai_error_without_html(out, a))

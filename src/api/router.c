@@ -6,10 +6,12 @@
  * Trap: no redirect is ever sent. Clients drop their credentials on one, or fail; a trailing slash is simply
  * the same route.
  */
+#include "api/access_log.h"
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/counters.h"
 #include "api/internal.h"
+#include "api/nearest_route.h"
 #include "api/origin.h"
 #include "api/responses.h"
 #include "api/surface.h"
@@ -240,23 +242,51 @@ void api_keep_upstream_id(struct exchange *x, struct bytes id)
 
 /* ---- unknown paths and methods ---- */
 
-/* A client whose base URL has one "/v1" too many learns the right one. */
-static const char *hint_of(struct bytes path)
+static bool is_pages(struct bytes path)
 {
-	if (is_at_or_below(path, B("/v1/v1/messages")))
-		return " (set the client's base URL to http://HOST, without /v1)";
-	if (is_at_or_below(path, B("/v1/v1")))
-		return " (set the client's base URL to http://HOST/v1, with /v1 once)";
-	return "";
+	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
+}
+
+/* The routes of clients that may be meant by an unknown path, and how many; the others are for people, who read docs. */
+static size_t routes_of_clients(struct known_route out[COUNT(routes)])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(routes); i++) {
+		const struct route *r = &routes[i];
+		bool lists = r->answer == api_models || r->answer == api_count_tokens ||
+			     r->answer == api_response_tokens;
+
+		if ((r->surface || lists) && !bytes_ends(bytes_of(r->path), B("{id}")))
+			out[n++] = (struct known_route){ r->method, r->path,
+							 shape_of(bytes_of(r->path)) };
+	}
+	return n;
 }
 
 static void not_found(struct exchange *ex, struct bytes path)
 {
+	struct known_route known[COUNT(routes)];
+	const struct known_route *meant = NULL;
+	struct bytes url;
+	bool other_base = false;
+
 	if (is_at_or_below(path, B("/api")))
 		log_debug("api", "unknown path of another service", LB("route", path));
-	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s%s", BFMT(ex->method), BFMT(ex->path),
-	     hint_of(path));
-	api_respond_error(ex, shape_of(path), 404, B(""));
+	if (!is_pages(path))
+		meant = nearest_route(known, routes_of_clients(known), path, &other_base);
+	if (!meant) {
+		fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s", BFMT(ex->method),
+		     BFMT(ex->path));
+		api_respond_error(ex, shape_of(path), 404, B(""));
+		return;
+	}
+	url = client_base_url(meant, ex, api_config(ex)->gateway.base_path);
+	fail(ERR_ROUTE_NOT_FOUND, "Route not found: %.*s %.*s (did you mean %s %.*s%s?%s%.*s)",
+	     BFMT(ex->method), BFMT(ex->path), meant->method,
+	     BFMT(api_config(ex)->gateway.base_path), meant->path,
+	     other_base ? " Set the client's base URL to " : "", BFMT(other_base ? url : B("")));
+	api_respond_error(ex, meant->write_error, 404, B(""));
 }
 
 static void wrong_method(struct exchange *ex, struct bytes path, const struct route *route)
@@ -278,16 +308,14 @@ static void common_headers(struct exchange *ex)
 {
 	char text[4 + 32 + 1] = "req_";
 	struct bytes id = { text, sizeof(text) - 1 };
+	struct uuid request = uuid_v7();
 
-	uuid_hex(uuid_v7(), text + 4);
+	uuid_hex(request, text + 4);
+	if (fiber_self())
+		*fiber_request(fiber_self()) = request;
 	exchange_header(ex, B("x-tensorzero-gateway-version"), B(TENSORZERO_VERSION));
 	exchange_header(ex, B("x-request-id"), id);
 	exchange_header(ex, B("request-id"), id);
-}
-
-static bool is_pages(struct bytes path)
-{
-	return is_at_or_below(path, B("/ui")) || is_at_or_below(path, B("/internal"));
 }
 
 /* [ui] enabled = false: the pages and what is for them alone. TensorZero's /internal stays, and what was there before them. */
@@ -363,6 +391,7 @@ void api_handle(struct exchange *ex)
 	} else {
 		ex->route = NULL;
 		not_found(ex, path);
+		access_no_route(ex);
 	}
 }
 
@@ -385,34 +414,37 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 
 /* ---- after the answer ---- */
 
-static void access_log(const struct exchange *ex, const char *route, double took)
+/* What answers inferences, lists models, stores: not the probes, the pages and what is for them. */
+static bool is_api(const struct exchange *ex)
 {
-	struct log_field ttft = { 0 }; /* ends the list */
+	struct bytes path = path_below_base(ex);
 
-	if (ex->first_ms)
-		ttft = LI("ttft_ms", ex->first_ms - ex->started_ns / 1000000);
-	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
-		 LB("profile", answered_profile(ex)), LI("status", ex->status),
-		 LR("ms", took * 1000),
-		 LB("inference_id", api_header_set(ex, B("x-signet-inference-id"))),
-		 LB("model", api_header_set(ex, B("x-signet-model"))),
-		 LB("provider", api_header_set(ex, B("x-signet-provider"))),
-		 LI("worker", ((struct worker *)ex->user)->number), ttft);
+	return ex->route && (is_at_or_below(path, B("/v1")) || is_at_or_below(path, B("/openai")) ||
+			     is_at_or_below(path, B("/anthropic")) || surface_at(path, ex));
+}
+
+static struct bytes class_of(int status)
+{
+	static const struct bytes classes[] = { B("none"), B("1xx"), B("2xx"),
+						B("3xx"),  B("4xx"), B("5xx") };
+
+	return classes[status >= 100 && status < 600 ? status / 100 : 0];
 }
 
 void api_done(struct exchange *ex)
 {
 	const char *route = ex->route ? ex->route : "other";
-	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
+	uint64_t took_ns = clock_mono_ns() - ex->started_ns;
+	double took = (double)took_ns / 1e9;
 	char digits[U64_DIGITS];
 	struct bytes code = u64_text((uint64_t)ex->status, digits);
 
 	if (!ex->status) /* nothing was answered */
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);
-	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), code);
+	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), class_of(ex->status));
 	if (api_config(ex)->server.access_log)
-		access_log(ex, route, took);
+		access_write(ex, is_api(ex), answered_profile(ex), took_ns);
 	config_unref(ex->held);
 	ex->held = NULL;
 }

@@ -85,6 +85,7 @@ struct error {
 };
 
 struct error_list {
+	struct bytes of; /* ALL_PROVIDERS_FAILED: the model's name */
 	struct bytes *names;
 	struct error *errors;
 	size_t len, cap;

@@ -15,7 +15,7 @@
 #define REPORT_MAX (64 << 20)
 
 static const char help[] =
-	"Usage: signet check GLOB...\n"
+	"usage: signet check GLOB...\n"
 	"       signet check --config-file GLOB | --default-config\n"
 	"\n"
 	"Reads the files as one configuration and says everything that is wrong with them,\n"
@@ -25,6 +25,7 @@ static const char help[] =
 	"  --config-file GLOB   the same as GLOB alone; `*` stays within a directory, `**` does not\n"
 	"  --default-config     check the empty configuration\n"
 	"  --json               print [{\"file\",\"line\",\"key\",\"text\"}] on stdout instead\n"
+	"  --strict             warnings fail, too\n"
 	"  --help               this text\n"
 	"\n"
 	"Each finding is one line on stderr, `file:line: what is wrong (what to do)`.\n"
@@ -35,7 +36,7 @@ static const char help[] =
 	"  signet check 'config/**/*.toml'\n";
 
 struct request {
-	bool default_config, json;
+	bool default_config, json, strict;
 };
 
 /* -1: go on, the files are the words of argv; else the exit status. */
@@ -45,6 +46,7 @@ static int read_arguments(int argc, char **argv, struct request *r)
 		{ "--config-file", .word = true },
 		{ "--default-config", .on = &r->default_config },
 		{ "--json", .on = &r->json },
+		{ "--strict", .on = &r->strict },
 	};
 	const struct command check = { "signet check", help, flags, COUNT(flags), true };
 	int status = flags_read(&check, argc, argv);
@@ -58,10 +60,30 @@ static int read_arguments(int argc, char **argv, struct request *r)
 	return -1;
 }
 
+/* "models.m.providers.p.api_base": the texts have ": " behind a provider, as TensorZero's, a program wants one form. */
+static int put_key(struct pen *p, struct bytes key, struct buf *plain)
+{
+	ptrdiff_t at;
+
+	buf_reset(plain);
+	while ((at = bytes_find(key, B(": "))) >= 0) {
+		buf_append(plain, bytes_slice(key, 0, (size_t)at));
+		buf_putc(plain, '.');
+		key = bytes_slice(key, (size_t)at + 2, key.n);
+	}
+	if (buf_append(plain, key))
+		return -1;
+	pen_text(p, "key", buf_bytes(plain));
+	return 0;
+}
+
 static int put_json(const struct config_issues *issues, struct buf *out)
 {
 	struct pen p = { .b = out };
+	struct buf plain;
+	int bad = 0;
 
+	buf_init(&plain, REPORT_MAX);
 	pen_lit(&p, "[");
 	for (size_t i = 0; i < issues->len; i++) {
 		const struct config_issue *e = &issues->at[i];
@@ -70,12 +92,13 @@ static int put_json(const struct config_issues *issues, struct buf *out)
 		pen_open(&p, '{');
 		pen_text(&p, "file", e->file);
 		pen_number(&p, "line", e->line);
-		pen_text(&p, "key", e->key);
+		bad |= put_key(&p, e->key, &plain);
 		pen_text(&p, "text", e->text);
 		pen_bytes(&p, e->warning ? B(",\"warning\":true}") : B("}"));
 	}
 	pen_lit(&p, "]\n");
-	return pen_done(&p);
+	buf_deinit(&plain);
+	return bad ? -1 : pen_done(&p);
 }
 
 static int put_lines(const struct config_issues *issues, struct buf *out)
@@ -98,7 +121,8 @@ static void say_prices(const struct price_list *list)
 static int report(const struct request *r, const struct config_issues *issues,
 		  const struct config *config)
 {
-	bool valid = config != NULL;
+	size_t warnings = issues->len - issues_errors(issues);
+	bool valid = config != NULL && !(r->strict && warnings);
 	struct buf out;
 	int bad;
 
@@ -111,6 +135,9 @@ static int report(const struct request *r, const struct config_issues *issues,
 		puts("1 file is valid.");
 	else if (valid && !r->json)
 		printf("%zu files are valid.\n", issues->files);
+	if (config && !valid && !r->json)
+		fprintf(stderr, "%zu warning%s, which --strict does not let pass.\n", warnings,
+			warnings == 1 ? "" : "s");
 	if (valid && !r->json)
 		say_prices(&config->prices);
 	if (fflush(stdout) != 0)

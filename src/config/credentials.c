@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "config/files.h"
 
 #define MAX_FILE 65536
@@ -68,8 +70,24 @@ struct credential credential_env(const char *name, struct arena *arena)
 	return c;
 }
 
-/* A file's contents without the line end an editor leaves. */
-static struct credential credential_file(const char *path, struct arena *arena)
+/* Folders of secrets whose modes are their maker's, and which others cannot enter. */
+static bool is_guarded(const char *path)
+{
+	struct bytes p = bytes_of(path);
+
+	return bytes_starts(p, B("/run/secrets/")) || bytes_starts(p, B("/run/credentials/"));
+}
+
+static void warn_if_open(int fd, const char *path)
+{
+	struct stat st;
+
+	if (!is_guarded(path) && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_mode & 004)
+		log_warn("config", "a file with a secret can be read by every user (chmod 600)",
+			 LS("file", path));
+}
+
+struct credential credential_file(const char *path, struct arena *arena)
 {
 	struct bytes text = { 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -77,20 +95,24 @@ static struct credential credential_file(const char *path, struct arena *arena)
 	int error = errno;
 	struct bytes inner;
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		warn_if_open(fd, path);
 		close(fd);
+	}
 	while (bytes_ends(text, B("\n")) || bytes_ends(text, B("\r")))
 		text.n--;
 	inner = without_white(text);
 	if (!ok)
-		text = arena_printf(arena, "Failed to read credentials file - %s (os error %d)",
-				    strerror(error), error);
+		text = arena_printf(arena, "Failed to read credentials file - %s (os error %d): %s",
+				    strerror(error), error, path);
 	else if (text.n > MAX_FILE)
-		text = B("The credentials file is larger than 64 KiB");
+		text = arena_printf(arena, "The credentials file %s is larger than 64 KiB", path);
 	else if (!inner.n)
-		return (struct credential){ .kind = CREDENTIAL_MISSING,
-					    .blank = true,
-					    .value = B("The credentials file is empty") };
+		return (struct credential){
+			.kind = CREDENTIAL_MISSING,
+			.blank = true,
+			.value = arena_printf(arena, "The credentials file %s is empty", path)
+		};
 	else
 		return (struct credential){ .kind = CREDENTIAL_STATIC,
 					    .trimmed = inner.n < text.n,
@@ -318,6 +340,11 @@ struct bytes credential_flaw(const struct credential *c, struct arena *a)
 	return flaw;
 }
 
+static bool ends_in_return(struct bytes variable)
+{
+	return bytes_ends(bytes_of(getenv(variable.p)), B("\r"));
+}
+
 void credential_warn(struct loader *l, const struct toml *t, struct bytes path,
 		     const struct credential *c)
 {
@@ -327,7 +354,11 @@ void credential_warn(struct loader *l, const struct toml *t, struct bytes path,
 		credential_warn(l, t, path, c->first);
 		credential_warn(l, t, path, c->second);
 	}
-	if (c->trimmed)
+	if (c->trimmed && c->key.n && ends_in_return(c->key))
+		warn_at(l, t, path,
+			"%.*s ends in a carriage return, which is cut off (it came from a file with Windows line ends: sed -i 's/\\r$//' on that file)",
+			BFMT(place_of(c, l->arena)));
+	else if (c->trimmed)
 		warn_at(l, t, path,
 			"%.*s has white space around its value, which is cut off (remove it)",
 			BFMT(place_of(c, l->arena)));

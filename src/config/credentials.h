@@ -21,6 +21,8 @@ enum credential_form {
  */
 bool credential_read(struct loader *, struct toml *, struct bytes path, unsigned forms,
 		     const char *label, struct credential *out);
+/* A file's contents, without the line end that an editor leaves. */
+struct credential credential_file(const char *path, struct arena *);
 /* The contents of the file that the environment variable names. */
 struct credential credential_path_from_env(const char *name, struct arena *);
 /* The environment variable's value, without white space around it; CREDENTIAL_MISSING if it is not set, or blank. */

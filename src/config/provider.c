@@ -290,7 +290,9 @@ void read_api_key(struct loader *l, struct toml *t, struct bytes path, void *int
 {
 	struct provider_config *p = into;
 
-	credential_read(l, t, path, p->kind->key_forms, p->kind->label, &p->api_key);
+	/* files on every type, which TensorZero has on some: how systemd, Docker and Kubernetes hand secrets over */
+	credential_read(l, t, path, p->kind->key_forms | FORM_PATH | FORM_PATH_FROM_ENV,
+			p->kind->label, &p->api_key);
 }
 
 /* What a type's providers use that name no key of their own. */

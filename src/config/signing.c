@@ -421,13 +421,15 @@ static void load_signer(struct loader *l, struct provider_config *p)
 	struct bytes path = arena_printf(l->arena, "models.%.*s.providers.%.*s",
 					 BFMT(p->model->name), BFMT(p->name));
 	const struct toml *table = toml_get(p->node, "signer"), *t = table ? table : p->node;
-	bool offline = l->options->offline, absent = access(p->signer.path.p, F_OK) != 0;
+	/* a text that is in no folder has no module beside it: `signet check` of files has */
+	bool offline = l->options->offline, nowhere = offline && bytes_set(l->options->text);
 
 	p->signer.signer = signer_get(l->config, &p->signer, path,
 				      !offline && issues_errors(l->issues) == 0, l->arena);
 	if (!p->signer.signer)
-		issue_add(l->issues, offline && absent, node_file(p->node), t->line, path,
-			  "%.*s (%.*s.signer)", BFMT(error_last()->message), BFMT(path));
+		issue_add(l->issues, nowhere && access(p->signer.path.p, F_OK) != 0,
+			  node_file(p->node), t->line, path, "%.*s (%.*s.signer)",
+			  BFMT(error_last()->message), BFMT(path));
 }
 
 static void load_of(struct loader *l, struct model_config *const *models, size_t n)

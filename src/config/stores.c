@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 
+#include "config/credentials.h"
+#include "config/issue.h"
 #include "config/tables.h"
 
 #define URL "TENSORZERO_CLICKHOUSE_URL"
@@ -13,6 +15,21 @@ static struct bytes variable(struct loader *l, const char *name)
 	const char *value = getenv(name);
 
 	return value && *value ? arena_dup(l->arena, bytes_of(value)) : (struct bytes){ 0 };
+}
+
+/* The URL holds a password, so it may stand in a file: "path::/run/secrets/clickhouse_url". */
+static struct bytes url_with_password(struct loader *l)
+{
+	struct bytes url = variable(l, URL), head = B("path::");
+	struct credential c;
+
+	if (!bytes_starts(url, head))
+		return url;
+	c = credential_file(url.p + head.n, l->arena);
+	if (c.kind == CREDENTIAL_STATIC)
+		return c.value;
+	issue_anywhere(l->issues, false, URL ": %.*s", BFMT(c.value));
+	return (struct bytes){ 0 };
 }
 
 static const struct key clickhouse_keys[] = {
@@ -65,7 +82,7 @@ void stores_apply(struct loader *l)
 	check_both(l);
 	if (l->options->offline)
 		return;
-	c->clickhouse.url = variable(l, URL);
+	c->clickhouse.url = url_with_password(l);
 	c->clickhouse.cluster = variable(l, "TENSORZERO_CLICKHOUSE_CLUSTER_NAME");
 	c->clickhouse.single_node = bytes_eq(single, B("1"));
 	here = bytes_set(c->clickhouse.url);

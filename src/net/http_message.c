@@ -12,6 +12,9 @@
 
 #include "base/error.h"
 
+const char http_got_tls[] =
+	"TLS came to a port that speaks plain HTTP: write http:// in the client's base URL, or put a proxy that ends TLS before it";
+
 static struct http_message *of(llhttp_t *p)
 {
 	return p->data;
@@ -316,6 +319,12 @@ static void give_up_head(struct http_message *m, const char *piece)
 		m->target = (struct bytes)B("");
 }
 
+/* The first byte of a ClientHello's record; a method has none such. */
+static bool begins_tls(const struct http_message *m, const char *piece)
+{
+	return !m->response && !m->head_done && m->base == 0 && piece[0] == 0x16;
+}
+
 static int push(struct http_message *m, char *piece, size_t n, bool compact, size_t *used)
 {
 	bool had_head = m->head_done;
@@ -334,7 +343,9 @@ static int push(struct http_message *m, char *piece, size_t n, bool compact, siz
 			      m->bad_status, m->bad);
 	else if (e != HPE_OK)
 		return broken(m, ERR_PROTOCOL, 400,
-			      m->parser.reason ? m->parser.reason : "not HTTP");
+			      begins_tls(m, piece) ? http_got_tls
+			      : m->parser.reason   ? m->parser.reason
+						   : "not HTTP");
 	if (had_head)
 		return 0;
 	if (m->head_done) {

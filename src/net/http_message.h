@@ -42,6 +42,9 @@ struct http_message {
 	bool response, no_body, in_value, target_done, version_seen, compact, interim;
 };
 
+/* `bad` where TLS came to a port of plain HTTP: this very pointer. */
+extern const char http_got_tls[];
+
 /* `no_body`: a response to HEAD. */
 void http_request_init(struct http_message *, struct arena *, size_t max_head, size_t max_headers);
 void http_response_init(struct http_message *, struct arena *, size_t max_head, size_t max_headers,

@@ -294,6 +294,8 @@ static void refuse(struct http_conn *c, int status, const char *reason)
 	int n = 2;
 
 	fill_exchange(rq);
+	if (reason == http_got_tls)
+		log_warn("net", reason);
 	rq->ex.status = status;
 	buf_init(&body, REFUSAL_MAX);
 	if (c->server->opt.malformed)

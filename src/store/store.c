@@ -78,6 +78,30 @@ static int open_dir(const char *dir)
 	return fd;
 }
 
+/* Who holds it: since when the lock is written, and its command line, as far as /proc shows it. */
+static void fail_in_use(int lock, const char *dir, uint64_t pid)
+{
+	char path[48], command[120] = "", since[25] = "";
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, command, sizeof(command) - 1);
+	if (fd >= 0)
+		close(fd);
+	for (ssize_t i = 0; i + 1 < n; i++)
+		if ((unsigned char)command[i] < ' ') /* words end in NUL */
+			command[i] = ' ';
+	if (!fstat(lock, &st))
+		time_rfc3339_ms((uint64_t)st.st_mtime * 1000, since);
+	fail(ERR_STORE,
+	     "%s is in use by process %" PRIu64
+	     " since %s%s%s (another directory: --data-dir, or SIGNET_DATA_DIR)",
+	     dir, pid, since, n > 0 ? ": " : "", command);
+}
+
 static int lock_in(int dir_fd, const char *dir, int *lock_fd)
 {
 	char text[32];
@@ -94,7 +118,7 @@ static int lock_in(int dir_fd, const char *dir, int *lock_fd)
 		else if (!pid)
 			fail(ERR_STORE, "%s is in use by another process", dir);
 		else
-			fail(ERR_STORE, "%s is in use by process %" PRIu64, dir, pid);
+			fail_in_use(fd, dir, pid);
 		close(fd);
 		return held ? 1 : -1;
 	}

@@ -36,7 +36,7 @@ static void read_value(struct loader *l, struct toml *t, struct bytes path, unsi
 		out->from = AWS_UNSET;
 }
 
-#define KEY_FORMS   (FORM_ENV | FORM_DYNAMIC | FORM_NONE)
+#define KEY_FORMS   (FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC | FORM_NONE)
 #define VALUE_FORMS (FORM_ENV | FORM_PATH | FORM_PATH_FROM_ENV | FORM_DYNAMIC)
 
 void read_aws_region(struct loader *l, struct toml *t, struct bytes path, void *into)

@@ -9,6 +9,8 @@
  */
 #include "upstream/rust_proxy.h"
 
+#include <stdlib.h>
+
 #include "base/error.h"
 #include "config/models.h"
 
@@ -85,6 +87,15 @@ static struct credential plain_value(struct loader *l, struct toml *t, struct by
 	return c;
 }
 
+static bool has_path(struct bytes url)
+{
+	ptrdiff_t host = bytes_find(url, B("://"));
+	struct bytes rest = bytes_slice(url, host < 0 ? 0 : (size_t)host + 3, url.n);
+	ptrdiff_t slash = bytes_chr(rest, '/');
+
+	return slash >= 0 && (size_t)slash + 1 < rest.n;
+}
+
 static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 			  struct provider_config *p, struct missing *missing)
 {
@@ -101,6 +112,10 @@ static void read_endpoint(struct loader *l, struct toml *t, struct bytes path,
 			l->arena,
 			"api_endpoint: %s: \"%.*s\" (%.*s must be the whole URL of the chat endpoint)",
 			problem, BFMT(url_shown(p->endpoint)), BFMT(c.key));
+	else if (t && !has_path(p->endpoint))
+		warn_at(l, t, path,
+			"api_endpoint: \"%.*s\" has no path (%.*s is the whole URL of the chat endpoint, such as https://…/stream/chat)",
+			BFMT(url_shown(p->endpoint)), BFMT(c.key));
 }
 
 static void read_os_type(struct loader *l, struct toml *t, struct bytes path,
@@ -159,6 +174,32 @@ static void read_values(struct loader *l, struct toml *t, struct bytes path,
 		find_models_endpoint(l, t, path, p, missing);
 }
 
+/* What to do about each: an absent one is given, a placeholder replaced. */
+static struct bytes remedies(const struct missing *m, struct arena *arena)
+{
+	struct bytes absent[COUNT(m->names)] = { 0 }, fakes[COUNT(m->names)] = { 0 };
+	size_t nabsent = 0, nfakes = 0;
+	struct bytes give, replace;
+
+	for (size_t i = 0; i < m->len; i++) {
+		const char *value = getenv(m->names[i].p);
+		bool key = m->names[i].p[0] >= 'a'; /* of the TOML: it stands there */
+
+		if (key || (value && *value))
+			fakes[nfakes++] = m->names[i];
+		else
+			absent[nabsent++] = m->names[i];
+	}
+	give = join_names(arena, absent, nabsent, "", ", ");
+	replace = join_names(arena, fakes, nfakes, "", ", ");
+	return arena_printf(
+		arena, "%s%.*s%s%s%.*s%s", nabsent ? "; set " : "", BFMT(give),
+		nabsent ? " where Signet starts, or write `api_endpoint`, `device_id_location`, `session_id_location`"
+			: "",
+		nfakes ? "; put your own value in " : "", BFMT(replace),
+		nfakes ? ", which is empty, a placeholder or no text for a header" : "");
+}
+
 /* "Failed to create DevApiClient: A, B and C are not set (‹path›)". */
 static struct bytes missing_text(const struct missing *m, struct bytes path, struct arena *arena)
 {
@@ -166,9 +207,10 @@ static struct bytes missing_text(const struct missing *m, struct bytes path, str
 	size_t before = m->len ? m->len - 1 : 0;
 	struct bytes first = join_names(arena, m->names, before, "", ", ");
 
-	return arena_printf(arena, "Failed to create DevApiClient: %.*s%s%.*s %s not set (%.*s)",
+	return arena_printf(arena,
+			    "Failed to create DevApiClient: %.*s%s%.*s %s not set (%.*s)%.*s",
 			    BFMT(first), before ? " and " : "", BFMT(last), before ? "are" : "is",
-			    BFMT(path));
+			    BFMT(path), BFMT(remedies(m, arena)));
 }
 
 static void defaults(struct provider_config *p)

@@ -29,7 +29,7 @@ DIFFERENT = {
     'base_path="foo"': "TensorZero checks it only when it binds",
     "global_outbound_http_timeout_ms=0\n": "every request would fail at once",
     "=0x10": "TensorZero cannot read hexadecimal numbers",
-    '"path::': "refused before the file is looked for: the openai provider takes no files",
+    '"path::': "files are taken on every type of provider",
     '"path_from_env::': "the same",
     '{default="env::NOPE_X",fallback="none"}': "one of the two is enough (config 5.2)",
     'api_base="localhost:8000"': "no request could ever reach it",

@@ -50,20 +50,14 @@ class Run:
         shutil.copytree(ROOT / "examples", self.work / "examples")
         self.env = {k: v for k, v in os.environ.items()
                     if k not in ("API_ENDPOINT", "DEVICE_ID", "OS_TYPE", "SID") and not k.startswith(("SIGNET_", "TENSORZERO_"))}
-        self.env["SIGNET_DATA_DIR"] = str(folder / "signet-data")
         self.env["NO_PROXY"] = self.env["no_proxy"] = "localhost,127.0.0.1"
         self.port, flags = 3000, []
-        if not free(3000):  # someone else's: the same configuration elsewhere
+        if not free(3000):  # someone else's: elsewhere
             self.port = free(0)
-            other = folder / "quickstart"
-            shutil.copytree(ROOT / "examples/quickstart", other)
-            (other / "rust_proxy").mkdir(exist_ok=True)  # in a fresh clone there is no signer yet
-            subprocess.run([ROOT / "examples/signers/hmac/build.sh", other / "rust_proxy/sign_bg.wasm"], check=True)
-            toml = other / "signet.toml"
-            toml.write_text(toml.read_text().replace("127.0.0.1:3000", f"127.0.0.1:{self.port}", 1))
-            flags = ["--config-file", str(toml)]
+            flags = ["--bind-address", f"127.0.0.1:{self.port}"]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags], env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([str(ROOT / "dev"), "run", *flags],
+                                            env={**self.env, "SIGNET_DATA_DIR": str(self.work / "signet-data")}, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # ignored in what a script starts with &
         self.wait_up()
 
@@ -90,9 +84,9 @@ class Run:
             (r"https://developer-api\.example\.com/stream/chat", self.api),
             (r"/path/to/sign_bg\.wasm", str(self.folder / "mine.wasm")),
             (r"^\./dev run\b.*$", f'if [ -z "${{API_ENDPOINT:-}}" ]; then curl -sf -o /dev/null http://localhost:{self.port}/health; else '
-                                   f"{serve} --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
+                                   f"{serve} --bind-address 127.0.0.1:0 --config-file examples/quickstart/signet.toml --data-dir {self.folder}/other-data; fi"),
             (r"^\./dev test\b.*$", f"{ROOT}/dev test --help >/dev/null"),
-            (r"^build/signet serve\b(.*)$", rf"{serve} --data-dir {self.folder}/other-data \1"),
+            (r"^build/signet serve\b(.*)$", rf"{serve} \1"),
             (r"^(build/signet log tail\b[^#\n]*).*$", r'timeout 2 \1 >tail.out || [ $? -eq 124 ]; cat tail.out; test -s tail.out'),
         ]:
             text = re.sub(pattern, new, text, flags=re.M)
@@ -146,6 +140,36 @@ def test_both_readmes_have_the_same_blocks_and_begin_with_the_two_commands():
     english, chinese = (list(strip(text) for _, text in blocks(name)) for name in READMES)
     assert english == chinese
     assert english[0].split("\n")[:2] == ["./dev run", "./dev test"]
+
+
+def dev_run(run, *flags):
+    return subprocess.run([str(ROOT / "dev"), "run", *flags], env={**run.env, "SIGNET_DATA_DIR": str(run.folder / "second-data")}, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+
+def test_a_start_that_fails_is_dev_runs_own_end_and_nobody_is_said_to_be_up(run):
+    taken = dev_run(run, "--bind-address", f"127.0.0.1:{run.port}")
+    assert taken.returncode == 1 and "address in use" in taken.stderr and "Signet is up" not in taken.stderr, taken.stderr[-2000:]
+    absent = dev_run(run, "--config-file", str(run.folder / "none.toml"))
+    assert absent.returncode == 1 and "Signet is up" not in absent.stderr, absent.stderr[-2000:]
+
+
+def test_dev_run_takes_the_next_port_if_its_own_is_taken(run):
+    if run.port != 3000:
+        pytest.skip("3000 is another program's here, and perhaps the next one too")
+    with (run.folder / "second.log").open("w") as log:
+        second = subprocess.Popen([str(ROOT / "dev"), "run"], env={**run.env, "SIGNET_DATA_DIR": str(run.folder / "second-data")}, stdout=log, stderr=log,
+                                  stdin=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        end = time.monotonic() + 120
+        text = ""
+        while "Signet is up" not in text and second.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+            text = (run.folder / "second.log").read_text()
+        assert "port 3000 is taken by another program: trying 3001" in text and re.search(r"http://localhost:300[1-5]/v1/chat", text), text
+    finally:
+        second.send_signal(signal.SIGINT)
+        assert second.wait(60) == 0
 
 
 def test_interrupt_ends_dev_run_and_its_sample_api(run):

@@ -127,13 +127,15 @@ static void test_a_status_is_the_upstreams_only_where_the_request_is_at_fault(vo
 static void test_the_innermost_failure_decides_under_the_whole_text(void **state)
 {
 	struct error leaf = { .kind = ERR_INFERENCE_CLIENT,
-			      .message = B("leaf"),
+			      .message = B("Error 429 Too Many Requests from openai client: leaf"),
 			      .upstream_status = 429,
 			      .upstream_message = B("slow"),
 			      .request_id = B("up-9"),
 			      .retry_after_ms = 1001 };
 	struct bytes name = B("p");
-	struct error_list list = { &name, &leaf, 1, 1 };
+	struct error_list list = {
+		.of = B("m"), .names = &name, .errors = &leaf, .len = 1, .cap = 1
+	};
 	struct error all = { .kind = ERR_ALL_PROVIDERS_FAILED,
 			     .message = B("All failed: p: leaf."),
 			     .retry_after_ms = -1,
@@ -149,19 +151,26 @@ static void test_the_innermost_failure_decides_under_the_whole_text(void **state
 	assert_int_equal(out->upstream_status, 429);
 	assert_bytes(out->request_id, "up-9");
 	assert_bytes(out->code, "rate_limit_exceeded");
-	assert_bytes(out->message, "All failed: p: leaf. Please try again in 2s.");
+	assert_bytes(
+		out->message,
+		"no provider of \"m\" answered. p: 429 Too Many Requests: slow Please try again in 2s.");
 	/* not under another status, not without a time, not for a quota */
-	assert_bytes(api_openai_error(&all, 503, &arena)->message, "All failed: p: leaf.");
+	assert_bytes(api_openai_error(&all, 503, &arena)->message,
+		     "no provider of \"m\" answered. p: 429 Too Many Requests: slow");
 	leaf.retry_after_ms = 0;
-	assert_bytes(api_openai_error(&all, 429, &arena)->message,
-		     "All failed: p: leaf. Please try again in 0s.");
+	assert_bytes(
+		api_openai_error(&all, 429, &arena)->message,
+		"no provider of \"m\" answered. p: 429 Too Many Requests: slow Please try again in 0s.");
 	leaf.retry_after_ms = -1;
-	assert_bytes(api_openai_error(&all, 429, &arena)->message, "All failed: p: leaf.");
-	leaf.retry_after_ms = 1000;
 	assert_bytes(api_openai_error(&all, 429, &arena)->message,
-		     "All failed: p: leaf. Please try again in 1s.");
+		     "no provider of \"m\" answered. p: 429 Too Many Requests: slow");
+	leaf.retry_after_ms = 1000;
+	assert_bytes(
+		api_openai_error(&all, 429, &arena)->message,
+		"no provider of \"m\" answered. p: 429 Too Many Requests: slow Please try again in 1s.");
 	leaf.upstream_code = B("insufficient_quota");
-	assert_bytes(api_openai_error(&all, 429, &arena)->message, "All failed: p: leaf.");
+	assert_bytes(api_openai_error(&all, 429, &arena)->message,
+		     "no provider of \"m\" answered. p: 429 Too Many Requests: slow");
 	assert_bytes(api_openai_error(&all, 429, &arena)->code, "insufficient_quota");
 	leaf.code = B("its own");
 	assert_bytes(api_openai_error(&all, 429, &arena)->code, "its own");
@@ -278,7 +287,7 @@ static void test_nested_errors_as_a_map_by_name(void **state)
 		{ .kind = ERR_INFERENCE_CLIENT, .message = B("two"), .retry_after_ms = -1 }
 	};
 	struct bytes names[] = { B("a"), B("b\"") };
-	struct error_list list = { names, leaves, 2, 2 };
+	struct error_list list = { .names = names, .errors = leaves, .len = 2, .cap = 2 };
 	struct error all = { .kind = ERR_ALL_PROVIDERS_FAILED,
 			     .message = B("all"),
 			     .retry_after_ms = -1,

@@ -459,15 +459,30 @@ static void test_unreadable_file_is_named(void **state)
 	"api_endpoint = \"http://h/\"\ndevice_id_location = \"none\"\nsession_id = " \
 	"\"very-secret\"\n"
 
+#define CLANG                                                                               \
+	"clang --target=wasm32 -nostdlib -ffreestanding -fno-builtin -mbulk-memory -O1 -w " \
+	"-Wl,--no-entry -Wl,-z,stack-size=4096 -DCASE=GOOD -DIS_GOOD -o %s "                \
+	"tests/unit/wasm/module.c"
+
+static void build_module(const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), CLANG, in_dir(name));
+	assert_int_equal(system(command), 0);
+}
+
 static void test_secret_in_a_file_of_others(void **state)
 {
 	struct config *c;
 
 	(void)state;
+	mkdir(in_dir("rust_proxy"), 0700);
+	build_module("rust_proxy/sign_bg.wasm");
 	put("a.toml", PROXY);
 	c = load("a.toml", true);
 	assert_non_null(c);
-	assert_int_equal(issues.len, 1); /* the missing module */
+	assert_int_equal(issues.len, 1); /* an endpoint without a path */
 	drop(c);
 	assert_int_equal(chmod(in_dir("a.toml"), 0644), 0);
 	c = load("a.toml", true);
@@ -490,19 +505,6 @@ static void test_secret_in_a_file_of_others(void **state)
 }
 
 /* ---- signer modules ---- */
-
-#define CLANG                                                                               \
-	"clang --target=wasm32 -nostdlib -ffreestanding -fno-builtin -mbulk-memory -O1 -w " \
-	"-Wl,--no-entry -Wl,-z,stack-size=4096 -DCASE=GOOD -DIS_GOOD -o %s "                \
-	"tests/unit/wasm/module.c"
-
-static void build_module(const char *name)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command), CLANG, in_dir(name));
-	assert_int_equal(system(command), 0);
-}
 
 static void test_a_module_is_loaded_once_and_found_beside_its_file(void **state)
 {
@@ -607,7 +609,7 @@ static void test_shorthand_models(void **state)
 	assert_int_equal(error_last()->kind, ERR_API_KEY_MISSING);
 	assert_true(bytes_eq(
 		error_last()->message,
-		B("Failed to create DevApiClient: API_ENDPOINT, DEVICE_ID and SID are not set (rust-proxy::x)")));
+		B("Failed to create DevApiClient: API_ENDPOINT, DEVICE_ID and SID are not set (rust-proxy::x); set API_ENDPOINT, DEVICE_ID, SID where Signet starts, or write `api_endpoint`, `device_id_location`, `session_id_location`")));
 	arena_deinit(&arena);
 	shorthands_free(made);
 	drop(c);
@@ -821,7 +823,7 @@ static void test_check_and_its_exit_status(void **state)
 		"w.toml:1: warning: surfaces.default_model: `m` is no model of this configuration"));
 	assert_null(strstr(out, "warning: /"));
 	assert_int_equal(check(out, sizeof(out), "--help", NULL), 0);
-	assert_memory_equal(out, "Usage: signet check GLOB...\n", 28);
+	assert_memory_equal(out, "usage: signet check GLOB...\n", 28);
 	assert_int_equal(check(out, sizeof(out), NULL, NULL), 2);
 	assert_int_equal(check(out, sizeof(out), "--nope", NULL), 2);
 	assert_int_equal(check(out, sizeof(out), "--config-file", NULL), 2);

@@ -37,13 +37,15 @@ static struct error leaves[] = {
 	  .retry_after_ms = 2500 },
 };
 static struct bytes leaf_names[] = { B("a\"b"), B("c") };
-static struct error_list leaf_list = { leaf_names, leaves, 2, 2 };
+static struct error_list leaf_list = { .names = leaf_names, .errors = leaves, .len = 2, .cap = 2 };
 static struct error providers = { .kind = ERR_ALL_PROVIDERS_FAILED,
 				  .message = B("All model providers failed"),
 				  .retry_after_ms = -1,
 				  .nested = &leaf_list };
 static struct bytes variant_names[] = { B("m") };
-static struct error_list variant_list = { variant_names, &providers, 1, 1 };
+static struct error_list variant_list = {
+	.names = variant_names, .errors = &providers, .len = 1, .cap = 1
+};
 static const struct error nested = { .kind = ERR_ALL_VARIANTS_FAILED,
 				     .message = B("All variants failed: \"m\""),
 				     .retry_after_ms = -1,

@@ -78,9 +78,9 @@ static void test_the_last_nested_error_decides(void **state)
 	struct error inner[] = { { .kind = ERR_INFERENCE_CLIENT, .upstream_status = 401 },
 				 { .kind = ERR_INFERENCE_SERVER, .upstream_status = 503 } };
 	struct bytes names[] = { B("a"), B("b") };
-	struct error_list list = { names, inner, 2, 2 };
+	struct error_list list = { .names = names, .errors = inner, .len = 2, .cap = 2 };
 	struct error model = { .kind = ERR_ALL_PROVIDERS_FAILED, .nested = &list };
-	struct error_list outer = { names, &model, 1, 1 };
+	struct error_list outer = { .names = names, .errors = &model, .len = 1, .cap = 1 };
 	struct error all = { .kind = ERR_ALL_VARIANTS_FAILED, .nested = &outer };
 
 	(void)state;

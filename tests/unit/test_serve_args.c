@@ -52,8 +52,8 @@ static void test_wrong_usage_is_2_and_a_refused_start_1(void **state)
 		const char *line;
 		int status;
 	} rows[] = {
-		{ "", 1 },
-		{ "--config-file a --default-config", 1 },
+		{ "", 2 },
+		{ "--config-file a --default-config", 2 },
 		{ "--config-file", 2 },
 		{ "--default-config=1", 2 },
 		{ "--default-config --frob", 2 },
@@ -68,7 +68,7 @@ static void test_wrong_usage_is_2_and_a_refused_start_1(void **state)
 		{ "--run-postgres-migrations", 1 },
 		{ "--run-migrations", -1 }, /* needs no configuration */
 		{ "--run-clickhouse-migrations", -1 },
-		{ "--expiration 2099-01-01T00:00:00Z", 1 },
+		{ "--expiration 2099-01-01T00:00:00Z", 2 },
 		{ "--create-api-key --expiration soon", 1 },
 		{ "--disable-api-key abc --data-dir /nowhere", 1 },
 		{ "--migrate-config x", 1 },

@@ -11,6 +11,7 @@ help_run() {
 	                       DEVICE_ID=quickstart-device and SID=quickstart-session
 	  API_ENDPOINT=URL     your own developer API; DEVICE_ID, OS_TYPE and SID are yours too
 	  the signer           examples/quickstart/rust_proxy/sign_bg.wasm; if there is none, the sample signer is built there
+	  --bind-address A     where it listens; else 127.0.0.1:3000, or the next port that is free
 	  the record           signet-data/ in the checkout: build/signet log tail shows what was asked and answered
 	END
 }
@@ -28,13 +29,19 @@ dev_run() {
 	export SIGNET_DATA_DIR=${SIGNET_DATA_DIR:-$PWD/signet-data}
 	local flags=("$@")
 	case " $* " in *" --config-file"* | *" --default-config "*) ;; *) flags+=(--config-file "$QUICKSTART") ;; esac
+	# Where it listens: as it is told, else 3000, else the next free one.
+	local address
+	address=$(run_address "${flags[@]}")
+	case " $* " in *" --bind-address"*) ;; *) [ -z "$address" ] || flags+=(--bind-address "$address") ;; esac
 	# In a session of its own: Ctrl-C reaches it once, through us, and a second Ctrl-C is a second one.
 	setsid build/signet serve "${flags[@]}" &
 	local signet=$! status=0
 	trap 'kill -INT "$signet" 2>/dev/null' INT
 	trap 'kill -TERM "$signet" 2>/dev/null' TERM HUP
-	case " ${flags[*]} " in *" $QUICKSTART "*) run_ready "$signet" ;; esac
-	while kill -0 "$signet" 2>/dev/null; do wait "$signet" && status=0 || status=$?; done
+	case " ${flags[*]} " in *" $QUICKSTART "*) run_ready "$signet" "$address" ;; esac
+	# A signal to us ends `wait` early; how it ended is asked once more at the end, also of one that never came up.
+	while kill -0 "$signet" 2>/dev/null; do wait "$signet" || true; done
+	wait "$signet" && status=0 || status=$?
 	exit "$status"
 }
 
@@ -59,21 +66,49 @@ run_developer_api() { # FILE for its output
 	say "the sample developer API answers at $API_ENDPOINT"
 }
 
+run_port_is_free() { # PORT
+	! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# Of --bind-address or the variable; of the quickstart, which sets none, 127.0.0.1 and the first free port from 3000 on. Nothing: the
+# file of whoever gave one says it.
+run_address() { # FLAGS
+	local flag before="" port
+	for flag in "$@"; do
+		case "$flag" in --bind-address=*) echo "${flag#*=}"; return ;; esac
+		[ "$before" != --bind-address ] || { echo "$flag"; return; }
+		before=$flag
+	done
+	[ -z "${TENSORZERO_GATEWAY_BIND_ADDRESS:-}" ] || { echo "$TENSORZERO_GATEWAY_BIND_ADDRESS"; return; }
+	case " $* " in *" $QUICKSTART "*) ;; *) return ;; esac
+	for port in 3000 3001 3002 3003 3004 3005; do
+		! run_port_is_free "$port" || { echo "127.0.0.1:$port"; return; }
+		say "port $port is taken by another program: trying $((port + 1))" >&2
+	done
+	echo 127.0.0.1:3000 # signet says what is wrong
+}
+
+# Whether this process listens there, not some other program that answers.
+run_listens() { # PID PORT
+	local port inode; port=$(printf ':%04X' "$2")
+	for inode in $(awk -v port="$port" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+		! find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q . || return 0
+	done
+	return 1
+}
+
 # Waits until it serves and says what to try.
-run_ready() { # PID
-	local address; address=$(sed -n 's/^bind_address = "\(.*\)".*/\1/p' "$QUICKSTART" | head -n 1)
-	local tries=0
-	until curl -s -o /dev/null "http://$address/health"; do
+run_ready() { # PID ADDRESS
+	local address=$2 tries=0
+	until run_listens "$1" "${address##*:}" && curl -s -o /dev/null "http://localhost:${address##*:}/health"; do
 		kill -0 "$1" 2>/dev/null && [ $((tries += 1)) -lt 200 ] || return 0
 		sleep 0.05
 	done
-	sleep 0.1
-	kill -0 "$1" 2>/dev/null || return 0 # another program answered there; signet has said so
 	cat >&2 <<-END
 
 	Signet is up. In another terminal:
 
-	    curl -X POST http://localhost:${address##*:}/v1/chat/completions -H "Content-Type: application/json" \\
+	    curl -X POST http://localhost:${address##*:}/v1/chat/completions -w '\n' -H "Content-Type: application/json" \\
 	      -d '{"model": "rust-proxy", "messages": [{"role": "user", "content": "Hello, world!"}]}'
 
 	    curl -N -X POST http://localhost:${address##*:}/v1/chat/completions -H "Content-Type: application/json" \\

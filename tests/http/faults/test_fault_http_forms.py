@@ -185,7 +185,7 @@ def test_head_requests(signet):
 def test_unknown_paths(signet):
     native = raw.get(signet.port, "/nope?x=1")
     assert (native.status, native.json) == (404, {"error": "Route not found: GET /nope"})
-    for path in ("/openai/v1/nope", "/v1/completions/x"):
+    for path in ("/openai/v1/nope", "/v1/completions/x/y"):
         got = raw.post(signet.port, path, {})
         assert got.status == 404
         assert got.json["error"]["message"] == f"Route not found: POST {path}"

@@ -163,10 +163,10 @@ def test_help_lists_what_there_is():
 @pytest.mark.parametrize("command,flags", [
     ("serve", ["--config-file GLOB", "--default-config", "--bind-address IP:PORT", "--data-dir D", "--workers N", "--log-format F",
                "--log-file F", "--on-sighup ACTION", "--validate-and-exit", "--run-clickhouse-migrations", "--create-api-key", "--expiration TIME", "--disable-api-key ID"]),
-    ("check", ["--config-file GLOB", "--default-config", "--json"]),
+    ("check", ["--config-file GLOB", "--default-config", "--json", "--strict"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--input NAME=VALUE", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
-    ("log", ["--data-dir D", "--json", "--limit N", "--since 1h", "--raw"]),
+    ("log", ["--data-dir D", "--config-file GLOB", "--json", "--limit N", "--since 1h", "--until 10m", "--errors", "--model M", "--provider P", "--slow MS", "--raw"]),
     ("keys", ["--data-dir D", "--description S", "--expiration TIME", "--role R", "--keep-s N", "--json"]),
     ("version", []),
 ])
@@ -195,7 +195,8 @@ def test_version():
 
 
 @pytest.mark.parametrize("args", [[], ["nope"], ["serve", "--nope"], ["serve", "--config-file"], ["version", "x"], ["--nope"],
-                                  ["serve", "--default-config", "--bind-address", "3000"], ["serve", "--default-config", "--workers", "0"]])
+                                  ["serve", "--default-config", "--bind-address", "3000"], ["serve", "--default-config", "--workers", "0"], ["logs"],
+                                  ["serve", "a.toml", "--default-config"], ["serve"], ["--config-file", "x", "--default-config"]])
 def test_wrong_usage_is_2(args):
     status, out, err = run(*args)
     assert (status, out) == (2, "") and err
@@ -204,6 +205,27 @@ def test_wrong_usage_is_2(args):
 @pytest.mark.parametrize("args,text", [
     (["serve"], "You must specify either `--config-file` or `--default-config`."),
     (["--config-file", "x", "--default-config"], "You must not specify both `--config-file` and `--default-config`."),
+    (["logs"], "signet: unknown command logs (did you mean log?)"),
+    (["chekc"], "(did you mean check?)"),
+])
+def test_wrong_usage_says_what_was_meant(args, text):
+    status, out, err = run(*args)
+    assert (status, out) == (2, "") and text in err
+
+
+def test_serve_takes_a_file_as_check_does(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(f'[models.{name}]\nrouting = ["p"]\n[models.{name}.providers.p]\ntype = "openai"\nmodel_name = "x"\n'
+                                               'api_key_location = "none"\n')
+    (tmp_path / "g.toml").write_text('[gateway.observability]\nenabled = false\n')
+    one, both = [str(tmp_path / "g.toml")], [str(tmp_path / n) for n in ("a.toml", "b.toml", "g.toml")]
+    for files in (one, both):
+        assert run("serve", *files, "--validate-and-exit", "--bind-address", "127.0.0.1:0", "--data-dir", str(tmp_path / "d"))[0] == 0
+        assert run("check", *files)[0] == 0
+    assert run("serve", str(tmp_path / "none.toml"), "--validate-and-exit")[0] == 1
+
+
+@pytest.mark.parametrize("args,text", [
     (["--create-api-key", "--expiration", "2020-01-01T00:00:00Z"], "Expiration datetime needs to be in the future"),
     (["--run-clickhouse-migrations"], "--run-clickhouse-migrations needs the variable TENSORZERO_CLICKHOUSE_URL"),
 ])

@@ -37,10 +37,9 @@ def test_headers_of_every_answer(signet):
 
 
 @pytest.mark.parametrize("path,shape", [
-    ("/nope", NATIVE), ("/", NATIVE), ("/v1", NATIVE), ("/v1/datasets", NATIVE), ("/v1/modelsx", NATIVE), ("/openai", NATIVE), ("/openai/v2/x", NATIVE),
-    ("/api/event_logging/batch", NATIVE), ("/statusx", NATIVE), ("/status/x", NATIVE), ("//status", NATIVE), ("/v1/models//", OPENAI),
-    ("/openai/v1", OPENAI), ("/openai/v1/nope", OPENAI), ("/v1/chat", OPENAI), ("/v1/chat/completions/x", OPENAI), ("/v1/completions/x", OPENAI),
-    ("/v1/embeddings/x", OPENAI), ("/v1/messages/x", ANTHROPIC), ("/anthropic/v1/x", ANTHROPIC), ("/anthropic", ANTHROPIC),
+    ("/nope", NATIVE), ("/", NATIVE), ("/v1", NATIVE), ("/v1/datasets", NATIVE), ("/openai", NATIVE), ("/openai/v2/x", NATIVE),
+    ("/api/event_logging/batch", NATIVE), ("/statusx", NATIVE), ("/status/x", NATIVE), ("//status", NATIVE),
+    ("/openai/v1", OPENAI), ("/openai/v1/nope", OPENAI), ("/v1/chat", OPENAI), ("/v1/completions/x/y", OPENAI), ("/anthropic/v1/x", ANTHROPIC), ("/anthropic", ANTHROPIC),
 ])
 def test_unknown_paths(signet, path, shape):
     got = raw.get(signet.port, path + "?secret=1")
@@ -49,13 +48,64 @@ def test_unknown_paths(signet, path, shape):
     assert "location" not in got.headers
 
 
-def test_a_base_url_with_one_v1_too_many_is_told_the_right_one(signet):
-    got = raw.post(signet.port, "/v1/v1/chat/completions", {})
+@pytest.mark.parametrize("path,shape,meant,base", [
+    ("/chat/completions", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/v1/v1/chat/completions", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/v1/chat/completions/chat/completions", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/v1//chat/completions", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/api/v1/chat/completions/", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/openai/chat/completions", OPENAI, "POST /openai/v1/chat/completions", "/openai/v1"),
+    ("/openai/v1/v1/chat/completions", OPENAI, "POST /openai/v1/chat/completions", "/openai/v1"),
+    ("/chat/completion", OPENAI, "POST /v1/chat/completions", "/v1"),
+    ("/models", OPENAI, "GET /v1/models", "/v1"),
+    ("/v1/v1/models", OPENAI, "GET /v1/models", "/v1"),
+    ("/embeddings", OPENAI, "POST /v1/embeddings", "/v1"),
+    ("/responses", OPENAI, "POST /v1/responses", "/v1"),
+    ("/v1/v1/messages", ANTHROPIC, "POST /v1/messages", ""),
+    ("/messages", ANTHROPIC, "POST /v1/messages", ""),
+    ("/v1/v1/messages/count_tokens", ANTHROPIC, "POST /v1/messages/count_tokens", ""),
+    ("/anthropic/messages", ANTHROPIC, "POST /anthropic/v1/messages", "/anthropic"),
+    ("/anthropic/v1/v1/messages", ANTHROPIC, "POST /anthropic/v1/messages", "/anthropic"),
+    ("/v1/chat/completion", OPENAI, "POST /v1/chat/completions", None),
+    ("/v1/chat/compeltions", OPENAI, "POST /v1/chat/completions", None),
+    ("/v1/chat/completions/x", OPENAI, "POST /v1/chat/completions", None),
+    ("/v1/model", OPENAI, "GET /v1/models", None),
+    ("/v1/modelsx", OPENAI, "GET /v1/models", None),
+    ("/v1/embedding", OPENAI, "POST /v1/embeddings", None),
+    ("/v1/message", ANTHROPIC, "POST /v1/messages", None),
+    ("/v1/messages/x", ANTHROPIC, "POST /v1/messages", None),
+    ("/openai/v1/chat/completion", OPENAI, "POST /openai/v1/chat/completions", None),
+])
+def test_an_unknown_path_names_the_route_that_was_meant_and_the_right_base_url(signet, path, shape, meant, base):
+    got = raw.get(signet.port, path, method="POST")
     assert got.status == 404
-    assert got.json["error"]["message"] == ("Route not found: POST /v1/v1/chat/completions "
-                                            "(set the client's base URL to http://HOST/v1, with /v1 once)")
-    got = raw.post(signet.port, "/v1/v1/messages", {})
-    assert got.json["type"] == "error" and "without /v1" in got.json["error"]["message"]
+    advice = "" if base is None else f" Set the client's base URL to http://test{base}"
+    check(got, shape, f"Route not found: POST {path} (did you mean {meant}?{advice})")
+
+
+@pytest.mark.parametrize("host,shown", [("a b", "HOST"), ("x\"<script>", "HOST"), ("h" * 300, "HOST"), ("[::1]:3000", "[::1]:3000")])
+def test_the_host_of_a_hint_is_a_host(signet, host, shown):
+    with raw.Client(signet.port) as c:
+        c.send(f"GET /models HTTP/1.1\r\nhost: {host}\r\nx-forwarded-proto: https\r\n\r\n".encode())
+        got = c.read()
+    if got.status == 404:
+        assert got.json["error"]["message"].endswith(f" to https://{shown}/v1)")
+    else:
+        assert got.status == 400 and shown == "HOST"
+
+
+def test_a_long_unknown_path_is_compared_with_nothing(signet):
+    path = "/x" * 2000 + "/chat/completions"
+    assert raw.get(signet.port, path).json == {"error": f"Route not found: GET {path}"}
+
+
+def test_tls_to_the_plain_port_is_told_so(signet):
+    with raw.Client(signet.port) as c:
+        c.send(bytes.fromhex("160301020001000001fc0303") + bytes(64))
+        got = c.read()
+        assert got.status == 400 and b"TLS came to a port that speaks plain HTTP: write http://" in got.body
+        assert c.at_end()
+    raw.wait_for(lambda: "TLS came to a port that speaks plain HTTP" in signet.stderr())
 
 
 @pytest.mark.parametrize("method,path,allow,shape", [

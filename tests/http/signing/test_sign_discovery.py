@@ -61,7 +61,7 @@ def test_the_quickstart_needs_four_variables_and_a_module(tmp_path):
     folder = tmp_path / "quickstart"
     folder.mkdir()
     with open(os.path.join(ROOT, "examples", "quickstart", "signet.toml")) as f:
-        toml = f.read().replace("127.0.0.1:3000", "127.0.0.1:0")
+        toml = '[gateway]\nbind_address = "127.0.0.1:0"\n' + f.read()
     missing = Signet(toml, folder=str(folder), start=False)
     status, stderr = missing.fails_to_start()
     assert status == 1
