@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "base/flags.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "fiber/fiber.h"
 #include "fiber/offload.h"
 #include "net/socket.h"
 #include "serve_args.h"
@@ -42,7 +44,8 @@
 #define DRAIN_LOOK_MS  20
 #define CANCEL_WAIT_MS 10000 /* what cancelled requests may still take */
 #define WORKER_FILES   8     /* descriptors of a loop and its listener */
-#define HANGUP_MS      1000  /* SIGHUP drains after this time (config §1.1) */
+#define LOG_TICK_MS    5000
+#define HANGUP_MS      1000 /* SIGHUP drains after this time (config §1.1) */
 
 enum phase { PHASE_STARTING, PHASE_READY, PHASE_LISTENING, PHASE_ENDED, PHASE_FAILED };
 
@@ -455,7 +458,18 @@ static void signals_setup(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The next signal, or 0 when the time is over. SIGUSR1 is done here. */
+/* What the log adds to a warning of a request. */
+static bool request_now(struct uuid *id)
+{
+	static const struct uuid none;
+
+	if (!fiber_self())
+		return false;
+	*id = *fiber_request(fiber_self());
+	return memcmp(id, &none, sizeof(none)) != 0;
+}
+
+/* The next signal, or 0 when the time is over. SIGUSR1 is done here, and the log's timer stands here. */
 static int signal_wait(uint64_t ms)
 {
 	uint64_t until = ms == TIME_NEVER ? TIME_NEVER : clock_mono_ms() + ms;
@@ -464,12 +478,14 @@ static int signal_wait(uint64_t ms)
 	signals_of(&set);
 	for (;;) {
 		uint64_t now = clock_mono_ms(), left = until > now ? until - now : 0;
-		struct timespec ts = { (time_t)(left / 1000), (long)(left % 1000) * 1000000 };
+		uint64_t turn = left < LOG_TICK_MS ? left : LOG_TICK_MS;
+		struct timespec ts = { (time_t)(turn / 1000), (long)(turn % 1000) * 1000000 };
 		int sig;
 
-		if (until != TIME_NEVER && !left)
+		if (!left)
 			return 0;
-		sig = sigtimedwait(&set, NULL, until == TIME_NEVER ? NULL : &ts);
+		log_tick(now);
+		sig = sigtimedwait(&set, NULL, &ts);
 		if (sig == SIGUSR1) {
 			log_reopen();
 			log_info("serve", "log file reopened");
@@ -717,6 +733,7 @@ int serve_main(int argc, char **argv)
 	fault_setup(getenv("SIGNET_FAULT"));
 	crash_setup("signet " SIGNET_VERSION);
 	signals_setup();
+	log_ids_from(request_now);
 	if (process_room(START_ROOM) || serve_log_setup(&args) || signing_init())
 		return flags_failed("");
 	app.config = config_load(&args.config, &issues);

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/access_log.h"
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/clients.h"
 #include "api/counters.h"
 #include "api/surface.h"
 #include "base/answer_memory.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/pen.h"
 #include "fiber/fiber.h"
@@ -254,6 +254,7 @@ static int add_rows(void *ctx, const struct result *result, struct record *rec)
 	return rq->surface->add_rows(&rq->answer, rq->writer, result, rec);
 }
 
+/* `status`: what the client will be sent. A client that left was sent what had left before, or nothing. */
 static void record(struct request *rq, enum answer_state state, const struct result *result,
 		   const struct error *e, int status)
 {
@@ -273,7 +274,7 @@ static void record(struct request *rq, enum answer_state state, const struct res
 		.result = result,
 		.error = e,
 		.state = state,
-		.status = status,
+		.status = rq->x->status || rq->x->client_gone ? rq->x->status : status,
 		.processing_ms = turn_ms() - rq->started_ms,
 		.ttft_ms = rq->call.first_ms ? (int64_t)(rq->call.first_ms - rq->started_ms) : -1,
 		.raw_cut = is_raw_cut(rq),
@@ -284,9 +285,10 @@ static void record(struct request *rq, enum answer_state state, const struct res
 	if (state == ANSWER_CANCELLED)
 		METRIC_ADD(&signet_cancelled_total, 1);
 	if (result && state != ANSWER_ERROR) {
-		count_tokens(&result->usage);
+		count_answer(&facts);
 		cost_count(model_label(rq->target.model), &result->usage);
 	}
+	access_note(rq->x, answer_state_name(state), facts.request->inf.stream, result);
 	if (!leaves_record(rq))
 		return;
 	fiber_cancel_reset(); /* a client that left does not take the record with it */
@@ -345,22 +347,22 @@ static struct bytes error_members(struct request *rq)
 	return members;
 }
 
-/* Sends the error in the surface's shape, or what the upstream said where that may go out as it is. */
+/* Records the error and sends it, in the surface's shape, or what the upstream said where that may go out as it is. */
 static void respond_error(struct request *rq, struct error *e, int status)
 {
 	struct bytes members, body = { NULL, 0 };
+	bool shown = rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway;
 
+	if (shown && is_same_family(rq))
+		body = api_upstream_body(e, is_client_credential(rq), &status);
+	record(rq, ANSWER_ERROR, NULL, e, status);
 	set_headers(rq, true);
-	if (rq->surface->upstream_errors && !rq->config->surfaces.error_status_gateway) {
-		if (is_same_family(rq))
-			body = api_upstream_body(e, is_client_credential(rq), &status);
-		if (bytes_set(body)) {
-			api_retry_after(rq->x, e, status);
-			exchange_respond(rq->x, status, B("application/json"), body);
-			return;
-		}
-		e = surface_error(rq->surface, e, status, rq->arena);
+	if (bytes_set(body)) {
+		api_retry_after(rq->x, e, status);
+		exchange_respond(rq->x, status, B("application/json"), body);
+		return;
 	}
+	e = shown ? surface_error(rq->surface, e, status, rq->arena) : e;
 	members = error_members(rq);
 	if (e)
 		fail_with(e);
@@ -380,12 +382,10 @@ static void answer_error(struct request *rq)
 		return;
 	}
 	status = surface_status(rq->surface, e, rq->config);
-	if (rq->x->client_gone || e->kind == ERR_CANCELLED) {
-		record(rq, ANSWER_CANCELLED, NULL, NULL, status);
-	} else {
-		record(rq, ANSWER_ERROR, NULL, e, status);
+	if (rq->x->client_gone || e->kind == ERR_CANCELLED)
+		record(rq, ANSWER_CANCELLED, NULL, NULL, 503); /* a drain's end: the router's */
+	else
 		respond_error(rq, e, status);
-	}
 }
 
 /* What only the attempt that answered can tell. */
@@ -526,8 +526,6 @@ static int stream_error(struct request *rq, const struct error *e)
 
 	if (e->fatal)
 		rq->fatal_error = shown ? shown : e;
-	log_warn("api", "an error inside a stream", LB("request_id", rq->context.request_id),
-		 LB("model", rq->target.model->name), LB("error", bytes_slice(e->message, 0, 512)));
 	return shown ? 0 : -1;
 }
 

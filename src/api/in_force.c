@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/sign_in.h"
+#include "api/counters.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -303,6 +304,7 @@ void config_reload(struct app *app, struct bytes hash, struct config_report *r)
 		} else {
 			config_ref(r->to);
 			put_in_force(f, r->to);
+			counters_begin(r->to);
 		}
 	}
 	tell(r, "reloaded");

@@ -6,6 +6,7 @@
  * Trap: no redirect is ever sent. Clients drop their credentials on one, or fail; a trailing slash is simply
  * the same route.
  */
+#include "api/access_log.h"
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/counters.h"
@@ -307,8 +308,11 @@ static void common_headers(struct exchange *ex)
 {
 	char text[4 + 32 + 1] = "req_";
 	struct bytes id = { text, sizeof(text) - 1 };
+	struct uuid request = uuid_v7();
 
-	uuid_hex(uuid_v7(), text + 4);
+	uuid_hex(request, text + 4);
+	if (fiber_self())
+		*fiber_request(fiber_self()) = request;
 	exchange_header(ex, B("x-tensorzero-gateway-version"), B(TENSORZERO_VERSION));
 	exchange_header(ex, B("x-request-id"), id);
 	exchange_header(ex, B("request-id"), id);
@@ -387,6 +391,7 @@ void api_handle(struct exchange *ex)
 	} else {
 		ex->route = NULL;
 		not_found(ex, path);
+		access_no_route(ex);
 	}
 }
 
@@ -409,34 +414,37 @@ void api_malformed(struct exchange *ex, int code, const char *reason, struct buf
 
 /* ---- after the answer ---- */
 
-static void access_log(const struct exchange *ex, const char *route, double took)
+/* What answers inferences, lists models, stores: not the probes, the pages and what is for them. */
+static bool is_api(const struct exchange *ex)
 {
-	struct log_field ttft = { 0 }; /* ends the list */
+	struct bytes path = path_below_base(ex);
 
-	if (ex->first_ms)
-		ttft = LI("ttft_ms", ex->first_ms - ex->started_ns / 1000000);
-	log_info("access", "request", LB("request_id", api_request_id(ex)), LS("route", route),
-		 LB("profile", answered_profile(ex)), LI("status", ex->status),
-		 LR("ms", took * 1000),
-		 LB("inference_id", api_header_set(ex, B("x-signet-inference-id"))),
-		 LB("model", api_header_set(ex, B("x-signet-model"))),
-		 LB("provider", api_header_set(ex, B("x-signet-provider"))),
-		 LI("worker", ((struct worker *)ex->user)->number), ttft);
+	return ex->route && (is_at_or_below(path, B("/v1")) || is_at_or_below(path, B("/openai")) ||
+			     is_at_or_below(path, B("/anthropic")) || surface_at(path, ex));
+}
+
+static struct bytes class_of(int status)
+{
+	static const struct bytes classes[] = { B("none"), B("1xx"), B("2xx"),
+						B("3xx"),  B("4xx"), B("5xx") };
+
+	return classes[status >= 100 && status < 600 ? status / 100 : 0];
 }
 
 void api_done(struct exchange *ex)
 {
 	const char *route = ex->route ? ex->route : "other";
-	double took = (double)(clock_mono_ns() - ex->started_ns) / 1e9;
+	uint64_t took_ns = clock_mono_ns() - ex->started_ns;
+	double took = (double)took_ns / 1e9;
 	char digits[U64_DIGITS];
 	struct bytes code = u64_text((uint64_t)ex->status, digits);
 
 	if (!ex->status) /* nothing was answered */
 		code = B("none");
 	METRIC_ADD(&signet_http_requests_total, 1, bytes_of(route), code);
-	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), code);
+	METRIC_OBSERVE(&signet_http_request_seconds, took, bytes_of(route), class_of(ex->status));
 	if (api_config(ex)->server.access_log)
-		access_log(ex, route, took);
+		access_write(ex, is_api(ex), answered_profile(ex), took_ns);
 	config_unref(ex->held);
 	ex->held = NULL;
 }

@@ -2,9 +2,8 @@
  * The log. A line is put together and leaves in one write(2) under a lock, so lines of
  * different threads never mix, whatever they are written to. Whether a line is wanted is decided before
  * anything is formatted, by one relaxed load.
- * A warning that repeats (same area, message, model and provider) is written once a minute; the next one
- * tells in `count` how often it came since. What was held back and did not come again is written when its minute is over and
- * another line is written, and by log_flush() at the end.
+ * A warning that repeats (base/log_repeats.c) is written once a minute; what was held back is told by log_tick() when its minute
+ * is over, and by log_flush() at the end: the last one's fields, and in `count` how many they were.
  */
 #include "base/log.h"
 
@@ -20,25 +19,22 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/map.h"
+#include "base/log_repeats.h"
 #include "base/time.h"
 
 #define MAX_LINE      16384 /* longer lines lose their last fields */
 #define MAX_AREAS     16
-#define MAX_REPEATS   256
-#define REPEAT_MS     60000
+#define FIELDS_MAX    16  /* of a warning */
 #define WRITE_WAIT_MS 100 /* how long a full pipe is waited for before the line is given up */
+
+/* Printed: those that clients see, and that of the record. */
+struct request_ids {
+	char request[4 + 32 + 1], inference[UUID_TEXT + 1];
+};
 
 struct line {
 	char *p;
 	size_t n, max;
-};
-
-struct repeat {
-	uint64_t hash, since_ms;      /* hash 0: free */
-	uint64_t count;               /* held back since then */
-	char area[24], msg[160];      /* to be written when nobody says it again, */
-	char model[64], provider[64]; /* with whom it is about */
 };
 
 static struct {
@@ -47,8 +43,8 @@ static struct {
 	char *path; /* of --log-file, for log_reopen */
 	bool pretty, colours;
 	enum log_format format;
-	struct repeat repeats[MAX_REPEATS];
-	uint64_t swept_ms;
+	struct repeats repeats;
+	bool (*ids)(struct uuid *); /* of the request that the caller works for; NULL: none knows */
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .format = LOG_JSON };
 
 /* Set once at start, read by all threads after. */
@@ -359,91 +355,68 @@ static void emit(enum log_level level, const char *area, const char *msg,
 /* Writes a warning that was held back. */
 static void tell(const struct repeat *r)
 {
-	struct log_field fields[3];
+	emit(LOG_WARN, r->area, r->msg, r->fields, r->count);
+}
+
+/* With the ids of the caller's request behind the fields, unless they are there. Of 0 to FIELDS_MAX fields. */
+static void add_ids(struct log_field *to, const struct log_field *fields, struct request_ids *ids)
+{
 	size_t n = 0;
+	struct uuid id;
 
-	if (r->model[0])
-		fields[n++] = LS("model", r->model);
-	if (r->provider[0])
-		fields[n++] = LS("provider", r->provider);
-	fields[n] = (struct log_field){ 0 };
-	emit(LOG_WARN, r->area, r->msg, fields, r->count);
+	for (; fields && fields->key && n < FIELDS_MAX; fields++) {
+		if (strcmp(fields->key, "request_id") != 0)
+			to[n++] = *fields;
+	}
+	to[n] = (struct log_field){ 0 };
+	if (!out.ids(&id))
+		return;
+	memcpy(ids->request, "req_", 4);
+	uuid_hex(id, ids->request + 4);
+	uuid_print(id, ids->inference);
+	to[n++] = LB("request_id", ((struct bytes){ ids->request, 4 + 32 }));
+	to[n++] = LS("inference_id", ids->inference);
+	to[n] = (struct log_field){ 0 };
 }
 
-static struct bytes field_text(const struct log_field *fields, const char *key)
+static void write_line(enum log_level level, const char *area, const char *msg,
+		       const struct log_field *fields)
 {
-	for (; fields && fields->key; fields++)
-		if (fields->type == LOG_TEXT && strcmp(fields->key, key) == 0)
-			return fields->text;
-	return B("");
-}
+	uint64_t count = 0;
 
-/* Writes what was held back for longer than its minute; all of it with `now` = TIME_NEVER. */
-static void sweep(uint64_t now)
-{
-	for (size_t i = 0; i < MAX_REPEATS; i++) {
-		struct repeat *r = &out.repeats[i];
-
-		if (!r->hash || now - r->since_ms < REPEAT_MS)
-			continue;
-		if (r->count)
-			tell(r);
-		r->hash = 0;
-	}
-	out.swept_ms = now;
-}
-
-/* Whether this warning is held back. *count: how many were since it was last written. With all places
- * taken the warning is written: too much is better than silence. */
-static bool is_repeat(const char *area, const char *msg, const struct log_field *fields,
-		      uint64_t now, uint64_t *count)
-{
-	struct bytes model = field_text(fields, "model"), provider = field_text(fields, "provider");
-	uint64_t hash = (hash_bytes(bytes_of(msg)) ^ hash_bytes(bytes_of(area)) * 3 ^
-			 hash_bytes(model) * 5 ^ hash_bytes(provider) * 7) |
-			1;
-	struct repeat *r = NULL, *free_one = NULL;
-
-	*count = 0;
-	for (size_t i = 0; i < MAX_REPEATS && !r; i++) {
-		if (out.repeats[i].hash == hash)
-			r = &out.repeats[i];
-		else if (!out.repeats[i].hash && !free_one)
-			free_one = &out.repeats[i];
-	}
-	if (r && now - r->since_ms < REPEAT_MS) {
-		r->count++;
-		return true;
-	}
-	if (r)
-		*count = r->count ? r->count + 1 : 0;
-	else if (!(r = free_one))
-		return false;
-	*r = (struct repeat){ .hash = hash, .since_ms = now };
-	snprintf(r->area, sizeof(r->area), "%s", area);
-	snprintf(r->msg, sizeof(r->msg), "%s", msg);
-	snprintf(r->model, sizeof(r->model), "%.*s", BFMT(model));
-	snprintf(r->provider, sizeof(r->provider), "%.*s", BFMT(provider));
-	return false;
+	pthread_mutex_lock(&out.lock);
+	if (level != LOG_WARN ||
+	    !repeats_hold(&out.repeats, area, msg, fields, clock_mono_ms(), &count))
+		emit(level, area, msg, fields, count);
+	pthread_mutex_unlock(&out.lock);
 }
 
 void log_write(enum log_level level, const char *area, const char *msg,
 	       const struct log_field *fields)
 {
-	uint64_t now = clock_mono_ms(), count = 0;
+	struct log_field all[FIELDS_MAX + 3];
+	struct request_ids ids;
 
+	if (level <= LOG_WARN && out.ids) {
+		add_ids(all, fields, &ids);
+		fields = all;
+	}
+	write_line(level, area, msg, fields);
+}
+
+void log_ids_from(bool (*ids)(struct uuid *))
+{
+	out.ids = ids;
+}
+
+void log_tick(uint64_t now)
+{
 	pthread_mutex_lock(&out.lock);
-	if (level != LOG_WARN || !is_repeat(area, msg, fields, now, &count))
-		emit(level, area, msg, fields, count);
-	if (now - out.swept_ms > REPEAT_MS / 10)
-		sweep(now);
+	repeats_due(&out.repeats, now, tell);
 	pthread_mutex_unlock(&out.lock);
 }
 
 void log_flush(void)
 {
-	pthread_mutex_lock(&out.lock);
-	sweep(TIME_NEVER);
-	out.swept_ms = clock_mono_ms();
-	pthread_mutex_unlock(&out.lock);
+	log_tick(TIME_NEVER);
 }

@@ -1,13 +1,14 @@
 /*
  * The log: one event a line on stderr (or --log-file), pretty on a terminal, JSON elsewhere.
  * Field names are those of signet-own (i). Never give it a credential, a signature or a body.
- * Safe from any thread. The same warning (area, message, model, provider) is written once a minute with
- * a count.
+ * Safe from any thread. The same warning (area, message, status and all texts but ids) is written once a minute with
+ * a count. Warnings and errors of a request carry `request_id` and `inference_id` by themselves.
  */
 #ifndef SIGNET_BASE_LOG_H
 #define SIGNET_BASE_LOG_H
 
 #include "base/bytes.h"
+#include "base/ids.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_AUTO, LOG_PRETTY, LOG_JSON };
@@ -46,6 +47,10 @@ int log_setup(enum log_format, const char *filter);
 void log_level(enum log_level);
 int log_open_file(const char *path); /* --log-file; -1 with errno's text in the error */
 void log_reopen(void);               /* SIGUSR1 */
+/* Who tells on which request's behalf the calling thread works just now; false: on nobody's. At start, before other threads. */
+void log_ids_from(bool (*)(struct uuid *));
+/* Every few seconds (`now` = clock_mono_ms()): writes the warnings that were held back for a minute, with their counts. */
+void log_tick(uint64_t now);
 void log_flush(void); /* at the end: writes the warnings that were held back, with their counts */
 
 #endif

@@ -69,8 +69,10 @@ static _Thread_local struct shard *mine;
 static pthread_key_t leave_key;
 static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 
-static const double seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-				  1,     2.5,    5,     10,   30,    60,   120, 300,  0 };
+/* Models answer in seconds, so between one and sixty of them the buckets are close. */
+static const double seconds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1,   1.5,
+				  2,     2.5,  3,     4,    5,   7.5,  10,  15,   20,  25,
+				  30,    45,   60,    90,   120, 180,  300, 600,  900, 0 };
 
 static const double *bounds_of(const struct metric *m)
 {

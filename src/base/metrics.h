@@ -10,7 +10,7 @@
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 /* One per metric, static, shared by all threads. `labels` are names, comma-separated ("model,provider")
- * or NULL. `bounds` of a histogram end with 0; NULL = seconds from 0.001 to 300. */
+ * or NULL. `bounds` of a histogram end with 0; NULL = seconds from 0.005 to 900. */
 struct metric {
 	const char *name, *help, *labels;
 	enum metric_type type;

@@ -117,6 +117,31 @@ uint64_t process_rss_bytes(void)
 	return number_in(rest) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t process_virtual_bytes(void)
+{
+	char text[128];
+
+	return number_in(read_small("/proc/self/statm", text, sizeof(text))) *
+	       (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t process_file_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) ? 0 : limit.rlim_cur;
+}
+
+double process_cpu_seconds(void)
+{
+	struct rusage used;
+
+	if (getrusage(RUSAGE_SELF, &used))
+		return 0;
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+	       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
 uint64_t process_open_files(void)
 {
 	DIR *dir = opendir("/proc/self/fd");

@@ -7,8 +7,11 @@
 /* Cores that this process may use: its affinity, and the CPU quota of its control group (v2 and v1), rounded
  * up. At least 1. */
 int process_cores(void);
-uint64_t process_rss_bytes(void);  /* 0: unknown */
-uint64_t process_open_files(void); /* 0: unknown */
+uint64_t process_rss_bytes(void);     /* 0: unknown */
+uint64_t process_open_files(void);    /* 0: unknown */
+uint64_t process_virtual_bytes(void); /* 0: unknown */
+uint64_t process_file_limit(void);    /* of open files, as it is now; 0: unknown */
+double process_cpu_seconds(void);     /* of all threads, in user and system mode */
 /* Raises the soft limit of open files to the hard one. Returns what holds then. */
 uint64_t process_raise_file_limit(void);
 /* -1: ERR_IO, which says so: so much address space cannot be had (a limit of the process). Takes nothing. */

@@ -184,6 +184,8 @@ struct gateway_config {
 	bool auth;                            /* a key is asked for */
 };
 
+enum access_log { ACCESS_LOG_OFF, ACCESS_LOG_API, ACCESS_LOG_ALL };
+
 struct server_config {
 	int workers; /* 0 = as many as there are cores allowed */
 	bool finish_on_disconnect;
@@ -191,7 +193,7 @@ struct server_config {
 	uint64_t max_connections, max_header_kib, max_headers, max_body_mib, body_memory_mib,
 		answer_memory_mib;
 	uint64_t header_timeout_ms, body_idle_ms, keepalive_ms, write_idle_ms;
-	bool access_log;
+	int access_log;              /* enum access_log */
 	bool metrics_auth;           /* /metrics needs a key where one is asked for */
 	struct strings cors_origins; /* of web pages that may call */
 };

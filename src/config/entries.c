@@ -244,6 +244,8 @@ static struct bytes value_at(const struct key *k, const char *base, struct arena
 	case KEY_CHOICE: {
 		int i = *(const int *)at - (int)k->min;
 
+		if (i < 0 && k->or_bool)
+			return B("false");
 		return i >= 0 ? quoted(bytes_of(k->choices[i]), a) : (struct bytes){ 0 };
 	}
 	case KEY_BITS: return bits_of(*(const unsigned *)at, k->choices, a);

@@ -338,6 +338,15 @@ static bool right_table(struct loader *l, const struct table *table, const struc
 	return t->type == TOML_TABLE;
 }
 
+static int last_choice(const struct key *k)
+{
+	int n = 0;
+
+	while (k->choices[n])
+		n++;
+	return n - 1 + (int)k->min;
+}
+
 void read_key(struct loader *l, const struct key *k, struct toml *t, struct bytes path, void *into)
 {
 	uint64_t number;
@@ -376,6 +385,10 @@ void read_key(struct loader *l, const struct key *k, struct toml *t, struct byte
 			*(int64_t *)at = (int64_t)number;
 		break;
 	case KEY_CHOICE:
+		if (k->or_bool && t->type == TOML_BOOL) {
+			*(int *)at = bytes_eq(t->text, B("true")) ? last_choice(k) : 0;
+			break;
+		}
 		if ((choice = want_choice(l, t, path, k->choices)) >= 0)
 			*(int *)at = choice + (int)k->min;
 		break;

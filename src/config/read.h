@@ -67,6 +67,7 @@ struct key {
 	uint64_t normal;            /* of a number that nothing sets (tables_defaults) */
 	const char *zero_text;      /* what is said of a 0 */
 	const char *const *choices; /* ends with NULL */
+	bool or_bool; /* of KEY_CHOICE: false is 0, below `min`, and true the last of the choices */
 	unsigned later; /* of KEY_ANY_CHOICE: bits of those that this version has not yet */
 	bool type_wide; /* of a provider type: also a key of provider_types.T.defaults */
 	const struct table *table;

@@ -58,6 +58,8 @@ static void read_cors_origins(struct loader *l, struct toml *t, struct bytes pat
 	}
 }
 
+static const char *const access_log_choices[] = { "api", "all", NULL };
+
 static const struct key server_keys[] = {
 	{ "workers", KEY_INT, OFF(server.workers), .min = 1, .max = 1024 },
 	{ "on_disconnect", KEY_SWITCH, OFF(server.finish_on_disconnect),
@@ -73,7 +75,8 @@ static const struct key server_keys[] = {
 	NUMBER(server, body_idle_ms, 1, DAY_MS, 30000),
 	NUMBER(server, keepalive_ms, 1, DAY_MS, 75000),
 	NUMBER(server, write_idle_ms, 1, DAY_MS, 300000),
-	{ "access_log", KEY_BOOL, OFF(server.access_log), .at_once = true },
+	{ "access_log", KEY_CHOICE, OFF(server.access_log), .min = ACCESS_LOG_API,
+	  .choices = access_log_choices, .or_bool = true, .at_once = true },
 	{ "cors_origins", KEY_CALL, .call = read_cors_origins, .at_once = true },
 	{ "metrics_auth", KEY_BOOL, OFF(server.metrics_auth), .at_once = true },
 };

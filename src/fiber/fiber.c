@@ -82,6 +82,7 @@ struct fiber {
 	uint64_t armed;    /* when the timer will fire; TIME_NEVER = not armed */
 	uv_timer_t timer;
 	bool queued, woken, parked, cancelled, dead;
+	struct uuid request;
 	void (*on_thread)(void *); /* to be run by the scheduler in its place */
 	void *on_thread_arg;
 #ifdef WITH_ASAN
@@ -137,6 +138,11 @@ size_t fiber_count(void)
 struct fiber *fiber_self(void)
 {
 	return this_loop ? this_loop->current : NULL;
+}
+
+struct uuid *fiber_request(struct fiber *f)
+{
+	return &f->request;
 }
 
 /* ---- switching ---- */
@@ -545,6 +551,7 @@ struct fiber *fiber_spawn(const char *name, fiber_fn *fn, void *arg)
 	f->deadline = f->armed = TIME_NEVER;
 	f->queued = f->woken = f->parked = f->cancelled = f->dead = false;
 	f->on_thread = NULL;
+	f->request = (struct uuid){ 0 };
 	f->error = (struct error){ 0 };
 	f->context = make_fcontext(f->stack + STACK_SIZE, STACK_SIZE, entry);
 	f->all_prev = NULL;

@@ -10,6 +10,7 @@
 #define SIGNET_FIBER_FIBER_H
 
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "base/time.h"
 
 struct fiber;
@@ -20,6 +21,9 @@ typedef void fiber_fn(void *arg);
 struct fiber *fiber_spawn(const char *name, fiber_fn *, void *arg);
 /* The running fiber; NULL on a thread's own stack. */
 struct fiber *fiber_self(void);
+
+/* On which request's behalf a fiber works, for the log: zero until somebody sets it. Same thread only. */
+struct uuid *fiber_request(struct fiber *);
 
 /* Suspends the running fiber until fiber_wake(). May wake without a reason: test your condition in a
  * loop. -1: cancelled or past its deadline. */

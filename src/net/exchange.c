@@ -306,6 +306,7 @@ int exchange_body(struct exchange *ex, struct bytes *out)
 	if (rq->body_read)
 		return fail(ERR_INTERNAL, "the body was read before");
 	rq->body_read = true;
+	ex->bytes_received = rq->first.n;
 	if (coding == CODING_UNKNOWN || coding == CODING_DEFLATE)
 		return fail(ERR_UNSUPPORTED_ENCODING, "unsupported content-encoding");
 	if (rq->msg.has_length && rq->msg.length > in.max)
@@ -320,6 +321,7 @@ int exchange_body(struct exchange *ex, struct bytes *out)
 		return -1;
 	r = receive_all(&in);
 	decoder_free(in.decoder);
+	ex->bytes_received = in.len;
 	*out = (struct bytes){ rq->body ? rq->body : "", in.len };
 	return r;
 }

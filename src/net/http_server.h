@@ -42,7 +42,15 @@ struct exchange {
 	/* what was answered, for logs and metrics */
 	int status; /* 0: nothing yet */
 	uint64_t bytes_sent;
-	bool client_gone; /* the client closed or its socket failed before the answer's end */
+	uint64_t bytes_received; /* of the body, decoded */
+	struct {
+		const char *state;   /* of an inference; NULL: it was none */
+		struct bytes finish; /* unset: unknown */
+		int64_t tokens_in, tokens_out;
+		bool stream,
+			known; /* known: the tokens may be looked at, -1 is unknown all the same */
+	} told;                /* by the handler, for the access log */
+	bool client_gone;      /* the client closed or its socket failed before the answer's end */
 	struct bytes
 		idle; /* what may stand between two writes of a streamed answer and says nothing; set by the
 			     * handler, unset: nothing may */

@@ -239,6 +239,12 @@ void cost_of_stream(const struct provider_config *p, const struct cost_meter *m,
 	set_cost(p, m->at, whole, r);
 }
 
+void cost_counters_begin(struct bytes model)
+{
+	METRIC_ADD(&dollars, 0, model);
+	METRIC_ADD(&unknown, 0, model);
+}
+
 void cost_count(struct bytes model, const struct usage *u)
 {
 	if (u->cost.known)

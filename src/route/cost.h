@@ -29,6 +29,7 @@ void cost_of_stream(const struct provider_config *, const struct cost_meter *, b
 
 /* Of the whole answer, for /metrics. */
 void cost_count(struct bytes model_label, const struct usage *);
+void cost_counters_begin(struct bytes model_label); /* at zero */
 
 /* The prices that were used, for the record: an object of JSON, null where there was none. */
 void cost_put_price(struct pen *, const struct config *, const struct provider_config *,

@@ -170,6 +170,8 @@ int fan_open(const struct provider_config *p, const struct inference *inf,
 			f->n++; /* its arena is there */
 			return -1;
 		}
+		if (f->owner)
+			*fiber_request(o->fiber) = *fiber_request(f->owner);
 	}
 	f->taken = f->n;
 	return wait_for_all(f, failed);

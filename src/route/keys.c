@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/time.h"
 #include "fiber/fiber.h"
 #include "route/classify.h"
@@ -19,6 +20,14 @@
 #define REST_REFUSED_MS 300000 /* of one that was not admitted */
 #define SESSION_MINUTES 60     /* as long as vendors keep a prompt, at most */
 #define PREFIX_MAX      8192   /* bytes of a conversation's beginning that tell it from others */
+
+static METRIC(rested, METRIC_COUNTER, "signet_keys_rested_total", "model,provider",
+	      "Keys of a provider that its upstream refused or limited and that rested then");
+
+void keys_counters_begin(const struct provider_config *p)
+{
+	METRIC_ADD(&rested, 0, model_label(p->model), p->name);
+}
 
 /* ---- a session ---- */
 
@@ -193,6 +202,7 @@ bool key_walk_failed(struct key_walk *w, const struct error *e)
 	if (!ring || w->key >= ring->n || !refused)
 		return false;
 	__atomic_store_n(&ring->rests_until_ms[w->key], turn_ms() + ms, __ATOMIC_RELAXED);
+	METRIC_ADD(&rested, 1, model_label(w->provider->model), w->provider->name);
 	log_warn("route", "a key rests: the upstream refused it",
 		 LB("model", w->provider->model->name), LB("provider", w->provider->name),
 		 LI("key_number", w->key + 1), LI("status", error_leaf(e)->upstream_status),

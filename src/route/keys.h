@@ -42,4 +42,7 @@ bool key_walk_failed(struct key_walk *, const struct error *);
 /* Whether key_walk_failed() could be true. */
 bool key_walk_has_more(const struct key_walk *);
 
+/* The counter of its keys that rested, at zero. */
+void keys_counters_begin(const struct provider_config *);
+
 #endif

@@ -194,6 +194,18 @@ static void count_attempt(const struct model_call *call, const char *result)
 			       model, provider);
 }
 
+void model_call_counters_begin(const struct model_config *m, const struct provider_config *p)
+{
+	static const struct bytes results[] = { B("ok"), B("server"), B("timeout"),
+						B("rate_limit") };
+
+	for (size_t i = 0; i < COUNT(results); i++)
+		METRIC_ADD(&requests, 0, m->name, p->name, results[i]);
+	METRIC_ADD(&fallbacks, 0, m->name);
+	cost_counters_begin(m->name);
+	keys_counters_begin(p);
+}
+
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -331,10 +343,10 @@ static int note_failure(struct model_call *call)
 		return -1;
 	if (f.error->kind == ERR_CANCELLED)
 		return fail_with(f.error);
-	log_warn("route", "an attempt failed", LB("request_id", call->context->request_id),
-		 LB("model", call->model->name), LB("provider", call->provider->name),
-		 LI("attempt", call->nfailed), LI("status", f.attempt.status),
-		 LS("error_kind", failure_name(classify(f.error))), LB("signer", failed_signer(&f)),
+	log_warn("route", "an attempt failed", LB("model", call->model->name),
+		 LB("provider", call->provider->name), LI("attempt", call->nfailed),
+		 LI("status", f.attempt.status), LS("error_kind", failure_name(classify(f.error))),
+		 LB("signer", failed_signer(&f)),
 		 LB("error", bytes_slice(f.error->message, 0, 512)));
 	return fail_with(f.error);
 }
@@ -470,6 +482,14 @@ static int late_delta(struct model_call *call, struct delta **out)
 	return 1;
 }
 
+static void tell_stream_error(const struct model_call *call, const struct error *e)
+{
+	log_warn("route", "an error inside a stream", LB("model", call->model->name),
+		 LB("provider", call->provider->name), LI("status", e->upstream_status),
+		 LS("error_kind", failure_name(classify(e))),
+		 LB("error", bytes_slice(e->message, 0, 512)));
+}
+
 int model_call_next(struct model_call *call, struct delta **out, int (*idle)(void *), void *arg)
 {
 	uint64_t before, limit = sooner(call->provider_deadline, call->model_deadline);
@@ -485,6 +505,8 @@ int model_call_next(struct model_call *call, struct delta **out, int (*idle)(voi
 		r = late_delta(call, out);
 	if (r == 1)
 		cost_meter_add(&call->meters[call->from], call->provider, *out);
+	if (r == 1 && (*out)->error)
+		tell_stream_error(call, (*out)->error);
 	if (r != 1 || ((*out)->error && (*out)->error->fatal)) {
 		call->ended = true;
 		call->whole = r == 0;

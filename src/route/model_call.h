@@ -57,6 +57,8 @@ int model_call_next(struct model_call *, struct delta **, int (*idle)(void *), v
 void model_call_close(struct model_call *);
 /* After the record: what failed and closed calls still held. */
 void model_call_free(struct model_call *);
+/* The counters of attempts of this model at this provider, at zero. */
+void model_call_counters_begin(const struct model_config *, const struct provider_config *);
 /* How many calls of the provider the answer is of; and call i as one of its own, for the record. */
 size_t model_call_count(const struct model_call *);
 struct model_call model_call_at(const struct model_call *, size_t i);

@@ -465,6 +465,11 @@ static void calls(struct pen *p, const struct answer_facts *f)
 
 static const char *const states[] = { "ok", "error", "cancelled", "truncated" };
 
+const char *answer_state_name(enum answer_state state)
+{
+	return states[state];
+}
+
 /* Whether a chat row and a model row stand before the list row, which then leaves out what they say (list_fill()). */
 static bool has_rows(const struct answer_facts *f)
 {
@@ -499,7 +504,7 @@ static int list_row(struct record *rec, const struct answer_facts *f)
 		number(&p, N_MS, (int64_t)f->processing_ms);
 	}
 	text(&p, N_STATE, bytes_of(states[f->state]));
-	known_number(&p, N_STATUS, f->status);
+	known_number(&p, N_STATUS, f->status ? f->status : -1);
 	pen_set(&p, N_ERROR_KIND, kind);
 	pen_set(&p, N_SURFACE, f->surface);
 	pen_set(&p, N_KEY, f->key_public_id);

@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 enum answer_state { ANSWER_OK, ANSWER_ERROR, ANSWER_CANCELLED, ANSWER_TRUNCATED };
+const char *answer_state_name(enum answer_state); /* "ok" */
 
 /* A model's call and what came of it. */
 struct recorded_call {

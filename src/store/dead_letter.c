@@ -12,7 +12,7 @@
 #include "base/time.h"
 #include "store/segment.h"
 
-static METRIC(metric_dead, METRIC_COUNTER, "signet_sink_dead_rows", "sink",
+static METRIC(metric_dead, METRIC_COUNTER, "signet_sink_dead_rows_total", "sink",
 	      "Rows that were put into journal/dead");
 
 static int dead_file(int data_dir, const char *sink)

@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "base/flags.h"
 #include "base/time.h"
+#include "config/config.h"
+#include "sign/signer.h"
 #include "store/log_read.h"
 #include "store/store.h"
 
@@ -22,12 +24,15 @@
 #define OUTPUT_MAX (1u << 30)
 #define LIMIT_MAX  100000
 
+#define WRONG_TIME(flag) \
+	flag " wants a number and s, m, h or d, or a time like 2026-01-31T12:00:00Z, not '%s'"
+
 struct options {
-	const char *dir, *since_text;
+	const char *dir, *config_file, *since_text, *until_text, *model, *provider;
 	char **words; /* to look for; ends with NULL */
-	bool json, raw, colour;
-	uint64_t limit;
-	int64_t since; /* seq; 0 = none */
+	bool json, raw, colour, errors;
+	uint64_t limit, slow_ms;
+	int64_t since, until; /* seq; since 0, until INT64_MAX: none */
 };
 
 static const char help_text[] =
@@ -37,21 +42,28 @@ static const char help_text[] =
 	"       signet log show ID      one answer: conversation, output, parameters, attempts, signatures\n"
 	"       signet log grep WORDS   answers that hold all the words, any case, newest first\n"
 	"\n"
-	"  --data-dir D   the data directory (SIGNET_DATA_DIR, default ./signet-data)\n"
-	"  --json         JSON, one object a line\n"
-	"  --limit N      how many answers to begin with, or to find (default 20)\n"
-	"  --since 1h     only answers of that long ago or less: s, m, h, d\n"
-	"  --raw          show: the bodies of each attempt as sent and received\n"
+	"  --data-dir D        the data directory (SIGNET_DATA_DIR, default ./signet-data)\n"
+	"  --config-file GLOB  the data directory that this configuration names\n"
+	"  --json              JSON, one object a line\n"
+	"  --limit N           how many answers to begin with, or to find (default 20)\n"
+	"  --since 1h          only answers of that long ago or less: s, m, h, d, or a time (2026-01-31T12:00:00Z)\n"
+	"  --until 10m         only answers from before then; tail does not follow\n"
+	"  --errors            only what failed: state error, truncated\n"
+	"  --model M           only of this model\n"
+	"  --provider P        only of this provider: the one that answered, or was tried last\n"
+	"  --slow MS           only what took this long or longer\n"
+	"  --raw               show: the bodies of each attempt as sent and received\n"
 	"\n"
-	"ID is an inference id (chatcmpl-..., the x-signet-inference-id header) or that of a model inference.\n"
-	"A line: time, status, model/provider, marks (stream, signed, R retries, F fallbacks, cut), ms, ttft,\n"
+	"ID is the one of a line, of the x-request-id header (req_...), of an answer (chatcmpl-...) or of a model inference.\n"
+	"A line: local time and zone, status (- none was sent), model/provider, marks (stream, signed, R retries, F fallbacks, cut), ms, ttft,\n"
 	"tokens in and out (~ estimated), id, input -> output or error.\n"
 	"\n"
 	"  signet log tail --limit 5\n"
 	"  signet log show chatcmpl-01a2b3c4d5e67f808182838485868788\n"
 	"  signet log grep invoice overdue --since 2d --json\n";
 
-static bool parse_since(const char *text, int64_t *seq)
+/* A time ago, or one of the calendar. */
+static bool parse_when(const char *text, int64_t *seq)
 {
 	static const struct {
 		char unit;
@@ -68,7 +80,10 @@ static bool parse_since(const char *text, int64_t *seq)
 			*seq = (int64_t)((now > ago ? now - ago : 0) << 15);
 			return true;
 		}
-	return false;
+	if (!time_parse_rfc3339(t, &n))
+		return false;
+	*seq = (int64_t)(n << 15);
+	return true;
 }
 
 /* Every form that carries an inference id: canonical, 32 digits, with a prefix of a surface. */
@@ -191,8 +206,31 @@ static bool entry_holds(const struct log_entry *e, struct bytes word)
 	return false;
 }
 
+static bool is_cell(const struct cell *c, const char *wanted)
+{
+	return !wanted || bytes_eq(cell_text(c), bytes_of(wanted));
+}
+
+/* Whether the flags let it through. */
+static bool is_wanted(const struct work *w)
+{
+	const struct options *o = w->o;
+	const struct cell *list = w->e.list;
+	struct bytes state = cell_text(&list[L_STATE]);
+
+	if (w->e.seq < o->since || w->e.seq > o->until)
+		return false;
+	if (o->errors && !bytes_eq(state, B("error")) && !bytes_eq(state, B("truncated")))
+		return false;
+	if (o->slow_ms && cell_int(&list[L_MS], -1) < (int64_t)o->slow_ms)
+		return false;
+	return is_cell(&list[L_MODEL], o->model) && is_cell(&list[L_PROVIDER], o->provider);
+}
+
 static bool matches(const struct work *w)
 {
+	if (!is_wanted(w))
+		return false;
 	for (char **word = w->o->words; *word; word++)
 		if (!entry_holds(&w->e, bytes_of(*word)))
 			return false;
@@ -205,7 +243,7 @@ static int keep_journal(struct work *w)
 	int found, bad = 0;
 
 	while (!bad && (found = log_next_in_journal(&w->r, &w->e, &w->a)) > 0) {
-		if (w->e.seq >= w->o->since && matches(w))
+		if (matches(w))
 			bad = keep_entry(w);
 		arena_deinit(&w->a);
 	}
@@ -215,20 +253,31 @@ static int keep_journal(struct work *w)
 
 /* ---- tail ---- */
 
+/* Where the walk through the store begins: older than this. */
+static int64_t newest(const struct options *o)
+{
+	return o->until == INT64_MAX ? INT64_MAX : o->until + 1;
+}
+
 /* What is there already: all that waits in the journal, and the newest of the store. */
 static int keep_newest(struct work *w)
 {
-	int64_t seq = INT64_MAX;
+	int64_t seq = newest(w->o);
 	int found;
 
 	if (keep_journal(w))
 		return -1;
-	for (uint64_t n = 0; n < w->o->limit; n++) {
+	for (uint64_t n = 0; n < w->o->limit;) {
 		found = log_next_stored(&w->r, &seq, &w->e, &w->a);
 		if (found < 0)
 			return -1;
 		if (!found || w->e.seq < w->o->since)
 			break;
+		if (!is_wanted(w)) {
+			arena_deinit(&w->a);
+			continue;
+		}
+		n++;
 		if ((w->o->json && log_load_bodies(&w->r, &w->e, &w->a)) || keep_entry(w))
 			return -1; /* bodies: for its tags */
 		arena_deinit(&w->a);
@@ -248,11 +297,13 @@ static int tail(struct work *w)
 	for (size_t i = w->nkept > limit ? w->nkept - limit : 0; !closed && i < w->nkept; i++)
 		closed = emit(&w->kept[i].line);
 	drop_oldest(w, 0);
-	while (!closed) {
+	while (!closed && w->o->until == INT64_MAX) {
 		while (!closed && (found = log_next_in_journal(&w->r, &w->e, &w->a)) > 0) {
-			if (print_entry(w))
-				return failed();
-			closed = emit(&w->out);
+			if (is_wanted(w)) {
+				if (print_entry(w))
+					return failed();
+				closed = emit(&w->out);
+			}
 			arena_deinit(&w->a);
 		}
 		if (found < 0)
@@ -314,7 +365,7 @@ static int grep(struct work *w)
 		seq = w->kept[i].seq;
 	}
 	if (n < limit)
-		seq = INT64_MAX; /* the journal is done, the store begins anew */
+		seq = newest(w->o); /* the journal is done, the store begins anew */
 	while (!closed && n < limit) {
 		found = log_next_stored(&w->r, &seq, &w->e, &w->a);
 		if (found <= 0 || w->e.seq < w->o->since)
@@ -358,15 +409,24 @@ static int read_options(int argc, char **argv, struct options *o, const struct r
 		{ "--raw", .on = &o->raw },
 		{ "--limit", .number = &o->limit, .most = LIMIT_MAX },
 		{ "--since", .text = &o->since_text },
+		{ "--until", .text = &o->until_text },
+		{ "--config-file", .text = &o->config_file, .not_empty = true },
+		{ "--errors", .on = &o->errors },
+		{ "--model", .text = &o->model },
+		{ "--provider", .text = &o->provider },
+		{ "--slow", .number = &o->slow_ms, .most = UINT32_MAX },
 	};
 	const struct command log = { "signet log", help_text, flags, COUNT(flags), true };
 	int status = flags_read(&log, argc, argv);
 
 	if (status >= 0)
 		return status;
-	if (o->since_text && !parse_since(o->since_text, &o->since))
-		return flags_wrong(&log, "--since wants a number and s, m, h or d, not '%s'",
-				   o->since_text);
+	if (o->since_text && !parse_when(o->since_text, &o->since))
+		return flags_wrong(&log, WRONG_TIME("--since"), o->since_text);
+	if (o->until_text && !parse_when(o->until_text, &o->until))
+		return flags_wrong(&log, WRONG_TIME("--until"), o->until_text);
+	if (o->config_file && o->dir && o->dir != getenv("SIGNET_DATA_DIR"))
+		return flags_wrong(&log, "give --data-dir or --config-file, not both");
 	*reading = find_reading(argv[0]);
 	if (!*reading)
 		return argv[0] ? flags_wrong(&log, "unknown command %s", argv[0])
@@ -378,15 +438,49 @@ static int read_options(int argc, char **argv, struct options *o, const struct r
 	return -1;
 }
 
+/* The data directory of a configuration, in `room`. -1: it is not valid, which is said. */
+static int dir_of_config(struct options *o, char *room, size_t n)
+{
+	struct config_options from = { .offline = true, .glob = o->config_file };
+	struct config_issues issues = { 0 };
+	struct config *config = config_load(&from, &issues);
+	bool valid = config != NULL;
+	struct buf line;
+
+	buf_init(&line, OUTPUT_MAX);
+	for (size_t i = 0; i < issues.len && !valid; i++) {
+		buf_reset(&line);
+		if (!config_issue_print(&issues.at[i], &line))
+			fprintf(stderr, "%.*s\n", (int)line.len, line.data);
+	}
+	buf_deinit(&line);
+	if (valid) {
+		snprintf(room, n, "%.*s", BFMT(config->data_dir));
+		o->dir = room;
+	}
+	config_issues_deinit(&issues);
+	config_unref(config);
+	return valid ? 0 : -1;
+}
+
 int store_log_main(int argc, char **argv)
 {
-	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20 };
+	struct options o = { .dir = getenv("SIGNET_DATA_DIR"), .limit = 20, .until = INT64_MAX };
+	char room[4096];
 	const struct reading *reading = NULL;
 	struct work w = { .o = &o };
 	int status = read_options(argc, argv, &o, &reading);
 
 	if (status >= 0 || !reading)
 		return status;
+	if (o.config_file) {
+		if (signing_init())
+			return failed();
+		status = dir_of_config(&o, room, sizeof(room));
+		signing_deinit();
+		if (status)
+			return 1;
+	}
 	if (!o.dir || !*o.dir)
 		o.dir = "signet-data";
 	o.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");

@@ -4,13 +4,13 @@
  * The counts R and F are not stored: attempts are walked, the same provider again is a retry, another one a
  * fallback.
  */
+#include "store/log_columns.h"
 #include "store/log_read.h"
 #include "store/sink.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -18,7 +18,9 @@
 #include "store/clickhouse.h"
 #include "store/schema.h"
 
-#define INLINE_MAX 65536
+#define INLINE_MAX   65536
+#define TARGET_WIDTH 30 /* columns of a line */
+#define MARKS_WIDTH  14 /* " stream signed" */
 
 /* One attempt, failed or not, in the order in which they ran. */
 struct attempt {
@@ -204,21 +206,6 @@ static int put_dollars(struct buf *out, int64_t nano)
 	return buf_append(out, (struct bytes){ text, (size_t)n });
 }
 
-static int put_time(struct buf *out, int64_t seq)
-{
-	time_t t = (time_t)(seq >> 15) / 1000, now = time(NULL);
-	struct tm tm, today;
-	char text[40];
-
-	localtime_r(&t, &tm);
-	localtime_r(&now, &today);
-	strftime(text, sizeof(text),
-		 tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year ? "%H:%M:%S"
-									    : "%F %H:%M:%S",
-		 &tm);
-	return buf_printf(out, "%s.%03d", text, (int)((seq >> 15) % 1000));
-}
-
 static const char *paint(bool colour, const char *code)
 {
 	return colour ? code : "";
@@ -233,7 +220,7 @@ static int put_status(struct buf *out, const struct log_entry *e, bool colour)
 							 : "\033[33m";
 	int bad = buf_append(out, bytes_of(paint(colour, code)));
 
-	bad |= status ? buf_printf(out, " %" PRId64, status) : buf_append(out, B(" -"));
+	bad |= status ? buf_printf(out, " %" PRId64, status) : buf_append(out, B("   -"));
 	return bad | buf_append(out, bytes_of(paint(colour, "\033[0m")));
 }
 
@@ -246,8 +233,10 @@ static int put_marks(struct buf *out, const struct log_entry *e, struct arena *a
 
 	if (!at)
 		return -1;
-	/* A plain list row has no attempt rows: its last attempt is then the one it names. */
-	if (!e->nmodels && n && !bytes_eq(state, B("error"))) {
+	/* A plain list row has no attempt rows: its last attempt is then the one it names. Of a request that was cancelled
+	 * before an answer that one is among the failed already. */
+	if (!e->nmodels && n && !bytes_eq(state, B("error")) &&
+	    (int64_t)n < cell_int(&e->list[L_ATTEMPTS], INT64_MAX)) {
 		at[n] = (struct attempt){ .model = cell_text(&e->list[L_MODEL]),
 					  .provider = cell_text(&e->list[L_PROVIDER]) };
 		n++;
@@ -271,19 +260,18 @@ static int put_marks(struct buf *out, const struct log_entry *e, struct arena *a
 
 static int put_figures(struct buf *out, const struct log_entry *e)
 {
-	int64_t ms = cell_int(&e->list[L_MS], -1), ttft = cell_int(&e->list[L_TTFT], -1);
-	int64_t in = cell_int(&e->list[L_IN], -1), tokens = cell_int(&e->list[L_OUT], -1);
 	const char *about = cell_int(&e->list[L_ESTIMATED], 0) ? "~" : "";
+	const struct {
+		enum list_cell cell;
+		struct figure f;
+	} figures[] = { { L_MS, { "", "", " ms", 6 } },
+			{ L_TTFT, { "ttft ", "", "", 5 } },
+			{ L_IN, { "in ", "", "", 6 } },
+			{ L_OUT, { "out ", about, "", 6 } } };
 	int bad = 0;
 
-	if (ms >= 0)
-		bad |= buf_printf(out, " %" PRId64 " ms", ms);
-	if (ttft >= 0)
-		bad |= buf_printf(out, " ttft %" PRId64, ttft);
-	if (in >= 0)
-		bad |= buf_printf(out, " in %" PRId64, in);
-	if (tokens >= 0)
-		bad |= buf_printf(out, " out %s%" PRId64, about, tokens);
+	for (size_t i = 0; i < COUNT(figures); i++)
+		bad |= column_figure(out, &figures[i].f, cell_int(&e->list[figures[i].cell], -1));
 	return bad;
 }
 
@@ -321,9 +309,12 @@ static int put_outcome(struct buf *out, const struct log_entry *e, bool colour)
 
 int log_print_line(const struct log_entry *e, bool colour, struct buf *out, struct arena *a)
 {
-	int bad = put_time(out, e->seq);
+	int bad = column_time(out, e->seq) | put_status(out, e, colour);
+	size_t target = out->len, marks;
 
-	bad |= put_status(out, e, colour) | put_target(out, e) | put_marks(out, e, a);
+	bad |= put_target(out, e) | column_fill(out, target, TARGET_WIDTH);
+	marks = out->len;
+	bad |= put_marks(out, e, a) | column_fill(out, marks, MARKS_WIDTH);
 	bad |= put_figures(out, e);
 	bad |= buf_printf(out, " %s%.*s%s ", paint(colour, "\033[2m"),
 			  BFMT(cell_text(&e->list[L_ID])), paint(colour, "\033[0m"));

@@ -395,7 +395,7 @@ def test_one_bad_row_goes_to_the_dead_letter(up, clickhouse, together):
         [row] = dead(signet)
         assert (row["table"], row["code"], row["sink"]) == (3, 27, "clickhouse")
         assert row["row"]["inference_id"] in ids and "(at row 1)" in row["error"] and row["recno"] > 1
-        assert signet.metric("signet_sink_dead_rows", sink="clickhouse") == 1
+        assert signet.metric("signet_sink_dead_rows_total", sink="clickhouse") == 1
         assert "journal/dead" in " ".join(sink(signet)["alarms"])
         found = {r["id"] for r in clickhouse.rows("SELECT toString(inference_id) AS id FROM ModelInference", clickhouse.database)}
         assert found == set(good + ids) - {row["row"]["inference_id"]}

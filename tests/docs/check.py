@@ -20,6 +20,7 @@ WALK_MIN = 12
 HEADERS = [re.compile(p) for p in (
     r'\b(?:exchange_header|set_header)\(\s*[^,()]+,\s*B\("([^"]+)"\)', r'http_put_header\(at, B\("([^"]+)"\)', r'\{ B\("([a-z-]+)"\), B\("[^"]*"\) \},\n',
     r'\bB\("([a-z-]+): [^"]*\\r\\n"\)', r'at, B\("([a-z-]+): "\)', r'\\r\\n(sec-[a-z-]+|upgrade): %', r'strftime\([^"]*"([a-z]+): ')]
+RETURNED = re.compile(r"returned_\w+\[\] = \{(.*?)\};", re.S)  # what a provider type lets back to its family's clients
 TO_UPSTREAMS = {"http_client.c"}  # their own headers are the provider types' matter
 NOT_SENT = {"x-signet-remote", "accept", "data"}  # to the gateway, to an upstream; a table of another kind
 
@@ -29,6 +30,9 @@ def headers_of_answers() -> set[str]:
     for file in [*(ROOT / "src/api").glob("*.c"), *(ROOT / "src/net").glob("*.c"), ROOT / "src/ui_main.c"]:
         if file.name not in TO_UPSTREAMS:
             found |= {name for pattern in HEADERS for name in pattern.findall(file.read_text())}
+    for file in (ROOT / "src/upstream").glob("*.c"):
+        for names in RETURNED.findall(file.read_text()):
+            found |= set(re.findall(r'B\("([^!"][^"]*)"\)', names))
     return found - NOT_SENT
 
 

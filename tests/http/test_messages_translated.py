@@ -4,11 +4,13 @@ import json
 import pytest
 
 from lib import claude, raw
+from lib.aws import CLEAN, KEYS, bedrock_model, converse
 from lib.mock import chat_answer, chunk, json_answer, sse, text_chunks, tool_call, usage_chunk
 from lib.model.schemas import answer_complaints
+from lib.record import wait_row
 from lib.signet import config, openai_model
 
-SIGNET = {"env": {**claude.ENV, "GOOGLE_AI_STUDIO_API_KEY": "AIza-test-key-1"}}
+SIGNET = {"env": {**CLEAN, **KEYS, **claude.ENV, "GOOGLE_AI_STUDIO_API_KEY": "AIza-test-key-1"}}
 WEIGH = {"name": "weigh", "description": "Weigh a box", "input_schema": {"type": "object", "properties": {"box": {"type": "string"}}, "required": ["box"]}}
 
 
@@ -20,7 +22,13 @@ def signet_toml(mock):
     models = openai_model("chat", mock.url, model_name="gpt-x") + claude.model("own", mock.url) + gemini("gem", mock.url)
     models += claude.model("mine", mock.url, keys='api_key_location = "dynamic::client_x_api_key"')
     models += "".join(claude.model(name, mock.url, model_name=model) for name, model in CLAUDES.items())
+    models += claude.model("opus", mock.url, model_name="claude-opus-4-6") + claude.model("twice", mock.url, mock.url)
+    bedrock = bedrock_model("carried", mock.url, "us.anthropic.claude-sonnet-4-6-v1:0")
+    models += bedrock.replace('routing = ["p"]', 'routing = ["a", "p"]') + claude.model("carried", mock.url).split("\n", 2)[2]
     return config(models, record=True)
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 
 
 CLAUDES = {"house": "house-model", "vendor": "anthropic/claude-opus-4-1", "newest": "us.anthropic.claude-sonnet-9-v1:0", "unheard": "claude-next"}
@@ -186,3 +194,218 @@ def test_a_limit_with_a_control_character_is_left_out(signet, mock):
     mock.then(with_limits(200, claude.message("Hello"), [("anthropic-ratelimit-tokens-limit", "1\x012"), LIMITS[0]]))
     got = messages(signet, "own")
     assert got.status in (200, 502) and "anthropic-ratelimit-tokens-limit" not in got.headers
+
+
+# -- citations (surfaces §6.5) -----------------------------------------------------------------------
+
+def web(url, **more):
+    return {"type": "web_search_result_location", "url": url, "title": "T", "encrypted_index": "e", "cited_text": "c", **more}
+
+
+PAGE = {"type": "char_location", "cited_text": "c", "document_index": 0, "document_title": None, "start_char_index": 0, "end_char_index": 1}
+CITED = [{"type": "text", "text": "Ünd: "}, {"type": "text", "text": "die Erde 🌍", "citations": [web("https://a"), PAGE]},
+         {"type": "text", "text": " kreist.", "citations": [{"type": "search_result_location", "source": "https://b", "title": None, "cited_text": "c",
+                                                                "search_result_index": 0, "start_block_index": 0, "end_block_index": 1}]}]
+PLACES = [{"url": "https://a", "title": "T", "start_index": 5, "end_index": 15}, {"url": "https://b", "title": "", "start_index": 15, "end_index": 23}]
+NESTED = [{"type": "url_citation", "url_citation": p} for p in PLACES]
+
+
+def cited_stream():
+    parts = [claude.start()]
+    for i, b in enumerate(CITED):
+        parts += claude.block(i, *[("citations_delta", "citation", c) for c in b.get("citations", [])], ("text_delta", "text", b["text"][:4]),
+                              ("text_delta", "text", b["text"][4:]), type="text", text="", citations=[])
+    return sse([*parts, *claude.end()], done=False)
+
+
+def test_citations_are_annotations_of_chat(signet, mock):
+    mock.then(claude.answer(*CITED), cited_stream())
+    message = chat(signet).json["choices"][0]["message"]
+    assert message["content"] == "Ünd: die Erde 🌍 kreist." and message["annotations"] == NESTED
+    assert [message["content"][p["start_index"]:p["end_index"]] for p in PLACES] == ["die Erde 🌍", " kreist."]
+    chunks = [json.loads(e)["choices"][0]["delta"] for e in chat(signet, stream=True).events()[:-1] if json.loads(e)["choices"]]
+    assert [c["annotations"] for c in chunks if "annotations" in c] == [NESTED]
+
+
+def test_citations_are_annotations_of_each_text_of_responses(signet, mock):
+    mock.then(claude.answer(*CITED))
+    said = raw.post(signet.port, "/v1/responses", json.dumps({"model": "own", "input": "Hi"})).json
+    parts = [p for i in said["output"] for p in i["content"]]
+    assert [a for p in parts for a in p["annotations"]] == [
+        {"type": "url_citation", "url": "https://a", "title": "T", "start_index": 0, "end_index": 10},
+        {"type": "url_citation", "url": "https://b", "title": "", "start_index": 0, "end_index": 8}]
+
+
+def test_citations_that_have_no_url_or_no_room_are_left_out(signet, mock):
+    odd = [PAGE, web(""), web(None), web("https://" + "x" * 200000), {"type": 7}, "x", None, web("https://c")]
+    mock.then(claude.answer({"type": "text", "text": "Hi", "citations": odd}))
+    assert [a["url_citation"]["url"] for a in chat(signet).json["choices"][0]["message"]["annotations"]] == ["https://c"]
+    mock.then(claude.answer({"type": "text", "text": "Hi", "citations": [web("https://" + "x" * 60000)] * 20}))
+    kept = chat(signet).json["choices"][0]["message"]["annotations"]
+    assert 10 < len(kept) < 20
+
+
+def test_tensorzeros_route_and_messages_do_not_change(signet, mock):
+    mock.then(claude.answer(*CITED), claude.answer(*CITED))
+    got = chat(signet, "tensorzero::model_name::own", path="/openai/v1/chat/completions").json
+    assert "annotations" not in got["choices"][0]["message"]
+    assert messages(signet, "own").json["content"] == CITED
+
+
+# -- a hostile upstream ------------------------------------------------------------------------------
+
+def delta(index, type, **fields):
+    return claude.event("content_block_delta", index=index, delta={"type": type, **fields})
+
+
+def begun(index, **block):
+    return claude.event("content_block_start", index=index, content_block=block)
+
+
+ODD = {
+    "a delta before any block": [delta(0, "text_delta", text="a")],
+    "a delta of a block that never opened": [*claude.text_block(0, "a"), delta(7, "text_delta", text="b"), delta(8, "citations_delta", citation=web("https://a"))],
+    "an index twice": [begun(0, type="text", text="a"), begun(0, type="text", text="b"), claude.event("content_block_stop", index=0)],
+    "a stop twice": [*claude.text_block(0, "a"), claude.event("content_block_stop", index=0), claude.event("content_block_stop", index=9)],
+    "indices that are none": [begun(-1, type="text", text="a"), begun("x", type="text", text="b"), begun(None, type="text", text="c"), begun(2**64, type="text", text="d")],
+    "blocks that are none": [begun(0), claude.event("content_block_start", index=1, content_block=7), claude.event("content_block_start", index=2),
+                             *claude.text_block(3, "a")],
+    "deltas that are none": [begun(0, type="text", text="a"), claude.event("content_block_delta", index=0, delta=None), delta(0, "text_delta", text=7),
+                             delta(0, "citations_delta", citation=7), delta(0, "citations_delta"), delta(0, "future_delta", x=1)],
+    "usage below zero and beyond all": [*claude.text_block(0, "a"), claude.event("message_delta", delta={"stop_reason": "end_turn"},
+                                                                              usage={"input_tokens": -5, "output_tokens": 2**70, "service_tier": 7, "cache_creation": []})],
+    "two beginnings": [claude.start(), *claude.text_block(0, "a"), claude.start()],
+    "types that are none": [claude.event("future_event", x=[[]]), claude.Raw(b"event: x\ndata: {\"type\":7}\n\n"), claude.Raw(b"data: []\n\n"), *claude.text_block(0, "a")],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+def test_odd_events_of_an_upstream_break_nothing(signet, mock, name, surface):
+    mock.then(sse([claude.start(), *ODD[name], *claude.end()], done=False))
+    if surface == "chat":
+        got = chat(signet, stream=True)
+        assert got.status == 200 and got.events()[-1] == "[DONE]", got.body
+        assert all(json.loads(e).get("choices") is not None or "error" in json.loads(e) for e in got.events()[:-1]), got.body
+    elif surface == "messages":
+        assert events(messages(signet, "own", stream=True))[-1]["type"] in ("message_stop", "error")
+    else:
+        got = raw.post(signet.port, "/v1/responses", json.dumps({"model": "own", "input": "Hi", "stream": True}))
+        assert json.loads(got.events()[-1])["type"] in ("response.completed", "response.failed", "error"), got.body
+    usage = [e for e in got.events() if '"usage":{' in e] if surface != "messages" else []
+    assert not any(":-" in e.split('"usage":{', 1)[1] for e in usage), usage
+    mock.then(claude.answer("alive"))
+    assert chat(signet).json["choices"][0]["message"]["content"] == "alive"
+
+
+DEEP = "[" * 50000 + "]" * 50000
+WRONG = [7, -1, 1e400, "x", True, [], {}, [[]], [None], {"type": 7}, {"type": "text"}, [{"type": []}], [{"type": "tool_result"}], None]
+MEMBERS = ["max_tokens", "messages", "system", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice", "thinking", "output_config",
+           "output_format", "metadata", "service_tier", "cache_control", "mcp_servers", "container", "tensorzero::tags", "tensorzero::credentials", "tensorzero::dryrun"]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_each_member_of_a_wrong_type_is_told_or_ignored(signet, mock, member):
+    for value in WRONG if member != "stream" else [v for v in WRONG if v is not True]:
+        for model in ("chat", "own"):
+            mock.then(json_answer(chat_answer("ok")) if model == "chat" else claude.answer("ok"))
+            got = messages(signet, model, **{member: value})
+            assert got.status in (200, 400, 404), (member, value, got.status, got.body)
+            if got.status != 200:
+                assert got.json["type"] == "error" and got.json["error"]["message"], got.body
+            mock.reset()
+
+
+def test_a_model_of_a_wrong_type_is_told(signet):
+    for value in [v for v in WRONG if v not in ("x", 1e400)]:
+        got = messages(signet, value)
+        assert got.status == 400 and got.json["error"]["message"].startswith("model"), (value, got.body)
+
+
+@pytest.mark.parametrize("body", [
+    f'{{"model":"chat","max_tokens":9,"messages":{DEEP}}}',
+    f'{{"model":"chat","max_tokens":9,"messages":[{{"role":"user","content":{DEEP}}}]}}',
+    f'{{"model":"own","max_tokens":9,"metadata":{DEEP},"messages":[{{"role":"user","content":"Hi"}}]}}',
+    '{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"tools":[' + ",".join(['{"name":"t","input_schema":{}}'] * 5000) + "]}",
+    '{"model":"chat"', "", "[]", "null", '"x"', "\x00", '{"model":"chat","model":"own"}'], ids=range(11))
+def test_bodies_that_are_none_are_refused(signet, mock, body):
+    mock.reset()
+    got = raw.post(signet.port, "/v1/messages", body)
+    assert got.status in (200, 400) and got.json["type"] in ("error", "message"), got.body[:500]
+    mock.reset()
+
+
+def test_a_message_of_many_blocks(signet, mock):
+    mock.then(json_answer(chat_answer("ok")))
+    got = messages(signet, messages=[{"role": "user", "content": [{"type": "text", "text": "a"}] * 20000}])
+    assert got.status in (200, 400, 413), got.body[:500]
+
+
+# -- lines of known trouble, through and through -----------------------------------------------------
+
+def test_json_mode_on_has_no_beginning_where_the_generation_takes_none(signet, mock):
+    """providers-others §13 A23"""
+    mock.then(claude.answer('{"a":"x"}'))
+    got = chat(signet, "opus", response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}})
+    assert got.status == 200 and got.json["choices"][0]["message"]["content"] == '{"a":"x"}', got.body
+    sent = mock.last().json
+    assert [m["role"] for m in sent["messages"]] == ["user"] and sent["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_an_overload_behind_the_text_is_one_error_and_nobody_else_is_asked(signet, mock, surface):
+    """providers-others §13 A29"""
+    mock.reset()
+    mock.then(sse([claude.start(), *claude.text_block(0, "first"), claude.error_event()], done=False), claude.answer("never"))
+    got = chat(signet, "twice", stream=True) if surface == "chat" else messages(signet, "twice", stream=True)
+    assert b"first" in got.body and b"never" not in got.body and len(mock.requests) == 1
+    all = [json.loads(e) for e in got.events() if e != "[DONE]"]
+    assert [("error" in e) for e in all].count(True) == 1 and "error" in all[-1], all
+    assert b'"finish_reason":"' not in got.body and b"message_stop" not in got.body
+    assert wait_row(signet.data_dir, got.headers["x-signet-inference-id"])["state"] == "truncated"
+    mock.reset()
+
+
+def test_a_servers_own_blocks_go_back_as_they_came(signet, mock):
+    """providers-others §13 A36"""
+    server = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "x"}}
+    found = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "encrypted_content": "ENC=="}]}
+    parts = claude.block(0, ("input_json_delta", "partial_json", '{"query":'), ("input_json_delta", "partial_json", '"x"}'), **{**server, "input": {}})
+    parts += claude.block(1, **found) + claude.block(2, ("citations_delta", "citation", web("https://a")), ("text_delta", "text", "Found."), type="text", text="")
+    mock.then(sse([claude.start(), *parts, *claude.end()], done=False), claude.answer("ok"))
+    path, fields = "/openai/v1/chat/completions", {"model": "tensorzero::model_name::own"}
+    deltas = [c["delta"] for e in chat(signet, path=path, stream=True, **fields).events()[:-1] for c in json.loads(e)["choices"]]
+    assert not any(d.get("tool_calls") for d in deltas)
+    extra = [x for d in deltas for x in d.get("tensorzero_extra_content", [])]
+    history = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "Found.", "tensorzero_extra_content": extra}, {"role": "user", "content": "More"}]
+    assert chat(signet, path=path, messages=history, **fields).status == 200
+    assert [b for b in mock.last().json["messages"][1]["content"] if b["type"] != "text"] == [server, found]
+
+
+def test_marks_stay_where_they_are_over_anthropic_and_then_bedrock(signet, mock):
+    """providers-others §13 A38"""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [claude.tool_use("t1", "weigh", {"box": "A"})]},
+               {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "4 kg", **mark}]}]
+    mock.reset()
+    mock.then(claude.error(529, "busy"), converse({"text": "ok"}))
+    got = messages(signet, "carried", messages=history, tools=[{**WEIGH, "name": "other"}, {**WEIGH, **mark}])
+    assert got.status == 200 and len(mock.requests) == 2, got.body
+    first, second = (r.json for r in mock.requests)
+    assert [t.get("cache_control") for t in first["tools"]] == [None, mark["cache_control"]]
+    assert first["messages"][2]["content"][0]["cache_control"] == mark["cache_control"]
+    assert [list(t)[0] for t in second["toolConfig"]["tools"]] == ["toolSpec", "toolSpec", "cachePoint"]
+    assert [list(b)[0] for b in second["messages"][2]["content"]] == ["toolResult", "cachePoint"]
+    mock.reset()
+
+
+@pytest.mark.parametrize("status,type,size", [(400, "image/png", 6 << 20), (413, "application/pdf", 40 << 20)])
+def test_a_file_that_the_vendor_finds_too_large_is_sent_once(signet, mock, status, type, size):
+    """providers-others §13 A44"""
+    mock.reset()
+    mock.then(claude.error(status, "exceeds the maximum"), claude.answer("never"))
+    block = {"type": "image" if "image" in type else "document", "source": {"type": "base64", "media_type": type, "data": "A" * (size * 4 // 3 // 4 * 4)}}
+    got = messages(signet, "own", messages=[{"role": "user", "content": [block]}])
+    assert got.status == status and "exceeds" in got.json["error"]["message"] and len(mock.requests) == 1, got.body[:500]
+    assert len(mock.last().body) > size
+    mock.reset()

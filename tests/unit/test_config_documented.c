@@ -68,6 +68,8 @@ static void print_default(const struct key *k, const struct config *c, char *out
 		snprintf(out, room, "`%s`", *(const bool *)at ? "true" : "false");
 	else if (k->kind == KEY_SWITCH)
 		snprintf(out, room, "`\"%s\"`", k->choices[*(const bool *)at]);
+	else if (k->kind == KEY_CHOICE && k->or_bool && !*(const int *)at)
+		snprintf(out, room, "`false`");
 	else if (k->kind == KEY_CHOICE)
 		snprintf(out, room, "`\"%s\"`", k->choices[*(const int *)at - (int)k->min]);
 	else if (k->kind == KEY_BITS) {

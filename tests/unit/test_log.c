@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/time.h"
 
 static char path[64], moved[72], text[1 << 20];
 
@@ -105,12 +106,13 @@ static void test_a_repeated_warning_is_held_back_and_counted(void **state)
 	log_error("net", "slow"); /* errors are never held back */
 	log_error("net", "slow");
 	log_flush();
-	assert_string_equal(written(path),
-			    "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"slow\",\"ms\":0}\n"
-			    "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"other\"}\n"
-			    "{\"t\":\"T\",\"level\":\"error\",\"msg\":\"slow\"}\n"
-			    "{\"t\":\"T\",\"level\":\"error\",\"msg\":\"slow\"}\n"
-			    "{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"slow\",\"count\":99}\n");
+	assert_string_equal(
+		written(path),
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"slow\",\"ms\":0}\n"
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"other\"}\n"
+		"{\"t\":\"T\",\"level\":\"error\",\"msg\":\"slow\"}\n"
+		"{\"t\":\"T\",\"level\":\"error\",\"msg\":\"slow\"}\n"
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"slow\",\"count\":99,\"ms\":99}\n");
 }
 
 static void test_a_warning_about_another_provider_is_another_warning(void **state)
@@ -125,6 +127,87 @@ static void test_a_warning_about_another_provider_is_another_warning(void **stat
 		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"model\":\"m\",\"provider\":\"p\"}\n"
 		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"model\":\"m\",\"provider\":\"q\"}\n"
 		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"count\":2,\"model\":\"m\",\"provider\":\"p\"}\n");
+}
+
+static size_t lines(const char *part)
+{
+	size_t n = 0;
+
+	for (const char *p = written(path); (p = strstr(p, part)); p++)
+		n++;
+	return n;
+}
+
+/* Issue 15 C1. */
+static void test_another_kind_status_or_text_is_another_warning(void **state)
+{
+	static const struct {
+		const char *kind, *error;
+		int status;
+	} failures[] = {
+		{ "http", "overloaded", 503 },
+		{ "http", "overloaded", 500 },
+		{ "http", "no such model", 500 },
+		{ "timeout", "overloaded", 503 },
+	};
+
+	(void)state;
+	for (size_t turn = 0; turn < 3; turn++)
+		for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++)
+			log_warn("route", "failed", LS("provider", "p"),
+				 LI("status", failures[i].status),
+				 LS("error_kind", failures[i].kind),
+				 LS("error", failures[i].error));
+	assert_int_equal(lines("failed"), 4);
+	log_flush();
+	assert_int_equal(
+		lines("\"count\":2,\"provider\":\"p\",\"status\":503,\"error_kind\":\"http\""), 1);
+	assert_int_equal(
+		lines("\"count\":2,\"provider\":\"p\",\"status\":503,\"error_kind\":\"timeout\""),
+		1);
+	assert_int_equal(lines("\"count\":2"), 4);
+}
+
+static void test_an_upstreams_ids_do_not_make_another_warning(void **state)
+{
+	(void)state;
+	log_warn("route", "failed", LS("error", "request 8f3c02aa1b of 0197c0de-0000-7000 failed"));
+	log_warn("route", "failed", LS("error", "request 77aa02aa1c of 0197c0ff-0000-7000 failed"));
+	assert_int_equal(lines("failed"), 2); /* the message and the text of one line */
+}
+
+static void test_a_timer_tells_what_was_held_back(void **state)
+{
+	uint64_t now = clock_mono_ms();
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		log_warn("route", "failed", LS("error_kind", "timeout"), LI("attempt", i));
+	log_tick(now + 30000);
+	assert_int_equal(lines("failed"), 1);
+	log_tick(now + 61000);
+	assert_int_equal(lines("\"count\":4,\"error_kind\":\"timeout\",\"attempt\":4}"), 1);
+	log_tick(now + 122001); /* nobody said it again */
+	assert_int_equal(lines("failed"), 2);
+}
+
+static bool some_request(struct uuid *id)
+{
+	return uuid_parse(B("0197c0de000070008000000000000001"), id);
+}
+
+/* Issue 15 C2. */
+static void test_a_warning_has_the_ids_of_its_request(void **state)
+{
+	(void)state;
+	log_ids_from(some_request);
+	log_warn("route", "failed", LI("attempt", 1));
+	log_info("route", "fine");
+	log_ids_from(NULL);
+	assert_string_equal(
+		written(path),
+		"{\"t\":\"T\",\"level\":\"warn\",\"msg\":\"failed\",\"attempt\":1,\"request_id\":\"req_0197c0de000070008000000000000001\",\"inference_id\":\"0197c0de-0000-7000-8000-000000000001\"}\n"
+		"{\"t\":\"T\",\"level\":\"info\",\"msg\":\"fine\"}\n");
 }
 
 static void test_a_line_too_long_loses_fields_and_stays_json(void **state)
@@ -227,6 +310,14 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_warning_about_another_provider_is_another_warning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_kind_status_or_text_is_another_warning,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_upstreams_ids_do_not_make_another_warning,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_timer_tells_what_was_held_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_warning_has_the_ids_of_its_request, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_a_line_too_long_loses_fields_and_stays_json,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reopen_follows_a_rotated_file, setup,

@@ -1,6 +1,8 @@
 /* What `signet log` prints of an entry, without a store: every mark, colours, what must not steer a terminal, numbers. */
 #include "store_rows.h"
 
+#include <time.h>
+
 #include "store/log_read.h"
 
 static struct log_entry entry;
@@ -37,14 +39,26 @@ static struct cell num(int64_t n)
 	return (struct cell){ .type = CELL_INT, .num = n };
 }
 
-/* Behind the time, which is of another day. */
+/* Several spaces become one. */
+static char *squeezed(char *t)
+{
+	char *to = t;
+
+	for (const char *p = t; *p; p++)
+		if (*p != ' ' || p[1] != ' ')
+			*to++ = *p;
+	*to = 0;
+	return t;
+}
+
+/* Behind the time; columns are of test_lines_align(). */
 static const char *line(bool colour)
 {
 	buf_reset(&out);
 	assert_int_equal(log_print_line(&entry, colour, &out, &arena), 0);
 	assert_int_equal(buf_putc(&out, 0), 0);
-	assert_int_equal(strncmp(out.data, "2025-06-30 12:44:28.596", 23), 0);
-	return out.data + 23;
+	assert_int_equal(strncmp(out.data, "2025-06-30 12:44:28.596+0000", 28), 0);
+	return squeezed(out.data + 28);
 }
 
 static const char *json(void)
@@ -71,13 +85,45 @@ static void test_a_line_with_nothing_but_an_id(void **state)
 	assert_string_equal(line(false), " - - x \"\" -> \"\"\n");
 }
 
-static void test_a_line_of_today_has_no_date(void **state)
+/* Issue 15 C5: local time says of which zone it is. */
+static void test_local_time_is_marked(void **state)
 {
 	(void)state;
-	entry.seq = (int64_t)(clock_unix_ms() << 15);
+	setenv("TZ", "XXX-05:30", 1);
+	tzset();
 	assert_int_equal(log_print_line(&entry, false, &out, &arena), 0);
-	assert_int_equal(out.data[2], ':');
-	assert_int_equal(out.data[8], '.');
+	assert_int_equal(strncmp(out.data, "2025-06-30 18:14:28.596+0530 ", 29), 0);
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
+/* Where the id stands, in characters. */
+static size_t id_column(void)
+{
+	buf_reset(&out);
+	assert_int_equal(log_print_line(&entry, false, &out, &arena), 0);
+	assert_int_equal(buf_putc(&out, 0), 0);
+	return (size_t)(strstr(out.data, " ID ") - out.data);
+}
+
+static void test_lines_align(void **state)
+{
+	size_t column;
+
+	(void)state;
+	entry.list[L_ID] = text("ID");
+	entry.list[L_STATE] = text("error");
+	column = id_column();
+	entry.list[L_STATUS] = num(200);
+	entry.list[L_STATE] = text("ok");
+	entry.list[L_MODEL] = text("a-model");
+	entry.list[L_PROVIDER] = text("a-provider");
+	entry.list[L_STREAM] = entry.list[L_SIGNED] = entry.list[L_ESTIMATED] = num(1);
+	entry.list[L_MS] = num(123456);
+	entry.list[L_TTFT] = num(7);
+	entry.list[L_IN] = num(1234);
+	entry.list[L_OUT] = num(12);
+	assert_int_equal(id_column(), column);
 }
 
 static void test_every_mark_of_a_line(void **state)
@@ -380,7 +426,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_a_line_with_nothing_but_an_id),
-		T(test_a_line_of_today_has_no_date),
+		T(test_local_time_is_marked),
+		T(test_lines_align),
 		T(test_every_mark_of_a_line),
 		T(test_nothing_steers_a_terminal),
 		T(test_retries_and_fallbacks_are_counted),

@@ -98,13 +98,13 @@ static void append_error(struct store *s, char id[37])
 	buf_deinit(&b);
 }
 
-/* What stands behind the time, "02:10:11.123". */
+/* What stands behind the time, "2025-06-30 02:10:11.123+0000". */
 static const char *after_time(const char *line)
 {
-	assert_true(strlen(line) > 13);
-	assert_int_equal(line[2], ':');
-	assert_int_equal(line[8], '.');
-	return line + 12;
+	assert_true(strlen(line) > 29);
+	assert_int_equal(line[13], ':');
+	assert_int_equal(line[19], '.');
+	return line + 28;
 }
 
 static void test_lines_have_the_exact_form(void **state)
@@ -115,15 +115,17 @@ static void test_lines_have_the_exact_form(void **state)
 	(void)state;
 	append_error(s, bad);
 	assert_int_equal(run(out, sizeof(out), "grep", "hello", "--data-dir", dir, NULL), 0);
-	snprintf(want, sizeof(want),
-		 " 200 m/p signed 12 ms in 11 out 3 %s \"Hello, world!\" -> \"Hello.\"\n", id);
+	snprintf(
+		want, sizeof(want),
+		" 200 m/p                           signed            12 ms            in     11 out      3 %s \"Hello, world!\" -> \"Hello.\"\n",
+		id);
 	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
 	assert_non_null(strstr(out, "1 found"));
 	/* fallback, retry, an error where the answer would stand, nothing that steers the terminal */
 	assert_int_equal(run(out, sizeof(out), "grep", "BOOM", "--data-dir", dir, NULL), 0);
 	snprintf(
 		want, sizeof(want),
-		" 502 m/q (f/v) stream R1 F1 1900 ms %s \"say \\\"hi\\\"\\x1b[2J\" -> server: all failed\n",
+		" 502 m/q (f/v)                     stream R1 F1    1900 ms                                 %s \"say \\\"hi\\\"\\x1b[2J\" -> server: all failed\n",
 		bad);
 	assert_int_equal(strncmp(after_time(out), want, strlen(want)), 0);
 	store_close(s);
@@ -227,7 +229,7 @@ static void test_each_form_is_what_it_was(void **state)
 				 0);
 		assert_string_equal(
 			out,
-			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"2025-06-30 12:44:28.596+0000 299 m1/p1 (f/v)                   stream signed F2 cut truncated    101 ms ttft   301 in    201 out   ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
 			"\n"
 			"user\n"
 			"\n"
@@ -263,7 +265,7 @@ static void test_each_form_is_what_it_was(void **state)
 			0);
 		assert_string_equal(
 			out,
-			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
+			"2025-06-30 12:44:28.596+0000 299 m1/p1 (f/v)                   stream signed F2 cut truncated    101 ms ttft   301 in    201 out   ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n"
 			"\n"
 			"attempt 1 (first)\n"
 			"  m1/p1 298 203 ms in 201 out 202 finish length cost $0.000000205\n"
@@ -304,7 +306,7 @@ static void test_each_form_is_what_it_was(void **state)
 		*strstr(out, "1 found") = 0;
 		assert_string_equal(
 			out,
-			"2025-06-30 12:44:28.596 299 m1/p1 (f/v) stream signed F2 cut truncated 101 ms ttft 301 in 201 out ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n");
+			"2025-06-30 12:44:28.596+0000 299 m1/p1 (f/v)                   stream signed F2 cut truncated    101 ms ttft   301 in    201 out   ~202 0197c0de-1234-7abc-8def-000000000001 \"in?\" -> \"out!\"\n");
 		if (!closed) {
 			assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), 0);
 			sqlite3_close(db);

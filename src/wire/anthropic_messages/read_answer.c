@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "wire/anthropic_messages/write_request.h"
 #include "wire/call_ids.h"
+#include "wire/citations.h"
 
 #define BODY_SHOWN (64u << 10) /* of one that cannot be read */
 
@@ -19,6 +20,9 @@ struct reply {
 	bool mapped;  /* names went out in another form */
 	bool by_tool; /* the call of `respond` is the answer's text */
 	bool responded;
+	bool passes;      /* the client reads the document itself */
+	uint64_t chars;   /* of the texts so far */
+	struct buf cited; /* annotations of the whole answer, without brackets */
 };
 
 /* ---- what streams have, too ---- */
@@ -165,6 +169,26 @@ static int add(struct reply *r, struct block b)
 	return arena_push(r->arena, to->content, to->len, to->cap, b) ? 0 : -1;
 }
 
+/* As annotations of this block and of the whole answer. */
+static int annotate(struct reply *r, yyjson_val *citations, struct block *b)
+{
+	uint64_t n = citations_chars(b->text);
+	yyjson_arr_iter it = yyjson_arr_iter_with(citations);
+	yyjson_val *one;
+	struct buf own;
+	int bad = 0;
+
+	buf_init(&own, CITATIONS_MAX);
+	while (!bad && (one = yyjson_arr_iter_next(&it)))
+		bad = citations_add(&own, one, 0, n) ||
+		      citations_add(&r->cited, one, r->chars, r->chars + n);
+	if (!bad && own.len)
+		b->annotations = arena_printf(r->arena, "[%.*s]", BFMT(buf_bytes(&own)));
+	bad = bad || (own.len && !bytes_set(b->annotations));
+	buf_deinit(&own);
+	return bad ? -1 : 0;
+}
+
 static int add_text(struct reply *r, yyjson_val *v)
 {
 	yyjson_val *citations = json_get(v, "citations");
@@ -174,6 +198,9 @@ static int add_text(struct reply *r, yyjson_val *v)
 		b.text = B("");
 	if (yyjson_arr_size(citations) > 0)
 		b.extra_data = json_print_arena(citations, r->arena);
+	if (!r->passes && annotate(r, citations, &b))
+		return -1;
+	r->chars += citations_chars(b.text);
 	return add(r, b);
 }
 
@@ -253,6 +280,11 @@ static int read_document(struct reply *r, yyjson_val *root)
 	while ((one = yyjson_arr_iter_next(&it)))
 		if (add_block(r, one))
 			return -1;
+	if (r->cited.len) {
+		to->annotations = arena_printf(r->arena, "[%.*s]", BFMT(buf_bytes(&r->cited)));
+		if (!bytes_set(to->annotations))
+			return -1;
+	}
 	claude_read_usage(usage, &to->usage);
 	if (yyjson_is_obj(usage)) {
 		to->raw_usage = json_print_arena(usage, r->arena);
@@ -272,12 +304,13 @@ struct result *claude_read_result(struct bytes body, const struct inference *inf
 				  const struct dialect *d, struct arena *a)
 {
 	struct result *result = arena_new(a, struct result);
-	bool passes = claude_passes(inf), halves;
+	bool passes = claude_passes(inf), halves, bad;
 	struct reply r = { .arena = a,
 			   .inf = inf,
 			   .dialect = d,
 			   .result = result,
 			   .body = body,
+			   .passes = passes,
 			   .mapped = !passes && names_mapped(&name_anthropic, inf),
 			   .by_tool = !passes && claude_json_of(inf) == CLAUDE_JSON_TOOL };
 	yyjson_val *root = json_parse_halves(body, a, &halves), *error = json_get(root, "error");
@@ -292,7 +325,10 @@ struct result *claude_read_result(struct bytes body, const struct inference *inf
 	}
 	if (!yyjson_is_arr(json_get(root, "content")))
 		return bad_answer(&r, B("missing field `content`"));
-	if (read_document(&r, root))
+	buf_init(&r.cited, CITATIONS_MAX);
+	bad = read_document(&r, root);
+	buf_deinit(&r.cited);
+	if (bad)
 		return NULL;
 	result->raw_response = body;
 	if (passes && !halves)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "wire/anthropic_messages/write_request.h"
 #include "wire/call_ids.h"
+#include "wire/citations.h"
 
 #define MAX_BLOCKS  1024
 #define ERROR_SHOWN 4096        /* of an error that is no JSON */
@@ -26,7 +27,8 @@ struct open {
 	bool said;          /* some text of it came */
 	struct bytes id;    /* of a call */
 	struct bytes start; /* other: its JSON at its start; call: the input that it began with */
-	struct buf input;   /* other: what came of its input */
+	struct buf input;   /* other: what came of its input; text: its citations, with commas */
+	uint64_t at;        /* text: code points before it */
 };
 
 struct wire_stream {
@@ -42,6 +44,8 @@ struct wire_stream {
 	char id[U64_DIGITS];
 	struct bytes last; /* message_stop, to be passed on */
 	uint64_t unknown;
+	uint64_t chars;   /* code points of all texts so far */
+	struct buf cited; /* annotations of the whole answer, without brackets */
 };
 
 struct wire_stream *claude_stream_new(const struct inference *inf, const struct dialect *d,
@@ -58,6 +62,7 @@ struct wire_stream *claude_stream_new(const struct inference *inf, const struct 
 	s->mapped = !s->forwards && names_mapped(&name_anthropic, inf);
 	s->by_tool = !s->forwards && claude_json_of(inf) == CLAUDE_JSON_TOOL;
 	arena_init(&s->scratch, SCRATCH_MAX);
+	buf_init(&s->cited, CITATIONS_MAX);
 	return s;
 }
 
@@ -67,6 +72,7 @@ void claude_stream_free(struct wire_stream *s)
 		return;
 	for (size_t i = 0; i < s->nopen; i++)
 		buf_deinit(&s->open[i].input);
+	buf_deinit(&s->cited);
 	arena_deinit(&s->scratch);
 }
 
@@ -141,6 +147,12 @@ static int say(struct wire_stream *s, struct delta *out, uint64_t index, struct 
 	out->parts = &s->part;
 	out->len = 1;
 	return 1;
+}
+
+static int say_text(struct wire_stream *s, struct delta *out, uint64_t index, struct bytes text)
+{
+	s->chars += citations_chars(text);
+	return say(s, out, index, (struct part){ .type = PART_TEXT, .text = text });
 }
 
 static int open_add(struct wire_stream *s, struct open o, struct open **added)
@@ -220,9 +232,8 @@ static int start_block(struct wire_stream *s, yyjson_val *root, struct delta *ou
 		return -1;
 	switch (o->type) {
 	case OPEN_TEXT:
-		return say(s, out, o->index,
-			   (struct part){ .type = PART_TEXT,
-					  .text = text_or_empty(json_get(block, "text")) });
+		o->at = s->chars;
+		return say_text(s, out, o->index, text_or_empty(json_get(block, "text")));
 	case OPEN_THOUGHT:
 		if (bytes_eq(type, B("thinking")))
 			return start_thought(s, o, block, out);
@@ -261,6 +272,21 @@ static int input_delta(struct wire_stream *s, struct open *o, uint64_t index, yy
 		   (struct part){ .type = PART_TOOL_CALL, .id = o->id, .arguments = json });
 }
 
+/* It is told with the end of its block: how far its text goes is not known before. */
+static int cite(struct wire_stream *s, struct open *o, yyjson_val *citation)
+{
+	struct bytes json;
+
+	if (s->forwards || !o || o->type != OPEN_TEXT || !yyjson_is_obj(citation))
+		return 1;
+	json = json_print_arena(citation, &s->scratch);
+	if (!bytes_set(json))
+		return -1;
+	if (o->input.len + json.n >= CITATIONS_MAX)
+		return 1;
+	return (o->input.len && buf_putc(&o->input, ',')) || buf_append(&o->input, json) ? -1 : 1;
+}
+
 static int block_delta(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
 	yyjson_val *delta = json_get(root, "delta");
@@ -270,9 +296,9 @@ static int block_delta(struct wire_stream *s, yyjson_val *root, struct delta *ou
 	struct part part = { .type = PART_THOUGHT };
 
 	if (bytes_eq(type, B("text_delta")))
-		return say(s, out, index,
-			   (struct part){ .type = PART_TEXT,
-					  .text = text_or_empty(json_get(delta, "text")) });
+		return say_text(s, out, index, text_or_empty(json_get(delta, "text")));
+	if (bytes_eq(type, B("citations_delta")))
+		return cite(s, o, json_get(delta, "citation"));
 	if (bytes_eq(type, B("input_json_delta")))
 		return input_delta(s, o, index, delta, out);
 	if (bytes_eq(type, B("thinking_delta"))) {
@@ -282,7 +308,7 @@ static int block_delta(struct wire_stream *s, yyjson_val *root, struct delta *ou
 		return say(s, out, index, part);
 	}
 	if (!bytes_eq(type, B("signature_delta")))
-		return 1; /* citations, and what comes to be: the block's own provider knows */
+		return 1; /* what comes to be: the block's own provider knows */
 	part.signature = text_or_empty(json_get(delta, "signature"));
 	if (o && !o->said)
 		part.text = B(""); /* it thought, but does not show what: no redacted thought */
@@ -322,6 +348,22 @@ static int stop_other(struct wire_stream *s, const struct open *o, struct delta 
 		       : -1;
 }
 
+static int stop_text(struct wire_stream *s, struct open *o)
+{
+	struct bytes list = arena_printf(&s->scratch, "[%.*s]", BFMT(buf_bytes(&o->input)));
+	yyjson_arr_iter it;
+	yyjson_val *one;
+
+	if (!o->input.len)
+		return 1;
+	it = yyjson_arr_iter_with(json_parse_lenient(list, &s->scratch));
+	while ((one = yyjson_arr_iter_next(&it)))
+		if (citations_add(&s->cited, one, o->at, s->chars))
+			return -1;
+	buf_reset(&o->input);
+	return 1;
+}
+
 static int stop_block(struct wire_stream *s, yyjson_val *root, struct delta *out)
 {
 	struct open *o = open_at(s, index_of(root));
@@ -331,6 +373,8 @@ static int stop_block(struct wire_stream *s, yyjson_val *root, struct delta *out
 		return 1;
 	if (o->type == OPEN_OTHER)
 		return stop_other(s, o, out);
+	if (o->type == OPEN_TEXT)
+		return stop_text(s, o);
 	if ((o->type != OPEN_CALL && o->type != OPEN_RESPOND) || o->said)
 		return 1;
 	o->said = true;
@@ -367,6 +411,12 @@ static int message_delta(struct wire_stream *s, yyjson_val *root, struct delta *
 {
 	yyjson_val *delta = json_get(root, "delta");
 
+	if (s->cited.len) {
+		out->annotations = arena_printf(&s->scratch, "[%.*s]", BFMT(buf_bytes(&s->cited)));
+		if (!bytes_set(out->annotations))
+			return -1;
+		buf_reset(&s->cited);
+	}
 	out->finish = claude_finish(json_get(delta, "stop_reason"));
 	s->finished |= out->finish != FINISH_UNSET;
 	if (s->responded && out->finish == FINISH_TOOL_CALL)

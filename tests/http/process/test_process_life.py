@@ -166,7 +166,7 @@ def test_help_lists_what_there_is():
     ("check", ["--config-file GLOB", "--default-config", "--json", "--strict"]),
     ("sign", ["--module M.wasm", "--nonce N", "--timestamp T", "--device-id D", "--content C", "--content-file F", "--input NAME=VALUE", "--inspect", "--bench N",
               "--memory-limit-mb N", "--timeout-ms N"]),
-    ("log", ["--data-dir D", "--json", "--limit N", "--since 1h", "--raw"]),
+    ("log", ["--data-dir D", "--config-file GLOB", "--json", "--limit N", "--since 1h", "--until 10m", "--errors", "--model M", "--provider P", "--slow MS", "--raw"]),
     ("keys", ["--data-dir D", "--description S", "--expiration TIME", "--role R", "--keep-s N", "--json"]),
     ("version", []),
 ])
