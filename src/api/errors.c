@@ -80,34 +80,39 @@ static const struct error_list *failed_providers(const struct error *e)
 										  : NULL;
 }
 
-/* The text behind a frame that ends in "client: " or "server: ", as wire.c prints it. */
-static struct bytes behind_frame(struct bytes text, struct bytes head, struct bytes type)
+/* The text behind a frame of TensorZero's, as wire.c prints it: "Error 401 Unauthorized from openai client: ". */
+static struct bytes behind_frame(const struct error *e, struct arena *a)
 {
-	static const struct bytes tails[] = { B(" client: "), B(" server: ") };
-	struct bytes rest = bytes_slice(text, head.n, text.n);
+	static const char *const sides[] = { "client", "server" };
+	struct bytes text = e->message;
 
-	if (!type.n || !bytes_starts(text, head) || !bytes_starts(rest, type))
+	if (!e->provider_type.n ||
+	    !(bytes_starts(text, B("Error ")) || bytes_starts(text, B("Inference stream closed"))))
 		return text;
-	rest = bytes_slice(rest, type.n, rest.n);
-	for (size_t i = 0; i < COUNT(tails); i++)
-		if (bytes_starts(rest, tails[i]))
-			return bytes_slice(rest, tails[i].n, rest.n);
+	for (size_t i = 0; i < COUNT(sides); i++) {
+		struct bytes end =
+			arena_printf(a, " from %.*s %s: ", BFMT(e->provider_type), sides[i]);
+		ptrdiff_t at = bytes_set(end) ? bytes_find(text, end) : -1;
+
+		if (at >= 0)
+			return bytes_slice(text, (size_t)at + end.n, text.n);
+	}
 	return text;
 }
 
-/* One provider's failure without TensorZero's frames. The developer API's words stay: its guide explains them. */
+/* One provider's failure without TensorZero's frames; a raw body gives way to what it says. Words of a type's own that
+ * name the status already, such as the developer API's, stay: its guide explains them. */
 static struct bytes bare_text(const struct error *e, struct arena *a)
 {
-	static const struct bytes send = B("Error sending request: "),
-				  closed = B("Inference stream closed due to error from ");
-	struct bytes text = e->message, phrase = http_status_phrase(e->upstream_status);
-	bool framed = bytes_starts(text, B("Error ")) || bytes_starts(text, closed);
+	struct bytes send = B("Error sending request: "), text = behind_frame(e, a);
+	struct bytes phrase = http_status_phrase(e->upstream_status);
+	char digits[U64_DIGITS];
+	bool names_it = text.n && text.p[0] != '{' &&
+			bytes_find(text, u64_text((uint64_t)e->upstream_status, digits)) >= 0;
 
-	if (framed && e->upstream_status >= 400 && e->upstream_message.n)
+	if (e->upstream_status >= 400 && e->upstream_message.n && !names_it)
 		return arena_printf(a, "%d%s%.*s: %.*s", e->upstream_status, phrase.n ? " " : "",
 				    BFMT(phrase), BFMT(e->upstream_message));
-	text = behind_frame(text, B("Error from "), e->provider_type);
-	text = behind_frame(text, closed, e->provider_type);
 	return bytes_starts(text, send) ? bytes_slice(text, send.n, text.n) : text;
 }
 

@@ -128,6 +128,7 @@ static void test_the_innermost_failure_decides_under_the_whole_text(void **state
 {
 	struct error leaf = { .kind = ERR_INFERENCE_CLIENT,
 			      .message = B("Error 429 Too Many Requests from openai client: leaf"),
+			      .provider_type = B("openai"),
 			      .upstream_status = 429,
 			      .upstream_message = B("slow"),
 			      .request_id = B("up-9"),
