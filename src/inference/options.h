@@ -26,6 +26,7 @@ struct surface_options {
 	bool fill_results;  /* every call gets a result */
 	bool gap_filled_by_last; /* extra_body: a member that is taken out leaves its place to the last one */
 	bool auto_cache; /* long prompts get cache marks where a provider takes them: the format has none */
+	bool thoughts_unasked; /* who asks for effort gets the thoughts in words: the format cannot ask */
 	bool client_headers; /* some of the client's headers go on to its own family */
 
 	/* the answer */

@@ -296,9 +296,29 @@ static int mark_cache(struct call *c)
 	return c->inf ? 0 : -1;
 }
 
+/* Providers that think unseen do it in words where they are asked to (surfaces §1.3, §6.6). */
+static int ask_for_thoughts(struct call *c)
+{
+	struct bytes effort = c->inf->params[PARAM_REASONING_EFFORT];
+	struct inference *inf;
+
+	if (!c->inf->options->thoughts_unasked || bytes_set(c->inf->reasoning_summary) ||
+	    !c->context->config->surfaces.reasoning_to_client || !effort.n ||
+	    bytes_eq(effort, B("none")))
+		return 0;
+	inf = arena_new(c->context->arena, struct inference);
+	if (!inf)
+		return -1;
+	*inf = *c->inf;
+	inf->reasoning_summary = B("auto");
+	inf->wants_seals = true; /* so that they can go back */
+	c->inf = inf;
+	return 0;
+}
+
 static int open_call(struct call *c)
 {
-	if (emulate_custom_tools(c) || cut_at_stops(c) || mark_cache(c))
+	if (emulate_custom_tools(c) || cut_at_stops(c) || ask_for_thoughts(c) || mark_cache(c))
 		return -1;
 	if (c->type->admit && c->type->admit(c->provider, c->context, &c->dialect.model))
 		return -1;

@@ -74,8 +74,8 @@ def test_the_golden_request(signet, mock):
         "text": {"format": {"type": "text"}, "verbosity": "low"},
         "tools": [{"type": "function", "name": "get_weather", "description": "Weather of a city.", "parameters": WEATHER, "strict": True}, {"type": "web_search"}],
         "parallel_tool_calls": False, "tool_choice": "auto", "max_output_tokens": 200,
-        "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}, "stream": False}))
-    assert list(mock.last().json) == ["model", "input", "text", "tools", "parallel_tool_calls", "tool_choice", "max_output_tokens", "include", "reasoning", "stream"]
+        "include": ["reasoning.encrypted_content"], "store": False, "reasoning": {"effort": "low", "summary": "auto"}, "stream": False}))
+    assert list(mock.last().json) == ["model", "input", "text", "tools", "parallel_tool_calls", "tool_choice", "max_output_tokens", "include", "reasoning", "stream", "store"]
 
 
 def test_the_golden_answer(signet, mock):

@@ -15,6 +15,7 @@ const struct surface_options openai_chat_options = {
 	.custom_choice = true,
 	.fill_results = true,
 	.auto_cache = true,
+	.thoughts_unasked = true,
 	.client_headers = true,
 	.error_ends_stream = true,
 };

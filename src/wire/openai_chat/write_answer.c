@@ -330,6 +330,19 @@ static void put_extra(struct pen *p, const struct answer *a, const struct result
 	pen_list_end(p, any);
 }
 
+/* One text, which more follow: `between` stands before each but the first. */
+static void put_reasoning_text(struct pen *p, struct bytes text, struct bytes between, bool *any)
+{
+	if (!bytes_set(text))
+		return;
+	if (!*any)
+		pen_key(p, "reasoning_content");
+	else if (between.n)
+		pen_more(p, between, any);
+	pen_more(p, text, any);
+}
+
+/* Thoughts in their words, or as far as the provider sums them up: a blank line between summaries. */
 static void put_reasoning(struct pen *p, const struct result *r)
 {
 	bool any = false;
@@ -337,11 +350,11 @@ static void put_reasoning(struct pen *p, const struct result *r)
 	for (size_t i = 0; i < r->len; i++) {
 		const struct block *b = &r->content[i];
 
-		if (b->type != BLOCK_THOUGHT || !bytes_set(b->text))
+		if (b->type != BLOCK_THOUGHT)
 			continue;
-		if (!any)
-			pen_key(p, "reasoning_content");
-		pen_more(p, b->text, &any);
+		put_reasoning_text(p, b->text, B(""), &any);
+		for (size_t k = 0; !bytes_set(b->text) && k < b->nsummaries; k++)
+			put_reasoning_text(p, b->summaries[k].text, B("\n\n"), &any);
 	}
 }
 

@@ -181,9 +181,18 @@ static void put_usage(struct pen *p, const struct writing *w)
 
 /* ---- all of them ---- */
 
+/* Its name is written in the parameters' own row alone. */
+static void put_presence(struct pen *p, const struct writing *w)
+{
+	(void)w;
+	pen_item(p);
+	pen_string(p, param_rows[PARAM_PRESENCE_PENALTY].name);
+	pen_lit(p, ":0.0");
+}
+
 /* Written by `put`; or what the client sent as `echo`, else `otherwise`. */
 static const struct member {
-	struct bytes key;
+	struct bytes key; /* unset: `put` writes it */
 	void (*put)(struct pen *, const struct writing *);
 	enum responses_echo echo;
 	struct bytes otherwise;
@@ -204,7 +213,7 @@ static const struct member {
 	{ .key = B("\"model\":"), .put = put_model },
 	{ .key = B("\"output\":"), .put = put_output },
 	{ B("\"parallel_tool_calls\":"), NULL, ECHO_PARALLEL, B("true") },
-	{ B("\"presence_penalty\":"), NULL, ECHO_NONE, B("0.0") },
+	{ .put = put_presence },
 	{ B("\"previous_response_id\":"), NULL, ECHO_PREVIOUS, B("null") },
 	{ B("\"prompt_cache_key\":"), NULL, ECHO_CACHE_KEY, B("null") },
 	{ .key = B("\"reasoning\":"), .put = put_reasoning_echo },
@@ -228,8 +237,10 @@ static void put_members(struct pen *p, const struct writing *w)
 	for (size_t i = 0; i < COUNT(members); i++) {
 		const struct member *m = &members[i];
 
-		pen_item(p);
-		pen_bytes(p, m->key);
+		if (bytes_set(m->key)) {
+			pen_item(p);
+			pen_bytes(p, m->key);
+		}
 		if (m->put)
 			m->put(p, w);
 		else

@@ -43,7 +43,9 @@ WIRES = {w.name: w for w in (
     Wire("sagemaker", 'type = "aws_sagemaker"\nendpoint_name = "e"\nmodel_name = "{model}"\nhosted_provider = "openai"\nregion = "us-east-1"\n'
          'endpoint_url = "{url}"\n' + AWS_KEYS),
     Wire("sagemaker tgi", 'type = "aws_sagemaker"\nendpoint_name = "e"\nmodel_name = "{model}"\nhosted_provider = "tgi"\nregion = "us-east-1"\n'
-         'endpoint_url = "{url}"\n' + AWS_KEYS),
+         'endpoint_url = "{url}"\n' + AWS_KEYS, cannot={
+             "schema": "TGI's form of chat has no such mode, as in TensorZero: it is left out and said so", "thinking": "TGI's form of chat has no thoughts",
+         }),
 )}
 
 # A body signed by the sample signer, and the provider that has a signer of its own. {signer} is its path.

@@ -19,9 +19,7 @@ from lib.wires import DEVAPI, ENV, WIRES, allow_for, model_toml, there
 PAGE = os.path.join(ROOT, "docs", "pairs.md")
 ALL_WIRES = [*WIRES.values(), DEVAPI]
 # (surface, wire, feature): why not. Beside what a wire cannot do for anyone.
-CANNOT = {
-    ("chat", "responses", "thinking"): "a chat client cannot ask for summaries, and the API gives no other thoughts",
-}
+CANNOT = {}
 
 
 class Pair:

@@ -75,4 +75,4 @@ def test_a_dash_alone_is_a_file(folder):
 
 def test_help(folder):
     status, out, err = check(folder, "--help")
-    assert (status, err) == (0, "") and out.startswith("Usage: signet check GLOB...\n")
+    assert (status, err) == (0, "") and out.startswith("usage: signet check GLOB...\n")
