@@ -27,7 +27,7 @@
 #define BATCH_ROWS       100
 #define BATCH_MS         20
 #define BATCH_ROWS_MAX   2000 /* with a backlog batches grow to this */
-#define BATCH_BYTES      (8u << 20)
+#define BATCH_BYTES      (7u << 20)
 #define CALM_ROWS        300 /* of a batch: the sink has time for what it put off ... */
 #define WORK_MS          20  /* ... for so long */
 #define SLOW_MS          60000
