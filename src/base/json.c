@@ -300,6 +300,8 @@ int json_print(yyjson_val *v, struct buf *out)
 	struct open stack[JSON_MAX_DEPTH], *in = NULL;
 	struct pen p = { .b = out };
 
+	if (!v) /* a member that was not there */
+		return buf_append(out, B("null"));
 	for (; !p.failed; v++) {
 		if (in && in->left-- % 2 && in->object)
 			pen_lit(&p, ":"); /* it is a key's value */

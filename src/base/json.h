@@ -50,7 +50,7 @@ struct bytes json_str(yyjson_val *);        /* {NULL,0} unless it is a string */
 struct bytes json_raw(yyjson_val *);        /* the digits of a number, {NULL,0} otherwise */
 bool json_u64(yyjson_val *, uint64_t *out); /* an integer (also written 3.0) >= 0 that fits */
 
-/* Compact text of the value, numbers as they were written, key order kept. */
+/* Compact text of the value, numbers as they were written, key order kept; "null" for NULL. */
 int json_print(yyjson_val *, struct buf *);
 struct bytes json_print_arena(yyjson_val *, struct arena *);
 

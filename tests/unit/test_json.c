@@ -174,6 +174,7 @@ static void test_a_part_of_a_document_prints_alone(void **state)
 
 	(void)state;
 	assert_text(json_print_arena(json_get(v, "x"), &arena), "{\"a\":[1,2]}");
+	assert_text(json_print_arena(json_get(v, "none"), &arena), "null");
 	assert_text(json_print_arena(json_get(v, "y"), &arena), "3");
 }
 
