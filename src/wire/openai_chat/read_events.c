@@ -551,9 +551,12 @@ static int hold_half(struct wire_stream *s, size_t first)
 {
 	for (size_t i = first; i < s->nparts && !bytes_set(s->held.text); i++) {
 		struct bytes *text = text_in(&s->parts[i]), id;
-		const unsigned char *end = (const unsigned char *)text->p + text->n;
+		const unsigned char *end;
 
-		if (text->n < 3 || end[-3] != 0xed || end[-2] < 0xa0 || end[-2] > 0xaf)
+		if (text->n < 3) /* or without one: a detail of a kind that nobody knows */
+			continue;
+		end = (const unsigned char *)text->p + text->n;
+		if (end[-3] != 0xed || end[-2] < 0xa0 || end[-2] > 0xaf)
 			continue;
 		id = arena_dup(s->arena, s->parts[i].id);
 		if (!bytes_set(id))
