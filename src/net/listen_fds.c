@@ -29,6 +29,7 @@ static int look_at(int fd, struct sockaddr_storage *addr, socklen_t *n)
 	socklen_t size = sizeof type;
 
 	*n = sizeof *addr;
+	*addr = (struct sockaddr_storage){ 0 };
 	if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) ||

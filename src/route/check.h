@@ -8,7 +8,6 @@
 
 #include "base/ids.h"
 #include "config/config.h"
-#include "config/config.h"
 #include "inference/envelope.h"
 
 int check_input(struct envelope *, struct arena *);

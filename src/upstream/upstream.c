@@ -66,7 +66,7 @@ static int write_body(struct call *c)
 	    source->foreign_fields(c->inf, context->ignored))
 		return -1;
 	buf_init(&out, BODY_MAX);
-	r = source == wire ? buf_reserve(&out, c->inf->source.n + EDITS) : 0;
+	r = buf_reserve(&out, source && source == wire ? c->inf->source.n + EDITS : 0);
 	if (r == 0)
 		r = wire->write_request(c->inf, &c->dialect, &out, context->ignored);
 	if (r == 0) {
