@@ -444,6 +444,13 @@ static int put_signature(struct buf *out, struct bytes json, struct arena *a)
 	return bad | buf_putc(out, '\n');
 }
 
+/* A count; "-": nobody told it, which is not none. */
+static int put_tokens(struct buf *out, const char *label, const struct cell *c)
+{
+	return buf_append(out, bytes_of(label)) |
+	       (c->type == CELL_INT ? buf_printf(out, "%" PRId64, c->num) : buf_putc(out, '-'));
+}
+
 static int put_attempt(struct buf *out, const struct attempt *at, size_t i, bool colour, bool raw,
 		       struct arena *a)
 {
@@ -463,9 +470,9 @@ static int put_attempt(struct buf *out, const struct attempt *at, size_t i, bool
 	if (t->model_row) {
 		const struct cell *m = t->model_row->m;
 
-		bad |= buf_printf(out, " %" PRId64 " ms in %" PRId64 " out %" PRId64 " finish ",
-				  cell_int(&m[M_RESPONSE_MS], 0), cell_int(&m[M_IN], 0),
-				  cell_int(&m[M_OUT], 0));
+		bad |= buf_printf(out, " %" PRId64 " ms", cell_int(&m[M_RESPONSE_MS], 0));
+		bad |= put_tokens(out, " in ", &m[M_IN]) | put_tokens(out, " out ", &m[M_OUT]);
+		bad |= buf_append(out, B(" finish "));
 		bad |= put_safe(out, cell_text(&m[M_FINISH]).n ? cell_text(&m[M_FINISH]) : B("-"),
 				false);
 		if (m[M_COST].type == CELL_INT)

@@ -401,10 +401,10 @@ static void test_raw_bodies(void **state)
 	models[0].call[CALL_SIGNATURE] = text("{\"signer\":\"s\",\"us\":7,\"nonce\":null}");
 	assert_string_equal(
 		page(false, true),
-		"\nattempt 1 (first)\n  m/p 200 0 ms in 0 out 0 finish stop\n  id\n  signature signer s us 7\n\nraw request\na\033b\n\nraw response\nc\td\n\n");
+		"\nattempt 1 (first)\n  m/p 200 0 ms in - out - finish stop\n  id\n  signature signer s us 7\n\nraw request\na\033b\n\nraw response\nc\td\n\n");
 	assert_string_equal(
 		page(true, true),
-		"\n\033[1mattempt 1 (first)\033[0m\n  m/p 200 0 ms in 0 out 0 finish stop\n  id\n  signature signer s us 7\n\n\033[1mraw request\033[0m\na\\x1bb\n\n\033[1mraw response\033[0m\nc\td\n\n");
+		"\n\033[1mattempt 1 (first)\033[0m\n  m/p 200 0 ms in - out - finish stop\n  id\n  signature signer s us 7\n\n\033[1mraw request\033[0m\na\\x1bb\n\n\033[1mraw response\033[0m\nc\td\n\n");
 }
 
 static void test_a_failed_attempt_says_when_and_why(void **state)
