@@ -107,8 +107,10 @@ static struct bytes bare_text(const struct error *e, struct arena *a)
 	struct bytes send = B("Error sending request: "), text = behind_frame(e, a);
 	struct bytes phrase = http_status_phrase(e->upstream_status);
 	char digits[U64_DIGITS];
-	bool names_it = text.n && text.p[0] != '{' &&
-			bytes_find(text, u64_text((uint64_t)e->upstream_status, digits)) >= 0;
+	bool raw =
+		text.n == 0 || text.p[0] == '{' || bytes_starts(text, B("Invalid status code: "));
+	bool names_it =
+		!raw && bytes_find(text, u64_text((uint64_t)e->upstream_status, digits)) >= 0;
 
 	if (e->upstream_status >= 400 && e->upstream_message.n && !names_it)
 		return arena_printf(a, "%d%s%.*s: %.*s", e->upstream_status, phrase.n ? " " : "",
