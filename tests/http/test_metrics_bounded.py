@@ -35,7 +35,8 @@ def test_made_up_names_fill_nothing(signet):
         raw.post(signet.port, TZ_CHAT, chat(TZ + name))
     raw.post(signet.port, CHAT, chat("nobody-has-this"))
     assert raw.post(signet.port, CHAT, chat("later")).status == 200  # what is configured still counts by its name
-    raw.get(signet.port, "/metrics")  # a series of its own
+    raw.get(signet.port, "/metrics")  # a series of its own, counted behind its answer
+    raw.wait_for(lambda: signet.metric("signet_http_request_seconds_count", route="/metrics", status="2xx"))
     page = raw.get(signet.port, "/metrics").text
     for metric, label in (("tensorzero_requests_total", "model_name"), ("tensorzero_inferences_total", "model_name"), ("signet_upstream_requests_total", "model"),
                           ("signet_upstream_seconds_count", "model")):
