@@ -365,7 +365,7 @@ static void answer_error(struct request *rq)
 	}
 	status = surface_status(rq->surface, e, rq->config);
 	if (rq->x->client_gone || e->kind == ERR_CANCELLED)
-		record(rq, ANSWER_CANCELLED, NULL, NULL, 503); /* a drain's end: the router's */
+		record(rq, ANSWER_CANCELLED, NULL, NULL, 503);
 	else
 		respond_error(rq, e, status);
 }

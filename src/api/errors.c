@@ -10,6 +10,7 @@
 #include "base/pen.h"
 #include "net/http_status.h"
 #include "route/classify.h"
+#include "upstream/upstream.h"
 #include "wire/anthropic_messages/anthropic_messages.h"
 #include "wire/openai_chat/openai_chat.h"
 
@@ -187,18 +188,14 @@ struct error *surface_error(const struct surface *s, const struct error *e, int 
 	return s->face ? s->face->show(e, status, a) : api_openai_error(e, status, a);
 }
 
-static bool is_of_client(const struct credential *k)
-{
-	return k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
-}
-
 struct bytes api_upstream_body(const struct error *e, const struct credential *key, int *status)
 {
 	const struct error *leaf = error_leaf(e);
 	struct json_member member;
 	int s = leaf->upstream_status;
 
-	if (s < 400 || s > 599 || ((s == 401 || s == 402 || s == 403) && !is_of_client(key)))
+	if (s < 400 || s > 599 ||
+	    ((s == 401 || s == 402 || s == 403) && !credential_is_clients(key)))
 		return (struct bytes){ NULL, 0 };
 	/* only a body that a parser has read as an object with an error */
 	if (leaf->upstream_body.n > ERROR_TEXT_MAX || !bytes_set(leaf->upstream_body) ||

@@ -18,6 +18,11 @@ static struct bytes dynamic_value(struct bytes key, const struct call_context *c
 	return value;
 }
 
+bool credential_is_clients(const struct credential *c)
+{
+	return c->kind == CREDENTIAL_DYNAMIC && bytes_starts(c->key, B("client_"));
+}
+
 int credential_get(const struct credential *c, const struct call_context *context,
 		   const char *label, struct bytes *out)
 {

@@ -63,21 +63,14 @@ int call_pass_headers(struct call *c)
 	return 0;
 }
 
-/* Of a key that is the client's own its account may be told, too. */
-static bool is_clients_key(const struct call *c)
-{
-	const struct credential *k = &c->provider->api_key;
-
-	return k->kind == CREDENTIAL_DYNAMIC && bytes_starts(k->key, B("client_"));
-}
-
 int call_take_returned(struct call *c)
 {
 	struct attempt *t = c->attempt;
 	struct arena *a = c->context->arena;
-	const struct bytes *names = is_clients_key(c) && c->type->returned_to_owner
-					    ? c->type->returned_to_owner
-					    : c->type->returned_headers;
+	const struct bytes *names =
+		credential_is_clients(&c->provider->api_key) && c->type->returned_to_owner
+			? c->type->returned_to_owner
+			: c->type->returned_headers;
 	const struct http_header *came;
 	size_t n, cap = 0;
 

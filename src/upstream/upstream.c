@@ -302,7 +302,8 @@ static int ask_for_thoughts(struct call *c)
 	struct bytes effort = c->inf->params[PARAM_REASONING_EFFORT];
 	struct inference *inf;
 
-	if (!c->inf->options->thoughts_unasked || bytes_set(c->inf->reasoning_summary) ||
+	if (!c->wire->sums_up_when_asked || !c->inf->options->thoughts_unasked ||
+	    bytes_set(c->inf->reasoning_summary) ||
 	    !c->context->config->surfaces.reasoning_to_client || !effort.n ||
 	    bytes_eq(effort, B("none")))
 		return 0;

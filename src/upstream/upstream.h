@@ -105,4 +105,7 @@ struct discovered {
 int upstream_discovered(const struct provider_config *, const struct call_context *, bool fetch,
 			struct discovered *);
 
+/* Whether it is the key that the client itself came with: what is said of its account may go back to it. */
+bool credential_is_clients(const struct credential *);
+
 #endif

@@ -56,11 +56,12 @@ struct wire_stream;
 struct wire_writer;
 
 struct wire {
-	struct bytes name;      /* "openai_chat", "developer_api" */
-	struct bytes api_type;  /* as raw entries name it: "responses"; unset: "chat_completions" */
-	bool has_choices;       /* a request may ask for several (inference.n) */
-	bool custom_tools;      /* has tools whose input is free text */
-	bool no_stop;           /* the API has no stop sequences: the text is cut when it comes */
+	struct bytes name;     /* "openai_chat", "developer_api" */
+	struct bytes api_type; /* as raw entries name it: "responses"; unset: "chat_completions" */
+	bool has_choices;      /* a request may ask for several (inference.n) */
+	bool custom_tools;     /* has tools whose input is free text */
+	bool sums_up_when_asked; /* thoughts come in words only where a summary was asked for */
+	bool no_stop;            /* the API has no stop sequences: the text is cut when it comes */
 	bool edits_thoughts;    /* a pass-through leaves out thoughts of other families by itself */
 	bool takes_cache_marks; /* the API keeps a prompt up to where the request says */
 	bool takes_provider_tools; /* tools of the provider's own go into a request; else one that is meant for it fails the attempt */

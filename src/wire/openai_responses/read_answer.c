@@ -298,6 +298,7 @@ const struct wire wire_openai_responses = {
 	.api_type = B("responses"),
 	.custom_tools = true,
 	.no_stop = true,
+	.sums_up_when_asked = true,
 	.edits_thoughts = true,
 	.takes_provider_tools = true,
 	.foreign_fields = openai_responses_foreign_fields,
