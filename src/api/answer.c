@@ -116,6 +116,7 @@ static int prepare(struct request *rq)
 			ERR_OBJECT_STORE_UNCONFIGURED,
 			"Object storage is not configured. You must configure `[object_storage]` before making requests containing a `file` content block. If you don't want to use object storage, you can explicitly set `object_storage.type = \"disabled\"` in your configuration.");
 	env->inf.fetch_files = rq->config->gateway.fetch_files;
+	env->inf.raw_usage = env->include_raw_usage;
 	return 0;
 }
 

@@ -190,12 +190,7 @@ static struct bytes answered_profile(const struct exchange *ex)
 
 bool api_header_fits(struct bytes value)
 {
-	if (value.n == 0 || value.n > HEADER_SHOWN)
-		return false;
-	for (size_t i = 0; i < value.n; i++)
-		if ((unsigned char)value.p[i] < 0x20 || (unsigned char)value.p[i] == 0x7f)
-			return false;
-	return true;
+	return value.n > 0 && value.n <= HEADER_SHOWN && !bytes_has_control(value);
 }
 
 int api_returned_headers(struct exchange *x, const struct attempt *t)
@@ -219,9 +214,8 @@ struct bytes api_request_id(const struct exchange *ex)
 
 struct uuid api_inference_id(const struct exchange *x)
 {
-	struct uuid id;
-
-	return uuid_parse(bytes_tail(api_request_id(x), 32), &id) ? id : uuid_v7();
+	(void)x;
+	return fiber_self() ? *fiber_request(fiber_self()) : uuid_v7();
 }
 
 struct bytes api_whole_names(struct bytes list, size_t max)

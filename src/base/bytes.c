@@ -36,14 +36,63 @@ struct bytes bytes_slice(struct bytes b, size_t from, size_t n)
 	return (struct bytes){ b.p + from, n };
 }
 
-bool bytes_eq(struct bytes a, struct bytes b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 static inline unsigned char lower(char c)
 {
 	return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* Of up to 16 bytes the first and the last word, which may overlap, are all of them. */
+bool bytes_alike(const char *a, const char *b, size_t n)
+{
+	uint64_t first, last, other_first, other_last;
+	uint32_t head, tail, other_head, other_tail;
+
+	if (n > 2 * sizeof first)
+		return memcmp(a, b, n) == 0;
+	if (n >= sizeof first) {
+		memcpy(&first, a, sizeof first);
+		memcpy(&other_first, b, sizeof first);
+		memcpy(&last, a + n - sizeof last, sizeof last);
+		memcpy(&other_last, b + n - sizeof last, sizeof last);
+		return first == other_first && last == other_last;
+	}
+	if (n >= sizeof head) {
+		memcpy(&head, a, sizeof head);
+		memcpy(&other_head, b, sizeof head);
+		memcpy(&tail, a + n - sizeof tail, sizeof tail);
+		memcpy(&other_tail, b + n - sizeof tail, sizeof tail);
+		return head == other_head && tail == other_tail;
+	}
+	while (n && a[n - 1] == b[n - 1])
+		n--;
+	return n == 0;
+}
+
+#define EACH(byte) (UINT64_MAX / 255 * (byte)) /* a word with that in each of its bytes */
+
+/* Whether a byte of the word is below 32 or 127; a tab counts, too. */
+static bool may_have_control(uint64_t word)
+{
+	uint64_t deleted = word ^ EACH(127);
+
+	return ((word - EACH(32)) & ~word & EACH(128)) ||
+	       ((deleted - EACH(1)) & ~deleted & EACH(128));
+}
+
+bool bytes_has_control(struct bytes b)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; i + sizeof word <= b.n; i += sizeof word) {
+		memcpy(&word, b.p + i, sizeof word);
+		if (may_have_control(word))
+			break;
+	}
+	for (; i < b.n; i++)
+		if (((unsigned char)b.p[i] < 32 && b.p[i] != '\t') || b.p[i] == 127)
+			return true;
+	return false;
 }
 
 bool bytes_ieq(struct bytes a, struct bytes b)

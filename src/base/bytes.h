@@ -29,7 +29,12 @@ struct bytes {
 struct bytes bytes_of(const char *cstr);                       /* NULL gives {NULL, 0} */
 struct bytes bytes_slice(struct bytes, size_t from, size_t n); /* clamped to what is there */
 
-bool bytes_eq(struct bytes, struct bytes);
+bool bytes_alike(const char *a, const char *b,
+		 size_t n); /* memcmp() == 0, of short texts in fewer steps */
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+	return a.n == b.n && bytes_alike(a.p, b.p, a.n);
+}
 bool bytes_ieq(struct bytes, struct bytes); /* ASCII case folded */
 bool bytes_starts(struct bytes, struct bytes prefix);
 bool bytes_istarts(struct bytes, struct bytes prefix);
@@ -38,6 +43,8 @@ int bytes_cmp(struct bytes, struct bytes);                /* bytewise, like memc
 ptrdiff_t bytes_find(struct bytes, struct bytes needle);  /* -1: not there */
 ptrdiff_t bytes_ifind(struct bytes, struct bytes needle); /* ASCII case folded */
 ptrdiff_t bytes_chr(struct bytes, char);
+bool bytes_has_control(
+	struct bytes); /* a byte below 32 but a tab, or 127: what no header or URL may carry */
 struct bytes bytes_trim(struct bytes); /* blanks and tabs off both ends */
 /* Cuts *rest at the first `sep`: returns what stood before and moves *rest behind it. */
 struct bytes bytes_cut(struct bytes *rest, char sep);

@@ -199,7 +199,8 @@ yyjson_val *json_get_n(yyjson_val *obj, const char *name, size_t n)
 		return NULL;
 	key = unsafe_yyjson_get_first(obj);
 	for (left = unsafe_yyjson_get_len(obj); left; left--) {
-		if (unsafe_yyjson_equals_strn(key, name, n))
+		if (unsafe_yyjson_get_len(key) == n &&
+		    bytes_alike(unsafe_yyjson_get_str(key), name, n))
 			found = key + 1;
 		key = unsafe_yyjson_get_next(key + 1);
 	}

@@ -147,6 +147,7 @@ int json_next_member(struct bytes text, size_t *pos, struct json_member *out)
 	if (p == end || *p != '"' || !(p = skip_string(p + 1, end)))
 		return fail(ERR_INTERNAL, "not a JSON object");
 	out->key = (struct bytes){ key + 1, (size_t)(p - key) - 2 };
+	out->escaped = bytes_chr(out->key, '\\') >= 0;
 	p = skip_blanks(p, end);
 	if (p == end || *p != ':')
 		return fail(ERR_INTERNAL, "not a JSON object");
@@ -270,13 +271,11 @@ struct bytes json_span_string(struct bytes value, struct buf *out)
 	return buf_bytes(out);
 }
 
-bool json_key_is(struct bytes escaped, struct bytes name)
+bool json_escaped_key_is(struct bytes escaped, struct bytes name)
 {
 	char c[4];
 
-	if (escaped.n == name.n)
-		return bytes_eq(escaped, name);
-	if (escaped.n < name.n || !memchr(escaped.p, '\\', escaped.n))
+	if (bytes_chr(escaped, '\\') < 0)
 		return false;
 	while (escaped.n) {
 		size_t n = 1;

@@ -91,6 +91,7 @@ struct provider_config {
 	struct bytes type;                /* the type's name */
 	struct bytes model_name;
 	struct bytes endpoint; /* the URL that is called, if it is the same for every request */
+	const struct url *url; /* the same, taken apart; NULL: each call does that */
 	struct credential api_key;
 	struct timeouts timeouts;
 	struct extras extra_body, extra_headers;

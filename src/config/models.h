@@ -19,6 +19,8 @@ void read_timeouts(struct loader *, struct toml *, struct bytes path, void *into
 /* A provider of that kind, before its keys are read; `embeds` is set. False: out of memory. */
 bool provider_begin(struct provider_config *, const struct provider_kind *, const struct config *,
 		    struct arena *);
+/* The same, after its keys are read. */
+void provider_end(struct provider_config *, struct arena *);
 /* Whether a model of that name could become a shorthand one day. */
 bool is_shorthand_name(struct bytes name);
 /* The kind whose shorthand the name is, and what stands behind its colons. NULL: no built one's. */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "config/shorthand.h"
 #include "config/tables.h"
+#include "net/http_client.h"
 
 #define KEYS_MAX 64
 
@@ -231,6 +232,14 @@ bool provider_begin(struct provider_config *p, const struct provider_kind *kind,
 	return true;
 }
 
+void provider_end(struct provider_config *p, struct arena *arena)
+{
+	struct url *url = arena_new(arena, struct url);
+
+	if (url && bytes_set(p->endpoint) && url_parse(p->endpoint, arena, url) == 0)
+		p->url = url;
+}
+
 /* Its type is none. What is wrong in the keys that all types have is said first, as TensorZero reads them first. */
 static void read_without_type(struct loader *l, struct toml *t, struct toml *type,
 			      struct bytes path, struct provider_config *p)
@@ -282,6 +291,7 @@ void read_provider(struct loader *l, struct toml *t, struct bytes path, struct p
 	kind->check(l, t, path, p);
 	if (signer || kind->protocol)
 		read_signer(l, signer, type->file->dir, path_join(l, path, ".", B("signer")), p);
+	provider_end(p, l->arena);
 }
 
 /* ---- api keys ---- */

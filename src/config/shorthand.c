@@ -80,6 +80,7 @@ static struct model_config *build(const struct config *c, struct bytes name, boo
 	if (kind->protocol)
 		read_signer(&l, NULL, c->base_dir, m->name, p);
 	p->name = p->type;
+	provider_end(p, arena);
 	provider_price(c, p);
 	p->signer.signer = signer;
 	return m;

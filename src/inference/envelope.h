@@ -25,8 +25,6 @@ struct envelope {
 	bool has_files;
 	/* who asks, as the body says it; for attribution */
 	struct bytes user, safety_identifier, prompt_cache_key;
-	/* JSON object of what is set, in the order of storage §2.2: what stands in the row under "chat_completion" */
-	struct bytes inference_params;
 	struct bytes ignored; /* "a, b": paths for x-signet-ignored, unset = none */
 	/* what only the checks need (route/check.h) */
 	bool tools_given, tool_choice_given, parallel_given, allowed_given, provider_tools_given;

@@ -162,6 +162,7 @@ struct inference {
 		reasoning_summary; /* thoughts are wanted in words: "auto", "concise", "detailed" */
 	struct extras extra_body, extra_headers; /* of the request, not yet filtered */
 	bool fetch_files;
+	bool raw_usage; /* a plain result keeps what the provider says of its usage */
 	/* The client's own body and what pass-through needs of it; text unset: no pass-through. */
 	struct bytes source;            /* valid JSON, an object */
 	const struct wire *source_wire; /* its format */

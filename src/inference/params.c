@@ -85,7 +85,9 @@ int param_print(const struct inference *inf, enum param p, struct buf *out)
 	switch (param_rows[p].kind) {
 	case PARAM_STRING:
 	case PARAM_TIER: return buf_json_string(out, inf->params[p]);
-	case PARAM_JSON_MODE: return buf_json_string(out, json_mode_name(inf->json_mode));
+	case PARAM_JSON_MODE: /* of the tool that stands for it nothing is left but that */
+		return buf_json_string(
+			out, json_mode_name(inf->json_tool ? JSON_MODE_TOOL : inf->json_mode));
 	case PARAM_TEXT_LIST: return print_list(inf, out);
 	default: return buf_append(out, inf->params[p]);
 	}

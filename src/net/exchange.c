@@ -347,25 +347,18 @@ static struct bytes date_line(void)
 
 int exchange_header(struct exchange *ex, struct bytes name, struct bytes value)
 {
-	struct http_header h;
-	bool control = false;
+	struct http_header h = { .name = name };
 
 	if (name.n + value.n > HEADER_MAX)
 		return fail(ERR_TOO_LARGE, "a header of the answer is too long");
-	for (size_t i = 0; i < value.n; i++) { /* no way out: it is done sixteen bytes at a time */
-		unsigned char ch = (unsigned char)value.p[i];
-
-		control |= (ch < 32 && ch != '\t') || ch == 127;
-	}
-	if (control) /* would let a value write headers */
+	if (bytes_has_control(value)) /* would let a value write headers */
 		return fail(ERR_INTERNAL, "a control character in header %.*s", BFMT(name));
 	if (!ex->cout && !(ex->out = arena_array(ex->arena, struct http_header, HEADERS_FIRST)))
 		return -1;
 	if (!ex->cout)
 		ex->cout = HEADERS_FIRST;
-	h.name = arena_dup(ex->arena, name);
 	h.value = arena_dup(ex->arena, value.p ? value : B(""));
-	if (!h.name.p || !h.value.p || !arena_push(ex->arena, ex->out, ex->nout, ex->cout, h))
+	if (!h.value.p || !arena_push(ex->arena, ex->out, ex->nout, ex->cout, h))
 		return -1;
 	return 0;
 }

@@ -114,7 +114,8 @@ bool exchange_peer(const struct exchange *, struct sockaddr_storage *);
  * answered here. May be called once. */
 int exchange_body(struct exchange *, struct bytes *out);
 
-/* Adds a header to the answer, before it is begun. Name lower case. Copied into the arena. */
+/* Adds a header to the answer, before it is begun. Name lower case; it lives as long as the exchange. The value is copied
+ * into the arena. */
 int exchange_header(struct exchange *, struct bytes name, struct bytes value);
 
 /* A whole answer in one write, with content-length and date. `type` unset: no content-type. Waits. */

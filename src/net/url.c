@@ -114,9 +114,8 @@ int url_parse(struct bytes text, struct arena *a, struct url *out)
 	size_t n = 0;
 
 	*out = (struct url){ 0 };
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] < 32 || text.p[i] == 127)
-			return fail(ERR_CONFIG, "a URL with a control character");
+	if (bytes_has_control(text) || bytes_chr(text, '\t') >= 0)
+		return fail(ERR_CONFIG, "a URL with a control character");
 	if (bytes_istarts(text, B("https://")))
 		out->tls = true;
 	else if (!bytes_istarts(text, B("http://")))

@@ -143,7 +143,6 @@ struct repeated {
 static int chat_row(struct record *rec, const struct answer_facts *f, struct repeated *again)
 {
 	const struct inference *inf = &f->request->inf;
-	struct bytes params = f->request->inference_params;
 	struct pen p;
 	size_t from;
 
@@ -167,7 +166,7 @@ static int chat_row(struct record *rec, const struct answer_facts *f, struct rep
 		tool_columns(&p, inf->tools);
 	pen_key(&p, N_PARAMS);
 	pen_lit(&p, "{\"chat_completion\":");
-	pen_bytes(&p, bytes_set(params) ? params : B("{}"));
+	p.failed |= params_print(inf, p.b) != 0;
 	pen_lit(&p, "}");
 	number(&p, N_MS, (int64_t)f->processing_ms);
 	number(&p, N_TTFT, inf->stream ? f->ttft_ms : -1);

@@ -241,6 +241,10 @@ static int find_endpoint(struct call *c)
 			       : 0;
 	if (c->type->endpoint && c->type->endpoint(c->provider, c->inf, c->context, &c->endpoint))
 		return -1;
+	if (!c->type->endpoint && c->provider->url) {
+		c->url = *c->provider->url;
+		return 0;
+	}
 	return url_parse(c->endpoint, c->context->arena, &c->url);
 }
 

@@ -79,6 +79,7 @@ static void passing(struct fixture *f)
 
 static struct result *result_of(struct fixture *f, const char *body)
 {
+	f->inf.raw_usage = true;
 	return wire_openai_chat.read_result(bytes_of(body), &f->inf, &f->d, &f->arena);
 }
 

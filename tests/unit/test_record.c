@@ -169,7 +169,7 @@ static void test_a_streamed_answer_with_tools_read_back_whole(void **state)
 	x.envelope.inf.stream = x.envelope.stream = true;
 	x.envelope.inf.system = B("be kind");
 	x.envelope.inf.extra_body = (struct extras){ &extra, 1, 1 };
-	x.envelope.inference_params = B("{\"temperature\":0.5}");
+	x.envelope.inf.params[PARAM_TEMPERATURE] = B("0.5");
 	x.said[1] = (struct block){ .type = BLOCK_TOOL_CALL,
 				    .id = B("call_1"),
 				    .name = B("weather"),

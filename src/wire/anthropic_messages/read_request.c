@@ -9,7 +9,6 @@
 #include "wire/params.h"
 
 #define MAX_MESSAGE (64u << 10)
-#define MAX_PARAMS  (1u << 20)
 
 const struct surface_options messages_options = {
 	.lenient = true,
@@ -305,17 +304,6 @@ static int read_others(struct messages_reader *r, yyjson_val *root)
 		       : 0;
 }
 
-static int print_params(struct messages_reader *r)
-{
-	struct buf b;
-
-	buf_init(&b, MAX_PARAMS);
-	if (!params_print(r->inf, &b))
-		r->env->inference_params = arena_dup(r->arena, buf_bytes(&b));
-	buf_deinit(&b);
-	return bytes_set(r->env->inference_params) ? 0 : -1;
-}
-
 static int read_all(struct messages_reader *r, yyjson_val *root, bool counts)
 {
 	if (!yyjson_is_obj(root))
@@ -337,7 +325,7 @@ static int read_all(struct messages_reader *r, yyjson_val *root, bool counts)
 	    messages_read_messages(r, json_get(root, "messages")))
 		return -1;
 	r->inf->own |= PARAM_BIT(PARAM_TOOLS) | PARAM_BIT(PARAM_TOOL_CHOICE);
-	return print_params(r);
+	return 0;
 }
 
 static int check_keys(yyjson_val *root, const struct surface_options *options, struct arena *a)

@@ -452,6 +452,8 @@ static int read_usage(struct reply *r, yyjson_val *root)
 	if (!usage)
 		return 0;
 	openai_chat_other_usage(usage, r->inf, &r->result->usage);
+	if (!r->inf->raw_usage)
+		return 0;
 	r->result->raw_usage = json_print_arena(usage, r->arena);
 	return bytes_set(r->result->raw_usage) ? 0 : -1;
 }

@@ -18,7 +18,6 @@
 
 #define PREFIX      "Invalid request to OpenAI-compatible endpoint: "
 #define MAX_MESSAGE (64u << 10)
-#define MAX_PARAMS  (1u << 20)
 #define MAX_COMPARE 64 /* names that are looked for among those before them */
 
 int openai_refuse(const struct where *w, const char *code, const char *fmt, ...)
@@ -448,24 +447,6 @@ static void overlay_params(struct reader *r)
 		r->inf->unsayable = (struct bytes){ NULL, 0 };
 }
 
-static int print_params(struct reader *r)
-{
-	enum param p = 0;
-	struct buf b;
-
-	while (p < PARAMS && !(param_is_recorded(p) && param_is_set(r->inf, p)))
-		p++;
-	if (p == PARAMS) {
-		r->env->inference_params = B("{}");
-		return 0;
-	}
-	buf_init(&b, MAX_PARAMS);
-	if (!params_print(r->inf, &b))
-		r->env->inference_params = arena_dup(r->arena, buf_bytes(&b));
-	buf_deinit(&b);
-	return bytes_set(r->env->inference_params) ? 0 : -1;
-}
-
 static int check_tags(struct reader *r)
 {
 	struct where at = WHERE_KEY(&r->root, B("tensorzero::tags"));
@@ -512,9 +493,7 @@ static int read_all(struct reader *r, yyjson_val *root)
 		return -1;
 	overlay_params(r);
 	r->inf->stream = r->env->stream;
-	return openai_read_legacy(r) || openai_read_messages(r) || check_tags(r) || print_params(r)
-		       ? -1
-		       : 0;
+	return openai_read_legacy(r) || openai_read_messages(r) || check_tags(r) ? -1 : 0;
 }
 
 struct envelope *openai_chat_read_request(struct bytes body, const struct surface_options *options,

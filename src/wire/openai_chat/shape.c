@@ -58,8 +58,7 @@ static const struct member *member_of(const struct object *shape, struct bytes n
 	for (size_t i = *next, left = shape->n; left; left--, i++) {
 		const struct member *f = &shape->members[i = i < shape->n ? i : 0];
 
-		if (f->name.n == name.n && *f->name.p == *name.p &&
-		    memcmp(f->name.p, name.p, name.n) == 0) {
+		if (bytes_eq(f->name, name)) {
 			*next = i + 1;
 			return f;
 		}

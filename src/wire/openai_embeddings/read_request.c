@@ -264,6 +264,5 @@ struct envelope *openai_embeddings_read_request(struct bytes body,
 	if (openai_check_keys(root, options, a) || read_fields(&r, root, e) || check(&r, e) ||
 	    show(&r, json_get(root, "input")))
 		return NULL;
-	r.env->inference_params = B("{}");
 	return r.env;
 }
