@@ -355,7 +355,7 @@ struct down {
 	bool in_head, chunked;
 	enum { SIZE, EXTENSION, DATA, DATA_END, LAST } state;
 	uint64_t chunk_left, length_left;
-	char line[16]; /* the beginning of the line, enough to know it */
+	char line[32]; /* the beginning of the line, enough to know it */
 	size_t line_len;
 	uint64_t events, streams;
 	bool done, broken, over;
@@ -413,7 +413,9 @@ static void down_text(struct down *d, const char *p, size_t n)
 		d->line[d->line_len] = 0;
 		if (strncmp(d->line, "data: {", 7) == 0)
 			d->events++;
-		else if (strncmp(d->line, "data: [DONE]", 12) == 0)
+		if (strncmp(d->line, "data: [DONE]", 12) == 0 ||
+		    strncmp(d->line, "event: message_stop", 19) == 0 ||
+		    strncmp(d->line, "event: response.completed", 25) == 0)
 			d->done = true;
 		d->line_len = 0;
 		n -= take + 1;
