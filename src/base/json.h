@@ -59,7 +59,6 @@ struct json_member {
 	struct bytes key;   /* between the quotes, still escaped */
 	struct bytes value; /* first to last byte of the value */
 	size_t from, to;    /* from the key's quote to the end of the value */
-	bool escaped;       /* the key has a backslash */
 };
 
 /*
@@ -75,13 +74,9 @@ bool json_too_deep(struct bytes text);
 bool json_escaped_key_is(struct bytes escaped, struct bytes name);
 static inline bool json_key_is(struct bytes escaped, struct bytes name)
 {
-	/* an escape is longer than what it stands for */
-	return escaped.n > name.n ? json_escaped_key_is(escaped, name) : bytes_eq(escaped, name);
-}
-/* The same of a member: where many names are tried. */
-static inline bool json_member_is(const struct json_member *m, struct bytes name)
-{
-	return m->escaped ? json_escaped_key_is(m->key, name) : bytes_eq(m->key, name);
+	if (escaped.n <= name.n || !name.n) /* an escape is longer than what it stands for */
+		return bytes_eq(escaped, name);
+	return (*escaped.p == *name.p || *escaped.p == '\\') && json_escaped_key_is(escaped, name);
 }
 /* The key without its escapes: itself if it has none, else in the arena. Unset: out of memory. */
 struct bytes json_key(struct bytes escaped, struct arena *);

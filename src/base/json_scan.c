@@ -147,7 +147,6 @@ int json_next_member(struct bytes text, size_t *pos, struct json_member *out)
 	if (p == end || *p != '"' || !(p = skip_string(p + 1, end)))
 		return fail(ERR_INTERNAL, "not a JSON object");
 	out->key = (struct bytes){ key + 1, (size_t)(p - key) - 2 };
-	out->escaped = bytes_chr(out->key, '\\') >= 0;
 	p = skip_blanks(p, end);
 	if (p == end || *p != ':')
 		return fail(ERR_INTERNAL, "not a JSON object");

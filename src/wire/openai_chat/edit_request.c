@@ -180,13 +180,13 @@ static enum param param_of(const struct json_member *m)
 		{ B("function_call"), PARAM_TOOL_CHOICE },
 	};
 
-	if (json_member_is(m, B("model")) || json_member_is(m, B("messages")))
+	if (json_key_is(m->key, B("model")) || json_key_is(m->key, B("messages")))
 		return PARAMS; /* every request has them: they are not looked for */
 	for (enum param p = 0; p < PARAMS; p++)
-		if (param_field(p).n > 0 && json_member_is(m, param_field(p)))
+		if (param_field(p).n > 0 && json_key_is(m->key, param_field(p)))
 			return p;
 	for (size_t i = 0; i < COUNT(others); i++)
-		if (json_member_is(m, others[i].name))
+		if (json_key_is(m->key, others[i].name))
 			return others[i].param;
 	return PARAMS;
 }
@@ -393,14 +393,14 @@ static int write_member(struct body *b, const struct json_member *m)
 	}
 	if (is_without_place(b->o, m->key, p))
 		return 0;
-	if (json_member_is(m, B("model"))) {
+	if (json_key_is(m->key, B("model"))) {
 		edit_value(&b->e, m);
 		pen_string(&b->o->pen, b->o->dialect->model);
 		return 0;
 	}
-	if (json_member_is(m, B("messages")))
+	if (json_key_is(m->key, B("messages")))
 		return write_messages(b, m);
-	if (json_member_is(m, B("stream_options")))
+	if (json_key_is(m->key, B("stream_options")))
 		return write_stream_options(b, m);
 	if (p == PARAMS)
 		edit_keep(&b->e, m);

@@ -457,15 +457,15 @@ static int write_edited(struct pen *p, const struct answer *a, const struct resu
 
 	edit_begin(&e, r->document, p);
 	while ((n = edit_next(&e, &m)) > 0) {
-		if (json_member_is(&m, B("id"))) {
+		if (json_key_is(m.key, B("id"))) {
 			edit_value(&e, &m);
 			chat_put_id(p, a);
 			id = true;
-		} else if (json_member_is(&m, B("model"))) {
+		} else if (json_key_is(m.key, B("model"))) {
 			edit_value(&e, &m);
 			pen_string(p, a->model);
 			model = true;
-		} else if (json_member_is(&m, B("created")) && bytes_eq(m.value, B("0"))) {
+		} else if (json_key_is(m.key, B("created")) && bytes_eq(m.value, B("0"))) {
 			edit_value(&e, &m);
 			pen_u64(p, (uint64_t)a->created);
 		} else {
