@@ -463,7 +463,7 @@ def test_a_messages_client_brings_signatures_back(signet, mock):
     result = {"type": "tool_result", "tool_use_id": "fc1", "content": "x", "is_error": True}
     second = raw.post(signet.port, "/v1/messages", json.dumps({**more, "messages": [
         {"role": "user", "content": "W?"}, {"role": "assistant", "content": first.json["content"]}, {"role": "user", "content": [result]}]}))
-    assert second.json["content"] == [{"type": "text", "text": "Cold.", "citations": None}]
+    assert second.json["content"] == [{"type": "text", "text": "Cold.", "citations": []}]
     assert mock.last().json["contents"][1:] == [
         {"role": "model", "parts": [{"thought": True, "text": "Checking."}, {"thoughtSignature": "c2lnMQ==", "function_call": {
             "id": "fc1", "name": "get_weather", "args": {"city": "Oslo"}}}]},

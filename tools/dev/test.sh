@@ -15,6 +15,7 @@ help_test() {
 	            node       the official Node client
 	            faults     injected failures, kill -9, full disks
 	            clickhouse its server (ClickHouse's engine in a Python process): rows, faults, TensorZero's rows beside Signet's
+	            pairs      every client over every provider's format (http has its short form; only when named)
 	            kills      kill -9, 20 rounds on each store (alone only)
 	            browser    the web UI in Chromium, against the real binary (its short form; SIGNET_BROWSER_LONG=1: the whole)
 	            browser-rows  the same over 200,000 rows in SQLite, with what a list and a live tail take (only when named)
@@ -39,7 +40,7 @@ dev_test() {
 		--http) suites+=(http compat node faults clickhouse) ;;
 		--tsan) TEST_DIR=build-tsan ;;
 		-k) shift; TEST_FILTER=${1:?-k needs a word} ;;
-		unit | checks | tidy | http | compat | node | faults | clickhouse | kills | packages | readme | browser | browser-rows | roots | agents) suites+=("$1") ;;
+		unit | checks | tidy | http | compat | node | faults | clickhouse | pairs | kills | packages | readme | browser | browser-rows | roots | agents) suites+=("$1") ;;
 		*) die "test: \"$1\" is no suite (see ./dev test --help)" ;;
 		esac
 		shift
@@ -152,6 +153,7 @@ suite_kills() {
 	unset SIGNET_KILLS
 }
 suite_packages() { suite_pytest packages; }
+suite_pairs() { SIGNET_PAIRS=all suite_pytest http/pairs; }
 suite_agents() { setup_for agents; suite_pytest agents; }
 suite_roots() { setup_for roots; suite_pytest roots; }
 suite_readme() { suite_pytest readme; }

@@ -144,13 +144,15 @@ static int read_thinking(struct messages_reader *r, yyjson_val *v)
 {
 	struct where at = WHERE_KEY(&r->root, B("thinking")),
 		     budget = WHERE_KEY(&at, B("budget_tokens"));
-	struct bytes type;
+	struct bytes type, display = json_str(json_get(v, "display"));
 
 	if (!v || yyjson_is_null(v))
 		return 0;
 	if (messages_string(&at, v, "type", &type))
 		return -1;
-	if (bytes_eq(json_str(json_get(v, "display")), B("summarized")))
+	/* The models that take a budget show their thoughts unless told otherwise. */
+	if (bytes_eq(display, B("summarized")) ||
+	    (bytes_eq(type, B("enabled")) && !bytes_set(display)))
 		r->inf->reasoning_summary = B("auto");
 	r->inf->wants_seals = !bytes_eq(type, B("disabled")); /* its clients send thoughts back */
 	if (!bytes_eq(type, B("enabled")))

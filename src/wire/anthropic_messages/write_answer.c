@@ -226,7 +226,7 @@ static void put_text(struct pen *p, struct bytes text)
 	pen_item(p);
 	pen_head(p, "{\"type\":\"text\"");
 	pen_text(p, "text", text);
-	pen_lit(p, ",\"citations\":null}");
+	pen_lit(p, ",\"citations\":[]}");
 }
 
 static void put_block(struct pen *p, const struct answer *a, const struct block *b)

@@ -356,7 +356,7 @@ static int put_text(struct wire_writer *w, struct pen *p, struct bytes id, struc
 		if (open_id(w, id))
 			return -1;
 		block_start(w, p, SHOWN_TEXT);
-		pen_lit(p, "{\"type\":\"text\",\"text\":\"\",\"citations\":null}");
+		pen_lit(p, "{\"type\":\"text\",\"text\":\"\",\"citations\":[]}");
 		event_end(p);
 		if (bytes_set(blank))
 			text = arena_cat(w->arena, blank, text);

@@ -88,7 +88,7 @@ def thinking(pair):
 
 def caching(pair):
     """A long prompt, marked where the client can: the second time it is read from the cache, and both are told so."""
-    system = f"Be kind, {pair.driver.name}. " * 700
+    system = f"Be kind, {pair.driver.client_name}, {pair.driver.name}. " * 700
     for streams in BOTH:
         seen = pair.ask(pair.user("Hello"), system=system + str(streams), cache=True, stream=streams)
         again = pair.ask(pair.user("Hello"), system=system + str(streams), cache=True, stream=streams)
@@ -102,22 +102,21 @@ def usage(pair):
         assert seen.usage == (said.input, said.output, said.cached), (seen.usage, said)
 
 
-def errors(pair):
-    for status, shown in ((400, 400), (429, 429), (503, 503)):
-        for streams in BOTH:
-            try:
-                pair.ask(pair.user(f"[fail {status}]"), stream=streams)
-            except pair.driver.error as e:
-                assert isinstance(e, pair.driver.statuses[shown]), e
-                assert "The mock was told to fail." in str(e), e
-            else:
-                raise AssertionError("no error came")
+def refused(pair, status, ask):
+    """What the client's error says."""
     try:
-        pair.driver.ask("no-such-model", pair.user("Hello"))
+        ask()
     except pair.driver.error as e:
-        assert isinstance(e, pair.driver.statuses[404]), e
-    else:
-        raise AssertionError("no error came")
+        assert pair.driver.status(e) == status, repr(e)
+        return str(e)
+    raise AssertionError("no error came")
+
+
+def errors(pair):
+    for status in (400, 429, 503):
+        for streams in BOTH:
+            assert "The mock was told to fail." in refused(pair, status, lambda: pair.ask(pair.user(f"[fail {status}]"), stream=streams))
+    refused(pair, 404, lambda: pair.driver.ask("no-such-model", pair.user("Hello")))
 
 
 def cancel(pair):

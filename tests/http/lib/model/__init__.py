@@ -211,7 +211,17 @@ def on_sagemaker(model, body, request, endpoint, stream):
     return model.talk(chat, body, turn, AWS_STREAM, lambda e: bedrock.frame(mock.sse_bytes(e), message_type="event", event_type="PayloadPart"))
 
 
+def on_azure_embeddings(model, body, request, deployment):
+    """OpenAI's, of a deployment that the path names."""
+    if request.headers.get("api-key") is None or "api-version=" not in request.target:
+        raise Wrong("Access denied due to missing api-key or api-version.", status=401)
+    body = {"model": deployment, **body}
+    model.complaints += [(deployment, body, c) for c in complaints("embeddings", body)]
+    return mock.json_answer(plain.embeddings(body))
+
+
 CLOUDS = (
+    (r"/openai/deployments/([^/]+)/embeddings", on_azure_embeddings),
     (r"/(?:v1beta|v1)/(?:.*/)?models/([^/:]+):(?:g|(streamG))enerateContent", on_gemini),
     (r"/model/([^/]+)/converse(-stream)?", on_converse),
     (r"/endpoints/([^/]+)/invocations(-response-stream)?", on_sagemaker),

@@ -38,6 +38,9 @@ def nullable(value):
         kind = value.get("type")
         if isinstance(kind, str):
             value["type"] = [kind, "null"]
+        for choice in ("oneOf", "anyOf"):
+            if choice in value:
+                value[choice] = [*value[choice], {"type": "null"}]
         if "enum" in value and None not in value["enum"]:
             value["enum"].append(None)
 
