@@ -187,8 +187,13 @@ suite_pytest() {
 	ls "tests/$suite"/test_*.py >/dev/null 2>&1 || return 0
 	rm -rf "$xml" "$at"
 	mkdir -p "$at"
-	# Two files side by side: these tests wait more than they compute. The readme's share one checkout.
-	[ "$suite" = readme ] || parallel=(-n 2 --dist loadfile)
+	# Files side by side: these tests wait more than they compute. Faults measure what is left of a disk and when a process was
+	# killed, so they stay two; the readme's share one checkout.
+	case $suite in
+	readme) ;;
+	http | compat | http/pairs) parallel=(-n 4 --dist loadfile) ;;
+	*) parallel=(-n 2 --dist loadfile) ;;
+	esac
 	SIGNET_PROGRESS=$PWD/$at watched "$at" .venv/bin/python -m pytest -q -rs -c tests/pytest.ini --rootdir tests "${parallel[@]}" --junitxml "$PWD/$xml" ${TEST_FILTER:+-k "$TEST_FILTER"} "tests/$suite" || status=$?
 	if [ "$status" -eq 5 ]; then return 0; fi # nothing matched the filter
 	local counts=(0 1 0)
