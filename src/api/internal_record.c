@@ -162,7 +162,7 @@ static void get_inference(struct exchange *ex, const struct bytes *params)
 	reply_begin(&reply, ex);
 	buf_reset(&reply.out);
 	f.out = &reply.out;
-	bad = internal_read(ex, READ_LIST_MS, read_detail, &f);
+	bad = internal_read(ex, READ_ENTRY_MS, read_detail, &f);
 	if (!bad && !f.found) {
 		buf_deinit(&reply.out);
 		not_there(ex, f.id);
@@ -291,7 +291,7 @@ static void get_part(struct exchange *ex, const struct bytes *params, bool of_mo
 
 	f.part = params[1].p ? arena_dup(ex->arena, params[1]).p : "";
 	if (!f.part || !take_id(params[0], ex->arena, &f.id) ||
-	    internal_read(ex, READ_LIST_MS, read_part, &f)) {
+	    internal_read(ex, READ_ENTRY_MS, read_part, &f)) {
 		reply_error(ex, 0);
 	} else if (!f.found) {
 		fail(ERR_NOT_FOUND, "%.*s has no part %s in the record or the journal", BFMT(f.id),

@@ -13,6 +13,7 @@
 #define READ_QUEUE     64   /* questions that wait: over it ERR_BUSY */
 #define READ_LIST_MS   1000 /* deadlines (ui §6) */
 #define READ_CHART_MS  3000
+#define READ_ENTRY_MS  5000       /* one inference: its bodies may have 100 MB */
 #define READ_ENTRY_MAX (1u << 30) /* memory of one inference with its bodies */
 
 struct reads;

@@ -77,13 +77,13 @@ bool media_base64(struct bytes s, char err[80])
 		snprintf(err, 80, "Invalid input length: %zu", s.n);
 		return false;
 	}
+	if (tail > 0 && tail + pad != 4) {
+		snprintf(err, 80, "Invalid padding");
+		return false;
+	}
 	if (tail > 0 && (digit(s.p[n - 1]) & (tail == 2 ? 15 : 3))) {
 		snprintf(err, 80, "Invalid last symbol %u, offset %zu.", (unsigned char)s.p[n - 1],
 			 n - 1);
-		return false;
-	}
-	if (tail > 0 && tail + pad != 4) {
-		snprintf(err, 80, "Invalid padding");
 		return false;
 	}
 	return true;

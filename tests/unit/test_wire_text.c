@@ -153,7 +153,9 @@ static void test_base64_and_types(void **state)
 		{ "AAAAA", "Invalid input length: 5" },
 		{ "AB==", "Invalid last symbol 66, offset 1." },
 		{ "AAB=", "Invalid last symbol 66, offset 2." },
-		{ "AAAAAAC", "Invalid last symbol 67, offset 6." },
+		{ "AAAAAAC", "Invalid padding" }, /* the length is looked at before the last bits */
+		{ "AB=", "Invalid padding" },
+		{ "AAAAAAC=", "Invalid last symbol 67, offset 6." },
 		{ "AA=", "Invalid padding" },
 		{ "AAA", "Invalid padding" },
 	};
