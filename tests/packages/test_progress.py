@@ -23,10 +23,10 @@ def test_a_suite_that_hangs_ends_red_with_the_tests_name(tmp_path):
         "    time.sleep(600)\n")
     at = tmp_path / "at"
     at.mkdir()
-    done = watched(3, at, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_it.py",
+    done = watched(8, at, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_it.py",
                    cwd=tmp_path, env={**os.environ, "SIGNET_PROGRESS": str(at)})
     assert done.returncode == 124
-    assert "FAILED: no progress for 3 s in test_it.py::test_hangs" in done.stderr
+    assert "FAILED: no progress for 8 s in test_it.py::test_hangs" in done.stderr
     child = int((tmp_path / "child").read_text())
     for _ in range(100):
         try:
